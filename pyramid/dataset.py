@@ -1,0 +1,151 @@
+"""What a stored dataset is: the description that the converter writes and everybody else reads.
+
+On disk a dataset is the Zarr v3 group ``STORE/NAME.zarr``. Its attributes hold the GeoZarr conventions for other
+readers and, under ``lazytile``, the JSON of ``Dataset.to_json`` for us; ``pyramid.conventions`` writes both.
+Level k is the group ``k`` in it with one array ``k/VARIABLE`` a variable, shape (*dimensions, rows, cols), and
+coordinate arrays. No data is opened here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lazytile.pyramid.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.grid import Grid, RegularAxis, Shape
+from lazytile.pyramid.packing import Packing
+
+FORMAT = 1
+"""Version of the description. A reader refuses a higher one."""
+SUFFIX = ".zarr"
+REDUCTIONS = frozenset({"mean", "nearest", "mode", "min", "max"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A non-spatial dimension: one label for each index along it."""
+
+    name: str
+    """As the source spells it, such as ``time`` or ``level``."""
+    kind: str
+    """``time`` (labels are ISO 8601 instants, UTC, ascending) or ``other``."""
+    labels: tuple[str, ...]
+    units: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in {"time", "other"}:
+            raise StoreError(f"a dimension is of kind time or other, not {self.kind!r}")
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise StoreError(f"dimension {self.name} needs labels, each one once")
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What is known of a variable's values (physical units). All None where no cell holds data."""
+
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    valid_count: int
+    cell_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable of a dataset; WMTS shows it as a layer."""
+
+    name: str
+    dimensions: tuple[Dimension, ...]
+    """Leading dimensions in the order of the array's axes; rows and columns follow."""
+    packing: Packing
+    reduction: str = "mean"
+    """How overviews were made from finer levels."""
+    title: str = ""
+    units: str = ""
+    standard_name: str = ""
+    colormap: str | None = None
+    """Name of the colormap chosen at conversion, or None to find one by name, units and range."""
+    statistics: Statistics | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """The source's attributes as JSON values (flag_values, flag_meanings, long_name, ...)."""
+
+    def __post_init__(self) -> None:
+        if self.reduction not in REDUCTIONS:
+            raise StoreError(f"reduction {self.reduction!r} is not one of {', '.join(sorted(REDUCTIONS))}")
+
+    @property
+    def is_classes(self) -> bool:
+        """Whether the codes name classes, so that values must never be mixed."""
+        return self.reduction == "mode"
+
+    @property
+    def time(self) -> Dimension | None:
+        """The time dimension, if there is one."""
+        return next((dimension for dimension in self.dimensions if dimension.kind == "time"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One converted source: variables on one grid, at several levels."""
+
+    name: str
+    generation: str
+    """Changes whenever the content changes; part of every cache key and ETag."""
+    grid: Grid
+    """Of level 0."""
+    levels: int
+    chunk: Shape
+    """Cells of a chunk in rows and columns, the same at every level; other axes have chunks of 1."""
+    variables: tuple[Variable, ...]
+    title: str = ""
+    source: str = ""
+    """File name of the source, without its folder."""
+
+    def __post_init__(self) -> None:
+        if self.levels < 1 or not self.variables:
+            raise StoreError(f"dataset {self.name} needs a level and a variable")
+
+    def variable(self, name: str) -> Variable:
+        """Return the variable of that name or raise ``DatasetNotFoundError``."""
+        for variable in self.variables:
+            if variable.name == name:
+                return variable
+        known = ", ".join(variable.name for variable in self.variables)
+        raise DatasetNotFoundError(f"dataset {self.name} has no variable {name!r}, it has {known}")
+
+    def layer_name(self, variable: Variable) -> str:
+        """Name of a variable's layer: the dataset's where it is the only one, else ``DATASET.VARIABLE``."""
+        return self.name if len(self.variables) == 1 else f"{self.name}.{variable.name}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description as JSON values; ``from_json`` is its inverse."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, document: Any) -> Dataset:
+        """Build a description from JSON values. Raises ``StoreError`` for anything that does not fit."""
+        try:
+            if document["format"] > FORMAT:
+                raise StoreError(f"dataset format {document['format']} is newer than this version's {FORMAT}")
+            fields = {key: value for key, value in document.items() if key != "format"}
+            fields["grid"] = _grid(fields["grid"])
+            fields["chunk"] = Shape(**fields["chunk"])
+            fields["variables"] = tuple(_variable(variable) for variable in fields["variables"])
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"not a dataset description: {type(error).__name__}: {error}") from error
+
+
+def _grid(document: dict[str, Any]) -> Grid:
+    return Grid(document["crs"], RegularAxis(**document["x"]), RegularAxis(**document["y"]))
+
+
+def _variable(document: dict[str, Any]) -> Variable:
+    fields = dict(document)
+    fields["dimensions"] = tuple(
+        Dimension(**{**dimension, "labels": tuple(dimension["labels"])}) for dimension in fields["dimensions"]
+    )
+    fields["packing"] = Packing(**{**fields["packing"], "missing": tuple(fields["packing"]["missing"])})
+    if fields["statistics"] is not None:
+        fields["statistics"] = Statistics(**fields["statistics"])
+    return Variable(**fields)

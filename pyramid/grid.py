@@ -1,0 +1,129 @@
+"""Where the cells of a regular grid lie on the Earth.
+
+A grid is two axes in a coordinate reference system. Rows run from north to south and columns from west to east:
+the converter turns a source that runs otherwise. Everything here is in the units of the CRS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.errors import StoreError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FULL_CIRCLE = 360.0
+GEOGRAPHIC_CODES = frozenset({"EPSG:4326", "OGC:CRS84"})
+"""The CRSs in which x is a longitude in degrees and every point is also at x + 360."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Size of an array of cells or pixels."""
+
+    rows: int
+    cols: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The outer edges of an area, in the units of its CRS. ``east`` may be past 180 degrees."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+@dataclass(frozen=True, slots=True)
+class RegularAxis:
+    """Cells of equal size along one coordinate."""
+
+    first_edge: float
+    """Coordinate of the outer edge of cell 0."""
+    cell_size: float
+    """Signed: negative where the coordinate falls as the index grows (north-up rows)."""
+    length: int
+    """Number of cells."""
+
+    def __post_init__(self) -> None:
+        if self.cell_size == 0 or not np.isfinite([self.first_edge, self.cell_size]).all():
+            raise StoreError(f"cell size must be finite and not 0, got {self.cell_size} from {self.first_edge}")
+        if self.length < 1:
+            raise StoreError(f"an axis has at least one cell, got {self.length}")
+
+    @property
+    def last_edge(self) -> float:
+        """Coordinate of the outer edge of the last cell."""
+        return self.first_edge + self.cell_size * self.length
+
+    def centres(self) -> NDArray[np.float64]:
+        """Centre of each cell, shape (length,), float64."""
+        return self.first_edge + (np.arange(self.length, dtype=np.float64) + 0.5) * self.cell_size
+
+    def index_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Index of the cell that holds each coordinate; -1 outside the axis and for NaN.
+
+        A coordinate on an edge belongs to the cell with the larger index, so that neighbouring tiles never share
+        a pixel. ``coordinates`` has any shape, float64; the result has the same shape, int64.
+        """
+        position = np.floor((coordinates - self.first_edge) / self.cell_size)
+        inside = (position >= 0) & (position < self.length)
+        return np.where(inside, position, -1).astype(np.int64)
+
+    def coarsen(self, level: int) -> RegularAxis:
+        """Return the axis of pyramid level ``level``: cells 2**level times as large, the last one ragged."""
+        factor = 1 << level
+        return RegularAxis(self.first_edge, self.cell_size * factor, -(-self.length // factor))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A regular grid of cells: rows from north to south, columns from west to east."""
+
+    crs: str
+    """``EPSG:4326`` for longitude and latitude, else an authority code or WKT. x is always first here."""
+    x: RegularAxis
+    y: RegularAxis
+
+    def __post_init__(self) -> None:
+        if self.x.cell_size < 0 or self.y.cell_size > 0:
+            raise StoreError("a grid has columns from west to east and rows from north to south")
+
+    @property
+    def is_geographic(self) -> bool:
+        """Whether x is a longitude and y a latitude, in degrees."""
+        return self.crs in GEOGRAPHIC_CODES
+
+    @property
+    def shape(self) -> Shape:
+        """Cells in rows and columns."""
+        return Shape(self.y.length, self.x.length)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Outer edges of the cells. Rows centred on a pole reach past it; nothing is clipped here."""
+        return Bounds(self.x.first_edge, self.y.last_edge, self.x.last_edge, self.y.first_edge)
+
+    @property
+    def is_full_circle(self) -> bool:
+        """Whether the columns go all the way round the Earth."""
+        return self.is_geographic and self.x.cell_size * self.x.length >= FULL_CIRCLE * (1 - 1e-9)
+
+    def cols_of(self, x: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Column that holds each x; -1 where there is none. Longitudes are taken round the circle."""
+        if self.is_geographic:
+            x = x - FULL_CIRCLE * np.floor((x - self.x.first_edge) / FULL_CIRCLE)
+        return self.x.index_of(x)
+
+    def rows_of(self, y: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Row that holds each y; -1 where there is none."""
+        return self.y.index_of(y)
+
+    def coarsen(self, level: int) -> Grid:
+        """Return the grid of pyramid level ``level``; its last row and column may reach past this grid's edge."""
+        return Grid(self.crs, self.x.coarsen(level), self.y.coarsen(level))

@@ -1,0 +1,82 @@
+"""How stored codes stand for physical values (CF conventions, section 8.1 and 2.5.1).
+
+``value = code * scale_factor + add_offset`` in float64, and some codes mean that there is no data.
+Codes stay packed until they are coloured; only the oracle, statistics and number requests decode them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.errors import StoreError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_TABLE_ITEM_BYTES = 2
+"""Integer codes up to this size are coloured by a table of all codes (65,536 entries at most)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """The code of stored numbers."""
+
+    dtype: str
+    """NumPy name of the codes in native byte order, such as ``int16`` or ``float32``."""
+    scale_factor: float = 1.0
+    add_offset: float = 0.0
+    missing: tuple[float, ...] = ()
+    """Codes that mean no data. NaN always means it. The first is what new no-data cells are filled with."""
+    valid_min: float | None = None
+    """Smallest code that is data (packed units), or None."""
+    valid_max: float | None = None
+    """Largest code that is data (packed units), or None."""
+
+    def __post_init__(self) -> None:
+        if np.dtype(self.dtype).kind not in "iuf":
+            raise StoreError(f"codes must be integers or floats, got {self.dtype}")
+        if self.scale_factor == 0 or not np.isfinite([self.scale_factor, self.add_offset]).all():
+            raise StoreError(f"scale_factor must be finite and not 0, got {self.scale_factor} + {self.add_offset}")
+
+    @property
+    def has_table(self) -> bool:
+        """Whether the codes are few enough for one table entry each."""
+        dtype = np.dtype(self.dtype)
+        return dtype.kind in "iu" and dtype.itemsize <= MAX_TABLE_ITEM_BYTES
+
+    @property
+    def fill_code(self) -> float | None:
+        """The code written where there is no data; None where every code is data (then nothing can be missing)."""
+        if np.dtype(self.dtype).kind == "f":
+            return self.missing[0] if self.missing else float("nan")
+        return self.missing[0] if self.missing else None
+
+    def all_codes(self) -> NDArray[Any]:
+        """Every code of an 8- or 16-bit type, in the order of its unsigned bit pattern: shape (256 or 65536,)."""
+        dtype = np.dtype(self.dtype)
+        unsigned = np.dtype(f"u{dtype.itemsize}")
+        return np.arange(1 << (8 * dtype.itemsize), dtype=unsigned).view(dtype)
+
+    def is_missing(self, codes: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell which codes are no data. Any shape; works on NumPy and CuPy arrays."""
+        missing: NDArray[np.bool_] = codes != codes  # noqa: PLR0124 - NaN; False everywhere for integers
+        for code in self.missing:
+            missing = missing | (codes == codes.dtype.type(code))
+        if self.valid_min is not None:
+            missing = missing | (codes < self.valid_min)
+        if self.valid_max is not None:
+            missing = missing | (codes > self.valid_max)
+        return missing
+
+    def decode(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+        """Return physical values, float64, NaN where there is no data. Same shape; NumPy or CuPy."""
+        values = codes.astype(np.float64)
+        if self.scale_factor != 1.0:
+            values = values * self.scale_factor
+        if self.add_offset != 0.0:
+            values = values + self.add_offset
+        values[self.is_missing(codes)] = float("nan")
+        return values

@@ -1,0 +1,193 @@
+"""Tile matrix sets: which pixel of which tile lies where (OGC 17-083r4).
+
+The registered sets come from one table of exact numbers, frozen when this module is imported; nothing here asks
+morecantile, whose ``get`` copies the whole set and rounds bounds. ``native_set`` makes the set of a dataset's own
+grid. Every coordinate is x first (longitude, easting), whatever axis order the CRS's authority prefers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.errors import InvalidParameterError, TileOutOfRangeError
+from lazytile.pyramid.grid import Bounds, Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.grid import Grid
+
+METRES_PER_DEGREE = 6378137.0 * math.pi / 180.0
+"""One degree on the WGS 84 equator: 111319.49079327358 m (OGC 07-057r7, Annex E)."""
+PIXEL_SIZE_M = 0.00028
+"""The standardised rendering pixel of OGC 07-057r7, 6.1."""
+MERCATOR_HALF_WIDTH_M = 6378137.0 * math.pi
+
+CRS84_URN = "urn:ogc:def:crs:OGC:1.3:CRS84"
+WEB_MERCATOR_URN = "urn:ogc:def:crs:EPSG::3857"
+GIBS_WEB_MERCATOR_URN = "urn:ogc:def:crs:EPSG:6.18:3:3857"
+
+
+@dataclass(frozen=True, slots=True)
+class TileMatrix:
+    """One zoom of a set: a grid of tiles of equal size."""
+
+    identifier: str
+    cell_width: float
+    """Size of a pixel along x, in units of the CRS."""
+    cell_height: float
+    """Size of a pixel along y. WMTS can only describe sets in which it equals ``cell_width``."""
+    origin_x: float
+    """Left edge of column 0."""
+    origin_y: float
+    """Top edge of row 0."""
+    tile_width: int
+    """Pixels."""
+    tile_height: int
+    matrix_width: int
+    """Tiles."""
+    matrix_height: int
+    scale_denominator: float
+
+    def check(self, row: int, col: int) -> None:
+        """Raise ``TileOutOfRangeError`` unless the matrix has this tile (OGC 07-057r7, Table 24)."""
+        for parameter, value, size in (("TileRow", row, self.matrix_height), ("TileCol", col, self.matrix_width)):
+            if not 0 <= value < size:
+                raise TileOutOfRangeError(parameter, f"{parameter} {value} is out of range, it may be 0 to {size - 1}")
+
+    def pixel_xs(self, col: int, count: int = 1) -> NDArray[np.float64]:
+        """x of the pixel centres of ``count`` tiles from column ``col`` on: shape (count * tile_width,)."""
+        pixels = np.arange(col * self.tile_width, (col + count) * self.tile_width, dtype=np.float64)
+        return self.origin_x + (pixels + 0.5) * self.cell_width
+
+    def pixel_ys(self, row: int, count: int = 1) -> NDArray[np.float64]:
+        """y of the pixel centres of ``count`` tiles from row ``row`` on: shape (count * tile_height,)."""
+        pixels = np.arange(row * self.tile_height, (row + count) * self.tile_height, dtype=np.float64)
+        return self.origin_y - (pixels + 0.5) * self.cell_height
+
+    def tile_bounds(self, row: int, col: int) -> Bounds:
+        """Outer edges of a tile."""
+        width, height = self.tile_width * self.cell_width, self.tile_height * self.cell_height
+        west, north = self.origin_x + col * width, self.origin_y - row * height
+        return Bounds(west, north - height, west + width, north)
+
+
+@dataclass(frozen=True, slots=True)
+class TileMatrixSet:
+    """A CRS and its matrices, coarsest first."""
+
+    identifier: str
+    title: str
+    crs: str
+    """``EPSG:4326`` stands for longitude and latitude here: x is first."""
+    supported_crs: str
+    """The URN for ows:SupportedCRS; its axis order decides how TopLeftCorner is written."""
+    well_known_scale_set: str | None
+    matrices: tuple[TileMatrix, ...]
+
+    @property
+    def has_square_pixels(self) -> bool:
+        """Whether WMTS can describe this set: it knows one scale a matrix, the same along x and y."""
+        return all(math.isclose(m.cell_width, m.cell_height, rel_tol=1e-9) for m in self.matrices)
+
+    def matrix(self, identifier: str) -> TileMatrix:
+        """Return the matrix of that name or raise ``InvalidParameterError``."""
+        for matrix in self.matrices:
+            if matrix.identifier == identifier:
+                return matrix
+        allowed = f"{self.matrices[0].identifier} to {self.matrices[-1].identifier}"
+        raise InvalidParameterError(
+            "TileMatrix", f"TileMatrix {identifier!r} is not in {self.identifier}, it may be {allowed}"
+        )
+
+
+def _metres_per_unit(crs: str) -> float:
+    return METRES_PER_DEGREE if crs == "EPSG:4326" else 1.0
+
+
+def _quad_matrices(
+    crs: str, top_cell_size: float, origin: tuple[float, float], tile: int, sizes: tuple[tuple[int, int], ...]
+) -> tuple[TileMatrix, ...]:
+    """Matrices whose pixels halve from one to the next; ``sizes`` are their widths and heights in tiles."""
+    matrices = []
+    for zoom, (width, height) in enumerate(sizes):
+        cell = top_cell_size / (1 << zoom)
+        scale = cell * _metres_per_unit(crs) / PIXEL_SIZE_M
+        matrices.append(TileMatrix(str(zoom), cell, cell, *origin, tile, tile, width, height, scale))
+    return tuple(matrices)
+
+
+def _gibs_geographic(identifier: str, last_zoom: int) -> TileMatrixSet:
+    # 0.5625 degrees a pixel at zoom 0, so 288 degrees a tile: the globe is not a whole number of tiles.
+    sizes = tuple((math.ceil(360 * 2**zoom / 288), math.ceil(180 * 2**zoom / 288)) for zoom in range(last_zoom + 1))
+    matrices = _quad_matrices("EPSG:4326", 0.5625, (-180.0, 90.0), 512, sizes)
+    title = f"GIBS geographic, {identifier} at the finest"
+    return TileMatrixSet(identifier, title, "EPSG:4326", CRS84_URN, None, matrices)
+
+
+def _web_mercator(identifier: str, title: str, last_zoom: int, urn: str) -> TileMatrixSet:
+    cell = 2 * MERCATOR_HALF_WIDTH_M / 256
+    origin = (-MERCATOR_HALF_WIDTH_M, MERCATOR_HALF_WIDTH_M)
+    matrices = _quad_matrices("EPSG:3857", cell, origin, 256, tuple((1 << z, 1 << z) for z in range(last_zoom + 1)))
+    return TileMatrixSet(identifier, title, "EPSG:3857", urn, "urn:ogc:def:wkss:OGC:1.0:GoogleMapsCompatible", matrices)
+
+
+def _world_crs84_quad(last_zoom: int) -> TileMatrixSet:
+    sizes = tuple((2 << z, 1 << z) for z in range(last_zoom + 1))
+    matrices = _quad_matrices("EPSG:4326", 0.703125, (-180.0, 90.0), 256, sizes)
+    # No WellKnownScaleSet: GoogleCRS84Quad starts one scale earlier, and a set must use all from the largest on.
+    return TileMatrixSet("WorldCRS84Quad", "CRS84 for the world", "EPSG:4326", CRS84_URN, None, matrices)
+
+
+_GIBS_GEOGRAPHIC = {"16km": 2, "2km": 5, "1km": 6, "500m": 7, "250m": 8, "31.25m": 11, "15.625m": 12}
+_GIBS_MERCATOR_LEVELS = (3, 6, 7, 8, 9, 12, 13)
+
+
+def _registered() -> dict[str, TileMatrixSet]:
+    sets = [
+        _web_mercator("WebMercatorQuad", "Google Maps Compatible for the world", 24, WEB_MERCATOR_URN),
+        _world_crs84_quad(23),
+        *(_gibs_geographic(name, zoom) for name, zoom in _GIBS_GEOGRAPHIC.items()),
+        *(
+            _web_mercator(
+                f"GoogleMapsCompatible_Level{zoom}", f"GIBS Web Mercator to zoom {zoom}", zoom, GIBS_WEB_MERCATOR_URN
+            )
+            for zoom in _GIBS_MERCATOR_LEVELS
+        ),
+    ]
+    return {tms.identifier: tms for tms in sets}
+
+
+REGISTERED: dict[str, TileMatrixSet] = _registered()
+"""Every set that does not depend on a dataset, by identifier."""
+
+
+def native_set(dataset: str, grid: Grid, levels: int, tile: Shape) -> TileMatrixSet:
+    """Return the set of a dataset's own grid: pixel = cell, tile = chunk, matrix 0 = the coarsest level.
+
+    Its identifier is ``native_`` and the dataset's name, since identifiers are unique in a capabilities document.
+    Where the cells are not square the set can be served but not described in WMTS (``has_square_pixels``).
+    """
+    matrices = []
+    for zoom in range(levels):
+        level = grid.coarsen(levels - 1 - zoom)
+        matrices.append(
+            TileMatrix(
+                str(zoom),
+                level.x.cell_size,
+                -level.y.cell_size,
+                level.x.first_edge,
+                level.y.first_edge,
+                tile.cols,
+                tile.rows,
+                math.ceil(level.shape.cols / tile.cols),
+                math.ceil(level.shape.rows / tile.rows),
+                level.x.cell_size * _metres_per_unit(grid.crs) / PIXEL_SIZE_M,
+            )
+        )
+    urn = CRS84_URN if grid.is_geographic else f"urn:ogc:def:crs:{grid.crs.replace(':', '::', 1)}"
+    return TileMatrixSet(f"native_{dataset}", f"The grid of {dataset}", grid.crs, urn, None, tuple(matrices))

@@ -1,0 +1,1 @@
+"""HTTP: WMTS, XYZ, the tile cache, the viewer page; and the command line."""

@@ -1,0 +1,15 @@
+"""Where reference data lies that developers have beside their checkout and users do not."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+def shared(*parts: str) -> Path:
+    """Return a path below the reference data, or skip the test with the reason."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"reference data is not beside the checkout: {'/'.join(('..', 'shared', *parts))}")
+    return path
