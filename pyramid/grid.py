@@ -66,12 +66,13 @@ class RegularAxis:
         return self.first_edge + (np.arange(self.length, dtype=np.float64) + 0.5) * self.cell_size
 
     def index_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Index of the cell that holds each coordinate; -1 outside the axis and for NaN.
+        """Index of the cell that holds each coordinate; -1 outside the axis, for NaN and infinity.
 
         A coordinate on an edge belongs to the cell with the larger index, so that neighbouring tiles never share
         a pixel. ``coordinates`` has any shape, float64; the result has the same shape, int64.
         """
-        position = np.floor((coordinates - self.first_edge) / self.cell_size)
+        with np.errstate(invalid="ignore"):
+            position = np.floor((coordinates - self.first_edge) / self.cell_size)
         inside = (position >= 0) & (position < self.length)
         return np.where(inside, position, -1).astype(np.int64)
 
@@ -117,7 +118,8 @@ class Grid:
     def cols_of(self, x: NDArray[np.float64]) -> NDArray[np.int64]:
         """Column that holds each x; -1 where there is none. Longitudes are taken round the circle."""
         if self.is_geographic:
-            x = x - FULL_CIRCLE * np.floor((x - self.x.first_edge) / FULL_CIRCLE)
+            with np.errstate(invalid="ignore"):
+                x = x - FULL_CIRCLE * np.floor((x - self.x.first_edge) / FULL_CIRCLE)
         return self.x.index_of(x)
 
     def rows_of(self, y: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ import numpy as np
 from lazytile.pyramid.errors import GenerationChangedError
 from lazytile.pyramid.image import ImageFormat, encode
 from lazytile.pyramid.memory import BytesLru
-from lazytile.pyramid.plan import TileBlock, TilePlan, plan_tiles
+from lazytile.pyramid.plan import Plan, TileBlock, plan_tiles
 from lazytile.pyramid.store import Store, StoredDataset
 
 if TYPE_CHECKING:
@@ -119,20 +119,19 @@ def _check_generation(task: RenderTask, stored: StoredDataset) -> None:
 
 
 def _paint(
-    stored: StoredDataset, variable: Variable, leading: tuple[int, ...], plan: TilePlan, palette: Palette
+    stored: StoredDataset, variable: Variable, leading: tuple[int, ...], plan: Plan, palette: Palette
 ) -> NDArray[Any]:
     packing = variable.packing
     table = code_table(palette, packing) if packing.has_table else None
     dtype = np.uint8 if palette.is_indexed else np.uint16
-    index = np.zeros((plan.rows.size, plan.cols.size), dtype)
+    index = np.zeros(plan.shape, dtype)
     for part in plan.parts(stored.description.chunk):
         chunk = stored.chunk(plan.level, variable.name, leading, part.chunk_row, part.chunk_col)
-        # Two takes of one axis each are 4 times faster than one of both.
-        codes = chunk.take(part.in_rows, axis=0).take(part.in_cols, axis=1)
+        codes = part.gather(chunk)
         if table is None:
-            index[part.out_rows, part.out_cols] = palette.index_of(packing.decode(codes))
+            part.scatter(index, palette.index_of(packing.decode(codes)))
         else:
-            index[part.out_rows, part.out_cols] = table.take(codes.view(f"u{codes.dtype.itemsize}"))
+            part.scatter(index, table.take(codes.view(f"u{codes.dtype.itemsize}")))
     return index
 
 

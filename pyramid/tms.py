@@ -7,11 +7,13 @@ grid. Every coordinate is x first (longitude, easting), whatever axis order the 
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyproj
 
 from lazytile.pyramid.errors import InvalidParameterError, TileOutOfRangeError
 from lazytile.pyramid.grid import Bounds, Shape
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.grid import Grid
 
-METRES_PER_DEGREE = 6378137.0 * math.pi / 180.0
+EARTH_RADIUS_M = 6378137.0
+METRES_PER_DEGREE = EARTH_RADIUS_M * math.pi / 180.0
 """One degree on the WGS 84 equator: 111319.49079327358 m (OGC 07-057r7, Annex E)."""
 PIXEL_SIZE_M = 0.00028
 """The standardised rendering pixel of OGC 07-057r7, 6.1."""
-MERCATOR_HALF_WIDTH_M = 6378137.0 * math.pi
+MERCATOR_HALF_WIDTH_M = EARTH_RADIUS_M * math.pi
 GLOBE = Bounds(-180.0, -90.0, 180.0, 90.0)
 
 CRS84_URN = "urn:ogc:def:crs:OGC:1.3:CRS84"
@@ -89,9 +92,11 @@ class TileMatrixSet:
     """The URN for ows:SupportedCRS; its axis order decides how TopLeftCorner is written."""
     well_known_scale_set: str | None
     matrices: tuple[TileMatrix, ...]
-    bounds: Bounds | None = None
+    bounds: Bounds
     """Pixels whose centre lies outside hold no data: the last tiles of GIBS sets reach past the globe, and a
-    longitude there must not come round again. None: only the data's own edges count (a native set)."""
+    longitude there must not come round again. The edges of the matrices where the set has no others."""
+    is_native: bool = False
+    """Whether this is a dataset's own grid: then a pixel is a cell."""
 
     @property
     def has_square_pixels(self) -> bool:
@@ -109,9 +114,14 @@ class TileMatrixSet:
         )
 
 
+@functools.lru_cache(maxsize=256)
 def metres_per_unit(crs: str) -> float:
     """Return the metres on the equator that a unit of the CRS stands for (OGC 07-057r7, 6.1)."""
-    return METRES_PER_DEGREE if crs == "EPSG:4326" else 1.0
+    if crs in ("EPSG:4326", "EPSG:3857"):
+        return METRES_PER_DEGREE if crs == "EPSG:4326" else 1.0
+    axis = pyproj.CRS.from_user_input(crs).axis_info[0]
+    factor = float(axis.unit_conversion_factor) or 1.0
+    return factor * EARTH_RADIUS_M if axis.unit_name == "degree" else factor
 
 
 def _quad_matrices(
@@ -138,7 +148,9 @@ def _web_mercator(identifier: str, title: str, last_zoom: int, urn: str) -> Tile
     cell = 2 * MERCATOR_HALF_WIDTH_M / 256
     origin = (-MERCATOR_HALF_WIDTH_M, MERCATOR_HALF_WIDTH_M)
     matrices = _quad_matrices("EPSG:3857", cell, origin, 256, tuple((1 << z, 1 << z) for z in range(last_zoom + 1)))
-    return TileMatrixSet(identifier, title, "EPSG:3857", urn, "urn:ogc:def:wkss:OGC:1.0:GoogleMapsCompatible", matrices)
+    half = MERCATOR_HALF_WIDTH_M
+    wkss = "urn:ogc:def:wkss:OGC:1.0:GoogleMapsCompatible"
+    return TileMatrixSet(identifier, title, "EPSG:3857", urn, wkss, matrices, Bounds(-half, -half, half, half))
 
 
 def _world_crs84_quad(last_zoom: int) -> TileMatrixSet:
@@ -148,6 +160,21 @@ def _world_crs84_quad(last_zoom: int) -> TileMatrixSet:
     return TileMatrixSet("WorldCRS84Quad", "CRS84 for the world", "EPSG:4326", CRS84_URN, None, matrices, GLOBE)
 
 
+def _gibs_polar(epsg: int, name: str, half_width_m: float, last_zoom: int) -> TileMatrixSet:
+    crs = f"EPSG:{epsg}"
+    sizes = tuple((2 << zoom, 2 << zoom) for zoom in range(last_zoom + 1))
+    matrices = _quad_matrices(crs, half_width_m / 512, (-half_width_m, half_width_m), 512, sizes)
+    extent = Bounds(-half_width_m, -half_width_m, half_width_m, half_width_m)
+    # GIBS calls these ``1km`` and so on in an endpoint of their own; here all sets share one list of names.
+    title = f"GIBS polar stereographic {crs}, {name} at the finest"
+    return TileMatrixSet(f"EPSG{epsg}_{name}", title, crs, f"urn:ogc:def:crs:EPSG::{epsg}", None, matrices, extent)
+
+
+_GIBS_POLAR = (
+    *((epsg, name, 4194304.0, zoom) for epsg in (3413, 3031) for name, zoom in (("1km", 3), ("500m", 4), ("250m", 5))),
+    (3413, "31.25m", 4194304.0, 8),
+    *((epsg, "1.5km", 12400000.0, 4) for epsg in (3413, 3031)),
+)
 _GIBS_GEOGRAPHIC = {"16km": 2, "2km": 5, "1km": 6, "500m": 7, "250m": 8, "31.25m": 11, "15.625m": 12}
 _GIBS_MERCATOR_LEVELS = (3, 6, 7, 8, 9, 12, 13)
 
@@ -163,12 +190,13 @@ def _registered() -> dict[str, TileMatrixSet]:
             )
             for zoom in _GIBS_MERCATOR_LEVELS
         ),
+        *(_gibs_polar(*definition) for definition in _GIBS_POLAR),
     ]
     return {tms.identifier: tms for tms in sets}
 
 
 REGISTERED: dict[str, TileMatrixSet] = _registered()
-"""Every set that does not depend on a dataset, by identifier."""
+"""The sets that every capabilities document may name, by identifier. ``tms_registry`` knows more."""
 
 
 def native_set(dataset: str, grid: Grid, levels: int, tile: Shape) -> TileMatrixSet:
@@ -195,4 +223,5 @@ def native_set(dataset: str, grid: Grid, levels: int, tile: Shape) -> TileMatrix
             )
         )
     urn = CRS84_URN if grid.is_geographic else f"urn:ogc:def:crs:{grid.crs.replace(':', '::', 1)}"
-    return TileMatrixSet(f"native_{dataset}", f"The grid of {dataset}", grid.crs, urn, None, tuple(matrices))
+    title = f"The grid of {dataset}"
+    return TileMatrixSet(f"native_{dataset}", title, grid.crs, urn, None, tuple(matrices), grid.bounds, is_native=True)
