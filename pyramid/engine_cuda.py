@@ -5,6 +5,7 @@ This process makes no CUDA context: contexts, kernels and GPU memory belong to t
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.backend import probe_device
@@ -39,16 +40,12 @@ async def open_cuda(options: EngineOptions) -> ClusterSession:
             f"the engine cuda has one worker a GPU: {options.workers} asked for, {len(devices.ids)} there"
         )
     ids = list(devices.ids[: options.workers])
-    arguments = cluster_arguments(options)
-
-    async def start() -> Any:
-        try:
-            from dask_cuda import LocalCUDACluster  # noqa: PLC0415 - an optional extra
-        except ImportError as error:  # installed without its own extra
-            raise EngineError(f"dask-cuda does not import, install {EXTRAS}: {one_line(error)}") from error
-        return await LocalCUDACluster(CUDA_VISIBLE_DEVICES=ids, **CUDA_ARGUMENTS, **arguments)
-
-    session = await open_own(f"cuda, {len(ids)} GPU{'s' * (len(ids) != 1)}", start, len(ids), options)
+    try:
+        from dask_cuda import LocalCUDACluster  # noqa: PLC0415 - an optional extra
+    except ImportError as error:  # dask-cuda without its own extra
+        raise EngineError(f"the engine cuda cannot start, install {EXTRAS}: {one_line(error)}") from error
+    create = partial(LocalCUDACluster, CUDA_VISIBLE_DEVICES=ids, **CUDA_ARGUMENTS, **cluster_arguments(options))
+    session = await open_own(f"cuda, {len(ids)} GPU{'s' * (len(ids) != 1)}", create, len(ids), options)
     try:
         session.description += f" ({await _probed(session, options.start_timeout_s)})"
     except BaseException:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 import uuid
-from collections import Counter
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -15,6 +14,7 @@ from distributed.client import FutureCancelledError
 
 from lazytile.pyramid.engine_bulk import bounded_results
 from lazytile.pyramid.engine_session import open_local, open_scheduler
+from lazytile.pyramid.engine_worker import run_task, stop_map
 from lazytile.pyramid.errors import EngineError
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class DaskBulkEngine:
 
     async def _result(self, key: tuple[str, int], function: Callable[[Item], Result], item: Item) -> Result:
         token = key[0].rpartition("-")[2]
-        future = self._session.client.submit(_run_task, token, function, item, key=key, pure=False)
+        future = self._session.client.submit(run_task, token, function, item, key=key, pure=False)
         result: Result = await cluster_result(self._session, future)
         return result
 
@@ -154,7 +154,7 @@ class DaskBulkEngine:
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT_S):
                 while True:
-                    answers = await self._session.run_everywhere(_stop_map, token, timeout_s=SETTLE_TIMEOUT_S)
+                    answers = await self._session.run_everywhere(stop_map, token, timeout_s=SETTLE_TIMEOUT_S)
                     if not any(answer for answer in answers.values() if not isinstance(answer, Exception)):
                         return
                     await asyncio.sleep(SETTLE_INTERVAL_S)
@@ -182,31 +182,3 @@ class DaskBulkEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-_tasks_lock = threading.Lock()
-_running: Counter[str] = Counter()
-_stopped: set[str] = set()
-"""Tokens of the maps that were stopped early, on this worker. Few and short, so they are never forgotten."""
-
-
-def _run_task(token: str, function: Callable[[Item], Result], item: Item) -> Result | None:
-    """Run one task of a map on a worker, unless the map has been stopped; then nobody takes the result."""
-    with _tasks_lock:
-        if token in _stopped:
-            return None
-        _running[token] += 1
-    try:
-        return function(item)
-    finally:
-        with _tasks_lock:
-            _running[token] -= 1
-            if not _running[token]:
-                del _running[token]
-
-
-def _stop_map(token: str) -> int:
-    """Let no task of a map begin on this worker any more; return how many run."""
-    with _tasks_lock:
-        _stopped.add(token)
-        return _running[token]

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import pkgutil
+import signal
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from lazytile.pyramid.engine import one_line, processor_count
 from lazytile.pyramid.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Iterator
 
     from lazytile.pyramid.engine import EngineOptions
 
@@ -141,14 +143,13 @@ def cluster_arguments(options: EngineOptions) -> dict[str, Any]:
         "dashboard_address": options.dashboard,
         "scheduler_kwargs": dashboard,
         "silence_logs": logging.ERROR,
+        "preload": ["lazytile.pyramid.engine_worker"],
         "asynchronous": True,
     }
 
 
-async def open_own(
-    description: str, start: Callable[[], Coroutine[Any, Any, Any]], workers: int, options: EngineOptions
-) -> ClusterSession:
-    """Start a cluster of ours by ``start()``, wait for all its workers and return the connection.
+async def open_own(description: str, create: Callable[[], Any], workers: int, options: EngineOptions) -> ClusterSession:
+    """Start the cluster that ``create()`` returns, wait for all its workers and return the connection.
 
     Raises ``EngineError`` with the reason where it does not come up in ``start_timeout_s``.
     """
@@ -157,8 +158,9 @@ async def open_own(
     # Dask tells of each worker's coming and going. What matters of it reaches people as our own errors and warnings.
     logging.getLogger("distributed").setLevel(logging.ERROR)
     try:
-        with dask.config.set(cluster_config(options)):
-            cluster = await asyncio.wait_for(start(), options.start_timeout_s)
+        with dask.config.set(cluster_config(options)), _interrupts_held():
+            cluster = create()
+            await asyncio.wait_for(cluster, options.start_timeout_s)
         client = await _client(cluster)
         await client.wait_for_workers(workers, timeout=options.start_timeout_s)
         session = ClusterSession(description, client, cluster, options.lost_timeout_s)
@@ -171,18 +173,23 @@ async def open_own(
     return session
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start: they inherit it, and would each print a traceback until they are up."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 async def open_local(options: EngineOptions) -> ClusterSession:
     """Start worker processes of one thread each on this machine. Raises ``EngineError``."""
     workers = options.workers or processor_count()
-    arguments = cluster_arguments(options)
-
-    async def start() -> Any:
-        starting: Any = LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=workers, threads_per_worker=1, processes=True, **arguments
-        )
-        return await starting
-
-    return await open_own(f"local, {workers} worker process{'es' * (workers != 1)}", start, workers, options)
+    create = partial(
+        LocalCluster, n_workers=workers, threads_per_worker=1, processes=True, **cluster_arguments(options)
+    )
+    return await open_own(f"local, {workers} worker process{'es' * (workers != 1)}", create, workers, options)
 
 
 async def open_scheduler(address: str, options: EngineOptions) -> ClusterSession:
