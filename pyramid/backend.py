@@ -6,7 +6,6 @@ CuPy is imported only where CuPy arrays already are, or on a worker that has a G
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,11 +37,6 @@ def array_module(array: Any) -> Any:
 def to_host(array: Any) -> NDArray[Any]:
     """Return a NumPy array of the same shape, dtype and values; NumPy arrays are returned as they are."""
     return array if isinstance(array, np.ndarray) else np.asarray(array.get())
-
-
-def has_cupy() -> bool:
-    """Tell whether CuPy is installed, without importing it."""
-    return find_spec("cupy") is not None
 
 
 def probe_device() -> str:

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from lazytile.pyramid.backend import has_cupy
 from lazytile.pyramid.engine import one_line
 
 EXTRAS = "lazytile[gpu-cuda13] (or lazytile[gpu-cuda12] for a driver of CUDA 12)"
@@ -24,17 +23,10 @@ class GpuDevices:
 
 def gpu_devices() -> GpuDevices:
     """Ask which GPUs there are. Never raises, makes no CUDA context, and trusts nobody that a GPU works."""
-    missing = [
-        name
-        for name, there in (
-            ("dask-cuda", find_spec("dask_cuda") is not None),
-            ("cupy", has_cupy()),
-            ("nvidia-ml-py", find_spec("pynvml") is not None),
-        )
-        if not there
-    ]
+    present = {"dask-cuda": find_spec("dask_cuda"), "cupy": find_spec("cupy"), "nvidia-ml-py": find_spec("pynvml")}
+    missing = [name for name, spec in present.items() if spec is None]
     if missing:
-        return GpuDevices((), f"{' and '.join(missing)} not installed, the extra {EXTRAS} brings all")
+        return GpuDevices((), f"without {', '.join(missing)}; install {EXTRAS}")
     import pynvml  # noqa: PLC0415 - an optional extra
 
     try:

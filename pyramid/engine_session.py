@@ -114,7 +114,7 @@ async def close_quietly(client: Any, cluster: Any) -> None:
     """Close both, whatever state they are in: an error on the way out must not hide the one that led here."""
     for thing in (client, cluster):
         if thing is not None:
-            with suppress(OSError, TimeoutError):
+            with suppress(Exception):
                 await asyncio.wait_for(thing.close(), CLOSE_TIMEOUT_S)
 
 
@@ -159,8 +159,10 @@ async def open_own(description: str, create: Callable[[], Any], workers: int, op
     logging.getLogger("distributed").setLevel(logging.ERROR)
     try:
         with dask.config.set(cluster_config(options)), _interrupts_held():
-            cluster = create()
-            await asyncio.wait_for(cluster, options.start_timeout_s)
+            # Awaited at once and in this task: LocalCUDACluster has begun to scale before it has begun to start.
+            async with asyncio.timeout(options.start_timeout_s):
+                cluster = create()
+                await cluster
         client = await _client(cluster)
         await client.wait_for_workers(workers, timeout=options.start_timeout_s)
         session = ClusterSession(description, client, cluster, options.lost_timeout_s)

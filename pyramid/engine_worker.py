@@ -5,6 +5,7 @@ Also a Dask preload module (``dask_setup``) for the worker processes that we sta
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections import Counter
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 
 def dask_setup(worker: Any) -> None:
-    """Leave Ctrl-C to the process that started the worker: a terminal sends it to both."""
+    """Set a worker process up that the engine started, before dask-cuda does."""
     del worker
+    # A terminal sends Ctrl-C to us and to the process that started us. That one decides, and ends us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It logs a traceback where the GPU does not work. The engine's own probe says so, in one line.
+    logging.getLogger("dask_cuda.initialize").setLevel(logging.CRITICAL)
 
 
 _tasks_lock = threading.Lock()
