@@ -1,18 +1,18 @@
-"""What to read for a block of tiles, and which cell each pixel shows. Made without touching data.
+"""Where the pixels of a block of tiles lie in the cells of a level. Made without touching data.
 
 Inverse mapping: for each output pixel the source cell that holds its centre, at the coarsest level that is still as
-fine as the tile. Between longitude/latitude and Web Mercator both axes are independent, so a plan is two index
-vectors (``AxisPlan``); elsewhere every pixel has a cell of its own (``MeshPlan``). A tile costs as much whatever the
-dataset's size.
+fine as the tile. Between longitude/latitude and Web Mercator both axes are independent, so a map is two vectors;
+elsewhere every pixel has a position of its own. A tile costs as much whatever the dataset's size.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lazytile.pyramid.cells import AxisPlan, MeshPlan, Plan
 from lazytile.pyramid.mapping import keeps_axes_apart, map_axes, map_mesh
 from lazytile.pyramid.tms import metres_per_unit
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.grid import Grid, Shape
+    from lazytile.pyramid.grid import Grid
     from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
 
 _LEVEL_TOLERANCE = 1e-9
@@ -44,148 +44,29 @@ class TileBlock:
                 yield row, col
 
 
-class ChunkPart(Protocol):
-    """The pixels that one chunk fills."""
-
-    @property
-    def chunk_row(self) -> int:
-        """Row of the chunk."""
-        ...
-
-    @property
-    def chunk_col(self) -> int:
-        """Column of the chunk."""
-        ...
-
-    def gather(self, chunk: NDArray[Any]) -> NDArray[Any]:
-        """Take this part's cells out of its chunk, in the shape that ``scatter`` wants."""
-        ...
-
-    def scatter(self, out: NDArray[Any], values: NDArray[Any]) -> None:
-        """Put values, as ``gather`` shaped them, at this part's pixels of ``out``, shape (height, width)."""
-        ...
-
-
-class Plan(Protocol):
-    """The cells that a block of tiles shows."""
-
-    @property
-    def level(self) -> int:
-        """Level of the pyramid."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Pixels: (height, width)."""
-        ...
-
-    def parts(self, chunk: Shape) -> Iterator[ChunkPart]:
-        """Cut the map at chunk borders. Each pixel that shows a cell is in one part."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class AxisPart:
-    """``out[out_rows, out_cols] = chunk[in_rows][:, in_cols]``."""
-
-    chunk_row: int
-    chunk_col: int
-    out_rows: slice
-    out_cols: slice
-    in_rows: NDArray[np.intp]
-    in_cols: NDArray[np.intp]
-
-    def gather(self, chunk: NDArray[Any]) -> NDArray[Any]:
-        """Return the cells, shape (rows, cols) of the part. Two takes of one axis are 4 times faster than one."""
-        return chunk.take(self.in_rows, axis=0).take(self.in_cols, axis=1)
-
-    def scatter(self, out: NDArray[Any], values: NDArray[Any]) -> None:
-        """Put values of the part's shape in their place."""
-        out[self.out_rows, self.out_cols] = values
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AxisPlan:
-    """A plan whose axes are independent."""
+class Location:
+    """Positions of pixel centres in cells of a level: the centre of cell i is i + 0.5. NaN where there is no data."""
 
     level: int
-    rows: NDArray[np.int64]
-    """Shape (height,): row of the level's grid for each pixel row, -1 where there is none."""
-    cols: NDArray[np.int64]
-    """Shape (width,): column for each pixel column, -1 where there is none."""
+    x: NDArray[np.float64]
+    """Shape (width,), or (height, width) where ``is_mesh``."""
+    y: NDArray[np.float64]
+    """Shape (height,), or (height, width) where ``is_mesh``."""
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Pixels: (height, width)."""
-        return self.rows.size, self.cols.size
+    def is_mesh(self) -> bool:
+        """Whether every pixel has a position of its own."""
+        return self.x.ndim == 2
 
-    def parts(self, chunk: Shape) -> Iterator[AxisPart]:
-        """Cut the map at chunk borders. Each chunk comes up once for each run of pixels that it fills."""
-        col_runs = list(_runs(self.cols, chunk.cols))
-        for chunk_row, out_rows, in_rows in _runs(self.rows, chunk.rows):
-            for chunk_col, out_cols, in_cols in col_runs:
-                yield AxisPart(chunk_row, chunk_col, out_rows, out_cols, in_rows, in_cols)
+    def nearest(self) -> Plan:
+        """Return the plan that shows the cell under each pixel's centre."""
+        rows, cols = _cells(self.y), _cells(self.x)
+        return MeshPlan(self.level, rows, cols) if self.is_mesh else AxisPlan(self.level, rows, cols)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MeshPart:
-    """``out.flat[pixels] = chunk.flat[cells]``."""
-
-    chunk_row: int
-    chunk_col: int
-    pixels: NDArray[np.intp]
-    cells: NDArray[np.intp]
-
-    def gather(self, chunk: NDArray[Any]) -> NDArray[Any]:
-        """Return the cells, one-dimensional."""
-        return chunk.reshape(-1).take(self.cells)
-
-    def scatter(self, out: NDArray[Any], values: NDArray[Any]) -> None:
-        """Put values, one-dimensional, in their place."""
-        out.reshape(-1)[self.pixels] = values
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MeshPlan:
-    """A plan in which every pixel has a cell of its own."""
-
-    level: int
-    rows: NDArray[np.int64]
-    """Shape (height, width): row of the level's grid, -1 where the pixel shows nothing."""
-    cols: NDArray[np.int64]
-    """Shape (height, width): column of the level's grid, -1 where the pixel shows nothing."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Pixels: (height, width)."""
-        return self.rows.shape[0], self.rows.shape[1]
-
-    def parts(self, chunk: Shape) -> Iterator[MeshPart]:
-        """Cut the map at chunk borders; each chunk comes up once."""
-        rows, cols = self.rows.reshape(-1), self.cols.reshape(-1)
-        pixels = np.flatnonzero((rows >= 0) & (cols >= 0))
-        rows, cols = rows[pixels], cols[pixels]
-        chunk_rows, chunk_cols = rows // chunk.rows, cols // chunk.cols
-        cells = (rows - chunk_rows * chunk.rows) * chunk.cols + (cols - chunk_cols * chunk.cols)
-        across = int(chunk_cols.max(initial=0)) + 1
-        chunks = chunk_rows * across + chunk_cols
-        order = np.argsort(chunks, kind="stable")
-        starts = np.flatnonzero(np.diff(chunks[order], prepend=-1))
-        for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), order.size], strict=True):
-            mine = order[start:stop]
-            row, col = divmod(int(chunks[mine[0]]), across)
-            yield MeshPart(row, col, pixels[mine], cells[mine].astype(np.intp))
-
-
-def _runs(cells: NDArray[np.int64], chunk_length: int) -> Iterator[tuple[int, slice, NDArray[np.intp]]]:
-    """Yield (chunk, pixels, cells in the chunk) for each run of neighbouring pixels in one chunk; -1 is skipped."""
-    chunks = np.where(cells >= 0, cells // chunk_length, -1)
-    starts = np.flatnonzero(np.diff(chunks, prepend=-2))
-    stops = np.append(starts[1:], cells.size)
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        chunk = int(chunks[start])
-        if chunk >= 0:
-            yield chunk, slice(start, stop), (cells[start:stop] - chunk * chunk_length).astype(np.intp)
+def _cells(positions: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.where(np.isnan(positions), -1.0, np.floor(positions)).astype(np.int64)
 
 
 def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> int:
@@ -205,8 +86,8 @@ def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix
     return level
 
 
-def plan_tiles(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, block: TileBlock) -> Plan:
-    """Plan a block of tiles of a dataset's grid, nearest cell. Raises ``RequestError`` where that cannot be."""
+def locate(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, block: TileBlock) -> Location:
+    """Locate a block of tiles on a dataset's grid. Raises ``RequestError`` where that cannot be."""
     matrix.check(block.row, block.col)
     matrix.check(block.row + block.rows - 1, block.col + block.cols - 1)
     xs, ys = matrix.pixel_xs(block.col, block.cols), matrix.pixel_ys(block.row, block.rows)
@@ -214,19 +95,22 @@ def plan_tiles(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, 
     if tms.is_native:
         # Pixel = cell, also in a ragged last cell whose centre is past the data's edge.
         level_grid = grid.coarsen(level)
-        return AxisPlan(level, level_grid.rows_of(ys), level_grid.cols_of(xs))
-    # The cell of level 0 decides, so that nothing is drawn past the data's true edge; -1 stays -1.
+        return Location(level, level_grid.col_positions(xs), level_grid.row_positions(ys))
+    outside_x = _is_outside(xs, tms.bounds.west, tms.bounds.east)
+    outside_y = _is_outside(ys, tms.bounds.south, tms.bounds.north)
+    # Positions on level 0 decide, so that nothing is drawn past the data's true edge; the division is exact.
+    scale = float(1 << level)
     if keeps_axes_apart(tms.crs, grid.crs):
         axes = map_axes(tms.crs, grid.crs, xs, ys)
-        rows, cols = grid.rows_of(axes.y) >> level, grid.cols_of(axes.x) >> level
-        cols[_is_outside(xs, tms.bounds.west, tms.bounds.east)] = -1
-        rows[_is_outside(ys, tms.bounds.south, tms.bounds.north)] = -1
-        return AxisPlan(level, rows, cols)
+        x, y = grid.col_positions(axes.x) / scale, grid.row_positions(axes.y) / scale
+        x[outside_x] = np.nan
+        y[outside_y] = np.nan
+        return Location(level, x, y)
     mesh = map_mesh(tms.crs, grid.crs, xs, ys, data_is_geographic=grid.is_geographic)
-    rows, cols = grid.rows_of(mesh.y) >> level, grid.cols_of(mesh.x) >> level
-    cols[:, _is_outside(xs, tms.bounds.west, tms.bounds.east)] = -1
-    cols[_is_outside(ys, tms.bounds.south, tms.bounds.north)] = -1
-    return MeshPlan(level, rows, cols)
+    x, y = grid.col_positions(mesh.x) / scale, grid.row_positions(mesh.y) / scale
+    x[:, outside_x] = np.nan
+    x[outside_y] = np.nan
+    return Location(level, x, y)
 
 
 def _is_outside(centres: NDArray[np.float64], low: float, high: float) -> NDArray[np.bool_]:

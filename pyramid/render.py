@@ -17,14 +17,15 @@ import numpy as np
 from lazytile.pyramid.errors import GenerationChangedError
 from lazytile.pyramid.image import ImageFormat, encode
 from lazytile.pyramid.memory import BytesLru
-from lazytile.pyramid.plan import Plan, TileBlock, plan_tiles
+from lazytile.pyramid.plan import TileBlock, locate
+from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.store import Store, StoredDataset
+from lazytile.pyramid.values import ValueTile, read_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.colormaps.palette import Palette
-    from lazytile.pyramid.dataset import Variable
     from lazytile.pyramid.packing import Packing
     from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
 
@@ -53,7 +54,15 @@ class RenderTask:
     image_format: ImageFormat = ImageFormat.PNG
     background: tuple[int, int, int] = WHITE
     """Seen through transparent colours in formats without alpha."""
+    resampling: Resampling = Resampling.NEAREST
     chunk_cache_bytes: int = 64 << 20
+    value_cache_bytes: int = 32 << 20
+
+    @property
+    def value_key(self) -> tuple[object, ...]:
+        """What decides the values, before any colour."""
+        place = (self.tms.identifier, self.matrix, self.block)
+        return (self.store, self.dataset, self.generation, self.variable, self.leading, place, self.resampling)
 
     @property
     def key(self) -> str:
@@ -74,6 +83,7 @@ class RenderTask:
             self.tms.identifier,
             self.matrix,
             block,
+            self.resampling.value,
             self.palette.key,
             self.image_format.mime,
             self.background if self.image_format is ImageFormat.JPEG else None,
@@ -102,37 +112,37 @@ def render(task: RenderTask) -> tuple[bytes, ...]:
 
 def render_index(task: RenderTask) -> NDArray[Any]:
     """Compute the palette indices of a task's block: shape (height, width), uint8 (uint16 over 256 colours)."""
+    tile = _value_tile(task)
+    palette, packing = task.palette, tile.packing
+    if packing.has_table:
+        index = code_table(palette, packing).take(tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
+    else:
+        index = palette.index_of(packing.decode(tile.codes))
+    if tile.outside is not None:
+        index[tile.outside] = 0
+    return index
+
+
+def _value_tile(task: RenderTask) -> ValueTile:
+    """Return the values of a task's block, from memory where another style of the same pixels was asked for."""
     store = store_at(task.store, task.chunk_cache_bytes)
+    return value_cache(task.value_cache_bytes).get(task.value_key, lambda: _read(store, task))
+
+
+def _read(store: Store, task: RenderTask) -> ValueTile:
     stored = store.dataset(task.dataset)
     description = stored.description
     _check_generation(task, stored)
-    plan = plan_tiles(description.grid, description.levels, task.tms, task.matrix, task.block)
-    index = _paint(stored, description.variable(task.variable), task.leading, plan, task.palette)
+    location = locate(description.grid, description.levels, task.tms, task.matrix, task.block)
+    tile = read_values(stored, description.variable(task.variable), task.leading, location, task.resampling)
     # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
     _check_generation(task, store.dataset(task.dataset))
-    return index
+    return tile
 
 
 def _check_generation(task: RenderTask, stored: StoredDataset) -> None:
     if stored.description.generation != task.generation:
         raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
-
-
-def _paint(
-    stored: StoredDataset, variable: Variable, leading: tuple[int, ...], plan: Plan, palette: Palette
-) -> NDArray[Any]:
-    packing = variable.packing
-    table = code_table(palette, packing) if packing.has_table else None
-    dtype = np.uint8 if palette.is_indexed else np.uint16
-    index = np.zeros(plan.shape, dtype)
-    for part in plan.parts(stored.description.chunk):
-        chunk = stored.chunk(plan.level, variable.name, leading, part.chunk_row, part.chunk_col)
-        codes = part.gather(chunk)
-        if table is None:
-            part.scatter(index, palette.index_of(packing.decode(codes)))
-        else:
-            part.scatter(index, table.take(codes.view(f"u{codes.dtype.itemsize}")))
-    return index
 
 
 def code_table(palette: Palette, packing: Packing) -> NDArray[Any]:
@@ -144,6 +154,12 @@ def code_table(palette: Palette, packing: Packing) -> NDArray[Any]:
 def store_at(folder: str, chunk_cache_bytes: int) -> Store:
     """Return this process's reader of a store."""
     return Store(Path(folder), chunk_cache_bytes)
+
+
+@functools.lru_cache(maxsize=8)
+def value_cache(limit_bytes: int) -> BytesLru[ValueTile]:
+    """Return this process's value tiles."""
+    return BytesLru(limit_bytes, lambda tile: tile.nbytes)
 
 
 _blanks: BytesLru[bytes] = BytesLru(8 << 20, len)

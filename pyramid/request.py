@@ -71,7 +71,7 @@ class TileRequest:
             self.style.palette,
             self.image_format,
             background,
-            chunk_cache_bytes,
+            chunk_cache_bytes=chunk_cache_bytes,
         )
 
     @property
