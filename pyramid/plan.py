@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.cells import AxisPlan, MeshPlan, Plan
+from lazytile.pyramid.grid import cells_of
 from lazytile.pyramid.mapping import keeps_axes_apart, map_axes, map_mesh
 from lazytile.pyramid.tms import metres_per_unit
 
@@ -61,12 +62,8 @@ class Location:
 
     def nearest(self) -> Plan:
         """Return the plan that shows the cell under each pixel's centre."""
-        rows, cols = _cells(self.y), _cells(self.x)
+        rows, cols = cells_of(self.y), cells_of(self.x)
         return MeshPlan(self.level, rows, cols) if self.is_mesh else AxisPlan(self.level, rows, cols)
-
-
-def _cells(positions: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.where(np.isnan(positions), -1.0, np.floor(positions)).astype(np.int64)
 
 
 def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> int:
