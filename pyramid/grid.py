@@ -126,14 +126,6 @@ class Grid:
     def col_positions(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Position of each x in columns; NaN where there is none. Longitudes are taken round the circle."""
         if self.is_geographic:
-
-    def row_positions(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Position of each y in rows; NaN where there is none."""
-        return self.y.position_of(y)
-
-    def col_positions(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Position of each x in columns; NaN where there is none. Longitudes are taken round the circle."""
-        if self.is_geographic:
             with np.errstate(invalid="ignore"):
                 x = x - FULL_CIRCLE * np.floor((x - self.x.first_edge) / FULL_CIRCLE)
         position = self.x.position_of(x)
