@@ -83,11 +83,17 @@ def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix
     return level
 
 
-def locate(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, block: TileBlock) -> Location:
-    """Locate a block of tiles on a dataset's grid. Raises ``RequestError`` where that cannot be."""
+def locate(
+    grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, block: TileBlock, *, margin_px: int = 0
+) -> Location:
+    """Locate a block of tiles on a dataset's grid, with a margin of pixels round it for filters.
+
+    Raises ``RequestError`` where that cannot be.
+    """
     matrix.check(block.row, block.col)
     matrix.check(block.row + block.rows - 1, block.col + block.cols - 1)
-    xs, ys = matrix.pixel_xs(block.col, block.cols), matrix.pixel_ys(block.row, block.rows)
+    xs = matrix.pixel_xs(block.col, block.cols, margin_px)
+    ys = matrix.pixel_ys(block.row, block.rows, margin_px)
     level = choose_level(grid, levels, tms, matrix)
     if tms.is_native:
         # Pixel = cell, also in a ragged last cell whose centre is past the data's edge.
@@ -95,6 +101,9 @@ def locate(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, bloc
         return Location(level, level_grid.col_positions(xs), level_grid.row_positions(ys))
     outside_x = _is_outside(xs, tms.bounds.west, tms.bounds.east)
     outside_y = _is_outside(ys, tms.bounds.south, tms.bounds.north)
+    if margin_px:
+        # A filter at 180 degrees looks across: only pixels of the tile itself end at the edge of the set.
+        outside_x[:margin_px] = outside_x[-margin_px:] = False
     # Positions on level 0 decide, so that nothing is drawn past the data's true edge; the division is exact.
     scale = float(1 << level)
     if keeps_axes_apart(tms.crs, grid.crs):

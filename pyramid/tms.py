@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,15 +63,31 @@ class TileMatrix:
             if not 0 <= value < size:
                 raise TileOutOfRangeError(parameter, f"{parameter} {value} is out of range, it may be 0 to {size - 1}")
 
-    def pixel_xs(self, col: int, count: int = 1) -> NDArray[np.float64]:
-        """x of the pixel centres of ``count`` tiles from column ``col`` on: shape (count * tile_width,)."""
-        pixels = np.arange(col * self.tile_width, (col + count) * self.tile_width, dtype=np.float64)
-        return self.origin_x + (pixels + 0.5) * self.cell_width
+    def pixel_xs(self, col: int, count: int = 1, margin_px: int = 0) -> NDArray[np.float64]:
+        """x of the pixel centres of ``count`` tiles from column ``col`` on, and of a margin on both sides.
 
-    def pixel_ys(self, row: int, count: int = 1) -> NDArray[np.float64]:
-        """y of the pixel centres of ``count`` tiles from row ``row`` on: shape (count * tile_height,)."""
-        pixels = np.arange(row * self.tile_height, (row + count) * self.tile_height, dtype=np.float64)
-        return self.origin_y - (pixels + 0.5) * self.cell_height
+        Shape (count * tile_width + 2 * margin_px,).
+        """
+        first, last = col * self.tile_width - margin_px, (col + count) * self.tile_width + margin_px
+        return self.origin_x + (np.arange(first, last, dtype=np.float64) + 0.5) * self.cell_width
+
+    def pixel_ys(self, row: int, count: int = 1, margin_px: int = 0) -> NDArray[np.float64]:
+        """y of the pixel centres of ``count`` tiles from row ``row`` on, and of a margin on both sides.
+
+        Shape (count * tile_height + 2 * margin_px,).
+        """
+        first, last = row * self.tile_height - margin_px, (row + count) * self.tile_height + margin_px
+        return self.origin_y - (np.arange(first, last, dtype=np.float64) + 0.5) * self.cell_height
+
+    def enlarged(self, factor: int) -> TileMatrix:
+        """Return the matrix with the same tiles in ``factor`` times the pixels along each axis (``@2x``)."""
+        return replace(
+            self,
+            cell_width=self.cell_width / factor,
+            cell_height=self.cell_height / factor,
+            tile_width=self.tile_width * factor,
+            tile_height=self.tile_height * factor,
+        )
 
     def tile_bounds(self, row: int, col: int) -> Bounds:
         """Outer edges of a tile."""
