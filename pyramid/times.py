@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 TIME = "Time"
-RESERVED = frozenset(
-    "service request version layer style format tilematrixset tilematrix tilerow tilecol i j infoformat time default".split()
-)
+RESERVED = frozenset({
+    "service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol",
+    "i", "j", "infoformat", "time", "default",
+})  # fmt: skip
 """Names that a request's own parameters have: a dimension that is called so gets the prefix ``dim_``."""
 
 _INSTANT = re.compile(

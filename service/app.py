@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from lazytile import __version__
 from lazytile.colormaps.catalog import ColormapCatalog
 from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_tile_engine
 from lazytile.pyramid.render import render
@@ -106,7 +106,7 @@ async def health(request: web.Request) -> web.StreamResponse:
     site = request.app[SITE]
     state = {
         "status": "ok",
-        "version": version("lazytile"),
+        "version": __version__,
         "engine": site.desk.engine_description,
         "datasets": len(site.store.names()),
     }

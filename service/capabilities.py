@@ -7,8 +7,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lxml import etree
-
 from lazytile.pyramid.memory import BytesLru
 from lazytile.service import xml
 from lazytile.service.capabilities_layer import LayerWriter
@@ -16,6 +14,8 @@ from lazytile.service.limits import linked_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from lxml import etree
 
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.store import Store

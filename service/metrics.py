@@ -44,9 +44,7 @@ class Metrics:
         self.queue_depth = Gauge(
             "lazytile_queue_depth", "Tasks that wait for the engine", registry=registry, multiprocess_mode="livesum"
         )
-        self.running = Gauge(
-            "lazytile_running", "Tasks on the engine", registry=registry, multiprocess_mode="livesum"
-        )
+        self.running = Gauge("lazytile_running", "Tasks on the engine", registry=registry, multiprocess_mode="livesum")
 
     def exposition(self) -> bytes:
         """Return all counters in Prometheus' text format."""

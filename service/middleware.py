@@ -42,11 +42,7 @@ async def frame(request: web.Request, handler: Handler) -> web.StreamResponse:
     site = request.app[SITE]
     route = route_of(request.path)
     try:
-        if len(request.path_qs) > site.settings.max_query_bytes:
-            raise TooLongError(
-                "request",
-                f"the address has {len(request.path_qs)} characters, it may have {site.settings.max_query_bytes}",
-            )
+        check_length(request, site.settings.max_query_bytes)
         response = _preflight() if request.method == "OPTIONS" else await handler(request)
     except asyncio.CancelledError:
         site.metrics.cancelled.inc()
@@ -58,6 +54,13 @@ async def frame(request: web.Request, handler: Handler) -> web.StreamResponse:
     site.metrics.requests.labels(route, str(response.status)).inc()
     site.metrics.request_seconds.labels(route).observe(time.perf_counter() - began)
     return response
+
+
+def check_length(request: web.Request, limit: int) -> None:
+    """Raise ``TooLongError`` for an address that no client of ours has a reason to send."""
+    length = len(request.raw_path)
+    if length > limit:
+        raise TooLongError("request", f"the address has {length} characters, it may have {limit}")
 
 
 def _preflight() -> web.Response:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Layer-Time-Actual, Layer-Time-Request, Server-Timing, Warning, X-Request-Id",
+    "Access-Control-Expose-Headers": (
+        "ETag, Layer-Time-Actual, Layer-Time-Request, Retry-After, Server-Timing, Warning, X-Request-Id"
+    ),
     "Timing-Allow-Origin": "*",
 }
 PREFLIGHT_HEADERS = {

@@ -111,9 +111,7 @@ def segments_of(raw_path: str, prefix: str, max_value_length: int) -> list[str]:
     segments = [unquote(segment) for segment in raw_path.removeprefix(prefix).split("/")]
     longest = max(segments, key=len)
     if len(longest) > max_value_length:
-        raise TooLongError(
-            "request", f"a path segment has {len(longest)} characters, it may have {max_value_length}"
-        )
+        raise TooLongError("request", f"a path segment has {len(longest)} characters, it may have {max_value_length}")
     return segments
 
 
@@ -208,7 +206,8 @@ def _place(layer: Layer, values: tuple[str, ...]) -> list[str | None]:
         return [None] * len(dimensions)
     names = "/".join(f"{{{times.parameter_of(dimension)}}}" for dimension in dimensions)
     expected = f"{names} between style and set" if names else "no dimension"
-    raise InvalidParameterError("request", f"layer {layer.name} has {expected}, the path has {len(values)} values there")
+    text = f"layer {layer.name} has {expected}, the path has {len(values)} values there"
+    raise InvalidParameterError("request", text)
 
 
 def _is_time(dimension: Dimension) -> bool:
