@@ -16,6 +16,7 @@ from lazytile.pyramid.datatile import encode_geotiff, encode_lerc, encode_npy, e
 from lazytile.pyramid.errors import GenerationChangedError
 from lazytile.pyramid.filters import MARGIN_PX
 from lazytile.pyramid.image import ImageFormat, encode, encode_rgba
+from lazytile.pyramid.mapping import keeps_axes_apart
 from lazytile.pyramid.memory import BytesLru
 from lazytile.pyramid.plan import locate
 from lazytile.pyramid.store import Store, StoredDataset
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.colormaps.palette import Palette
+    from lazytile.pyramid.dataset import Dataset
     from lazytile.pyramid.packing import Packing
     from lazytile.pyramid.plan import Location
     from lazytile.pyramid.task import RenderTask
 
 _tables: BytesLru[NDArray[Any]] = BytesLru(32 << 20, lambda table: table.nbytes)
+_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.x.nbytes + location.y.nbytes)
 _blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
 
 
@@ -129,7 +132,7 @@ def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
     _check_generation(task, stored)
     description = stored.description
     margin_px = 0 if task.filter is None else MARGIN_PX
-    location = locate(description.grid, description.levels, task.tms, task.matrix, task.block, margin_px=margin_px)
+    location = _locate(description, task, margin_px)
     if task.expression is None and task.filter is None:
         tile = _read_variable(stored, task, variable, location)
     else:
@@ -137,6 +140,17 @@ def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
     # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
     _check_generation(task, store.dataset(task.dataset))
     return tile
+
+
+def _locate(description: Dataset, task: RenderTask, margin_px: int) -> Location:
+    def make() -> Location:
+        return locate(description.grid, description.levels, task.tms, task.matrix, task.block, margin_px=margin_px)
+
+    if keeps_axes_apart(task.tms.crs, description.grid.crs):
+        return make()
+    # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
+    key = (description.grid, description.levels, task.tms.identifier, task.matrix, task.block, margin_px)
+    return _meshes.get(key, make)
 
 
 def _read_variable(stored: StoredDataset, task: RenderTask, variable: str, location: Location) -> ValueTile:
