@@ -149,6 +149,8 @@ class MeshPlan:
         """Cut the map at chunk borders; each chunk comes up once."""
         rows, cols = self.rows.reshape(-1), self.cols.reshape(-1)
         pixels = np.flatnonzero((rows >= 0) & (cols >= 0))
+        if pixels.size == 0:
+            return
         rows, cols = rows[pixels], cols[pixels]
         chunk_rows, chunk_cols = rows // chunk.rows, cols // chunk.cols
         cells = (rows - chunk_rows * chunk.rows) * chunk.cols + (cols - chunk_cols * chunk.cols)

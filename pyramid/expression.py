@@ -148,7 +148,14 @@ def _value(node: ast.expr, values: Mapping[str, NDArray[Any]], xp: Any) -> Any:
         case ast.BinOp(left=left, op=op, right=right):
             return _call(_BINARY[type(op)], (left, right), values, xp)
         case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return _call(_COMPARE[type(op)], (left, right), values, xp)
+            # 1 or 0 as numbers, and no data where either side has none.
+            sides = _value(left, values, xp), _value(right, values, xp)
+            truth = getattr(xp, _COMPARE[type(op)])(*sides)
+            return xp.where(xp.isnan(sides[0]) | xp.isnan(sides[1]), xp.nan, xp.where(truth, 1.0, 0.0))
+        case ast.Call(func=ast.Name(id="where"), args=[condition, *choices]):
+            test = _value(condition, values, xp)
+            yes, no = (_value(choice, values, xp) for choice in choices)
+            return xp.where(xp.isnan(test), xp.nan, xp.where(test != 0, yes, no))
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return _call(_FUNCTIONS[name][0], tuple(arguments), values, xp)
     raise AssertionError(f"{ast.dump(node)} was not checked")

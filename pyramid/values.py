@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.pyramid.dataset import Variable
-    from lazytile.pyramid.grid import Grid
+    from lazytile.pyramid.grid import Grid, Shape
     from lazytile.pyramid.plan import Location
     from lazytile.pyramid.store import StoredDataset
 
@@ -30,6 +30,8 @@ VALUES = Packing("float64")
 """The packing of blended tiles: physical values, NaN where there is no data."""
 _STRIP_CELLS = 1 << 21
 """A mesh is blended in strips of rows that need no more cells than this at a time (16 MiB an array)."""
+_WINDOW_CELLS = 1 << 22
+"""The largest rectangle of cells that is read to be indexed freely (32 MiB decoded)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +75,7 @@ def read_values(
     else:
         rows = taps(method, location.y, _footprint(location.y, None), shape.rows, wraps=False)
         cols = taps(method, location.x, _footprint(location.x, shape.cols if wraps else None), shape.cols, wraps=wraps)
-        values = _blend_axes(read, location.level, rows, cols, method)
+        values = _blend_axes(read, location.level, rows, cols, shape=shape, method=method)
     return ValueTile(values, VALUES, None)
 
 
@@ -99,10 +101,10 @@ def _footprint(position: NDArray[np.float64], circle: int | None) -> NDArray[np.
 
 
 def _blend_axes(
-    read: Callable[[Plan], ValueTile], level: int, rows: Taps, cols: Taps, method: Resampling
+    read: Callable[[Plan], ValueTile], level: int, rows: Taps, cols: Taps, *, shape: Shape, method: Resampling
 ) -> NDArray[np.float64]:
-    wanted_rows, rows = _compact(rows)
-    wanted_cols, cols = _compact(cols)
+    wanted_rows, rows = _compact(rows, shape.rows)
+    wanted_cols, cols = _compact(cols, shape.cols)
     if wanted_rows.size == 0 or wanted_cols.size == 0:
         return np.full((rows.index.shape[0], cols.index.shape[0]), np.nan)
     window = read(AxisPlan(level, wanted_rows, wanted_cols)).decode()
@@ -114,11 +116,13 @@ def _blend_axes(
     return mode_stack(values, weights)
 
 
-def _compact(axis: Taps) -> tuple[NDArray[np.int64], Taps]:
+def _compact(axis: Taps, cells: int) -> tuple[NDArray[np.int64], Taps]:
     """Return the cells that taps use, ascending, and the taps as positions among them."""
-    wanted = np.unique(axis.index[axis.index >= 0])
-    position = np.searchsorted(wanted, axis.index)
-    return wanted, Taps(np.where(axis.index >= 0, position, 0), axis.weight)
+    used = np.zeros(cells + 1, np.bool_)
+    used[axis.index] = True  # -1 marks the spare last one
+    used[-1] = False
+    position: NDArray[np.int64] = np.cumsum(used) - 1
+    return np.flatnonzero(used), Taps(np.where(axis.index >= 0, position[axis.index], 0), axis.weight)
 
 
 def _blend_mesh(
@@ -126,24 +130,40 @@ def _blend_mesh(
 ) -> NDArray[np.float64]:
     shape, wraps = grid.coarsen(location.level).shape, grid.is_full_circle
     circle = shape.cols if wraps else None
-    footprint_x, footprint_y = _mesh_footprint(location.x, circle), _mesh_footprint(location.y, None)
-    rows = taps(method, location.y, footprint_y, shape.rows, wraps=False)
-    cols = taps(method, location.x, footprint_x, shape.cols, wraps=wraps)
-    height, width = location.x.shape
-    each = rows.index.shape[-1] * cols.index.shape[-1]
-    strip = max(1, _STRIP_CELLS // (each * width))
+    rows = taps(method, location.y, _mesh_footprint(location.y, None), shape.rows, wraps=False)
+    cols = taps(method, location.x, _mesh_footprint(location.x, circle), shape.cols, wraps=wraps)
     combine = mode_stack if method is Resampling.MODE else blend_stack
+    pairs = [(i, j) for i in range(rows.index.shape[-1]) for j in range(cols.index.shape[-1])]
+    height, width = location.x.shape
+    strip = max(1, _STRIP_CELLS // (len(pairs) * width))
     out = np.empty((height, width))
     for top in range(0, height, strip):
         part = np.s_[top : top + strip]
-        row_index = np.broadcast_to(rows.index[part][..., :, None], (*rows.index[part].shape, cols.index.shape[-1]))
-        col_index = np.broadcast_to(cols.index[part][..., None, :], row_index.shape)
-        weights = rows.weight[part][..., :, None] * cols.weight[part][..., None, :]
-        flat = (row_index.shape[0], width * each)
-        plan = MeshPlan(location.level, row_index.reshape(flat), col_index.reshape(flat))
-        values = read(plan).decode().reshape(-1, width, each)
-        out[part] = combine(np.moveaxis(values, -1, 0), np.moveaxis(weights.reshape(-1, width, each), -1, 0))
+        values = _mesh_values(read, location.level, _part(rows, part), _part(cols, part), shape)
+        weights = np.stack([rows.weight[part][..., i] * cols.weight[part][..., j] for i, j in pairs])
+        out[part] = combine(values, weights)
     return out
+
+
+def _part(axis: Taps, part: slice) -> Taps:
+    return Taps(axis.index[part], axis.weight[part])
+
+
+def _mesh_values(
+    read: Callable[[Plan], ValueTile], level: int, rows: Taps, cols: Taps, shape: Shape
+) -> NDArray[np.float64]:
+    """Values of every pair of taps: shape (row taps * col taps, height, width), float64."""
+    pairs = [(i, j) for i in range(rows.index.shape[-1]) for j in range(cols.index.shape[-1])]
+    wanted_rows, row_taps = _compact(rows, shape.rows)
+    wanted_cols, col_taps = _compact(cols, shape.cols)
+    if wanted_rows.size == 0 or wanted_cols.size == 0:
+        return np.full((len(pairs), *rows.index.shape[:2]), np.nan)
+    if wanted_rows.size * wanted_cols.size <= _WINDOW_CELLS:
+        window = read(AxisPlan(level, wanted_rows, wanted_cols)).decode()
+        return np.stack([window[row_taps.index[..., i], col_taps.index[..., j]] for i, j in pairs])
+    # Round a pole the pixels' columns are far apart: only the chunks that hold a wanted cell are read.
+    plans = (MeshPlan(level, rows.index[..., i], cols.index[..., j]) for i, j in pairs)
+    return np.stack([read(plan).decode() for plan in plans])
 
 
 def _mesh_footprint(position: NDArray[np.float64], circle: int | None) -> NDArray[np.float64]:
