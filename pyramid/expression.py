@@ -136,7 +136,7 @@ def _check(node: ast.expr, known: frozenset[str], names: set[str]) -> None:  # n
         _check(part, known, names)
 
 
-def _value(node: ast.expr, values: Mapping[str, NDArray[Any]], xp: Any) -> Any:
+def _value(node: ast.expr, values: Mapping[str, NDArray[Any]], xp: Any) -> Any:  # noqa: PLR0911 - a case for each node
     """Compute a node that ``_check`` has passed."""
     match node:
         case ast.Constant(value=number):
