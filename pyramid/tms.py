@@ -26,6 +26,7 @@ METRES_PER_DEGREE = 6378137.0 * math.pi / 180.0
 PIXEL_SIZE_M = 0.00028
 """The standardised rendering pixel of OGC 07-057r7, 6.1."""
 MERCATOR_HALF_WIDTH_M = 6378137.0 * math.pi
+GLOBE = Bounds(-180.0, -90.0, 180.0, 90.0)
 
 CRS84_URN = "urn:ogc:def:crs:OGC:1.3:CRS84"
 WEB_MERCATOR_URN = "urn:ogc:def:crs:EPSG::3857"
@@ -88,6 +89,9 @@ class TileMatrixSet:
     """The URN for ows:SupportedCRS; its axis order decides how TopLeftCorner is written."""
     well_known_scale_set: str | None
     matrices: tuple[TileMatrix, ...]
+    bounds: Bounds | None = None
+    """Pixels whose centre lies outside hold no data: the last tiles of GIBS sets reach past the globe, and a
+    longitude there must not come round again. None: only the data's own edges count (a native set)."""
 
     @property
     def has_square_pixels(self) -> bool:
@@ -105,7 +109,8 @@ class TileMatrixSet:
         )
 
 
-def _metres_per_unit(crs: str) -> float:
+def metres_per_unit(crs: str) -> float:
+    """Return the metres on the equator that a unit of the CRS stands for (OGC 07-057r7, 6.1)."""
     return METRES_PER_DEGREE if crs == "EPSG:4326" else 1.0
 
 
@@ -116,7 +121,7 @@ def _quad_matrices(
     matrices = []
     for zoom, (width, height) in enumerate(sizes):
         cell = top_cell_size / (1 << zoom)
-        scale = cell * _metres_per_unit(crs) / PIXEL_SIZE_M
+        scale = cell * metres_per_unit(crs) / PIXEL_SIZE_M
         matrices.append(TileMatrix(str(zoom), cell, cell, *origin, tile, tile, width, height, scale))
     return tuple(matrices)
 
@@ -126,21 +131,23 @@ def _gibs_geographic(identifier: str, last_zoom: int) -> TileMatrixSet:
     sizes = tuple((math.ceil(360 * 2**zoom / 288), math.ceil(180 * 2**zoom / 288)) for zoom in range(last_zoom + 1))
     matrices = _quad_matrices("EPSG:4326", 0.5625, (-180.0, 90.0), 512, sizes)
     title = f"GIBS geographic, {identifier} at the finest"
-    return TileMatrixSet(identifier, title, "EPSG:4326", CRS84_URN, None, matrices)
+    return TileMatrixSet(identifier, title, "EPSG:4326", CRS84_URN, None, matrices, GLOBE)
 
 
 def _web_mercator(identifier: str, title: str, last_zoom: int, urn: str) -> TileMatrixSet:
     cell = 2 * MERCATOR_HALF_WIDTH_M / 256
     origin = (-MERCATOR_HALF_WIDTH_M, MERCATOR_HALF_WIDTH_M)
     matrices = _quad_matrices("EPSG:3857", cell, origin, 256, tuple((1 << z, 1 << z) for z in range(last_zoom + 1)))
-    return TileMatrixSet(identifier, title, "EPSG:3857", urn, "urn:ogc:def:wkss:OGC:1.0:GoogleMapsCompatible", matrices)
+    half = MERCATOR_HALF_WIDTH_M
+    wkss = "urn:ogc:def:wkss:OGC:1.0:GoogleMapsCompatible"
+    return TileMatrixSet(identifier, title, "EPSG:3857", urn, wkss, matrices, Bounds(-half, -half, half, half))
 
 
 def _world_crs84_quad(last_zoom: int) -> TileMatrixSet:
     sizes = tuple((2 << z, 1 << z) for z in range(last_zoom + 1))
     matrices = _quad_matrices("EPSG:4326", 0.703125, (-180.0, 90.0), 256, sizes)
     # No WellKnownScaleSet: GoogleCRS84Quad starts one scale earlier, and a set must use all from the largest on.
-    return TileMatrixSet("WorldCRS84Quad", "CRS84 for the world", "EPSG:4326", CRS84_URN, None, matrices)
+    return TileMatrixSet("WorldCRS84Quad", "CRS84 for the world", "EPSG:4326", CRS84_URN, None, matrices, GLOBE)
 
 
 _GIBS_GEOGRAPHIC = {"16km": 2, "2km": 5, "1km": 6, "500m": 7, "250m": 8, "31.25m": 11, "15.625m": 12}
@@ -186,7 +193,7 @@ def native_set(dataset: str, grid: Grid, levels: int, tile: Shape) -> TileMatrix
                 tile.rows,
                 math.ceil(level.shape.cols / tile.cols),
                 math.ceil(level.shape.rows / tile.rows),
-                level.x.cell_size * _metres_per_unit(grid.crs) / PIXEL_SIZE_M,
+                level.x.cell_size * metres_per_unit(grid.crs) / PIXEL_SIZE_M,
             )
         )
     urn = CRS84_URN if grid.is_geographic else f"urn:ogc:def:crs:{grid.crs.replace(':', '::', 1)}"
