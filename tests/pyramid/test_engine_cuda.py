@@ -199,9 +199,8 @@ def test_the_server_process_does_not_even_import_cupy(tmp_path):
     """Of all that we use, CuPy alone makes CUDA contexts."""
     Path(tmp_path, "program.py").write_text(CONTEXT_FREE)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "program.py")], env=environment, capture_output=True, text=True, timeout=120
-    )
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, check=True, env=environment, capture_output=True, text=True, timeout=120)
     complaint, modules = done.stdout.splitlines()
     assert complaint.startswith("the engine cuda cannot start: a GPU does not work: CUDARuntimeError: ")
     assert (modules, done.stderr) == ("[]", "")
