@@ -2,16 +2,17 @@
 
 ``numpy`` is the reference. ``shaped`` is NumPy that offers only CuPy's names. ``strict`` lives on a second device
 of array-api-strict, where mixing in a host array is an error, and only the standard's functions exist. ``cupy`` needs
-a GPU that works. Each skips with its reason; ``--require-gpu`` makes a run without a GPU fail instead.
+a GPU that works. Each skips with its reason; with LAZYTILE_REQUIRE_GPU=1 a run without a GPU fails instead.
 """
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lazytile.pyramid import backend
+from lazytile.pyramid import backend, packing
 from tests.gpu.cupy_shape import CupyShape
 
 KINDS = ("numpy", "shaped", "strict", "cupy")
@@ -53,13 +54,17 @@ def working_gpu():
 
 
 @pytest.fixture(scope="session")
-def gpu(request):
+def gpu():
     """Skip where no GPU works, or fail where the run must not do without."""
     reason = working_gpu()
-    if reason and request.config.getoption("--require-gpu"):
+    if reason and os.environ.get("LAZYTILE_REQUIRE_GPU") == "1":
         pytest.fail(f"no GPU works: {reason}")
     if reason:
         pytest.skip(f"no GPU works: {reason}")
+
+
+USERS = (packing,)
+"""The modules that ask ``array_module``: for ``shaped`` arrays, which are NumPy's, they are told the shape."""
 
 
 @pytest.fixture(params=KINDS)
@@ -71,7 +76,8 @@ def arrays(request, monkeypatch):
         case "shaped":
             cupy = pytest.importorskip("cupy", reason="CuPy is not installed: make gpu-check")
             shape = CupyShape(np, cupy)
-            monkeypatch.setattr(backend, "array_module", lambda _: shape)
+            for module in USERS:
+                monkeypatch.setattr(module, "array_module", lambda _: shape)
             return Arrays("shaped", shape)
         case "strict":
             strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed: make gpu-check")
