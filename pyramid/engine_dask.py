@@ -30,6 +30,8 @@ TASKS_PER_THREAD = 4
 """Tasks given out for each thread of the workers: a new one takes 20 ms to get there."""
 CHECK_INTERVAL_S = 2.0
 """How often a wait for a result asks whether the cluster is still there."""
+CLEAN_UP_TIMEOUT_S = 30.0
+"""How long an interrupted start or stop of workers may take to clean up."""
 SETTLE_TIMEOUT_S = 60.0
 """How long an interrupted map waits for the tasks that run on the workers."""
 SETTLE_INTERVAL_S = 0.02
@@ -54,12 +56,21 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def call(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """Run a coroutine on the loop and wait for it. An interrupt of the wait cancels it."""
-        future = self.start(work)
+        """Run a coroutine on the loop and wait for it. An interrupt cancels it, and waits until it has cleaned up."""
+        ended = threading.Event()
+
+        async def tracked() -> Value:
+            try:
+                return await work
+            finally:
+                ended.set()
+
+        future = self.start(tracked())
         try:
             return future.result()
         except BaseException:
-            future.cancel()
+            if future.cancel():
+                ended.wait(CLEAN_UP_TIMEOUT_S)
             raise
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ def gpu_devices() -> GpuDevices:
     present = {"dask-cuda": find_spec("dask_cuda"), "cupy": find_spec("cupy"), "nvidia-ml-py": find_spec("pynvml")}
     missing = [name for name, spec in present.items() if spec is None]
     if missing:
-        return GpuDevices((), f"without {', '.join(missing)}; install {EXTRAS}")
+        return GpuDevices((), f"{', '.join(missing)} not installed; the extra {EXTRAS} brings them")
     import pynvml  # noqa: PLC0415 - an optional extra
 
     try:

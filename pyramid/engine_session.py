@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 import dask
@@ -142,7 +143,8 @@ def cluster_arguments(options: EngineOptions) -> dict[str, Any]:
         "protocol": "tcp",
         "dashboard_address": options.dashboard,
         "scheduler_kwargs": dashboard,
-        "silence_logs": logging.ERROR,
+        "silence_logs": logging.CRITICAL,
+        "death_timeout": options.start_timeout_s,
         "preload": ["lazytile.pyramid.engine_worker"],
         "asynchronous": True,
     }
@@ -156,28 +158,51 @@ async def open_own(description: str, create: Callable[[], Any], workers: int, op
     cluster: Any = None
     client: Any = None
     # Dask tells of each worker's coming and going. What matters of it reaches people as our own errors and warnings.
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    began = time.monotonic()
     try:
-        with dask.config.set(cluster_config(options)), _interrupts_held():
-            # Awaited at once and in this task: LocalCUDACluster has begun to scale before it has begun to start.
-            async with asyncio.timeout(options.start_timeout_s):
-                cluster = create()
-                await cluster
+        cluster = await _started(create, options)
         client = await _client(cluster)
         await client.wait_for_workers(workers, timeout=options.start_timeout_s)
         session = ClusterSession(description, client, cluster, options.lost_timeout_s)
         await session.start()
     except BaseException as error:
         await close_quietly(client, cluster)
-        if isinstance(error, EngineError) or not isinstance(error, Exception):
+        if not isinstance(error, Exception):
             raise
-        raise EngineError(f"the workers of engine {description} did not start: {one_line(error)}") from error
+        late = time.monotonic() - began >= options.start_timeout_s
+        reason = f"within {options.start_timeout_s:g} s" if late else f"({one_line(error)})"
+        raise EngineError(f"the workers of engine {description} did not start {reason}") from error
     return session
+
+
+async def _started(create: Callable[[], Any], options: EngineOptions) -> Any:
+    """Create and start a cluster. Cancelled, it is started to the end and closed: a half started one cannot be."""
+
+    async def start() -> Any:
+        # Awaited at once and in this task: LocalCUDACluster has begun to scale before it has begun to start.
+        with dask.config.set(cluster_config(options)), _interrupts_held():
+            cluster = create()
+            try:
+                await cluster
+            except BaseException:
+                await close_quietly(None, cluster)
+                raise
+        return cluster
+
+    starting = asyncio.ensure_future(start())
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(Exception):
+            await close_quietly(None, await starting)
+        raise
 
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Hold Ctrl-C back while processes start: they inherit it, and would each print a traceback until they are up."""
+    resource_tracker.ensure_running()  # multiprocessing starts it before the first process, and lets SIGINT in after
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

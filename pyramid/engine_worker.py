@@ -22,8 +22,9 @@ def dask_setup(worker: Any) -> None:
     del worker
     # A terminal sends Ctrl-C to us and to the process that started us. That one decides, and ends us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # It logs a traceback where the GPU does not work. The engine's own probe says so, in one line.
-    logging.getLogger("dask_cuda.initialize").setLevel(logging.CRITICAL)
+    # Dask logs what a task raises, dask-cuda a traceback where the GPU does not work. Both reach the engine as well.
+    for name in ("distributed", "dask_cuda"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 _tasks_lock = threading.Lock()

@@ -191,7 +191,7 @@ class OracleLayer:
 
     def column(self, x: float) -> int | None:
         """Column of level 0 that holds x; on an edge, the one to the east. Longitudes come round after 360."""
-        rows, cols = self.codes.shape
+        cols = self.codes.shape[1]
         if self.crs == GEOGRAPHIC:
             while x < self.west:
                 x += 360.0

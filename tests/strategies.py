@@ -6,6 +6,7 @@ chunks. Edges of colormap bins are drawn from the very values in the data, since
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -130,12 +131,12 @@ def colormaps(draw: st.DrawFn, layer: OracleLayer) -> str:
         # One ulp beside a value, and round numbers between values, are where bins should not depend on luck.
         edges = sorted({*edges, *np.nextafter(edges[:3], np.inf).tolist(), *np.round(edges[:5], 1).tolist()})
     style = draw(st.sampled_from(("[)", "(]", "mixed", "classes")))
-    texts = ["[-INF,%s)" % _number(edges[0])] if style in ("[)", "mixed") and draw(st.booleans()) else []
+    texts = [f"[-INF,{_number(edges[0])})"] if style in ("[)", "mixed") and draw(st.booleans()) else []
     if style == "classes":
-        texts = [draw(st.sampled_from(("%s", "[%s]"))) % _number(edge) for edge in edges]
+        texts = [draw(st.sampled_from(("{}", "[{}]"))).format(_number(edge)) for edge in edges]
     else:
         has_lower = True
-        for lower, upper in zip(edges, edges[1:], strict=False):
+        for lower, upper in itertools.pairwise(edges):
             # Neighbours never hold the same value: which of two would count is not for this test to say.
             opens = {"[)": "[", "(]": "("}.get(style) or ("[" if has_lower else "(")
             closes = {"[)": ")", "(]": "]"}.get(style) or random.choice([")", "]"])
@@ -158,9 +159,8 @@ def _document(draw: st.DrawFn, random: np.random.Generator, texts: list[str], un
     for at, text in enumerate(texts):
         rgb = ",".join(str(part) for part in random.integers(0, 256, 3))
         transparent = "true" if random.random() < 0.1 else "false"
-        entries.append(
-            f'<ColorMapEntry rgb="{rgb}" transparent="{transparent}" value="{text}" sourceValue="{text}" ref="{at + 1}"/>'
-        )
+        look = f'rgb="{rgb}" transparent="{transparent}"'
+        entries.append(f'<ColorMapEntry {look} value="{text}" sourceValue="{text}" ref="{at + 1}"/>')
     no_data = draw(st.sampled_from(("", "0,0,0", "220,220,255") if entries else ("0,0,0",)))
     transparent = draw(st.sampled_from(("true", "false")))
     empty = _map(
