@@ -174,6 +174,12 @@ def processor_count() -> int:
     return os.cpu_count() or 1
 
 
+def one_line(error: BaseException) -> str:
+    """Return an exception's type and text as one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 DEFAULT_OPTIONS = EngineOptions()
 
 
@@ -185,8 +191,13 @@ def open_bulk_engine(spec: EngineSpec, options: EngineOptions = DEFAULT_OPTIONS)
     """
     from lazytile.pyramid.engine_threads import ThreadsBulkEngine  # noqa: PLC0415 - the engines import this module
 
-    if spec.kind not in {"auto", "threads"}:
-        raise EngineError(f"the engine {spec} is not in this build")
+    if not _takes_threads(spec):
+        from lazytile.pyramid.engine_dask import DaskBulkEngine  # noqa: PLC0415 - distributed takes 0.5 s to import
+
+        try:
+            return DaskBulkEngine(spec, options)
+        except EngineError as error:
+            _fall_back(spec, error)
     return ThreadsBulkEngine(options.workers or processor_count())
 
 
@@ -199,13 +210,36 @@ async def open_tile_engine(
 ) -> TileEngine:
     """Start an engine for tiles. Raises ``EngineError`` where what was asked for cannot be had.
 
-    ``function`` renders one task; it is importable on the workers and safe in threads. ``locality`` names what a
-    task reads, so that tasks of one name go to the same worker and find its cache warm; without it the task's key
-    does. As for ``open_bulk_engine``, the main module must be importable.
+    ``function`` renders one task, given as a ``TileTask``; it is importable on the workers and safe in threads.
+    ``locality`` names what a task reads, so that tasks of one name go to the same worker and find its caches
+    warm; without it the task's key does. As for ``open_bulk_engine``, the main module must be importable.
     """
     from lazytile.pyramid.engine_threads import ThreadsTileEngine  # noqa: PLC0415 - the engines import this module
 
-    del locality
-    if spec.kind not in {"auto", "threads"}:
-        raise EngineError(f"the engine {spec} is not in this build")
+    if not _takes_threads(spec):
+        from lazytile.pyramid.engine_tiles import open_dask_tile_engine  # noqa: PLC0415 - as above
+
+        try:
+            return await open_dask_tile_engine(spec, function, options, locality)
+        except EngineError as error:
+            _fall_back(spec, error)
     return ThreadsTileEngine(function, options.workers or processor_count())
+
+
+def _takes_threads(spec: EngineSpec) -> bool:
+    """Tell whether the engine is ``threads``: asked for, or because ``auto`` finds no GPU at all."""
+    if spec.kind == "auto":
+        from lazytile.pyramid.engine_devices import gpu_devices  # noqa: PLC0415 - only auto and cuda look for GPUs
+
+        devices = gpu_devices()
+        if not devices.ids:
+            LOG.info("engine auto takes threads: %s", devices.reason)
+            return True
+    return spec.kind == "threads"
+
+
+def _fall_back(spec: EngineSpec, error: EngineError) -> None:
+    """Let ``auto`` go on without its GPUs, and say why. Raises the error for any other engine."""
+    if spec.kind != "auto":
+        raise error
+    LOG.warning("engine auto takes threads: %s", error)

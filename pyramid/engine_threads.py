@@ -7,10 +7,10 @@ processors well, and a call costs 0.1 ms where one to a worker process costs 0.5
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
+from lazytile.pyramid.engine_bulk import bounded_results
 from lazytile.pyramid.engine_flight import SharedFlights
 from lazytile.pyramid.errors import EngineError
 
@@ -39,20 +39,9 @@ class ThreadsBulkEngine:
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str) -> Iterator[Result]:
         """Yield results as they finish. ``label`` has no use here: no dashboard shows threads."""
         del label
-        source = iter(items)
-        pending: set[Future[Result]] = set()
-        try:
-            while True:
-                room = self.capacity * TASKS_PER_THREAD - len(pending)
-                pending |= {self._open_pool().submit(function, item) for item in islice(source, room)}
-                if not pending:
-                    return
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                while done:
-                    yield done.pop().result()
-        finally:
-            # What runs cannot be stopped. Wait for it, or it would still write while the caller cleans up.
-            wait([future for future in pending if not future.cancel()])
+        yield from bounded_results(
+            lambda item: self._open_pool().submit(function, item), items, self.capacity * TASKS_PER_THREAD, _settle
+        )
 
     def close(self) -> None:
         """Wait for what runs and end the threads."""
@@ -114,3 +103,8 @@ class ThreadsTileEngine:
 
 def _counted(threads: int) -> str:
     return f"{threads} thread{'s' * (threads != 1)}"
+
+
+def _settle(pending: set[Future[Result]]) -> None:
+    """Cancel what has not begun and wait for what runs: a thread cannot be stopped."""
+    wait([future for future in pending if not future.cancel()])

@@ -118,7 +118,11 @@ class Grid:
         """Column that holds each x; -1 where there is none. Longitudes are taken round the circle."""
         if self.is_geographic:
             x = x - FULL_CIRCLE * np.floor((x - self.x.first_edge) / FULL_CIRCLE)
-        return self.x.index_of(x)
+        cols = self.x.index_of(x)
+        if self.is_full_circle:
+            # Just west of column 0, rounding may take a longitude past the last column: a circle has no gap.
+            cols[(cols < 0) & ~np.isnan(x)] = self.x.length - 1
+        return cols
 
     def rows_of(self, y: NDArray[np.float64]) -> NDArray[np.int64]:
         """Row that holds each y; -1 where there is none."""

@@ -40,6 +40,9 @@ class Packing:
             raise StoreError(f"codes must be integers or floats, got {self.dtype}")
         if self.scale_factor == 0 or not np.isfinite([self.scale_factor, self.add_offset]).all():
             raise StoreError(f"scale_factor must be finite and not 0, got {self.scale_factor} + {self.add_offset}")
+        for code in self.missing:
+            if not _holds(np.dtype(self.dtype), code):
+                raise StoreError(f"{code} is no {self.dtype}, so it cannot be the code of missing data")
 
     @property
     def has_table(self) -> bool:
@@ -80,3 +83,10 @@ class Packing:
             values = values + self.add_offset
         values[self.is_missing(codes)] = float("nan")
         return values
+
+
+def _holds(dtype: np.dtype[Any], code: float) -> bool:
+    """Tell whether a type has this number (a float type: one close to it)."""
+    if dtype.kind == "f":
+        return not np.isfinite(code) or abs(code) <= float(np.finfo(dtype).max)
+    return bool(np.isfinite(code)) and code == int(code) and np.iinfo(dtype).min <= code <= np.iinfo(dtype).max

@@ -138,7 +138,9 @@ def _web_mercator(identifier: str, title: str, last_zoom: int, urn: str) -> Tile
     cell = 2 * MERCATOR_HALF_WIDTH_M / 256
     origin = (-MERCATOR_HALF_WIDTH_M, MERCATOR_HALF_WIDTH_M)
     matrices = _quad_matrices("EPSG:3857", cell, origin, 256, tuple((1 << z, 1 << z) for z in range(last_zoom + 1)))
-    return TileMatrixSet(identifier, title, "EPSG:3857", urn, "urn:ogc:def:wkss:OGC:1.0:GoogleMapsCompatible", matrices)
+    half = MERCATOR_HALF_WIDTH_M
+    wkss = "urn:ogc:def:wkss:OGC:1.0:GoogleMapsCompatible"
+    return TileMatrixSet(identifier, title, "EPSG:3857", urn, wkss, matrices, Bounds(-half, -half, half, half))
 
 
 def _world_crs84_quad(last_zoom: int) -> TileMatrixSet:

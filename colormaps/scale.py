@@ -1,0 +1,74 @@
+"""Round numbers along a range: bin edges a person can read, and ticks for a legend."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+_STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
+_LARGEST = 1e300
+
+
+@dataclass(frozen=True, slots=True)
+class RoundScale:
+    """Multiples of a round step: ``first * step`` to ``(first + count) * step``."""
+
+    step: Decimal
+    first: int
+    count: int
+
+    def edges(self) -> tuple[float, ...]:
+        """Return the ``count + 1`` edges: each the float64 nearest to its decimal number."""
+        return tuple(float(self.step * (self.first + i)) for i in range(self.count + 1))
+
+    def text(self, position: int) -> str:
+        """Write the edge at ``position`` with the digits the step needs."""
+        return decimal_text(self.step * (self.first + position), self.step)
+
+
+def decimal_text(value: Decimal, step: Decimal) -> str:
+    """Write a multiple of a step with as many digits as the step has."""
+    exponent = step.normalize().as_tuple().exponent
+    digits = max(0, -exponent) if isinstance(exponent, int) else 0
+    if digits > 9 or abs(value) >= Decimal("1e12"):
+        return f"{float(value):.6g}"
+    return f"{value:.{digits}f}"
+
+
+def usable_range(minimum: float | None, maximum: float | None) -> tuple[float, float]:
+    """Return a finite range with some width, whatever is known: a constant gets room around it, nothing gets 0 to 1."""
+    ends = [end for end in (minimum, maximum) if end is not None and not math.isnan(end)]
+    if not ends:
+        return 0.0, 1.0
+    low, high = (max(-_LARGEST, min(_LARGEST, end)) for end in (min(ends), max(ends)))
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        room = abs(low) * 0.05 or 0.5
+        low, high = low - room, high + room
+    return low, high
+
+
+def round_scale(minimum: float, maximum: float, most: int) -> RoundScale:
+    """Return the finest round scale of at most ``most`` steps that covers the range; ``minimum < maximum``."""
+    low, high = Decimal(minimum), Decimal(maximum)
+    rough = (high - low) / most
+    magnitude = Decimal(10) ** math.floor(rough.log10())
+    for factor in (*_STEPS, *(step * 10 for step in _STEPS)):
+        step = factor * magnitude
+        first, last = math.floor(low / step), math.ceil(high / step)
+        if last - first <= most:
+            return RoundScale(step, first, max(last - first, 1))
+    raise AssertionError("a step ten times the range divided by the steps always fits")
+
+
+def tick_positions(scale: RoundScale, most: int) -> tuple[int, ...]:
+    """Return which edges of a scale carry labels: at most ``most``, at multiples of a round step."""
+    for factor in (Decimal(10) ** exponent * step for exponent in range(9) for step in _STEPS[:-1]):
+        stride = int(factor)
+        if stride != factor:
+            continue
+        positions = tuple(i for i in range(scale.count + 1) if (scale.first + i) % stride == 0)
+        # A stride of 2 or 5 steps of 2.5 lands on numbers such as 7.5: round enough for a legend.
+        if len(positions) <= most:
+            return positions
+    return ()
