@@ -130,8 +130,8 @@ def export(store: Store, out: Path, painted: Style | None = None, *, threads: in
 
 
 def task_of(store: Store, painted: Style, tms: str, matrix: str, row: int, col: int, leading=()) -> RenderTask:
-    """The task that the service runs for one tile."""
-    (layer,) = store.layers()
+    """The task that the service runs for one tile of the first layer."""
+    layer = next(iter(store.layers()))
     chosen = layer.tile_matrix_set(tms)
     dataset = layer.dataset
     return RenderTask(
