@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engine import BulkEngine
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.mrf_plan import MrfPlan, PageRun
-    from lazytile.pyramid.render import RenderTask
     from lazytile.pyramid.style import Style
+    from lazytile.pyramid.task import RenderTask
 
 WINDOW_TASKS_A_WORKER = 24
 """Tasks in a window for each that runs at a time: at its end some workers wait for the last, so it is not short."""

@@ -19,7 +19,7 @@ from lazytile.pyramid.layer import NATIVE
 from lazytile.pyramid.mrf import Compression, MrfHeader
 from lazytile.pyramid.mrf_name import file_stems
 from lazytile.pyramid.plan import TileBlock, plan_tiles
-from lazytile.pyramid.render import RENDERER_VERSION, RenderTask
+from lazytile.pyramid.task import RENDERER_VERSION, RenderTask
 from lazytile.pyramid.tms import metres_per_unit
 
 if TYPE_CHECKING:
@@ -150,10 +150,8 @@ def _finest(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
 
 def _full_size(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
     """Return the pixels of the matrix that lie within the set's bounds; a GIBS matrix reaches past the globe."""
-    if tms.identifier == layer.native_set.identifier:
+    if tms.is_native:
         return layer.dataset.grid.shape
-    if tms.bounds is None:
-        return Shape(matrix.matrix_height * matrix.tile_height, matrix.matrix_width * matrix.tile_width)
     width = (tms.bounds.east - matrix.origin_x) / matrix.cell_width
     height = (matrix.origin_y - tms.bounds.south) / matrix.cell_height
     return Shape(math.ceil(height - EDGE_TOLERANCE), math.ceil(width - EDGE_TOLERANCE))
