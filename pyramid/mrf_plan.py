@@ -16,9 +16,10 @@ from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.grid import GEOGRAPHIC_CODES, Bounds, Shape
 from lazytile.pyramid.image import padded_palette
 from lazytile.pyramid.layer import NATIVE
+from lazytile.pyramid.mapping import keeps_axes_apart
 from lazytile.pyramid.mrf import Compression, MrfHeader
 from lazytile.pyramid.mrf_name import file_stems
-from lazytile.pyramid.plan import TileBlock, plan_tiles
+from lazytile.pyramid.plan import TileBlock, locate
 from lazytile.pyramid.task import RENDERER_VERSION, RenderTask
 from lazytile.pyramid.tms import metres_per_unit
 
@@ -89,10 +90,13 @@ class MrfPlan:
     def _reached(self, matrix: TileMatrix, pages: Shape) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which rows and columns of pages the data's grid reaches: shapes (rows,) and (columns,)."""
         dataset = self.layer.dataset
+        if not keeps_axes_apart(self.task.tms.crs, dataset.grid.crs):
+            # Every pixel would have to be located: the renderer finds the empty pages instead.
+            return np.ones(pages.rows, np.bool_), np.ones(pages.cols, np.bool_)
         whole = TileBlock(0, 0, pages.rows, pages.cols)
-        plan = plan_tiles(dataset.grid, dataset.levels, self.task.tms, matrix, whole)
-        rows: NDArray[np.bool_] = np.any((plan.rows >= 0).reshape(pages.rows, -1), axis=1)
-        cols: NDArray[np.bool_] = np.any((plan.cols >= 0).reshape(pages.cols, -1), axis=1)
+        location = locate(dataset.grid, dataset.levels, self.task.tms, matrix, whole)
+        rows: NDArray[np.bool_] = np.any(np.isfinite(location.y).reshape(pages.rows, -1), axis=1)
+        cols: NDArray[np.bool_] = np.any(np.isfinite(location.x).reshape(pages.cols, -1), axis=1)
         return rows, cols
 
 
