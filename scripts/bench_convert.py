@@ -35,7 +35,7 @@ encoding = {}
 if kind == "chunks256":
     cells = {dim: 256 for dim in source[name].dims[-2:]}
     source = source.chunk({dim: 1024 if dim == source[name].dims[-2] else -1 for dim in cells})
-    codec = zarr.codecs.BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")
+    codec = zarr.codecs.BloscCodec(cname="lz4", clevel=5, shuffle="shuffle")
     encoding = {name: {"chunks": (1,) * (source[name].ndim - 2) + (256, 256), "compressors": (codec,)}}
 else:
     chunks = source[name].encoding["chunksizes"]

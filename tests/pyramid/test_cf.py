@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lazytile.pyramid.cf import json_attributes, packing_of, reduction_of
-from lazytile.pyramid.labels import time_labels, value_labels
 from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.labels import time_labels, value_labels
 
 
 def packing(dtype: str, **attributes: object):
