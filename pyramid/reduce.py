@@ -158,7 +158,7 @@ def _mean_wide(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, fil
     """Mean of 64-bit integers: quotients and remainders are summed apart, so that no sum overflows."""
     dtype = cells[0].dtype
     good = valid or [xp.ones(cells[0].shape, bool)] * len(cells)
-    held = sum(each.astype(np.int8) for each in good)
+    held: NDArray[Any] = sum((each.astype(np.int8) for each in good), xp.zeros(cells[0].shape, np.int8))
     result: NDArray[Any] = xp.zeros(cells[0].shape, dtype)
     for count in range(1, len(cells) + 1):
         here = xp.nonzero(held == count)

@@ -23,18 +23,18 @@ def write_grid(
     leading: dict[str, tuple[Any, dict[str, Any]]] | None = None,
     fill: Any = None,
     chunks: tuple[int, ...] | None = None,
-    format: str = "NETCDF4",  # noqa: A002
+    kind: str = "NETCDF4",
 ) -> Path:
     """Write one packed variable on a grid; ``leading`` gives the other dimensions' values and attributes."""
     leading = leading or {}
     dims = dims or (*leading, "lat", "lon")
-    with netCDF4.Dataset(path, "w", format=format) as file:
+    with netCDF4.Dataset(path, "w", format=kind) as file:
         axes = {
             "lat": (lat, {"standard_name": "latitude", "units": "degrees_north"}),
             "lon": (lon, {"standard_name": "longitude", "units": "degrees_east"}),
         }
-        for dim, (values, given) in {**leading, **axes}.items():
-            values = np.asarray(values)
+        for dim, (given_values, given) in {**leading, **axes}.items():
+            values = np.asarray(given_values)
             file.createDimension(dim, values.size)
             variable = file.createVariable(dim, values.dtype, (dim,))
             variable.setncatts(given)

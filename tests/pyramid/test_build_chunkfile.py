@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import zarr
 
 from lazytile.pyramid import chunkfile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHUNK = (256, 256)
 

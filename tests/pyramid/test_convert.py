@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import netCDF4
 import numpy as np
@@ -20,6 +20,9 @@ from lazytile.pyramid.errors import LazytileError, SourceError, StoreError
 from lazytile.pyramid.reduce import reduce_level
 from lazytile.pyramid.source import open_source
 from tests.pyramid.netcdf import TIME, centres, write_grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NUMBERS = np.random.default_rng(7)
 
@@ -101,12 +104,12 @@ def test_xarray_decodes_the_same_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float32", "float64"]
 )
-@pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
-def test_every_type_is_kept_to_the_bit(tmp_path: Path, dtype: str, format: str) -> None:
-    if format == "NETCDF3_CLASSIC" and dtype in ("uint8", "uint16", "uint32", "int64"):
+@pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_CLASSIC"])
+def test_every_type_is_kept_to_the_bit(tmp_path: Path, dtype: str, kind: str) -> None:
+    if kind == "NETCDF3_CLASSIC" and dtype in ("uint8", "uint16", "uint32", "int64"):
         pytest.skip("netCDF-3 has no such type")
     codes = (NUMBERS.random((30, 20)) * 100).astype(dtype)
-    write_grid(tmp_path / "in.nc", codes, centres(0, 1, 30), centres(0, 1, 20), format=format)
+    write_grid(tmp_path / "in.nc", codes, centres(0, 1, 30), centres(0, 1, 20), kind=kind)
     dataset = convert(tmp_path / "in.nc", tmp_path)
     stored = level(tmp_path, "in", 0)
     assert dataset.variables[0].packing.dtype == dtype == stored.dtype.name
@@ -263,7 +266,7 @@ def cut_short(path: Path) -> None:
 
 
 def cut_short_classic(path: Path) -> None:
-    write_grid(path, codes_of(200, 300), centres(0, 0.1, 200), centres(0, 0.1, 300), format="NETCDF3_CLASSIC")
+    write_grid(path, codes_of(200, 300), centres(0, 0.1, 200), centres(0, 0.1, 300), kind="NETCDF3_CLASSIC")
     path.write_bytes(path.read_bytes()[:60_000])
 
 

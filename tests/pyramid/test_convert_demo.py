@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import netCDF4
 import numpy as np
 import pytest
 
 from lazytile.pyramid.convert import convert
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 

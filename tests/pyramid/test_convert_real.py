@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import netCDF4
 import numpy as np
@@ -11,9 +11,13 @@ import xarray as xr
 import zarr
 
 from lazytile.pyramid.convert import convert
-from lazytile.pyramid.dataset import Dataset
 from lazytile.pyramid.errors import SourceError
 from tests.shared import shared
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lazytile.pyramid.dataset import Dataset
 
 GHRSST = "2024101{}120000-ABOM-L4_GHRSST-SSTfnd-GAMSSA_28km-GLOB-v02.0-fv01.0.nc"
 

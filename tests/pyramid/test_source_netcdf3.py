@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import netCDF4
 import numpy as np
@@ -11,12 +11,15 @@ import pytest
 from lazytile.pyramid.netcdf3 import needed_bytes
 from tests.shared import SHARED
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-@pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"])
+
+@pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"])
 @pytest.mark.parametrize("record_variables", [0, 1, 2])
-def test_the_last_byte_is_found(tmp_path: Path, format: str, record_variables: int) -> None:
+def test_the_last_byte_is_found(tmp_path: Path, kind: str, record_variables: int) -> None:
     path = tmp_path / "a.nc"
-    with netCDF4.Dataset(path, "w", format=format) as file:
+    with netCDF4.Dataset(path, "w", format=kind) as file:
         file.title = "three"
         file.createDimension("t", None)
         file.createDimension("x", 5)
