@@ -40,7 +40,8 @@ def one(valid: list, dtype: np.dtype, packing: Packing, reduction: str, first: o
         return max(valid, key=valid.count)
     if reduction == "nearest":
         return valid[0]
-    return sorted(valid, key=lambda code: code * packing.scale_factor)[0 if reduction == "min" else -1]
+    wants_least_code = (reduction == "min") == (packing.scale_factor > 0)
+    return min(valid) if wants_least_code else max(valid)
 
 
 @st.composite
