@@ -9,7 +9,7 @@ ENGINE ?= auto
 LAYER ?= sst
 ZOOM ?= 0-4
 MRF ?= mrf
-URL ?= http://$(HOST):$(PORT)/
+URL ?= http://$(HOST):$(PORT)/\#layer=sst
 PYTEST_ARGS ?=
 
 VENV := .venv
