@@ -21,6 +21,10 @@ class DatasetNotFoundError(StoreError):
     """The store holds no dataset or layer of that name."""
 
 
+class GenerationChangedError(StoreError):
+    """The dataset was replaced while work on its old content was under way. Asking again helps."""
+
+
 class EngineError(LazytileError):
     """The engine asked for cannot start, or lost the work it was given."""
 

@@ -1,0 +1,119 @@
+# Every target makes what it needs from nothing. `make help` lists them.
+
+PYTHON ?= python3
+STORE ?= store
+CACHE ?= cache
+HOST ?= 127.0.0.1
+PORT ?= 8080
+ENGINE ?= auto
+LAYER ?= sst
+ZOOM ?= 0-4
+MRF ?= mrf
+URL ?= http://$(HOST):$(PORT)/
+PYTEST_ARGS ?=
+
+VENV := .venv
+GPU_VENV := .venv-gpu
+BIN := $(VENV)/bin
+VIEWER := service/viewer
+PAGE := $(VIEWER)/dist/index.html
+PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
+  $(addprefix $(VIEWER)/,build.mjs package.json package-lock.json)
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test check format mrf warm bench gpu-check screenshot clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
+	@echo
+	@echo "Variables: PYTHON=$(PYTHON) STORE=$(STORE) CACHE=$(CACHE) HOST=$(HOST) PORT=$(PORT) ENGINE=$(ENGINE)"
+	@echo "           LAYER=$(LAYER) ZOOM=$(ZOOM) MRF=$(MRF)"
+
+# --- set-up ---
+
+# A stamp for each Python version: naming another one (make PYTHON=python3.13 ...) makes the environment anew,
+# while a plain `make` keeps the environment that is there.
+ifeq ($(origin PYTHON),file)
+VENV_STAMP := $(or $(firstword $(wildcard $(VENV)/.made-with-*)),$(VENV)/.made-with-default)
+GPU_VENV_STAMP := $(or $(firstword $(wildcard $(GPU_VENV)/.made-with-*)),$(GPU_VENV)/.made-with-default)
+else
+ASKED := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
+VENV_STAMP := $(VENV)/.made-with-$(or $(ASKED),unknown)
+GPU_VENV_STAMP := $(GPU_VENV)/.made-with-$(or $(ASKED),unknown)
+endif
+
+$(VENV_STAMP) $(GPU_VENV_STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lazytile needs Python 3.11 or newer; say which: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv --clear $(@D)
+	@touch $@
+
+$(VENV)/.installed: $(VENV_STAMP) pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(PAGE): $(VENV)/.installed $(PAGE_SOURCES)
+	$(BIN)/python scripts/build_viewer.py
+	@touch $@
+
+setup: $(VENV)/.installed $(PAGE) ## Make .venv with everything in it, and bundle the viewer
+
+# --- the demo: a real data set and a generated one ---
+
+demo/.made: $(VENV)/.installed scripts/make_demo_data.py
+	$(BIN)/python scripts/make_demo_data.py --out demo
+	@touch $@
+
+# A dataset that is there stays: `make clean` starts afresh.
+$(STORE)/air.zarr: | demo/.made
+	$(BIN)/lazytile convert demo/air_temperature.nc --store $(STORE) --name air
+
+$(STORE)/sst.zarr: | demo/.made
+	$(BIN)/lazytile convert demo/sst.nc --store $(STORE) --name sst
+
+DEMO := $(STORE)/air.zarr $(STORE)/sst.zarr
+
+serve: setup $(DEMO) ## Serve two demo datasets; prints the address of the viewer
+	$(BIN)/lazytile serve --store $(STORE) --cache $(CACHE) --host $(HOST) --port $(PORT) --engine $(ENGINE)
+
+mrf: setup $(DEMO) ## Export a demo layer (LAYER) as an MRF into MRF
+	$(BIN)/lazytile mrf $(LAYER) $(MRF) --store $(STORE)
+	@ls -l $(MRF)
+
+warm: setup $(DEMO) ## Fill the tile cache for zooms ZOOM of a demo layer (LAYER)
+	$(BIN)/lazytile warm $(LAYER) --zoom $(ZOOM) --store $(STORE) --cache $(CACHE)
+
+# --- checks ---
+
+test: setup ## Run all tests (PYTEST_ARGS: arguments for pytest)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.installed ## Lint, format check, strict types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy scripts/*.py
+	$(BIN)/python -m pytest -q tests/test_imports.py
+
+format: $(VENV)/.installed ## Format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup $(DEMO) ## Run the benchmarks
+	@set -e; for script in $(sort $(wildcard scripts/bench_*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+
+$(GPU_VENV)/.installed: $(GPU_VENV_STAMP) pyproject.toml
+	$(GPU_VENV)/bin/python -m pip install --quiet --editable '.[test,gpu-check]'
+	@touch $@
+
+gpu-check: $(GPU_VENV)/.installed ## Test what needs CUDA's libraries but no GPU, in an environment of its own
+	$(GPU_VENV)/bin/python -m pytest $(wildcard tests/gpu tests/pyramid/test_engine*.py) $(PYTEST_ARGS)
+
+screenshot: $(VENV)/.installed ## Take docs/screenshot.png of the running server (URL) with headless Chromium
+	$(BIN)/python scripts/screenshot.py '$(URL)'
+
+# By their default names: a store that STORE named elsewhere is its owner's to remove.
+clean: ## Remove what make made here
+	rm -rf $(VENV) $(GPU_VENV) $(VIEWER)/dist $(VIEWER)/node_modules demo store cache mrf bench-results build dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,158 @@
+"""From the coordinates of cell centres, as files carry them, to a regular axis with exact edges.
+
+Files hold centres, often rounded to float32 or to a few decimals. The axis that the producer meant is found by
+trying round numbers first: the first one that explains every centre within the rounding is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.grid import FULL_CIRCLE, RegularAxis
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TOLERANCE_CELLS = 0.05
+"""How far a centre may lie from its place on the regular axis, in cells."""
+_MIN_SLACK_CELLS = 1e-4
+_MAX_SLACK_CELLS = 1e-3
+"""Centres off by no more than this are taken for rounded ones."""
+_NOISE_ULPS = 2
+_SHORT_DECIMALS = 5
+_MAX_DECIMALS = 10
+_MAX_DENOMINATOR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class AxisMap:
+    """A regular axis, and which index of the source each of its cells comes from."""
+
+    axis: RegularAxis
+    flipped: bool
+    """Whether the source runs the other way."""
+    dropped: int
+    """Source cells left out past the end, because they repeat the first ones 360 degrees on."""
+
+    def source_range(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the ascending range of source indices that holds cells ``start`` to ``stop`` of the axis."""
+        if not self.flipped:
+            return start, stop
+        length = self.axis.length + self.dropped
+        return length - stop, length - start
+
+
+def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
+    """Return the axis from west to east of longitudes (degrees, shape (cells,), any order that is regular)."""
+    values = _finite(centres, name)
+    if values.size > 1:
+        # A step against the run is a seam (179 -> -179, 359 -> 0): go on counting across it.
+        turn = np.round(np.diff(values) / FULL_CIRCLE) * FULL_CIRCLE
+        values = values - np.concatenate([[0.0], np.cumsum(turn)])
+    axis, flipped = _regular(values, _resolution(centres), name, bounds, circle=True)
+    if axis.cell_size < 0:
+        axis = RegularAxis(axis.last_edge, -axis.cell_size, axis.length)
+    whole = round(FULL_CIRCLE / axis.cell_size)
+    goes_round = abs(whole * axis.cell_size - FULL_CIRCLE) <= TOLERANCE_CELLS * axis.cell_size
+    dropped = axis.length - whole if goes_round and axis.length > whole else 0
+    return AxisMap(RegularAxis(axis.first_edge, axis.cell_size, axis.length - dropped), flipped, dropped)
+
+
+def latitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
+    """Return the axis from north to south of latitudes (degrees, shape (cells,), either order)."""
+    values = _finite(centres, name)
+    if np.abs(values).max() > 90.0 + 1e-6:
+        raise SourceError(f"{name} reaches {np.abs(values).max():g}; latitudes lie within -90..90 degrees")
+    axis, _flipped = _regular(values, _resolution(centres), name, bounds, circle=False)
+    if axis.cell_size > 0:
+        axis = RegularAxis(axis.last_edge, -axis.cell_size, axis.length)
+        return AxisMap(axis, flipped=True, dropped=0)
+    return AxisMap(axis, flipped=False, dropped=0)
+
+
+def _finite(centres: NDArray[Any], name: str) -> NDArray[np.float64]:
+    values = np.asarray(centres, dtype=np.float64)
+    if values.size == 0:
+        raise SourceError(f"{name} has no values")
+    if not np.isfinite(values).all():
+        raise SourceError(f"{name} has values that are missing or not finite; an axis needs every one")
+    return values
+
+
+def _resolution(centres: NDArray[Any]) -> float:
+    """Return the rounding of the stored numbers: a few units in the last place of the largest one."""
+    kind = np.asarray(centres).dtype
+    largest = float(np.abs(np.asarray(centres, dtype=np.float64)).max(initial=1.0))
+    last_place = float(np.spacing(np.float32(largest))) if kind == np.float32 else float(np.spacing(largest)) * 64
+    return _NOISE_ULPS * last_place
+
+
+def _regular(
+    values: NDArray[np.float64], noise: float, name: str, bounds: NDArray[Any] | None, *, circle: bool
+) -> tuple[RegularAxis, bool]:
+    """Return the axis in the order of the values, and whether a longitude axis must be flipped."""
+    count = values.size
+    if count == 1:
+        return _single(name, bounds), False
+    step = (values[-1] - values[0]) / (count - 1)
+    if step == 0:
+        raise SourceError(f"{name} does not run: its first and last values are both {values[0]:g}")
+    off = float(np.abs(values - (values[0] + step * np.arange(count))).max() / abs(step))
+    if off > TOLERANCE_CELLS:
+        raise SourceError(
+            f"{name} is not regular: cells are up to {off:.2g} of a cell away from even steps of {step:.6g} degrees, "
+            f"{TOLERANCE_CELLS} is allowed"
+        )
+    # Only rounding is cleaned away. Centres further off than that are as the producer wants them.
+    slack = max(noise, _MIN_SLACK_CELLS * abs(step), off * abs(step) if off <= _MAX_SLACK_CELLS else 0.0)
+    cell = _clean_step(count, float(step), slack, circle=circle)
+    # The middle splits what rounding is left between both ends.
+    middle = float(values[0] + values[-1]) / 2
+    edge = _clean_edge(middle - cell * count / 2, cell, slack)
+    return RegularAxis(edge, cell, count), bool(step < 0)
+
+
+def _single(name: str, bounds: NDArray[Any] | None) -> RegularAxis:
+    if bounds is None or np.asarray(bounds).size != 2:
+        raise SourceError(f"{name} has one value and no bounds, so the size of its cell is unknown")
+    low, high = sorted(float(edge) for edge in np.asarray(bounds, dtype=np.float64).ravel())
+    if not low < high:
+        raise SourceError(f"{name} has a cell from {low:g} to {high:g}; a cell has a size")
+    return RegularAxis(low, high - low, 1)
+
+
+def _clean_step(count: int, step: float, slack: float, *, circle: bool) -> float:
+    """Return the roundest step that puts every centre within ``slack`` of where the file has it."""
+    size, sign = abs(step), math.copysign(1.0, step)
+    whole = round(FULL_CIRCLE / size)
+    if circle and count >= whole and abs(size * whole - FULL_CIRCLE) <= TOLERANCE_CELLS * size:
+        return sign * FULL_CIRCLE / whole
+    allowed = 2 * slack / (count - 1)
+    simple = float(Fraction(size).limit_denominator(_MAX_DENOMINATOR))
+    for candidate in (
+        *(round(size, n) for n in range(_SHORT_DECIMALS)),
+        simple,
+        *(round(size, n) for n in range(_SHORT_DECIMALS, _MAX_DECIMALS)),
+    ):
+        if candidate > 0 and abs(candidate - size) <= allowed:
+            return sign * candidate
+    return step
+
+
+def _clean_edge(edge: float, cell: float, slack: float) -> float:
+    """Return the roundest edge within ``slack``: a multiple of half a cell, else a short decimal."""
+    halves = round(edge / (cell / 2)) * (cell / 2)
+    if abs(halves - edge) <= slack:
+        # Steps such as 0.01 are not exact in binary, and neither is their multiple: -179.995, not -179.99500000000003.
+        short = round(halves, _MAX_DECIMALS)
+        return (short if abs(short - halves) <= 1e-12 * max(abs(halves), 1.0) else halves) + 0.0
+    for decimals in range(_SHORT_DECIMALS):
+        if abs(round(edge, decimals) - edge) <= slack:
+            return round(edge, decimals) + 0.0
+    return edge

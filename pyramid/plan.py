@@ -1,0 +1,123 @@
+"""Where the pixels of a block of tiles lie in the cells of a level. Made without touching data.
+
+Inverse mapping: for each output pixel the source cell that holds its centre, at the coarsest level that is still as
+fine as the tile. Between longitude/latitude and Web Mercator both axes are independent, so a map is two vectors;
+elsewhere every pixel has a position of its own. A tile costs as much whatever the dataset's size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.cells import AxisPlan, MeshPlan, Plan
+from lazytile.pyramid.grid import cells_of
+from lazytile.pyramid.mapping import keeps_axes_apart, map_axes, map_mesh
+from lazytile.pyramid.tms import metres_per_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.grid import Grid
+    from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
+
+_LEVEL_TOLERANCE = 1e-9
+"""A cell this much (relative) larger than a pixel still counts as being as fine: 1/3 degree is no exact number."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileBlock:
+    """A rectangle of neighbouring tiles of one matrix; one tile is the smallest."""
+
+    row: int
+    col: int
+    rows: int = 1
+    cols: int = 1
+
+    def addresses(self) -> Iterator[tuple[int, int]]:
+        """Row and column of each tile, row by row."""
+        for row in range(self.row, self.row + self.rows):
+            for col in range(self.col, self.col + self.cols):
+                yield row, col
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Location:
+    """Positions of pixel centres in cells of a level: the centre of cell i is i + 0.5. NaN where there is no data."""
+
+    level: int
+    x: NDArray[np.float64]
+    """Shape (width,), or (height, width) where ``is_mesh``."""
+    y: NDArray[np.float64]
+    """Shape (height,), or (height, width) where ``is_mesh``."""
+
+    @property
+    def is_mesh(self) -> bool:
+        """Whether every pixel has a position of its own."""
+        return self.x.ndim == 2
+
+    def nearest(self) -> Plan:
+        """Return the plan that shows the cell under each pixel's centre."""
+        rows, cols = cells_of(self.y), cells_of(self.x)
+        return MeshPlan(self.level, rows, cols) if self.is_mesh else AxisPlan(self.level, rows, cols)
+
+
+def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> int:
+    """Return the coarsest level whose cells are no larger than the matrix's pixels on either axis; 0 at least.
+
+    Sizes are compared at the equator, so that all tiles of a matrix show the same level and have no seams.
+    """
+    pixel_metres = metres_per_unit(tms.crs)
+    cell_metres = metres_per_unit(grid.crs)
+    ratio = min(
+        matrix.cell_width * pixel_metres / (grid.x.cell_size * cell_metres),
+        matrix.cell_height * pixel_metres / (-grid.y.cell_size * cell_metres),
+    )
+    level = 0
+    while level < levels - 1 and (2 << level) <= ratio * (1 + _LEVEL_TOLERANCE):
+        level += 1
+    return level
+
+
+def locate(
+    grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, block: TileBlock, *, margin_px: int = 0
+) -> Location:
+    """Locate a block of tiles on a dataset's grid, with a margin of pixels round it for filters.
+
+    Raises ``RequestError`` where that cannot be.
+    """
+    matrix.check(block.row, block.col)
+    matrix.check(block.row + block.rows - 1, block.col + block.cols - 1)
+    xs = matrix.pixel_xs(block.col, block.cols, margin_px)
+    ys = matrix.pixel_ys(block.row, block.rows, margin_px)
+    level = choose_level(grid, levels, tms, matrix)
+    if tms.is_native:
+        # Pixel = cell, also in a ragged last cell whose centre is past the data's edge.
+        level_grid = grid.coarsen(level)
+        return Location(level, level_grid.col_positions(xs), level_grid.row_positions(ys))
+    outside_x = _is_outside(xs, tms.bounds.west, tms.bounds.east)
+    outside_y = _is_outside(ys, tms.bounds.south, tms.bounds.north)
+    if margin_px:
+        # A filter at 180 degrees looks across: only pixels of the tile itself end at the edge of the set.
+        outside_x[:margin_px] = outside_x[-margin_px:] = False
+    # Positions on level 0 decide, so that nothing is drawn past the data's true edge; the division is exact.
+    scale = float(1 << level)
+    if keeps_axes_apart(tms.crs, grid.crs):
+        axes = map_axes(tms.crs, grid.crs, xs, ys)
+        x, y = grid.col_positions(axes.x) / scale, grid.row_positions(axes.y) / scale
+        x[outside_x] = np.nan
+        y[outside_y] = np.nan
+        return Location(level, x, y)
+    mesh = map_mesh(tms.crs, grid.crs, xs, ys, data_is_geographic=grid.is_geographic)
+    x, y = grid.col_positions(mesh.x) / scale, grid.row_positions(mesh.y) / scale
+    x[:, outside_x] = np.nan
+    x[outside_y] = np.nan
+    return Location(level, x, y)
+
+
+def _is_outside(centres: NDArray[np.float64], low: float, high: float) -> NDArray[np.bool_]:
+    return (centres < low) | (centres > high)

@@ -1,0 +1,144 @@
+"""Reading blocks of a source by its description, in whichever process the block's task runs.
+
+Files stay open between blocks, one handle a process. The netCDF and HDF5 libraries are not thread-safe, so reads
+of them take turns under the locks that xarray uses; decompression is part of the read, while what follows a read
+(reduction, compression, writing) runs beside the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
+
+from lazytile.pyramid.container import NETCDF, UNDECODED
+from lazytile.pyramid.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.axes import AxisMap
+    from lazytile.pyramid.layout import Block, Range
+    from lazytile.pyramid.source import Placement
+
+CHUNK_CACHE_BYTES = 192 << 20
+"""Decompressed source chunks that the HDF5 library keeps for a variable: those at the edge between two blocks."""
+_CACHE_SLOTS = 4001
+_MAX_HANDLES = 4
+
+
+class _Handles:
+    """The source files that this process has open, the most recently used last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[tuple[Any, ...], Any] = {}
+
+    def get(self, path: str, engine: str, group: str) -> Any:
+        """Return the open group of a file, opening it where needed or where the file has changed."""
+        status = Path(path).stat()
+        key = (os.getpid(), path, engine, group, status.st_mtime_ns, status.st_size, status.st_ino)
+        with self._lock:
+            handle = self._open.pop(key, None) or _open(path, engine, group)
+            self._open[key] = handle
+            while len(self._open) > _MAX_HANDLES:
+                # Not closed here: another thread may read it. It closes when the last user lets go.
+                self._open.pop(next(iter(self._open)))
+            return handle
+
+
+_HANDLES = _Handles()
+
+
+@contextmanager
+def _library_locks(engine: str) -> Iterator[None]:
+    if engine != NETCDF:
+        yield
+        return
+    with NETCDFC_LOCK, HDF5_LOCK:
+        yield
+
+
+def _open(path: str, engine: str, group: str) -> Any:
+    if engine == NETCDF:
+        import netCDF4  # noqa: PLC0415 - other formats do not need it
+
+        with _library_locks(engine):
+            root = netCDF4.Dataset(path)
+            root.set_auto_maskandscale(False)
+            root.set_always_mask(False)
+            return root if group == "/" else root[group]
+    return xr.open_dataset(path, engine=engine, group=None if group == "/" else group, **UNDECODED)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReader:
+    """Reads blocks of one variable of a source. Plain values: it travels to any process."""
+
+    path: str
+    engine: str
+    placement: Placement
+    rows: AxisMap
+    cols: AxisMap
+    dtype: str
+    """Of the codes."""
+
+    def read(self, block: Block) -> NDArray[Any]:
+        """Return the codes of a block, north up and west to east.
+
+        Shape (*leading, rows, cols) of the block, native ``dtype``. Raises ``SourceError`` where the file is damaged.
+        """
+        axes = self.placement.axes
+        ranges = [*block.leading, self.rows.source_range(*block.rows), self.cols.source_range(*block.cols)]
+        orders = [*self.placement.orders, None, None]
+        key: list[slice | list[int]] = [slice(None)] * sum(axis is not None for axis in axes)
+        for axis, span, order in zip(axes, ranges, orders, strict=True):
+            if axis is not None:
+                key[axis] = slice(*span) if order is None else _steps(order, span)
+        try:
+            stored = self._stored(tuple(key))
+        except Exception as error:
+            where = ", ".join(f"{start}..{stop - 1}" for start, stop in ranges)
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise SourceError(f"{self.path}: {self.placement.name} cannot be read at {where}: {reason}") from error
+        codes = stored.transpose([axis for axis in axes if axis is not None])
+        for position, axis in enumerate(axes):
+            if axis is None:
+                codes = np.expand_dims(codes, position)
+        codes = codes[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1]
+        return np.ascontiguousarray(_as_codes(codes, np.dtype(self.dtype)))
+
+    def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
+        handle = _HANDLES.get(self.path, self.engine, self.placement.group)
+        if self.engine != NETCDF:
+            return np.asarray(handle.variables[self.placement.name][key].values)
+        with _library_locks(self.engine):
+            variable = handle.variables[self.placement.name]
+            if isinstance(variable.chunking(), list):
+                size, _, _ = variable.get_var_chunk_cache()
+                if size < CHUNK_CACHE_BYTES:
+                    variable.set_var_chunk_cache(CHUNK_CACHE_BYTES, _CACHE_SLOTS, 1.0)
+            return np.asarray(variable[key])
+
+
+def _steps(order: tuple[int, ...], span: Range) -> slice | list[int]:
+    steps = order[slice(*span)]
+    # A single step is a slice of one; libraries read lists of indices one by one.
+    return slice(steps[0], steps[0] + 1) if len(steps) == 1 else list(steps)
+
+
+def _as_codes(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return stored numbers as codes: native byte order, and the sign that ``_Unsigned`` gives them."""
+    if stored.dtype.kind == "b":
+        return stored.astype(np.uint8)
+    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    return native if native.dtype == dtype else native.view(dtype)

@@ -1,0 +1,80 @@
+"""A servable request for one tile: every name resolved, every number in range. An invalid one cannot be built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.plan import TileBlock
+from lazytile.pyramid.task import WHITE, RenderTask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lazytile.pyramid.image import ImageFormat
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.style import Style
+    from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
+
+
+@dataclass(frozen=True, slots=True)
+class TileRequest:
+    """One tile of a layer."""
+
+    layer: Layer
+    style: Style
+    leading: tuple[int, ...]
+    """Index along each of the layer's dimensions."""
+    tms: TileMatrixSet
+    matrix: TileMatrix
+    row: int
+    col: int
+    image_format: ImageFormat
+
+    def __post_init__(self) -> None:
+        self.matrix.check(self.row, self.col)
+        sizes = [len(dimension.labels) for dimension in self.layer.variable.dimensions]
+        if len(sizes) != len(self.leading) or not all(
+            0 <= at < size for at, size in zip(self.leading, sizes, strict=True)
+        ):
+            raise ValueError(f"index {self.leading} does not fit dimensions of sizes {sizes}")
+
+    def task(
+        self,
+        store: Path,
+        *,
+        metatile: int = 1,
+        background: tuple[int, int, int] = WHITE,
+        chunk_cache_bytes: int = 64 << 20,
+    ) -> RenderTask:
+        """Return the task that makes this tile's metatile: ``metatile`` x ``metatile`` tiles, cut at the matrix edge.
+
+        The blocks of a matrix do not overlap, so neighbours ask for the same task.
+        """
+        top, left = self.row // metatile * metatile, self.col // metatile * metatile
+        block = TileBlock(
+            top,
+            left,
+            min(metatile, self.matrix.matrix_height - top),
+            min(metatile, self.matrix.matrix_width - left),
+        )
+        dataset = self.layer.dataset
+        return RenderTask(
+            str(store.resolve()),
+            dataset.name,
+            dataset.generation,
+            self.layer.variable.name,
+            self.leading,
+            self.tms,
+            self.matrix,
+            block,
+            self.style.palette,
+            self.image_format,
+            background,
+            chunk_cache_bytes=chunk_cache_bytes,
+        )
+
+    @property
+    def tile(self) -> TileBlock:
+        """This tile alone, for ``RenderTask.tile_key``."""
+        return TileBlock(self.row, self.col)

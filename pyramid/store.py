@@ -1,0 +1,133 @@
+"""The store: a folder of datasets, and a dataset opened for reading.
+
+Everything is opened once per generation. A dataset that is replaced on disk gets a new generation, so a reader that
+holds the old one sees either its own chunks or, once they are gone, a ``StoreError``; never a mixture under one key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lazytile.pyramid.chunks import ChunkReader, open_chunks
+from lazytile.pyramid.dataset import SUFFIX, Dataset
+from lazytile.pyramid.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.layer import Layer
+from lazytile.pyramid.memory import BytesLru
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+"""Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
+
+
+def read_description(path: Path) -> Dataset:
+    """Read the description of a stored dataset. Raises ``StoreError`` where there is none that we understand."""
+    try:
+        attributes = json.loads((path / "zarr.json").read_bytes())["attributes"]["lazytile"]
+    except FileNotFoundError as error:
+        raise DatasetNotFoundError(f"{path} holds no dataset") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is not a dataset of ours: {type(error).__name__}: {error}") from error
+    return Dataset.from_json(attributes)
+
+
+@dataclass(slots=True, eq=False)
+class StoredDataset:
+    """A dataset opened for reading: its description and its chunks, decoded ones kept in memory."""
+
+    path: Path
+    description: Dataset
+    _chunks: BytesLru[NDArray[Any]]
+    _readers: dict[tuple[int, str], ChunkReader] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def chunk(self, level: int, variable: str, leading: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
+        """Return a decoded chunk of codes, shape ``description.chunk``, read-only. Read once for all who wait."""
+        reader = self._reader(level, variable)
+        key = (self.description.generation, self.description.name, variable, level, leading, row, col)
+        return self._chunks.get(key, lambda: reader.read(leading, row, col))
+
+    def _reader(self, level: int, variable: str) -> ChunkReader:
+        reader = self._readers.get((level, variable))
+        if reader is None:
+            with self._lock:
+                folder = self.path / str(level) / variable
+                reader = self._readers.setdefault((level, variable), open_chunks(folder, self.description.chunk))
+        return reader
+
+
+class Store:
+    """A folder of datasets. Thread-safe."""
+
+    def __init__(self, folder: Path, chunk_cache_bytes: int = 64 << 20) -> None:
+        self.folder = Path(folder)
+        self._chunks: BytesLru[NDArray[Any]] = BytesLru(chunk_cache_bytes, lambda array: array.nbytes)
+        self._open: dict[str, tuple[tuple[int, int], StoredDataset]] = {}
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Names of the datasets there are now, sorted. A folder that does not exist has none."""
+        if not self.folder.is_dir():
+            return []
+        found = (path for path in self.folder.glob(f"*{SUFFIX}") if (path / "zarr.json").is_file())
+        return sorted(path.stem for path in found if NAME_PATTERN.fullmatch(path.stem))
+
+    def dataset(self, name: str) -> StoredDataset:
+        """Return the dataset as it is now; opened anew only where it changed. Raises ``DatasetNotFoundError``."""
+        if not NAME_PATTERN.fullmatch(name):
+            raise DatasetNotFoundError(f"{name!r} is no dataset name: letters, digits, _ and - only")
+        path = self.folder / f"{name}{SUFFIX}"
+        try:
+            status = (path / "zarr.json").stat()
+        except OSError as error:
+            known = ", ".join(self.names()) or "none"
+            raise DatasetNotFoundError(f"the store {self.folder} has no dataset {name!r}, it has {known}") from error
+        # A replaced dataset is another folder with another file; an appended one has another time.
+        stamp = (status.st_mtime_ns, status.st_ino)
+        with self._lock:
+            known_stamp, opened = self._open.get(name, (None, None))
+            if opened is not None and known_stamp == stamp:
+                return opened
+        description = read_description(path)
+        if description.name != name:
+            # The folder was renamed by hand: the folder's name is what requests use.
+            raise StoreError(f"{path} holds the dataset {description.name!r}: the folder must have its name")
+        opened = StoredDataset(path, description, self._chunks)
+        with self._lock:
+            self._open[name] = (stamp, opened)
+        return opened
+
+    def datasets(self) -> Iterator[StoredDataset]:
+        """Every dataset that can be read, by name; damaged ones are left out."""
+        for name in self.names():
+            try:
+                yield self.dataset(name)
+            except StoreError:
+                continue
+
+    def layers(self) -> Iterator[Layer]:
+        """Every layer of every dataset that can be read, by name."""
+        for stored in self.datasets():
+            for variable in stored.description.variables:
+                yield Layer(stored.description, variable)
+
+    def layer(self, name: str) -> Layer:
+        """Return the layer of that name. Raises ``DatasetNotFoundError`` where there is none."""
+        dataset_name, _, variable_name = name.partition(".")
+        try:
+            description = self.dataset(dataset_name).description
+            if not variable_name and len(description.variables) == 1:
+                return Layer(description, description.variables[0])
+            variable = description.variable(variable_name)
+        except DatasetNotFoundError as error:
+            known = ", ".join(layer.name for layer in self.layers()) or "none"
+            raise DatasetNotFoundError(f"there is no layer {name!r}, there is {known}") from error
+        return Layer(description, variable)

@@ -1,0 +1,186 @@
+"""A headless Chromium, driven over its DevTools protocol with nothing but aiohttp.
+
+Used by ``screenshot.py`` and by the browser tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+)
+
+
+class BrowserError(RuntimeError):
+    """Chromium is not installed, does not start, or a page does not do what was waited for."""
+
+
+def find_chromium() -> str:
+    """Return the path of an installed Chromium or raise ``BrowserError``."""
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    raise BrowserError(f"no Chromium found (tried {', '.join(NAMES)}); on Debian: apt-get install chromium")
+
+
+@dataclass
+class Page:
+    """One tab."""
+
+    _socket: aiohttp.ClientWebSocketResponse
+    console: list[str] = field(default_factory=list)
+    """What the page wrote to its console as a warning or an error, and its uncaught exceptions."""
+    requests: list[str] = field(default_factory=list)
+    """Every URL that the page asked for."""
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _answers: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
+
+    async def listen(self) -> None:
+        """Sort what Chromium sends into answers and events, until the connection ends."""
+        async for message in self._socket:
+            self._receive(message.json())
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        params = message.get("params", {})
+        match message.get("method"):
+            case None:
+                answer = self._answers.pop(message["id"])
+                if not answer.done():
+                    answer.set_result(message)
+            case "Network.requestWillBeSent":
+                self.requests.append(params["request"]["url"])
+            case "Log.entryAdded" if params["entry"]["level"] in {"warning", "error"}:
+                self.console.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
+            case "Runtime.exceptionThrown":
+                details = params["exceptionDetails"]
+                self.console.append(details.get("exception", {}).get("description", details["text"]))
+            case "Runtime.consoleAPICalled" if params["type"] in {"warning", "error"}:
+                self.console.append(" ".join(str(arg.get("value", arg.get("description"))) for arg in params["args"]))
+
+    async def call(self, method: str, **params: object) -> dict[str, Any]:
+        """Send one command and return its result."""
+        number = next(self._numbers)
+        self._answers[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": params})
+        answer = await self._answers[number]
+        if "error" in answer:
+            raise BrowserError(f"{method}: {answer['error']['message']}")
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    async def resize(self, width: int, height: int, scale: float = 1) -> None:
+        """Set the size of the window's inside, in CSS pixels, and how many pixels each is wide."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
+        )
+
+    async def go(self, url: str) -> None:
+        """Begin to load a page."""
+        answer = await self.call("Page.navigate", url=url)
+        if "errorText" in answer:
+            raise BrowserError(f"{url}: {answer['errorText']}")
+
+    async def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression, of a promise the value it settles with."""
+        answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise BrowserError(f"{expression}: {answer['exceptionDetails'].get('exception', {}).get('description')}")
+        return answer["result"].get("value")
+
+    async def wait_until(self, expression: str, timeout_s: float = 30) -> None:
+        """Wait until a JavaScript expression is true. While a page goes and the next comes it may also fail."""
+        state: object = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                while state is not True:
+                    try:
+                        state = await self.evaluate(f"Boolean({expression})")
+                    except BrowserError as error:
+                        state = error
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise BrowserError(
+                f"after {timeout_s} s {expression} is {state}; the console says {self.console}"
+            ) from None
+
+    async def press(self, key: str, text: str = "") -> None:
+        """Press and release a key."""
+        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    async def move(self, x: float, y: float) -> None:
+        """Move the pointer, in CSS pixels."""
+        await self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    async def screenshot(self) -> bytes:
+        """Return a PNG of the window."""
+        answer = await self.call("Page.captureScreenshot", format="png")
+        return base64.b64decode(answer["data"])
+
+
+async def _debugger_url(profile: Path, process: asyncio.subprocess.Process, timeout_s: float = 30) -> str:
+    announcement = profile / "DevToolsActivePort"
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            while process.returncode is None:
+                if announcement.exists() and (lines := announcement.read_text().split()):
+                    return f"http://127.0.0.1:{lines[0]}"
+                await asyncio.sleep(0.05)
+    raise BrowserError("Chromium did not start")
+
+
+@contextlib.asynccontextmanager
+async def open_page(width: int, height: int, scale: float = 1) -> AsyncIterator[Page]:
+    """Start a Chromium of its own profile, yield its only page, and end it."""
+    path = find_chromium()
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder:
+        process = await asyncio.create_subprocess_exec(
+            path,
+            *FLAGS,
+            f"--user-data-dir={folder}",
+            "about:blank",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            url = await _debugger_url(Path(folder), process)
+            async with aiohttp.ClientSession() as session:
+                async with session.get(f"{url}/json/list") as reply:
+                    target = next(t for t in await reply.json() if t["type"] == "page")
+                async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                    page = Page(socket)
+                    listener = asyncio.create_task(page.listen())
+                    for domain in ("Page", "Runtime", "Log", "Network"):
+                        await page.call(f"{domain}.enable")
+                    await page.resize(width, height, scale)
+                    yield page
+                    listener.cancel()
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()

@@ -1,0 +1,137 @@
+"""The WMTS capabilities document (OGC 07-057r7, 7.1 and 10.1), made once for each state of the store."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.memory import BytesLru
+from lazytile.service import xml
+from lazytile.service.capabilities_layer import LayerWriter
+from lazytile.service.limits import linked_sets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lxml import etree
+
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.store import Store
+    from lazytile.pyramid.style import Styles
+    from lazytile.pyramid.tms import TileMatrixSet
+
+SECTIONS = ("ServiceIdentification", "ServiceProvider", "OperationsMetadata", "Contents", "Themes")
+ALL_SECTIONS = frozenset(SECTIONS)
+GOOGLE_SCALES = 19
+"""Denominators of the well-known scale set GoogleMapsCompatible; a set that has more does not conform to it (6.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A capabilities document and the hash that its ETag is made of."""
+
+    body: bytes
+    digest: str
+
+
+class Capabilities:
+    """Capabilities documents of a store. Thread-safe, and blocking: call it from a thread."""
+
+    def __init__(self, store: Store, styles: Styles, title: str) -> None:
+        self._store = store
+        self._styles = styles
+        self._title = title
+        self._documents: BytesLru[Document] = BytesLru(64 << 20, lambda document: len(document.body))
+        self._lock = threading.Lock()
+
+    def document(self, base_url: str, sections: frozenset[str] = ALL_SECTIONS) -> Document:
+        """Return the document for clients that see the server at ``base_url`` (no slash at its end)."""
+        layers = list(self._store.layers())
+        state = hash(tuple((layer.name, layer.dataset.generation) for layer in layers))
+        key = (base_url, sections, state)
+        return self._documents.get(key, lambda: self._make(base_url, sections, layers))
+
+    def _make(self, base_url: str, sections: frozenset[str], layers: list[Layer]) -> Document:
+        root = xml.root("Capabilities", {"version": "1.0.0", f"{{{xml.XSI}}}schemaLocation": xml.WMTS_SCHEMA})
+        if "ServiceIdentification" in sections:
+            _identification(root, self._title)
+        if "ServiceProvider" in sections:
+            _provider(root, self._title, base_url)
+        if "OperationsMetadata" in sections:
+            _operations(root, base_url)
+        if "Contents" in sections:
+            _contents(root, layers, LayerWriter(base_url, self._styles))
+        if sections == ALL_SECTIONS:
+            address = f"{base_url}/wmts/1.0.0/WMTSCapabilities.xml"
+            xml.add(root, "ServiceMetadataURL", attributes=xml.link(address))
+        body = xml.document(root)
+        return Document(body, hashlib.sha256(body).hexdigest())
+
+
+def _identification(root: etree._Element, title: str) -> None:
+    service = xml.add(root, "ows:ServiceIdentification")
+    xml.add(service, "ows:Title", title)
+    xml.add(service, "ows:Abstract", "Scientific grids as map tiles, computed from the data when they are asked for")
+    xml.add(service, "ows:ServiceType", "OGC WMTS")
+    xml.add(service, "ows:ServiceTypeVersion", "1.0.0")
+    xml.add(service, "ows:Fees", "none")
+    xml.add(service, "ows:AccessConstraints", "none")
+
+
+def _provider(root: etree._Element, title: str, base_url: str) -> None:
+    provider = xml.add(root, "ows:ServiceProvider")
+    xml.add(provider, "ows:ProviderName", title)
+    xml.add(provider, "ows:ProviderSite", attributes=xml.link(f"{base_url}/"))
+    xml.add(provider, "ows:ServiceContact")
+
+
+def _operations(root: etree._Element, base_url: str) -> None:
+    operations = xml.add(root, "ows:OperationsMetadata")
+    rest = {"GetCapabilities": f"{base_url}/wmts/1.0.0/WMTSCapabilities.xml", "GetTile": f"{base_url}/wmts/"}
+    for name, rest_address in rest.items():
+        operation = xml.add(operations, "ows:Operation", attributes={"name": name})
+        http = xml.add(xml.add(operation, "ows:DCP"), "ows:HTTP")
+        for address, encoding in ((f"{base_url}/wmts?", "KVP"), (rest_address, "RESTful")):
+            get = xml.add(http, "ows:Get", attributes=xml.link(address))
+            constraint = xml.add(get, "ows:Constraint", attributes={"name": "GetEncoding"})
+            xml.add(xml.add(constraint, "ows:AllowedValues"), "ows:Value", encoding)
+        if name == "GetCapabilities":
+            for parameter, values in (("AcceptFormats", ("application/xml", "text/xml")), ("Sections", SECTIONS)):
+                element = xml.add(operation, "ows:Parameter", attributes={"name": parameter})
+                allowed = xml.add(element, "ows:AllowedValues")
+                for value in values:
+                    xml.add(allowed, "ows:Value", value)
+
+
+def _contents(root: etree._Element, layers: Iterable[Layer], writer: LayerWriter) -> None:
+    contents = xml.add(root, "Contents")
+    sets: dict[str, TileMatrixSet] = {}
+    for layer in layers:
+        linked = linked_sets(layer)
+        sets.update((tms.identifier, tms) for tms in linked)
+        writer.write(contents, layer, linked)
+    for tms in sets.values():
+        _matrix_set(contents, tms)
+
+
+def _matrix_set(contents: etree._Element, tms: TileMatrixSet) -> None:
+    element = xml.add(contents, "TileMatrixSet")
+    xml.add(element, "ows:Title", tms.title)
+    xml.add(element, "ows:Identifier", tms.identifier)
+    xml.add(element, "ows:SupportedCRS", tms.supported_crs)
+    if tms.well_known_scale_set is not None and len(tms.matrices) <= GOOGLE_SCALES:
+        xml.add(element, "WellKnownScaleSet", tms.well_known_scale_set)
+    for matrix in tms.matrices:
+        child = xml.add(element, "TileMatrix")
+        xml.add(child, "ows:Identifier", matrix.identifier)
+        xml.add(child, "ScaleDenominator", xml.double(matrix.scale_denominator))
+        xml.add(child, "TopLeftCorner", f"{xml.double(matrix.origin_x)} {xml.double(matrix.origin_y)}")
+        for name, size in (
+            ("TileWidth", matrix.tile_width),
+            ("TileHeight", matrix.tile_height),
+            ("MatrixWidth", matrix.matrix_width),
+            ("MatrixHeight", matrix.matrix_height),
+        ):
+            xml.add(child, name, str(size))

@@ -1,0 +1,117 @@
+"""One layer in the WMTS capabilities (OGC 07-057r7, Tables 6 to 11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from lazytile.pyramid import times
+from lazytile.pyramid.image import ImageFormat
+from lazytile.pyramid.periods import periods_of
+from lazytile.service import xml
+from lazytile.service.limits import bounds_in, clipped_bounds, limits_of
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+    from lazytile.pyramid.dataset import Dimension
+    from lazytile.pyramid.grid import Bounds
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.style import Styles
+    from lazytile.pyramid.tms import TileMatrixSet
+
+LISTED_VALUES = 100
+"""A time axis up to this length is listed value by value, a longer one as periods."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWriter:
+    """Writes layers as clients at one base address see them."""
+
+    base_url: str
+    styles: Styles
+
+    def write(self, contents: etree._Element, layer: Layer, linked: list[TileMatrixSet]) -> None:
+        """Append the layer. The order of the elements is the schema's."""
+        element = xml.add(contents, "Layer")
+        xml.add(element, "ows:Title", layer.title)
+        xml.add(element, "ows:Abstract", abstract_of(layer))
+        _corners(xml.add(element, "ows:WGS84BoundingBox"), clipped_bounds(layer))
+        xml.add(element, "ows:Identifier", layer.name)
+        for urn, crs in {tms.supported_crs: tms.crs for tms in linked}.items():
+            _corners(xml.add(element, "ows:BoundingBox", attributes={"crs": urn}), bounds_in(layer, crs))
+        self._styles(element, layer)
+        for image_format in ImageFormat:
+            xml.add(element, "Format", image_format.mime)
+        for dimension in layer.variable.dimensions:
+            _dimension(element, dimension)
+        for tms in linked:
+            _set_link(element, layer, tms)
+        for image_format in ImageFormat:
+            xml.add(
+                element,
+                "ResourceURL",
+                attributes={
+                    "format": image_format.mime,
+                    "resourceType": "tile",
+                    "template": self._template(layer, image_format),
+                },
+            )
+
+    def _styles(self, element: etree._Element, layer: Layer) -> None:
+        for number, name in enumerate(self.styles.names(layer)):
+            style = xml.add(element, "Style", attributes={"isDefault": "true"} if number == 0 else None)
+            xml.add(style, "ows:Title", name)
+            xml.add(style, "ows:Identifier", name)
+
+    def _template(self, layer: Layer, image_format: ImageFormat) -> str:
+        dimensions = "".join(f"{{{times.parameter_of(dimension)}}}/" for dimension in layer.variable.dimensions)
+        path = f"{quote(layer.name)}/{{Style}}/{dimensions}{{TileMatrixSet}}/{{TileMatrix}}/{{TileRow}}/{{TileCol}}"
+        return f"{self.base_url}/wmts/{path}.{image_format.extension}"
+
+
+def abstract_of(layer: Layer) -> str:
+    """Return a sentence on what a layer is."""
+    variable, dataset = layer.variable, layer.dataset
+    units = f" in {variable.units}" if variable.units and variable.units != "1" else ""
+    standard = f" ({variable.standard_name})" if variable.standard_name else ""
+    where = f" from {dataset.title or dataset.source}" if dataset.title or dataset.source else ""
+    return f"{layer.title}{standard}{units}{where}"
+
+
+def _corners(box: etree._Element, bounds: Bounds) -> None:
+    xml.add(box, "ows:LowerCorner", f"{xml.double(bounds.west)} {xml.double(bounds.south)}")
+    xml.add(box, "ows:UpperCorner", f"{xml.double(bounds.east)} {xml.double(bounds.north)}")
+
+
+def _dimension(element: etree._Element, dimension: Dimension) -> None:
+    is_time = dimension.kind == "time"
+    child = xml.add(element, "Dimension")
+    xml.add(child, "ows:Identifier", times.parameter_of(dimension))
+    if is_time or dimension.units:
+        xml.add(child, "ows:UOM", "ISO8601" if is_time else dimension.units)
+    xml.add(child, "Default", dimension.labels[times.default_index(dimension)])
+    xml.add(child, "Current", "false")
+    short = len(dimension.labels) <= LISTED_VALUES
+    for value in dimension.labels if short or not is_time else periods_of(dimension.labels):
+        xml.add(child, "Value", value)
+
+
+def _set_link(element: etree._Element, layer: Layer, tms: TileMatrixSet) -> None:
+    link = xml.add(element, "TileMatrixSetLink")
+    xml.add(link, "TileMatrixSet", tms.identifier)
+    limits = limits_of(layer, tms)
+    if not limits:
+        return
+    parent = xml.add(link, "TileMatrixSetLimits")
+    for matrix in limits:
+        child = xml.add(parent, "TileMatrixLimits")
+        xml.add(child, "TileMatrix", matrix.matrix)
+        for name, value in (
+            ("MinTileRow", matrix.min_row),
+            ("MaxTileRow", matrix.max_row),
+            ("MinTileCol", matrix.min_col),
+            ("MaxTileCol", matrix.max_col),
+        ):
+            xml.add(child, name, str(value))

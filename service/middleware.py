@@ -1,0 +1,91 @@
+"""What is done around every request: limits, CORS, exceptions to answers, counters."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from lazytile.service.errors import TooLongError, failure_of
+from lazytile.service.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request_id_of, text_response
+from lazytile.service.site import SITE
+from lazytile.service.xml import CONTENT_TYPE, exception_report
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from lazytile.service.errors import Failure
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PROBLEM_TYPE = "application/problem+json"
+ROUTES = ("wmts", "xyz", "legends", "colormaps", "metrics", "healthz", "viewer")
+_QUERY_LOCATORS = frozenset({"style", "time"})
+"""What an XYZ address has in its query string, not in its path."""
+
+
+def route_of(path: str) -> str:
+    """Return which part of the service a path belongs to, for counters and for the form that errors have."""
+    first = path.split("/", 2)[1] if path.startswith("/") else ""
+    if first == "wmts":
+        return "wmts_kvp" if path == "/wmts" else "wmts_rest"
+    return first if first in ROUTES else "other"
+
+
+@web.middleware
+async def frame(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer, whatever happens, and count it."""
+    began = time.perf_counter()
+    site = request.app[SITE]
+    route = route_of(request.path)
+    try:
+        check_length(request, site.settings.max_query_bytes)
+        response = _preflight() if request.method == "OPTIONS" else await handler(request)
+    except asyncio.CancelledError:
+        site.metrics.cancelled.inc()
+        raise
+    except Exception as error:  # noqa: BLE001 - the one place where exceptions become answers
+        response = failure_response(request, error, route)
+    response.headers.update(CORS_HEADERS)
+    response.headers["X-Request-Id"] = request_id_of(request)
+    site.metrics.requests.labels(route, str(response.status)).inc()
+    site.metrics.request_seconds.labels(route).observe(time.perf_counter() - began)
+    return response
+
+
+def check_length(request: web.Request, limit: int) -> None:
+    """Raise ``TooLongError`` for an address that no client of ours has a reason to send."""
+    length = len(request.raw_path)
+    if length > limit:
+        raise TooLongError("request", f"the address has {length} characters, it may have {limit}")
+
+
+def _preflight() -> web.Response:
+    return web.Response(status=204, headers=PREFLIGHT_HEADERS)
+
+
+def failure_response(request: web.Request, error: Exception, route: str) -> web.Response:
+    """Return the answer to a request that failed: an OWS exception report for WMTS, a problem document elsewhere."""
+    parameter = getattr(error, "parameter", "").lower()
+    in_path = route == "wmts_rest" or (route != "wmts_kvp" and parameter not in _QUERY_LOCATORS)
+    failure = failure_of(error, in_path=in_path)
+    headers = {"Cache-Control": "no-store", **failure.headers}
+    if route.startswith("wmts"):
+        return text_response(request, exception_report(failure), CONTENT_TYPE, status=failure.status, headers=headers)
+    return text_response(request, problem(failure), PROBLEM_TYPE, status=failure.status, headers=headers)
+
+
+def problem(failure: Failure) -> bytes:
+    """Return a problem document (RFC 9457)."""
+    members = {
+        "type": "about:blank",
+        "title": failure.code,
+        "status": failure.status,
+        "detail": failure.text,
+    }
+    if failure.locator is not None:
+        members["parameter"] = failure.locator
+    return json.dumps(members).encode()

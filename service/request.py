@@ -1,0 +1,223 @@
+"""From the words of a request to one servable ``TileRequest``, whichever way they came: KVP, REST or XYZ.
+
+Each encoding has a function that only takes a request apart, into ``TileWords``; ``Resolver`` alone knows what the
+words mean, so the three cannot differ in what they accept or in the bytes they give.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, unquote_plus
+
+from lazytile.colormaps.errors import ColormapError
+from lazytile.pyramid import times
+from lazytile.pyramid.errors import InvalidParameterError, MissingParameterError, TileOutOfRangeError
+from lazytile.pyramid.image import ImageFormat
+from lazytile.pyramid.request import TileRequest
+from lazytile.service.errors import NotFoundError, TooLongError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lazytile.pyramid.dataset import Dimension
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.store import Store
+    from lazytile.pyramid.style import Style, Styles
+
+MAX_PARAMETERS = 100
+MAX_DIGITS = 9
+"""No matrix has a billion tiles in a row."""
+XYZ_SET = "WebMercatorQuad"
+
+
+@dataclass(frozen=True, slots=True)
+class TileWords:
+    """The words of a request for a tile; nothing is known of their meaning yet."""
+
+    layer: str
+    style: str
+    tms: str
+    matrix: str
+    row: str
+    col: str
+    image_format: ImageFormat
+    named: Mapping[str, str] = field(default_factory=dict)
+    """Dimensions by lower-case name."""
+    positional: tuple[str, ...] = ()
+    """Dimensions by their place in a REST path."""
+
+
+class Query:
+    """A query string: names without regard to case, each one once, values percent-decoded (OGC 06-121r3, 11.5.3)."""
+
+    def __init__(self, raw: str, max_value_length: int) -> None:
+        """Take ``raw``, the query string as it was sent. Raises ``TooLongError`` or ``InvalidParameterError``."""
+        pairs = [pair for pair in raw.split("&") if pair]
+        if len(pairs) > MAX_PARAMETERS:
+            raise TooLongError("request", f"the request has {len(pairs)} parameters, it may have {MAX_PARAMETERS}")
+        self.values: dict[str, str] = {}
+        for pair in pairs:
+            name, _, value = pair.partition("=")
+            self._add(unquote_plus(name).lower(), unquote_plus(value), max_value_length)
+
+    def _add(self, name: str, value: str, max_value_length: int) -> None:
+        if len(value) > max_value_length:
+            raise TooLongError(
+                name[:64], f"{name[:64]} has {len(value)} characters, a value may have {max_value_length}"
+            )
+        if self.values.setdefault(name, value) != value:
+            raise InvalidParameterError(name, f"{name} is given twice with different values, it may be given once")
+
+    def get(self, name: str) -> str:
+        """Return the value of a parameter, empty where it is absent."""
+        return self.values.get(name.lower(), "")
+
+    def require(self, name: str) -> str:
+        """Return the value of a parameter or raise ``MissingParameterError``."""
+        value = self.get(name)
+        if not value:
+            raise MissingParameterError(name, f"parameter {name} is missing")
+        return value
+
+    def require_one(self, name: str, allowed: str) -> None:
+        """Raise unless the parameter is there with the one value that is allowed."""
+        value = self.require(name)
+        if value != allowed:
+            raise InvalidParameterError(name, f"{name} {value!r} is invalid, it must be {allowed}")
+
+
+def words_of_kvp(query: Query) -> TileWords:
+    """Take a KVP GetTile apart (OGC 07-057r7, Table 29). SERVICE and REQUEST have been looked at before."""
+    query.require_one("version", "1.0.0")
+    return TileWords(
+        layer=query.require("Layer"),
+        style=query.require("Style"),
+        image_format=ImageFormat.from_mime(query.require("Format")),
+        tms=query.require("TileMatrixSet"),
+        matrix=query.require("TileMatrix"),
+        row=query.require("TileRow"),
+        col=query.require("TileCol"),
+        named=query.values,
+    )
+
+
+def segments_of(raw_path: str, prefix: str, max_value_length: int) -> list[str]:
+    """Return the percent-decoded segments of a path below ``prefix``. Raises ``TooLongError``.
+
+    The path is cut before it is decoded, so that a value may hold a slash.
+    """
+    segments = [unquote(segment) for segment in raw_path.removeprefix(prefix).split("/")]
+    longest = max(segments, key=len)
+    if len(longest) > max_value_length:
+        raise TooLongError("request", f"a path segment has {len(longest)} characters, it may have {max_value_length}")
+    return segments
+
+
+def words_of_rest(segments: list[str]) -> TileWords:
+    """Take ``{Layer}/{Style}/[{dimension}/...]{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.{ext}`` apart."""
+    if len(segments) < 6:
+        raise NotFoundError(
+            "request", "there is nothing at this address; a tile is at LAYER/STYLE/[TIME/]SET/MATRIX/ROW/COL.png"
+        )
+    layer, style, *dimensions = segments[:-4]
+    col, image_format = _split_extension(segments[-1])
+    return TileWords(
+        layer=layer,
+        style=style,
+        tms=segments[-4],
+        matrix=segments[-3],
+        row=segments[-2],
+        col=col,
+        image_format=image_format,
+        positional=tuple(dimensions),
+    )
+
+
+def words_of_xyz(segments: list[str], query: Query) -> TileWords:
+    """Take ``{layer}/{z}/{x}/{y}.{ext}?style=&time=`` apart: column before row, north at the top."""
+    if len(segments) != 4:
+        raise NotFoundError("request", "there is nothing at this address; a tile is at /xyz/LAYER/Z/X/Y.png")
+    layer, zoom, col, last = segments
+    row, image_format = _split_extension(last)
+    return TileWords(layer, query.get("style"), XYZ_SET, zoom, row, col, image_format, query.values)
+
+
+def _split_extension(segment: str) -> tuple[str, ImageFormat]:
+    stem, _, extension = segment.rpartition(".")
+    return stem, ImageFormat.from_extension(extension)
+
+
+class Resolver:
+    """Gives the words of requests their meaning, from the datasets and colormaps there are."""
+
+    def __init__(self, store: Store, styles: Styles) -> None:
+        self._store = store
+        self._styles = styles
+
+    def resolve(self, words: TileWords) -> TileRequest:
+        """Return the request that the words stand for. Raises ``RequestError`` or ``DatasetNotFoundError``."""
+        layer = self._store.layer(words.layer)
+        style = self.style(layer, words.style)
+        tms = layer.tile_matrix_set(words.tms)
+        matrix = tms.matrix(words.matrix)
+        row = integer_of("TileRow", words.row, matrix.matrix_height)
+        col = integer_of("TileCol", words.col, matrix.matrix_width)
+        leading = leading_of(layer, words)
+        return TileRequest(layer, style, leading, tms, matrix, row, col, words.image_format)
+
+    def style(self, layer: Layer, name: str) -> Style:
+        """Return a style of a layer. A colormap that cannot paint this layer's units is an invalid style of it."""
+        try:
+            return self._styles.style(layer, name)
+        except ColormapError as error:
+            raise InvalidParameterError("Style", f"Style {name!r} is invalid for {layer.name}: {error}") from error
+
+
+def integer_of(parameter: str, text: str, size: int) -> int:
+    """Read a row or column. Raises ``InvalidParameterError`` for no integer, ``TileOutOfRangeError`` past ``size``."""
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise InvalidParameterError(parameter, f"{parameter} {text!r} is no integer, it may be 0 to {size - 1}")
+    if len(text) > MAX_DIGITS or not 0 <= int(text) < size:
+        raise TileOutOfRangeError(parameter, f"{parameter} {text} is out of range, it may be 0 to {size - 1}")
+    return int(text)
+
+
+def leading_of(layer: Layer, words: TileWords) -> tuple[int, ...]:
+    """Return the index along each of the layer's dimensions. Raises ``InvalidParameterError``."""
+    dimensions = layer.variable.dimensions
+    if words.positional:
+        asked = _place(layer, words.positional)
+    else:
+        asked = [words.named.get(times.parameter_of(dimension).lower()) for dimension in dimensions]
+    return tuple(times.index_of(dimension, value) for dimension, value in zip(dimensions, asked, strict=True))
+
+
+def _place(layer: Layer, values: tuple[str, ...]) -> list[str | None]:
+    """Give values in a path to dimensions, in order. GIBS clients leave the time out, or send one for static layers."""
+    dimensions = layer.variable.dimensions
+    if len(values) == len(dimensions):
+        return list(values)
+    if len(values) == len(dimensions) - 1 and layer.variable.time is not None:
+        rest = iter(values)
+        return [None if _is_time(dimension) else next(rest) for dimension in dimensions]
+    if set(values) == {times.DEFAULT}:
+        return [None] * len(dimensions)
+    names = "/".join(f"{{{times.parameter_of(dimension)}}}" for dimension in dimensions)
+    expected = f"{names} between style and set" if names else "no dimension"
+    text = f"layer {layer.name} has {expected}, the path has {len(values)} values there"
+    raise InvalidParameterError("request", text)
+
+
+def _is_time(dimension: Dimension) -> bool:
+    return dimension.kind == "time"
+
+
+def labels_of(request: TileRequest) -> dict[str, str]:
+    """Return the label that each dimension of a request came to, by parameter name."""
+    dimensions = request.layer.variable.dimensions
+    return {
+        times.parameter_of(dimension): dimension.labels[at]
+        for dimension, at in zip(dimensions, request.leading, strict=True)
+    }

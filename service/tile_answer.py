@@ -1,0 +1,75 @@
+"""The answer to a request for a tile, the same for KVP, REST and XYZ."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from lazytile.pyramid import times
+from lazytile.pyramid.errors import GenerationChangedError
+from lazytile.service.reply import matches, server_timing
+from lazytile.service.request import labels_of
+from lazytile.service.site import SITE
+
+if TYPE_CHECKING:
+    from lazytile.service.request import TileWords
+    from lazytile.service.site import Site
+    from lazytile.service.tiles import PreparedTile, Tile
+
+ATTEMPTS = 2
+"""A dataset may be replaced between the look at it and the work; the second look sees the new one."""
+
+
+async def tile_response(request: web.Request, words: TileWords) -> web.Response:
+    """Resolve, look for the tile, have it rendered; 304 without any look where the client has it."""
+    site = request.app[SITE]
+    began = time.perf_counter()
+    prepared = site.desk.prepare(site.resolver.resolve(words))
+    resolved_s = time.perf_counter() - began
+    headers = {
+        "ETag": prepared.etag,
+        "Cache-Control": cache_control(site, prepared),
+        **time_headers(prepared, words),
+    }
+    if matches(request.headers.get("If-None-Match"), prepared.etag):
+        site.metrics.tiles.labels("client").inc()
+        headers["Server-Timing"] = server_timing({"resolve": resolved_s}, cache="client")
+        return web.Response(status=304, headers=headers)
+    prepared, tile = await fetch(site, words, prepared)
+    headers["ETag"] = prepared.etag
+    headers["Server-Timing"] = server_timing({"resolve": resolved_s, **tile.stages_s}, cache=tile.tier)
+    return web.Response(body=tile.data, headers=headers, content_type=prepared.request.image_format.mime)
+
+
+async def fetch(site: Site, words: TileWords, prepared: PreparedTile) -> tuple[PreparedTile, Tile]:
+    """Return the tile, and what it was prepared as in the end: a dataset replaced meanwhile is looked at anew."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return prepared, await site.desk.tile(prepared)
+        except GenerationChangedError:
+            prepared = site.desk.prepare(site.resolver.resolve(words))
+    return prepared, await site.desk.tile(prepared)
+
+
+def cache_control(site: Site, prepared: PreparedTile) -> str:
+    """Return how long clients may keep a tile: the latest time's soon has a successor."""
+    variable = prepared.request.layer.variable
+    settings = site.settings
+    for dimension, at in zip(variable.dimensions, prepared.request.leading, strict=True):
+        if dimension.kind == "time" and at == times.default_index(dimension):
+            return f"public, max-age={settings.latest_max_age_s}"
+    return f"public, max-age={settings.max_age_s}"
+
+
+def time_headers(prepared: PreparedTile, words: TileWords) -> dict[str, str]:
+    """Return the headers in which GIBS tells which time was asked for and which is shown."""
+    actual = labels_of(prepared.request).get(times.TIME)
+    if actual is None:
+        return {}
+    headers = {"Layer-Time-Actual": actual}
+    asked = words.named.get(times.TIME.lower())
+    if asked and asked.isascii() and asked.isprintable():
+        headers["Layer-Time-Request"] = asked
+    return headers

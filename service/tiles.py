@@ -1,0 +1,176 @@
+"""Tiles for requests: cache, single flight, queue, engine. The server and the warm-up use this one way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.engine_flight import SharedFlights
+from lazytile.service.errors import BusyError, OverdueError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lazytile.pyramid.engine import TileEngine
+    from lazytile.pyramid.request import TileRequest
+    from lazytile.pyramid.task import RenderTask
+    from lazytile.service.cache import TileCache
+    from lazytile.service.metrics import Metrics
+    from lazytile.service.settings import Settings
+
+TASKS_PER_SLOT = 2
+"""Tasks given to the engine for each that it runs at a time: one that runs, one so that no worker waits for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """An encoded tile, and how it was come by."""
+
+    data: bytes
+    tier: str
+    """``memory``, ``disk`` or ``computed``."""
+    stages_s: dict[str, float] = field(default_factory=dict)
+    """Seconds that each stage took."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTile:
+    """A request with the keys that its answer goes by. Made without looking at any cache."""
+
+    request: TileRequest
+    task: RenderTask
+    key: str
+    """Of the tile: names it in the caches and, quoted, is the ETag."""
+
+    @property
+    def etag(self) -> str:
+        """Strong entity tag (RFC 9110, 8.8.3)."""
+        return f'"{self.key}"'
+
+    @property
+    def generation_tag(self) -> str:
+        """Names the dataset and its generation in the disk cache."""
+        return f"{self.task.dataset}:{self.task.generation}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    tiles: dict[str, bytes]
+    stages_s: dict[str, float]
+
+
+class TileDesk:
+    """Where tiles are asked for: finds them in the caches or has them rendered, each once at a time."""
+
+    def __init__(self, settings: Settings, cache: TileCache, engine: TileEngine, metrics: Metrics) -> None:
+        self._store: Path = settings.store.resolve()
+        self._settings = settings
+        self._cache = cache
+        self._engine = engine
+        self._metrics = metrics
+        self._flights: SharedFlights[_Rendered] = SharedFlights()
+        self.slots = engine.capacity * TASKS_PER_SLOT
+        """Tasks that the engine is given at a time."""
+        self._free_slots = asyncio.Semaphore(self.slots)
+        self._room = self.slots + settings.queue_length
+        self._under_way = 0
+        self._generations: dict[str, str] = {}
+        self._drops: set[asyncio.Task[None]] = set()
+
+    @property
+    def engine_description(self) -> str:
+        """One line for people."""
+        return self._engine.description
+
+    def prepare(self, request: TileRequest) -> PreparedTile:
+        """Return a request with its keys."""
+        settings = self._settings
+        task = request.task(
+            self._store,
+            metatile=settings.metatile,
+            background=settings.background,
+            chunk_cache_bytes=settings.chunk_cache_bytes,
+        )
+        return PreparedTile(request, task, task.tile_key(request.tile))
+
+    async def tile(self, prepared: PreparedTile) -> Tile:
+        """Return the tile. Raises ``BusyError``, ``OverdueError``, and what the renderer raises.
+
+        ``GenerationChangedError`` means that the request is to be resolved anew.
+        """
+        data = self._cache.peek(prepared.key)
+        if data is not None:
+            self._metrics.tiles.labels("memory").inc()
+            return Tile(data, "memory")
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                tile = await self._slower(prepared)
+        except TimeoutError as error:
+            self._metrics.refused.labels("overdue").inc()
+            raise OverdueError(f"the tile was not ready within {self._settings.timeout_s:g} seconds") from error
+        self._metrics.tiles.labels(tile.tier).inc()
+        return tile
+
+    async def _slower(self, prepared: PreparedTile) -> Tile:
+        began = time.perf_counter()
+        data = await self._cache.load(prepared.key)
+        lookup = {"disk": time.perf_counter() - began}
+        if data is not None:
+            return Tile(data, "disk", lookup)
+        # While the disk was looked at, a neighbour's flight may have landed. From here on nothing else runs before
+        # this request has joined its flight or begun it.
+        data = self._cache.peek(prepared.key)
+        if data is not None:
+            return Tile(data, "memory", lookup)
+        rendered = await self._flights.run(prepared.task.key, lambda: self._render(prepared))
+        return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
+
+    async def _render(self, prepared: PreparedTile) -> _Rendered:
+        task = prepared.task
+        if self._under_way >= self._room:
+            self._metrics.refused.labels("busy").inc()
+            raise BusyError(f"{self._under_way} tasks are under way already, ask again in a second")
+        self._under_way += 1
+        self._metrics.queue_depth.inc()
+        queued = True
+        arrived = time.perf_counter()
+        try:
+            async with self._free_slots:
+                self._metrics.queue_depth.dec()
+                queued = False
+                began = time.perf_counter()
+                with self._metrics.running.track_inprogress():
+                    images = await self._engine.render(task)
+                ended = time.perf_counter()
+        finally:
+            self._under_way -= 1
+            if queued:
+                self._metrics.queue_depth.dec()
+        self._metrics.renders.inc()
+        self._metrics.rendered_tiles.inc(len(images))
+        self._metrics.render_seconds.observe(ended - began)
+        keys = (task.tile_key(type(task.block)(row, col)) for row, col in task.block.addresses())
+        tiles = dict(zip(keys, images, strict=True))
+        self._note_generation(prepared)
+        await self._cache.keep(tiles, prepared.generation_tag)
+        stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
+        return _Rendered(tiles, stages)
+
+    def _note_generation(self, prepared: PreparedTile) -> None:
+        """Have the tiles of a dataset's last generation dropped once a new one is seen."""
+        task = prepared.task
+        known = self._generations.get(task.dataset)
+        self._generations[task.dataset] = task.generation
+        if known is not None and known != task.generation:
+            drop = asyncio.create_task(self._cache.drop(f"{task.dataset}:{known}"))
+            self._drops.add(drop)
+            drop.add_done_callback(self._drops.discard)
+
+    async def close(self) -> None:
+        """Stop what is under way, and close cache and engine."""
+        await self._flights.cancel_all()
+        await asyncio.gather(*self._drops, return_exceptions=True)
+        await self._engine.close()
+        await self._cache.close()

@@ -1,0 +1,106 @@
+"""WMTS 1.0.0: the KVP and RESTful operations (OGC 07-057r7, 7, 8 and 10)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.errors import InvalidParameterError
+from lazytile.service.capabilities import ALL_SECTIONS, SECTIONS
+from lazytile.service.errors import NotAcceptableError, NotFoundError, NotOfferedError, VersionNegotiationError
+from lazytile.service.reply import text_response
+from lazytile.service.request import Query, segments_of, words_of_kvp, words_of_rest
+from lazytile.service.site import SITE
+from lazytile.service.tile_answer import tile_response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+VERSION = "1.0.0"
+CAPABILITIES_PATH = "1.0.0/WMTSCapabilities.xml"
+_NOT_OFFERED = frozenset({"GetFeatureInfo"})
+_XML_TYPES = ("application/xml", "text/xml")
+
+
+async def kvp(request: web.Request) -> web.StreamResponse:
+    """Answer a KVP request."""
+    query = Query(request.rel_url.raw_query_string, request.app[SITE].settings.max_value_length)
+    query.require_one("service", "WMTS")
+    name = query.require("request")
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        if name in _NOT_OFFERED:
+            raise NotOfferedError("request", f"{name} is not offered, there are {', '.join(OPERATIONS)}")
+        raise InvalidParameterError("request", f"request {name!r} is invalid, it may be {', '.join(OPERATIONS)}")
+    return await operation(request, query)
+
+
+async def _get_tile(request: web.Request, query: Query) -> web.StreamResponse:
+    return await tile_response(request, words_of_kvp(query))
+
+
+async def _get_capabilities(request: web.Request, query: Query) -> web.StreamResponse:
+    _negotiate(query)
+    accepted = [word.strip() for word in query.get("AcceptFormats").split(",")]
+    content_type = next((mime for mime in accepted if mime in _XML_TYPES), _XML_TYPES[0])
+    return await _capabilities(request, _sections(query), content_type)
+
+
+OPERATIONS: dict[str, Callable[[web.Request, Query], Awaitable[web.StreamResponse]]] = {
+    "GetCapabilities": _get_capabilities,
+    "GetTile": _get_tile,
+}
+
+
+def _negotiate(query: Query) -> None:
+    """Raise ``VersionNegotiationError`` unless a version is accepted that we have (OGC 06-121r3, 7.3.2)."""
+    if "acceptversions" not in query.values:
+        return
+    accepted = [word.strip() for word in query.get("AcceptVersions").split(",")]
+    if VERSION not in accepted:
+        raise VersionNegotiationError("AcceptVersions", f"none of the accepted versions is offered, {VERSION} is")
+
+
+def _sections(query: Query) -> frozenset[str]:
+    if "sections" not in query.values:
+        return ALL_SECTIONS
+    asked = [word.strip() for word in query.require("sections").split(",")]
+    for name in asked:
+        if name not in (*SECTIONS, "All"):
+            raise InvalidParameterError(
+                "sections", f"section {name!r} is invalid, it may be All, {', '.join(SECTIONS)}"
+            )
+    return ALL_SECTIONS if "All" in asked else frozenset(asked)
+
+
+async def rest(request: web.Request) -> web.StreamResponse:
+    """Answer a RESTful request: the capabilities or a tile."""
+    settings = request.app[SITE].settings
+    segments = segments_of(request.rel_url.raw_path, "/wmts/", settings.max_value_length)
+    if "/".join(segments) == CAPABILITIES_PATH:
+        return await _capabilities(request, ALL_SECTIONS, _acceptable(request))
+    if segments[0] == VERSION:
+        raise NotFoundError("request", f"there is nothing at this address; the capabilities are at {CAPABILITIES_PATH}")
+    return await tile_response(request, words_of_rest(segments))
+
+
+def _acceptable(request: web.Request) -> str:
+    """Return the XML type that Accept asks for (RFC 9110, 12.5.1). Raises ``NotAcceptableError``."""
+    accept = request.headers.get("Accept", "").lower()
+    ranges = [part.split(";")[0].strip() for part in accept.split(",") if part.strip()]
+    for media in ranges:
+        if media in _XML_TYPES:
+            return media
+    if not ranges or {"*/*", "application/*", "text/*", "text/html", "application/xhtml+xml"} & set(ranges):
+        return _XML_TYPES[0]
+    raise NotAcceptableError("Accept", f"the capabilities are application/xml, Accept is {accept}")
+
+
+async def _capabilities(request: web.Request, sections: frozenset[str], content_type: str) -> web.StreamResponse:
+    site = request.app[SITE]
+    document = await asyncio.to_thread(site.capabilities.document, site.base_url(request), sections)
+    return text_response(
+        request, document.body, content_type, digest=document.digest, headers={"Cache-Control": "no-cache"}
+    )

@@ -1,0 +1,12 @@
+"""Settings of hypothesis for the whole suite."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# A slow machine is no failure: time limits would make tests flicker. Examples are drawn anew in each run and a
+# failing one prints the lines that repeat it.
+settings.register_profile(
+    "lazytile", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.load_profile("lazytile")

@@ -1,0 +1,96 @@
+"""The direct chunk reader gives what zarr-python gives, and takes only layouts that it understands."""
+
+import numpy as np
+import pytest
+import zarr
+from zarr.codecs import BloscCodec, ZstdCodec
+
+from lazytile.pyramid.chunks import FileChunks, ZarrChunks, open_chunks
+from lazytile.pyramid.errors import StoreError
+from lazytile.pyramid.grid import Shape
+
+CHUNK = Shape(8, 16)
+
+
+def make_array(folder, dtype="int16", *, compressors, fill_value=-1, shape=(2, 19, 35), shards=None):
+    array = zarr.create_array(
+        str(folder),
+        shape=shape,
+        chunks=(1, CHUNK.rows, CHUNK.cols),
+        shards=shards,
+        dtype=dtype,
+        compressors=compressors,
+        fill_value=fill_value,
+        zarr_format=3,
+    )
+    codes = np.random.default_rng(5).integers(0, 100, shape).astype(dtype)
+    codes[0, :8, :16] = fill_value  # a chunk that gets no file
+    array[:] = codes
+    return codes
+
+
+def expected_chunk(codes, fill_value, time, row, col):
+    window = codes[time, row * 8 : row * 8 + 8, col * 16 : col * 16 + 16]
+    padded = np.full((8, 16), fill_value, codes.dtype)
+    padded[: window.shape[0], : window.shape[1]] = window
+    return padded
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "float32", "float64"])
+@pytest.mark.parametrize("compressors", [BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), None])
+def test_direct_reader_equals_zarr(tmp_path, dtype, compressors):
+    fill_value = float("nan") if dtype.startswith("float") else 7
+    codes = make_array(tmp_path / "a", dtype, compressors=compressors, fill_value=fill_value)
+    direct = open_chunks(tmp_path / "a", CHUNK)
+    assert isinstance(direct, FileChunks)
+    through_zarr = ZarrChunks(zarr.open_array(str(tmp_path / "a"), mode="r"), CHUNK)
+    for time in range(2):
+        for row in range(3):
+            for col in range(3):
+                expected = expected_chunk(codes, fill_value, time, row, col)
+                for reader in (direct, through_zarr):
+                    got = reader.read((time,), row, col)
+                    assert got.dtype == codes.dtype
+                    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"compressors": ZstdCodec(level=1)}, {"compressors": None, "shards": (1, 16, 32)}],
+    ids=["zstd", "sharded"],
+)
+def test_other_layouts_go_through_zarr(tmp_path, options):
+    codes = make_array(tmp_path / "a", **options)
+    reader = open_chunks(tmp_path / "a", CHUNK)
+    assert isinstance(reader, ZarrChunks)
+    np.testing.assert_array_equal(reader.read((1,), 2, 2), expected_chunk(codes, -1, 1, 2, 2))
+
+
+def test_another_chunk_shape_goes_through_zarr(tmp_path):
+    codes = make_array(tmp_path / "a", compressors=BloscCodec())
+    reader = open_chunks(tmp_path / "a", Shape(16, 16))
+    assert isinstance(reader, ZarrChunks)
+    np.testing.assert_array_equal(reader.read((0,), 0, 1), codes[0, :16, 16:32])
+
+
+def test_damaged_chunk_is_a_clear_error(tmp_path):
+    make_array(tmp_path / "a", compressors=BloscCodec())
+    (tmp_path / "a" / "c" / "1" / "0" / "0").write_bytes(b"not a blosc frame at all")
+    with pytest.raises(StoreError, match=r"1/0/0 is damaged"):
+        open_chunks(tmp_path / "a", CHUNK).read((1,), 0, 0)
+
+
+def test_truncated_chunk_is_a_clear_error(tmp_path):
+    make_array(tmp_path / "a", compressors=None)
+    path = tmp_path / "a" / "c" / "1" / "0" / "0"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StoreError, match=r"1/0/0 is damaged"):
+        open_chunks(tmp_path / "a", CHUNK).read((1,), 0, 0)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "{}"])
+def test_missing_or_broken_metadata_is_a_clear_error(tmp_path, text):
+    if text is not None:
+        (tmp_path / "zarr.json").write_text(text)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        open_chunks(tmp_path, CHUNK)

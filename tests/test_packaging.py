@@ -1,0 +1,123 @@
+"""What is in a wheel, that it works where only the wheel is, and that type checkers see through an installation."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "lazytile", "colormaps", "pyramid", "service")
+PAGE = {"index.html", "app.js", "app.css", "favicon.svg", "LICENSES.txt"}
+
+
+def run(*command: str, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of a copy of the sources, so that nothing an earlier build left in the tree gets in."""
+    pytest.importorskip("build", reason="the package build is not installed (it is one of the extra dev)")
+    folder = tmp_path_factory.mktemp("sources")
+    unwanted = shutil.ignore_patterns("node_modules", "__pycache__")
+    for name in BUILT_FROM:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, symlinks=True, ignore=unwanted)
+        else:
+            shutil.copy(source, folder / name)
+    page = folder / "service" / "viewer" / "dist"
+    page.mkdir(exist_ok=True)
+    for name in PAGE:
+        # Whether the page has been bundled is not what is tested here.
+        (page / name).touch()
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder / "out"), cwd=folder)
+    (path,) = (folder / "out").glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def names(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_the_wheel_holds_one_package_and_nothing_under_other_peoples_names(names):
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"lazytile"}
+    assert {"lazytile/__init__.py", "lazytile/py.typed"} <= names
+
+
+@pytest.mark.parametrize("package", ["colormaps", "pyramid", "service"])
+def test_the_wheel_holds_every_module_and_colormap(names, package):
+    sources = [f.relative_to(ROOT) for f in (ROOT / package).rglob("*.py") if "node_modules" not in f.parts]
+    sources += [f.relative_to(ROOT) for f in (ROOT / package).rglob("*.xml") if "node_modules" not in f.parts]
+    assert sources
+    assert {f"lazytile/{source.as_posix()}" for source in sources} <= names
+
+
+def test_the_wheel_holds_the_bundled_page_and_not_its_sources(names):
+    page = {name for name in names if name.startswith("lazytile/service/viewer/")}
+    assert page == {f"lazytile/service/viewer/dist/{name}" for name in PAGE}
+
+
+def test_the_wheel_works_away_from_the_sources(wheel, tmp_path):
+    site = tmp_path / "site"
+    run(
+        *(
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            "--target",
+            str(site),
+            str(wheel),
+        ),
+        cwd=tmp_path,
+    )
+    program = (
+        f"import sys; sys.path.insert(0, {str(site)!r})\n"
+        "import importlib.metadata as m, lazytile.colormaps, lazytile.pyramid.tms, lazytile.service\n"
+        f"assert lazytile.service.__file__.startswith({str(site)!r}), lazytile.service.__file__\n"
+        f"(d,) = m.distributions(name='lazytile', path=[{str(site)!r}])\n"
+        "(e,) = d.entry_points\n"
+        "print(e.group, e.name, e.value, d.version == lazytile.__version__)\n"
+    )
+    # -P keeps the current folder off the path, so that nothing but the wheel can be found first.
+    assert run(sys.executable, "-P", "-c", program, cwd=tmp_path).split() == [
+        "console_scripts",
+        "lazytile",
+        "lazytile.service.cli:main",
+        "True",
+    ]
+
+
+def test_type_checkers_see_an_installation(tmp_path):
+    """As a user of the installed package has it: no path of ours is given to mypy."""
+    pytest.importorskip("mypy", reason="mypy is not installed (it is one of the extra dev)")
+    try:
+        importlib.metadata.distribution("lazytile")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("lazytile runs from its sources here and is not installed")
+    consumer = tmp_path / "consumer.py"
+    consumer.write_text(
+        "from lazytile.pyramid.grid import Shape\n"
+        "def tiles(shape: Shape) -> int:\n"
+        "    return shape.rows * shape.cols\n"
+        "answer: str = tiles(Shape(2, 3))\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), consumer.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    # One error, the deliberate one: without the types there would be none, or a complaint about the import.
+    assert "consumer.py:4: error: Incompatible types in assignment" in done.stdout
+    assert "Found 1 error in 1 file" in done.stdout
