@@ -6,6 +6,7 @@ a number at and above which the next colour holds.
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from lxml import etree
 
 from lazytile.colormaps.errors import ColormapError
 from lazytile.colormaps.model import Rgba
-from lazytile.colormaps.palette import compile_colormap
+from lazytile.colormaps.palette import Palette, compile_colormap
 
 if TYPE_CHECKING:
     from lazytile.colormaps.model import Colormap
@@ -35,8 +36,8 @@ def sld_xml(colormap: Colormap) -> bytes:
             etree.SubElement(parent, f"{{{_SLD}}}Name").text = colormap.name
     color_map = etree.SubElement(parent, f"{{{_SLD}}}ColorMap", type="intervals")
     # An entry colours what is below its quantity: the last one what is below the largest float64.
-    ends = [*palette.cuts.tolist(), sys.float_info.max]
-    for end, slot in zip(ends, palette.slots.tolist()[:-1], strict=True):
+    cuts, slots = _finite(palette)
+    for end, slot in zip([*cuts, sys.float_info.max], slots, strict=True):
         rgba, entry = Rgba(*palette.rgba[slot].tolist()), palette.entries[slot]
         element = etree.SubElement(color_map, f"{{{_SLD}}}ColorMapEntry", color=rgba.hex(), quantity=repr(end))
         element.set("opacity", f"{rgba.alpha / 255:.4g}")
@@ -52,11 +53,21 @@ def table_text(colormap: Colormap) -> bytes:
     Raises ``ColormapError`` as compiling does, or where there is no cut to write.
     """
     palette = compile_colormap(colormap)
-    if not len(palette.cuts):
+    cuts, slots = _finite(palette)
+    if not cuts:
         raise ColormapError(f"colormap {colormap.name} has no finite edge: a colour table cannot say that")
     colours = [" ".join(map(str, row)) for row in palette.rgba.tolist()]
-    slots = palette.slots.tolist()
     lines = [f"# {colormap.title or colormap.name} {colormap.units}".rstrip(), f"nv {colours[0]}"]
-    for position, cut in enumerate(palette.cuts.tolist()):
+    for position, cut in enumerate(cuts):
         lines += [f"{cut!r} {colours[slots[position]]}", f"{cut!r} {colours[slots[position + 1]]}"]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _finite(palette: Palette) -> tuple[list[float], list[int]]:
+    """Return the cuts, and the slots below the first and from each on, without those that only infinities see."""
+    cuts, slots = palette.cuts.tolist(), palette.slots.tolist()[:-1]
+    if cuts and cuts[0] == -sys.float_info.max:
+        cuts, slots = cuts[1:], slots[1:]
+    if cuts and cuts[-1] == math.inf:
+        cuts, slots = cuts[:-1], slots[:-1]
+    return cuts, slots
