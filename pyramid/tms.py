@@ -60,10 +60,15 @@ class TileMatrix:
             if not 0 <= value < size:
                 raise TileOutOfRangeError(parameter, f"{parameter} {value} is out of range, it may be 0 to {size - 1}")
 
-    def pixel_xs(self, col: int, count: int = 1) -> NDArray[np.float64]:
-        """x of the pixel centres of ``count`` tiles from column ``col`` on: shape (count * tile_width,)."""
+    def pixel_xs(self, col: int, count: int = 1, unit: float = 1.0) -> NDArray[np.float64]:
+        """x of the pixel centres of ``count`` tiles from column ``col`` on: shape (count * tile_width,).
+
+        ``unit`` is the length to count in, in units of the CRS. Web Mercator's pixels are binary fractions of
+        ``METRES_PER_DEGREE``, so in that unit its centres are exact longitudes; divided afterwards, one that lies on
+        the edge of a cell may come out on either side.
+        """
         pixels = np.arange(col * self.tile_width, (col + count) * self.tile_width, dtype=np.float64)
-        return self.origin_x + (pixels + 0.5) * self.cell_width
+        return self.origin_x / unit + (pixels + 0.5) * (self.cell_width / unit)
 
     def pixel_ys(self, row: int, count: int = 1) -> NDArray[np.float64]:
         """y of the pixel centres of ``count`` tiles from row ``row`` on: shape (count * tile_height,)."""
