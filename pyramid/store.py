@@ -105,15 +105,19 @@ class Store:
             self._open[name] = (stamp, opened)
         return opened
 
-    def layers(self) -> Iterator[Layer]:
-        """Every layer of every dataset that can be read, by name; damaged datasets are left out."""
+    def datasets(self) -> Iterator[StoredDataset]:
+        """Every dataset that can be read, by name; damaged ones are left out."""
         for name in self.names():
             try:
-                description = self.dataset(name).description
+                yield self.dataset(name)
             except StoreError:
                 continue
-            for variable in description.variables:
-                yield Layer(description, variable)
+
+    def layers(self) -> Iterator[Layer]:
+        """Every layer of every dataset that can be read, by name."""
+        for stored in self.datasets():
+            for variable in stored.description.variables:
+                yield Layer(stored.description, variable)
 
     def layer(self, name: str) -> Layer:
         """Return the layer of that name. Raises ``DatasetNotFoundError`` where there is none."""

@@ -7,11 +7,14 @@ are bytes, the folder is for its owner alone, and both directions of pickle rais
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import re
 import shutil
 import sqlite3
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +24,7 @@ from diskcache.core import MODE_BINARY, MODE_RAW, UNKNOWN
 from lazytile.service.errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 LOG = logging.getLogger(__name__)
 
@@ -84,16 +87,17 @@ class DiskTier:
         self._cache = self._open_or_replace()
 
     def _open_or_replace(self) -> Any:
-        try:
-            return self._open()
-        except Exception as error:  # noqa: BLE001 - whatever is in the files, the remedy is the same
-            LOG.warning("the tile cache in %s is damaged and is begun anew: %s", self.folder, error)
-        try:
-            shutil.rmtree(self.folder)
-            _make_private(self.folder)
-            return self._open()
-        except (OSError, sqlite3.Error) as error:
-            raise CacheError(f"no tile cache can be kept in {self.folder}: {error}") from error
+        with _alone(self.folder.parent / f"{FOLDER}.lock"):
+            try:
+                return self._open()
+            except Exception as error:  # noqa: BLE001 - whatever is in the files, the remedy is the same
+                LOG.warning("the tile cache in %s is damaged and is begun anew: %s", self.folder, error)
+            try:
+                shutil.rmtree(self.folder)
+                _make_private(self.folder)
+                return self._open()
+            except (OSError, sqlite3.Error) as error:
+                raise CacheError(f"no tile cache can be kept in {self.folder}: {error}") from error
 
     def _open(self) -> Any:
         return diskcache.FanoutCache(
@@ -149,6 +153,17 @@ class DiskTier:
         self.errors += 1
         if self.errors & (self.errors - 1) == 0:  # the 1st, 2nd, 4th, 8th ... so that a dead disk does not fill the log
             LOG.warning("tile cache in %s, failure %d: %s", self.folder, self.errors, reason)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock file, so that of several processes that start together one makes the tables."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make_private(folder: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lazytile.pyramid.grid import Bounds
-from lazytile.pyramid.plan import northing_of
+from lazytile.pyramid.mapping import northing_of
 from lazytile.pyramid.tms import GLOBE, MERCATOR_HALF_WIDTH_M, METRES_PER_DEGREE, metres_per_unit
 
 if TYPE_CHECKING:
@@ -98,14 +98,16 @@ def limits_of(layer: Layer, tms: TileMatrixSet) -> list[MatrixLimits]:
     """
     if is_global(layer) or tms.identifier == layer.native_set.identifier:
         return []
+    described = (matrix for matrix in tms.matrices if min(matrix.matrix_width, matrix.matrix_height) > 1)
+    found = (tiles_with_data(layer, tms, matrix) for matrix in described)
+    return [replace(limits, max_row=max(limits.max_row, 1), max_col=max(limits.max_col, 1)) for limits in found]
+
+
+def tiles_with_data(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> MatrixLimits:
+    """Return the tiles of a matrix that the layer's bounds reach."""
+    if tms.identifier == layer.native_set.identifier:
+        return MatrixLimits(matrix.identifier, 0, matrix.matrix_height - 1, 0, matrix.matrix_width - 1)
     bounds = bounds_in(layer, tms.crs)
-    found = (_matrix_limits(matrix, bounds) for matrix in tms.matrices)
-    return [limits for limits in found if limits is not None]
-
-
-def _matrix_limits(matrix: TileMatrix, bounds: Bounds) -> MatrixLimits | None:
-    if min(matrix.matrix_width, matrix.matrix_height) < 2:
-        return None
     width, height = matrix.tile_width * matrix.cell_width, matrix.tile_height * matrix.cell_height
     first_col, last_col = _range(
         (bounds.west - matrix.origin_x) / width, (bounds.east - matrix.origin_x) / width, matrix.matrix_width
@@ -113,7 +115,7 @@ def _matrix_limits(matrix: TileMatrix, bounds: Bounds) -> MatrixLimits | None:
     first_row, last_row = _range(
         (matrix.origin_y - bounds.north) / height, (matrix.origin_y - bounds.south) / height, matrix.matrix_height
     )
-    return MatrixLimits(matrix.identifier, first_row, max(last_row, 1), first_col, max(last_col, 1))
+    return MatrixLimits(matrix.identifier, first_row, last_row, first_col, last_col)
 
 
 def _range(start: float, end: float, count: int) -> tuple[int, int]:

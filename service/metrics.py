@@ -6,7 +6,6 @@ files that processes share; ``lazytile.service.processes`` sets it for the proce
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -15,7 +14,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -53,11 +51,3 @@ class Metrics:
         merged = CollectorRegistry()
         MultiProcessCollector(merged, path=str(self._folder))  # type: ignore[no-untyped-call]
         return generate_latest(merged)
-
-
-def share(folder: Path) -> None:
-    """Make this process's counters files in a folder. To be called before this module's classes are made.
-
-    It must also come before prometheus_client is imported for the first time.
-    """
-    os.environ[FOLDER_VARIABLE] = str(folder)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazytile.pyramid.engine import TileEngine
-    from lazytile.pyramid.render import RenderTask
     from lazytile.pyramid.request import TileRequest
+    from lazytile.pyramid.task import RenderTask
     from lazytile.service.cache import TileCache
     from lazytile.service.metrics import Metrics
     from lazytile.service.settings import Settings
@@ -71,9 +71,10 @@ class TileDesk:
         self._engine = engine
         self._metrics = metrics
         self._flights: SharedFlights[_Rendered] = SharedFlights()
-        slots = engine.capacity * TASKS_PER_SLOT
-        self._slots = asyncio.Semaphore(slots)
-        self._room = slots + settings.queue_length
+        self.slots = engine.capacity * TASKS_PER_SLOT
+        """Tasks that the engine is given at a time."""
+        self._free_slots = asyncio.Semaphore(self.slots)
+        self._room = self.slots + settings.queue_length
         self._under_way = 0
         self._generations: dict[str, str] = {}
         self._drops: set[asyncio.Task[None]] = set()
@@ -136,7 +137,7 @@ class TileDesk:
         queued = True
         arrived = time.perf_counter()
         try:
-            async with self._slots:
+            async with self._free_slots:
                 self._metrics.queue_depth.dec()
                 queued = False
                 began = time.perf_counter()

@@ -84,10 +84,11 @@ export class Catalogue {
   }
 
   /** Options for ol/source/WMTS. */
-  sourceOptions({ layer, style, set, projection, dimensions }) {
+  sourceOptions({ layer, style, set, dimensions }) {
     const offered = this.layer(layer);
     const format = FORMATS.find((candidate) => offered.formats.includes(candidate)) ?? offered.formats[0];
-    const options = optionsFromCapabilities(this.#capabilities, { layer, matrixSet: set, projection });
+    // Not with a projection too: as EPSG:4326, OpenLayers would take boxes in CRS84 for latitude first.
+    const options = optionsFromCapabilities(this.#capabilities, { layer, matrixSet: set });
     const resources = many(this.#capabilities.Contents.Layer.find((l) => l.Identifier === layer).ResourceURL);
     const templates = resources.filter((r) => r.resourceType === "tile" && r.format === format);
     return {

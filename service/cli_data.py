@@ -1,0 +1,254 @@
+"""The commands ``convert``, ``mrf`` and ``info``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_bulk_engine
+from lazytile.service.cli_options import (
+    DEFAULT_STORE,
+    DashboardOption,
+    EngineOption,
+    StoreOption,
+    WorkersOption,
+    existing,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from lazytile.pyramid.dataset import Dataset, Variable
+    from lazytile.pyramid.engine import BulkEngine
+    from lazytile.pyramid.layer import Layer
+
+
+def convert(
+    file: Annotated[Path, typer.Argument(help="A netCDF file (or HDF5 with CF metadata, or Zarr).")],
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the dataset; made of the file's without it.")
+    ] = None,
+    var: Annotated[
+        list[str] | None,
+        typer.Option("--var", metavar="VARIABLE", help="Variable to take; may be given several times [default: all]."),
+    ] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the dataset.")] = None,
+    colormap: Annotated[
+        str | None, typer.Option(metavar="COLORMAP", help="Colormap of the default style; found by name without it.")
+    ] = None,
+    engine: EngineOption = "auto",
+    workers: WorkersOption = None,
+    dashboard: DashboardOption = None,
+) -> None:
+    """Convert a file to a dataset in the store, in one pass; a dataset of the same name is replaced at the end."""
+    from lazytile.pyramid.convert import convert as run  # noqa: PLC0415 - xarray takes a second to import
+
+    with _LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
+        dataset = run(
+            file,
+            store,
+            name,
+            var or None,
+            title=title,
+            colormap=colormap,
+            engine=pool,
+            progress=lambda at: progress(at.done_bytes, at.total_bytes),
+        )
+    layers = ", ".join(dataset.layer_name(variable) for variable in dataset.variables)
+    shape = dataset.grid.shape
+    typer.echo(
+        f"{store / dataset.name}.zarr: {shape.cols} x {shape.rows} cells, {dataset.levels} levels, layers {layers}"
+    )
+
+
+class _LazyEngine:
+    """The bulk engine that was asked for, started when there is something to do.
+
+    What is wrong with a source or a layer is then said at once, not after a cluster has come up.
+    """
+
+    def __init__(self, engine: str, workers: int | None, dashboard: str | None) -> None:
+        self._spec = EngineSpec.parse(engine)
+        self._options = EngineOptions(workers=workers, dashboard=dashboard)
+        self._engine: BulkEngine | None = None
+
+    @property
+    def description(self) -> str:
+        return self._opened().description
+
+    @property
+    def capacity(self) -> int:
+        return self._opened().capacity
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str) -> Iterator[Any]:
+        return self._opened().map(function, items, label=label)
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _opened(self) -> BulkEngine:
+        if self._engine is None:
+            self._engine = open_bulk_engine(self._spec, self._options)
+        return self._engine
+
+
+def mrf(
+    layer: Annotated[str, typer.Argument(help="Layer, as lazytile info lists them.")],
+    outdir: Annotated[Path, typer.Argument(help="Folder for the MRF files; made where there is none.")],
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    style: Annotated[str, typer.Option(metavar="STYLE", help="Style: default or a colormap.")] = "default",
+    tms: Annotated[
+        str, typer.Option("--tms", metavar="SET", help="Tile matrix set; native is the data's own grid.")
+    ] = "native",
+    finest: Annotated[
+        str | None,
+        typer.Option(metavar="MATRIX", help="Tile matrix of full resolution; chosen by the data without it."),
+    ] = None,
+    time: Annotated[
+        list[str] | None, typer.Option(metavar="TIME", help="Time; may be given several times [default: all].")
+    ] = None,
+    colormaps: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of further colormaps.")] = None,
+    engine: EngineOption = "auto",
+    workers: WorkersOption = None,
+    dashboard: DashboardOption = None,
+) -> None:
+    """Export a layer as MRF files with overviews, one for each time; GDAL and OnEarth read them."""
+    from lazytile.colormaps.catalog import ColormapCatalog  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
+    from lazytile.pyramid.store import Store  # noqa: PLC0415
+    from lazytile.pyramid.style import Styles  # noqa: PLC0415
+
+    opened = Store(existing(store))
+    found = opened.layer(layer)
+    painted = Styles(ColormapCatalog(colormaps)).style(found, style)
+    select = _select(found, time or [])
+    with _LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"exporting {layer}", "tiles") as progress:
+        summaries = export_mrf(
+            store,
+            found,
+            painted,
+            outdir,
+            engine=pool,
+            tms=tms,
+            finest=finest,
+            select=select,
+            progress=lambda at: progress(at.tiles_done, at.tiles_total),
+        )
+    for summary in summaries:
+        state = "was there already" if summary.was_there else f"{summary.seconds:.1f} s"
+        typer.echo(
+            f"{summary.path}: {summary.tiles} tiles, {summary.empty_tiles} of them empty, "
+            f"{summary.data_bytes / 1e6:.1f} MB, {state}"
+        )
+
+
+def _select(layer: Layer, asked: list[str]) -> dict[str, list[str]]:
+    """Return the labels of the times asked for, by the name of the time dimension. Raises ``RequestError``."""
+    from lazytile.pyramid import times  # noqa: PLC0415
+    from lazytile.pyramid.errors import InvalidParameterError  # noqa: PLC0415
+
+    if not asked:
+        return {}
+    dimension = layer.variable.time
+    if dimension is None:
+        raise InvalidParameterError(times.TIME, f"layer {layer.name} has no time")
+    return {dimension.name: [dimension.labels[times.index_of(dimension, text)] for text in asked]}
+
+
+def info(
+    subject: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE|DATASET]", help="A source file, or a dataset; all datasets without it."),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Describe a source file before it is converted, or what a store holds."""
+    from lazytile.pyramid.store import Store, read_description  # noqa: PLC0415 - needed by this command alone
+
+    if subject is None:
+        datasets = [stored.description for stored in Store(existing(store)).datasets()]
+        if not datasets and not as_json:
+            typer.echo(f"{store} holds no dataset; lazytile convert FILE makes one")
+    elif (Path(subject) / "zarr.json").is_file() and _is_ours(Path(subject)):
+        datasets = [read_description(Path(subject))]
+    elif Path(subject).exists() and not (store / f"{subject}.zarr").exists():
+        _describe_source(Path(subject), as_json=as_json)
+        return
+    else:
+        datasets = [Store(existing(store)).dataset(subject.removesuffix(".zarr")).description]
+    if as_json:
+        typer.echo(json.dumps([dataset.to_json() for dataset in datasets], indent=2))
+        return
+    for number, dataset in enumerate(datasets):
+        typer.echo("\n".join(["", *dataset_lines(dataset)] if number else dataset_lines(dataset)))
+
+
+def _is_ours(path: Path) -> bool:
+    document = json.loads((path / "zarr.json").read_bytes())
+    return "lazytile" in document.get("attributes", {})
+
+
+def _describe_source(path: Path, *, as_json: bool) -> None:
+    from lazytile.pyramid.convert import dataset_name, describe_dataset  # noqa: PLC0415 - xarray is slow to import
+    from lazytile.pyramid.source import open_source  # noqa: PLC0415
+
+    source = open_source(path)
+    dataset = describe_dataset(source, dataset_name(path), title=None, colormap=None)
+    if as_json:
+        typer.echo(json.dumps({**dataset.to_json(), "generation": None, "remarks": source.remarks}, indent=2))
+        return
+    lines = [f"{path}: a source file; lazytile convert would make of it", *dataset_lines(dataset)]
+    typer.echo("\n".join([*lines, *(f"note: {remark}" for remark in source.remarks)]))
+
+
+def dataset_lines(dataset: Dataset) -> list[str]:
+    """Return the description of a dataset for people."""
+    grid, bounds = dataset.grid, dataset.grid.bounds
+    lines = [
+        f"dataset {dataset.name}" + (f": {dataset.title}" if dataset.title else ""),
+        f"  source   {dataset.source or 'unknown'}",
+        f"  grid     {grid.shape.cols} x {grid.shape.rows} cells of {grid.x.cell_size:g} x {-grid.y.cell_size:g}",
+        f"  bounds   x {bounds.west:g} to {bounds.east:g}, y {bounds.south:g} to {bounds.north:g} in {grid.crs}",
+        f"  levels   {dataset.levels}, chunks of {dataset.chunk.cols} x {dataset.chunk.rows}",
+    ]
+    for variable in dataset.variables:
+        lines += _variable_lines(dataset, variable)
+    return lines
+
+
+def _variable_lines(dataset: Dataset, variable: Variable) -> Iterator[str]:
+    yield f"  layer    {dataset.layer_name(variable)}: {variable.title or variable.name}" + (
+        f" [{variable.units}]" if variable.units else ""
+    )
+    packing = variable.packing
+    packed = (
+        ""
+        if (packing.scale_factor, packing.add_offset) == (1, 0)
+        else (f" * {packing.scale_factor:g} + {packing.add_offset:g}")
+    )
+    yield f"    codes      {packing.dtype}{packed}, overviews by {variable.reduction}"
+    statistics = variable.statistics
+    if statistics is not None and statistics.minimum is not None and statistics.mean is not None:
+        share = statistics.valid_count / max(statistics.cell_count, 1)
+        yield (
+            f"    values     {statistics.minimum:g} to {statistics.maximum:g}, mean {statistics.mean:g}, "
+            f"{share:.1%} of the cells hold data"
+        )
+    for dimension in variable.dimensions:
+        ends = dimension.labels[0] if len(dimension.labels) == 1 else f"{dimension.labels[0]} to {dimension.labels[-1]}"
+        yield f"    {dimension.name:<10} {len(dimension.labels)}: {ends} {dimension.units}".rstrip()

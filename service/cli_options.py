@@ -1,0 +1,78 @@
+"""Options that several commands share, and what they print."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lazytile.pyramid.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.progress import ProgressColumn
+
+ENGINES = "auto, threads, local, cuda, or the address of a Dask scheduler such as tcp://HOST:8786"
+
+StoreOption = Annotated[
+    Path, typer.Option("--store", metavar="FOLDER", envvar="LAZYTILE_STORE", help="Folder of the datasets.")
+]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="ENGINE", envvar="LAZYTILE_ENGINE", help=f"Where the work runs: {ENGINES}.")
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Threads, worker processes or GPUs of the engine; as many as there are without it.",
+    ),
+]
+DashboardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dashboard",
+        metavar="HOST:PORT",
+        help="Address of Dask's dashboard for the engines local and cuda; it asks for no password.",
+    ),
+]
+
+DEFAULT_STORE = Path("store")
+
+
+def existing(store: Path) -> Path:
+    """Return the folder of a store, or raise ``StoreError`` where there is none."""
+    if not store.is_dir():
+        raise StoreError(f"there is no store at {store}; lazytile convert FILE --store {store} makes one")
+    return store
+
+
+@contextmanager
+def progress_bar(label: str, unit: str) -> Iterator[Callable[[float, float], None]]:
+    """Show a bar on standard error while the context lasts; yields what is told how much is done, and of how much.
+
+    Where standard error is no terminal there is no bar.
+    """
+    from rich.console import Console  # noqa: PLC0415 - only where a bar is shown
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    console = Console(stderr=True)
+    amount: list[ProgressColumn] = (
+        [DownloadColumn(binary_units=True), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn()]
+    )
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn()]
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=False) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

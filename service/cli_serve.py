@@ -1,0 +1,139 @@
+"""The commands ``serve`` and ``warm``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lazytile.service.cli_options import (
+    DEFAULT_STORE,
+    DashboardOption,
+    EngineOption,
+    StoreOption,
+    WorkersOption,
+    existing,
+    progress_bar,
+)
+
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache", metavar="FOLDER", envvar="LAZYTILE_CACHE", help="Folder of the tile cache [default: cache]."
+    ),
+]
+ColormapsOption = Annotated[
+    Path | None,
+    typer.Option("--colormaps", metavar="FOLDER", envvar="LAZYTILE_COLORMAPS", help="Folder of further colormaps."),
+]
+
+
+def serve(
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    cache: CacheOption = None,
+    cache_limit: Annotated[
+        int | None,
+        typer.Option("--cache-limit", metavar="MB", min=1, help="Megabytes of tiles on disk [default: 2048]."),
+    ] = None,
+    no_tile_cache: Annotated[
+        bool, typer.Option("--no-tile-cache", help="Keep no tiles at all: for measuring the renderer.")
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address to listen on [default: 127.0.0.1].")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Port; 0 takes a free one [default: 8080].")
+    ] = None,
+    engine: EngineOption = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Server processes that share the port where the engine is threads; "
+            "Dask workers behind one server process otherwise.",
+        ),
+    ] = None,
+    dashboard: DashboardOption = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Address of the server as clients see it, where a proxy stands before it."),
+    ] = None,
+    colormaps: ColormapsOption = None,
+    metatile: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=16, help="Compute N x N tiles at a time [default: 2].")
+    ] = None,
+    queue: Annotated[
+        int | None,
+        typer.Option("--queue", metavar="N", min=0, help="Tasks that may wait; over it 503 [default: 1024]."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", help="How long a request may take; over it 504 [default: 30]."),
+    ] = None,
+) -> None:
+    """Serve a store: WMTS at /wmts, XYZ at /xyz, the viewer at /.
+
+    Every setting can also come from the environment, as LAZYTILE_ and its name (LAZYTILE_PORT=8081).
+    """
+    from lazytile.service.processes import run_server  # noqa: PLC0415 - needed by this command alone
+    from lazytile.service.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.of(
+        store=existing(store),
+        cache=cache,
+        cache_limit_bytes=None if cache_limit is None else cache_limit << 20,
+        no_tile_cache=no_tile_cache or None,
+        host=host,
+        port=port,
+        engine=engine,
+        workers=workers,
+        dashboard=dashboard,
+        public_url=public_url,
+        colormaps=colormaps,
+        metatile=metatile,
+        queue_length=queue,
+        timeout_s=timeout,
+    )
+    run_server(settings, _announce)
+
+
+def _announce(address: str, engine: str) -> None:
+    typer.echo(f"lazytile is at {address} ({engine}); Ctrl-C stops it")
+
+
+def warm(
+    layer: Annotated[str, typer.Argument(help="Layer, as lazytile info lists them.")],
+    *,
+    zoom: Annotated[str, typer.Option(metavar="ZOOMS", help="Zooms, such as 0-4 or 0,2,5-7.")] = "0-4",
+    tms: Annotated[str, typer.Option("--tms", metavar="SET", help="Tile matrix set.")] = "WebMercatorQuad",
+    style: Annotated[str, typer.Option(metavar="STYLE", help="Style.")] = "default",
+    time: Annotated[
+        list[str] | None, typer.Option(metavar="TIME", help="Time, or all; may be given several times [latest].")
+    ] = None,
+    image_format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="png or jpg.")] = "png",
+    store: StoreOption = DEFAULT_STORE,
+    cache: CacheOption = None,
+    engine: EngineOption = "auto",
+    workers: WorkersOption = None,
+    dashboard: DashboardOption = None,
+    colormaps: ColormapsOption = None,
+) -> None:
+    """Fill the tile cache with the tiles of a layer that hold data, also while a server runs."""
+    from lazytile.pyramid.image import ImageFormat  # noqa: PLC0415 - needed by this command alone
+    from lazytile.service import warm as warming  # noqa: PLC0415
+    from lazytile.service.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.of(
+        store=existing(store), cache=cache, engine=engine, workers=workers, dashboard=dashboard, colormaps=colormaps
+    )
+    what = warming.WarmUp(
+        layer, warming.parse_zooms(zoom), tms, style, ImageFormat.from_extension(image_format), tuple(time or ())
+    )
+    with progress_bar(f"warming {layer}", "tiles") as progress:
+        tiers = warming.warm(settings, what, progress)
+    typer.echo(
+        f"{tiers.total()} tiles: {tiers['computed']} computed, {tiers.total() - tiers['computed']} there already"
+    )
