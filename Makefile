@@ -65,8 +65,11 @@ demo/.made: $(VENV)/.installed scripts/make_demo_data.py
 	@touch $@
 
 # A dataset that is there stays: `make clean` starts afresh.
-$(STORE)/air.zarr $(STORE)/sst.zarr: $(STORE)/%.zarr: | demo/.made
-	$(BIN)/lazytile convert demo/$*.nc --store $(STORE) --name $*
+$(STORE)/air.zarr: | demo/.made
+	$(BIN)/lazytile convert demo/air_temperature.nc --store $(STORE) --name air
+
+$(STORE)/sst.zarr: | demo/.made
+	$(BIN)/lazytile convert demo/sst.nc --store $(STORE) --name sst
 
 DEMO := $(STORE)/air.zarr $(STORE)/sst.zarr
 
@@ -89,6 +92,7 @@ check: $(VENV)/.installed ## Lint, format check, strict types, direction of impo
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy scripts/*.py
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
 format: $(VENV)/.installed ## Format the code and mend what the linter can mend

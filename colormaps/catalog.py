@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from lazytile.colormaps.errors import ColormapError, ColormapNotFoundError
 from lazytile.colormaps.files import SUFFIXES, read_colormap
 from lazytile.colormaps.model import Flaw
 from lazytile.colormaps.named import named_colormap, named_colormap_names
+from lazytile.colormaps.names import check_name, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).resolve().parent
 """The project's own colormaps lie beside this module."""
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}")
-
-
-def check_name(name: str) -> str:
-    """Return the name, or raise ``ColormapError`` where it is not one: it may not lead out of a folder or a URL."""
-    if _NAME.fullmatch(name) is None or ".." in name:
-        raise ColormapError(
-            f"{name[:140]!r} is no colormap name: 1 to 128 letters, digits and _ . + -, not beginning with a dot"
-        )
-    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +41,7 @@ class ColormapCatalog:
             path.stem
             for folder in self._folders()
             for path in folder.iterdir()
-            if path.suffix in SUFFIXES and _NAME.fullmatch(path.stem)
+            if path.suffix in SUFFIXES and is_name(path.stem)
         }
         return tuple(sorted(found))
 
@@ -108,7 +97,7 @@ class ColormapCatalog:
                     colormap = read_colormap(path, name)
                     return colormap, f"it has the layer's name, {name}"
             except ColormapError as error:
-                if _NAME.fullmatch(name):
+                if is_name(name):
                     passed_over.append(Flaw(name, str(error)))
         colormap, reason = choose_default(
             self.find,

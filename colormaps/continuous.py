@@ -11,7 +11,7 @@ import numpy as np
 
 from lazytile.colormaps.errors import ColormapError
 from lazytile.colormaps.model import TRANSPARENT, Colormap, Entry, Interval, Legend, LegendEntry, Part, Rgba
-from lazytile.colormaps.scale import round_scale, tick_positions, usable_range
+from lazytile.colormaps.scale import round_scale, tick_labels, usable_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +85,7 @@ def range_colormap(
         return _log_colormap(name, colours, low, high, title=title, units=units, origin=origin)
     scale = round_scale(low, high, BINS)
     edges = scale.edges()
-    ticks = {position: scale.text(position) for position in tick_positions(scale, TICKS)}
+    ticks = tick_labels(scale, TICKS)
     texts = [scale.text(position) for position in range(scale.count + 1)]
     return _open_ended(name, edges, texts, ticks, colours(scale.count + 2), title=title, units=units, origin=origin)
 
@@ -144,7 +144,7 @@ def _open_ended(
     ]
     above = Interval(edges[-1], math.inf, closed_upper=True)
     bins.append(Bin(above, colours[-1], f"≥ {texts[-1]}", ticks.get(len(edges) - 1)))
-    ends = (f"< {texts[0]}", f"≥ {texts[-1]}")
+    ends = (f"< {float(texts[0]):g}", f"≥ {float(texts[-1]):g}")
     return binned_colormap(name, bins, title=title, units=units, ends=ends, origin=origin)
 
 

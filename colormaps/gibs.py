@@ -37,17 +37,20 @@ _RGB = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*")
 _NODATA_LABELS = frozenset({"no data", "nodata", "no-data", "fill", "fill value", "missing", "missing data"})
 
 
-def read_gibs(source: Path | str | bytes, name: str | None = None) -> Colormap:
+def read_gibs(source: Path | str | bytes, name: str | None = None, file: str | None = None) -> Colormap:
     """Read a GIBS colormap.
 
     source: a path, or the bytes of a document. name: the colormap's name, by default the file's without its suffix.
+    file: how messages call the document, by default the path's last part.
     Raises ``ColormapError`` where there is no document, it is not well formed, or holds no ColorMapEntry.
     """
     if isinstance(source, bytes):
-        file, content = (name or "colormap"), source
+        content = source
+        file = file or name or "colormap"
     else:
         path = Path(source)
-        file, content = path.name, read_bytes(path)
+        content = read_bytes(path)
+        file = file or path.name
     root = parse_xml(content, file)
     reading = _Reading(file)
     if local_name(root) == "ColorMap":

@@ -13,13 +13,15 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.colormaps.errors import ColormapError
+from lazytile.colormaps.even import EvenCuts, even_cuts
 from lazytile.colormaps.model import TRANSPARENT, Colormap, Entry, Interval
+from lazytile.colormaps.respread import respread
 from lazytile.colormaps.units import IDENTITY, Conversion, are_comparable, conversion, is_difference
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Palette:
     """The ColorMapEntry (its index in the colormap) behind each palette index; -1 where there is none."""
     notes: tuple[str, ...] = ()
     """What a person should know about this compilation."""
+    even: EvenCuts | None = field(init=False, default=None)
+    """How to do without a search, where the cuts are even enough. Never changes an index."""
 
     def __post_init__(self) -> None:
         if self.rgba.ndim != 2 or self.rgba.shape[1] != 4 or not 1 <= len(self.rgba) <= MAX_COLOURS:
@@ -60,6 +64,7 @@ class Palette:
             raise ColormapError("the cuts of a palette must ascend")
         for array in (self.rgba, self.cuts, self.slots):
             array.setflags(write=False)
+        object.__setattr__(self, "even", even_cuts(self.cuts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Through the constructor, so that the arrays are read-only on the other side as well.
@@ -96,8 +101,12 @@ class Palette:
         xp = module_of(values)
         with np.errstate(over="ignore"):  # a value beyond the largest float64 is infinite, as it should be
             converted = self.conversion.apply(values.astype(np.float64))
-        found = xp.searchsorted(xp.asarray(self.cuts), converted, side="right")
+        cuts = xp.asarray(self.cuts)
         nan = converted != converted  # noqa: PLR0124
+        if self.even is not None:
+            found = self.even.count(xp, cuts, converted, nan)
+        else:
+            found = xp.searchsorted(cuts, converted, side="right")
         indices: NDArray[Any] = xp.asarray(self.slots)[xp.where(nan, len(self.cuts) + 1, found)]
         return indices
 
@@ -121,16 +130,38 @@ def module_of(array: Any) -> ModuleType:
     return sys.modules[type(array).__module__.partition(".")[0]]
 
 
-def compile_colormap(colormap: Colormap, *, data_units: str = "", map_title: str | None = None) -> Palette:
+def look_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """Return the palette index of each stored code from the table of all codes: one gather.
+
+    codes: the 8- or 16-bit integers the table was made for, any shape; table: shape (256,) or (65536,). Both NumPy or
+    both CuPy.
+    """
+    indices: NDArray[Any] = module_of(codes).take(table, codes.view(f"u{codes.dtype.itemsize}"))
+    return indices
+
+
+def compile_colormap(
+    colormap: Colormap,
+    *,
+    data_units: str = "",
+    map_title: str | None = None,
+    rescale: tuple[float, float] | None = None,
+    spacing: str = "keep",
+) -> Palette:
     """Compile a colormap for data in the given units.
 
     data_units: where they differ from the colormap's in a way that ``colormaps.units`` knows, values are converted
     before they are binned. map_title: of several ColorMaps that colour the same values, the one to use; no-data and
-    classification parts stay. Raises ``ColormapError`` where there is no such part or there are too many entries.
+    classification parts stay. rescale, spacing: as ``respread`` takes them, in the units of the colormap (a relative
+    one takes those of the data). Raises ``ColormapError`` where there is no such part, the colormap cannot be spread
+    so, or there are too many entries.
     """
+    if rescale is not None or spacing != "keep":
+        units = data_units if colormap.relative else None
+        colormap = respread(colormap, *(rescale or (None, None)), spacing=spacing, units=units)
     chosen = colormap.part(map_title) if map_title is not None else None
     slots = _slots(colormap)
-    units = (chosen.units if chosen is not None else "") or colormap.units
+    map_units = (chosen.units if chosen is not None else "") or colormap.units
     bins = (
         (interval, slots[entry.index])
         for part in colormap.parts
@@ -150,13 +181,15 @@ def compile_colormap(colormap: Colormap, *, data_units: str = "", map_title: str
         raise ColormapError(f"colormap {colormap.name} has {len(colours)} colours, at most {MAX_COLOURS} can be told")
     cuts, winners = _cuts(bins)
     notes: tuple[str, ...] = ()
-    if not are_comparable(data_units, units):
-        notes = (f"data in {data_units} is coloured by a map in {units}: no conversion is known, values are compared",)
+    if not are_comparable(data_units, map_units):
+        notes = (
+            f"data in {data_units} is coloured by a map in {map_units}: no conversion is known, values are compared",
+        )
     return Palette(
         np.array(colours, np.uint8),
         np.array(cuts, np.float64),
         np.array([*winners, 0], np.uint8) if len(colours) <= MAX_INDEXED else np.array([*winners, 0], np.uint16),
-        conversion(data_units, units, difference=is_difference(f"{(chosen or colormap).title} {colormap.name}")),
+        conversion(data_units, map_units, difference=is_difference(f"{(chosen or colormap).title} {colormap.name}")),
         tuple(sources),
         notes,
     )

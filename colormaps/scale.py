@@ -61,8 +61,8 @@ def round_scale(minimum: float, maximum: float, most: int) -> RoundScale:
     raise AssertionError("a step ten times the range divided by the steps always fits")
 
 
-def tick_positions(scale: RoundScale, most: int) -> tuple[int, ...]:
-    """Return which edges of a scale carry labels: at most ``most``, at multiples of a round step."""
+def tick_labels(scale: RoundScale, most: int) -> dict[int, str]:
+    """Return the labels of at most ``most`` edges of a scale, by position: multiples of a round step."""
     for factor in (Decimal(10) ** exponent * step for exponent in range(9) for step in _STEPS[:-1]):
         stride = int(factor)
         if stride != factor:
@@ -70,5 +70,5 @@ def tick_positions(scale: RoundScale, most: int) -> tuple[int, ...]:
         positions = tuple(i for i in range(scale.count + 1) if (scale.first + i) % stride == 0)
         # A stride of 2 or 5 steps of 2.5 lands on numbers such as 7.5: round enough for a legend.
         if len(positions) <= most:
-            return positions
-    return ()
+            return {i: decimal_text(scale.step * (scale.first + i), scale.step * stride) for i in positions}
+    return {}

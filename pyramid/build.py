@@ -130,7 +130,7 @@ def build_arrays(
 
     Returns the summary of level 0 for each variable. Raises ``SourceError`` where the source cannot be read.
     """
-    plans = [(_job(source, variable, target), _stages(source, variable)) for variable in source.variables]
+    plans = [(_job(source, variable, target), stages_of(source, variable)) for variable in source.variables]
     meter = _Meter(plans, progress)
     summaries = {job.name: Summary() for job, _ in plans}
     rounds = max(len(stages) for _, stages in plans)
@@ -154,18 +154,24 @@ def _job(source: Source, variable: SourceVariable, target: Path) -> _ArrayJob:
         reduction=variable.variable.reduction,
         shape=source.found.grid.shape,
         target=str(target),
-        reader=BlockReader(
-            path=source.path,
-            engine=source.engine,
-            placement=variable.placement,
-            rows=source.found.rows,
-            cols=source.found.cols,
-            dtype=variable.variable.packing.dtype,
-        ),
+        reader=reader_of(source, variable),
     )
 
 
-def _stages(source: Source, variable: SourceVariable) -> tuple[Stage, ...]:
+def reader_of(source: Source, variable: SourceVariable) -> BlockReader:
+    """Return what reads blocks of a variable."""
+    return BlockReader(
+        path=source.path,
+        engine=source.engine,
+        placement=variable.placement,
+        rows=source.found.rows,
+        cols=source.found.cols,
+        dtype=variable.variable.packing.dtype,
+    )
+
+
+def stages_of(source: Source, variable: SourceVariable) -> tuple[Stage, ...]:
+    """Return the rounds of blocks in which a variable is built; those of the first hold the source once."""
     leading = [len(dimension.labels) for dimension in variable.variable.dimensions]
     item_bytes = np.dtype(variable.variable.packing.dtype).itemsize
     return plan_stages(leading, source.found.grid.shape, item_bytes, variable.placement.chunks)

@@ -54,13 +54,27 @@ async def open_cuda(options: EngineOptions) -> ClusterSession:
     return session
 
 
+def probe_worker() -> tuple[str, str]:
+    """Use the GPU of the worker that this runs on. Returns its name, or an empty name and why it does not work.
+
+    A text, since to unpickle CuPy's exception the server would have to import CuPy.
+    """
+    try:
+        return probe_device(), ""
+    except Exception as error:  # noqa: BLE001 - import errors, driver errors, compiler errors: all mean no GPU
+        return "", one_line(error)
+
+
 async def _probed(session: ClusterSession, timeout_s: float) -> str:
     """Have every worker use its GPU; return the GPUs' names. Raises ``EngineError``."""
     try:
-        answers = await session.run_everywhere(probe_device, timeout_s=timeout_s)
+        answers = await session.run_everywhere(probe_worker, timeout_s=timeout_s)
     except TimeoutError as error:
         raise EngineError(f"the engine cuda cannot start: its GPUs do not answer within {timeout_s:g} s") from error
+    names = set()
     for answer in answers.values():
-        if isinstance(answer, Exception):
-            raise EngineError(f"the engine cuda cannot start: a GPU does not work: {one_line(answer)}") from answer
-    return ", ".join(sorted(set(answers.values())))
+        name, complaint = ("", one_line(answer)) if isinstance(answer, Exception) else answer
+        if complaint:
+            raise EngineError(f"the engine cuda cannot start: a GPU does not work: {complaint}")
+        names.add(name)
+    return ", ".join(sorted(names))

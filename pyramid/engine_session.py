@@ -245,12 +245,17 @@ def _client(target: Any, **options: Any) -> Any:
 
 
 async def _connected(address: str, timeout_s: float) -> Any:
+    client = _client(address, timeout=timeout_s)
     try:
-        return await asyncio.wait_for(_client(address, timeout=timeout_s), timeout_s)
-    except (OSError, TimeoutError) as error:
-        raise EngineError(f"no Dask scheduler answers at {address} within {timeout_s:g} s") from error
-    except (ImportError, RuntimeError, TypeError, ValueError) as error:  # TLS without keys, versions that cannot talk
-        raise EngineError(f"cannot connect to the Dask scheduler at {address}: {one_line(error)}") from error
+        async with asyncio.timeout(timeout_s):
+            return await client
+    except BaseException as error:
+        await close_quietly(client, None)
+        if isinstance(error, OSError):  # TimeoutError is one
+            raise EngineError(f"no Dask scheduler answers at {address} within {timeout_s:g} s") from error
+        if isinstance(error, Exception):  # TLS without keys, versions that cannot talk to each other
+            raise EngineError(f"cannot connect to the Dask scheduler at {address}: {one_line(error)}") from error
+        raise
 
 
 async def _check_workers(session: ClusterSession, timeout_s: float) -> None:

@@ -39,6 +39,11 @@ class Bounds:
     north: float
 
 
+def cells_of(positions: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Cell in which each position lies; -1 for NaN. Any shape, float64 to int64."""
+    return np.where(np.isnan(positions), -1.0, np.floor(positions)).astype(np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class RegularAxis:
     """Cells of equal size along one coordinate."""
@@ -65,15 +70,19 @@ class RegularAxis:
         """Centre of each cell, shape (length,), float64."""
         return self.first_edge + (np.arange(self.length, dtype=np.float64) + 0.5) * self.cell_size
 
-    def index_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Index of the cell that holds each coordinate; -1 outside the axis and for NaN.
+    def position_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Position of each coordinate in cells from the first edge; NaN outside the axis, for NaN and infinity.
 
-        A coordinate on an edge belongs to the cell with the larger index, so that neighbouring tiles never share
-        a pixel. ``coordinates`` has any shape, float64; the result has the same shape, int64.
+        The centre of cell i is at i + 0.5; position i, an edge, belongs to cell i, so that neighbouring tiles never
+        share a pixel. ``coordinates`` has any shape, float64; the result has the same shape.
         """
-        position = np.floor((coordinates - self.first_edge) / self.cell_size)
-        inside = (position >= 0) & (position < self.length)
-        return np.where(inside, position, -1).astype(np.int64)
+        with np.errstate(invalid="ignore"):
+            position = (coordinates - self.first_edge) / self.cell_size
+            return np.where((position >= 0) & (position < self.length), position, np.nan)
+
+    def index_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Index of the cell that holds each coordinate; -1 outside the axis. Same shape, int64."""
+        return cells_of(self.position_of(coordinates))
 
     def coarsen(self, level: int) -> RegularAxis:
         """Return the axis of pyramid level ``level``: cells 2**level times as large, the last one ragged."""
@@ -114,19 +123,28 @@ class Grid:
         """Whether the columns go all the way round the Earth."""
         return self.is_geographic and self.x.cell_size * self.x.length >= FULL_CIRCLE * (1 - 1e-9)
 
-    def cols_of(self, x: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Column that holds each x; -1 where there is none. Longitudes are taken round the circle."""
+    def col_positions(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Position of each x in columns; NaN where there is none. Longitudes are taken round the circle."""
         if self.is_geographic:
-            x = x - FULL_CIRCLE * np.floor((x - self.x.first_edge) / FULL_CIRCLE)
-        cols = self.x.index_of(x)
+            with np.errstate(invalid="ignore"):
+                x = x - FULL_CIRCLE * np.floor((x - self.x.first_edge) / FULL_CIRCLE)
+        position = self.x.position_of(x)
         if self.is_full_circle:
             # Just west of column 0, rounding may take a longitude past the last column: a circle has no gap.
-            cols[(cols < 0) & ~np.isnan(x)] = self.x.length - 1
-        return cols
+            position[np.isnan(position) & np.isfinite(x)] = self.x.length - 0.5
+        return position
+
+    def row_positions(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Position of each y in rows; NaN where there is none."""
+        return self.y.position_of(y)
+
+    def cols_of(self, x: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Column that holds each x; -1 where there is none. Longitudes are taken round the circle."""
+        return cells_of(self.col_positions(x))
 
     def rows_of(self, y: NDArray[np.float64]) -> NDArray[np.int64]:
         """Row that holds each y; -1 where there is none."""
-        return self.y.index_of(y)
+        return cells_of(self.row_positions(y))
 
     def coarsen(self, level: int) -> Grid:
         """Return the grid of pyramid level ``level``; its last row and column may reach past this grid's edge."""

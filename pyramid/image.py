@@ -45,6 +45,11 @@ class ImageFormat(Enum):
 
     PNG = ("image/png", ("png",))
     JPEG = ("image/jpeg", ("jpg", "jpeg"))
+    WEBP = ("image/webp", ("webp",))
+    GEOTIFF = ("image/tiff; application=geotiff", ("tif", "tiff"))
+    LERC = ("image/lerc", ("lerc", "lrc"))
+    NPY = ("application/x-npy", ("npy",))
+    TERRAIN = ("image/png; encoding=terrain-rgb", ("terrain",))
 
     @property
     def mime(self) -> str:
@@ -55,6 +60,11 @@ class ImageFormat(Enum):
     def extension(self) -> str:
         """Extension without its dot."""
         return str(self.value[1][0])
+
+    @property
+    def is_data(self) -> bool:
+        """Whether tiles in this format hold values, not colours."""
+        return self in (ImageFormat.GEOTIFF, ImageFormat.LERC, ImageFormat.NPY, ImageFormat.TERRAIN)
 
     @classmethod
     def from_mime(cls, mime: str) -> ImageFormat:
@@ -90,12 +100,33 @@ def encode(
     ``rgba``, shape (colours, 4), uint8. ``background`` shows through transparent colours where the format has no
     alpha.
     """
-    if image_format is ImageFormat.JPEG:
-        return _encode_jpeg(index, rgba, background)
-    if len(rgba) <= PALETTE_SIZE:
+    if image_format is ImageFormat.PNG and len(rgba) <= PALETTE_SIZE:
         return encode_png8(index, rgba)
+    if image_format is ImageFormat.JPEG:
+        # Colours are mixed with the background once each, not once a pixel.
+        return _save(Image.fromarray(_flattened(rgba, background)[index]), image_format)
+    return _save(Image.fromarray(rgba[index]), image_format)
+
+
+def encode_rgba(pixels: NDArray[np.uint8], image_format: ImageFormat, background: tuple[int, int, int]) -> bytes:
+    """Encode a picture of colours, shape (height, width, 4), uint8."""
+    if image_format is ImageFormat.JPEG:
+        pixels = _flattened(pixels, background)
+    return _save(Image.fromarray(pixels), image_format)
+
+
+def _save(image: Image.Image, image_format: ImageFormat) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(rgba[index], "RGBA").save(stream, "PNG", compress_level=3)
+    match image_format:
+        case ImageFormat.PNG:
+            image.save(stream, "PNG", compress_level=3)
+        case ImageFormat.JPEG:
+            image.save(stream, "JPEG", quality=JPEG_QUALITY)
+        case ImageFormat.WEBP:
+            # Lossless, so that every colour is one of the colormap's; ``exact`` keeps those under full transparency.
+            image.save(stream, "WEBP", lossless=True, method=0, exact=True)
+        case _:
+            raise ValueError(f"{image_format.name} tiles hold values, not colours")
     return stream.getvalue()
 
 
@@ -126,9 +157,7 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
-def _encode_jpeg(index: NDArray[Any], rgba: NDArray[np.uint8], background: tuple[int, int, int]) -> bytes:
-    alpha = rgba[:, 3:].astype(np.float64) / 255.0
-    flat = rgba[:, :3] * alpha + np.array(background, np.float64) * (1.0 - alpha)
-    stream = io.BytesIO()
-    Image.fromarray(np.rint(flat).astype(np.uint8)[index]).save(stream, "JPEG", quality=JPEG_QUALITY)
-    return stream.getvalue()
+def _flattened(rgba: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Put colours, shape (..., 4), on a background: shape (..., 3)."""
+    alpha = rgba[..., 3:].astype(np.float64) / 255.0
+    return np.rint(rgba[..., :3] * alpha + np.array(background, np.float64) * (1.0 - alpha)).astype(np.uint8)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lazytile.pyramid.errors import InvalidParameterError
-from lazytile.pyramid.grid import Bounds
-from lazytile.pyramid.plan import can_map, latitude_of
+from lazytile.pyramid.grid import FULL_CIRCLE, Bounds
+from lazytile.pyramid.mapping import latitude_of, transform
 from lazytile.pyramid.tms import GLOBE, METRES_PER_DEGREE, REGISTERED, TileMatrixSet, native_set
+from lazytile.pyramid.tms_registry import custom_sets, find_tms
 
 if TYPE_CHECKING:
     from lazytile.pyramid.dataset import Dataset, Variable
 
+POLAR_LATITUDE = 50.0
+"""Data that stays nearer to the equator is not offered in polar sets."""
 NATIVE = "native"
 """Alias of a layer's own native set, whose identifier carries the dataset's name."""
 
@@ -43,14 +47,15 @@ class Layer:
         return native_set(dataset.name, dataset.grid, dataset.levels, dataset.chunk)
 
     def tile_matrix_sets(self) -> list[TileMatrixSet]:
-        """Every set in which tiles of this layer can be made, the native one last."""
-        registered = [tms for tms in REGISTERED.values() if can_map(self.dataset.grid.crs, tms)]
-        return [*registered, self.native_set]
+        """Every set that capabilities name for this layer, the native one last. More can be asked for by name."""
+        bounds = self.geographic_bounds()
+        sets = [*REGISTERED.values(), *custom_sets()]
+        return [*(tms for tms in sets if _reaches(tms, bounds)), self.native_set]
 
     def tile_matrix_set(self, identifier: str) -> TileMatrixSet:
         """Return a set by identifier or raise ``InvalidParameterError``. ``native`` is this layer's own."""
-        tms = REGISTERED.get(identifier)
-        if tms is not None and can_map(self.dataset.grid.crs, tms):
+        tms = find_tms(identifier)
+        if tms is not None:
             return tms
         native = self.native_set
         if identifier in (NATIVE, native.identifier):
@@ -67,11 +72,46 @@ class Layer:
         """
         grid = self.dataset.grid
         bounds = grid.bounds
-        if grid.crs == "EPSG:3857":
-            south, north = latitude_of(np.array([bounds.south, bounds.north])).tolist()
-            return Bounds(bounds.west / METRES_PER_DEGREE, south, bounds.east / METRES_PER_DEGREE, north)
+        if not grid.is_geographic:
+            return _projected_bounds(grid.crs, bounds)
         south, north = max(bounds.south, GLOBE.south), min(bounds.north, GLOBE.north)
         if grid.is_full_circle:
             return Bounds(GLOBE.west, south, GLOBE.east, north)
         shift = -360.0 if bounds.west >= GLOBE.east else 0.0
         return Bounds(bounds.west + shift, south, bounds.east + shift, north)
+
+
+def _reaches(tms: TileMatrixSet, bounds: Bounds) -> bool:
+    """Tell whether a registered set is worth naming for data within these bounds: polar ones only for polar data."""
+    if tms.crs == "EPSG:3413":
+        return bounds.north > POLAR_LATITUDE
+    if tms.crs == "EPSG:3031":
+        return bounds.south < -POLAR_LATITUDE
+    return True
+
+
+@functools.lru_cache(maxsize=256)
+def _projected_bounds(crs: str, bounds: Bounds) -> Bounds:
+    """Geographic bounds of a projected area, from a mesh of points in it; east is above 180 across the seam."""
+    if crs == "EPSG:3857":
+        south, north = latitude_of(np.array([bounds.south, bounds.north])).tolist()
+        return Bounds(bounds.west / METRES_PER_DEGREE, south, bounds.east / METRES_PER_DEGREE, north)
+    x, y = np.meshgrid(np.linspace(bounds.west, bounds.east, 65), np.linspace(bounds.south, bounds.north, 65))
+    longitudes, latitudes = transform(crs, "EPSG:4326", x, y)
+    seen = np.isfinite(longitudes) & np.isfinite(latitudes)
+    if not seen.any():
+        return GLOBE
+    south, north = float(latitudes[seen].min()), float(latitudes[seen].max())
+    for sign in (1.0, -1.0):
+        pole_x, pole_y = transform("EPSG:4326", crs, np.zeros(1), np.full(1, sign * 90.0))
+        if bounds.west <= pole_x[0] <= bounds.east and bounds.south <= pole_y[0] <= bounds.north:
+            return Bounds(GLOBE.west, min(south, sign * 90.0), GLOBE.east, max(north, sign * 90.0))
+    around = np.sort(np.mod(longitudes[seen], FULL_CIRCLE))
+    gaps = np.diff(around, append=around[0] + FULL_CIRCLE)
+    widest = int(gaps.argmax())
+    west, east = float(around[(widest + 1) % around.size]), float(around[widest])
+    if east < west:
+        east += FULL_CIRCLE
+    if west >= GLOBE.east:
+        west, east = west - FULL_CIRCLE, east - FULL_CIRCLE
+    return Bounds(west, south, east, north)

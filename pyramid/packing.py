@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.backend import array_module
 from lazytile.pyramid.errors import StoreError
 
 if TYPE_CHECKING:
@@ -64,25 +65,29 @@ class Packing:
         return np.arange(1 << (8 * dtype.itemsize), dtype=unsigned).view(dtype)
 
     def is_missing(self, codes: NDArray[Any]) -> NDArray[np.bool_]:
-        """Tell which codes are no data. Any shape; works on NumPy and CuPy arrays."""
+        """Tell which codes are no data. Any shape; NumPy, CuPy or any array of the array API standard."""
         missing: NDArray[np.bool_] = codes != codes  # noqa: PLR0124 - NaN; False everywhere for integers
         for code in self.missing:
-            missing = missing | (codes == codes.dtype.type(code))
-        if self.valid_min is not None:
-            missing = missing | (codes < self.valid_min)
-        if self.valid_max is not None:
-            missing = missing | (codes > self.valid_max)
+            missing = missing | (codes == np.dtype(self.dtype).type(code).item())
+        if self.valid_min is not None or self.valid_max is not None:
+            xp = array_module(codes)
+            numbers = xp.astype(codes, xp.float64)
+            if self.valid_min is not None:
+                missing = missing | (numbers < self.valid_min)
+            if self.valid_max is not None:
+                missing = missing | (numbers > self.valid_max)
         return missing
 
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float64]:
-        """Return physical values, float64, NaN where there is no data. Same shape; NumPy or CuPy."""
-        values = codes.astype(np.float64)
+        """Return physical values, float64, NaN where there is no data. Same shape and array module as the codes."""
+        xp = array_module(codes)
+        values = xp.astype(codes, xp.float64)
         if self.scale_factor != 1.0:
             values = values * self.scale_factor
         if self.add_offset != 0.0:
             values = values + self.add_offset
-        values[self.is_missing(codes)] = float("nan")
-        return values
+        decoded: NDArray[np.float64] = xp.where(self.is_missing(codes), float("nan"), values)
+        return decoded
 
 
 def _holds(dtype: np.dtype[Any], code: float) -> bool:

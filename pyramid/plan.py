@@ -1,8 +1,8 @@
-"""What to read for a block of tiles, and which cell each pixel shows. Made without touching data.
+"""Where the pixels of a block of tiles lie in the cells of a level. Made without touching data.
 
 Inverse mapping: for each output pixel the source cell that holds its centre, at the coarsest level that is still as
-fine as the tile. Between longitude/latitude and Web Mercator both axes are independent, so a map is two index
-vectors and a tile costs as much whatever the dataset's size.
+fine as the tile. Between longitude/latitude and Web Mercator both axes are independent, so a map is two vectors;
+elsewhere every pixel has a position of its own. A tile costs as much whatever the dataset's size.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.errors import InvalidParameterError
-from lazytile.pyramid.tms import METRES_PER_DEGREE, metres_per_unit
+from lazytile.pyramid.cells import AxisPlan, MeshPlan, Plan
+from lazytile.pyramid.grid import cells_of
+from lazytile.pyramid.mapping import keeps_axes_apart, map_axes, map_mesh
+from lazytile.pyramid.tms import metres_per_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.grid import Grid, Shape
+    from lazytile.pyramid.grid import Grid
     from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
 
-EARTH_RADIUS_M = 6378137.0
 _LEVEL_TOLERANCE = 1e-9
 """A cell this much (relative) larger than a pixel still counts as being as fine: 1/3 degree is no exact number."""
 
@@ -45,49 +46,24 @@ class TileBlock:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChunkPart:
-    """The pixels that one chunk fills: ``out[out_rows, out_cols] = chunk[in_rows][:, in_cols]``."""
-
-    chunk_row: int
-    chunk_col: int
-    out_rows: slice
-    out_cols: slice
-    in_rows: NDArray[np.intp]
-    in_cols: NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TilePlan:
-    """The cells that a block of tiles shows."""
+class Location:
+    """Positions of pixel centres in cells of a level: the centre of cell i is i + 0.5. NaN where there is no data."""
 
     level: int
-    rows: NDArray[np.int64]
-    """Shape (height,): row of the level's grid for each pixel row, -1 where there is none."""
-    cols: NDArray[np.int64]
-    """Shape (width,): column for each pixel column, -1 where there is none."""
+    x: NDArray[np.float64]
+    """Shape (width,), or (height, width) where ``is_mesh``."""
+    y: NDArray[np.float64]
+    """Shape (height,), or (height, width) where ``is_mesh``."""
 
-    def parts(self, chunk: Shape) -> Iterator[ChunkPart]:
-        """Cut the map at chunk borders. Each chunk comes up once for each run of pixels that it fills."""
-        col_runs = list(_runs(self.cols, chunk.cols))
-        for chunk_row, out_rows, in_rows in _runs(self.rows, chunk.rows):
-            for chunk_col, out_cols, in_cols in col_runs:
-                yield ChunkPart(chunk_row, chunk_col, out_rows, out_cols, in_rows, in_cols)
+    @property
+    def is_mesh(self) -> bool:
+        """Whether every pixel has a position of its own."""
+        return self.x.ndim == 2
 
-
-def _runs(cells: NDArray[np.int64], chunk_length: int) -> Iterator[tuple[int, slice, NDArray[np.intp]]]:
-    """Yield (chunk, pixels, cells in the chunk) for each run of neighbouring pixels in one chunk; -1 is skipped."""
-    chunks = np.where(cells >= 0, cells // chunk_length, -1)
-    starts = np.flatnonzero(np.diff(chunks, prepend=-2))
-    stops = np.append(starts[1:], cells.size)
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        chunk = int(chunks[start])
-        if chunk >= 0:
-            yield chunk, slice(start, stop), (cells[start:stop] - chunk * chunk_length).astype(np.intp)
-
-
-def can_map(data_crs: str, tms: TileMatrixSet) -> bool:
-    """Tell whether tiles of the set can be made of a grid in this CRS."""
-    return data_crs == tms.crs or {data_crs, tms.crs} == {"EPSG:4326", "EPSG:3857"}
+    def nearest(self) -> Plan:
+        """Return the plan that shows the cell under each pixel's centre."""
+        rows, cols = cells_of(self.y), cells_of(self.x)
+        return MeshPlan(self.level, rows, cols) if self.is_mesh else AxisPlan(self.level, rows, cols)
 
 
 def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> int:
@@ -107,41 +83,41 @@ def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix
     return level
 
 
-def plan_tiles(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, block: TileBlock) -> TilePlan:
-    """Plan a block of tiles of a dataset's grid. Raises ``RequestError`` where that cannot be."""
-    if not can_map(grid.crs, tms):
-        raise InvalidParameterError(
-            "TileMatrixSet", f"TileMatrixSet {tms.identifier} cannot be made of a grid in {grid.crs}"
-        )
+def locate(
+    grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, block: TileBlock, *, margin_px: int = 0
+) -> Location:
+    """Locate a block of tiles on a dataset's grid, with a margin of pixels round it for filters.
+
+    Raises ``RequestError`` where that cannot be.
+    """
     matrix.check(block.row, block.col)
     matrix.check(block.row + block.rows - 1, block.col + block.cols - 1)
-    xs, ys = matrix.pixel_xs(block.col, block.cols), matrix.pixel_ys(block.row, block.rows)
-    outside_x = outside_y = None
-    if tms.bounds is not None:
-        outside_x = (xs < tms.bounds.west) | (xs > tms.bounds.east)
-        outside_y = (ys < tms.bounds.south) | (ys > tms.bounds.north)
-    if tms.crs == "EPSG:3857" != grid.crs:
-        xs, ys = xs / METRES_PER_DEGREE, latitude_of(ys)
-    elif grid.crs == "EPSG:3857" != tms.crs:
-        xs, ys = xs * METRES_PER_DEGREE, northing_of(ys)
+    xs = matrix.pixel_xs(block.col, block.cols, margin_px)
+    ys = matrix.pixel_ys(block.row, block.rows, margin_px)
     level = choose_level(grid, levels, tms, matrix)
-    if outside_x is None or outside_y is None:
-        # A native set: pixel = cell, also in a ragged last cell whose centre is past the data's edge.
+    if tms.is_native:
+        # Pixel = cell, also in a ragged last cell whose centre is past the data's edge.
         level_grid = grid.coarsen(level)
-        return TilePlan(level, level_grid.rows_of(ys), level_grid.cols_of(xs))
-    # The cell of level 0 decides, so that nothing is drawn past the data's true edge; -1 stays -1.
-    rows, cols = grid.rows_of(ys) >> level, grid.cols_of(xs) >> level
-    cols[outside_x] = -1
-    rows[outside_y] = -1
-    return TilePlan(level, rows, cols)
+        return Location(level, level_grid.col_positions(xs), level_grid.row_positions(ys))
+    outside_x = _is_outside(xs, tms.bounds.west, tms.bounds.east)
+    outside_y = _is_outside(ys, tms.bounds.south, tms.bounds.north)
+    if margin_px:
+        # A filter at 180 degrees looks across: only pixels of the tile itself end at the edge of the set.
+        outside_x[:margin_px] = outside_x[-margin_px:] = False
+    # Positions on level 0 decide, so that nothing is drawn past the data's true edge; the division is exact.
+    scale = float(1 << level)
+    if keeps_axes_apart(tms.crs, grid.crs):
+        axes = map_axes(tms.crs, grid.crs, xs, ys)
+        x, y = grid.col_positions(axes.x) / scale, grid.row_positions(axes.y) / scale
+        x[outside_x] = np.nan
+        y[outside_y] = np.nan
+        return Location(level, x, y)
+    mesh = map_mesh(tms.crs, grid.crs, xs, ys, data_is_geographic=grid.is_geographic)
+    x, y = grid.col_positions(mesh.x) / scale, grid.row_positions(mesh.y) / scale
+    x[:, outside_x] = np.nan
+    x[outside_y] = np.nan
+    return Location(level, x, y)
 
 
-def latitude_of(northing: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Latitude in degrees of a Web Mercator northing in metres (EPSG method 1024)."""
-    return np.degrees(2 * np.arctan(np.exp(northing / EARTH_RADIUS_M)) - np.pi / 2)
-
-
-def northing_of(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Web Mercator northing in metres of a latitude in degrees; the poles lie outside every grid."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return EARTH_RADIUS_M * np.log(np.tan(np.pi / 4 + np.radians(latitude) / 2))
+def _is_outside(centres: NDArray[np.float64], low: float, high: float) -> NDArray[np.bool_]:
+    return (centres < low) | (centres > high)

@@ -1,4 +1,4 @@
-"""From a task to tiles: read, map, index, encode. The one renderer of service, export and warm-up.
+"""From a task to tiles: read, map, colour, encode. The one renderer of service, export and warm-up.
 
 ``render`` is the function that engines run, in this process or on a Dask worker. Everything it needs is in the task,
 which is small and picklable; a process opens each store once.
@@ -7,78 +7,35 @@ which is small and picklable; a process opens each store once.
 from __future__ import annotations
 
 import functools
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.datatile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
 from lazytile.pyramid.errors import GenerationChangedError
-from lazytile.pyramid.image import ImageFormat, encode
+from lazytile.pyramid.filters import MARGIN_PX
+from lazytile.pyramid.image import ImageFormat, encode, encode_rgba
+from lazytile.pyramid.mapping import keeps_axes_apart
 from lazytile.pyramid.memory import BytesLru
-from lazytile.pyramid.plan import TileBlock, TilePlan, plan_tiles
+from lazytile.pyramid.plan import locate
 from lazytile.pyramid.store import Store, StoredDataset
+from lazytile.pyramid.values import VALUES, ValueTile, read_values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from lazytile.colormaps.palette import Palette
-    from lazytile.pyramid.dataset import Variable
+    from lazytile.pyramid.dataset import Dataset
     from lazytile.pyramid.packing import Packing
-    from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
-
-RENDERER_VERSION = 1
-"""Part of every key: raised whenever the same request would give other bytes."""
-WHITE = (255, 255, 255)
+    from lazytile.pyramid.plan import Location
+    from lazytile.pyramid.task import RenderTask
 
 _tables: BytesLru[NDArray[Any]] = BytesLru(32 << 20, lambda table: table.nbytes)
-
-
-@dataclass(frozen=True, slots=True)
-class RenderTask:
-    """A block of tiles of one layer in one style: what to compute, where its data is, and nothing else."""
-
-    store: str
-    """Folder of the store, as the process that renders sees it."""
-    dataset: str
-    generation: str
-    variable: str
-    leading: tuple[int, ...]
-    """Index along each dimension before rows and columns."""
-    tms: TileMatrixSet
-    matrix: TileMatrix
-    block: TileBlock
-    palette: Palette
-    image_format: ImageFormat = ImageFormat.PNG
-    background: tuple[int, int, int] = WHITE
-    """Seen through transparent colours in formats without alpha."""
-    chunk_cache_bytes: int = 64 << 20
-
-    @property
-    def key(self) -> str:
-        """Hash of all that decides the bytes: equal tasks are computed once on a cluster."""
-        return self.tile_key(self.block)
-
-    def tile_key(self, block: TileBlock) -> str:
-        """Return the key of another block (a single tile, say) of the same layer, style and matrix.
-
-        64 hexadecimal digits: the key of the tile caches and, quoted, the ETag.
-        """
-        parts = (
-            RENDERER_VERSION,
-            self.dataset,
-            self.generation,
-            self.variable,
-            self.leading,
-            self.tms.identifier,
-            self.matrix,
-            block,
-            self.palette.key,
-            self.image_format.mime,
-            self.background if self.image_format is ImageFormat.JPEG else None,
-        )
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.x.nbytes + location.y.nbytes)
+_blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
 
 
 def render(task: RenderTask) -> tuple[bytes, ...]:
@@ -87,53 +44,137 @@ def render(task: RenderTask) -> tuple[bytes, ...]:
     Raises ``GenerationChangedError`` where the dataset is no longer the one the task was made for, and
     ``StoreError`` or ``RequestError`` as the store and the plan do.
     """
-    index = render_index(task)
-    matrix, palette = task.matrix, task.palette
-    tiles = []
-    for top in range(0, index.shape[0], matrix.tile_height):
-        for left in range(0, index.shape[1], matrix.tile_width):
-            tile = index[top : top + matrix.tile_height, left : left + matrix.tile_width]
-            if tile.any():
-                tiles.append(encode(tile, palette.rgba, task.image_format, task.background))
-            else:
-                tiles.append(_blank(palette, tile.shape, task.image_format, task.background))
-    return tuple(tiles)
+    if task.rgb is not None:
+        pixels = render_rgba(task)
+        return tuple(encode_rgba(tile, task.image_format, task.background) for tile in _tiles(task, pixels))
+    if task.image_format.is_data:
+        values = render_values(task)
+        addresses = task.block.addresses()
+        return tuple(
+            _encode_values(task, tile, address) for tile, address in zip(_tiles(task, values), addresses, strict=True)
+        )
+    return tuple(_encode_index(task, tile) for tile in _tiles(task, render_index(task)))
+
+
+def _tiles(task: RenderTask, pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut a block, shape (height, width, ...), into tiles, row by row."""
+    height, width = task.matrix.tile_height, task.matrix.tile_width
+    for top in range(0, pixels.shape[0], height):
+        for left in range(0, pixels.shape[1], width):
+            yield pixels[top : top + height, left : left + width]
+
+
+def _encode_index(task: RenderTask, tile: NDArray[Any]) -> bytes:
+    palette = task.palette
+    if tile.any():
+        return encode(tile, palette.rgba, task.image_format, task.background)
+    # Every tile without data of a style, size and format is the same image.
+    return _blanks.get(
+        (palette.key, tile.shape, task.image_format, task.background),
+        lambda: encode(tile, palette.rgba, task.image_format, task.background),
+    )
+
+
+def _encode_values(task: RenderTask, tile: NDArray[np.float64], address: tuple[int, int]) -> bytes:
+    match task.image_format:
+        case ImageFormat.GEOTIFF:
+            return encode_geotiff(tile, task.matrix.tile_bounds(*address), task.tms.crs)
+        case ImageFormat.LERC:
+            return encode_lerc(tile)
+        case ImageFormat.TERRAIN:
+            return encode_terrain(tile)
+        case _:
+            return encode_npy(tile)
 
 
 def render_index(task: RenderTask) -> NDArray[Any]:
     """Compute the palette indices of a task's block: shape (height, width), uint8 (uint16 over 256 colours)."""
+    tile = _value_tile(task, task.variable)
+    palette, packing = task.palette, tile.packing
+    if packing.has_table:
+        index = code_table(palette, packing).take(tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
+    else:
+        index = palette.index_of(packing.decode(tile.codes))
+    if tile.outside is not None:
+        index[tile.outside] = 0
+    return index
+
+
+def render_values(task: RenderTask) -> NDArray[np.float64]:
+    """Compute the values of a task's block: shape (height, width), float64, physical units, NaN for no data."""
+    return _value_tile(task, task.variable).decode()
+
+
+def render_rgba(task: RenderTask) -> NDArray[np.uint8]:
+    """Compute the colours of a task of three variables: shape (height, width, 4), transparent without data."""
+    assert task.rgb is not None
+    channels = [
+        channel.brightness(_value_tile(task, channel.variable).decode())
+        for channel in (task.rgb.red, task.rgb.green, task.rgb.blue)
+    ]
+    shown = np.logical_and.reduce([np.isfinite(channel) for channel in channels])
+    pixels = np.zeros((*shown.shape, 4), np.uint8)
+    for at, channel in enumerate(channels):
+        pixels[..., at] = np.where(shown, np.rint(channel), 0.0)
+    pixels[..., 3] = shown * np.uint8(255)
+    return pixels
+
+
+def _value_tile(task: RenderTask, variable: str) -> ValueTile:
+    """Return the values of a task's block, from memory where another style of the same pixels was asked for."""
     store = store_at(task.store, task.chunk_cache_bytes)
+    cache = value_cache(task.value_cache_bytes)
+    return cache.get(task.value_key(variable), lambda: _read(store, task, variable))
+
+
+def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
     stored = store.dataset(task.dataset)
-    description = stored.description
     _check_generation(task, stored)
-    plan = plan_tiles(description.grid, description.levels, task.tms, task.matrix, task.block)
-    index = _paint(stored, description.variable(task.variable), task.leading, plan, task.palette)
+    description = stored.description
+    margin_px = 0 if task.filter is None else MARGIN_PX
+    location = _locate(description, task, margin_px)
+    if task.expression is None and task.filter is None:
+        tile = _read_variable(stored, task, variable, location)
+    else:
+        tile = _compute(stored, task, variable, location)
     # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
     _check_generation(task, store.dataset(task.dataset))
-    return index
+    return tile
+
+
+def _locate(description: Dataset, task: RenderTask, margin_px: int) -> Location:
+    def make() -> Location:
+        return locate(description.grid, description.levels, task.tms, task.matrix, task.block, margin_px=margin_px)
+
+    if keeps_axes_apart(task.tms.crs, description.grid.crs):
+        return make()
+    # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
+    key = (description.grid, description.levels, task.tms.identifier, task.matrix, task.block, margin_px)
+    return _meshes.get(key, make)
+
+
+def _read_variable(stored: StoredDataset, task: RenderTask, variable: str, location: Location) -> ValueTile:
+    return read_values(stored, stored.description.variable(variable), task.leading, location, task.resampling)
+
+
+def _compute(stored: StoredDataset, task: RenderTask, variable: str, location: Location) -> ValueTile:
+    """Compute what an expression or a filter makes of the variables."""
+    if task.expression is None:
+        values = _read_variable(stored, task, variable, location).decode()
+    else:
+        with np.errstate(all="ignore"):  # what is not finite becomes no data
+            values = task.expression.evaluate(
+                {name: _read_variable(stored, task, name, location).decode() for name in task.expression.variables}
+            )
+    if task.filter is not None:
+        centre = values[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+        values = np.where(np.isnan(centre), np.nan, task.filter.apply(values))
+    return ValueTile(values, VALUES, None)
 
 
 def _check_generation(task: RenderTask, stored: StoredDataset) -> None:
     if stored.description.generation != task.generation:
         raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
-
-
-def _paint(
-    stored: StoredDataset, variable: Variable, leading: tuple[int, ...], plan: TilePlan, palette: Palette
-) -> NDArray[Any]:
-    packing = variable.packing
-    table = code_table(palette, packing) if packing.has_table else None
-    dtype = np.uint8 if palette.is_indexed else np.uint16
-    index = np.zeros((plan.rows.size, plan.cols.size), dtype)
-    for part in plan.parts(stored.description.chunk):
-        chunk = stored.chunk(plan.level, variable.name, leading, part.chunk_row, part.chunk_col)
-        # Two takes of one axis each are 4 times faster than one of both.
-        codes = chunk.take(part.in_rows, axis=0).take(part.in_cols, axis=1)
-        if table is None:
-            index[part.out_rows, part.out_cols] = palette.index_of(packing.decode(codes))
-        else:
-            index[part.out_rows, part.out_cols] = table.take(codes.view(f"u{codes.dtype.itemsize}"))
-    return index
 
 
 def code_table(palette: Palette, packing: Packing) -> NDArray[Any]:
@@ -147,14 +188,7 @@ def store_at(folder: str, chunk_cache_bytes: int) -> Store:
     return Store(Path(folder), chunk_cache_bytes)
 
 
-_blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
-
-
-def _blank(
-    palette: Palette, shape: tuple[int, ...], image_format: ImageFormat, background: tuple[int, int, int]
-) -> bytes:
-    """Return the tile without data: every one of a style, size and format is the same image."""
-    return _blanks.get(
-        (palette.key, shape, image_format, background),
-        lambda: encode(np.zeros(shape, np.uint8), palette.rgba, image_format, background),
-    )
+@functools.lru_cache(maxsize=8)
+def value_cache(limit_bytes: int) -> BytesLru[ValueTile]:
+    """Return this process's value tiles."""
+    return BytesLru(limit_bytes, lambda tile: tile.nbytes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.plan import TileBlock
-from lazytile.pyramid.render import WHITE, RenderTask
+from lazytile.pyramid.task import WHITE, RenderTask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ class TileRequest:
             self.style.palette,
             self.image_format,
             background,
-            chunk_cache_bytes,
+            chunk_cache_bytes=chunk_cache_bytes,
         )
 
     @property

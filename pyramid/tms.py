@@ -7,11 +7,13 @@ grid. Every coordinate is x first (longitude, easting), whatever axis order the 
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyproj
 
 from lazytile.pyramid.errors import InvalidParameterError, TileOutOfRangeError
 from lazytile.pyramid.grid import Bounds, Shape
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.grid import Grid
 
-METRES_PER_DEGREE = 6378137.0 * math.pi / 180.0
+EARTH_RADIUS_M = 6378137.0
+METRES_PER_DEGREE = EARTH_RADIUS_M * math.pi / 180.0
 """One degree on the WGS 84 equator: 111319.49079327358 m (OGC 07-057r7, Annex E)."""
 PIXEL_SIZE_M = 0.00028
 """The standardised rendering pixel of OGC 07-057r7, 6.1."""
-MERCATOR_HALF_WIDTH_M = 6378137.0 * math.pi
+MERCATOR_HALF_WIDTH_M = EARTH_RADIUS_M * math.pi
 GLOBE = Bounds(-180.0, -90.0, 180.0, 90.0)
 
 CRS84_URN = "urn:ogc:def:crs:OGC:1.3:CRS84"
@@ -60,15 +63,31 @@ class TileMatrix:
             if not 0 <= value < size:
                 raise TileOutOfRangeError(parameter, f"{parameter} {value} is out of range, it may be 0 to {size - 1}")
 
-    def pixel_xs(self, col: int, count: int = 1) -> NDArray[np.float64]:
-        """x of the pixel centres of ``count`` tiles from column ``col`` on: shape (count * tile_width,)."""
-        pixels = np.arange(col * self.tile_width, (col + count) * self.tile_width, dtype=np.float64)
-        return self.origin_x + (pixels + 0.5) * self.cell_width
+    def pixel_xs(self, col: int, count: int = 1, margin_px: int = 0) -> NDArray[np.float64]:
+        """x of the pixel centres of ``count`` tiles from column ``col`` on, and of a margin on both sides.
 
-    def pixel_ys(self, row: int, count: int = 1) -> NDArray[np.float64]:
-        """y of the pixel centres of ``count`` tiles from row ``row`` on: shape (count * tile_height,)."""
-        pixels = np.arange(row * self.tile_height, (row + count) * self.tile_height, dtype=np.float64)
-        return self.origin_y - (pixels + 0.5) * self.cell_height
+        Shape (count * tile_width + 2 * margin_px,).
+        """
+        first, last = col * self.tile_width - margin_px, (col + count) * self.tile_width + margin_px
+        return self.origin_x + (np.arange(first, last, dtype=np.float64) + 0.5) * self.cell_width
+
+    def pixel_ys(self, row: int, count: int = 1, margin_px: int = 0) -> NDArray[np.float64]:
+        """y of the pixel centres of ``count`` tiles from row ``row`` on, and of a margin on both sides.
+
+        Shape (count * tile_height + 2 * margin_px,).
+        """
+        first, last = row * self.tile_height - margin_px, (row + count) * self.tile_height + margin_px
+        return self.origin_y - (np.arange(first, last, dtype=np.float64) + 0.5) * self.cell_height
+
+    def enlarged(self, factor: int) -> TileMatrix:
+        """Return the matrix with the same tiles in ``factor`` times the pixels along each axis (``@2x``)."""
+        return replace(
+            self,
+            cell_width=self.cell_width / factor,
+            cell_height=self.cell_height / factor,
+            tile_width=self.tile_width * factor,
+            tile_height=self.tile_height * factor,
+        )
 
     def tile_bounds(self, row: int, col: int) -> Bounds:
         """Outer edges of a tile."""
@@ -89,9 +108,11 @@ class TileMatrixSet:
     """The URN for ows:SupportedCRS; its axis order decides how TopLeftCorner is written."""
     well_known_scale_set: str | None
     matrices: tuple[TileMatrix, ...]
-    bounds: Bounds | None = None
+    bounds: Bounds
     """Pixels whose centre lies outside hold no data: the last tiles of GIBS sets reach past the globe, and a
-    longitude there must not come round again. None: only the data's own edges count (a native set)."""
+    longitude there must not come round again. The edges of the matrices where the set has no others."""
+    is_native: bool = False
+    """Whether this is a dataset's own grid: then a pixel is a cell."""
 
     @property
     def has_square_pixels(self) -> bool:
@@ -109,9 +130,14 @@ class TileMatrixSet:
         )
 
 
+@functools.lru_cache(maxsize=256)
 def metres_per_unit(crs: str) -> float:
     """Return the metres on the equator that a unit of the CRS stands for (OGC 07-057r7, 6.1)."""
-    return METRES_PER_DEGREE if crs == "EPSG:4326" else 1.0
+    if crs in ("EPSG:4326", "EPSG:3857"):
+        return METRES_PER_DEGREE if crs == "EPSG:4326" else 1.0
+    axis = pyproj.CRS.from_user_input(crs).axis_info[0]
+    factor = float(axis.unit_conversion_factor) or 1.0
+    return factor * EARTH_RADIUS_M if axis.unit_name == "degree" else factor
 
 
 def _quad_matrices(
@@ -150,6 +176,21 @@ def _world_crs84_quad(last_zoom: int) -> TileMatrixSet:
     return TileMatrixSet("WorldCRS84Quad", "CRS84 for the world", "EPSG:4326", CRS84_URN, None, matrices, GLOBE)
 
 
+def _gibs_polar(epsg: int, name: str, half_width_m: float, last_zoom: int) -> TileMatrixSet:
+    crs = f"EPSG:{epsg}"
+    sizes = tuple((2 << zoom, 2 << zoom) for zoom in range(last_zoom + 1))
+    matrices = _quad_matrices(crs, half_width_m / 512, (-half_width_m, half_width_m), 512, sizes)
+    extent = Bounds(-half_width_m, -half_width_m, half_width_m, half_width_m)
+    # GIBS calls these ``1km`` and so on in an endpoint of their own; here all sets share one list of names.
+    title = f"GIBS polar stereographic {crs}, {name} at the finest"
+    return TileMatrixSet(f"EPSG{epsg}_{name}", title, crs, f"urn:ogc:def:crs:EPSG::{epsg}", None, matrices, extent)
+
+
+_GIBS_POLAR = (
+    *((epsg, name, 4194304.0, zoom) for epsg in (3413, 3031) for name, zoom in (("1km", 3), ("500m", 4), ("250m", 5))),
+    (3413, "31.25m", 4194304.0, 8),
+    *((epsg, "1.5km", 12400000.0, 4) for epsg in (3413, 3031)),
+)
 _GIBS_GEOGRAPHIC = {"16km": 2, "2km": 5, "1km": 6, "500m": 7, "250m": 8, "31.25m": 11, "15.625m": 12}
 _GIBS_MERCATOR_LEVELS = (3, 6, 7, 8, 9, 12, 13)
 
@@ -165,12 +206,13 @@ def _registered() -> dict[str, TileMatrixSet]:
             )
             for zoom in _GIBS_MERCATOR_LEVELS
         ),
+        *(_gibs_polar(*definition) for definition in _GIBS_POLAR),
     ]
     return {tms.identifier: tms for tms in sets}
 
 
 REGISTERED: dict[str, TileMatrixSet] = _registered()
-"""Every set that does not depend on a dataset, by identifier."""
+"""The sets that every capabilities document may name, by identifier. ``tms_registry`` knows more."""
 
 
 def native_set(dataset: str, grid: Grid, levels: int, tile: Shape) -> TileMatrixSet:
@@ -197,4 +239,5 @@ def native_set(dataset: str, grid: Grid, levels: int, tile: Shape) -> TileMatrix
             )
         )
     urn = CRS84_URN if grid.is_geographic else f"urn:ogc:def:crs:{grid.crs.replace(':', '::', 1)}"
-    return TileMatrixSet(f"native_{dataset}", f"The grid of {dataset}", grid.crs, urn, None, tuple(matrices))
+    title = f"The grid of {dataset}"
+    return TileMatrixSet(f"native_{dataset}", title, grid.crs, urn, None, tuple(matrices), grid.bounds, is_native=True)

@@ -113,13 +113,20 @@ class Page:
         return answer["result"].get("value")
 
     async def wait_until(self, expression: str, timeout_s: float = 30) -> None:
-        """Wait until a JavaScript expression is true."""
+        """Wait until a JavaScript expression is true. While a page goes and the next comes it may also fail."""
+        state: object = None
         try:
             async with asyncio.timeout(timeout_s):
-                while not await self.evaluate(f"Boolean({expression})"):  # noqa: ASYNC110 - another process's event
+                while state is not True:
+                    try:
+                        state = await self.evaluate(f"Boolean({expression})")
+                    except BrowserError as error:
+                        state = error
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise BrowserError(f"not so after {timeout_s} s: {expression}; console: {self.console}") from None
+            raise BrowserError(
+                f"after {timeout_s} s {expression} is {state}; the console says {self.console}"
+            ) from None
 
     async def press(self, key: str, text: str = "") -> None:
         """Press and release a key."""

@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from scripts.browser import BrowserError, open_page
+from browser import BrowserError, open_page
 
 
 async def take(url: str, width: int, height: int, scale: float) -> bytes:

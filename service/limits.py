@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.grid import Bounds
-from lazytile.pyramid.plan import northing_of
+from lazytile.pyramid.mapping import northing_of
 from lazytile.pyramid.tms import GLOBE, MERCATOR_HALF_WIDTH_M, METRES_PER_DEGREE, metres_per_unit
 
 if TYPE_CHECKING:

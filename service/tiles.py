@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazytile.pyramid.engine import TileEngine
-    from lazytile.pyramid.render import RenderTask
     from lazytile.pyramid.request import TileRequest
+    from lazytile.pyramid.task import RenderTask
     from lazytile.service.cache import TileCache
     from lazytile.service.metrics import Metrics
     from lazytile.service.settings import Settings

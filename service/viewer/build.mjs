@@ -34,13 +34,12 @@ async function licences(metafile) {
 }
 
 /** index.html with a hash of each asset in its address, so that no browser shows an old page after an upgrade. */
-async function pageWithHashes(outputs) {
+async function pageWithHashes(assets) {
   let page = await readFile(path.join(here, "static", "index.html"), "utf8");
-  for (const { path: file, contents } of outputs) {
-    const name = path.basename(file);
-    const hash = createHash("sha256").update(contents).digest("hex").slice(0, 12);
+  for (const name of assets) {
+    const hash = createHash("sha256").update(await readFile(path.join(fresh, name))).digest("hex").slice(0, 12);
     if (!page.includes(`viewer/${name}"`)) throw new Error(`index.html does not load ${name}`);
-    page = page.replace(`viewer/${name}"`, `viewer/${name}?${hash}"`);
+    page = page.replaceAll(`viewer/${name}"`, `viewer/${name}?${hash}"`);
   }
   return page;
 }
@@ -56,13 +55,11 @@ const result = await build({
   target: ["es2022"],
   legalComments: "none",
   metafile: true,
-  write: false,
   absWorkingDir: here,
   logLevel: "warning",
 });
-for (const file of result.outputFiles) await writeFile(file.path, file.contents);
-await writeFile(path.join(fresh, "index.html"), await pageWithHashes(result.outputFiles));
 await copyFile(path.join(here, "static", "favicon.svg"), path.join(fresh, "favicon.svg"));
+await writeFile(path.join(fresh, "index.html"), await pageWithHashes(["app.js", "app.css", "favicon.svg"]));
 await writeFile(path.join(fresh, "LICENSES.txt"), await licences(result.metafile));
 await rm(dist, { recursive: true, force: true });
 await rename(fresh, dist);

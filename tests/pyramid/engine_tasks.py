@@ -69,6 +69,10 @@ def visible_devices(number):
     return os.environ["CUDA_VISIBLE_DEVICES"]
 
 
+def pretended_device():
+    return "pretended", ""
+
+
 def fail_on_three(job):
     folder, number = job
     mark(folder, "begun")

@@ -4,11 +4,14 @@ import xml.etree.ElementTree as ET
 
 import morecantile
 import numpy as np
+import pyproj
 import pytest
 
-from lazytile.pyramid.errors import InvalidParameterError, TileOutOfRangeError
+from lazytile.pyramid import tms_registry
+from lazytile.pyramid.errors import InvalidParameterError, StoreError, TileOutOfRangeError
 from lazytile.pyramid.grid import Bounds, Grid, RegularAxis, Shape
 from lazytile.pyramid.tms import REGISTERED, native_set
+from lazytile.pyramid.tms_registry import find_tms, register_file
 from tests import oracle
 from tests.shared import shared
 
@@ -20,13 +23,25 @@ SCALE_TOLERANCE = 1e-6
 GOOGLE_MAPS_SCALES = {"0": 559082264.0287178, "1": 279541132.0143589, "18": 2132.729583849784}
 
 
+POLAR = {
+    "EPSG3413_1km",
+    "EPSG3413_500m",
+    "EPSG3413_250m",
+    "EPSG3413_31.25m",
+    "EPSG3413_1.5km",
+    "EPSG3031_1km",
+    "EPSG3031_500m",
+    "EPSG3031_250m",
+    "EPSG3031_1.5km",
+}
+
+
 def test_the_registered_sets():
-    assert set(REGISTERED) == set(oracle.LAST_ZOOM)
+    assert set(REGISTERED) == {*oracle.LAST_ZOOM, *POLAR}
     for identifier, tms in REGISTERED.items():
         assert tms.identifier == identifier
-        assert [matrix.identifier for matrix in tms.matrices] == [
-            str(zoom) for zoom in range(oracle.LAST_ZOOM[identifier] + 1)
-        ]
+        last = oracle.LAST_ZOOM.get(identifier, len(tms.matrices) - 1)
+        assert [matrix.identifier for matrix in tms.matrices] == [str(zoom) for zoom in range(last + 1)]
         scales = [matrix.scale_denominator for matrix in tms.matrices]
         assert scales == sorted(set(scales), reverse=True)
         assert tms.has_square_pixels
@@ -48,14 +63,18 @@ def test_matrices_equal_the_table_written_by_hand(identifier):
 def _gibs_documents():
     root = ET.parse(shared("reference", "gibs_tilematrixsets.xml")).getroot()
     for projection in root.iter("Projection"):
-        if projection.get("id") in ("EPSG:4326", "EPSG:3857"):
-            yield from projection.iter("TileMatrixSet")
+        # The polar projections' sets share names, so ours carry the code; EASE-2 sets are not served.
+        prefix = {"EPSG:4326": "", "EPSG:3857": ""}.get(projection.get("id"))
+        if projection.get("id").startswith(("EPSG:3413", "EPSG:3031")):
+            prefix = projection.get("id").removesuffix("-Extended").replace(":", "") + "_"
+        if prefix is not None:
+            for element in projection.iter("TileMatrixSet"):
+                yield prefix + element.findtext(f"{OWS}Identifier"), element
 
 
 def test_gibs_sets_equal_its_own_document():
     seen = set()
-    for element in _gibs_documents():
-        identifier = element.findtext(f"{OWS}Identifier")
+    for identifier, element in _gibs_documents():
         seen.add(identifier)
         tms = REGISTERED[identifier]
         assert tms.supported_crs == element.findtext(f"{OWS}SupportedCRS")
@@ -66,7 +85,9 @@ def test_gibs_sets_equal_its_own_document():
         for found, matrix in zip(matrices, tms.matrices, strict=True):
             assert found.findtext(f"{OWS}Identifier") == matrix.identifier
             scale = float(found.findtext("ScaleDenominator"))
-            assert matrix.scale_denominator == pytest.approx(scale, rel=0, abs=SCALE_TOLERANCE)
+            # The extended polar sets are printed with four decimals.
+            tolerance = 5e-5 if identifier.endswith("_1.5km") else SCALE_TOLERANCE
+            assert matrix.scale_denominator == pytest.approx(scale, rel=0, abs=tolerance)
             corner = [float(part) for part in found.findtext("TopLeftCorner").split()]
             assert [matrix.origin_x, matrix.origin_y] == pytest.approx(corner, rel=0, abs=1e-8)
             for name, value in (
@@ -76,7 +97,7 @@ def test_gibs_sets_equal_its_own_document():
                 ("MatrixHeight", matrix.matrix_height),
             ):
                 assert int(found.findtext(name)) == value
-    assert seen == {*oracle.GIBS_GEOGRAPHIC_SETS, *oracle.GIBS_MERCATOR_SETS}
+    assert seen == {*oracle.GIBS_GEOGRAPHIC_SETS, *oracle.GIBS_MERCATOR_SETS, *POLAR}
 
 
 @pytest.mark.parametrize("identifier", ["WebMercatorQuad", "WorldCRS84Quad"])
@@ -130,8 +151,7 @@ def test_tile_bounds():
 
 
 def test_pixels_outside_the_world_hold_nothing():
-    for tms in REGISTERED.values():
-        assert tms.bounds is not None, tms.identifier
+    assert not any(tms.is_native for tms in REGISTERED.values())
     assert REGISTERED["16km"].bounds == Bounds(-180.0, -90.0, 180.0, 90.0)
     half = 20037508.342789244
     assert REGISTERED["WebMercatorQuad"].bounds == Bounds(-half, -half, half, half)
@@ -161,7 +181,7 @@ def test_the_native_set_of_a_global_grid():
     assert tms.identifier == "native_sst"
     assert tms.crs == "EPSG:4326"
     assert tms.supported_crs == "urn:ogc:def:crs:OGC:1.3:CRS84"
-    assert tms.bounds is None
+    assert tms.is_native
     assert [(m.identifier, m.matrix_width, m.matrix_height) for m in tms.matrices] == [
         ("0", 1, 1),
         ("1", 2, 1),
@@ -192,3 +212,45 @@ def test_the_native_set_of_a_projected_grid():
     tms = native_set("ice", grid, 2, Shape(256, 256))
     assert tms.supported_crs == "urn:ogc:def:crs:EPSG::3413"
     assert tms.matrix("1").scale_denominator == pytest.approx(1000.0 / 0.00028)
+
+
+@pytest.mark.parametrize("identifier", [name for name in morecantile.tms.list() if name not in REGISTERED])
+def test_sets_of_the_ogc_registry_equal_morecantile(identifier):
+    theirs = morecantile.tms.get(identifier)
+    ours = find_tms(identifier)
+    if theirs.is_variable:
+        assert ours is None
+        return
+    assert len(ours.matrices) == len(theirs.tileMatrices)
+    for matrix in ours.matrices[:6]:
+        zoom = int(matrix.identifier)
+        col, row = matrix.matrix_width // 3, matrix.matrix_height // 2
+        bounds, expected = matrix.tile_bounds(row, col), theirs.xy_bounds(morecantile.Tile(col, row, zoom))
+        found = [bounds.west, bounds.south, bounds.east, bounds.north]
+        assert found == pytest.approx(list(expected), abs=1e-6 * matrix.cell_width)
+
+
+def test_a_custom_set_is_registered_once_and_by_name(tmp_path):
+    document = morecantile.TileMatrixSet.custom([-1e6, -1e6, 1e6, 1e6], pyproj.CRS.from_epsg(3035), id="MyEurope")
+    path = tmp_path / "my.json"
+    path.write_text(document.model_dump_json())
+    try:
+        tms = register_file(path)
+        assert find_tms("MyEurope") is tms
+        assert tms.crs == "EPSG:3035"
+        assert tms.matrix("0").tile_bounds(0, 0) == Bounds(-1e6, -1e6, 1e6, 1e6)
+        with pytest.raises(StoreError, match="there is a tile matrix set 'MyEurope' already"):
+            register_file(path)
+    finally:
+        tms_registry._custom.clear()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", "nonsense", '{"id": "x", "crs": "EPSG:99999999", "tileMatrices": []}']
+)
+def test_a_file_that_is_no_set_is_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(StoreError, match="is no tile matrix set") as caught:
+        register_file(path)
+    assert "\n" not in str(caught.value)

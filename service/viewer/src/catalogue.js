@@ -4,6 +4,8 @@ import WMTSCapabilities from "ol/format/WMTSCapabilities.js";
 import { equivalent, get as getProjection } from "ol/proj.js";
 import { optionsFromCapabilities } from "ol/source/WMTS.js";
 
+import { expandPeriods } from "./times.js";
+
 /** In this order, since PNG keeps every colour of a palette exactly. */
 const FORMATS = ["image/png", "image/webp", "image/jpeg"];
 
@@ -42,13 +44,12 @@ export class Catalogue {
   }
 
   #layer(layer, projections) {
-    const dimensions = many(layer.Dimension).map((dimension) => ({
-      id: dimension.Identifier,
-      isTime: dimension.Identifier.toLowerCase() === "time",
-      unit: dimension.UOM ?? "",
-      values: many(dimension.Value),
-      default: dimension.Default ?? many(dimension.Value)[0],
-    }));
+    const dimensions = many(layer.Dimension).map((dimension) => {
+      const isTime = dimension.Identifier.toLowerCase() === "time";
+      const values = isTime ? expandPeriods(many(dimension.Value)) : many(dimension.Value);
+      const { Identifier: id, UOM: unit = "", Default: first = values[0] } = dimension;
+      return { id, isTime, unit, values, default: first };
+    });
     return {
       id: layer.Identifier,
       title: layer.Title || layer.Identifier,
@@ -83,10 +84,11 @@ export class Catalogue {
   }
 
   /** Options for ol/source/WMTS. */
-  sourceOptions({ layer, style, set, projection, dimensions }) {
+  sourceOptions({ layer, style, set, dimensions }) {
     const offered = this.layer(layer);
     const format = FORMATS.find((candidate) => offered.formats.includes(candidate)) ?? offered.formats[0];
-    const options = optionsFromCapabilities(this.#capabilities, { layer, matrixSet: set, projection });
+    // Not with a projection too: as EPSG:4326, OpenLayers would take boxes in CRS84 for latitude first.
+    const options = optionsFromCapabilities(this.#capabilities, { layer, matrixSet: set });
     const resources = many(this.#capabilities.Contents.Layer.find((l) => l.Identifier === layer).ResourceURL);
     const templates = resources.filter((r) => r.resourceType === "tile" && r.format === format);
     return {

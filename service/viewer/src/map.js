@@ -145,6 +145,9 @@ export class DataMap {
 
   /** Settles when everything in view is drawn. */
   settled() {
-    return new Promise((resolve) => this.#map.once("rendercomplete", resolve));
+    return new Promise((resolve) => {
+      this.#map.once("rendercomplete", resolve);
+      this.#map.render(); // the event follows a frame, and without a change there would be none
+    });
   }
 }

@@ -9,6 +9,11 @@ function option({ id, title }, chosen) {
   return result;
 }
 
+/** What an abstract says beyond the title it begins with. */
+function besidesTitle({ title, abstract }) {
+  return abstract.startsWith(title) ? abstract.slice(title.length).trim() : abstract;
+}
+
 export class Panel {
   #onChange;
   #onFold = () => {};
@@ -48,10 +53,10 @@ export class Panel {
       ...layers.map((layer) => {
         const input = Object.assign(document.createElement("input"), { type: "radio", name: "layer", value: layer.id });
         const title = Object.assign(document.createElement("b"), { textContent: layer.title });
-        const abstract = Object.assign(document.createElement("small"), { textContent: layer.abstract });
+        const abstract = Object.assign(document.createElement("small"), { textContent: besidesTitle(layer) });
         const label = Object.assign(document.createElement("label"), { title: layer.id });
         const text = document.createElement("span");
-        text.append(title, ...(layer.abstract ? [abstract] : []));
+        text.append(title, ...(abstract.textContent ? [abstract] : []));
         label.append(input, text);
         return label;
       }),

@@ -1,21 +1,10 @@
 // Stepping and playing through the times of a layer.
 
+import { timeFormatter } from "./times.js";
+
 const FRAME_MS = 700;
 
 const element = (id) => document.getElementById(id);
-
-/** "2024-10-11T12:00:00Z" as people write it; midnight is left out where every time is one. */
-export function timeFormatter(values) {
-  const iso = /^(\d{4,}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d(?:\.\d+)?)?Z?$/;
-  const parts = values.map((value) => iso.exec(value));
-  const daily = parts.every((part) => part && part[2] === "00:00" && !/[1-9]/.test(part[3] ?? ""));
-  const hasSeconds = parts.some((part) => /[1-9]/.test(part?.[3] ?? ""));
-  return (value) => {
-    const [, day, minute, second = ""] = iso.exec(value) ?? [];
-    if (!day) return value;
-    return daily ? day : `${day} ${minute}${hasSeconds ? second : ""} UTC`;
-  };
-}
 
 export class Timeline {
   #values = [];

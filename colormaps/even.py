@@ -1,0 +1,87 @@
+"""Even cuts: where the bin of a value is a subtraction and a multiplication away, and no search is needed.
+
+The guess ``floor((value - first) * per_step)`` never falls as the value rises: each of its steps is rounded, and
+rounding keeps order. So what it gives at every cut and at the float64 just below every cut bounds what it gives
+between, and whether it is right, or at most one bin off, is proved for every value when a palette is compiled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+_FEWEST = 4
+"""Below this many cuts a search costs no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvenCuts:
+    """How to guess the number of cuts at or below a value."""
+
+    first: float
+    per_step: float
+    """Bins per unit of value."""
+    below: float
+    """The float64 just below the first cut; lower values count as this one."""
+    last: float
+    """The last cut; higher values count as this one."""
+    is_exact: bool
+    """Whether the guess is always right; else it is at most one off, and is compared with the cuts around it."""
+
+    def count(self, xp: ModuleType, cuts: NDArray[Any], values: NDArray[Any], nan: NDArray[Any]) -> NDArray[Any]:
+        """Return how many cuts are at or below each value, as ``searchsorted(cuts, values, side="right")`` would.
+
+        nan: which values are NaN; they count as below all cuts. xp: the module of the arrays.
+        """
+        inside = xp.where(nan, self.below, xp.clip(values, self.below, self.last))
+        counted = self._guess(xp, inside).astype(np.int64)
+        if self.is_exact:
+            return counted
+        last = len(cuts) - 1
+        too_high = (counted > 0) & (values < cuts[xp.clip(counted - 1, 0, last)])
+        too_low = (counted <= last) & (values >= cuts[xp.clip(counted, 0, last)])
+        corrected: NDArray[Any] = counted - too_high + too_low
+        return corrected
+
+    def _guess(self, xp: ModuleType, inside: NDArray[Any]) -> NDArray[Any]:
+        guess: NDArray[Any] = xp.floor((inside - self.first) * self.per_step) + 1.0
+        return guess
+
+
+def even_cuts(cuts: NDArray[np.float64]) -> EvenCuts | None:
+    """Return how to guess for these cuts (ascending, at least one), or None where only a search is right."""
+    if len(cuts) < _FEWEST:
+        return None
+    span = cuts[-1] - cuts[0]
+    if not (0.0 < span < 1e300 and np.isfinite(cuts).all()):
+        return None
+    per_step = (len(cuts) - 1) / float(span)
+    below = float(np.nextafter(cuts[0], -np.inf))
+    if not (0.0 < per_step < 1e300):
+        return None
+    candidates = [
+        # A factor one ulp to either side may be exact where the nearest is not.
+        EvenCuts(float(cuts[0]), float(factor), below, float(cuts[-1]), is_exact=True)
+        for factor in (per_step, np.nextafter(per_step, np.inf), np.nextafter(per_step, 0.0))
+    ]
+    for candidate in candidates:
+        if _largest_error(candidate, cuts) == 0:
+            return candidate
+    if _largest_error(candidates[0], cuts) <= 1:
+        return EvenCuts(float(cuts[0]), per_step, below, float(cuts[-1]), is_exact=False)
+    return None
+
+
+def _largest_error(even: EvenCuts, cuts: NDArray[np.float64]) -> int:
+    """How far off the guess can be for any value: it is largest at a cut or just below one."""
+    at = np.arange(1, len(cuts) + 1)
+    guessed_at = even._guess(np, cuts)  # noqa: SLF001
+    guessed_below = even._guess(np, np.nextafter(cuts, -np.inf))  # noqa: SLF001
+    return int(max(np.abs(guessed_at - at).max(), np.abs(guessed_below - (at - 1)).max()))

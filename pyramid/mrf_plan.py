@@ -1,0 +1,240 @@
+"""What an export will write: files, headers, and the tasks that make the pages. Made without touching data."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pyproj import CRS
+from pyproj.enums import WktVersion
+from pyproj.exceptions import CRSError
+
+from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.grid import GEOGRAPHIC_CODES, Bounds, Shape
+from lazytile.pyramid.image import padded_palette
+from lazytile.pyramid.layer import NATIVE
+from lazytile.pyramid.mapping import keeps_axes_apart
+from lazytile.pyramid.mrf import Compression, MrfHeader
+from lazytile.pyramid.mrf_name import file_stems
+from lazytile.pyramid.plan import TileBlock, locate
+from lazytile.pyramid.task import RENDERER_VERSION, RenderTask
+from lazytile.pyramid.tms import metres_per_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.mrf import MrfLevel
+    from lazytile.pyramid.style import Style
+    from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
+
+OPEN_ENDED_SETS = frozenset({"WebMercatorQuad", "WorldCRS84Quad"})
+"""Sets that go on far beyond any data. A GIBS set has the size that its layers have, and is exported whole."""
+EDGE_TOLERANCE = 1e-6
+"""Pixels: the globe is so many of them wide, up to rounding."""
+JOB_PIXELS = 64 * 256 * 256
+"""Of the pages that one task makes: some 50 ms of work, so that what Dask spends on a task does not show."""
+MIN_PAGE = 64
+"""Pixels: of a smaller page the palette alone has more bytes than GDAL takes for sane."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRun:
+    """Neighbouring pages of one row of a level. ``task`` makes them; without one none of them holds data."""
+
+    count: int
+    task: RenderTask | None
+
+
+@dataclass(frozen=True, slots=True)
+class MrfPlan:
+    """One MRF to write."""
+
+    path: Path
+    header: MrfHeader
+    layer: Layer
+    matrices: tuple[TileMatrix, ...]
+    """What each level shows, full resolution first."""
+    task: RenderTask
+    """The pattern of every task: only matrix and block differ."""
+
+    def runs(self, first: int = 0) -> Iterator[PageRun]:
+        """Yield what makes every page from record ``first`` on, in the order of the index."""
+        for level, matrix in zip(self.header.levels, self.matrices, strict=True):
+            rows, cols = self._reached(matrix, level.pages)
+            for row in range(level.pages.rows):
+                begun = first - level.first_record - row * level.pages.cols
+                if begun < level.pages.cols:
+                    yield from self._row(matrix, row, max(0, begun), cols & rows[row])
+
+    def _row(self, matrix: TileMatrix, row: int, begin: int, reached: NDArray[np.bool_]) -> Iterator[PageRun]:
+        a_task = max(1, JOB_PIXELS // (matrix.tile_width * matrix.tile_height))
+        stops = (np.flatnonzero(np.diff(reached)) + 1).tolist()
+        for start, stop in itertools.pairwise([0, *stops, len(reached)]):
+            left = max(start, begin)
+            if not reached[start]:
+                if left < stop:
+                    yield PageRun(stop - left, None)
+                continue
+            for col in range(left, stop, a_task):
+                count = min(a_task, stop - col)
+                block = TileBlock(row, col, 1, count)
+                yield PageRun(count, replace(self.task, matrix=matrix, block=block))
+
+    def _reached(self, matrix: TileMatrix, pages: Shape) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which rows and columns of pages the data's grid reaches: shapes (rows,) and (columns,)."""
+        dataset = self.layer.dataset
+        if not keeps_axes_apart(self.task.tms.crs, dataset.grid.crs):
+            # Every pixel would have to be located: the renderer finds the empty pages instead.
+            return np.ones(pages.rows, np.bool_), np.ones(pages.cols, np.bool_)
+        whole = TileBlock(0, 0, pages.rows, pages.cols)
+        location = locate(dataset.grid, dataset.levels, self.task.tms, matrix, whole)
+        rows: NDArray[np.bool_] = np.any(np.isfinite(location.y).reshape(pages.rows, -1), axis=1)
+        cols: NDArray[np.bool_] = np.any(np.isfinite(location.x).reshape(pages.cols, -1), axis=1)
+        return rows, cols
+
+
+def plan_mrfs(
+    store: Path,
+    layer: Layer,
+    style: Style,
+    folder: Path,
+    *,
+    tms: str = NATIVE,
+    finest: str | None = None,
+    select: Mapping[str, Sequence[str]] | None = None,
+) -> list[MrfPlan]:
+    """Plan the MRFs of a layer in one style, one for each step of its dimensions.
+
+    ``tms``: ``native`` for the data's own grid (a page is a chunk, a pixel a cell), or a registered set. ``finest``:
+    its matrix that full resolution shows; else its last one, and of a set that goes on far beyond any data the first
+    as fine as the data. ``select``: labels wanted, by dimension. Raises ``MrfError`` and ``RequestError`` for what
+    the layer does not have.
+    """
+    chosen = layer.tile_matrix_set(tms)
+    position = _finest(chosen, layer, finest)
+    header = _header(layer, style, chosen, chosen.matrices[position])
+    matrices = tuple(_level_matrix(chosen, position, level) for level in header.levels)
+    plans = []
+    for stem, leading in file_stems(layer, select or {}):
+        task = RenderTask(
+            str(store.resolve()),
+            layer.dataset.name,
+            layer.dataset.generation,
+            layer.variable.name,
+            leading,
+            chosen,
+            matrices[0],
+            TileBlock(0, 0),
+            style.palette,
+        )
+        notes = _notes(layer, style, chosen, matrices[0], leading)
+        plans.append(MrfPlan(folder / f"{stem}.mrf", replace(header, notes=notes), layer, matrices, task))
+    return plans
+
+
+def _finest(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
+    """Return the position of the matrix that full resolution shows."""
+    if asked is not None:
+        return tms.matrices.index(tms.matrix(asked))
+    grid = layer.dataset.grid
+    cell_metres = metres_per_unit(grid.crs) * min(grid.x.cell_size, -grid.y.cell_size) * (1 + 1e-9)
+    if tms.identifier in OPEN_ENDED_SETS:
+        for position, matrix in enumerate(tms.matrices):
+            if metres_per_unit(tms.crs) * matrix.cell_width <= cell_metres:
+                return position
+    return len(tms.matrices) - 1
+
+
+def _full_size(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
+    """Return the pixels of the matrix that lie within the set's bounds; a GIBS matrix reaches past the globe."""
+    if tms.is_native:
+        return layer.dataset.grid.shape
+    width = (tms.bounds.east - matrix.origin_x) / matrix.cell_width
+    height = (matrix.origin_y - tms.bounds.south) / matrix.cell_height
+    return Shape(math.ceil(height - EDGE_TOLERANCE), math.ceil(width - EDGE_TOLERANCE))
+
+
+def _header(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix) -> MrfHeader:
+    palette = style.palette
+    if not palette.is_indexed:
+        raise MrfError(f"style {style.name} has {len(palette.rgba)} colours, the pages of an MRF hold 256")
+    page = Shape(matrix.tile_height, matrix.tile_width)
+    if min(page.rows, page.cols) < MIN_PAGE:
+        raise MrfError(f"{layer.name} has chunks of {page.cols} x {page.rows}, the pages of an MRF need {MIN_PAGE}")
+    size = _full_size(layer, tms, matrix)
+    if tms.identifier == layer.native_set.identifier:
+        bounds = layer.dataset.grid.bounds
+    else:
+        east = matrix.origin_x + size.cols * matrix.cell_width
+        bounds = Bounds(matrix.origin_x, matrix.origin_y - size.rows * matrix.cell_height, east, matrix.origin_y)
+    colours = [(red, green, blue, alpha) for red, green, blue, alpha in padded_palette(palette.rgba).tolist()]
+    return MrfHeader(
+        size,
+        page,
+        Compression.PPNG,
+        # The overviews of a single page are none, and some readers stumble over being told about them.
+        has_overviews=size.rows > page.rows or size.cols > page.cols,
+        nodata=(0.0,),
+        palette=tuple(colours),
+        bounds=bounds,
+        projection=_well_known_text(tms.crs),
+    )
+
+
+def _well_known_text(crs: str) -> str:
+    """Return the CRS as OnEarth's files name it, in the first version of WKT, or as it is where that cannot be."""
+    try:
+        return str(CRS.from_user_input("EPSG:4326" if crs in GEOGRAPHIC_CODES else crs).to_wkt(WktVersion.WKT1_GDAL))
+    except CRSError:
+        return crs
+
+
+def _level_matrix(tms: TileMatrixSet, finest: int, level: MrfLevel) -> TileMatrix:
+    """Return what a level shows: a matrix of the set, and past its coarsest one that goes on halving."""
+    base = tms.matrices[finest]
+    width, height = base.cell_width * (1 << level.number), base.cell_height * (1 << level.number)
+    if level.number > finest:
+        name, scale = f"-{level.number - finest}", base.scale_denominator * (1 << level.number)
+        return replace(
+            base,
+            identifier=name,
+            cell_width=width,
+            cell_height=height,
+            matrix_width=level.pages.cols,
+            matrix_height=level.pages.rows,
+            scale_denominator=scale,
+        )
+    matrix = tms.matrices[finest - level.number]
+    fits = (
+        math.isclose(matrix.cell_width, width, rel_tol=1e-9)
+        and math.isclose(matrix.cell_height, height, rel_tol=1e-9)
+        and (matrix.tile_width, matrix.tile_height) == (base.tile_width, base.tile_height)
+        and (matrix.origin_x, matrix.origin_y) == (base.origin_x, base.origin_y)
+        and (matrix.matrix_height, matrix.matrix_width) == (level.pages.rows, level.pages.cols)
+    )
+    if not fits:
+        raise MrfError(f"TileMatrixSet {tms.identifier} does not halve from matrix to matrix, as an MRF's levels do")
+    return matrix
+
+
+def _notes(
+    layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix, leading: tuple[int, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Return all that decides the pages: an export goes on, and the service serves from it, where these agree."""
+    return (
+        ("layer", layer.name),
+        ("generation", layer.dataset.generation),
+        ("index", " ".join(map(str, leading))),
+        ("style", style.name),
+        ("palette", style.palette.key),
+        ("tms", tms.identifier),
+        ("matrix", matrix.identifier),
+        ("renderer", str(RENDERER_VERSION)),
+    )

@@ -1,0 +1,119 @@
+"""What is to be rendered: a frozen, picklable value that says all of a block of tiles and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.errors import InvalidParameterError
+from lazytile.pyramid.image import ImageFormat
+from lazytile.pyramid.resample import Resampling
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lazytile.colormaps.palette import Palette
+    from lazytile.pyramid.expression import Expression
+    from lazytile.pyramid.filters import Filter
+    from lazytile.pyramid.plan import TileBlock
+    from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
+
+RENDERER_VERSION = 1
+"""Part of every key: raised whenever the same request would give other bytes."""
+WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One variable as the brightness of one colour."""
+
+    variable: str
+    minimum: float
+    """Value, in the variable's units, that is dark."""
+    maximum: float
+    """Value that is bright; below ``minimum`` for an inverted channel."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.minimum) and math.isfinite(self.maximum)) or self.minimum == self.maximum:
+            raise InvalidParameterError(
+                "rescale", f"a colour needs two different finite values, got {self.minimum},{self.maximum}"
+            )
+
+    def brightness(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return 0 to 255 for values of any shape, NaN for NaN."""
+        return np.clip((values - self.minimum) / (self.maximum - self.minimum), 0.0, 1.0) * 255.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rgb:
+    """Three variables of a dataset as one picture."""
+
+    red: Channel
+    green: Channel
+    blue: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class RenderTask:
+    """A block of tiles of one layer in one style: what to compute, where its data is, and nothing else."""
+
+    store: str
+    """Folder of the store, as the process that renders sees it."""
+    dataset: str
+    generation: str
+    variable: str
+    leading: tuple[int, ...]
+    """Index along each dimension before rows and columns."""
+    tms: TileMatrixSet
+    matrix: TileMatrix
+    block: TileBlock
+    palette: Palette
+    image_format: ImageFormat = ImageFormat.PNG
+    background: tuple[int, int, int] = WHITE
+    """Seen through transparent colours in formats without alpha."""
+    resampling: Resampling = Resampling.NEAREST
+    expression: Expression | None = None
+    """Computed instead of ``variable`` where there is one."""
+    filter: Filter | None = None
+    rgb: Rgb | None = None
+    """Shown instead of ``variable`` in ``palette`` where there is one."""
+    chunk_cache_bytes: int = 64 << 20
+    value_cache_bytes: int = 32 << 20
+
+    def value_key(self, variable: str) -> tuple[object, ...]:
+        """Return what decides the values of a variable (or of the expression), before any colour."""
+        place = (self.tms.identifier, self.matrix, self.block)
+        how = (self.resampling, self.expression, self.filter)
+        return (self.store, self.dataset, self.generation, variable, self.leading, place, how)
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides the bytes: equal tasks are computed once on a cluster."""
+        return self.tile_key(self.block)
+
+    def tile_key(self, block: TileBlock) -> str:
+        """Return the key of another block (a single tile, say) of the same layer, style and matrix.
+
+        64 hexadecimal digits: the key of the tile caches and, quoted, the ETag.
+        """
+        parts = (
+            RENDERER_VERSION,
+            self.dataset,
+            self.generation,
+            self.variable,
+            self.leading,
+            self.tms.identifier,
+            self.matrix,
+            block,
+            self.resampling.value,
+            self.expression,
+            self.filter,
+            self.rgb or self.palette.key,
+            self.image_format.mime,
+            self.background if self.image_format is ImageFormat.JPEG else None,
+        )
+        return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -1,0 +1,180 @@
+"""Value tiles: what the pixels of a block of tiles show, before any colour.
+
+The nearest cell keeps the variable's codes, still packed; other methods blend decoded values. A value tile is what
+restyling, filters, expressions and data tiles start from, so it is kept in memory for a while: a second style
+of the same pixels touches neither the store nor the map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.cells import AxisPlan, MeshPlan, Plan
+from lazytile.pyramid.packing import Packing
+from lazytile.pyramid.resample import Resampling, Taps, blend_axes, blend_stack, mode_stack, taps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.dataset import Variable
+    from lazytile.pyramid.grid import Grid, Shape
+    from lazytile.pyramid.plan import Location
+    from lazytile.pyramid.store import StoredDataset
+
+VALUES = Packing("float64")
+"""The packing of blended tiles: physical values, NaN where there is no data."""
+_STRIP_CELLS = 1 << 21
+"""A mesh is blended in strips of rows that need no more cells than this at a time (16 MiB an array)."""
+_WINDOW_CELLS = 1 << 22
+"""The largest rectangle of cells that is read to be indexed freely (32 MiB decoded)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueTile:
+    """The codes of a block of tiles."""
+
+    codes: NDArray[Any]
+    """Shape (height, width); anything where ``outside``."""
+    packing: Packing
+    outside: NDArray[np.bool_] | None
+    """Shape (height, width): pixels that show no cell. None where every pixel shows one."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.codes.nbytes + (0 if self.outside is None else self.outside.nbytes)
+
+    def decode(self) -> NDArray[np.float64]:
+        """Physical values, shape (height, width), NaN where there is no data."""
+        values = self.packing.decode(self.codes)
+        if self.outside is not None:
+            values[self.outside] = np.nan
+        return values
+
+
+def read_values(
+    stored: StoredDataset, variable: Variable, leading: tuple[int, ...], location: Location, method: Resampling
+) -> ValueTile:
+    """Read the cells that a block of tiles shows and resample them."""
+
+    def read(plan: Plan) -> ValueTile:
+        return _read_cells(stored, variable, leading, plan)
+
+    if method is Resampling.NEAREST:
+        return read(location.nearest())
+    grid = stored.description.grid
+    shape = grid.coarsen(location.level).shape
+    wraps = grid.is_full_circle
+    if location.is_mesh:
+        values = _blend_mesh(read, grid, location, method)
+    else:
+        rows = taps(method, location.y, _footprint(location.y, None), shape.rows, wraps=False)
+        cols = taps(method, location.x, _footprint(location.x, shape.cols if wraps else None), shape.cols, wraps=wraps)
+        values = _blend_axes(read, location.level, rows, cols, shape=shape, method=method)
+    return ValueTile(values, VALUES, None)
+
+
+def _read_cells(stored: StoredDataset, variable: Variable, leading: tuple[int, ...], plan: Plan) -> ValueTile:
+    codes = np.zeros(plan.shape, variable.packing.dtype)
+    for part in plan.parts(stored.description.chunk):
+        chunk = stored.chunk(plan.level, variable.name, leading, part.chunk_row, part.chunk_col)
+        part.scatter(codes, part.gather(chunk))
+    return ValueTile(codes, variable.packing, plan.outside())
+
+
+def _footprint(position: NDArray[np.float64], circle: int | None) -> NDArray[np.float64]:
+    """Cells that each pixel of an axis covers: the distance to its neighbours' centres."""
+    if position.size < 2:
+        return np.ones_like(position)
+    step = np.diff(position)
+    if circle is not None:
+        step = step - circle * np.round(step / circle)
+    step = np.abs(step)
+    known = np.isfinite(step)
+    step = np.where(known, step, step[known].mean() if known.any() else 1.0)
+    return np.concatenate((step[:1], (step[:-1] + step[1:]) / 2, step[-1:]))
+
+
+def _blend_axes(
+    read: Callable[[Plan], ValueTile], level: int, rows: Taps, cols: Taps, *, shape: Shape, method: Resampling
+) -> NDArray[np.float64]:
+    wanted_rows, rows = _compact(rows, shape.rows)
+    wanted_cols, cols = _compact(cols, shape.cols)
+    if wanted_rows.size == 0 or wanted_cols.size == 0:
+        return np.full((rows.index.shape[0], cols.index.shape[0]), np.nan)
+    window = read(AxisPlan(level, wanted_rows, wanted_cols)).decode()
+    if method is not Resampling.MODE:
+        return blend_axes(window, rows, cols)
+    pairs = [(i, j) for i in range(rows.index.shape[1]) for j in range(cols.index.shape[1])]
+    values = np.stack([window[rows.index[:, i]][:, cols.index[:, j]] for i, j in pairs])
+    weights = np.stack([rows.weight[:, i, None] * cols.weight[:, j] for i, j in pairs])
+    return mode_stack(values, weights)
+
+
+def _compact(axis: Taps, cells: int) -> tuple[NDArray[np.int64], Taps]:
+    """Return the cells that taps use, ascending, and the taps as positions among them."""
+    used = np.zeros(cells + 1, np.bool_)
+    used[axis.index] = True  # -1 marks the spare last one
+    used[-1] = False
+    position: NDArray[np.int64] = np.cumsum(used) - 1
+    return np.flatnonzero(used), Taps(np.where(axis.index >= 0, position[axis.index], 0), axis.weight)
+
+
+def _blend_mesh(
+    read: Callable[[Plan], ValueTile], grid: Grid, location: Location, method: Resampling
+) -> NDArray[np.float64]:
+    shape, wraps = grid.coarsen(location.level).shape, grid.is_full_circle
+    circle = shape.cols if wraps else None
+    rows = taps(method, location.y, _mesh_footprint(location.y, None), shape.rows, wraps=False)
+    cols = taps(method, location.x, _mesh_footprint(location.x, circle), shape.cols, wraps=wraps)
+    combine = mode_stack if method is Resampling.MODE else blend_stack
+    pairs = [(i, j) for i in range(rows.index.shape[-1]) for j in range(cols.index.shape[-1])]
+    height, width = location.x.shape
+    strip = max(1, _STRIP_CELLS // (len(pairs) * width))
+    out = np.empty((height, width))
+    for top in range(0, height, strip):
+        part = np.s_[top : top + strip]
+        values = _mesh_values(read, location.level, _part(rows, part), _part(cols, part), shape)
+        weights = np.stack([rows.weight[part][..., i] * cols.weight[part][..., j] for i, j in pairs])
+        out[part] = combine(values, weights)
+    return out
+
+
+def _part(axis: Taps, part: slice) -> Taps:
+    return Taps(axis.index[part], axis.weight[part])
+
+
+def _mesh_values(
+    read: Callable[[Plan], ValueTile], level: int, rows: Taps, cols: Taps, shape: Shape
+) -> NDArray[np.float64]:
+    """Values of every pair of taps: shape (row taps * col taps, height, width), float64."""
+    pairs = [(i, j) for i in range(rows.index.shape[-1]) for j in range(cols.index.shape[-1])]
+    wanted_rows, row_taps = _compact(rows, shape.rows)
+    wanted_cols, col_taps = _compact(cols, shape.cols)
+    if wanted_rows.size == 0 or wanted_cols.size == 0:
+        return np.full((len(pairs), *rows.index.shape[:2]), np.nan)
+    if wanted_rows.size * wanted_cols.size <= _WINDOW_CELLS:
+        window = read(AxisPlan(level, wanted_rows, wanted_cols)).decode()
+        return np.stack([window[row_taps.index[..., i], col_taps.index[..., j]] for i, j in pairs])
+    # Round a pole the pixels' columns are far apart: only the chunks that hold a wanted cell are read.
+    plans = (MeshPlan(level, rows.index[..., i], cols.index[..., j]) for i, j in pairs)
+    return np.stack([read(plan).decode() for plan in plans])
+
+
+def _mesh_footprint(position: NDArray[np.float64], circle: int | None) -> NDArray[np.float64]:
+    """Cells that each pixel covers along an axis of the grid, from its neighbours to the right and below."""
+    total = np.zeros_like(position)
+    for axis in (0, 1):
+        if position.shape[axis] < 2:
+            continue
+        step = np.diff(position, axis=axis)
+        if circle is not None:
+            step = step - circle * np.round(step / circle)
+        step = np.concatenate((step, step[-1:] if axis == 0 else step[:, -1:]), axis=axis)
+        total += np.abs(np.where(np.isfinite(step), step, 0.0))
+    return np.where(total > 0, total, 1.0)

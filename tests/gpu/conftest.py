@@ -1,0 +1,89 @@
+"""Four kinds of arrays for code that takes its array module from its arrays.
+
+``numpy`` is the reference. ``shaped`` is NumPy that offers only CuPy's names. ``strict`` lives on a second device
+of array-api-strict, where mixing in a host array is an error, and only the standard's functions exist. ``cupy`` needs
+a GPU that works. Each skips with its reason; with LAZYTILE_REQUIRE_GPU=1 a run without a GPU fails instead.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lazytile.pyramid import backend, packing
+from tests.gpu.cupy_shape import CupyShape
+
+KINDS = ("numpy", "shaped", "strict", "cupy")
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """How to make arrays of one kind, and to read them back."""
+
+    kind: str
+    xp: Any
+    device: Any = None
+
+    def make(self, values):
+        """Return a NumPy array's values as an array of this kind."""
+        if self.kind == "strict":
+            return self.xp.asarray(values, device=self.device)
+        return self.xp.asarray(values)
+
+    def read(self, array):
+        """Return a NumPy array of an array's values; fails for an array of another kind."""
+        if self.kind == "strict":
+            assert array.device == self.device, "an array was made on the host"
+            return np.asarray(array.to_device(self.xp.Device("CPU_DEVICE")))
+        if self.kind == "cupy":
+            assert isinstance(array, self.xp.ndarray), "an array was made on the host"
+            return backend.to_host(array)
+        assert isinstance(array, np.ndarray)
+        return array
+
+
+def working_gpu():
+    """Return why no GPU works, or an empty text. Makes a CUDA context where one does."""
+    try:
+        backend.probe_device()
+    except Exception as error:  # noqa: BLE001 - import errors, driver errors, compiler errors
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+@pytest.fixture(scope="session")
+def gpu():
+    """Skip where no GPU works, or fail where the run must not do without."""
+    reason = working_gpu()
+    if reason and os.environ.get("LAZYTILE_REQUIRE_GPU") == "1":
+        pytest.fail(f"no GPU works: {reason}")
+    if reason:
+        pytest.skip(f"no GPU works: {reason}")
+
+
+USERS = (packing,)
+"""The modules that ask ``array_module``: for ``shaped`` arrays, which are NumPy's, they are told the shape."""
+
+
+@pytest.fixture(params=KINDS)
+def arrays(request, monkeypatch):
+    """Arrays of each kind in turn; ``array_module`` answers with the module to use for them."""
+    match request.param:
+        case "numpy":
+            return Arrays("numpy", np)
+        case "shaped":
+            cupy = pytest.importorskip("cupy", reason="CuPy is not installed: make gpu-check")
+            shape = CupyShape(np, cupy)
+            for module in USERS:
+                monkeypatch.setattr(module, "array_module", lambda _: shape)
+            return Arrays("shaped", shape)
+        case "strict":
+            strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed: make gpu-check")
+            return Arrays("strict", strict, strict.Device("device1"))
+        case _:
+            request.getfixturevalue("gpu")
+            import cupy
+
+            return Arrays("cupy", cupy)

@@ -1,0 +1,57 @@
+"""Data tiles: what other programs read back is what went in."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from lazytile.pyramid.datatile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
+from lazytile.pyramid.errors import InvalidParameterError
+from lazytile.pyramid.grid import Bounds
+
+
+@pytest.fixture
+def values():
+    field = np.random.default_rng(1).normal(285, 10, (40, 64))
+    field[:3] = np.nan
+    return field
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:3413"])
+def test_geotiff(values, crs):
+    bounds = Bounds(-10.0, 20.0, 30.0, 45.0)
+    with rasterio.MemoryFile(encode_geotiff(values, bounds, crs)) as memory, memory.open() as dataset:
+        assert dataset.crs.to_string() == crs
+        assert tuple(dataset.bounds) == (-10.0, 20.0, 30.0, 45.0)
+        assert np.isnan(dataset.nodata)
+        assert dataset.dtypes == ("float32",)
+        np.testing.assert_array_equal(dataset.read(1), values.astype(np.float32))
+
+
+def test_npy(values):
+    np.testing.assert_array_equal(np.load(io.BytesIO(encode_npy(values)), allow_pickle=False), values.astype("f4"))
+
+
+def test_terrain(values):
+    pixels = np.asarray(Image.open(io.BytesIO(encode_terrain(values)))).astype(np.int64)
+    heights = -10000 + (pixels[..., 0] * 65536 + pixels[..., 1] * 256 + pixels[..., 2]) * 0.1
+    np.testing.assert_allclose(heights[3:], values[3:], atol=0.0501)
+    assert (pixels[3:, :, 3] == 255).all()
+    assert (pixels[:3] == 0).all()
+
+
+def test_lerc(values):
+    lerc = pytest.importorskip("lerc", reason="the optional LERC library is not installed")
+    failed, decoded, mask = lerc.decode(encode_lerc(values))[:3]
+    assert failed == 0
+    np.testing.assert_array_equal(np.asarray(mask, bool), np.isfinite(values))
+    np.testing.assert_array_equal(decoded[3:], values[3:].astype("f4"))
+
+
+def test_lerc_without_the_library_is_a_clear_refusal(values, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lerc", None)
+    with pytest.raises(InvalidParameterError, match=r"lazytile\[lerc\]"):
+        encode_lerc(values)

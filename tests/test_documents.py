@@ -1,0 +1,48 @@
+"""The documents name what is there: settings, dependencies, make targets, files."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lazytile.service.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def dependencies() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    return {re.match(r"[A-Za-z0-9_.-]+", one)[0] for one in listed} - {"lazytile"}
+
+
+@pytest.mark.parametrize("setting", sorted(Settings.model_fields))
+def test_every_setting_is_in_the_readme(setting):
+    assert f"`{setting}`" in README
+
+
+def test_the_readme_names_no_setting_that_is_not_there():
+    table = README.split("### Settings")[1].split("## Limits")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("package", sorted(dependencies()))
+def test_every_dependency_has_its_reason(package):
+    table = CONTRIBUTING.split("## Dependencies")[1]
+    name = re.sub(r"-cuda\d+x$", "", package)
+    assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", table), package
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ".ci/run"])
+def test_make_targets_and_files_that_documents_name_are_there(document):
+    text = (ROOT / document).read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    assert [path for path in linked if not (ROOT / path).exists()] == []
