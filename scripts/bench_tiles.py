@@ -162,7 +162,7 @@ class Server:
 @contextmanager
 def serving(store: Path, *options: str) -> Iterator[Server]:
     """Run a server on a free port of the loopback interface."""
-    command = [sys.executable, "-m", "lazytile.service.cli", "serve", "--store", str(store), "--port", "0", *options]
+    command = [sys.executable, "-m", "lazytile.service", "serve", "--store", str(store), "--port", "0", *options]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )

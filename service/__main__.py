@@ -1,0 +1,10 @@
+"""``python -m lazytile.service`` is the command ``lazytile``."""
+
+from __future__ import annotations
+
+import sys
+
+from lazytile.service.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
