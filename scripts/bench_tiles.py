@@ -53,7 +53,7 @@ Results = dict[tuple[str, int], tuple[float, float]]
 SECONDS = 5
 _LUA = """
 local reqs, i = {}, 0
-for line in io.lines("%s") do reqs[#reqs + 1] = wrk.format("GET", line) end
+function init(args) for line in io.lines("%s") do reqs[#reqs + 1] = wrk.format("GET", line) end end
 function request() i = i %% #reqs + 1; return reqs[i] end
 function done(s, l, r)
   io.write(string.format("RESULT %%.1f %%.3f %%.3f %%d %%d\\n", s.requests / s.duration * 1e6, l:percentile(50) / 1e3,
