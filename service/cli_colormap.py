@@ -60,7 +60,7 @@ def show(
 def list_names(*, folder: Folder = None, as_json: AsJson = False) -> None:
     """Print the colormaps that are on this machine."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     catalog = _catalog(folder)
     rows = [_row(catalog, name) for name in catalog.names()]
@@ -68,7 +68,7 @@ def list_names(*, folder: Folder = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
     columns = ("name", "title", "units", "entries", "from")
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(Column(columns[0], no_wrap=True), *columns[1:], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
     Console().print(table)
