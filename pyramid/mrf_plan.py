@@ -18,10 +18,11 @@ from lazytile.pyramid.image import padded_palette
 from lazytile.pyramid.layer import NATIVE
 from lazytile.pyramid.mapping import keeps_axes_apart
 from lazytile.pyramid.mrf import Compression, MrfHeader
+from lazytile.pyramid.mrf_effort import Effort
 from lazytile.pyramid.mrf_name import file_stems
 from lazytile.pyramid.plan import TileBlock, locate
 from lazytile.pyramid.task import RENDERER_VERSION, RenderTask
-from lazytile.pyramid.tms import metres_per_unit
+from lazytile.pyramid.tms import metres_per_unit, native_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ EDGE_TOLERANCE = 1e-6
 """Pixels: the globe is so many of them wide, up to rounding."""
 JOB_PIXELS = 64 * 256 * 256
 """Of the pages that one task makes: some 50 ms of work, so that what Dask spends on a task does not show."""
+MAX_PAGE = 4096
 MIN_PAGE = 64
 """Pixels: of a smaller page the palette alone has more bytes than GDAL takes for sane."""
 
@@ -63,6 +65,9 @@ class MrfPlan:
     """What each level shows, full resolution first."""
     task: RenderTask
     """The pattern of every task: only matrix and block differ."""
+    effort: Effort
+    shares_pages: bool
+    """Whether equal pages are stored once."""
 
     def runs(self, first: int = 0) -> Iterator[PageRun]:
         """Yield what makes every page from record ``first`` on, in the order of the index."""
@@ -108,16 +113,21 @@ def plan_mrfs(
     *,
     tms: str = NATIVE,
     finest: str | None = None,
+    page: int | None = None,
     select: Mapping[str, Sequence[str]] | None = None,
+    effort: Effort = Effort.SERVED,
+    share_pages: bool = False,
 ) -> list[MrfPlan]:
     """Plan the MRFs of a layer in one style, one for each step of its dimensions.
 
     ``tms``: ``native`` for the data's own grid (a page is a chunk, a pixel a cell), or a registered set. ``finest``:
     its matrix that full resolution shows; else its last one, and of a set that goes on far beyond any data the first
-    as fine as the data. ``select``: labels wanted, by dimension. Raises ``MrfError`` and ``RequestError`` for what
+    as fine as the data. ``page``: pixels along a side of a page of the native grid, the chunk's without it; a
+    registered set has its tiles. ``select``: labels wanted, by dimension. ``effort``: how hard pages are compressed.
+    ``share_pages``: store equal pages once. Raises ``MrfError`` and ``RequestError`` for what
     the layer does not have.
     """
-    chosen = layer.tile_matrix_set(tms)
+    chosen = _paged(layer, layer.tile_matrix_set(tms), page)
     position = _finest(chosen, layer, finest)
     header = _header(layer, style, chosen, chosen.matrices[position])
     matrices = tuple(_level_matrix(chosen, position, level) for level in header.levels)
@@ -135,8 +145,23 @@ def plan_mrfs(
             style.palette,
         )
         notes = _notes(layer, style, chosen, matrices[0], leading)
-        plans.append(MrfPlan(folder / f"{stem}.mrf", replace(header, notes=notes), layer, matrices, task))
+        notes += (("encoder", effort.encoder), ("shared", str(share_pages).lower()))
+        own = replace(header, notes=notes)
+        plans.append(MrfPlan(folder / f"{stem}.mrf", own, layer, matrices, task, effort, share_pages))
     return plans
+
+
+def _paged(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMatrixSet:
+    """Return the set with tiles of the size asked for."""
+    tile = tms.matrices[-1]
+    if page is None or (page, page) == (tile.tile_width, tile.tile_height):
+        return tms
+    if tms.identifier != layer.native_set.identifier:
+        raise MrfError(f"the tiles of {tms.identifier} have {tile.tile_width} pixels, only native takes other pages")
+    if page % 2 or not MIN_PAGE <= page <= MAX_PAGE:
+        raise MrfError(f"pages of {page} pixels cannot be, an even number from {MIN_PAGE} to {MAX_PAGE} can")
+    dataset = layer.dataset
+    return native_set(dataset.name, dataset.grid, dataset.levels, Shape(page, page))
 
 
 def _finest(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
