@@ -15,9 +15,10 @@ from lazytile.pyramid.grid import Grid, RegularAxis, Shape
 from lazytile.pyramid.mrf_export import export_mrf
 from lazytile.pyramid.packing import Packing
 from lazytile.pyramid.plan import TileBlock
-from lazytile.pyramid.render import RenderTask, render, render_index
+from lazytile.pyramid.render import render, render_index
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Style
+from lazytile.pyramid.task import RenderTask
 
 if TYPE_CHECKING:
     from pathlib import Path
