@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 try:
-    from deflate import zlib_compress as _compress
+    from deflate import zlib_compress
 
     LIBRARY = "libdeflate"
-except ImportError:  # no wheel for this platform: the same pictures, some 3 times slower
 
     def _compress(data: Any, level: int) -> bytes:
-        return zlib.compress(data, min(level, 9))
-
+        return bytes(zlib_compress(data, level))
+except ImportError:  # no wheel for this platform: the same pictures, some 3 times slower
     LIBRARY = "zlib"
+
+    def _compress(data: Any, level: int) -> bytes:
+        return zlib.compress(data, level)
 
 
 class Effort(Enum):
@@ -47,7 +49,7 @@ class Effort(Enum):
         if self is Effort.SERVED:
             return deflate_fast
         level = _LEVELS[self]
-        return lambda rows: bytes(_compress(memoryview(rows).cast("B"), level))
+        return lambda rows: _compress(memoryview(rows).cast("B"), level)
 
 
 _LEVELS = {Effort.FAST: 2, Effort.DEFAULT: 6, Effort.SMALL: 7}
