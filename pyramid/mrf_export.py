@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.image import encode_png8
+from lazytile.pyramid.mrf import Compression
 from lazytile.pyramid.mrf_effort import Effort
+from lazytile.pyramid.mrf_encode import DEFAULT_QUALITY, PageFormat
 from lazytile.pyramid.mrf_plan import plan_mrfs
 from lazytile.pyramid.mrf_read import MrfReader
 from lazytile.pyramid.mrf_write import MrfWriter
-from lazytile.pyramid.render import render_index
+from lazytile.pyramid.render import render_codes, render_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -83,7 +84,9 @@ class PageJob:
     number: int
     """Of the job within its window."""
     task: RenderTask
-    effort: Effort
+    page_format: PageFormat
+    fill_code: float | None
+    """What a page of codes holds where there is no data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ def export_mrf(
     finest: str | None = None,
     page: int | None = None,
     select: Mapping[str, Sequence[str]] | None = None,
+    compression: Compression = Compression.PPNG,
+    quality: int = DEFAULT_QUALITY,
     effort: Effort = Effort.SERVED,
     share_pages: bool = False,
     progress: Callable[[MrfProgress], None] | None = None,
@@ -124,6 +129,8 @@ def export_mrf(
         finest=finest,
         page=page,
         select=select,
+        compression=compression,
+        quality=quality,
         effort=effort,
         share_pages=share_pages,
     )
@@ -137,13 +144,17 @@ def export_mrf(
 
 def render_pages(job: PageJob) -> PageResult:
     """Make the pages of a job, row by row; None for a page without data. What engines run."""
-    index = render_index(job.task)
-    matrix, deflate = job.task.matrix, job.effort.deflate
-    pages: list[bytes | None] = []
-    for top in range(0, index.shape[0], matrix.tile_height):
-        for left in range(0, index.shape[1], matrix.tile_width):
-            page = index[top : top + matrix.tile_height, left : left + matrix.tile_width]
-            pages.append(encode_png8(page, job.task.palette.rgba, deflate) if page.any() else None)
+    page_format, palette = job.page_format, job.task.palette
+    block = render_index(job.task) if page_format.is_picture else render_codes(job.task)
+    height, width = job.task.matrix.tile_height, job.task.matrix.tile_width
+    pages = []
+    for top in range(0, block.shape[0], height):
+        for left in range(0, block.shape[1], width):
+            page = block[top : top + height, left : left + width]
+            if page_format.is_picture:
+                pages.append(page_format.encode_picture(page, palette.rgba))
+            else:
+                pages.append(page_format.encode_codes(page, job.fill_code))
     return PageResult(job.number, tuple(pages))
 
 
@@ -198,9 +209,14 @@ def _write(plan: MrfPlan, engine: BulkEngine, tally: _Tally) -> MrfSummary:
 def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[bytes | None, ...]]:
     """Yield the pages of every run from record ``first`` on, in order; jobs come back from the engine in any order."""
     runs = plan.runs(first)
+    fill = plan.layer.variable.packing.fill_code
     window = WINDOW_JOBS_A_WORKER * engine.capacity
     while batch := list(itertools.islice(runs, window)):
-        jobs = [PageJob(number, run.task, plan.effort) for number, run in enumerate(batch) if run.task is not None]
+        jobs = [
+            PageJob(number, run.task, plan.page_format, fill)
+            for number, run in enumerate(batch)
+            if run.task is not None
+        ]
         results = engine.map(render_pages, jobs, label="mrf_pages")
         try:
             yield from _in_order(batch, results)
