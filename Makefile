@@ -9,7 +9,7 @@ ENGINE ?= auto
 LAYER ?= sst
 ZOOM ?= 0-4
 MRF ?= mrf
-URL ?= http://$(HOST):$(PORT)/
+URL ?= http://$(HOST):$(PORT)/\#layer=sst
 PYTEST_ARGS ?=
 
 VENV := .venv
@@ -92,7 +92,6 @@ check: $(VENV)/.installed ## Lint, format check, strict types, direction of impo
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy scripts/*.py
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
 format: $(VENV)/.installed ## Format the code and mend what the linter can mend

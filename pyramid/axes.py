@@ -111,10 +111,10 @@ def _regular(
         )
     # Only rounding is cleaned away. Centres further off than that are as the producer wants them.
     slack = max(noise, _MIN_SLACK_CELLS * abs(step), off * abs(step) if off <= _MAX_SLACK_CELLS else 0.0)
-    cell = _clean_step(count, float(step), slack, circle=circle)
+    cell = _clean_step(count, float(step), (noise, slack), circle=circle)
     # The middle splits what rounding is left between both ends.
     middle = float(values[0] + values[-1]) / 2
-    edge = _clean_edge(middle - cell * count / 2, cell, slack)
+    edge = _clean_edge(middle - cell * count / 2, cell, (noise, slack))
     return RegularAxis(edge, cell, count), bool(step < 0)
 
 
@@ -127,32 +127,31 @@ def _single(name: str, bounds: NDArray[Any] | None) -> RegularAxis:
     return RegularAxis(low, high - low, 1)
 
 
-def _clean_step(count: int, step: float, slack: float, *, circle: bool) -> float:
-    """Return the roundest step that puts every centre within ``slack`` of where the file has it."""
+def _clean_step(count: int, step: float, slacks: tuple[float, ...], *, circle: bool) -> float:
+    """Return the roundest step that puts every centre within the first slack that allows one."""
     size, sign = abs(step), math.copysign(1.0, step)
     whole = round(FULL_CIRCLE / size)
     if circle and count >= whole and abs(size * whole - FULL_CIRCLE) <= TOLERANCE_CELLS * size:
         return sign * FULL_CIRCLE / whole
-    allowed = 2 * slack / (count - 1)
     simple = float(Fraction(size).limit_denominator(_MAX_DENOMINATOR))
-    for candidate in (
-        *(round(size, n) for n in range(_SHORT_DECIMALS)),
-        simple,
-        *(round(size, n) for n in range(_SHORT_DECIMALS, _MAX_DECIMALS)),
-    ):
-        if candidate > 0 and abs(candidate - size) <= allowed:
-            return sign * candidate
+    short = [round(size, decimals) for decimals in range(_SHORT_DECIMALS)]
+    long = [round(size, decimals) for decimals in range(_SHORT_DECIMALS, _MAX_DECIMALS)]
+    for slack in slacks:
+        for candidate in (*short, simple, *long):
+            if candidate > 0 and abs(candidate - size) <= 2 * slack / (count - 1):
+                return sign * candidate
     return step
 
 
-def _clean_edge(edge: float, cell: float, slack: float) -> float:
-    """Return the roundest edge within ``slack``: a multiple of half a cell, else a short decimal."""
+def _clean_edge(edge: float, cell: float, slacks: tuple[float, ...]) -> float:
+    """Return the roundest edge within the first slack that allows one: a multiple of half a cell, a short decimal."""
     halves = round(edge / (cell / 2)) * (cell / 2)
-    if abs(halves - edge) <= slack:
-        # Steps such as 0.01 are not exact in binary, and neither is their multiple: -179.995, not -179.99500000000003.
-        short = round(halves, _MAX_DECIMALS)
-        return (short if abs(short - halves) <= 1e-12 * max(abs(halves), 1.0) else halves) + 0.0
-    for decimals in range(_SHORT_DECIMALS):
-        if abs(round(edge, decimals) - edge) <= slack:
-            return round(edge, decimals) + 0.0
+    for slack in slacks:
+        if abs(halves - edge) <= slack:
+            # Steps such as 0.01 are not exact in binary, and neither is their multiple: -179.995, not -179.995000...03.
+            short = round(halves, _MAX_DECIMALS)
+            return (short if abs(short - halves) <= 1e-12 * max(abs(halves), 1.0) else halves) + 0.0
+        for decimals in range(_SHORT_DECIMALS):
+            if abs(round(edge, decimals) - edge) <= slack:
+                return round(edge, decimals) + 0.0
     return edge

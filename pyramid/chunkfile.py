@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-COMPRESSOR: Literal["zstd"] = "zstd"
-COMPRESSION_LEVEL = 3
+COMPRESSOR: Literal["lz4"] = "lz4"
+COMPRESSION_LEVEL = 5
+"""With shuffle, LZ4 packs 16-bit fields 15 to 20 % less tightly than Zstandard level 3, in an eighth of the time, and
+unpacks them several times faster: on one processor that is the better half of a conversion and of a cold tile."""
 
 
 def codec(dtype: np.dtype[Any]) -> BloscCodec:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.netcdf3 import needed_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,12 +93,25 @@ def engine_of(path: Path) -> str:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     if not magic:
         raise SourceError(f"{path} is empty (0 bytes)")
+    if magic[:4] in _NETCDF3_MAGICS:
+        _check_length(path)
     if magic == _HDF5_MAGIC or magic[:4] in _NETCDF3_MAGICS:
         return NETCDF
     for start, what in _OTHER_MAGICS.items():
         if magic.startswith(start):
             raise SourceError(f"{path} is {what}; {ALLOWED}")
     raise SourceError(f"{path} is of no known format (it starts with {magic!r}); {ALLOWED}")
+
+
+def _check_length(path: Path) -> None:
+    """Raise ``SourceError`` for a netCDF-3 file that is shorter than its header says."""
+    try:
+        with path.open("rb") as file:
+            needed = needed_bytes(file)
+    except (ValueError, KeyError) as error:
+        raise SourceError(f"{path} cannot be read, it is damaged or cut short: {error}") from error
+    if path.stat().st_size < needed:
+        raise SourceError(f"{path} is cut short: it has {path.stat().st_size} bytes, its header says {needed}")
 
 
 def _groups(path: Path, engine: str) -> Iterator[tuple[str, xr.Dataset]]:

@@ -20,7 +20,7 @@ from lazytile.pyramid.source import Source, open_source
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 def convert(
@@ -83,5 +83,7 @@ def dataset_name(path: str | Path) -> str:
 
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise SourceError(f"a dataset's name has letters, digits, _ and -, 128 at most and no - first; not {name!r}")
+        raise SourceError(
+            f"a dataset's name has letters, digits, _ and -, 128 at most and a letter or digit first; not {name!r}"
+        )
     return name

@@ -7,6 +7,7 @@ A time of a calendar that the world does not use keeps the date that its own cal
 from __future__ import annotations
 
 import re
+import warnings
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,9 @@ def time_labels(values: NDArray[Any], attributes: Mapping[str, Any], name: str) 
     try:
         # A climatology often counts from year 0, which its calendar need not have.
         year_zero = True if _YEAR_ZERO.search(units) else None
-        dates = cftime.num2date(values, units, calendar, only_use_cftime_datetimes=True, has_year_zero=year_zero)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cftime.CFWarning)
+            dates = cftime.num2date(values, units, calendar, only_use_cftime_datetimes=True, has_year_zero=year_zero)
     except (ValueError, OverflowError, TypeError) as error:
         raise SourceError(f"{name} cannot be read as times: {error} (units {units!r}, calendar {calendar})") from error
     dates = np.atleast_1d(dates)

@@ -97,24 +97,21 @@ class _Cut:
 
 
 def _cut(leading: Sequence[int], shape: Shape, item_bytes: int, chunks: Sequence[int], chunk_cells: int) -> _Cut:
-    width = _covering(shape.cols, chunk_cells)
     height = _covering(shape.rows, chunk_cells)
     steps = tuple(min(size, max(1, chunk)) for size, chunk in zip(leading, chunks, strict=False))
-    planes = _product(steps)
-    smallest = 4 * chunk_cells * chunk_cells * item_bytes
-    if planes * smallest > MAX_BLOCK_BYTES:
+    if _product(steps) * 4 * chunk_cells * chunk_cells * item_bytes > MAX_BLOCK_BYTES:
         # A source chunked through so many steps is read again and again rather than held whole.
-        steps, planes = tuple(1 for _ in leading), 1
-    rows = min(height, max(_PREFERRED_ROWS, _covering(chunks[-2], chunk_cells)))
-    cols = width
-    while rows > 2 * chunk_cells and planes * rows * min(cols, 2 * rows) * item_bytes > MAX_BLOCK_BYTES:
+        steps = tuple(1 for _ in leading)
+    cell_bytes = _product(steps) * item_bytes
+    rows, cols = min(height, max(_PREFERRED_ROWS, _covering(chunks[-2], chunk_cells))), shape.cols
+    while rows > 2 * chunk_cells and rows * min(cols, rows) * cell_bytes > MAX_BLOCK_BYTES:
         rows //= 2
     # Whole rows where they fit: then a source chunk is shared by no more than two blocks, one after the other.
-    while cols > rows and planes * rows * cols * item_bytes > MAX_BLOCK_BYTES:
+    while cols > rows and rows * cols * cell_bytes > MAX_BLOCK_BYTES:
         cols = _covering(-(-cols // 2), chunk_cells)
-    while rows < height and cols >= width and 2 * planes * rows * cols * item_bytes <= TARGET_BLOCK_BYTES:
+    while rows < height and cols >= shape.cols and 2 * rows * cols * cell_bytes <= TARGET_BLOCK_BYTES:
         rows *= 2
-    return _Cut(_batched(leading, steps, min(rows, height) * cols * item_bytes), rows, cols)
+    return _Cut(_batched(leading, steps, min(rows, shape.rows) * min(cols, shape.cols) * item_bytes), rows, cols)
 
 
 def _batched(leading: Sequence[int], steps: Sequence[int], plane_bytes: int) -> tuple[int, ...]:

@@ -8,9 +8,9 @@ number of rows or columns is odd, the last blocks have the two cells or the one 
 - ``mode``: the most frequent code among the cells that hold data; the first of equally
   frequent ones in row-major order.
 - ``nearest``: the first cell in row-major order that holds data.
-- ``min``, ``max``: of the codes that hold data.
+- ``min``, ``max``: of the values that are data.
 
-A block without data gets the packing's fill code.
+A block without data gets the packing's fill code, or its first cell's where the packing has none.
 """
 
 from __future__ import annotations
@@ -69,8 +69,14 @@ def reduce_cells(cells: Cells, packing: Packing, reduction: str) -> NDArray[Any]
     xp = array_module(cells[0])
     valid = _valid(cells, packing)
     with np.errstate(all="ignore"):  # infinities and NaN that hold no data
-        reduced: NDArray[Any] = _KERNELS[reduction](xp, cells, valid, _fill(packing))
+        if packing.scale_factor < 0:
+            reduction = _MIRRORED.get(reduction, reduction)
+        reduced: NDArray[Any] = _KERNELS[reduction](xp, cells, valid, packing.fill_code)
     return reduced
+
+
+_MIRRORED = {"min": "max", "max": "min"}
+"""The least value has the greatest code where the scale is negative."""
 
 
 def _valid(cells: Cells, packing: Packing) -> list[NDArray[np.bool_]] | None:
@@ -96,19 +102,16 @@ def holds_data(codes: NDArray[Any], packing: Packing) -> NDArray[np.bool_]:
     return valid if valid is not None else array_module(codes).ones(codes.shape, bool)
 
 
-def _fill(packing: Packing) -> float | None:
-    """Return a code that is no data; None where there is none."""
-    if packing.fill_code is not None or packing.valid_min is packing.valid_max is None:
-        return packing.fill_code
-    limits = np.iinfo(packing.dtype)
-    return int(limits.min if packing.valid_min is not None else limits.max)
-
-
 def _inside(code: float, packing: Packing) -> bool:
     """Whether the valid range does not rule a code out already."""
     return (packing.valid_min is None or code >= packing.valid_min) and (
         packing.valid_max is None or code <= packing.valid_max
     )
+
+
+def _blank(result: NDArray[Any], where: NDArray[np.bool_], cells: Cells, fill: float | None) -> None:
+    """Make cells no data."""
+    result[where] = cells[0][where] if fill is None else fill
 
 
 def _mean(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, fill: float | None) -> NDArray[Any]:
@@ -129,7 +132,7 @@ def _mean(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, fill: fl
         total += cell * good
         held += good
     result = _halves_to_even(total, count).astype(dtype)
-    result[held == 0] = fill
+    _blank(result, held == 0, cells, fill)
     mixed = xp.nonzero((held > 0) & (held < count))
     if len(mixed[0]):
         few, sums = held[mixed].astype(wide), total[mixed]
@@ -155,7 +158,7 @@ def _mean_wide(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, fil
     """Mean of 64-bit integers: quotients and remainders are summed apart, so that no sum overflows."""
     dtype = cells[0].dtype
     good = valid or [xp.ones(cells[0].shape, bool)] * len(cells)
-    held = sum(each.astype(np.int8) for each in good)
+    held: NDArray[Any] = sum((each.astype(np.int8) for each in good), xp.zeros(cells[0].shape, np.int8))
     result: NDArray[Any] = xp.zeros(cells[0].shape, dtype)
     for count in range(1, len(cells) + 1):
         here = xp.nonzero(held == count)
@@ -175,7 +178,7 @@ def _mean_wide(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, fil
         up = (twice > divisor) | ((twice == divisor) & ((quotient & dtype.type(1)) != 0))
         result[here] = quotient + up.astype(dtype)
     if valid is not None:
-        result[held == 0] = fill
+        _blank(result, held == 0, cells, fill)
     return result
 
 
@@ -187,7 +190,7 @@ def _mean_floats(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, f
         total += xp.where(each, cell, cell.dtype.type(0))
         held += each
     result: NDArray[Any] = (total / xp.maximum(held, 1)).astype(cells[0].dtype)
-    result[held == 0] = fill
+    _blank(result, held == 0, cells, fill)
     return result
 
 
@@ -204,14 +207,15 @@ def _mode(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, fill: fl
         best = xp.where(better, cell, best)
         votes = xp.where(better, mine, votes)
     if valid:
-        best[votes == 0] = fill
+        _blank(best, votes == 0, cells, fill)
     return best
 
 
 def _nearest(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, fill: float | None) -> NDArray[Any]:
     if valid is None:
         return cells[0].copy()
-    result: NDArray[Any] = xp.full(cells[0].shape, fill, cells[0].dtype)
+    result: NDArray[Any] = cells[0].copy()
+    _blank(result, xp.ones(result.shape, bool), cells, fill)
     for cell, good in zip(reversed(cells), reversed(valid), strict=True):
         result = xp.where(good, cell, result)
     return result
@@ -230,7 +234,7 @@ def _extreme(
         result = xp.where(held & good, choose(result, cell), xp.where(good, cell, result))
         held = held | good
     result = result.copy()
-    result[~held] = fill
+    _blank(result, ~held, cells, fill)
     return result
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 RENDERER_VERSION = 1
 """Part of every key: raised whenever the same request would give other bytes."""
 WHITE = (255, 255, 255)
+LOCALITY_TILES = 4
+"""Tiles in a square of so many share most of their chunks, and there are squares enough for every worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,12 @@ class RenderTask:
     """Shown instead of ``variable`` in ``palette`` where there is one."""
     chunk_cache_bytes: int = 64 << 20
     value_cache_bytes: int = 32 << 20
+
+    @property
+    def locality(self) -> str:
+        """Name of what the task reads: tasks of one name find each other's chunks in a worker's memory."""
+        near = (self.block.row // LOCALITY_TILES, self.block.col // LOCALITY_TILES)
+        return repr((self.dataset, self.generation, self.variable, self.leading, self.matrix.identifier, near))
 
     def value_key(self, variable: str) -> tuple[object, ...]:
         """Return what decides the values of a variable (or of the expression), before any colour."""

@@ -49,7 +49,9 @@ async def open_site(settings: Settings) -> Site:
     cache = open_cache(settings)
     options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard)
     try:
-        engine = await open_tile_engine(EngineSpec.parse(settings.engine), render, options)
+        engine = await open_tile_engine(
+            EngineSpec.parse(settings.engine), render, options, locality=lambda task: task.locality
+        )
     except BaseException:
         await cache.close()
         raise

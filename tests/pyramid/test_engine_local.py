@@ -283,5 +283,5 @@ def test_workers_leave_interrupts_to_the_process_in_charge(bulk):
 
 
 def test_workers_that_do_not_start_in_time_are_an_error():
-    with pytest.raises(EngineError, match=r"the workers of engine local, 1 worker process did not start within 0.01 s"):
-        open_bulk_engine(LOCAL, EngineOptions(workers=1, start_timeout_s=0.01))
+    with pytest.raises(EngineError, match=r"the workers of engine local, 1 worker process did not start within 0.2 s"):
+        open_bulk_engine(LOCAL, EngineOptions(workers=1, start_timeout_s=0.2))

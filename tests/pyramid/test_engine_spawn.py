@@ -62,7 +62,7 @@ def test_workers_start_however_the_program_was_started(tmp_path, way):
 
 
 def test_a_script_without_a_guard_is_told(tmp_path):
-    Path(tmp_path, "program.py").write_text(f"{PROGRAM}sys.exit(main())\n")
+    Path(tmp_path, "program.py").write_text(PROGRAM.replace("timeout_s=20", "timeout_s=3") + "sys.exit(main())\n")
     running = start(tmp_path, "program.py")
     out, _ = running.communicate(timeout=60)
     assert running.returncode == 2
