@@ -181,14 +181,19 @@ def _finished(plan: MrfPlan, tally: _Tally) -> MrfSummary | None:
         with MrfReader(plan.path) as mrf:
             if mrf.header != plan.header:
                 return None
-            records = [mrf.record_at(number) for number in range(mrf.header.records)]
+            records = mrf.header.records
+            empty = shared = end = 0
+            for number in range(records):
+                record = mrf.record_at(number)
+                empty += record.is_empty
+                # Pages lie in the order of the index: what is not behind the last one is another's.
+                shared += not record.is_empty and record.offset < end
+                end = max(end, record.offset + record.size)
             data_bytes = mrf.data_bytes
     except MrfError:
         return None
-    tally.add(plan.path, len(records), made=False)
-    empty = sum(record.is_empty for record in records)
-    shared = len(records) - empty - len({record.offset for record in records if not record.is_empty})
-    return MrfSummary(plan.path, len(records), empty, shared, data_bytes, 0.0, was_there=True)
+    tally.add(plan.path, records, made=False)
+    return MrfSummary(plan.path, records, empty, shared, data_bytes, 0.0, was_there=True)
 
 
 def _write(plan: MrfPlan, engine: BulkEngine, tally: _Tally) -> MrfSummary:
