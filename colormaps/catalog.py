@@ -23,6 +23,11 @@ BUNDLED = Path(__file__).resolve().parent
 """The project's own colormaps lie beside this module."""
 
 
+def default_user_folder() -> Path:
+    """Return where a user's own and fetched colormaps are kept unless a setting says otherwise."""
+    return Path.home() / ".config" / "lazytile" / "colormaps"
+
+
 @dataclass(frozen=True, slots=True)
 class ColormapCatalog:
     """Colormaps by name: the user's folder first, then the bundled ones, then names that are computed.

@@ -7,7 +7,8 @@ between, and whether it is right, or at most one bin off, is proved for every va
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,8 @@ class EvenCuts:
     """The last cut; higher values count as this one."""
     is_exact: bool
     """Whether the guess is always right; else it is at most one off, and is compared with the cuts around it."""
+    has_infinite_cut: bool = False
+    """Whether one more cut stands at +inf, which an interval such as ``[32,+INF)`` does not hold."""
 
     def count(self, xp: ModuleType, cuts: NDArray[Any], values: NDArray[Any], nan: NDArray[Any]) -> NDArray[Any]:
         """Return how many cuts are at or below each value, as ``searchsorted(cuts, values, side="right")`` would.
@@ -42,6 +45,8 @@ class EvenCuts:
         """
         inside = xp.where(nan, self.below, xp.clip(values, self.below, self.last))
         counted = self._guess(xp, inside).astype(np.int64)
+        if self.has_infinite_cut:
+            counted = counted + (values == math.inf)
         if self.is_exact:
             return counted
         last = len(cuts) - 1
@@ -57,26 +62,25 @@ class EvenCuts:
 
 def even_cuts(cuts: NDArray[np.float64]) -> EvenCuts | None:
     """Return how to guess for these cuts (ascending, at least one), or None where only a search is right."""
+    if len(cuts) and cuts[-1] == math.inf:
+        even = even_cuts(cuts[:-1])
+        return None if even is None else replace(even, has_infinite_cut=True)
     if len(cuts) < _FEWEST:
         return None
-    span = cuts[-1] - cuts[0]
-    if not (0.0 < span < 1e300 and np.isfinite(cuts).all()):
+    span = float(cuts[-1]) - float(cuts[0])
+    per_step = (len(cuts) - 1) / span if 0.0 < span < 1e300 else math.inf
+    if not per_step < 1e300:
         return None
-    per_step = (len(cuts) - 1) / float(span)
     below = float(np.nextafter(cuts[0], -np.inf))
-    if not (0.0 < per_step < 1e300):
-        return None
     candidates = [
         # A factor one ulp to either side may be exact where the nearest is not.
         EvenCuts(float(cuts[0]), float(factor), below, float(cuts[-1]), is_exact=True)
         for factor in (per_step, np.nextafter(per_step, np.inf), np.nextafter(per_step, 0.0))
     ]
-    for candidate in candidates:
-        if _largest_error(candidate, cuts) == 0:
-            return candidate
-    if _largest_error(candidates[0], cuts) <= 1:
-        return EvenCuts(float(cuts[0]), per_step, below, float(cuts[-1]), is_exact=False)
-    return None
+    exact = next((candidate for candidate in candidates if _largest_error(candidate, cuts) == 0), None)
+    if exact is None and _largest_error(candidates[0], cuts) <= 1:
+        return replace(candidates[0], is_exact=False)
+    return exact
 
 
 def _largest_error(even: EvenCuts, cuts: NDArray[np.float64]) -> int:

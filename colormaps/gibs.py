@@ -156,7 +156,7 @@ class _Reading:
             LegendEntry(
                 identifier,
                 self._rgba(child),
-                (child.get("tooltip") or child.get("label") or child.get("value") or "").strip(),
+                _tooltip(child),
                 child.get("label"),
                 self._boolean(child, "showTick"),
                 self._boolean(child, "showLabel"),
@@ -193,6 +193,12 @@ class _Reading:
 
 def _children(element: etree._Element, name: str) -> list[etree._Element]:
     return [child for child in element if local_name(child) == name]
+
+
+def _tooltip(element: etree._Element) -> str:
+    # Version 1.2 has no tooltips: the label or the value is the next best.
+    texts = (element.get(attribute) for attribute in ("tooltip", "label", "value"))
+    return next((text.strip() for text in texts if text is not None), "")
 
 
 def _line(element: etree._Element) -> int | None:

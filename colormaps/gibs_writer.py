@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -62,9 +63,10 @@ def _write_part(root: etree._Element, part: Part, refs: dict[int, int]) -> None:
     for entry in part.entries:
         _write_entry(entries, entry, refs[entry.index])
     legend = part.legend
+    labels = {refs[entry.index]: entry.label for entry in reversed(part.entries) if entry.label}
     if legend is not None and legend.entries:
-        _write_legend(element, legend)
-    elif any(entry.label for entry in part.entries):
+        _write_legend(element, legend, labels)
+    elif labels:
         # Versions 1.0 and 1.2 have the labels on the entries; 1.3 has no other place for them than a legend.
         _write_labels(element, part, refs)
 
@@ -83,13 +85,14 @@ def _write_entry(parent: etree._Element, entry: Entry, ref: int) -> None:
     element.set("ref", str(ref))
 
 
-def _write_legend(parent: etree._Element, legend: Legend) -> None:
+def _write_legend(parent: etree._Element, legend: Legend, labels: dict[int, str]) -> None:
+    # Version 1.2 has labels on entries that its legend does not repeat: here they are the tooltips.
     element = etree.SubElement(parent, "Legend", type=legend.type)
     for attribute, label in (("minLabel", legend.min_label), ("maxLabel", legend.max_label)):
         if label is not None:
             element.set(attribute, label)
     for entry in legend.entries:
-        _write_legend_entry(element, entry)
+        _write_legend_entry(element, replace(entry, tooltip=labels.get(entry.id, entry.tooltip)))
 
 
 def _write_legend_entry(parent: etree._Element, entry: LegendEntry) -> None:

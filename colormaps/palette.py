@@ -54,6 +54,8 @@ class Palette:
     """What a person should know about this compilation."""
     even: EvenCuts | None = field(init=False, default=None)
     """How to do without a search, where the cuts are even enough. Never changes an index."""
+    key: str = field(init=False, default="")
+    """SHA-256, in hexadecimal, over everything that decides pixels; equal on every machine."""
 
     def __post_init__(self) -> None:
         if self.rgba.ndim != 2 or self.rgba.shape[1] != 4 or not 1 <= len(self.rgba) <= MAX_COLOURS:
@@ -65,6 +67,7 @@ class Palette:
         for array in (self.rgba, self.cuts, self.slots):
             array.setflags(write=False)
         object.__setattr__(self, "even", even_cuts(self.cuts))
+        object.__setattr__(self, "key", self._digest())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Through the constructor, so that the arrays are read-only on the other side as well.
@@ -82,9 +85,7 @@ class Palette:
         """Whether the indices fit an 8-bit palette image; else colour them with ``colours``."""
         return len(self.rgba) <= MAX_INDEXED
 
-    @property
-    def key(self) -> str:
-        """SHA-256, in hexadecimal, over everything that decides pixels; equal on every machine."""
+    def _digest(self) -> str:
         digest = hashlib.sha256(_FORMAT)
         for array, dtype in ((self.rgba, "u1"), (self.cuts, "<f8"), (self.slots, "<u2")):
             data = np.ascontiguousarray(array, dtype=dtype).tobytes()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.colormaps.errors import ColormapError
 from lazytile.colormaps.model import Colormap, Entry, Interval, Legend, LegendEntry, Part, number_text
-from lazytile.colormaps.scale import round_scale, tick_labels
+from lazytile.colormaps.scale import round_scale, tick_labels, usable_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,16 @@ def respread(
         for part in colormap.parts
     )
     return replace(colormap, parts=parts, relative=False)
+
+
+def fitted(colormap: Colormap, minimum: float | None, maximum: float | None, units: str = "") -> Colormap:
+    """Return a relative colormap spread over the range of some data, and any other one as it is.
+
+    minimum, maximum: of the data as far as known, in its ``units``; a range of no width is widened.
+    """
+    if not colormap.relative:
+        return colormap
+    return respread(colormap, *usable_range(minimum, maximum), units=units)
 
 
 def finite_range(colormap: Colormap, part: Part | None = None) -> tuple[float, float]:

@@ -58,9 +58,7 @@ class ThreadMapper:
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item], *, label: str) -> Iterator[Result]:
         """Yield the results as they come; at most one item a thread waits."""
-        workers = (
-            self.workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
+        workers = self.workers or _processors()
         waiting = iter(items)
         with ThreadPoolExecutor(workers, thread_name_prefix=label) as pool:
             running: set[Future[Result]] = {pool.submit(function, item) for item in islice(waiting, workers + 1)}
@@ -73,6 +71,12 @@ class ThreadMapper:
             finally:
                 for future in running:
                     future.cancel()
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ elsewhere every pixel has a position of its own. A tile costs as much whatever t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from lazytile.pyramid.cells import AxisPlan, MeshPlan, Plan
 from lazytile.pyramid.grid import cells_of
 from lazytile.pyramid.mapping import keeps_axes_apart, map_axes, map_mesh
-from lazytile.pyramid.tms import metres_per_unit
+from lazytile.pyramid.tms import METRES_PER_DEGREE, metres_per_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,12 @@ def locate(
     if tms.is_native:
         # Pixel = cell, also in a ragged last cell whose centre is past the data's edge.
         level_grid = grid.coarsen(level)
-        return Location(level, level_grid.col_positions(xs), level_grid.row_positions(ys))
+        x, y = level_grid.x.position_of(xs), level_grid.row_positions(ys)
+        if margin_px:
+            # Only a filter looks round the circle: what lies past the last column of a tile is padding.
+            x[:margin_px] = level_grid.col_positions(xs[:margin_px])
+            x[-margin_px:] = level_grid.col_positions(xs[-margin_px:])
+        return Location(level, x, y)
     outside_x = _is_outside(xs, tms.bounds.west, tms.bounds.east)
     outside_y = _is_outside(ys, tms.bounds.south, tms.bounds.north)
     if margin_px:
@@ -108,6 +113,9 @@ def locate(
     scale = float(1 << level)
     if keeps_axes_apart(tms.crs, grid.crs):
         axes = map_axes(tms.crs, grid.crs, xs, ys)
+        if tms.crs == "EPSG:3857" != grid.crs:
+            # Counted in degrees from the start these are exact, and a centre on the edge of a cell stays there.
+            axes = replace(axes, x=matrix.pixel_xs(block.col, block.cols, margin_px, METRES_PER_DEGREE))
         x, y = grid.col_positions(axes.x) / scale, grid.row_positions(axes.y) / scale
         x[outside_x] = np.nan
         y[outside_y] = np.nan

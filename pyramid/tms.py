@@ -63,13 +63,15 @@ class TileMatrix:
             if not 0 <= value < size:
                 raise TileOutOfRangeError(parameter, f"{parameter} {value} is out of range, it may be 0 to {size - 1}")
 
-    def pixel_xs(self, col: int, count: int = 1, margin_px: int = 0) -> NDArray[np.float64]:
+    def pixel_xs(self, col: int, count: int = 1, margin_px: int = 0, unit: float = 1.0) -> NDArray[np.float64]:
         """x of the pixel centres of ``count`` tiles from column ``col`` on, and of a margin on both sides.
 
-        Shape (count * tile_width + 2 * margin_px,).
+        Shape (count * tile_width + 2 * margin_px,). ``unit`` is the length to count in, in units of the CRS. Web
+        Mercator's pixels are binary fractions of ``METRES_PER_DEGREE``, so in that unit its centres are exact
+        longitudes; divided afterwards, one that lies on the edge of a cell may come out on either side.
         """
         first, last = col * self.tile_width - margin_px, (col + count) * self.tile_width + margin_px
-        return self.origin_x + (np.arange(first, last, dtype=np.float64) + 0.5) * self.cell_width
+        return self.origin_x / unit + (np.arange(first, last, dtype=np.float64) + 0.5) * (self.cell_width / unit)
 
     def pixel_ys(self, row: int, count: int = 1, margin_px: int = 0) -> NDArray[np.float64]:
         """y of the pixel centres of ``count`` tiles from row ``row`` on, and of a margin on both sides.

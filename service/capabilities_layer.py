@@ -92,7 +92,6 @@ def _dimension(element: etree._Element, dimension: Dimension) -> None:
     if is_time or dimension.units:
         xml.add(child, "ows:UOM", "ISO8601" if is_time else dimension.units)
     xml.add(child, "Default", dimension.labels[times.default_index(dimension)])
-    xml.add(child, "Current", "false")
     short = len(dimension.labels) <= LISTED_VALUES
     for value in dimension.labels if short or not is_time else periods_of(dimension.labels):
         xml.add(child, "Value", value)

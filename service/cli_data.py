@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="A netCDF file (or HDF5 with CF metadata, or Zarr).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A netCDF file (or HDF5 with CF metadata, or Zarr).")],
     *,
     store: StoreOption = DEFAULT_STORE,
     name: Annotated[
@@ -106,8 +106,10 @@ class _LazyEngine:
 
 
 def mrf(
-    layer: Annotated[str, typer.Argument(help="Layer, as lazytile info lists them.")],
-    outdir: Annotated[Path, typer.Argument(help="Folder for the MRF files; made where there is none.")],
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Layer, as lazytile info lists them.")],
+    outdir: Annotated[
+        Path, typer.Argument(metavar="OUTDIR", help="Folder for the MRF files; made where there is none.")
+    ],
     *,
     store: StoreOption = DEFAULT_STORE,
     style: Annotated[str, typer.Option(metavar="STYLE", help="Style: default or a colormap.")] = "default",

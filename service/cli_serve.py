@@ -105,7 +105,7 @@ def _announce(address: str, engine: str) -> None:
 
 
 def warm(
-    layer: Annotated[str, typer.Argument(help="Layer, as lazytile info lists them.")],
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Layer, as lazytile info lists them.")],
     *,
     zoom: Annotated[str, typer.Option(metavar="ZOOMS", help="Zooms, such as 0-4 or 0,2,5-7.")] = "0-4",
     tms: Annotated[str, typer.Option("--tms", metavar="SET", help="Tile matrix set.")] = "WebMercatorQuad",

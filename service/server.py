@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from lazytile.service.app import make_app
 from lazytile.service.errors import ServiceError
@@ -55,21 +57,37 @@ def address_of(settings: Settings, sock: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-async def serve(settings: Settings, sock: socket.socket, ready: Callable[[str], None], stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set. ``ready`` is told the engine once the socket is answered.
+class _BadHttpFilter(logging.Filter):
+    """Drops what aiohttp logs of messages that are no HTTP: a traceback each would let anybody fill the disk."""
 
-    Requests under way may end; those that need longer than ``shutdown_s`` are cancelled.
-    """
-    runner = web.AppRunner(
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+def make_runner(settings: Settings) -> web.AppRunner:
+    """Return the application with the limits and time-outs of its connections."""
+    logger = logging.getLogger("lazytile.http")
+    if not logger.filters:
+        logger.addFilter(_BadHttpFilter())
+    return web.AppRunner(
         make_app(settings),
         access_log=None,
+        logger=logger,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_S,
         max_line_size=MAX_LINE_BYTES,
         shutdown_timeout=settings.shutdown_s,
     )
-    await runner.setup()
+
+
+async def serve(settings: Settings, sock: socket.socket, ready: Callable[[str], None], stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set. ``ready`` is told the engine once the socket is answered.
+
+    Requests under way may end; those that need longer than ``shutdown_s`` are cancelled.
+    """
+    runner = make_runner(settings)
     try:
+        await runner.setup()
         await web.SockSite(runner, sock).start()
         ready(runner.app[SITE].desk.engine_description)
         await stop.wait()

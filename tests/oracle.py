@@ -165,8 +165,9 @@ class OracleLayer:
             return by_value[0 if self.reduction == "min" else -1]
         if not all(math.isfinite(code) for code in valid):
             return sum(valid) / len(valid)
-        mean = sum(Fraction(code) for code in valid) / len(valid)
-        return round(mean) if dtype.kind in "iu" else float(mean)  # round() of a fraction: half to even
+        if dtype.kind in "iu":
+            return round(Fraction(sum(valid), len(valid)))  # round() of a fraction: half to even
+        return float(sum(Fraction(code) for code in valid) / len(valid))
 
     def _fill(self, first_cell: Any) -> Any:
         if self.missing:
@@ -226,6 +227,8 @@ class OracleLayer:
         return self._gather(codes, rows, cols)
 
     def _tile_column(self, matrix: Matrix, pixel: int) -> int | None:
+        if matrix.crs == self.crs == MERCATOR:
+            return self.column(matrix.west + (pixel + 0.5) * matrix.pixel)
         if matrix.crs == MERCATOR:
             # x is proportional to longitude: the share of the circle is an exact binary number, whatever the radius.
             longitude = -180.0 + 360.0 * (pixel + 0.5) / (matrix.cols * matrix.side)
@@ -342,16 +345,20 @@ def colour(values: np.ndarray, entries: list[Entry]) -> np.ndarray:
     first nodata entry, or transparent black.
     """
     no_data = next((entry.rgba for entry in entries if entry.nodata), (0, 0, 0, 0))
-    unique, inverse = np.unique(values, return_inverse=True)
-    rgba = np.empty((*unique.shape, 4), np.uint8)
-    rgba[:] = no_data
-    open_values = ~np.isnan(unique)
+    known = ~np.isnan(values)
+    unique, inverse = np.unique(values[known], return_inverse=True)
+    colours = np.empty((*unique.shape, 4), np.uint8)
+    colours[:] = no_data
+    free = np.ones(unique.shape, bool)
     for entry in entries:
         for interval in entry.intervals:
-            held = open_values & interval.holds(unique)
-            rgba[held] = entry.rgba
-            open_values &= ~held
-    return rgba[inverse.reshape(values.shape)]
+            held = free & interval.holds(unique)
+            colours[held] = entry.rgba
+            free &= ~held
+    rgba = np.empty((*values.shape, 4), np.uint8)
+    rgba[:] = no_data
+    rgba[known] = colours[inverse]
+    return rgba
 
 
 def paint(layer: OracleLayer, colormap_path: Path, codes: np.ndarray, here: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Tile matrix sets against the numbers of GIBS, of OGC 07-057r7 and of morecantile, and the oracle's own table."""
 
 import xml.etree.ElementTree as ET
+from fractions import Fraction
 
 import morecantile
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from lazytile.pyramid import tms_registry
 from lazytile.pyramid.errors import InvalidParameterError, StoreError, TileOutOfRangeError
 from lazytile.pyramid.grid import Bounds, Grid, RegularAxis, Shape
-from lazytile.pyramid.tms import REGISTERED, native_set
+from lazytile.pyramid.tms import METRES_PER_DEGREE, REGISTERED, native_set
 from lazytile.pyramid.tms_registry import find_tms, register_file
 from tests import oracle
 from tests.shared import shared
@@ -142,6 +143,14 @@ def test_pixel_centres():
     np.testing.assert_array_equal(both, np.concatenate([matrix.pixel_xs(0), xs]))
     rows = REGISTERED["1km"].matrix("3")
     np.testing.assert_array_equal(rows.pixel_ys(1, 3)[512:1024], rows.pixel_ys(2))
+
+
+@pytest.mark.parametrize("zoom", [0, 3, 11, 24])
+def test_longitudes_of_web_mercator_pixels_are_exact(zoom):
+    matrix = REGISTERED["WebMercatorQuad"].matrix(str(zoom))
+    col = matrix.matrix_width // 3
+    exact = [-180 + 360 * (col * 256 + at + Fraction(1, 2)) / (256 * 2**zoom) for at in range(256)]
+    assert [Fraction(x) for x in matrix.pixel_xs(col, unit=METRES_PER_DEGREE).tolist()] == exact
 
 
 def test_tile_bounds():

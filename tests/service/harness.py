@@ -1,0 +1,165 @@
+"""A real server on the loopback in a thread, and a plain client."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+from lxml import etree
+
+from lazytile.service.server import listen, make_runner
+from lazytile.service.settings import Settings
+from lazytile.service.site import SITE
+from tests.shared import shared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lazytile.service.site import Site
+
+NAMESPACES = {
+    "wmts": "http://www.opengis.net/wmts/1.0",
+    "ows": "http://www.opengis.net/ows/1.1",
+    "xlink": "http://www.w3.org/1999/xlink",
+}
+TILE = {
+    "service": "WMTS",
+    "request": "GetTile",
+    "version": "1.0.0",
+    "layer": "global_180",
+    "style": "default",
+    "format": "image/png",
+    "TileMatrixSet": "WebMercatorQuad",
+    "TileMatrix": "1",
+    "TileRow": "0",
+    "TileCol": "1",
+}
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Any
+    body: bytes
+
+    def exception(self) -> tuple[int, str, str | None]:
+        """HTTP status, exceptionCode and locator of an exception report."""
+        root = etree.fromstring(self.body)
+        assert root.tag == "{http://www.opengis.net/ows/1.1}ExceptionReport", self.body
+        found = root.find("ows:Exception", NAMESPACES)
+        assert found.findtext("ows:ExceptionText", namespaces=NAMESPACES)
+        return self.status, found.get("exceptionCode"), found.get("locator")
+
+
+class Server:
+    def __init__(self, port: int, site: Site | None = None, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.port = port
+        self.site = site
+        self.loop = loop
+        self.url = f"http://127.0.0.1:{port}"
+
+    def get(self, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            has_host = "Host" in (headers or {})
+            connection.putrequest(method, path, skip_accept_encoding=True, skip_host=has_host)
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            response = connection.getresponse()
+            return Reply(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def kvp(self, headers: dict[str, str] | None = None, **changes: str | None) -> Reply:
+        """GetTile with some parameters changed, or left out where None."""
+        lowered = {name.lower(): (name, value) for name, value in TILE.items()}
+        lowered.update({name.lower(): (name, value) for name, value in changes.items()})
+        pairs = {name: value for name, value in lowered.values() if value is not None}
+        return self.get(f"/wmts?{urlencode(pairs)}", headers)
+
+    def counter(self, name: str, **labels: str) -> float:
+        """A counter's value in /metrics; 0 where it is not there yet."""
+        wanted = name + ("{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}" if labels else "")
+        for line in self.get("/metrics").body.decode().splitlines():
+            if line.rpartition(" ")[0] == wanted:
+                return float(line.rpartition(" ")[2])
+        return 0.0
+
+
+@contextmanager
+def running(store: Path, cache: Path, **options: Any) -> Iterator[Server]:
+    """Serve a store in a thread until the context ends."""
+    settings = Settings.of(
+        **{"store": store, "cache": cache, "engine": "threads", "port": 0, "shutdown_s": 1, **options}
+    )
+    sock = listen(settings.host, settings.port)
+    started: list[Server] = []
+    failed: list[BaseException] = []
+    ready = threading.Event()
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        runner = make_runner(settings)
+        try:
+            await runner.setup()
+            await web.SockSite(runner, sock).start()
+            server = Server(sock.getsockname()[1], runner.app[SITE], asyncio.get_running_loop())
+            server.stop = lambda: server.loop.call_soon_threadsafe(stop.set)
+            started.append(server)
+            ready.set()
+            await stop.wait()
+        finally:
+            await runner.cleanup()
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:  # noqa: BLE001 - raised in the test's own thread
+            failed.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    ready.wait(60)
+    try:
+        if started:
+            yield started[0]
+    finally:
+        if started:
+            started[0].stop()
+        thread.join(30)
+        sock.close()
+    if failed:
+        raise failed[0]
+
+
+def schema(*parts: str) -> etree.XMLSchema:
+    """A schema of the OGC, its imports taken from the reference data: nothing is fetched."""
+    path = shared("schemas", *parts)
+    parser = etree.XMLParser(no_network=True)
+    parser.resolvers.add(_Local(path))
+    return etree.XMLSchema(etree.parse(str(path), parser))
+
+
+class _Local(etree.Resolver):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._folder = next(folder for folder in path.parents if folder.name == "schemas")
+
+    def resolve(self, url: str, public_id: str, context: Any) -> Any:
+        for prefix, folder in (
+            ("http://schemas.opengis.net/", self._folder),
+            ("http://www.w3.org/", self._folder / "w3c"),
+        ):
+            if url.startswith(prefix):
+                return self.resolve_filename(str(folder / url.removeprefix(prefix)), context)
+        return None

@@ -1,0 +1,208 @@
+"""The capabilities document against the schemas of the OGC, and as a client library reads it."""
+
+import io
+import json
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+from lxml import etree
+from owslib.wmts import WebMapTileService
+from PIL import Image
+
+from tests import data
+from tests.service.harness import NAMESPACES, running
+
+PATH = "/wmts/1.0.0/WMTSCapabilities.xml"
+KVP = "/wmts?service=WMTS&request=GetCapabilities"
+
+
+@pytest.fixture(scope="module")
+def document(server):
+    return etree.fromstring(server.get(PATH).body)
+
+
+def find(document, path):
+    return document.xpath(path, namespaces=NAMESPACES)
+
+
+def layer_of(document, name):
+    return find(document, f"//wmts:Layer[ows:Identifier='{name}']")[0]
+
+
+def test_it_is_valid(server, document, capabilities_schema):
+    capabilities_schema.assertValid(document)
+    capabilities_schema.assertValid(etree.fromstring(server.get(KVP).body))
+
+
+def test_every_synthetic_dataset_gives_a_valid_document(tmp_path, capabilities_schema):
+    for make in data.CATALOGUE.values():
+        make().write(tmp_path / "store")
+    with running(tmp_path / "store", tmp_path / "cache") as server:
+        capabilities_schema.assertValid(etree.fromstring(server.get(PATH).body))
+
+
+def test_kvp_and_rest_give_the_same_document(server):
+    assert server.get(KVP).body == server.get(PATH).body
+    assert server.get(f"{PATH}?token=1").status == 200
+    assert server.get(PATH).headers["Content-Type"] == "application/xml"
+    assert server.get(f"{KVP}&AcceptFormats=text/xml").headers["Content-Type"] == "text/xml"
+    assert server.get(f"{KVP}&AcceptFormats=image/png").headers["Content-Type"] == "application/xml"
+    assert server.get(f"{KVP}&version=1.0.0").status == 200
+
+
+def test_accept(server):
+    for accept in ("*/*", "text/xml", "application/xml;q=0.9, */*;q=0.1", "text/html,application/xhtml+xml"):
+        assert server.get(PATH, {"Accept": accept}).status == 200
+    assert server.get(PATH, {"Accept": "example/unknown"}).status == 406
+
+
+def test_versions_and_sections(server, capabilities_schema):
+    assert server.get(f"{KVP}&AcceptVersions=2.0.0,1.0.0").status == 200
+    assert server.get(f"{KVP}&AcceptVersions=2.0.0").exception() == (400, "VersionNegotiationFailed", None)
+    part = etree.fromstring(server.get(f"{KVP}&Sections=Contents,ServiceProvider").body)
+    assert [etree.QName(child).localname for child in part] == ["ServiceProvider", "Contents"]
+    capabilities_schema.assertValid(part)
+    assert server.get(f"{KVP}&Sections=All").body == server.get(KVP).body
+    assert server.get(f"{KVP}&Sections=Nope").exception() == (400, "InvalidParameterValue", "sections")
+    assert server.get(f"{KVP}&Sections=").exception() == (400, "MissingParameterValue", "sections")
+
+
+def test_addresses_are_absolute(server, document):
+    hrefs = find(document, "//ows:Get/@xlink:href")
+    assert all(href.startswith(f"http://127.0.0.1:{server.port}/wmts") for href in hrefs)
+    kvp = find(document, "//ows:Get[ows:Constraint//ows:Value='KVP']/@xlink:href")
+    assert len(kvp) == 2
+    assert all(href.endswith("?") for href in kvp)
+    assert find(document, "//wmts:ServiceMetadataURL/@xlink:href") == [f"{server.url}{PATH}"]
+    other = etree.fromstring(server.get(PATH, {"Host": "tiles.example:81"}).body)
+    assert find(other, "//wmts:ServiceMetadataURL/@xlink:href") == [f"http://tiles.example:81{PATH}"]
+
+
+def test_the_public_address_wins(store, tmp_path):
+    with running(store, tmp_path / "c", public_url="https://maps.example/tiles/") as server:
+        document = etree.fromstring(server.get(PATH, {"Host": "evil.example"}).body)
+        assert find(document, "//wmts:ServiceMetadataURL/@xlink:href") == [f"https://maps.example/tiles{PATH}"]
+
+
+def test_layers(document):
+    layer = layer_of(document, "time_steps")
+    time = find(layer, "wmts:Dimension")[0]
+    assert find(time, "ows:Identifier/text()") == ["Time"]
+    assert find(time, "ows:UOM/text()") == ["ISO8601"]
+    assert find(time, "wmts:Default/text()") == ["2024-01-03T00:00:00Z"]
+    assert find(time, "wmts:Value/text()") == [f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3)]
+    assert find(layer, "wmts:Format/text()") == ["image/png", "image/jpeg"]
+    assert find(layer, "wmts:Style/@isDefault") == ["true"]
+    templates = find(layer, "wmts:ResourceURL/@template")
+    assert len(templates) == 2
+    assert "/wmts/time_steps/{Style}/{Time}/{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.png" in templates[0]
+    levels = find(layer_of(document, "extra_dimension"), "wmts:Dimension[2]/wmts:Value/text()")
+    assert levels == ["200", "500", "850"]
+
+
+def test_linked_sets_suit_the_resolution(document):
+    links = find(layer_of(document, "global_180"), "wmts:TileMatrixSetLink/wmts:TileMatrixSet/text()")
+    assert {"WebMercatorQuad", "WorldCRS84Quad", "1km", "GoogleMapsCompatible_Level7", "native_global_180"} <= set(
+        links
+    )
+    assert not {"250m", "15.625m", "GoogleMapsCompatible_Level13"} & set(links)
+    described = find(document, "//wmts:Contents/wmts:TileMatrixSet/ows:Identifier/text()")
+    assert set(links) <= set(described)
+    assert len(described) == len(set(described))
+
+
+def test_bounding_boxes_in_every_linked_crs(document):
+    layer = layer_of(document, "odd_sizes")
+    boxes = {box.get("crs"): box for box in find(layer, "ows:BoundingBox")}
+    assert {"urn:ogc:def:crs:EPSG::3857", "urn:ogc:def:crs:OGC:1.3:CRS84"} <= set(boxes)
+    west, south = map(float, boxes["urn:ogc:def:crs:OGC:1.3:CRS84"][0].text.split())
+    assert (west, south) == pytest.approx((3.0, 47.0 - 517 / 60))
+    assert len(find(layer, "ows:WGS84BoundingBox")) == 1
+
+
+def test_limits_of_a_regional_layer_hold_its_data_and_no_empty_row(server, document):
+    layer = layer_of(document, "extra_dimension")  # 20 W to 40 E, 30 to 60 N
+    limits = find(layer, "wmts:TileMatrixSetLink[wmts:TileMatrixSet='WorldCRS84Quad']//wmts:TileMatrixLimits")
+    rows = {item[0].text: [int(child.text) for child in item[1:]] for item in limits}
+    assert rows["3"] == [1, 2, 7, 9]  # 22.5 degrees a tile: rows from 67.5 N to 22.5 N, columns from 22.5 W to 45 E
+    assert "0" not in rows  # of one row, which the schema cannot express
+    assert not find(layer_of(document, "global_180"), ".//wmts:TileMatrixLimits")
+    assert server.get("/wmts/extra_dimension/default/default/default/WorldCRS84Quad/3/1/7.png").status == 200
+
+
+def test_an_edge_on_a_tile_border_adds_no_row(server):
+    from lazytile.pyramid.tms import REGISTERED
+    from lazytile.service.limits import tiles_with_data
+
+    layer = server.site.store.layer("extra_dimension")
+    from lazytile.pyramid.grid import Grid, RegularAxis
+
+    grid = Grid("EPSG:4326", RegularAxis(-45.0, 0.5, 90), RegularAxis(45.0, -0.5, 90))
+    exact = replace(layer, dataset=replace(layer.dataset, grid=grid))
+    tms = REGISTERED["WorldCRS84Quad"]
+    limits = tiles_with_data(exact, tms, tms.matrix("2"))
+    assert (limits.min_row, limits.max_row, limits.min_col, limits.max_col) == (1, 1, 3, 3)
+
+
+def test_top_left_corners_and_scales(document):
+    sets = {
+        find(item, "ows:Identifier/text()")[0]: item for item in find(document, "//wmts:Contents/wmts:TileMatrixSet")
+    }
+    corner = {name: find(item, "wmts:TileMatrix[1]/wmts:TopLeftCorner/text()")[0] for name, item in sets.items()}
+    assert corner["1km"] == "-180 90"
+    assert corner["WebMercatorQuad"] == "-20037508.342789244 20037508.342789244"
+    scale = {
+        name: float(find(item, "wmts:TileMatrix[1]/wmts:ScaleDenominator/text()")[0]) for name, item in sets.items()
+    }
+    assert scale["1km"] == pytest.approx(223632905.6114871, abs=1e-6)
+    assert scale["WebMercatorQuad"] == pytest.approx(559082264.0287178, abs=1e-6)
+    assert not find(sets["WorldCRS84Quad"], "wmts:WellKnownScaleSet")
+
+
+def test_owslib_reads_it_and_fetches_a_tile(server):
+    wmts = WebMapTileService(f"{server.url}{PATH}")
+    assert {"global_180", "time_steps", "two_variables.u"} <= set(wmts.contents)
+    assert wmts.contents["time_steps"].dimensions["Time"]["values"] == [
+        f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3)
+    ]
+    tile = wmts.gettile(
+        layer="global_180", style="default", tilematrixset="1km", tilematrix="0", row=0, column=0, format="image/png"
+    )
+    assert Image.open(io.BytesIO(tile.read())).size == (512, 512)
+
+
+def test_every_template_leads_to_a_tile(server, document):
+    values = {
+        "Style": "default",
+        "Time": "default",
+        "level": "default",
+        "TileMatrix": "0",
+        "TileRow": "0",
+        "TileCol": "0",
+    }
+    for layer in find(document, "//wmts:Layer"):
+        for template in find(layer, "wmts:ResourceURL/@template"):
+            for tms in find(layer, "wmts:TileMatrixSetLink/wmts:TileMatrixSet/text()"):
+                address = urlsplit(template.format(**values, TileMatrixSet=tms)).path
+                assert server.get(address).status == 200, address
+
+
+def test_a_new_dataset_shows_without_a_restart(tmp_path):
+    store = tmp_path / "store"
+    data.CATALOGUE["constant"]().write(store)
+    with running(store, tmp_path / "cache") as server:
+        before = server.get(PATH)
+        data.CATALOGUE["polar_rows"]().write(store)
+        after = server.get(PATH)
+        assert b"polar_rows" in after.body
+        assert b"polar_rows" not in before.body
+        assert server.get(PATH, {"If-None-Match": before.headers["ETag"]}).status == 200
+        assert json.loads(server.get("/healthz").body)["datasets"] == 2
+
+
+def test_an_empty_store(tmp_path, capabilities_schema):
+    (tmp_path / "store").mkdir()
+    with running(tmp_path / "store", tmp_path / "cache") as server:
+        capabilities_schema.assertValid(etree.fromstring(server.get(PATH).body))
+        assert server.kvp().exception() == (400, "InvalidParameterValue", "Layer")
