@@ -44,7 +44,7 @@ def main() -> None:
         export(work, options.export, options.engine)
         return
     prepare(options.data / f"mur_f{options.factor}.nc", work)
-    print("| what | seconds | cores busy | peak RSS MB | MB |\n| --- | --: | --: | --: | --: |")
+    print("| what | seconds | processor s | cores busy | peak RSS MB | MB |\n| --- | --: | --: | --: | --: | --: |")
     if not options.skip_gdal:
         for name, quality in QUALITIES.items():
             row(f"GDAL QUALITY={name}", gdal(options.data / f"mur_f{options.factor}_index.tif", quality), "gdal")
@@ -122,7 +122,10 @@ def row(label: str, commands: list[list[str]], kind: str, work: Path | None = No
         seconds, processor_s = seconds + took, processor_s + used
     size = sum(path.stat().st_size for path in out.iterdir())
     shutil.rmtree(out)
-    print(f"| {label} | {seconds:.2f} | {processor_s / seconds:.2f} | {peak_mb:.0f} | {size / 1e6:.2f} |", flush=True)
+    busy = processor_s / seconds
+    print(
+        f"| {label} | {seconds:.2f} | {processor_s:.2f} | {busy:.2f} | {peak_mb:.0f} | {size / 1e6:.2f} |", flush=True
+    )
 
 
 def export(work: Path, effort: str, engine: str) -> None:
