@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from lazytile import __version__
-from lazytile.colormaps.catalog import ColormapCatalog
+from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder
 from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_tile_engine
 from lazytile.pyramid.render import render
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
-from lazytile.service import metrics, wmts
+from lazytile.service import legends, metrics, wmts
 from lazytile.service.cache import open_cache
 from lazytile.service.capabilities import Capabilities
 from lazytile.service.errors import NotFoundError
 from lazytile.service.middleware import frame
+from lazytile.service.offer import Offer
 from lazytile.service.request import Query, Resolver, segments_of, words_of_xyz
 from lazytile.service.site import SITE, Site
 from lazytile.service.tile_answer import tile_response
@@ -44,7 +45,7 @@ async def open_site(settings: Settings) -> Site:
     """Open everything a service works with. Raises ``LazytileError``. ``Site.desk.close`` closes it."""
     counters = metrics.Metrics(settings.metrics_folder)
     store = Store(settings.store, settings.chunk_cache_bytes)
-    catalog = ColormapCatalog(settings.colormaps)
+    catalog = ColormapCatalog(settings.colormaps or default_user_folder())
     styles = Styles(catalog)
     cache = open_cache(settings)
     options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard)
@@ -61,7 +62,7 @@ async def open_site(settings: Settings) -> Site:
         catalog=catalog,
         styles=styles,
         resolver=Resolver(store, styles),
-        capabilities=Capabilities(store, styles, settings.capabilities_title),
+        capabilities=Capabilities(store, Offer(catalog), settings.capabilities_title),
         desk=TileDesk(settings, cache, engine, counters),
         metrics=counters,
     )
@@ -74,6 +75,8 @@ def make_app(settings: Settings) -> web.Application:
     app.router.add_get("/wmts", wmts.kvp)
     app.router.add_get("/wmts/{path:.*}", wmts.rest)
     app.router.add_get("/xyz/{path:.*}", xyz)
+    app.router.add_get("/legends/{path:.*}", legends.legend)
+    app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
     app.router.add_get("/metrics", exposition)
     app.router.add_get("/healthz", health)
     app.router.add_get("/", page)

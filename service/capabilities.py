@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.store import Store
-    from lazytile.pyramid.style import Styles
     from lazytile.pyramid.tms import TileMatrixSet
+    from lazytile.service.offer import Offer
 
 SECTIONS = ("ServiceIdentification", "ServiceProvider", "OperationsMetadata", "Contents", "Themes")
 ALL_SECTIONS = frozenset(SECTIONS)
@@ -39,9 +39,9 @@ class Document:
 class Capabilities:
     """Capabilities documents of a store. Thread-safe, and blocking: call it from a thread."""
 
-    def __init__(self, store: Store, styles: Styles, title: str) -> None:
+    def __init__(self, store: Store, offer: Offer, title: str) -> None:
         self._store = store
-        self._styles = styles
+        self._offer = offer
         self._title = title
         self._documents: BytesLru[Document] = BytesLru(64 << 20, lambda document: len(document.body))
         self._lock = threading.Lock()
@@ -49,7 +49,7 @@ class Capabilities:
     def document(self, base_url: str, sections: frozenset[str] = ALL_SECTIONS) -> Document:
         """Return the document for clients that see the server at ``base_url`` (no slash at its end)."""
         layers = list(self._store.layers())
-        state = hash(tuple((layer.name, layer.dataset.generation) for layer in layers))
+        state = hash((tuple((layer.name, layer.dataset.generation) for layer in layers), self._offer.state))
         key = (base_url, sections, state)
         return self._documents.get(key, lambda: self._make(base_url, sections, layers))
 
@@ -62,7 +62,7 @@ class Capabilities:
         if "OperationsMetadata" in sections:
             _operations(root, base_url)
         if "Contents" in sections:
-            _contents(root, layers, LayerWriter(base_url, self._styles))
+            _contents(root, layers, LayerWriter(base_url, self._offer))
         if sections == ALL_SECTIONS:
             address = f"{base_url}/wmts/1.0.0/WMTSCapabilities.xml"
             xml.add(root, "ServiceMetadataURL", attributes=xml.link(address))

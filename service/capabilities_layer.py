@@ -9,7 +9,9 @@ from urllib.parse import quote
 from lazytile.pyramid import times
 from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.periods import periods_of
+from lazytile.pyramid.style import DEFAULT
 from lazytile.service import xml
+from lazytile.service.legends import legend_links
 from lazytile.service.limits import bounds_in, clipped_bounds, limits_of
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.dataset import Dimension
     from lazytile.pyramid.grid import Bounds
     from lazytile.pyramid.layer import Layer
-    from lazytile.pyramid.style import Styles
     from lazytile.pyramid.tms import TileMatrixSet
+    from lazytile.service.offer import Offer
 
 LISTED_VALUES = 100
 """A time axis up to this length is listed value by value, a longer one as periods."""
@@ -30,7 +32,7 @@ class LayerWriter:
     """Writes layers as clients at one base address see them."""
 
     base_url: str
-    styles: Styles
+    offer: Offer
 
     def write(self, contents: etree._Element, layer: Layer, linked: list[TileMatrixSet]) -> None:
         """Append the layer. The order of the elements is the schema's."""
@@ -60,10 +62,16 @@ class LayerWriter:
             )
 
     def _styles(self, element: etree._Element, layer: Layer) -> None:
-        for number, name in enumerate(self.styles.names(layer)):
-            style = xml.add(element, "Style", attributes={"isDefault": "true"} if number == 0 else None)
-            xml.add(style, "ows:Title", name)
-            xml.add(style, "ows:Identifier", name)
+        for offered in self.offer.styles(layer):
+            is_default = {"isDefault": "true"} if offered.name == DEFAULT else None
+            style = xml.add(element, "Style", attributes=is_default)
+            xml.add(style, "ows:Title", offered.title)
+            xml.add(style, "ows:Identifier", offered.name)
+            for legend in legend_links(layer.name, offered):
+                attributes = {"format": legend.mime, **xml.link(f"{self.base_url}/legends/{quote(legend.path)}")}
+                if legend.size is not None:
+                    attributes |= {"width": str(legend.size[0]), "height": str(legend.size[1])}
+                xml.add(style, "LegendURL", attributes=attributes)
 
     def _template(self, layer: Layer, image_format: ImageFormat) -> str:
         dimensions = "".join(f"{{{times.parameter_of(dimension)}}}/" for dimension in layer.variable.dimensions)

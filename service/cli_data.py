@@ -129,14 +129,14 @@ def mrf(
     dashboard: DashboardOption = None,
 ) -> None:
     """Export a layer as MRF files with overviews, one for each time; GDAL and OnEarth read them."""
-    from lazytile.colormaps.catalog import ColormapCatalog  # noqa: PLC0415 - needed by this command alone
+    from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415 - needed by this command alone
     from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
     from lazytile.pyramid.store import Store  # noqa: PLC0415
     from lazytile.pyramid.style import Styles  # noqa: PLC0415
 
     opened = Store(existing(store))
     found = opened.layer(layer)
-    painted = Styles(ColormapCatalog(colormaps)).style(found, style)
+    painted = Styles(ColormapCatalog(colormaps or default_user_folder())).style(found, style)
     select = _select(found, time or [])
     with _LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"exporting {layer}", "tiles") as progress:
         summaries = export_mrf(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from lazytile.colormaps.errors import LazytileError
+from lazytile.colormaps.errors import ColormapError, ColormapNotFoundError, LazytileError
 from lazytile.pyramid.errors import (
     DatasetNotFoundError,
     EngineError,
@@ -92,6 +92,8 @@ TABLE: dict[type[Exception], Rule] = {
     InvalidParameterError: Rule(400, 404, "InvalidParameterValue"),
     TileOutOfRangeError: Rule(400, 404, "TileOutOfRange"),
     DatasetNotFoundError: Rule(400, 404, "InvalidParameterValue", "Layer"),
+    ColormapNotFoundError: Rule(400, 404, "InvalidParameterValue", "Style"),
+    ColormapError: Rule(400, 404, "InvalidParameterValue", "Style"),
     NotOfferedError: Rule(501, 501, "OperationNotSupported"),
     VersionNegotiationError: Rule(400, 400, "VersionNegotiationFailed", has_locator=False),
     UpdateSequenceError: Rule(400, 400, "InvalidUpdateSequence", has_locator=False),

@@ -29,7 +29,8 @@ HOURS = time(*(f"2024-01-01T{hour:02d}:00:00Z" for hour in range(24)))
      ("20240229", None), ("2024-02-29T12:00:01Z", None), ("2024-02-29T11:59Z", None), ("2024-02-27", None),
      ("2023", None), ("2024-02-30", None), ("2024-2-29", None), ("2024-02-29Z", None), ("current", None),
      ("latest", None), ("now", None), ("2024-02-29T12:00:00Z/PT1H", None), ("2024-02-29 ", None),
-     ("2024-02-29T12:00:00.1Z", None), ("9999-12-31", None), ("0000-01-01", None), ("\uff12\uff10\uff12\uff14-02-29", None),
+     ("2024-02-29T12:00:00.1Z", None), ("9999-12-31", None), ("0000-01-01", None),
+     ("\uff12\uff10\uff12\uff14-02-29", None),
      ("2024-02-29T24:00:00Z", None), ("2024-02-29T12:00:00+99:99", None), ("9999", None)],
 )  # fmt: skip
 def test_days(asked, index):
@@ -62,14 +63,8 @@ def test_calendars_that_we_do_not_have_are_matched_as_text():
 
 def test_other_dimensions():
     level = Dimension("level", "other", ("1000", "850", "0.5"), "hPa")
-    assert [index_of(level, text) for text in (None, "default", "850", "850.0", "8.5e2", "0.50")] == [
-        0,
-        0,
-        1,
-        1,
-        1,
-        2,
-    ]
+    assert [index_of(level, text) for text in (None, "default", "850")] == [0, 0, 1]
+    assert [index_of(level, text) for text in ("850.0", "8.5e2", "0.50")] == [1, 1, 2]
     for bad in ("851", "nan", "inf", "x", "850 ", "1_000", "8" * 400):
         with pytest.raises(InvalidParameterError, match=r"1000, 850, 0\.5") as caught:
             index_of(level, bad)

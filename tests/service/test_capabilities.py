@@ -93,7 +93,7 @@ def test_layers(document):
     assert find(time, "wmts:Default/text()") == ["2024-01-03T00:00:00Z"]
     assert find(time, "wmts:Value/text()") == [f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3)]
     assert find(layer, "wmts:Format/text()") == ["image/png", "image/jpeg"]
-    assert find(layer, "wmts:Style/@isDefault") == ["true"]
+    assert find(layer, "wmts:Style[@isDefault='true']/ows:Identifier/text()") == ["default"]
     templates = find(layer, "wmts:ResourceURL/@template")
     assert len(templates) == 2
     assert "/wmts/time_steps/{Style}/{Time}/{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.png" in templates[0]
@@ -206,3 +206,57 @@ def test_an_empty_store(tmp_path, capabilities_schema):
     with running(tmp_path / "store", tmp_path / "cache") as server:
         capabilities_schema.assertValid(etree.fromstring(server.get(PATH).body))
         assert server.kvp().exception() == (400, "InvalidParameterValue", "Layer")
+
+
+def test_styles_suit_the_layer_and_have_legends(server, document):
+    layer = layer_of(document, "time_steps")  # in kelvin
+    names = find(layer, "wmts:Style/ows:Identifier/text()")
+    assert names[0] == "default"
+    assert "air_temperature" in names
+    assert "classes" not in names
+    assert server.kvp(layer="time_steps", style="classes").status == 200  # not offered, but it may be asked for
+    legends = find(layer, "wmts:Style/wmts:LegendURL")
+    assert len(legends) == 3 * len(names)
+    for legend in legends:
+        address = urlsplit(legend.get("{http://www.w3.org/1999/xlink}href")).path
+        reply = server.get(address)
+        assert (reply.status, reply.headers["Content-Type"]) == (200, legend.get("format")), address
+        if legend.get("format") == "image/png":
+            size = Image.open(io.BytesIO(reply.body)).size
+        else:
+            root = etree.fromstring(reply.body)
+            size = (int(root.get("width")), int(root.get("height")))
+        if "default" not in address:
+            assert size == (int(legend.get("width")), int(legend.get("height")))
+
+
+def test_legends_and_colormaps_by_address(server):
+    assert server.get("/legends/air_temperature_H.svg").body != server.get("/legends/air_temperature_V.svg").body
+    document = server.get("/colormaps/air_temperature.xml")
+    assert document.headers["Content-Type"] == "text/xml"
+    assert etree.fromstring(document.body).tag == "ColorMaps"
+    assert server.get("/colormaps/v1.3/air_temperature.xml").body == document.body
+    assert server.get("/colormaps/time_steps/default.xml").status == 200
+    assert server.get("/legends/air_temperature_H.svg", {"If-None-Match": "*"}).status == 304
+    for path in ("/legends/nope_H.svg", "/legends/air_temperature_X.svg", "/legends/air_temperature_H.gif",
+                 "/legends/nope/default_H.svg", "/legends/time_steps/nope_H.svg", "/legends/a/b/c_H.svg", "/legends/",
+                 "/colormaps/nope.xml", "/colormaps/grey.txt", "/colormaps/..%2F..%2Fx.xml", "/colormaps/"):  # fmt: skip
+        reply = server.get(path)
+        assert reply.status == 404, path
+        assert json.loads(reply.body)["status"] == 404
+
+
+def test_a_thousand_layers(tmp_path):
+    store = tmp_path / "store"
+    made = data.CATALOGUE["constant"]()
+    for number in range(1000):
+        folder = store / f"layer{number}.zarr"
+        folder.mkdir(parents=True)
+        description = replace(made.description(), name=f"layer{number}")
+        (folder / "zarr.json").write_text(
+            json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {"lazytile": description.to_json()}})
+        )
+    with running(store, tmp_path / "cache") as server:
+        first = server.get(PATH)
+        assert first.body.count(b"<Layer>") == 1000
+        assert server.get(PATH, {"If-None-Match": first.headers["ETag"]}).status == 304

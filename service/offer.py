@@ -1,0 +1,88 @@
+"""Which styles the capabilities offer for a layer, of all those that a request may name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.colormaps.errors import ColormapError
+from lazytile.colormaps.legend_layout import LegendStyle, plan_legend
+from lazytile.colormaps.units import are_comparable
+from lazytile.pyramid.memory import BytesLru
+from lazytile.pyramid.style import DEFAULT
+
+if TYPE_CHECKING:
+    from lazytile.colormaps.catalog import ColormapCatalog
+    from lazytile.colormaps.model import Colormap
+    from lazytile.pyramid.layer import Layer
+
+ORIENTATIONS = {"H": "horizontal", "V": "vertical"}
+"""As GIBS names the files of its legends: ``NAME_H.svg``."""
+MAX_OFFERED = 32
+"""Colormaps listed for one layer; any other may be asked for all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedStyle:
+    """A style as a capabilities document lists it."""
+
+    name: str
+    title: str
+    legend_sizes: dict[str, tuple[int, int]]
+    """Width and height by letter of the orientation; empty for the default style.
+
+    Its colormap may be made for the layer, and to make a thousand would take seconds; sizes are optional.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    colormap: Colormap | None
+    style: OfferedStyle
+
+
+class Offer:
+    """The styles offered. Thread-safe; colormap files are read once for each of their versions."""
+
+    def __init__(self, catalog: ColormapCatalog) -> None:
+        self._catalog = catalog
+        self._known: BytesLru[_Known] = BytesLru(1024, lambda _: 1)
+
+    @property
+    def state(self) -> tuple[tuple[str, float], ...]:
+        """Names and times of the colormap files: what documents about them depend on."""
+        return tuple((name, self._changed(name)) for name in self._catalog.names())
+
+    def styles(self, layer: Layer) -> list[OfferedStyle]:
+        """Return the default style and those whose colormap is of the layer's kind: comparable units, or classes.
+
+        A colormap that cannot be read is left out; asking for it says why.
+        """
+        known = (self._find(name) for name in self._catalog.names() if name != DEFAULT)
+        suited = [each.style for each in known if each.colormap is not None and _suits(each.colormap, layer)]
+        return [OfferedStyle(DEFAULT, layer.title, {}), *suited[:MAX_OFFERED]]
+
+    def _changed(self, name: str) -> float:
+        try:
+            path = self._catalog.path_of(name)
+            return 0.0 if path is None else path.stat().st_mtime
+        except (OSError, ColormapError):
+            return 0.0
+
+    def _find(self, name: str) -> _Known:
+        return self._known.get((name, self._changed(name)), lambda: self._read(name))
+
+    def _read(self, name: str) -> _Known:
+        try:
+            colormap = self._catalog.find(name)
+        except ColormapError:
+            return _Known(None, OfferedStyle(name, name, {}))
+        drawings = {letter: plan_legend(colormap, LegendStyle(way)) for letter, way in ORIENTATIONS.items()}
+        sizes = {letter: (drawing.width, drawing.height) for letter, drawing in drawings.items()}
+        return _Known(colormap, OfferedStyle(name, colormap.title or name, sizes))
+
+
+def _suits(colormap: Colormap, layer: Layer) -> bool:
+    if colormap.is_classification != layer.variable.is_classes:
+        return False
+    return layer.variable.is_classes or are_comparable(layer.variable.units, colormap.units)
