@@ -56,8 +56,9 @@ local reqs, i = {}, 0
 function init(args) for line in io.lines("%s") do reqs[#reqs + 1] = wrk.format("GET", line) end end
 function request() i = i %% #reqs + 1; return reqs[i] end
 function done(s, l, r)
+  local e = s.errors
   io.write(string.format("RESULT %%.1f %%.3f %%.3f %%d %%d\\n", s.requests / s.duration * 1e6, l:percentile(50) / 1e3,
-    l:percentile(95) / 1e3, s.bytes / s.requests, s.errors.status + s.errors.read + s.errors.connect + s.errors.timeout))
+    l:percentile(95) / 1e3, s.bytes / s.requests, e.status + e.read + e.connect + e.timeout))
 end
 """
 
