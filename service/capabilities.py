@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.memory import BytesLru
 from lazytile.service import xml
 from lazytile.service.capabilities_layer import LayerWriter
-from lazytile.service.limits import linked_sets
+from lazytile.service.limits import linked_sets, position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,11 +49,18 @@ class Capabilities:
     def document(self, base_url: str, sections: frozenset[str] = ALL_SECTIONS) -> Document:
         """Return the document for clients that see the server at ``base_url`` (no slash at its end)."""
         layers = list(self._store.layers())
-        state = hash((tuple((layer.name, layer.dataset.generation) for layer in layers), self._offer.state))
+        colormaps = self._offer.known()
+        state = hash(
+            (
+                tuple((layer.name, layer.dataset.generation) for layer in layers),
+                tuple((each.style.name, each.changed) for each in colormaps),
+            )
+        )
         key = (base_url, sections, state)
-        return self._documents.get(key, lambda: self._make(base_url, sections, layers))
+        return self._documents.get(key, lambda: self._make(sections, layers, LayerWriter(base_url, colormaps)))
 
-    def _make(self, base_url: str, sections: frozenset[str], layers: list[Layer]) -> Document:
+    def _make(self, sections: frozenset[str], layers: list[Layer], writer: LayerWriter) -> Document:
+        base_url = writer.base_url
         root = xml.root("Capabilities", {"version": "1.0.0", f"{{{xml.XSI}}}schemaLocation": xml.WMTS_SCHEMA})
         if "ServiceIdentification" in sections:
             _identification(root, self._title)
@@ -62,7 +69,7 @@ class Capabilities:
         if "OperationsMetadata" in sections:
             _operations(root, base_url)
         if "Contents" in sections:
-            _contents(root, layers, LayerWriter(base_url, self._offer))
+            _contents(root, layers, writer)
         if sections == ALL_SECTIONS:
             address = f"{base_url}/wmts/1.0.0/WMTSCapabilities.xml"
             xml.add(root, "ServiceMetadataURL", attributes=xml.link(address))
@@ -124,10 +131,11 @@ def _matrix_set(contents: etree._Element, tms: TileMatrixSet) -> None:
     if tms.well_known_scale_set is not None and len(tms.matrices) <= GOOGLE_SCALES:
         xml.add(element, "WellKnownScaleSet", tms.well_known_scale_set)
     for matrix in tms.matrices:
+        corner = position(tms.supported_crs, matrix.origin_x, matrix.origin_y)
         child = xml.add(element, "TileMatrix")
         xml.add(child, "ows:Identifier", matrix.identifier)
         xml.add(child, "ScaleDenominator", xml.double(matrix.scale_denominator))
-        xml.add(child, "TopLeftCorner", f"{xml.double(matrix.origin_x)} {xml.double(matrix.origin_y)}")
+        xml.add(child, "TopLeftCorner", " ".join(map(xml.double, corner)))
         for name, size in (
             ("TileWidth", matrix.tile_width),
             ("TileHeight", matrix.tile_height),

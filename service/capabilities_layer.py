@@ -12,7 +12,8 @@ from lazytile.pyramid.periods import periods_of
 from lazytile.pyramid.style import DEFAULT
 from lazytile.service import xml
 from lazytile.service.legends import legend_links
-from lazytile.service.limits import bounds_in, clipped_bounds, limits_of
+from lazytile.service.limits import bounds_in, clipped_bounds, has_y_first, limits_of
+from lazytile.service.offer import offered_styles
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from lazytile.pyramid.grid import Bounds
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.tms import TileMatrixSet
-    from lazytile.service.offer import Offer
+    from lazytile.service.offer import KnownColormap
 
+SHOWN_FORMATS = tuple(image_format for image_format in ImageFormat if not image_format.is_data)
+"""Formats with colours. Those with values are served as well, but no map client would know what to do with them."""
 LISTED_VALUES = 100
 """A time axis up to this length is listed value by value, a longer one as periods."""
 
@@ -32,7 +35,7 @@ class LayerWriter:
     """Writes layers as clients at one base address see them."""
 
     base_url: str
-    offer: Offer
+    colormaps: tuple[KnownColormap, ...]
 
     def write(self, contents: etree._Element, layer: Layer, linked: list[TileMatrixSet]) -> None:
         """Append the layer. The order of the elements is the schema's."""
@@ -41,16 +44,17 @@ class LayerWriter:
         xml.add(element, "ows:Abstract", abstract_of(layer))
         _corners(xml.add(element, "ows:WGS84BoundingBox"), clipped_bounds(layer))
         xml.add(element, "ows:Identifier", layer.name)
-        for urn, crs in {tms.supported_crs: tms.crs for tms in linked}.items():
-            _corners(xml.add(element, "ows:BoundingBox", attributes={"crs": urn}), bounds_in(layer, crs))
+        for urn, tms in {tms.supported_crs: tms for tms in reversed(linked)}.items():
+            box = xml.add(element, "ows:BoundingBox", attributes={"crs": urn})
+            _corners(box, bounds_in(layer, tms), swapped=has_y_first(urn))
         self._styles(element, layer)
-        for image_format in ImageFormat:
+        for image_format in SHOWN_FORMATS:
             xml.add(element, "Format", image_format.mime)
         for dimension in layer.variable.dimensions:
             _dimension(element, dimension)
         for tms in linked:
             _set_link(element, layer, tms)
-        for image_format in ImageFormat:
+        for image_format in SHOWN_FORMATS:
             xml.add(
                 element,
                 "ResourceURL",
@@ -62,7 +66,7 @@ class LayerWriter:
             )
 
     def _styles(self, element: etree._Element, layer: Layer) -> None:
-        for offered in self.offer.styles(layer):
+        for offered in offered_styles(layer, self.colormaps):
             is_default = {"isDefault": "true"} if offered.name == DEFAULT else None
             style = xml.add(element, "Style", attributes=is_default)
             xml.add(style, "ows:Title", offered.title)
@@ -88,9 +92,10 @@ def abstract_of(layer: Layer) -> str:
     return f"{layer.title}{standard}{units}{where}"
 
 
-def _corners(box: etree._Element, bounds: Bounds) -> None:
-    xml.add(box, "ows:LowerCorner", f"{xml.double(bounds.west)} {xml.double(bounds.south)}")
-    xml.add(box, "ows:UpperCorner", f"{xml.double(bounds.east)} {xml.double(bounds.north)}")
+def _corners(box: etree._Element, bounds: Bounds, *, swapped: bool = False) -> None:
+    for name, x, y in (("ows:LowerCorner", bounds.west, bounds.south), ("ows:UpperCorner", bounds.east, bounds.north)):
+        first, second = (y, x) if swapped else (x, y)
+        xml.add(box, name, f"{xml.double(first)} {xml.double(second)}")
 
 
 def _dimension(element: etree._Element, dimension: Dimension) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyproj
 
 from lazytile.pyramid.grid import Bounds
 from lazytile.pyramid.mapping import northing_of
@@ -18,9 +20,13 @@ if TYPE_CHECKING:
 
 MERCATOR_LATITUDE = 85.0511287798066
 """Where Web Mercator's square ends: degrees(atan(sinh(pi)))."""
+WORLD_CRSS = frozenset({"EPSG:4326", "EPSG:3857"})
+"""CRSs whose sets a global layer fills."""
 ALWAYS_LINKED = frozenset({"WebMercatorQuad", "WorldCRS84Quad"})
 EVERYDAY_CELL_M = 1300.0
 """Sets up to about this pixel size (GIBS 1km, GoogleMapsCompatible_Level7) are linked however coarse the data is."""
+MESH_POINTS = 129
+"""Along each side of the mesh that stands for an area in another projection."""
 _TILE_TOLERANCE = 1e-6
 """Share of a tile by which an edge on a tile border may miss it: such an edge must not add an empty row."""
 
@@ -34,6 +40,11 @@ class MatrixLimits:
     max_row: int
     min_col: int
     max_col: int
+
+    def holds_all(self, matrix: TileMatrix) -> bool:
+        """Whether these are all tiles of the matrix."""
+        ends = (self.min_row, self.max_row, self.min_col, self.max_col)
+        return ends == (0, matrix.matrix_height - 1, 0, matrix.matrix_width - 1)
 
 
 def linked_sets(layer: Layer) -> list[TileMatrixSet]:
@@ -49,7 +60,7 @@ def linked_sets(layer: Layer) -> list[TileMatrixSet]:
     for tms in layer.tile_matrix_sets():
         if not tms.has_square_pixels:
             continue
-        if tms.identifier in ALWAYS_LINKED or tms.identifier == layer.native_set.identifier:
+        if tms.identifier in ALWAYS_LINKED or tms.is_native:
             linked.append(tms)
             continue
         finest_m = tms.matrices[-1].cell_width * metres_per_unit(tms.crs)
@@ -77,16 +88,59 @@ def clipped_bounds(layer: Layer) -> Bounds:
     return bounds
 
 
-def bounds_in(layer: Layer, crs: str) -> Bounds:
-    """Bounds in the CRS of a set, x first."""
+def bounds_in(layer: Layer, tms: TileMatrixSet) -> Bounds:
+    """Bounds in the CRS of a set, x first, within the set."""
+    grid = layer.dataset.grid
+    if tms.is_native or (grid.crs == tms.crs and not grid.is_geographic):
+        return grid.bounds
     bounds = clipped_bounds(layer)
-    if crs == layer.dataset.grid.crs and crs not in ("EPSG:4326", "EPSG:3857"):
-        return layer.dataset.grid.bounds
-    if crs != "EPSG:3857":
+    if tms.crs == "EPSG:4326":
         return bounds
-    latitudes = np.clip([bounds.south, bounds.north], -MERCATOR_LATITUDE, MERCATOR_LATITUDE)
-    south, north = np.clip(northing_of(latitudes), -MERCATOR_HALF_WIDTH_M, MERCATOR_HALF_WIDTH_M).tolist()
-    return Bounds(bounds.west * METRES_PER_DEGREE, south, bounds.east * METRES_PER_DEGREE, north)
+    if tms.crs == "EPSG:3857":
+        latitudes = np.clip([bounds.south, bounds.north], -MERCATOR_LATITUDE, MERCATOR_LATITUDE)
+        south, north = np.clip(northing_of(latitudes), -MERCATOR_HALF_WIDTH_M, MERCATOR_HALF_WIDTH_M).tolist()
+        return Bounds(bounds.west * METRES_PER_DEGREE, south, bounds.east * METRES_PER_DEGREE, north)
+    return _projected(bounds, tms.crs, tms.bounds)
+
+
+@functools.lru_cache(maxsize=4096)
+def _projected(bounds: Bounds, crs: str, limit: Bounds) -> Bounds:
+    """Bounds of an area of longitudes and latitudes in any CRS: those of a mesh of points in it, a mesh wider."""
+    longitudes, latitudes = np.meshgrid(
+        np.linspace(bounds.west, bounds.east, MESH_POINTS), np.linspace(bounds.south, bounds.north, MESH_POINTS)
+    )
+    x, y = _transformer(crs).transform(longitudes, latitudes, errcheck=False)
+    inside = (x >= limit.west) & (x <= limit.east) & (y >= limit.south) & (y <= limit.north)
+    if not inside.any():
+        return limit
+    x, y = x[inside], y[inside]
+    wide, high = np.ptp(x) / MESH_POINTS, np.ptp(y) / MESH_POINTS
+    return Bounds(
+        max(float(x.min() - wide), limit.west),
+        max(float(y.min() - high), limit.south),
+        min(float(x.max() + wide), limit.east),
+        min(float(y.max() + high), limit.north),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _transformer(crs: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+
+
+@functools.lru_cache(maxsize=64)
+def has_y_first(supported_crs: str) -> bool:
+    """Tell whether positions in a CRS, by its URN, are written y first (OGC 07-057r7, 6.1; EPSG's axis order)."""
+    _, _, _, kind, authority, *_, code = supported_crs.split(":")
+    if kind != "crs" or authority != "EPSG":
+        return False  # CRS84 and its like put x first, which is what they are for
+    axes = pyproj.CRS.from_authority(authority, code).axis_info
+    return [axis.direction for axis in axes[:2]] == ["north", "east"]
+
+
+def position(supported_crs: str, x: float, y: float) -> tuple[float, float]:
+    """Return a position in the order in which its CRS writes it."""
+    return (y, x) if has_y_first(supported_crs) else (x, y)
 
 
 def limits_of(layer: Layer, tms: TileMatrixSet) -> list[MatrixLimits]:
@@ -96,18 +150,20 @@ def limits_of(layer: Layer, tms: TileMatrixSet) -> list[MatrixLimits]:
     (OGC 07-057r7, Table 12, says non-negative). So a maximum of 0 is given as 1, one empty tile too many, and a
     matrix of one row or column, where that would be no tile, has no limits.
     """
-    if is_global(layer) or tms.identifier == layer.native_set.identifier:
+    if tms.is_native or (is_global(layer) and tms.crs in WORLD_CRSS):
         return []
-    described = (matrix for matrix in tms.matrices if min(matrix.matrix_width, matrix.matrix_height) > 1)
-    found = (tiles_with_data(layer, tms, matrix) for matrix in described)
+    described = [matrix for matrix in tms.matrices if min(matrix.matrix_width, matrix.matrix_height) > 1]
+    found = [tiles_with_data(layer, tms, matrix) for matrix in described]
+    if all(limits.holds_all(matrix) for limits, matrix in zip(found, described, strict=True)):
+        return []
     return [replace(limits, max_row=max(limits.max_row, 1), max_col=max(limits.max_col, 1)) for limits in found]
 
 
 def tiles_with_data(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> MatrixLimits:
     """Return the tiles of a matrix that the layer's bounds reach."""
-    if tms.identifier == layer.native_set.identifier:
+    if tms.is_native:
         return MatrixLimits(matrix.identifier, 0, matrix.matrix_height - 1, 0, matrix.matrix_width - 1)
-    bounds = bounds_in(layer, tms.crs)
+    bounds = bounds_in(layer, tms)
     width, height = matrix.tile_width * matrix.cell_width, matrix.tile_height * matrix.cell_height
     first_col, last_col = _range(
         (bounds.west - matrix.origin_x) / width, (bounds.east - matrix.origin_x) / width, matrix.matrix_width

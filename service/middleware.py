@@ -70,8 +70,8 @@ def _preflight() -> web.Response:
 def failure_response(request: web.Request, error: Exception, route: str) -> web.Response:
     """Return the answer to a request that failed: an OWS exception report for WMTS, a problem document elsewhere."""
     parameter = getattr(error, "parameter", "").lower()
-    in_path = route == "wmts_rest" or (route != "wmts_kvp" and parameter not in _QUERY_LOCATORS)
-    failure = failure_of(error, in_path=in_path)
+    in_query = route == "wmts_kvp" or (route == "xyz" and parameter in _QUERY_LOCATORS)
+    failure = failure_of(error, in_path=not in_query)
     headers = {"Cache-Control": "no-store", **failure.headers}
     if route.startswith("wmts"):
         return text_response(request, exception_report(failure), CONTENT_TYPE, status=failure.status, headers=headers)

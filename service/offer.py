@@ -12,6 +12,8 @@ from lazytile.pyramid.memory import BytesLru
 from lazytile.pyramid.style import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lazytile.colormaps.catalog import ColormapCatalog
     from lazytile.colormaps.model import Colormap
     from lazytile.pyramid.layer import Layer
@@ -36,9 +38,13 @@ class OfferedStyle:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    colormap: Colormap | None
+class KnownColormap:
+    """A colormap of the catalog, read."""
+
+    colormap: Colormap
     style: OfferedStyle
+    changed: float
+    """When its file was, seconds since the epoch."""
 
 
 class Offer:
@@ -46,21 +52,12 @@ class Offer:
 
     def __init__(self, catalog: ColormapCatalog) -> None:
         self._catalog = catalog
-        self._known: BytesLru[_Known] = BytesLru(1024, lambda _: 1)
+        self._known: BytesLru[KnownColormap | None] = BytesLru(1024, lambda _: 1)
 
-    @property
-    def state(self) -> tuple[tuple[str, float], ...]:
-        """Names and times of the colormap files: what documents about them depend on."""
-        return tuple((name, self._changed(name)) for name in self._catalog.names())
-
-    def styles(self, layer: Layer) -> list[OfferedStyle]:
-        """Return the default style and those whose colormap is of the layer's kind: comparable units, or classes.
-
-        A colormap that cannot be read is left out; asking for it says why.
-        """
-        known = (self._find(name) for name in self._catalog.names() if name != DEFAULT)
-        suited = [each.style for each in known if each.colormap is not None and _suits(each.colormap, layer)]
-        return [OfferedStyle(DEFAULT, layer.title, {}), *suited[:MAX_OFFERED]]
+    def known(self) -> tuple[KnownColormap, ...]:
+        """Return the colormaps there are now. One that cannot be read is left out; asking for it says why."""
+        found = (self._find(name) for name in self._catalog.names() if name != DEFAULT)
+        return tuple(each for each in found if each is not None)
 
     def _changed(self, name: str) -> float:
         try:
@@ -69,17 +66,24 @@ class Offer:
         except (OSError, ColormapError):
             return 0.0
 
-    def _find(self, name: str) -> _Known:
-        return self._known.get((name, self._changed(name)), lambda: self._read(name))
+    def _find(self, name: str) -> KnownColormap | None:
+        changed = self._changed(name)
+        return self._known.get((name, changed), lambda: self._read(name, changed))
 
-    def _read(self, name: str) -> _Known:
+    def _read(self, name: str, changed: float) -> KnownColormap | None:
         try:
             colormap = self._catalog.find(name)
         except ColormapError:
-            return _Known(None, OfferedStyle(name, name, {}))
+            return None
         drawings = {letter: plan_legend(colormap, LegendStyle(way)) for letter, way in ORIENTATIONS.items()}
         sizes = {letter: (drawing.width, drawing.height) for letter, drawing in drawings.items()}
-        return _Known(colormap, OfferedStyle(name, colormap.title or name, sizes))
+        return KnownColormap(colormap, OfferedStyle(name, colormap.title or name, sizes), changed)
+
+
+def offered_styles(layer: Layer, known: Iterable[KnownColormap]) -> list[OfferedStyle]:
+    """Return the default style and those whose colormap is of the layer's kind: comparable units, or classes."""
+    suited = [each.style for each in known if _suits(each.colormap, layer)]
+    return [OfferedStyle(DEFAULT, layer.title, {}), *suited[:MAX_OFFERED]]
 
 
 def _suits(colormap: Colormap, layer: Layer) -> bool:

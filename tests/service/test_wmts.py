@@ -160,7 +160,7 @@ def test_other_methods_are_405_with_allow(server, method):
         ("/xyz/global_180/1/2/0.png", 404, "TileCol"),
         ("/xyz/global_180/1/1/2.png", 404, "TileRow"),
         ("/xyz/global_180/1/1/a.png", 404, "TileRow"),
-        ("/xyz/global_180/1/1/0.tif", 404, "Format"),
+        ("/xyz/global_180/1/1/0.gif", 404, "Format"),
         ("/xyz/global_180/1/1/0.png?style=nope", 400, "Style"),
         ("/xyz/time_steps/1/1/0.png?time=1999-01-01", 400, "Time"),
     ],
@@ -245,5 +245,8 @@ def test_what_is_no_http_is_400_and_not_logged(server, caplog):
     assert not caplog.records
 
 
-def test_formats_are_those_of_the_renderer():
-    assert {item.mime for item in ImageFormat} == {"image/png", "image/jpeg"}
+@pytest.mark.parametrize("item", [item for item in ImageFormat if not item.is_data])
+def test_every_format_with_colours_is_served(server, item):
+    kvp = server.kvp(format=item.mime)
+    assert (kvp.status, kvp.headers["Content-Type"]) == (200, item.mime)
+    assert kvp.body == server.get(REST.replace(".png", f".{item.extension}")).body
