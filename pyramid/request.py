@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
 
 
-MAX_OVERZOOM = 4096
-"""Pixels that one cell may be wide on a tile: beyond, a tile is one colour and says nothing."""
+MAX_OVERZOOM = 1 << 26
+"""Pixels that one cell may be wide on a tile. The deepest registered sets stay below it for any sensible grid; in a
+deeper one float64 could no longer tell neighbouring pixels apart to a small part of a pixel."""
 
 
 @dataclass(frozen=True, slots=True)

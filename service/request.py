@@ -158,7 +158,7 @@ def _split_extension(segment: str) -> tuple[str, dict[str, str], ImageFormat]:
     """Take ``5@2x.png`` apart: number, the option that ``@2x`` stands for, format."""
     stem, _, extension = segment.rpartition(".")
     number, at, scale = stem.partition("@")
-    named = {"scale": scale.removesuffix("x") if scale.endswith("x") else scale or "@"} if at else {}
+    named = {"scale": (scale[:-1] if scale.endswith("x") else "") or "@"} if at else {}
     return number, named, ImageFormat.from_extension(extension)
 
 
