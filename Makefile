@@ -106,7 +106,7 @@ $(GPU_VENV)/.installed: $(GPU_VENV_STAMP) pyproject.toml
 	@touch $@
 
 gpu-check: $(GPU_VENV)/.installed ## Test what needs CUDA's libraries but no GPU, in an environment of its own
-	$(GPU_VENV)/bin/python -m pytest $(wildcard tests/gpu tests/pyramid/test_engine*.py) $(PYTEST_ARGS)
+	$(GPU_VENV)/bin/python -m pytest tests/gpu tests/pyramid/test_engine_cuda.py $(PYTEST_ARGS)
 
 screenshot: $(VENV)/.installed ## Take docs/screenshot.png of the running server (URL) with headless Chromium
 	$(BIN)/python scripts/screenshot.py '$(URL)'

@@ -38,10 +38,10 @@ class EvenCuts:
     has_infinite_cut: bool = False
     """Whether one more cut stands at +inf, which an interval such as ``[32,+INF)`` does not hold."""
 
-    def count(self, xp: ModuleType, cuts: NDArray[Any], values: NDArray[Any], nan: NDArray[Any]) -> NDArray[Any]:
+    def count(self, xp: ModuleType, cuts: NDArray[np.float64], values: NDArray[Any], nan: NDArray[Any]) -> NDArray[Any]:
         """Return how many cuts are at or below each value, as ``searchsorted(cuts, values, side="right")`` would.
 
-        nan: which values are NaN; they count as below all cuts. xp: the module of the arrays.
+        cuts: on the host. nan: which values are NaN; they count as below all cuts. xp: the module of the values.
         """
         inside = xp.where(nan, self.below, xp.clip(values, self.below, self.last))
         counted = self._guess(xp, inside).astype(np.int64)
@@ -49,9 +49,10 @@ class EvenCuts:
             counted = counted + (values == math.inf)
         if self.is_exact:
             return counted
-        last = len(cuts) - 1
-        too_high = (counted > 0) & (values < cuts[xp.clip(counted - 1, 0, last)])
-        too_low = (counted <= last) & (values >= cuts[xp.clip(counted, 0, last)])
+        # The cut below and the cut above, where there are any: nothing is less than -inf, or at least NaN.
+        around = xp.asarray(np.concatenate([[-math.inf], cuts, [math.nan]]))
+        too_high = values < xp.take(around, counted)
+        too_low = values >= xp.take(around, counted + 1)
         corrected: NDArray[Any] = counted - too_high + too_low
         return corrected
 

@@ -102,13 +102,12 @@ class Palette:
         xp = module_of(values)
         with np.errstate(over="ignore"):  # a value beyond the largest float64 is infinite, as it should be
             converted = self.conversion.apply(values.astype(np.float64))
-        cuts = xp.asarray(self.cuts)
         nan = converted != converted  # noqa: PLR0124
         if self.even is not None:
-            found = self.even.count(xp, cuts, converted, nan)
+            found = self.even.count(xp, self.cuts, converted, nan)
         else:
-            found = xp.searchsorted(cuts, converted, side="right")
-        indices: NDArray[Any] = xp.asarray(self.slots)[xp.where(nan, len(self.cuts) + 1, found)]
+            found = xp.searchsorted(xp.asarray(self.cuts), converted, side="right")
+        indices: NDArray[Any] = xp.take(xp.asarray(self.slots), xp.where(nan, len(self.cuts) + 1, found))
         return indices
 
     def table(self, codes: NDArray[Any], decode: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[Any]:

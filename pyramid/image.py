@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 try:
     from isal import isal_zlib
 
-    def _deflate(data: Any) -> bytes:
+    def deflate_fast(data: Any) -> bytes:
+        """Return a zlib stream, made in the least time."""
         return bytes(isal_zlib.compress(data, 1))
 except ImportError:  # no wheel for this platform: the same picture in other bytes, some 4 times slower
 
-    def _deflate(data: Any) -> bytes:
+    def deflate_fast(data: Any) -> bytes:
+        """Return a zlib stream, made in the least time."""
         return zlib.compress(data, 1)
 
 
@@ -130,10 +132,13 @@ def _save(image: Image.Image, image_format: ImageFormat) -> bytes:
     return stream.getvalue()
 
 
-def encode_png8(index: NDArray[np.uint8], rgba: NDArray[np.uint8]) -> bytes:
+def encode_png8(
+    index: NDArray[np.uint8], rgba: NDArray[np.uint8], deflate: Callable[[Any], bytes] = deflate_fast
+) -> bytes:
     """Encode palette indices as an 8-bit paletted PNG with alpha (PNG specification, colour type 3).
 
-    ``index``: shape (height, width), uint8; ``rgba``: shape (up to 256, 4), uint8.
+    ``index``: shape (height, width), uint8; ``rgba``: shape (up to 256, 4), uint8. ``deflate`` makes a zlib stream of
+    the filtered rows.
     """
     height, width = index.shape
     palette = padded_palette(rgba)
@@ -147,7 +152,7 @@ def encode_png8(index: NDArray[np.uint8], rgba: NDArray[np.uint8]) -> bytes:
             _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
             _png_chunk(b"PLTE", palette[:, :3].tobytes()),
             _png_chunk(b"tRNS", palette[:, 3].tobytes()),
-            _png_chunk(b"IDAT", _deflate(rows)),
+            _png_chunk(b"IDAT", deflate(rows)),
             _png_chunk(b"IEND", b""),
         )
     )

@@ -1,7 +1,8 @@
 """Exporting a layer as MRF: the pages are rendered on an engine, and written by one writer in the order of the index.
 
-Every page is the tile that the service serves for the same address, byte for byte. Memory does not grow with the
-dataset: no more tasks are given out than one window holds before their pages are written. An export that was killed
+Every page shows the tile that the service serves for the same address, byte for byte where no harder compression is
+asked for. Memory does not grow with the
+dataset: no more jobs are given out than one window holds before their pages are written. An export that was killed
 goes on where it was when it is run again, and a finished one of the same content is left as it is.
 """
 
@@ -14,11 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.image import encode
+from lazytile.pyramid.mrf import Compression
+from lazytile.pyramid.mrf_effort import Effort
+from lazytile.pyramid.mrf_encode import DEFAULT_QUALITY, PageFormat
 from lazytile.pyramid.mrf_plan import plan_mrfs
 from lazytile.pyramid.mrf_read import MrfReader
 from lazytile.pyramid.mrf_write import MrfWriter
-from lazytile.pyramid.render import render_index
+from lazytile.pyramid.render import render_codes, render_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.style import Style
     from lazytile.pyramid.task import RenderTask
 
-WINDOW_TASKS_A_WORKER = 24
-"""Tasks in a window for each that runs at a time: at its end some workers wait for the last, so it is not short."""
+WINDOW_JOBS_A_WORKER = 24
+"""Jobs in a window for each that runs at a time: at its end some workers wait for the last, so it is not short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,26 @@ class MrfSummary:
     """Whether it was finished before, with the same content, and was left as it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class PageJob:
+    """What an engine is given: neighbouring pages to make."""
+
+    number: int
+    """Of the job within its window."""
+    task: RenderTask
+    page_format: PageFormat
+    fill_code: float | None
+    """What a page of codes holds where there is no data."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageResult:
+    """What comes back, in any order."""
+
+    number: int
+    pages: tuple[bytes | None, ...]
+
+
 def export_mrf(
     store: Path,
     layer: Layer,
@@ -83,7 +106,12 @@ def export_mrf(
     engine: BulkEngine,
     tms: str = "native",
     finest: str | None = None,
+    page: int | None = None,
     select: Mapping[str, Sequence[str]] | None = None,
+    compression: Compression = Compression.PPNG,
+    quality: int = DEFAULT_QUALITY,
+    effort: Effort = Effort.SERVED,
+    share_pages: bool = False,
     progress: Callable[[MrfProgress], None] | None = None,
 ) -> list[MrfSummary]:
     """Write the MRFs of a layer in one style to a folder, made where there is none; one for each step.
@@ -92,7 +120,20 @@ def export_mrf(
     ``MrfError``, ``RequestError``, ``StoreError`` (``GenerationChangedError`` where the dataset was replaced
     meanwhile) and ``EngineError``; what is finished stays, and the rest goes on with the next call.
     """
-    plans = plan_mrfs(store, layer, style, folder, tms=tms, finest=finest, select=select)
+    plans = plan_mrfs(
+        store,
+        layer,
+        style,
+        folder,
+        tms=tms,
+        finest=finest,
+        page=page,
+        select=select,
+        compression=compression,
+        quality=quality,
+        effort=effort,
+        share_pages=share_pages,
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -101,19 +142,20 @@ def export_mrf(
     return [_finished(plan, tally) or _write(plan, engine, tally) for plan in plans]
 
 
-def render_pages(task: RenderTask) -> tuple[bytes | None, ...]:
-    """Make the pages of a task's block, row by row; None for a page without data. What engines run.
-
-    A page's bytes are those of ``render``.
-    """
-    index = render_index(task)
-    matrix = task.matrix
-    pages: list[bytes | None] = []
-    for top in range(0, index.shape[0], matrix.tile_height):
-        for left in range(0, index.shape[1], matrix.tile_width):
-            page = index[top : top + matrix.tile_height, left : left + matrix.tile_width]
-            pages.append(encode(page, task.palette.rgba, task.image_format, task.background) if page.any() else None)
-    return tuple(pages)
+def render_pages(job: PageJob) -> PageResult:
+    """Make the pages of a job, row by row; None for a page without data. What engines run."""
+    page_format, palette = job.page_format, job.task.palette
+    block = render_index(job.task) if page_format.is_picture else render_codes(job.task)
+    height, width = job.task.matrix.tile_height, job.task.matrix.tile_width
+    pages = []
+    for top in range(0, block.shape[0], height):
+        for left in range(0, block.shape[1], width):
+            page = block[top : top + height, left : left + width]
+            if page_format.is_picture:
+                pages.append(page_format.encode_picture(page, palette.rgba))
+            else:
+                pages.append(page_format.encode_codes(page, job.fill_code))
+    return PageResult(job.number, tuple(pages))
 
 
 class _Tally:
@@ -139,24 +181,29 @@ def _finished(plan: MrfPlan, tally: _Tally) -> MrfSummary | None:
         with MrfReader(plan.path) as mrf:
             if mrf.header != plan.header:
                 return None
-            records = [mrf.record_at(number) for number in range(mrf.header.records)]
+            records = mrf.header.records
+            empty = shared = end = 0
+            for number in range(records):
+                record = mrf.record_at(number)
+                empty += record.is_empty
+                # Pages lie in the order of the index: what is not behind the last one is another's.
+                shared += not record.is_empty and record.offset < end
+                end = max(end, record.offset + record.size)
             data_bytes = mrf.data_bytes
     except MrfError:
         return None
-    tally.add(plan.path, len(records), made=False)
-    empty = sum(record.is_empty for record in records)
-    shared = len(records) - empty - len({record.offset for record in records if not record.is_empty})
-    return MrfSummary(plan.path, len(records), empty, shared, data_bytes, 0.0, was_there=True)
+    tally.add(plan.path, records, made=False)
+    return MrfSummary(plan.path, records, empty, shared, data_bytes, 0.0, was_there=True)
 
 
 def _write(plan: MrfPlan, engine: BulkEngine, tally: _Tally) -> MrfSummary:
     started = time.monotonic()
-    with MrfWriter(plan.path, plan.header) as writer:
+    with MrfWriter(plan.path, plan.header, share_pages=plan.shares_pages) as writer:
         tally.add(plan.path, writer.written, made=False)
-        for run, pages in _pages(plan.runs(writer.written), engine):
+        for pages in _pages(plan, writer.written, engine):
             for page in pages:
                 writer.add(page)
-            tally.add(plan.path, run.count, made=True)
+            tally.add(plan.path, len(pages), made=True)
         writer.finish()
         seconds = time.monotonic() - started
         return MrfSummary(
@@ -164,12 +211,18 @@ def _write(plan: MrfPlan, engine: BulkEngine, tally: _Tally) -> MrfSummary:
         )
 
 
-def _pages(runs: Iterator[PageRun], engine: BulkEngine) -> Iterator[tuple[PageRun, tuple[bytes | None, ...]]]:
-    """Yield every run with its pages, in order; tasks come back from the engine in any order."""
-    window = WINDOW_TASKS_A_WORKER * engine.capacity
+def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[bytes | None, ...]]:
+    """Yield the pages of every run from record ``first`` on, in order; jobs come back from the engine in any order."""
+    runs = plan.runs(first)
+    fill = plan.layer.variable.packing.fill_code
+    window = WINDOW_JOBS_A_WORKER * engine.capacity
     while batch := list(itertools.islice(runs, window)):
-        tasks = [(number, run.task) for number, run in enumerate(batch) if run.task is not None]
-        results = engine.map(_numbered, tasks, label="mrf_pages")
+        jobs = [
+            PageJob(number, run.task, plan.page_format, fill)
+            for number, run in enumerate(batch)
+            if run.task is not None
+        ]
+        results = engine.map(render_pages, jobs, label="mrf_pages")
         try:
             yield from _in_order(batch, results)
         finally:
@@ -178,20 +231,13 @@ def _pages(runs: Iterator[PageRun], engine: BulkEngine) -> Iterator[tuple[PageRu
                 results.close()
 
 
-def _in_order(
-    batch: list[PageRun], results: Iterator[tuple[int, tuple[bytes | None, ...]]]
-) -> Iterator[tuple[PageRun, tuple[bytes | None, ...]]]:
+def _in_order(batch: list[PageRun], results: Iterator[PageResult]) -> Iterator[tuple[bytes | None, ...]]:
     made: dict[int, tuple[bytes | None, ...]] = {}
     for number, run in enumerate(batch):
         if run.task is None:
-            yield run, (None,) * run.count
+            yield (None,) * run.count
             continue
         while number not in made:
-            at, pages = next(results)
-            made[at] = pages
-        yield run, made.pop(number)
-
-
-def _numbered(item: tuple[int, RenderTask]) -> tuple[int, tuple[bytes | None, ...]]:
-    number, task = item
-    return number, render_pages(task)
+            result = next(results)
+            made[result.number] = result.pages
+        yield made.pop(number)

@@ -18,10 +18,12 @@ from lazytile.pyramid.image import padded_palette
 from lazytile.pyramid.layer import NATIVE
 from lazytile.pyramid.mapping import keeps_axes_apart
 from lazytile.pyramid.mrf import Compression, MrfHeader
+from lazytile.pyramid.mrf_effort import Effort
+from lazytile.pyramid.mrf_encode import BANDS, DEFAULT_QUALITY, VALUE_TYPES, PageFormat
 from lazytile.pyramid.mrf_name import file_stems
 from lazytile.pyramid.plan import TileBlock, locate
 from lazytile.pyramid.task import RENDERER_VERSION, RenderTask
-from lazytile.pyramid.tms import metres_per_unit
+from lazytile.pyramid.tms import metres_per_unit, native_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +42,7 @@ EDGE_TOLERANCE = 1e-6
 """Pixels: the globe is so many of them wide, up to rounding."""
 JOB_PIXELS = 64 * 256 * 256
 """Of the pages that one task makes: some 50 ms of work, so that what Dask spends on a task does not show."""
+MAX_PAGE = 4096
 MIN_PAGE = 64
 """Pixels: of a smaller page the palette alone has more bytes than GDAL takes for sane."""
 
@@ -63,6 +66,9 @@ class MrfPlan:
     """What each level shows, full resolution first."""
     task: RenderTask
     """The pattern of every task: only matrix and block differ."""
+    page_format: PageFormat
+    shares_pages: bool
+    """Whether equal pages are stored once."""
 
     def runs(self, first: int = 0) -> Iterator[PageRun]:
         """Yield what makes every page from record ``first`` on, in the order of the index."""
@@ -90,8 +96,9 @@ class MrfPlan:
     def _reached(self, matrix: TileMatrix, pages: Shape) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which rows and columns of pages the data's grid reaches: shapes (rows,) and (columns,)."""
         dataset = self.layer.dataset
-        if not keeps_axes_apart(self.task.tms.crs, dataset.grid.crs):
-            # Every pixel would have to be located: the renderer finds the empty pages instead.
+        is_apart = keeps_axes_apart(self.task.tms.crs, dataset.grid.crs)
+        if not is_apart or not self.page_format.drops_blank(self.task.palette.rgba):
+            # Every pixel would have to be located, or blank pages are wanted: the renderer makes them all.
             return np.ones(pages.rows, np.bool_), np.ones(pages.cols, np.bool_)
         whole = TileBlock(0, 0, pages.rows, pages.cols)
         location = locate(dataset.grid, dataset.levels, self.task.tms, matrix, whole)
@@ -108,18 +115,28 @@ def plan_mrfs(
     *,
     tms: str = NATIVE,
     finest: str | None = None,
+    page: int | None = None,
     select: Mapping[str, Sequence[str]] | None = None,
+    compression: Compression = Compression.PPNG,
+    quality: int = DEFAULT_QUALITY,
+    effort: Effort = Effort.SERVED,
+    share_pages: bool = False,
 ) -> list[MrfPlan]:
     """Plan the MRFs of a layer in one style, one for each step of its dimensions.
 
     ``tms``: ``native`` for the data's own grid (a page is a chunk, a pixel a cell), or a registered set. ``finest``:
     its matrix that full resolution shows; else its last one, and of a set that goes on far beyond any data the first
-    as fine as the data. ``select``: labels wanted, by dimension. Raises ``MrfError`` and ``RequestError`` for what
+    as fine as the data. ``page``: pixels along a side of a page of the native grid, the chunk's without it; a
+    registered set has its tiles. ``select``: labels wanted, by dimension. ``compression`` decides
+    what pages hold: PPNG palette indices, PNG, JPEG and JPNG colours, the others the data's codes; ``quality`` is
+    JPEG's, ``effort`` how hard PPNG and DEFLATE pages are compressed.
+    ``share_pages``: store equal pages once. Raises ``MrfError`` and ``RequestError`` for what
     the layer does not have.
     """
-    chosen = layer.tile_matrix_set(tms)
+    chosen = _paged(layer, layer.tile_matrix_set(tms), page)
     position = _finest(chosen, layer, finest)
-    header = _header(layer, style, chosen, chosen.matrices[position])
+    page_format = PageFormat(compression, effort, quality)
+    header = _header(layer, style, chosen, chosen.matrices[position], page_format)
     matrices = tuple(_level_matrix(chosen, position, level) for level in header.levels)
     plans = []
     for stem, leading in file_stems(layer, select or {}):
@@ -135,8 +152,23 @@ def plan_mrfs(
             style.palette,
         )
         notes = _notes(layer, style, chosen, matrices[0], leading)
-        plans.append(MrfPlan(folder / f"{stem}.mrf", replace(header, notes=notes), layer, matrices, task))
+        notes += (("encoder", page_format.encoder), ("shared", str(share_pages).lower()))
+        own = replace(header, notes=notes)
+        plans.append(MrfPlan(folder / f"{stem}.mrf", own, layer, matrices, task, page_format, share_pages))
     return plans
+
+
+def _paged(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMatrixSet:
+    """Return the set with tiles of the size asked for."""
+    tile = tms.matrices[-1]
+    if page is None or (page, page) == (tile.tile_width, tile.tile_height):
+        return tms
+    if tms.identifier != layer.native_set.identifier:
+        raise MrfError(f"the tiles of {tms.identifier} have {tile.tile_width} pixels, only native takes other pages")
+    if page % 2 or not MIN_PAGE <= page <= MAX_PAGE:
+        raise MrfError(f"pages of {page} pixels cannot be, an even number from {MIN_PAGE} to {MAX_PAGE} can")
+    dataset = layer.dataset
+    return native_set(dataset.name, dataset.grid, dataset.levels, Shape(page, page))
 
 
 def _finest(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
@@ -161,31 +193,48 @@ def _full_size(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
     return Shape(math.ceil(height - EDGE_TOLERANCE), math.ceil(width - EDGE_TOLERANCE))
 
 
-def _header(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix) -> MrfHeader:
-    palette = style.palette
-    if not palette.is_indexed:
-        raise MrfError(f"style {style.name} has {len(palette.rgba)} colours, the pages of an MRF hold 256")
+def _header(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix, page_format: PageFormat) -> MrfHeader:
     page = Shape(matrix.tile_height, matrix.tile_width)
     if min(page.rows, page.cols) < MIN_PAGE:
         raise MrfError(f"{layer.name} has chunks of {page.cols} x {page.rows}, the pages of an MRF need {MIN_PAGE}")
     size = _full_size(layer, tms, matrix)
-    if tms.identifier == layer.native_set.identifier:
+    if tms.is_native:
         bounds = layer.dataset.grid.bounds
     else:
         east = matrix.origin_x + size.cols * matrix.cell_width
         bounds = Bounds(matrix.origin_x, matrix.origin_y - size.rows * matrix.cell_height, east, matrix.origin_y)
-    colours = [(red, green, blue, alpha) for red, green, blue, alpha in padded_palette(palette.rgba).tolist()]
-    return MrfHeader(
+    header = MrfHeader(
         size,
         page,
-        Compression.PPNG,
+        page_format.compression,
         # The overviews of a single page are none, and some readers stumble over being told about them.
         has_overviews=size.rows > page.rows or size.cols > page.cols,
-        nodata=(0.0,),
-        palette=tuple(colours),
         bounds=bounds,
         projection=_well_known_text(tms.crs),
     )
+    return _with_picture(header, style, page_format) if page_format.is_picture else _with_codes(header, layer, tms)
+
+
+def _with_picture(header: MrfHeader, style: Style, page_format: PageFormat) -> MrfHeader:
+    palette, bands = style.palette, BANDS[header.compression]
+    if header.compression is not Compression.PPNG:
+        quality = None if header.compression is Compression.PNG else page_format.quality
+        return replace(header, bands=bands, page_bands=bands, quality=quality)
+    if not palette.is_indexed:
+        raise MrfError(f"style {style.name} has {len(palette.rgba)} colours, PPNG pages hold 256, PNG pages any number")
+    colours = [(red, green, blue, alpha) for red, green, blue, alpha in padded_palette(palette.rgba).tolist()]
+    return replace(header, nodata=(0.0,), palette=tuple(colours))
+
+
+def _with_codes(header: MrfHeader, layer: Layer, tms: TileMatrixSet) -> MrfHeader:
+    packing = layer.variable.packing
+    if packing.dtype not in VALUE_TYPES:
+        allowed = ", ".join(sorted(VALUE_TYPES))
+        raise MrfError(f"{layer.name} has values of type {packing.dtype}, pages of values may be {allowed}")
+    fill = packing.fill_code
+    if fill is None and not tms.is_native:
+        raise MrfError(f"{layer.name} has no code for no data, its values fit its own grid alone: --tms native")
+    return replace(header, dtype=packing.dtype, nodata=() if fill is None else (fill,))
 
 
 def _well_known_text(crs: str) -> str:
@@ -237,4 +286,7 @@ def _notes(
         ("tms", tms.identifier),
         ("matrix", matrix.identifier),
         ("renderer", str(RENDERER_VERSION)),
+        ("scale_factor", repr(layer.variable.packing.scale_factor)),
+        ("add_offset", repr(layer.variable.packing.add_offset)),
+        ("units", layer.variable.units),
     )

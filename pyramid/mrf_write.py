@@ -113,7 +113,6 @@ class MrfWriter:
         if os.pread(self._lock, len(self._head) + 1, 0) == self._head:
             if not self._part_data.exists() and self._is_all_written():
                 # The header follows the other two, so the kill came while the files got their names.
-                self.written = self.header.records
                 self._publish()
                 return
             self._index = os.open(self._part_index, flags, 0o644)
@@ -135,26 +134,21 @@ class MrfWriter:
         except OSError:
             return False
         try:
-            records = list(_records(descriptor))
+            if os.fstat(descriptor).st_size != self.header.records * RECORD_BYTES:
+                return False
+            if max((offset + size for offset, size in _records(descriptor)), default=0) != data_bytes:
+                return False
+            self._count(_records(descriptor))
         finally:
             os.close(descriptor)
-        end = max((offset + size for offset, size in records), default=0)
-        if len(records) != self.header.records or end != data_bytes:
-            return False
-        self._count(records)
         return True
 
     def _resume(self) -> None:
         """Take over the records of an earlier attempt, and drop data that none of them points to."""
         data_bytes = os.fstat(self._data).st_size
-        good = []
-        for offset, size in itertools.islice(_records(self._index), self.header.records):
-            if offset + size > data_bytes:
-                break
-            good.append((offset, size))
-        self._count(good)
-        self.written = len(good)
-        os.ftruncate(self._index, len(good) * RECORD_BYTES)
+        known = itertools.islice(_records(self._index), self.header.records)
+        self._count(itertools.takewhile(lambda record: sum(record) <= data_bytes, known))
+        os.ftruncate(self._index, self.written * RECORD_BYTES)
         os.ftruncate(self._data, self.data_bytes)
         os.lseek(self._index, 0, os.SEEK_END)
         os.lseek(self._data, 0, os.SEEK_END)
@@ -162,6 +156,7 @@ class MrfWriter:
     def _count(self, records: Iterable[tuple[int, int]]) -> None:
         """Bring the figures, and the memory of equal pages, to where they were after these records."""
         for offset, size in records:
+            self.written += 1
             if size == 0:
                 self.empty_pages += 1
             elif offset < self.data_bytes:

@@ -100,6 +100,19 @@ def render_index(task: RenderTask) -> NDArray[Any]:
     return index
 
 
+def render_codes(task: RenderTask) -> NDArray[Any]:
+    """Compute the codes of a task's block, still packed: shape (height, width), the fill code where there is no data.
+
+    Every code that means no data becomes the one fill code. Without a fill code the pixels outside the data are 0.
+    """
+    tile = _value_tile(task, task.variable)
+    fill = tile.packing.fill_code
+    missing = tile.packing.is_missing(tile.codes)
+    if tile.outside is not None:
+        missing = missing | tile.outside
+    return np.where(missing, tile.codes.dtype.type(0 if fill is None else fill), tile.codes)
+
+
 def render_values(task: RenderTask) -> NDArray[np.float64]:
     """Compute the values of a task's block: shape (height, width), float64, physical units, NaN for no data."""
     return _value_tile(task, task.variable).decode()

@@ -225,7 +225,7 @@ def test_an_open_ended_set_stops_at_the_data_s_resolution(tmp_path):
 
 def test_more_than_256_colours_are_refused(tmp_path):
     store = write_store(tmp_path, field(10, 10))
-    with pytest.raises(MrfError, match="style rich has 300 colours, the pages of an MRF hold 256"):
+    with pytest.raises(MrfError, match="style rich has 300 colours, PPNG pages hold 256, PNG pages any number"):
         export(store, tmp_path / "out", style(300, "rich"))
 
 
