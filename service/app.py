@@ -47,7 +47,7 @@ async def open_site(settings: Settings) -> Site:
     store = Store(settings.store, settings.chunk_cache_bytes)
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())
     styles = Styles(catalog)
-    cache = open_cache(settings)
+    cache = open_cache(settings, counters.cache_errors.inc)
     options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard)
     try:
         engine = await open_tile_engine(

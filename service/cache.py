@@ -10,7 +10,7 @@ from lazytile.pyramid.memory import BytesLru
 from lazytile.service.disk import DiskTier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lazytile.service.settings import Settings
 
@@ -100,8 +100,9 @@ class TieredCache:
         self._disk.close()
 
 
-def open_cache(settings: Settings) -> TileCache:
-    """Open the tile cache that the settings ask for. Raises ``CacheError``."""
+def open_cache(settings: Settings, on_failure: Callable[[], object] | None = None) -> TileCache:
+    """Open the tile cache that the settings ask for. Raises ``CacheError``. ``on_failure``: as for ``DiskTier``."""
     if settings.no_tile_cache:
         return NoCache()
-    return TieredCache(DiskTier(settings.cache, settings.cache_limit_bytes), settings.memory_cache_bytes)
+    disk = DiskTier(settings.cache, settings.cache_limit_bytes, on_failure)
+    return TieredCache(disk, settings.memory_cache_bytes)

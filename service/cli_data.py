@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
 from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_bulk_engine
+from lazytile.pyramid.errors import SourceError
 from lazytile.service.cli_options import (
     DEFAULT_STORE,
     DashboardOption,
@@ -22,7 +24,7 @@ from lazytile.service.cli_options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from lazytile.pyramid.dataset import Dataset, Variable
+    from lazytile.pyramid.describe import Description
     from lazytile.pyramid.engine import BulkEngine
     from lazytile.pyramid.layer import Layer
 
@@ -180,77 +182,35 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Describe a source file before it is converted, or what a store holds."""
-    from lazytile.pyramid.store import Store, read_description  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.describe import describe, format_description  # noqa: PLC0415 - xarray is slow to import
+
+    descriptions = [describe(path) for path in _subjects(subject, store)]
+    if as_json:
+        typer.echo(json.dumps([asdict(description) for description in descriptions], indent=2))
+    elif descriptions:
+        typer.echo("\n\n".join(f"{format_description(each)}{_layers(each)}" for each in descriptions))
+    else:
+        typer.echo(f"{store} holds no dataset; lazytile convert FILE makes one")
+
+
+def _layers(description: Description) -> str:
+    """Return the line that names a dataset's layers, as the other commands and WMTS want them."""
+    from lazytile.pyramid.store import read_description  # noqa: PLC0415 - needed by this command alone
+
+    if description.kind != "dataset":
+        return ""
+    dataset = read_description(Path(description.path))
+    return f"\n  layers      {', '.join(dataset.layer_name(variable) for variable in dataset.variables)}"
+
+
+def _subjects(subject: str | None, store: Path) -> list[Path]:
+    """Return what to describe: everything in the store, or one dataset by name, or any file."""
+    from lazytile.pyramid.store import Store  # noqa: PLC0415 - needed by this command alone
 
     if subject is None:
-        datasets = [stored.description for stored in Store(existing(store)).datasets()]
-        if not datasets and not as_json:
-            typer.echo(f"{store} holds no dataset; lazytile convert FILE makes one")
-    elif (Path(subject) / "zarr.json").is_file() and _is_ours(Path(subject)):
-        datasets = [read_description(Path(subject))]
-    elif Path(subject).exists() and not (store / f"{subject}.zarr").exists():
-        _describe_source(Path(subject), as_json=as_json)
-        return
-    else:
-        datasets = [Store(existing(store)).dataset(subject.removesuffix(".zarr")).description]
-    if as_json:
-        typer.echo(json.dumps([dataset.to_json() for dataset in datasets], indent=2))
-        return
-    for number, dataset in enumerate(datasets):
-        typer.echo("\n".join(["", *dataset_lines(dataset)] if number else dataset_lines(dataset)))
-
-
-def _is_ours(path: Path) -> bool:
-    document = json.loads((path / "zarr.json").read_bytes())
-    return "lazytile" in document.get("attributes", {})
-
-
-def _describe_source(path: Path, *, as_json: bool) -> None:
-    from lazytile.pyramid.convert import dataset_name, describe_dataset  # noqa: PLC0415 - xarray is slow to import
-    from lazytile.pyramid.source import open_source  # noqa: PLC0415
-
-    source = open_source(path)
-    dataset = describe_dataset(source, dataset_name(path), title=None, colormap=None)
-    if as_json:
-        typer.echo(json.dumps({**dataset.to_json(), "generation": None, "remarks": source.remarks}, indent=2))
-        return
-    lines = [f"{path}: a source file; lazytile convert would make of it", *dataset_lines(dataset)]
-    typer.echo("\n".join([*lines, *(f"note: {remark}" for remark in source.remarks)]))
-
-
-def dataset_lines(dataset: Dataset) -> list[str]:
-    """Return the description of a dataset for people."""
-    grid, bounds = dataset.grid, dataset.grid.bounds
-    lines = [
-        f"dataset {dataset.name}" + (f": {dataset.title}" if dataset.title else ""),
-        f"  source   {dataset.source or 'unknown'}",
-        f"  grid     {grid.shape.cols} x {grid.shape.rows} cells of {grid.x.cell_size:g} x {-grid.y.cell_size:g}",
-        f"  bounds   x {bounds.west:g} to {bounds.east:g}, y {bounds.south:g} to {bounds.north:g} in {grid.crs}",
-        f"  levels   {dataset.levels}, chunks of {dataset.chunk.cols} x {dataset.chunk.rows}",
-    ]
-    for variable in dataset.variables:
-        lines += _variable_lines(dataset, variable)
-    return lines
-
-
-def _variable_lines(dataset: Dataset, variable: Variable) -> Iterator[str]:
-    yield f"  layer    {dataset.layer_name(variable)}: {variable.title or variable.name}" + (
-        f" [{variable.units}]" if variable.units else ""
-    )
-    packing = variable.packing
-    packed = (
-        ""
-        if (packing.scale_factor, packing.add_offset) == (1, 0)
-        else (f" * {packing.scale_factor:g} + {packing.add_offset:g}")
-    )
-    yield f"    codes      {packing.dtype}{packed}, overviews by {variable.reduction}"
-    statistics = variable.statistics
-    if statistics is not None and statistics.minimum is not None and statistics.mean is not None:
-        share = statistics.valid_count / max(statistics.cell_count, 1)
-        yield (
-            f"    values     {statistics.minimum:g} to {statistics.maximum:g}, mean {statistics.mean:g}, "
-            f"{share:.1%} of the cells hold data"
-        )
-    for dimension in variable.dimensions:
-        ends = dimension.labels[0] if len(dimension.labels) == 1 else f"{dimension.labels[0]} to {dimension.labels[-1]}"
-        yield f"    {dimension.name:<10} {len(dimension.labels)}: {ends} {dimension.units}".rstrip()
+        return [stored.path for stored in Store(existing(store)).datasets()]
+    if Path(subject).exists() and not (store / f"{subject}.zarr").exists():
+        return [Path(subject)]
+    if Path(subject).suffix:
+        raise SourceError(f"there is no file {subject}")
+    return [Store(existing(store)).dataset(subject).path]

@@ -24,7 +24,7 @@ from diskcache.core import MODE_BINARY, MODE_RAW, UNKNOWN
 from lazytile.service.errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 LOG = logging.getLogger(__name__)
 
@@ -76,12 +76,16 @@ class DiskTier:
     Nothing that is wrong with the files raises: a tile that cannot be had is a miss, one that cannot be kept is lost.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int) -> None:
-        """Open or make the cache. Raises ``CacheError`` where the folder cannot be ours."""
+    def __init__(self, folder: Path, limit_bytes: int, on_failure: Callable[[], object] | None = None) -> None:
+        """Open or make the cache. Raises ``CacheError`` where the folder cannot be ours.
+
+        ``on_failure`` is called, in whatever thread, each time the files fail us.
+        """
         self.folder = folder / FOLDER
         self.errors = 0
         """How often the files failed us."""
         self._limit_bytes = limit_bytes
+        self._on_failure = on_failure
         _make_private(folder)
         _make_private(self.folder)
         self._cache = self._open_or_replace()
@@ -151,6 +155,8 @@ class DiskTier:
 
     def _failed(self, reason: object) -> None:
         self.errors += 1
+        if self._on_failure is not None:
+            self._on_failure()
         if self.errors & (self.errors - 1) == 0:  # the 1st, 2nd, 4th, 8th ... so that a dead disk does not fill the log
             LOG.warning("tile cache in %s, failure %d: %s", self.folder, self.errors, reason)
 

@@ -81,6 +81,7 @@ WRONG = [
     (["convert", "{nc}", "--store", "{tmp}/s", "--name", "a/b"], "a/b"),
     (["info", "nope", "--store", "{store}"], "no dataset 'nope'"),
     (["info", "{file}"], "file"),
+    (["info", "{tmp}/none.nc"], "there is no file"),
     (["info", "--store", "{tmp}/none"], "there is no store at"),
     (["warm", "nope", "--store", "{store}", "--cache", "{tmp}/c"], "no layer 'nope'"),
     (["warm", "global_180", "--zoom", "4-2", "--store", "{store}"], "zoom '4-2'"),
@@ -120,16 +121,18 @@ def test_convert_info_and_warm(run, netcdf, tmp_path):
     assert code == 0
     assert "temps.zarr: 60 x 30 cells" in out
     code, out, _ = run("info", "--store", store)
-    assert "dataset temps: Two days" in out
-    assert "2024-01-01T00:00:00Z to 2024-01-02T00:00:00Z" in out
+    assert code == 0
+    assert "Two days" in out
+    assert "30 rows x 60 columns" in out
+    assert "layers      temps\n" in out
+    assert "2024-01-01T00:00:00Z" in out
     assert run("info", "temps", "--store", store)[1] == out
     assert run("info", store / "temps.zarr")[1] == out
-    code, out, _ = run("info", "temps", "--store", store, "--json")
-    assert json.loads(out)[0]["name"] == "temps"
+    assert json.loads(run("info", "temps", "--store", store, "--json")[1])[0]["title"] == "Two days"
     code, out, _ = run("info", netcdf)
     assert code == 0
-    assert "60 x 30 cells" in out
-    assert "temps" in json.loads(run("info", netcdf, "--json")[1])["name"]
+    assert "30 rows x 60 columns" in out
+    assert json.loads(run("info", netcdf, "--json")[1])[0]["kind"] == "source"
     warm = ("warm", "temps", "--zoom", "0-2", "--store", store, "--cache", cache)
     assert run(*warm)[1] == "21 tiles: 21 computed, 0 there already\n"
     assert run(*warm)[1] == "21 tiles: 0 computed, 21 there already\n"
@@ -157,7 +160,7 @@ def test_mrf(run, store, tmp_path):
 
 def test_the_environment_sets_what_options_do_not(run, store, monkeypatch):
     monkeypatch.setenv("LAZYTILE_STORE", str(store))
-    assert "dataset global_180" in run("info")[1]
+    assert "global_180" in run("info")[1]
     monkeypatch.setenv("LAZYTILE_PORT", "x")
     code, _, err = run("serve", "--host", "127.0.0.1")
     assert code == 2
