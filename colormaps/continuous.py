@@ -11,7 +11,7 @@ import numpy as np
 
 from lazytile.colormaps.errors import ColormapError
 from lazytile.colormaps.model import TRANSPARENT, Colormap, Entry, Interval, Legend, LegendEntry, Part, Rgba
-from lazytile.colormaps.scale import round_scale, tick_labels, usable_range
+from lazytile.colormaps.scale import log_ticks, round_scale, tick_labels, usable_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,21 +107,12 @@ def _log_colormap(
     if any(b <= a for a, b in itertools.pairwise(edges)):
         raise ColormapError(f"colormap {name}: {low} to {high} is too narrow a range for logarithmic bins")
     ticks = {}
-    for value in _log_ticks(low, high):
+    for value in log_ticks(low, high, TICKS):
         position = min(range(len(edges)), key=lambda i: abs(math.log(edges[i] / value)))
         edges[position] = value
         ticks[position] = f"{value:g}"
     texts = [f"{edge:.4g}" for edge in edges]
     return _open_ended(name, edges, texts, ticks, colours(BINS + 2), title=title, units=units, origin=origin)
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 times the powers of ten in a range, or where those are many, some powers of ten."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    few = last - first <= 3
-    stride = 1 if few else -(-(last - first) // TICKS)
-    values = [digit * 10.0**power for power in range(first, last + 1, stride) for digit in ((1, 2, 5) if few else (1,))]
-    return [value for value in values if low <= value <= high]
 
 
 def _open_ended(

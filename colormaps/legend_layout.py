@@ -186,11 +186,12 @@ def _draw_level(sheet: _Sheet, panel: Panel, frame: tuple[float, float, float, f
     x, y, width, height = frame
     heading, size = _sizes(height, 78.0)
     has_heading, has_labels = height >= 44, height >= 30
-    top = y + (heading + 14 if has_heading else 4)
-    bottom = y + height - (size + _TICK + 9 if has_labels else 4)
+    gap = heading - 1.0
+    top = y + (heading + gap if has_heading else 4)
+    bottom = y + height - (size + _TICK + gap - 4 if has_labels else 4)
     left, right = x + _PAD + 1, x + width - _PAD - 1
     if has_heading:
-        sheet.write(left, y + 7 + heading / 2, shortened(panel.heading, heading, right - left), heading)
+        sheet.write(left, y + gap / 2 + heading / 2, shortened(panel.heading, heading, right - left), heading)
     bar = _bar(left, right, panel.open_ends, reach=min(10.0, (bottom - top) * 0.6))
     _fill_bar(sheet, panel, bar, lambda along, across: (along, top + across * (bottom - top)))
     if not has_labels:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.colormaps.errors import ColormapError
 from lazytile.colormaps.model import Colormap, Entry, Interval, Legend, LegendEntry, Part, number_text
-from lazytile.colormaps.scale import round_scale, tick_labels, usable_range
+from lazytile.colormaps.scale import log_ticks, round_scale, tick_labels, usable_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def _spread(
     }
     _open_ends(moved)
     entries = tuple(_moved_entry(entry, moved) for entry in part.entries)
-    legend = _legend(entries, minimum, maximum)
+    legend = _legend(entries, _ticks(minimum, maximum, log=spacing == "log"), (minimum, maximum))
     entries = tuple(replace(entry, ref=entry.index) for entry in entries)
     return replace(part, entries=entries, legend=legend, units=part.units if units is None else units)
 
@@ -145,22 +145,28 @@ def bin_text(bin_: Interval) -> str:
     return f"{bin_.lower:.6g} – {bin_.upper:.6g}"  # noqa: RUF001
 
 
-def _legend(entries: tuple[Entry, ...], minimum: float, maximum: float) -> Legend:
-    """Return a continuous legend with ticks at round numbers, each on the bin that begins nearest to it."""
-    scale = round_scale(minimum, maximum, 100)
+def _ticks(minimum: float, maximum: float, *, log: bool) -> dict[float, str]:
+    """Return round numbers inside a range and how they are written."""
+    if log:
+        ticks = {value: f"{value:g}" for value in log_ticks(minimum, maximum, _TICKS)}
+    else:
+        scale = round_scale(minimum, maximum, 100)
+        labels = tick_labels(scale, _TICKS)
+        ticks = {float(scale.step * (scale.first + position)): text for position, text in labels.items()}
+    return {value: text for value, text in ticks.items() if minimum < value < maximum}
+
+
+def _legend(entries: tuple[Entry, ...], ticks: dict[float, str], ends: tuple[float, float]) -> Legend:
+    """Return a continuous legend, each tick on the bin that begins nearest to it."""
     starts: list[tuple[float, int]] = [
         (bin_.lower, entry.index) for entry in entries for bin_ in entry.value[:1] if math.isfinite(bin_.lower)
     ]
     nearest: Callable[[float], int] = lambda value: min(starts, key=lambda start: abs(start[0] - value))[1]  # noqa: E731
-    labels = {
-        nearest(float(scale.step * (scale.first + position))): text
-        for position, text in tick_labels(scale, _TICKS).items()
-        if starts and minimum < float(scale.step * (scale.first + position)) < maximum
-    }
+    labels = {nearest(value): text for value, text in ticks.items()} if starts else {}
     shown = tuple(
         LegendEntry(
             entry.index, entry.rgba, entry.label, labels.get(entry.index), entry.index in labels, entry.index in labels
         )
         for entry in entries
     )
-    return Legend("continuous", shown, f"< {number_text(minimum)}", f"≥ {number_text(maximum)}")
+    return Legend("continuous", shown, f"< {number_text(ends[0])}", f"≥ {number_text(ends[1])}")

@@ -72,3 +72,12 @@ def tick_labels(scale: RoundScale, most: int) -> dict[int, str]:
         if len(positions) <= most:
             return {i: decimal_text(scale.step * (scale.first + i), scale.step * stride) for i in positions}
     return {}
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return 1, 2 and 5 times the powers of ten in a range, or where those are many, some powers of ten."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    few = last - first <= 3
+    stride = 1 if few else -(-(last - first) // most)
+    values = [digit * 10.0**power for power in range(first, last + 1, stride) for digit in ((1, 2, 5) if few else (1,))]
+    return [value for value in values if low <= value <= high]

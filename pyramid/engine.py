@@ -147,6 +147,11 @@ class TileEngine(Protocol):
         """How many tasks run at the same time: the measure for a queue in front of the engine."""
         ...
 
+    @property
+    def in_process(self) -> bool:
+        """Whether tasks run in this process, so that handing one over costs next to nothing."""
+        ...
+
     async def render(self, task: Any) -> tuple[bytes, ...]:
         """Return ``function(task)``, the encoded tiles of one metatile.
 

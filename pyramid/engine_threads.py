@@ -68,6 +68,7 @@ class ThreadsTileEngine:
 
     def __init__(self, function: Callable[[Any], tuple[bytes, ...]], threads: int) -> None:
         self.capacity = threads
+        self.in_process = True
         self._function = function
         self._flights: SharedFlights[tuple[bytes, ...]] = SharedFlights()
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, thread_name_prefix="lazytile-tile")

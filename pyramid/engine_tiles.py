@@ -95,6 +95,11 @@ class DaskTileEngine:
         return f"{self._session.description}, {self._calls.description}"
 
     @property
+    def in_process(self) -> bool:
+        """Whether tasks run in this process."""
+        return False
+
+    @property
     def capacity(self) -> int:
         """Number of threads of all workers as of now."""
         return self._session.capacity

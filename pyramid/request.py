@@ -46,6 +46,7 @@ class TileRequest:
         metatile: int = 1,
         background: tuple[int, int, int] = WHITE,
         chunk_cache_bytes: int = 64 << 20,
+        value_cache_bytes: int = 32 << 20,
     ) -> RenderTask:
         """Return the task that makes this tile's metatile: ``metatile`` x ``metatile`` tiles, cut at the matrix edge.
 
@@ -72,6 +73,7 @@ class TileRequest:
             self.image_format,
             background,
             chunk_cache_bytes=chunk_cache_bytes,
+            value_cache_bytes=value_cache_bytes,
         )
 
     @property

@@ -63,7 +63,8 @@ def serve(
     ] = None,
     colormaps: ColormapsOption = None,
     metatile: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=16, help="Compute N x N tiles at a time [default: 2].")
+        int | None,
+        typer.Option(metavar="N", min=1, max=16, help="Compute N x N tiles at a time [default: 1, on a cluster 2]."),
     ] = None,
     queue: Annotated[
         int | None,

@@ -25,8 +25,10 @@ class Settings(BaseSettings):
     """Bytes of tiles on disk; the oldest go first."""
     memory_cache_bytes: int = Field(256 << 20, ge=0)
     """Bytes of encoded tiles in memory, for each server process."""
-    chunk_cache_bytes: int = Field(256 << 20, ge=0)
+    chunk_cache_bytes: int = Field(128 << 20, ge=0)
     """Bytes of decoded chunks in memory, for each process that renders."""
+    value_cache_bytes: int = Field(32 << 20, ge=0)
+    """Bytes of values of tiles in memory, for each process that renders: a second style of them is quick."""
     no_tile_cache: bool = False
     """Switch the tile caches off, for measuring."""
     colormaps: Path | None = None
@@ -42,8 +44,8 @@ class Settings(BaseSettings):
     """Server processes with the engine ``threads``; Dask workers behind one server process otherwise."""
     dashboard: str | None = None
     """Address of Dask's dashboard, such as 127.0.0.1:8787; it asks for no password."""
-    metatile: int = Field(2, ge=1, le=16)
-    """Tiles on a side of the square block that is computed as one task."""
+    metatile: int | None = Field(None, ge=1, le=16)
+    """Tiles on a side of the square block that is computed as one task; 1 with ``threads``, else 2."""
     queue_length: int = Field(1024, ge=0)
     """Tasks that may wait for the engine; over it the answer is 503."""
     timeout_s: float = Field(30.0, gt=0, le=3600)

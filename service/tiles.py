@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 TASKS_PER_SLOT = 2
 """Tasks given to the engine for each that it runs at a time: one that runs, one so that no worker waits for us."""
 
+REMOTE_METATILE = 2
+"""Where a task has to travel, four tiles a task cost little more than one. In this process one is best: the other
+three would make the client wait for what it may not want."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -73,6 +77,8 @@ class TileDesk:
         self._flights: SharedFlights[_Rendered] = SharedFlights()
         self.slots = engine.capacity * TASKS_PER_SLOT
         """Tasks that the engine is given at a time."""
+        self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
+        """Tiles on a side of the block that is one task."""
         self._free_slots = asyncio.Semaphore(self.slots)
         self._room = self.slots + settings.queue_length
         self._under_way = 0
@@ -89,9 +95,10 @@ class TileDesk:
         settings = self._settings
         task = request.task(
             self._store,
-            metatile=settings.metatile,
+            metatile=self.metatile,
             background=settings.background,
             chunk_cache_bytes=settings.chunk_cache_bytes,
+            value_cache_bytes=0 if settings.no_tile_cache else settings.value_cache_bytes,
         )
         return PreparedTile(request, task, task.tile_key(request.tile))
 

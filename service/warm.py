@@ -73,7 +73,7 @@ async def _warm(settings: Settings, what: WarmUp, progress: Callable[[int, int],
             words
             for step in steps
             for matrix in matrices
-            for words in _words(layer, what, matrix, step, settings.metatile)
+            for words in _words(layer, what, matrix, step, site.desk.metatile)
         )
 
         async def worker() -> None:
@@ -82,7 +82,7 @@ async def _warm(settings: Settings, what: WarmUp, progress: Callable[[int, int],
                 tiers[tile.tier] += 1
                 progress(tiers.total(), total)
 
-        await _first_error([worker() for _ in range(_width(site, settings))])
+        await _first_error([worker() for _ in range(_width(site))])
         return tiers
     finally:
         await site.desk.close()
@@ -99,9 +99,9 @@ async def _first_error(work: list[Coroutine[Any, Any, None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _width(site: Site, settings: Settings) -> int:
+def _width(site: Site) -> int:
     """Requests at a time: enough that the engine always has a metatile that nobody has asked for yet."""
-    return site.desk.slots * settings.metatile**2
+    return site.desk.slots * site.desk.metatile**2
 
 
 def _matrices(layer: Layer, what: WarmUp) -> list[TileMatrix]:

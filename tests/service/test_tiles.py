@@ -24,6 +24,7 @@ class Engine:
     """An engine of one slot that can be held up."""
 
     capacity = 1
+    in_process = True
     description = "held"
 
     def __init__(self):

@@ -1,0 +1,300 @@
+"""Time cold tiles: our server against the renderer alone, against other tile servers, and small data against large.
+
+    bench_tiles.py [--factors 4,1] [--work FOLDER] [--zooms 3,5,7] [--tiles 300] [--peers FOLDER]
+
+Random 256-pixel WebMercatorQuad PNG tiles that hold at least a quarter of data, each asked for once a run; no tile
+cache, no value tiles kept, the chunk cache as in service; two server processes. The load comes from wrk where it is
+installed (a Python client takes most of a core by itself). With ``--peers`` (a folder with their set-up: run_peers.sh
+and peers/mapserver/run.sh, and BENCH_VENV and BENCH_DATA as those want them) other servers are asked for tiles of the
+same data in the same run. Only ratios within one run mean anything: printed figures move with the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.colormaps.catalog import ColormapCatalog
+from lazytile.colormaps.palette import compile_colormap
+from lazytile.pyramid.image import ImageFormat, encode_png8
+from lazytile.pyramid.plan import locate
+from lazytile.pyramid.render import code_table, render, render_index, store_at
+from lazytile.pyramid.request import TileRequest
+from lazytile.pyramid.store import Store
+from lazytile.pyramid.style import Styles
+from lazytile.pyramid.values import read_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.task import RenderTask
+
+ROOT = Path(__file__).resolve().parent.parent
+ENOUGH_DATA = 0.25
+Results = dict[tuple[str, int], tuple[float, float]]
+"""Tiles/s at concurrency 8 and p50 in ms at concurrency 1, by server and zoom."""
+SECONDS = 5
+_LUA = """
+local reqs, i = {}, 0
+function init(args) for line in io.lines("%s") do reqs[#reqs + 1] = wrk.format("GET", line) end end
+function request() i = i %% #reqs + 1; return reqs[i] end
+function done(s, l, r)
+  local e = s.errors
+  io.write(string.format("RESULT %%.1f %%.3f %%.3f %%d %%d\\n", s.requests / s.duration * 1e6, l:percentile(50) / 1e3,
+    l:percentile(95) / 1e3, s.bytes / s.requests, e.status + e.read + e.connect + e.timeout))
+end
+"""
+
+
+def main() -> None:
+    """Run everything and print Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--factors", default="4,1", help="1 is the full 36000 x 17999 cells, 4 a sixteenth of them")
+    parser.add_argument("--work", type=Path, default=ROOT / "bench-results", help="data and stores are kept here")
+    parser.add_argument("--zooms", default="3,5,7")
+    parser.add_argument("--tiles", type=int, default=300, help="of each zoom")
+    parser.add_argument("--peers", type=Path, default=None)
+    options = parser.parse_args()
+    zooms = [int(zoom) for zoom in options.zooms.split(",")]
+    results: Results = {}
+    print("| server | z | tiles/s c=8 | p50 ms c=1 | p95 ms c=1 | bytes/tile |\n|---|--:|--:|--:|--:|--:|", flush=True)
+    for factor in (int(text) for text in options.factors.split(",")):
+        store = ensure_store(options.work, factor)
+        tasks = {zoom: choose_tasks(store, factor, zoom, options.tiles) for zoom in zooms}
+        with serving(store, "--no-tile-cache", "--workers", "2", "--metatile", "1") as server:
+            for zoom in zooms:
+                paths = [f"/xyz/{name_of(factor)}/{zoom}/{t.block.col}/{t.block.row}.png" for t in tasks[zoom]]
+                name = f"lazytile, factor {factor}"
+                report(name, zoom, load(server.port, paths, 8), load(server.port, paths, 1), results)
+                if factor == 1:
+                    print(f"|   memory of the largest process: {server.peak_rss_mb():.0f} MB | | | | | |")
+        stages(tasks)
+        restyle(tasks)
+    if options.peers is not None:
+        peers(options.peers, options.work, tasks, results)
+    ratios(results, zooms)
+
+
+def name_of(factor: int) -> str:
+    """Return the dataset's name."""
+    return f"mur{factor}"
+
+
+def ensure_store(work: Path, factor: int) -> Path:
+    """Make the data and convert it, unless a run before did."""
+    store = work / "store"
+    if (store / f"{name_of(factor)}.zarr").exists():
+        return store
+    work.mkdir(parents=True, exist_ok=True)
+    source = work / f"mur{factor}.nc"
+    given = Path(os.environ.get("BENCH_DATA", "nowhere")) / f"mur_f{factor}.nc"
+    if given.exists():
+        source = given
+    elif not source.exists():
+        size = ["--full"] if factor == 1 else []
+        run([sys.executable, str(ROOT / "scripts/make_demo_data.py"), "--out", str(work / f"data{factor}"), *size])
+        source = next((work / f"data{factor}").glob("*sst*.nc" if factor != 1 else "*.nc"))
+    convert = "import sys; from lazytile.pyramid.convert import convert; convert(*sys.argv[1:])"
+    run([sys.executable, "-c", convert, str(source), str(store), name_of(factor)])
+    return store
+
+
+def run(command: list[str]) -> None:
+    """Run a command that must not fail."""
+    subprocess.run(command, check=True, stdout=sys.stderr)
+
+
+def choose_tasks(store: Path, factor: int, zoom: int, count: int) -> list[RenderTask]:
+    """Choose tiles at random, seeded, that hold enough data."""
+    layer: Layer = next(layer for layer in Store(store).layers() if layer.dataset.name == name_of(factor))
+    style = Styles(ColormapCatalog(None)).style(layer, "default")
+    tms = layer.tile_matrix_set("WebMercatorQuad")
+    matrix = tms.matrix(str(zoom))
+    leading = tuple(0 for _ in layer.variable.dimensions)
+    random = np.random.default_rng(zoom)
+    tiles = [(row, col) for row in range(matrix.matrix_height) for col in range(matrix.matrix_width)]
+    chosen = []
+    for at in random.permutation(len(tiles)):
+        row, col = tiles[at]
+        request = TileRequest(layer, style, leading, tms, matrix, row, col, ImageFormat.PNG)
+        task = replace(request.task(store), value_cache_bytes=0)
+        if np.count_nonzero(render_index(task)) >= ENOUGH_DATA * 256 * 256:
+            chosen.append(task)
+        if len(chosen) == count:
+            break
+    return chosen
+
+
+class Server:
+    """A server under test and where it listens."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process, self.port = process, port
+
+    def peak_rss_mb(self) -> float:
+        """Largest resident size that any process of the server has had, in MB."""
+        peaks = [0.0]
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                if os.getpgid(int(status.parent.name)) == os.getpgid(self.process.pid):
+                    peaks.append(int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024)
+            except (OSError, TypeError):
+                continue
+        return max(peaks)
+
+
+@contextmanager
+def serving(store: Path, *options: str) -> Iterator[Server]:
+    """Run a server on a free port of the loopback interface."""
+    command = [sys.executable, "-m", "lazytile.service", "serve", "--store", str(store), "--port", "0", *options]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        for line in process.stdout:
+            found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
+            if found:
+                yield Server(process, int(found[1]))
+                return
+        raise SystemExit("the server did not start")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+
+
+def load(port: int, paths: list[str], concurrency: int) -> tuple[float, float, float, float]:
+    """Ask for the paths in turn; return tiles/s, p50 ms, p95 ms, bytes a reply."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is not installed: apt-get install wrk")
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "paths"
+        listed.write_text("\n".join(paths) + "\n")
+        script = Path(folder) / "list.lua"
+        script.write_text(_LUA % listed)
+        # A connection goes to one of the server's processes for good: a few seconds first, so that all are warm.
+        command = ["wrk", "-t1", f"-c{concurrency}", "--latency", "-s", str(script), f"http://127.0.0.1:{port}"]
+        subprocess.run([*command[:3], "-d1", *command[3:]], capture_output=True, check=True)
+        reply = subprocess.run([*command[:3], f"-d{SECONDS}", *command[3:]], capture_output=True, check=True, text=True)
+    rate, p50, p95, size, errors = re.search(r"RESULT (.*)", reply.stdout)[1].split()
+    if int(errors):
+        raise SystemExit(f"{errors} bad replies")
+    return float(rate), float(p50), float(p95), float(size)
+
+
+def report(name: str, zoom: int, many: tuple[float, ...], one: tuple[float, ...], results: Results) -> None:
+    """Print a row."""
+    results[name, zoom] = (many[0], one[1])
+    print(f"| {name} | {zoom} | {many[0]:.0f} | {one[1]:.2f} | {one[2]:.2f} | {many[3]:.0f} |", flush=True)
+
+
+def median_ms(function: Callable[[RenderTask], object], tasks: list[RenderTask]) -> float:
+    """Time a function on every task; return the median."""
+    spent = []
+    for task in tasks:
+        began = time.perf_counter()
+        function(task)
+        spent.append(time.perf_counter() - began)
+    return statistics.median(spent) * 1e3
+
+
+def stages(tasks: dict[int, list[RenderTask]]) -> None:
+    """Print how long each stage of the renderer takes, in this process and one thread."""
+    print("\n| z | plan | read and map | colour | encode | whole render, ms |\n|--:|--:|--:|--:|--:|--:|")
+    for zoom, chosen in tasks.items():
+        median_ms(render, chosen)  # warm
+        rows = np.array([stage_seconds(task) for task in chosen])
+        parts = " | ".join(f"{ms:.3f}" for ms in np.median(rows, axis=0) * 1e3)
+        print(f"| {zoom} | {parts} | {median_ms(render, chosen):.3f} |", flush=True)
+
+
+def stage_seconds(task: RenderTask) -> tuple[float, ...]:
+    """Time each stage of a task's rendering, seconds."""
+    stored = store_at(task.store, task.chunk_cache_bytes).dataset(task.dataset)
+    description, variable = stored.description, stored.description.variable(task.variable)
+    table = code_table(task.palette, variable.packing)
+    clock = [time.perf_counter()]
+    location = locate(description.grid, description.levels, task.tms, task.matrix, task.block)
+    clock.append(time.perf_counter())
+    codes = read_values(stored, variable, task.leading, location, task.resampling).codes
+    clock.append(time.perf_counter())
+    index = table.take(codes.view(f"u{codes.itemsize}"))
+    clock.append(time.perf_counter())
+    encode_png8(index, task.palette.rgba)
+    clock.append(time.perf_counter())
+    return tuple(after - before for before, after in itertools.pairwise(clock))
+
+
+def restyle(tasks: dict[int, list[RenderTask]]) -> None:
+    """Print how a second style of tiles whose values are kept compares with their cold time."""
+    other = compile_colormap(ColormapCatalog(None).find("grey"), data_units="kelvin")
+    for zoom, chosen in tasks.items():
+        few = chosen[:100]
+        # As at the first time that anything of them is asked for: everything from the files.
+        cold = median_ms(lambda task: render(replace(task, chunk_cache_bytes=0)), few)
+        kept = [replace(task, value_cache_bytes=64 << 20) for task in few]
+        for task in kept:
+            render(task)
+        warm = median_ms(lambda task: render(replace(task, palette=other)), kept)
+        print(f"restyle z{zoom}: {warm:.3f} ms, {warm / cold:.2f} of the cold {cold:.3f} ms", flush=True)
+
+
+def peers(folder: Path, work: Path, tasks: dict[int, list[RenderTask]], results: Results) -> None:
+    """Have the other servers asked for the same tiles by their own scripts, and read what those found."""
+    data, out = Path(os.environ["BENCH_DATA"]), work / "peers"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    lines = []
+    for zoom, chosen in tasks.items():
+        level = {7: 0, 5: 2, 3: 4}.get(zoom, 0)
+        lines += [f"WebMercatorQuad\t{zoom}\t{t.block.col}\t{t.block.row}\t{level}" for t in chosen]
+    (data / "tiles_WebMercatorQuad_256.tsv").write_text("\n".join(lines) + "\n")
+    env = {**os.environ, "BENCH_OUT": str(out), "RETRIES": "0", "LIMIT": "60"}
+    for script in (["run_peers.sh", "tx", "xp", "cog"], ["peers/mapserver/run.sh"]):
+        subprocess.run(["bash", str(folder / script[0]), *script[1:]], env=env, check=False, stdout=sys.stderr)
+    for line in (out / "peers.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        rate, p50 = results.get((row["label"], row["z"]), (0.0, float("inf")))
+        results[row["label"], row["z"]] = (max(rate, row["tps"]), min(p50, row["p50"]))
+    for (name, zoom), (rate, p50) in results.items():
+        if not name.startswith("lazytile"):
+            print(f"| {name} | {zoom} | {rate:.0f} | {p50:.2f} | | |")
+
+
+def ratios(results: Results, zooms: list[int]) -> None:
+    """Print what everything comes to."""
+    print()
+    for zoom in zooms:
+        full, quarter = results.get(("lazytile, factor 1", zoom)), results.get(("lazytile, factor 4", zoom))
+        if full and quarter:
+            print(f"z{zoom}: p50 at full size is {full[1] / quarter[1]:.2f} times that at factor 4")
+        for kind, wanted in (
+            ("fastest Python peer", lambda n: "MapServer" not in n),
+            ("MapServer", lambda n: "zlib1" in n),
+        ):
+            others = [v for (n, z), v in results.items() if z == zoom and not n.startswith("lazytile") and wanted(n)]
+            if full and others:
+                rate, p50 = max(r for r, _ in others), min(p for _, p in others)
+                print(
+                    f"z{zoom}: {full[0] / rate:.1f} times the tiles/s of the {kind}, 1/{p50 / full[1]:.1f} of its p50"
+                )
+
+
+if __name__ == "__main__":
+    main()
