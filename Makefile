@@ -11,6 +11,7 @@ ZOOM ?= 0-4
 MRF ?= mrf
 URL ?= http://$(HOST):$(PORT)/\#layer=sst
 PYTEST_ARGS ?=
+BENCH_DATA ?=
 
 VENV := .venv
 GPU_VENV := .venv-gpu
@@ -98,8 +99,11 @@ format: $(VENV)/.installed ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup $(DEMO) ## Run the benchmarks
-	@set -e; for script in $(sort $(wildcard scripts/bench_*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+# BENCH_DATA: the folder that scripts/bench_mrf.py describes; without it that one is left out.
+bench: $(VENV)/.installed demo/.made ## Run the benchmarks
+	$(BIN)/python scripts/bench_colormaps.py
+	$(BIN)/python scripts/bench_convert.py demo/sst.nc
+	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)')
 
 $(GPU_VENV)/.installed: $(GPU_VENV_STAMP) pyproject.toml
 	$(GPU_VENV)/bin/python -m pip install --quiet --editable '.[test,gpu-check]'

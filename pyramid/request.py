@@ -5,16 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.plan import TileBlock
+from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.task import WHITE, RenderTask
+from lazytile.pyramid.tms import metres_per_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lazytile.pyramid.expression import Expression
+    from lazytile.pyramid.filters import Filter
     from lazytile.pyramid.image import ImageFormat
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.style import Style
+    from lazytile.pyramid.task import Rgb
     from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
+
+
+MAX_OVERZOOM = 1 << 26
+"""Pixels that one cell may be wide on a tile. The deepest registered sets stay below it for any sensible grid; in a
+deeper one float64 could no longer tell neighbouring pixels apart to a small part of a pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelOptions:
+    """What a request may say of its pixels besides place, time and style."""
+
+    resampling: Resampling = Resampling.NEAREST
+    expression: Expression | None = None
+    """Shown instead of the layer's variable."""
+    filter: Filter | None = None
+    rgb: Rgb | None = None
+    """Shown instead of the layer's variable in its style."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +53,22 @@ class TileRequest:
     row: int
     col: int
     image_format: ImageFormat
+    pixels: PixelOptions = PixelOptions()
 
     def __post_init__(self) -> None:
         self.matrix.check(self.row, self.col)
+        grid = self.layer.dataset.grid
+        pixel_m = self.matrix.cell_width * metres_per_unit(self.tms.crs)
+        if grid.x.cell_size * metres_per_unit(grid.crs) > MAX_OVERZOOM * pixel_m:
+            raise InvalidParameterError(
+                "TileMatrix",
+                f"TileMatrix {self.matrix.identifier} is too fine for {self.layer.name}: a cell would be over "
+                f"{MAX_OVERZOOM} pixels wide",
+            )
+        if self.image_format.is_data and self.pixels.rgb is not None:
+            raise InvalidParameterError(
+                "Format", "a picture of three variables has no values: ask for png, jpg or webp"
+            )
         sizes = [len(dimension.labels) for dimension in self.layer.variable.dimensions]
         if len(sizes) != len(self.leading) or not all(
             0 <= at < size for at, size in zip(self.leading, sizes, strict=True)
@@ -74,6 +110,10 @@ class TileRequest:
             background,
             chunk_cache_bytes=chunk_cache_bytes,
             value_cache_bytes=value_cache_bytes,
+            resampling=self.pixels.resampling,
+            expression=self.pixels.expression,
+            filter=self.pixels.filter,
+            rgb=self.pixels.rgb,
         )
 
     @property

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.colormaps.errors import ColormapNotFoundError
+from lazytile.colormaps.errors import ColormapError, ColormapNotFoundError
 from lazytile.colormaps.palette import Palette, compile_colormap
+from lazytile.colormaps.respread import SPACINGS, fitted, respread
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.memory import BytesLru
 
@@ -16,6 +19,34 @@ if TYPE_CHECKING:
     from lazytile.pyramid.layer import Layer
 
 DEFAULT = "default"
+REREAD_S = 5.0
+"""A colormap file that was changed is read anew after so long at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Another range for the colours of a continuous colormap."""
+
+    minimum: float
+    """In the units of the layer."""
+    maximum: float
+    spacing: str = "keep"
+    """``keep``, ``even`` or ``log``: see ``colormaps.respread``."""
+
+    @classmethod
+    def parse(cls, text: str, spacing: str = "keep") -> Spread:
+        """Read ``MIN,MAX``. Raises ``InvalidParameterError`` unless both are finite and ascend."""
+        try:
+            minimum, maximum = (float(part) for part in text.split(","))
+        except ValueError:
+            minimum = maximum = math.nan
+        if not (math.isfinite(minimum) and math.isfinite(maximum) and minimum < maximum):
+            raise InvalidParameterError("rescale", f"rescale {text[:60]!r} is invalid, it is MIN,MAX with MIN < MAX")
+        if spacing not in SPACINGS:
+            raise InvalidParameterError(
+                "spacing", f"spacing {spacing[:40]!r} is invalid, it may be {', '.join(SPACINGS)}"
+            )
+        return cls(minimum, maximum, spacing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +72,16 @@ class Styles:
         del layer  # any colormap may paint any layer; the range of the values decides how much of it is seen
         return [DEFAULT, *(name for name in self._catalog.names() if name != DEFAULT)]
 
-    def style(self, layer: Layer, name: str) -> Style:
-        """Return a style of the layer. Raises ``InvalidParameterError`` for an unknown name."""
-        key = (layer.dataset.name, layer.dataset.generation, layer.variable.name, name)
-        return self._styles.get(key, lambda: self._make(layer, name))
+    def style(self, layer: Layer, name: str, spread: Spread | None = None) -> Style:
+        """Return a style of the layer, its colours spread over another range where ``spread`` says so.
 
-    def _make(self, layer: Layer, name: str) -> Style:
+        Raises ``InvalidParameterError`` for an unknown name and for a colormap that cannot be spread.
+        """
+        now = int(time.monotonic() / REREAD_S)
+        key = (layer.dataset.name, layer.dataset.generation, layer.variable.name, name, spread, now)
+        return self._styles.get(key, lambda: self._make(layer, name, spread))
+
+    def _make(self, layer: Layer, name: str, spread: Spread | None) -> Style:
         variable = layer.variable
         if name in ("", DEFAULT):
             colormap, reason = self._default(layer)
@@ -58,6 +93,20 @@ class Styles:
                 raise InvalidParameterError(
                     "Style", f"Style {name!r} is invalid for {layer.name}, it may be {allowed}"
                 ) from error
+            except ColormapError as error:
+                raise InvalidParameterError("Style", str(error)) from error
+        statistics = variable.statistics
+        if statistics is not None:
+            colormap = fitted(colormap, statistics.minimum, statistics.maximum, variable.units)
+        else:
+            colormap = fitted(colormap, None, None, variable.units)
+        if spread is not None:
+            try:
+                colormap = respread(
+                    colormap, spread.minimum, spread.maximum, spacing=spread.spacing, units=variable.units
+                )
+            except ColormapError as error:
+                raise InvalidParameterError("rescale", str(error)) from error
         palette = compile_colormap(colormap, data_units=variable.units)
         return Style(name or DEFAULT, colormap, palette, reason)
 

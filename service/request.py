@@ -17,6 +17,8 @@ from lazytile.pyramid.errors import InvalidParameterError, MissingParameterError
 from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.request import TileRequest
 from lazytile.service.errors import NotFoundError, TooLongError
+from lazytile.service.options import NAMES as OPTION_NAMES
+from lazytile.service.options import options_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.dataset import Dimension
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.store import Store
-    from lazytile.pyramid.style import Style, Styles
+    from lazytile.pyramid.style import Spread, Style, Styles
 
 MAX_PARAMETERS = 100
 MAX_DIGITS = 9
@@ -121,14 +123,17 @@ def segments_of(raw_path: str, prefix: str, max_value_length: int) -> list[str]:
     return segments
 
 
-def words_of_rest(segments: list[str]) -> TileWords:
-    """Take ``{Layer}/{Style}/[{dimension}/...]{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.{ext}`` apart."""
+def words_of_rest(segments: list[str], query: Query | None = None) -> TileWords:
+    """Take ``{Layer}/{Style}/[{dimension}/...]{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.{ext}`` apart.
+
+    Of the query only options count: dimensions have their place in the path.
+    """
     if len(segments) < 6:
         raise NotFoundError(
             "request", "there is nothing at this address; a tile is at LAYER/STYLE/[TIME/]SET/MATRIX/ROW/COL.png"
         )
     layer, style, *dimensions = segments[:-4]
-    col, image_format = _split_extension(segments[-1])
+    col, scale, image_format = _split_extension(segments[-1])
     return TileWords(
         layer=layer,
         style=style,
@@ -137,8 +142,13 @@ def words_of_rest(segments: list[str]) -> TileWords:
         row=segments[-2],
         col=col,
         image_format=image_format,
+        named=_options(query) | scale,
         positional=tuple(dimensions),
     )
+
+
+def _options(query: Query | None) -> dict[str, str]:
+    return {} if query is None else {name: value for name, value in query.values.items() if name in OPTION_NAMES}
 
 
 def words_of_xyz(segments: list[str], query: Query) -> TileWords:
@@ -146,15 +156,26 @@ def words_of_xyz(segments: list[str], query: Query) -> TileWords:
     if len(segments) != 4:
         raise NotFoundError("request", "there is nothing at this address; a tile is at /xyz/LAYER/Z/X/Y.png")
     layer, zoom, col, last = segments
-    row, image_format = _split_extension(last)
+    row, scale, image_format = _split_extension(last)
     return TileWords(
-        layer, query.get("style"), XYZ_SET, zoom, row, col, image_format, query.values, own_names=frozenset({"style"})
+        layer,
+        query.get("style"),
+        XYZ_SET,
+        zoom,
+        row,
+        col,
+        image_format,
+        query.values | scale,
+        own_names=frozenset({"style"}),
     )
 
 
-def _split_extension(segment: str) -> tuple[str, ImageFormat]:
+def _split_extension(segment: str) -> tuple[str, dict[str, str], ImageFormat]:
+    """Take ``5@2x.png`` apart: number, the option that ``@2x`` stands for, format."""
     stem, _, extension = segment.rpartition(".")
-    return stem, ImageFormat.from_extension(extension)
+    number, at, scale = stem.partition("@")
+    named = {"scale": (scale[:-1] if scale.endswith("x") else "") or "@"} if at else {}
+    return number, named, ImageFormat.from_extension(extension)
 
 
 class Resolver:
@@ -167,18 +188,21 @@ class Resolver:
     def resolve(self, words: TileWords) -> TileRequest:
         """Return the request that the words stand for. Raises ``RequestError`` or ``DatasetNotFoundError``."""
         layer = self._store.layer(words.layer)
-        style = self.style(layer, words.style)
+        options = options_of(layer, words.named)
+        style = self.style(layer, options.colormap or words.style, options.spread)
         tms = layer.tile_matrix_set(words.tms)
         matrix = tms.matrix(words.matrix)
+        if options.scale != 1:
+            matrix = matrix.enlarged(options.scale)
         row = integer_of("TileRow", words.row, matrix.matrix_height)
         col = integer_of("TileCol", words.col, matrix.matrix_width)
         leading = leading_of(layer, words)
-        return TileRequest(layer, style, leading, tms, matrix, row, col, words.image_format)
+        return TileRequest(layer, style, leading, tms, matrix, row, col, words.image_format, options.pixels)
 
-    def style(self, layer: Layer, name: str) -> Style:
+    def style(self, layer: Layer, name: str, spread: Spread | None = None) -> Style:
         """Return a style of a layer. A colormap that cannot paint this layer's units is an invalid style of it."""
         try:
-            return self._styles.style(layer, name)
+            return self._styles.style(layer, name, spread)
         except ColormapError as error:
             raise InvalidParameterError("Style", f"Style {name!r} is invalid for {layer.name}: {error}") from error
 
@@ -224,8 +248,8 @@ def _is_time(dimension: Dimension) -> bool:
 
 def unknown_names(request: TileRequest, words: TileWords) -> list[str]:
     """Return the names in a query string that mean nothing here, so that the client can be told (sorted)."""
-    own = words.own_names | {times.parameter_of(dimension).lower() for dimension in request.layer.variable.dimensions}
-    return sorted(words.named.keys() - own)
+    dimensions = {times.parameter_of(dimension).lower() for dimension in request.layer.variable.dimensions}
+    return sorted(words.named.keys() - words.own_names - OPTION_NAMES - dimensions)
 
 
 def labels_of(request: TileRequest) -> dict[str, str]:

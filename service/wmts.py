@@ -114,7 +114,8 @@ async def rest(request: web.Request) -> web.StreamResponse:
         return await _capabilities(request, ALL_SECTIONS, _acceptable(request), endpoint)
     if segments[0] == VERSION:
         raise NotFoundError("request", f"there is nothing at this address; the capabilities are at {CAPABILITIES_PATH}")
-    return await tile_response(request, words_of_rest(segments))
+    query = Query(request.rel_url.raw_query_string, settings.max_value_length)
+    return await tile_response(request, words_of_rest(segments, query))
 
 
 def _acceptable(request: web.Request) -> str:

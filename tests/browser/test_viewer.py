@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import shutil
+from dataclasses import replace
 
 import aiohttp
 import numpy as np
@@ -33,8 +34,11 @@ READY = "document.documentElement.dataset.state === 'ready'"
 def datasets(tmp_path_factory):
     """A store with a layer of the globe, one with times, and one with a dimension more."""
     store = tmp_path_factory.mktemp("store")
-    for name in ("global_180", "time_steps", "extra_dimension"):
+    for name in ("global_180", "time_steps"):
         CATALOGUE[name]().write(store)
+    of_wind = CATALOGUE["extra_dimension"]()
+    # As a temperature it is offered in more styles than one.
+    replace(of_wind, fields=(replace(of_wind.fields[0], units="kelvin"),)).write(store)
     return store
 
 
@@ -109,7 +113,7 @@ def test_every_pixel_of_the_map_is_the_pixel_of_the_tile_that_belongs_there(data
     async def scenario():
         place = f"#layer=global_180&crs={crs}&set={tile_set}&at=0,0,2"
         async with viewer(datasets, tmp_path, place, (width, height)) as page:
-            await page.evaluate("document.querySelectorAll('#panel, .ol-control').forEach((e) => e.remove())")
+            await page.evaluate("document.querySelectorAll('#panel, #legend, .ol-control').forEach((e) => e.remove())")
             await asyncio.sleep(0.5)
             screen = np.asarray(Image.open(io.BytesIO(await page.screenshot())).convert("RGB"))
             wanted = np.zeros_like(screen)
@@ -166,7 +170,7 @@ def test_keys_and_the_play_button_step_through_time(datasets, tmp_path):
 def test_a_permalink_restores_the_whole_state(datasets, tmp_path):
     state = {
         "layer": "extra_dimension",
-        "style": "grey",
+        "style": "air_temperature",
         "time": "2024-01-01T00:00:00Z",
         "crs": "EPSG:3857",
         "set": "WebMercatorQuad",
@@ -179,7 +183,7 @@ def test_a_permalink_restores_the_whole_state(datasets, tmp_path):
         link = "#" + "&".join(f"{name}={value}" for name, value in state.items())
         async with viewer(datasets, tmp_path, link) as page:
             assert await fields_of(page) == state
-            assert all("/grey/2024-01-01T00%3A00%3A00Z/850/WebMercatorQuad/" in url for url in tiles(page))
+            assert all("/air_temperature/2024-01-01T00%3A00%3A00Z/850/WebMercatorQuad/" in url for url in tiles(page))
             await page.evaluate("void (location.hash = '#layer=global_180&at=10,20,3')")
             await page.wait_until("location.hash.includes('style=default')")
             fields = await fields_of(page)
@@ -217,7 +221,7 @@ def test_a_tile_that_fails_is_told_in_the_servers_words(datasets, tmp_path):
         shutil.copytree(datasets, store)
         async with viewer(store, tmp_path / "cache", "#layer=time_steps") as page:
             shutil.rmtree(store / "time_steps.zarr")
-            await choose(page, "#style", "grey")
+            await choose(page, "#style", "anomaly")
             await page.wait_until("!document.getElementById('message').hidden")
             text = await page.evaluate("document.getElementById('message').textContent")
             assert text.startswith("tile not shown, 4")
@@ -265,6 +269,7 @@ def test_the_page_works_below_a_path_on_another_host(datasets, tmp_path):
                 await page.wait_until(READY)
                 assert tiles(page)
                 assert all(url.startswith(f"{outside}maps/lazytile/wmts/global_180/") for url in tiles(page))
+                await page.wait_until("!document.getElementById('legend').hidden")
                 assert page.console == []
 
     asyncio.run(scenario())

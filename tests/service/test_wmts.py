@@ -9,7 +9,10 @@ import pytest
 from lxml import etree
 from PIL import Image
 
+from lazytile.pyramid import times
 from lazytile.pyramid.image import ImageFormat
+from lazytile.service import options
+from lazytile.service.request import KVP_NAMES
 from tests import data, oracle
 from tests.service.harness import TILE
 
@@ -261,3 +264,7 @@ def test_unknown_parameters_are_ignored_but_named(server):
     assert server.kvp(layer="time_steps", time="2024-01-01").headers["Warning"] is None
     assert "foo" in server.get("/xyz/global_180/1/1/0.png?foo=1").headers["Warning"]
     assert server.get("/xyz/global_180/1/1/0.png?STYLE=grey").headers["Warning"] is None
+
+
+def test_no_dimension_can_be_called_as_an_option_is():
+    assert options.NAMES | KVP_NAMES <= times.RESERVED

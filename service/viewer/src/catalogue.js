@@ -14,13 +14,11 @@ const PREFERRED_SETS = ["WebMercatorQuad", "WorldCRS84Quad"];
 
 const many = (value) => (Array.isArray(value) ? value : value === undefined ? [] : [value]);
 
-/**
- * The addresses in the capabilities as seen from this page. Behind a proxy or a path prefix the server may know
- * itself under another name than the browser does, but its paths below wmts/ stay the same.
- */
-export function relocate(address, base) {
-  const at = address.indexOf("/wmts/");
-  return at < 0 ? address : base + address.slice(at + 1);
+/** The address that the server believes its root has, as the addresses of its tiles begin with it. */
+function declaredRoot(contents) {
+  const templates = many(contents.Layer).flatMap((layer) => many(layer.ResourceURL).map(({ template }) => template));
+  const [root] = templates[0]?.split("wmts/", 1) ?? [];
+  return root;
 }
 
 /** Whether tiles of this matrix span exactly the world, which is when columns may repeat. */
@@ -34,13 +32,20 @@ function spansWorld(tileGrid, projection) {
 export class Catalogue {
   #capabilities;
   #base;
+  #declared;
 
   constructor(capabilities, base) {
     this.#capabilities = capabilities;
     this.#base = base;
     const contents = capabilities.Contents ?? {};
+    this.#declared = declaredRoot(contents);
     const projections = new Map(many(contents.TileMatrixSet).map((set) => [set.Identifier, set.SupportedCRS]));
     this.layers = many(contents.Layer).map((layer) => this.#layer(layer, projections));
+  }
+
+  /** An address as seen from here: behind a proxy the server may know itself under another name than the browser. */
+  #relocate(address) {
+    return address.startsWith(this.#declared) ? this.#base + address.slice(this.#declared.length) : address;
   }
 
   #layer(layer, projections) {
@@ -59,9 +64,9 @@ export class Catalogue {
       dimensions: dimensions.filter((dimension) => !dimension.isTime),
       styles: many(layer.Style).map((style) => ({
         id: style.Identifier,
-        title: style.Title || style.Identifier,
+        title: style.Title && style.Title !== layer.Title ? style.Title : style.Identifier,
         isDefault: style.isDefault,
-        legend: many(style.LegendURL).map((legend) => relocate(legend.href, this.#base))[0],
+        legend: many(style.LegendURL).map((legend) => this.#relocate(legend.href))[0],
       })),
       sets: many(layer.TileMatrixSetLink).map((link) => ({
         id: link.TileMatrixSet,
@@ -97,7 +102,7 @@ export class Catalogue {
       format,
       dimensions,
       requestEncoding: "REST",
-      urls: templates.map(({ template }) => relocate(template, this.#base)),
+      urls: templates.map(({ template }) => this.#relocate(template)),
       wrapX: spansWorld(options.tileGrid, options.projection),
     };
   }

@@ -86,10 +86,10 @@ export class Panel {
   }
 
   #showLegend(address) {
-    const image = element("legend").querySelector("img");
-    if (image.getAttribute("src") === address) return;
-    element("legend").hidden = true;
-    image.onload = () => (element("legend").hidden = false);
+    const image = element("legend");
+    if (image.getAttribute("src") === (address ?? null)) return;
+    image.hidden = true;
+    image.onload = () => (image.hidden = false);
     if (address) image.src = address;
     else image.removeAttribute("src");
   }
