@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lazytile.service.errors import SettingsError
+from lazytile.service.proxies import networks_of
+
+if TYPE_CHECKING:
+    from lazytile.service.proxies import Network
 
 
 class Settings(BaseSettings):
@@ -38,6 +43,9 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535)
     public_url: str | None = None
     """Address of the server's root as clients see it; without it, what each request's Host header says."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of reverse proxies whose Forwarded and X-Forwarded headers are believed."""
 
     engine: str = "auto"
     workers: int | None = Field(None, ge=1, le=1024)
@@ -96,6 +104,17 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"must be http(s)://HOST[:PORT][/PATH], got {value!r}")
         return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        networks_of(value)
+        return value
+
+    @cached_property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """``trusted_proxies`` as networks."""
+        return networks_of(self.trusted_proxies)
 
     @property
     def background(self) -> tuple[int, int, int]:
