@@ -75,7 +75,7 @@ def test_the_real_onearth_file():
                 block = theirs[:, row * 512 : row * 512 + 512, col * 512 : col * 512 + 512]
                 page = jpeg.read()[:, : block.shape[1], : block.shape[2]]
             np.testing.assert_allclose(page.astype(int), block, atol=4)
-            assert np.abs(page.astype(int) - block).mean() < 0.1
+            assert np.abs(page.astype(int) - block).mean() < 0.75
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(1, 1), (511, 511), (512, 512), (513, 513), (513, 1025), (520, 520)])
