@@ -48,7 +48,7 @@ def _task(store: Path, description: Dataset, address: strategies.Address, method
     tms = layer.tile_matrix_set(address.tms)
     request = TileRequest(
         layer,
-        STYLES.style(layer, "viridis"),
+        STYLES.style(layer, "grey"),
         (0,) * len(layer.variable.dimensions),
         tms,
         tms.matrix(str(address.zoom)),
