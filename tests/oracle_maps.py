@@ -59,6 +59,12 @@ def last_zoom(tms: str) -> int:
     return GIBS_POLAR[tms][1] if tms in GIBS_POLAR else int(morecantile.tms.get(tms).maxzoom)
 
 
+def zooms(tms: str) -> range:
+    """Numbers of a set's matrices."""
+    first = 0 if tms in LAST_ZOOM or tms in GIBS_POLAR else int(morecantile.tms.get(tms).minzoom)
+    return range(first, last_zoom(tms) + 1)
+
+
 def size_of(tms: str, zoom: int) -> tuple[int, int]:
     """Rows and columns of a matrix, in tiles."""
     if tms in LAST_ZOOM:
