@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.task import RenderTask
 
 _tables: BytesLru[NDArray[Any]] = BytesLru(32 << 20, lambda table: table.nbytes)
-_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.x.nbytes + location.y.nbytes)
+_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.nbytes)
 _blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
 
 
@@ -157,12 +157,21 @@ def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
 
 def _locate(description: Dataset, task: RenderTask, margin_px: int) -> Location:
     def make() -> Location:
-        return locate(description.grid, description.levels, task.tms, task.matrix, task.block, margin_px=margin_px)
+        return locate(
+            description.grid,
+            description.levels,
+            task.tms,
+            task.matrix,
+            task.block,
+            margin_px=margin_px,
+            footprints=task.resampling.needs_footprints,
+        )
 
     if keeps_axes_apart(task.tms.crs, description.grid.crs):
         return make()
     # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
-    key = (description.grid, description.levels, task.tms.identifier, task.matrix, task.block, margin_px)
+    place = (task.tms.identifier, task.matrix, task.block)
+    key = (description.grid, description.levels, place, margin_px, task.resampling.needs_footprints)
     return _meshes.get(key, make)
 
 
