@@ -61,10 +61,16 @@ class Settings(BaseSettings):
     """Colour that shows through no data in formats without transparency."""
 
     capabilities_title: str = "lazytile"
+    feature_info: bool = True
+    """Whether GetFeatureInfo is offered; without it tiles are all that there is."""
     max_age_s: int = Field(3600, ge=0)
-    """How long clients may keep a tile whose time they asked for by name."""
+    """How long clients may keep a tile of a layer without times, seconds."""
     latest_max_age_s: int = Field(60, ge=0)
-    """How long clients may keep a tile of the default (latest) time."""
+    """How long clients may keep a tile of the latest time, seconds."""
+    old_max_age_s: int = Field(7 * 86400, ge=0)
+    """How long clients may keep a tile of an earlier time, seconds, and not even ask whether it has changed."""
+    layer_max_age_s: dict[str, int] = Field(default_factory=dict)
+    """Seconds for layers or datasets by name, whatever the time; 0 has clients ask each time."""
     metrics_folder: Path | None = None
     """Where several server processes share their counters; set by ``lazytile serve`` itself."""
 
