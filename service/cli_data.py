@@ -44,13 +44,25 @@ def convert(
     colormap: Annotated[
         str | None, typer.Option(metavar="COLORMAP", help="Colormap of the default style; found by name without it.")
     ] = None,
+    codec: Annotated[
+        str,
+        typer.Option(
+            metavar="CODEC", help="Compression: blosc-lz4, blosc-zstd, zstd, gzip or none, with :LEVEL where wanted."
+        ),
+    ] = "blosc-lz4:5",
+    shard: Annotated[
+        int, typer.Option(metavar="N", help="Store N x N chunks in a file; 0 gives each chunk its own.", min=0)
+    ] = 0,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
 ) -> None:
     """Convert a file to a dataset in the store, in one pass; a dataset of the same name is replaced at the end."""
-    from lazytile.pyramid.convert import convert as run  # noqa: PLC0415 - xarray takes a second to import
+    from lazytile.pyramid.codec import Codec  # noqa: PLC0415 - xarray and zarr take a second to import
+    from lazytile.pyramid.convert import Storage  # noqa: PLC0415
+    from lazytile.pyramid.convert import convert as run  # noqa: PLC0415
 
+    storage = Storage(Codec.parse(codec), shard)
     with _LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
         dataset = run(
             file,
@@ -59,6 +71,7 @@ def convert(
             var or None,
             title=title,
             colormap=colormap,
+            storage=storage,
             engine=pool,
             progress=lambda at: progress(at.done_bytes, at.total_bytes),
         )
