@@ -14,7 +14,7 @@ from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_tile_engine
 from lazytile.pyramid.render import render
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
-from lazytile.service import legends, metrics, ogc, wmts
+from lazytile.service import legends, metrics, ogc, tilejson, wmts
 from lazytile.service.cache import open_cache
 from lazytile.service.capabilities import Capabilities
 from lazytile.service.errors import NotFoundError
@@ -76,6 +76,7 @@ def make_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(_site_of(settings))
     app.router.add_get("/wmts", wmts.kvp)
     app.router.add_get("/wmts/{path:.*}", wmts.rest)
+    tilejson.add_routes(app.router)
     app.router.add_get("/xyz/{path:.*}", xyz)
     ogc.add_routes(app.router)
     app.router.add_get("/legends/{path:.*}", legends.legend)

@@ -51,10 +51,11 @@ def link(href: str, rel: str, media_type: str = JSON, title: str = "", *, templa
     return members
 
 
-def answered(handler: Handler) -> Handler:
+def answered(handler: Handler, in_query: frozenset[str] = frozenset()) -> Handler:
     """Return the handler with its exceptions turned into problem documents (RFC 9457).
 
-    What an address names and is not there is 404; a query parameter that does not fit is 400.
+    What an address names and is not there is 404; a query parameter that does not fit is 400. ``in_query``: what this
+    address has in its query though others have it in their path, such as ``style``.
     """
 
     @functools.wraps(handler)
@@ -62,15 +63,16 @@ def answered(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except Exception as error:  # noqa: BLE001 - the one place where exceptions become problems of these APIs
-            return problem_response(request, error)
+            return problem_response(request, error, in_query)
 
     return wrapped
 
 
-def problem_response(request: web.Request, error: Exception) -> web.Response:
+def problem_response(request: web.Request, error: Exception, in_query: frozenset[str]) -> web.Response:
     """Return the problem document of an exception."""
     parameter = getattr(error, "parameter", None)
-    failure = failure_of(error, in_path=parameter is None or parameter.lower() in _PATH_WORDS)
+    in_path = parameter is None or parameter.lower() in _PATH_WORDS - in_query
+    failure = failure_of(error, in_path=in_path)
     headers = {"Cache-Control": "no-store", **failure.headers}
     return text_response(request, problem(failure), PROBLEM_TYPE, status=failure.status, headers=headers)
 

@@ -157,12 +157,38 @@ def _ogc_paths() -> dict[str, Document]:
     return paths
 
 
+def _xyz_paths() -> dict[str, Document]:
+    style = query_parameter("style", "a style of the layer", TEXT)
+    time = query_parameter("time", "a time of the layer; the latest without it", TEXT)
+    numbers = [_path_parameter(name, text, INDEX) for name, text in (("z", "zoom"), ("x", "column"), ("y", "row"))]
+    binary = {"type": "string", "format": "binary"}
+    layer = _reference("collectionId")
+    tilejson = {"type": "object", "required": ["tilejson", "tiles", "minzoom", "maxzoom", "bounds"]}
+    image = query_parameter("format", "format of the tiles", {"type": "string", "enum": ["png", "jpg", "webp"]})
+    extension = _path_parameter("extension", "format", {"type": "string", "enum": ["png", "jpg", "webp"]})
+    return {
+        "/xyz/{collectionId}.json": {
+            "operationId": "getTileJson",
+            "summary": "TileJSON 3.0 of the XYZ tiles of a layer",
+            "parameters": [layer, style, time, image],
+            "responses": responses({JSON: tilejson}, problems=("400", "404", "414")),
+        },
+        "/xyz/{collectionId}/{z}/{x}/{y}.{extension}": {
+            "operationId": "getXyzTile",
+            "summary": "A tile of WebMercatorQuad",
+            "parameters": [layer, *numbers, extension, style, time],
+            "responses": responses(dict.fromkeys(TILE_FORMATS.values(), binary), problems=set(_PROBLEMS) - {"406"}),
+        },
+    }
+
+
 def definition(base_url: str, title: str) -> dict[str, Any]:
     """Return the document for clients that see the server at ``base_url`` (no slash at its end)."""
+    paths = {**_ogc_paths(), **_xyz_paths()}
     return {
         "openapi": "3.0.3",
         "info": {"title": title, "version": __version__, "description": "Scientific grids as map tiles"},
         "servers": [{"url": base_url}],
-        "paths": {path: {"get": operation} for path, operation in _ogc_paths().items()},
+        "paths": {path: {"get": operation} for path, operation in paths.items()},
         "components": {"schemas": {"link": _LINK, "problem": _PROBLEM}, "parameters": PARAMETERS},
     }
