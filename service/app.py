@@ -18,6 +18,8 @@ from lazytile.service import legends, metrics, ogc, tilejson, wmts
 from lazytile.service.cache import open_cache
 from lazytile.service.capabilities import Capabilities
 from lazytile.service.errors import NotFoundError
+from lazytile.service.feature_info import Probe
+from lazytile.service.feature_info_answer import PROBE
 from lazytile.service.middleware import frame
 from lazytile.service.offer import Offer
 from lazytile.service.request import Query, Resolver, segments_of, words_of_xyz
@@ -64,7 +66,7 @@ async def open_site(settings: Settings) -> Site:
         offer=offer,
         styles=styles,
         resolver=Resolver(store, styles),
-        capabilities=Capabilities(store, offer, settings.capabilities_title),
+        capabilities=Capabilities(store, offer, settings.capabilities_title, has_info=settings.feature_info),
         desk=TileDesk(settings, cache, engine, counters),
         metrics=counters,
     )
@@ -91,6 +93,7 @@ def make_app(settings: Settings) -> web.Application:
 def _site_of(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]]:
     async def site_context(app: web.Application) -> AsyncIterator[None]:
         app[SITE] = await open_site(settings)
+        app[PROBE] = Probe(app[SITE])
         yield
         await app[SITE].desk.close()
 

@@ -11,6 +11,7 @@ from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.periods import periods_of
 from lazytile.pyramid.style import DEFAULT
 from lazytile.service import xml
+from lazytile.service.feature_info_formats import INFO_FORMATS
 from lazytile.service.legends import legend_links
 from lazytile.service.limits import bounds_in, clipped_bounds, has_y_first, limits_of
 from lazytile.service.offer import offered_styles
@@ -38,6 +39,8 @@ class LayerWriter:
     base_url: str
     endpoint: Endpoint
     colormaps: tuple[KnownColormap, ...]
+    has_info: bool = True
+    """Whether layers can be queried."""
 
     def write(self, contents: etree._Element, layer: Layer, linked: list[TileMatrixSet]) -> None:
         """Append the layer. The order of the elements is the schema's."""
@@ -52,20 +55,22 @@ class LayerWriter:
         self._styles(element, layer)
         for image_format in SHOWN_FORMATS:
             xml.add(element, "Format", image_format.mime)
+        info_formats = INFO_FORMATS if self.has_info else ()
+        for info_format in info_formats:
+            xml.add(element, "InfoFormat", info_format.mime)
         for dimension in layer.variable.dimensions:
             _dimension(element, dimension)
         for tms in linked:
             _set_link(element, layer, tms)
+        # One for each format: clients take several of one format as mirrors. PNG first, which most of them pick.
         for image_format in SHOWN_FORMATS:
-            xml.add(
-                element,
-                "ResourceURL",
-                attributes={
-                    "format": image_format.mime,
-                    "resourceType": "tile",
-                    "template": self._template(layer, image_format),
-                },
-            )
+            self._resource(element, "tile", image_format.mime, self._template(layer, "", image_format.extension))
+        for info_format in info_formats:
+            template = self._template(layer, "/{J}/{I}", info_format.extension)
+            self._resource(element, "FeatureInfo", info_format.mime, template)
+
+    def _resource(self, element: etree._Element, kind: str, mime: str, template: str) -> None:
+        xml.add(element, "ResourceURL", attributes={"format": mime, "resourceType": kind, "template": template})
 
     def _styles(self, element: etree._Element, layer: Layer) -> None:
         for offered in offered_styles(layer, self.colormaps):
@@ -79,10 +84,10 @@ class LayerWriter:
                     attributes |= {"width": str(legend.size[0]), "height": str(legend.size[1])}
                 xml.add(style, "LegendURL", attributes=attributes)
 
-    def _template(self, layer: Layer, image_format: ImageFormat) -> str:
+    def _template(self, layer: Layer, point: str, extension: str) -> str:
         dimensions = "".join(f"{{{times.parameter_of(dimension)}}}/" for dimension in layer.variable.dimensions)
         path = f"{quote(layer.name)}/{{Style}}/{dimensions}{{TileMatrixSet}}/{{TileMatrix}}/{{TileRow}}/{{TileCol}}"
-        return f"{self.base_url}{self.endpoint.path}/{path}.{image_format.extension}"
+        return f"{self.base_url}{self.endpoint.path}/{path}{point}.{extension}"
 
 
 def abstract_of(layer: Layer) -> str:

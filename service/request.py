@@ -7,7 +7,7 @@ words mean, so the three cannot differ in what they accept or in the bytes they 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
@@ -16,7 +16,8 @@ from lazytile.pyramid import times
 from lazytile.pyramid.errors import InvalidParameterError, MissingParameterError, TileOutOfRangeError
 from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.request import TileRequest
-from lazytile.service.errors import NotFoundError, TooLongError
+from lazytile.service.errors import NotFoundError, PointOutOfRangeError, TooLongError
+from lazytile.service.feature_info_formats import INFO_EXTENSIONS, InfoFormat, info_format
 from lazytile.service.options import NAMES as OPTION_NAMES
 from lazytile.service.options import options_of
 
@@ -35,6 +36,9 @@ XYZ_SET = "WebMercatorQuad"
 KVP_NAMES = frozenset({
     "service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol",
 })  # fmt: skip
+
+
+INFO_NAMES = KVP_NAMES | {"i", "j", "infoformat"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,33 @@ def words_of_kvp(query: Query, *, requires_style: bool = True) -> TileWords:
         named=query.values,
         own_names=KVP_NAMES,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class InfoWords:
+    """The words of a GetFeatureInfo."""
+
+    tile: TileWords
+    i: str
+    j: str
+    info_format: InfoFormat
+
+
+def info_words_of_kvp(query: Query, *, requires_style: bool = True) -> InfoWords:
+    """Take a KVP GetFeatureInfo apart (OGC 07-057r7, Table 30)."""
+    tile = words_of_kvp(query, requires_style=requires_style)
+    j, i, mime = query.require("J"), query.require("I"), query.require("InfoFormat")
+    return InfoWords(replace(tile, own_names=INFO_NAMES), i, j, info_format(mime))
+
+
+def info_words_of_rest(segments: list[str], query: Query) -> InfoWords | None:
+    """Take ``{address of a tile without extension}/{J}/{I}.{ext}`` apart; None where it is none (Table 34)."""
+    i, _, extension = segments[-1].rpartition(".")
+    if extension not in INFO_EXTENSIONS or len(segments) < 8:
+        return None
+    *tile, col, j, _ = segments
+    words = words_of_rest([*tile, f"{col}.{ImageFormat.PNG.extension}"], query)
+    return InfoWords(words, i, j, INFO_EXTENSIONS[extension])
 
 
 def segments_of(raw_path: str, prefix: str, max_value_length: int) -> list[str]:
@@ -214,6 +245,16 @@ def integer_of(parameter: str, text: str, size: int) -> int:
     if len(text) > MAX_DIGITS or not 0 <= int(text) < size:
         raise TileOutOfRangeError(parameter, f"{parameter} {text} is out of range, it may be 0 to {size - 1}")
     return int(text)
+
+
+def point_of(words: InfoWords, request: TileRequest) -> tuple[int, int]:
+    """Return I and J, column and row in the tile. Raises ``InvalidParameterError`` or ``PointOutOfRangeError``."""
+    sizes = (("I", words.i, request.matrix.tile_width), ("J", words.j, request.matrix.tile_height))
+    try:
+        i, j = (integer_of(name, text, size) for name, text, size in sizes)
+    except TileOutOfRangeError as error:
+        raise PointOutOfRangeError(error.parameter, str(error)) from error
+    return i, j
 
 
 def leading_of(layer: Layer, words: TileWords) -> tuple[int, ...]:

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """Colour that shows through no data in formats without transparency."""
 
     capabilities_title: str = "lazytile"
+    feature_info: bool = True
+    """Whether GetFeatureInfo is offered; without it tiles are all that there is."""
     max_age_s: int = Field(3600, ge=0)
     """How long clients may keep a tile whose time they asked for by name."""
     latest_max_age_s: int = Field(60, ge=0)

@@ -16,8 +16,17 @@ from lazytile.service.errors import (
     UpdateSequenceError,
     VersionNegotiationError,
 )
+from lazytile.service.feature_info_answer import info_response
+from lazytile.service.feature_info_formats import SAMPLE_SCHEMA, SCHEMA_PATH
 from lazytile.service.reply import text_response
-from lazytile.service.request import Query, segments_of, words_of_kvp, words_of_rest
+from lazytile.service.request import (
+    Query,
+    info_words_of_kvp,
+    info_words_of_rest,
+    segments_of,
+    words_of_kvp,
+    words_of_rest,
+)
 from lazytile.service.site import SITE
 from lazytile.service.tile_answer import tile_response
 
@@ -30,7 +39,6 @@ if TYPE_CHECKING:
 
 VERSION = "1.0.0"
 CAPABILITIES_PATH = "1.0.0/WMTSCapabilities.xml"
-_NOT_OFFERED = frozenset({"GetFeatureInfo"})
 _XML_TYPES = ("application/xml", "text/xml")
 
 
@@ -45,14 +53,23 @@ async def _kvp(request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
     name = query.require("request")
     operation = OPERATIONS.get(name)
     if operation is None:
-        if name in _NOT_OFFERED:
-            raise NotOfferedError("request", f"{name} is not offered, there are {', '.join(OPERATIONS)}")
         raise InvalidParameterError("request", f"request {name!r} is invalid, it may be {', '.join(OPERATIONS)}")
     return await operation(request, query, endpoint)
 
 
 async def _get_tile(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
     return await tile_response(request, words_of_kvp(query, requires_style=endpoint.requires_style))
+
+
+async def _get_feature_info(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
+    _check_queryable(request)
+    words = info_words_of_kvp(query, requires_style=endpoint.requires_style)
+    return await info_response(request, words, f"{request.app[SITE].base_url(request)}{endpoint.path}")
+
+
+def _check_queryable(request: web.Request) -> None:
+    if not request.app[SITE].settings.feature_info:
+        raise NotOfferedError("GetFeatureInfo", "GetFeatureInfo is not offered: no layer here can be queried")
 
 
 async def _get_capabilities(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
@@ -70,6 +87,7 @@ async def _get_capabilities(request: web.Request, query: Query, endpoint: Endpoi
 OPERATIONS: dict[str, Callable[[web.Request, Query, Endpoint], Awaitable[web.StreamResponse]]] = {
     "GetCapabilities": _get_capabilities,
     "GetTile": _get_tile,
+    "GetFeatureInfo": _get_feature_info,
 }
 
 
@@ -112,9 +130,17 @@ async def rest(request: web.Request) -> web.StreamResponse:
         return await _kvp(request, endpoint)
     if "/".join(segments) == CAPABILITIES_PATH:
         return await _capabilities(request, ALL_SECTIONS, _acceptable(request), endpoint)
+    if "/".join(segments) == SCHEMA_PATH:
+        return text_response(
+            request, SAMPLE_SCHEMA.encode(), _XML_TYPES[0], headers={"Cache-Control": "public, max-age=86400"}
+        )
     if segments[0] == VERSION:
         raise NotFoundError("request", f"there is nothing at this address; the capabilities are at {CAPABILITIES_PATH}")
     query = Query(request.rel_url.raw_query_string, settings.max_value_length)
+    words = info_words_of_rest(segments, query)
+    if words is not None:
+        _check_queryable(request)
+        return await info_response(request, words, f"{request.app[SITE].base_url(request)}{endpoint.path}")
     return await tile_response(request, words_of_rest(segments, query))
 
 

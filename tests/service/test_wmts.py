@@ -129,10 +129,6 @@ def test_a_repeated_parameter_must_agree_with_itself(server):
     assert server.get(f"/wmts?{query}&LAYER=other").exception() == (400, "InvalidParameterValue", "layer")
 
 
-def test_get_feature_info_is_known_but_not_offered(server):
-    assert server.kvp(request="GetFeatureInfo").exception() == (501, "OperationNotSupported", "request")
-
-
 def test_too_long_requests_are_refused(server):
     assert server.kvp(layer="x" * 2000).exception()[:2] == (414, "InvalidParameterValue")
     assert server.get("/wmts?" + "x" * 9000).exception()[:2] == (414, "InvalidParameterValue")
