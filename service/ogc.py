@@ -145,6 +145,7 @@ async def _tile(request: web.Request) -> web.StreamResponse:
         col=names["col"],
         image_format=image_format,
         named=query.values | ({TIME.lower(): time} if time else {}),
+        own_names=frozenset({"f", "datetime"}),
     )
     response = await tile_response(request, words)
     vary = response.headers.get("Vary")
