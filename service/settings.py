@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     """Longest path and query string that is read; the answer to a longer one is 414."""
     max_value_length: int = Field(1024, ge=64)
     """Longest single value in a request."""
+    max_map_side_px: int = Field(2048, ge=256, le=8192)
+    """Most pixels that a WMS map may be wide or high."""
     jpeg_background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
     """Colour that shows through no data in formats without transparency."""
 
