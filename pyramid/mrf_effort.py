@@ -10,6 +10,7 @@ import zlib
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.image import deflate_fast
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ class Effort(Enum):
     FAST = "fast"
     DEFAULT = "default"
     SMALL = "small"
+
+    @classmethod
+    def parse(cls, name: str) -> Effort:
+        """Return the effort of that name, or raise ``MrfError``."""
+        for item in cls:
+            if item.value == name.strip().lower():
+                return item
+        raise MrfError(f"effort {name!r} is not known, it may be {', '.join(item.value for item in cls)}")
 
     @property
     def encoder(self) -> str:
