@@ -42,8 +42,18 @@ def file_stems(layer: Layer, select: Mapping[str, Sequence[str]]) -> list[tuple[
     stems = [(_stem(layer, leading), leading) for leading in itertools.product(*wanted)]
     if len({stem for stem, _ in stems}) < len(stems):
         # Two labels differ only in letters that a file name cannot have.
-        stems = [(f"{stem}_{'-'.join(map(str, leading))}", leading) for stem, leading in stems]
+        stems = [(_numbered(stem, leading), leading) for stem, leading in stems]
     return stems
+
+
+def possible_stems(layer: Layer, leading: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the names, without extension, that an export may have given the map at ``leading``."""
+    stem = _stem(layer, leading)
+    return stem, _numbered(stem, leading), layer.name
+
+
+def _numbered(stem: str, leading: tuple[int, ...]) -> str:
+    return f"{stem}_{'-'.join(map(str, leading))}"
 
 
 def _steps(layer: Layer, dimension: Dimension, labels: Sequence[str] | None) -> list[int]:

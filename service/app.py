@@ -19,6 +19,7 @@ from lazytile.service.cache import open_cache
 from lazytile.service.capabilities import Capabilities
 from lazytile.service.errors import NotFoundError
 from lazytile.service.middleware import frame
+from lazytile.service.mrf_tier import MrfTier
 from lazytile.service.offer import Offer
 from lazytile.service.request import Query, Resolver, segments_of, words_of_xyz
 from lazytile.service.site import SITE, Site
@@ -56,6 +57,7 @@ async def open_site(settings: Settings) -> Site:
     except BaseException:
         await cache.close()
         raise
+    mrfs = None if settings.no_tile_cache else MrfTier(settings.mrfs)
     return Site(
         settings=settings,
         store=store,
@@ -63,7 +65,7 @@ async def open_site(settings: Settings) -> Site:
         styles=styles,
         resolver=Resolver(store, styles),
         capabilities=Capabilities(store, Offer(catalog), settings.capabilities_title),
-        desk=TileDesk(settings, cache, engine, counters),
+        desk=TileDesk(settings, cache, engine, counters, mrfs),
         metrics=counters,
     )
 
