@@ -23,6 +23,7 @@ TIME = "Time"
 RESERVED = frozenset({
     "service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol",
     "i", "j", "infoformat", "time", "default",
+    "colormap", "rescale", "spacing", "resampling", "filter", "expression", "rgb", "scale",
 })  # fmt: skip
 """Names that a request's own parameters have: a dimension that is called so gets the prefix ``dim_``."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.memory import BytesLru
 from lazytile.service import xml
 from lazytile.service.capabilities_layer import LayerWriter
+from lazytile.service.endpoint import MAIN
 from lazytile.service.limits import linked_sets, position
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.store import Store
     from lazytile.pyramid.tms import TileMatrixSet
+    from lazytile.service.endpoint import Endpoint
     from lazytile.service.offer import Offer
 
+NO_SECTIONS: frozenset[str] = frozenset()
 SECTIONS = ("ServiceIdentification", "ServiceProvider", "OperationsMetadata", "Contents", "Themes")
 ALL_SECTIONS = frozenset(SECTIONS)
 GOOGLE_SCALES = 19
@@ -29,7 +32,7 @@ GOOGLE_SCALES = 19
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class CapabilitiesDocument:
     """A capabilities document and the hash that its ETag is made of."""
 
     body: bytes
@@ -43,38 +46,56 @@ class Capabilities:
         self._store = store
         self._offer = offer
         self._title = title
-        self._documents: BytesLru[Document] = BytesLru(64 << 20, lambda document: len(document.body))
+        self._documents: BytesLru[CapabilitiesDocument] = BytesLru(64 << 20, lambda document: len(document.body))
         self._lock = threading.Lock()
 
-    def document(self, base_url: str, sections: frozenset[str] = ALL_SECTIONS) -> Document:
-        """Return the document for clients that see the server at ``base_url`` (no slash at its end)."""
+    @property
+    def update_sequence(self) -> int:
+        """A number that grows with every change of the store or the colormaps: when the last was, in milliseconds."""
+        folder = self._store.folder
+        paths = [folder, *(stored.path / "zarr.json" for stored in self._store.datasets())]
+        newest_ns = max((path.stat().st_mtime_ns for path in paths if path.exists()), default=0)
+        newest_s = max((each.changed for each in self._offer.known()), default=0.0)
+        return max(newest_ns // 1_000_000, int(newest_s * 1000))
+
+    def document(
+        self, base_url: str, sections: frozenset[str] = ALL_SECTIONS, endpoint: Endpoint = MAIN
+    ) -> CapabilitiesDocument:
+        """Return the document for clients that see the server at ``base_url`` (no slash at its end).
+
+        Without any section it is the empty one that says that nothing changed (OGC 06-121r3, 7.3.4).
+        """
         layers = list(self._store.layers())
         colormaps = self._offer.known()
-        state = hash(
-            (
-                tuple((layer.name, layer.dataset.generation) for layer in layers),
-                tuple((each.style.name, each.changed) for each in colormaps),
-            )
-        )
-        key = (base_url, sections, state)
-        return self._documents.get(key, lambda: self._make(sections, layers, LayerWriter(base_url, colormaps)))
+        sequence = self.update_sequence
+        generations = tuple((layer.name, layer.dataset.generation) for layer in layers)
+        key = (base_url, endpoint, sections, sequence, generations)
+        writer = LayerWriter(base_url, endpoint, colormaps)
+        return self._documents.get(key, lambda: self._make(sections, layers, writer, sequence))
 
-    def _make(self, sections: frozenset[str], layers: list[Layer], writer: LayerWriter) -> Document:
-        base_url = writer.base_url
-        root = xml.root("Capabilities", {"version": "1.0.0", f"{{{xml.XSI}}}schemaLocation": xml.WMTS_SCHEMA})
+    def _make(
+        self, sections: frozenset[str], layers: list[Layer], writer: LayerWriter, sequence: int
+    ) -> CapabilitiesDocument:
+        attributes = {
+            "version": "1.0.0",
+            "updateSequence": str(sequence),
+            f"{{{xml.XSI}}}schemaLocation": xml.WMTS_SCHEMA,
+        }
+        root = xml.root("Capabilities", attributes)
+        base_url, endpoint = writer.base_url, writer.endpoint
         if "ServiceIdentification" in sections:
             _identification(root, self._title)
         if "ServiceProvider" in sections:
             _provider(root, self._title, base_url)
         if "OperationsMetadata" in sections:
-            _operations(root, base_url)
+            _operations(root, base_url, endpoint)
         if "Contents" in sections:
             _contents(root, layers, writer)
         if sections == ALL_SECTIONS:
-            address = f"{base_url}/wmts/1.0.0/WMTSCapabilities.xml"
+            address = f"{base_url}{endpoint.path}/1.0.0/WMTSCapabilities.xml"
             xml.add(root, "ServiceMetadataURL", attributes=xml.link(address))
         body = xml.document(root)
-        return Document(body, hashlib.sha256(body).hexdigest())
+        return CapabilitiesDocument(body, hashlib.sha256(body).hexdigest())
 
 
 def _identification(root: etree._Element, title: str) -> None:
@@ -94,13 +115,14 @@ def _provider(root: etree._Element, title: str, base_url: str) -> None:
     xml.add(provider, "ows:ServiceContact")
 
 
-def _operations(root: etree._Element, base_url: str) -> None:
+def _operations(root: etree._Element, base_url: str, endpoint: Endpoint) -> None:
     operations = xml.add(root, "ows:OperationsMetadata")
-    rest = {"GetCapabilities": f"{base_url}/wmts/1.0.0/WMTSCapabilities.xml", "GetTile": f"{base_url}/wmts/"}
+    place = f"{base_url}{endpoint.path}/"
+    rest = {"GetCapabilities": f"{place}1.0.0/WMTSCapabilities.xml", "GetTile": place}
     for name, rest_address in rest.items():
         operation = xml.add(operations, "ows:Operation", attributes={"name": name})
         http = xml.add(xml.add(operation, "ows:DCP"), "ows:HTTP")
-        for address, encoding in ((f"{base_url}/wmts?", "KVP"), (rest_address, "RESTful")):
+        for address, encoding in ((f"{base_url}{endpoint.kvp_path}?", "KVP"), (rest_address, "RESTful")):
             get = xml.add(http, "ows:Get", attributes=xml.link(address))
             constraint = xml.add(get, "ows:Constraint", attributes={"name": "GetEncoding"})
             xml.add(xml.add(constraint, "ows:AllowedValues"), "ows:Value", encoding)
@@ -116,9 +138,10 @@ def _contents(root: etree._Element, layers: Iterable[Layer], writer: LayerWriter
     contents = xml.add(root, "Contents")
     sets: dict[str, TileMatrixSet] = {}
     for layer in layers:
-        linked = linked_sets(layer)
-        sets.update((tms.identifier, tms) for tms in linked)
-        writer.write(contents, layer, linked)
+        linked = [tms for tms in linked_sets(layer) if writer.endpoint.crs in (None, tms.crs)]
+        if linked:
+            sets.update((tms.identifier, tms) for tms in linked)
+            writer.write(contents, layer, linked)
     for tms in sets.values():
         _matrix_set(contents, tms)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.grid import Bounds
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.tms import TileMatrixSet
+    from lazytile.service.endpoint import Endpoint
     from lazytile.service.offer import KnownColormap
 
 SHOWN_FORMATS = tuple(image_format for image_format in ImageFormat if not image_format.is_data)
@@ -35,6 +36,7 @@ class LayerWriter:
     """Writes layers as clients at one base address see them."""
 
     base_url: str
+    endpoint: Endpoint
     colormaps: tuple[KnownColormap, ...]
 
     def write(self, contents: etree._Element, layer: Layer, linked: list[TileMatrixSet]) -> None:
@@ -80,7 +82,7 @@ class LayerWriter:
     def _template(self, layer: Layer, image_format: ImageFormat) -> str:
         dimensions = "".join(f"{{{times.parameter_of(dimension)}}}/" for dimension in layer.variable.dimensions)
         path = f"{quote(layer.name)}/{{Style}}/{dimensions}{{TileMatrixSet}}/{{TileMatrix}}/{{TileRow}}/{{TileCol}}"
-        return f"{self.base_url}/wmts/{path}.{image_format.extension}"
+        return f"{self.base_url}{self.endpoint.path}/{path}.{image_format.extension}"
 
 
 def abstract_of(layer: Layer) -> str:

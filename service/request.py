@@ -32,6 +32,9 @@ MAX_PARAMETERS = 100
 MAX_DIGITS = 9
 """No matrix has a billion tiles in a row."""
 XYZ_SET = "WebMercatorQuad"
+KVP_NAMES = frozenset({
+    "service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class TileWords:
     """Dimensions by lower-case name."""
     positional: tuple[str, ...] = ()
     """Dimensions by their place in a REST path."""
+    own_names: frozenset[str] = frozenset()
+    """Those of ``named`` that are no dimensions but the encoding's own."""
 
 
 class Query:
@@ -90,18 +95,19 @@ class Query:
             raise InvalidParameterError(name, f"{name} {value!r} is invalid, it must be {allowed}")
 
 
-def words_of_kvp(query: Query) -> TileWords:
+def words_of_kvp(query: Query, *, requires_style: bool = True) -> TileWords:
     """Take a KVP GetTile apart (OGC 07-057r7, Table 29). SERVICE and REQUEST have been looked at before."""
     query.require_one("version", "1.0.0")
     return TileWords(
         layer=query.require("Layer"),
-        style=query.require("Style"),
+        style=query.require("Style") if requires_style else query.get("Style"),
         image_format=ImageFormat.from_mime(query.require("Format")),
         tms=query.require("TileMatrixSet"),
         matrix=query.require("TileMatrix"),
         row=query.require("TileRow"),
         col=query.require("TileCol"),
         named=query.values,
+        own_names=KVP_NAMES,
     )
 
 
@@ -151,7 +157,17 @@ def words_of_xyz(segments: list[str], query: Query) -> TileWords:
         raise NotFoundError("request", "there is nothing at this address; a tile is at /xyz/LAYER/Z/X/Y.png")
     layer, zoom, col, last = segments
     row, scale, image_format = _split_extension(last)
-    return TileWords(layer, query.get("style"), XYZ_SET, zoom, row, col, image_format, query.values | scale)
+    return TileWords(
+        layer,
+        query.get("style"),
+        XYZ_SET,
+        zoom,
+        row,
+        col,
+        image_format,
+        query.values | scale,
+        own_names=frozenset({"style"}),
+    )
 
 
 def _split_extension(segment: str) -> tuple[str, dict[str, str], ImageFormat]:
@@ -228,6 +244,12 @@ def _place(layer: Layer, values: tuple[str, ...]) -> list[str | None]:
 
 def _is_time(dimension: Dimension) -> bool:
     return dimension.kind == "time"
+
+
+def unknown_names(request: TileRequest, words: TileWords) -> list[str]:
+    """Return the names in a query string that mean nothing here, so that the client can be told (sorted)."""
+    dimensions = {times.parameter_of(dimension).lower() for dimension in request.layer.variable.dimensions}
+    return sorted(words.named.keys() - words.own_names - OPTION_NAMES - dimensions)
 
 
 def labels_of(request: TileRequest) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from lazytile.pyramid import times
 from lazytile.pyramid.errors import GenerationChangedError
 from lazytile.service.reply import server_timing
-from lazytile.service.request import labels_of
+from lazytile.service.request import labels_of, unknown_names
 from lazytile.service.site import SITE
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lazytile.service.site import Site
     from lazytile.service.tiles import PreparedTile, Tile
 
+_HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+MAX_WARNED = 8
 ATTEMPTS = 2
 """A dataset may be replaced between the look at it and the work; the second look sees the new one."""
 
@@ -32,6 +35,7 @@ async def tile_response(request: web.Request, words: TileWords) -> web.Response:
         "ETag": prepared.etag,
         "Cache-Control": cache_control(site, prepared),
         **time_headers(prepared, words),
+        **warning_headers(prepared, words),
     }
     known = prepared.known_tag(request.headers.get("If-None-Match"))
     if known is not None:
@@ -63,6 +67,15 @@ def cache_control(site: Site, prepared: PreparedTile) -> str:
         if dimension.kind == "time" and at == times.default_index(dimension):
             return f"public, max-age={settings.latest_max_age_s}"
     return f"public, max-age={settings.max_age_s}"
+
+
+def warning_headers(prepared: PreparedTile, words: TileWords) -> dict[str, str]:
+    """Return the header that names parameters which were ignored: they may be misspelled (RFC 7234, 5.5)."""
+    names = unknown_names(prepared.request, words)
+    if not names:
+        return {}
+    shown = [name if _HARMLESS.fullmatch(name) else "?" for name in names[:MAX_WARNED]]
+    return {"Warning": f'299 lazytile "unknown parameters were ignored: {", ".join(shown)}"'}
 
 
 def time_headers(prepared: PreparedTile, words: TileWords) -> dict[str, str]:

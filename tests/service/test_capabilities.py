@@ -261,3 +261,32 @@ def test_a_thousand_layers(tmp_path):
         first = server.get(PATH)
         assert first.body.count(b"<Layer>") == 1000
         assert server.get(PATH, {"If-None-Match": first.headers["ETag"]}).status == 304
+
+
+def test_update_sequence(server, document, capabilities_schema):
+    now = int(document.get("updateSequence"))
+    same = etree.fromstring(server.get(f"{KVP}&updateSequence={now}").body)
+    assert (len(same), same.get("updateSequence"), same.get("version")) == (0, str(now), "1.0.0")
+    capabilities_schema.assertValid(same)
+    assert len(etree.fromstring(server.get(f"{KVP}&updateSequence={now - 1}").body)) == len(document)
+    assert server.get(f"{KVP}&updateSequence={now + 1}").exception() == (400, "InvalidUpdateSequence", None)
+    assert server.get(f"{KVP}&updateSequence=x").exception() == (400, "InvalidParameterValue", "updateSequence")
+    assert server.get(f"{KVP}&updateSequence=").status == 200
+
+
+def test_gibs_addresses(server, capabilities_schema):
+    base = "/wmts/epsg4326/best"
+    tile = server.get(f"{base}/time_steps/default/2024-01-02/1km/1/0/0.png")
+    assert tile.status == 200
+    assert tile.body == server.get("/wmts/time_steps/default/2024-01-02/1km/1/0/0.png").body
+    query = "SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&LAYER=time_steps&TIME=2024-01-02&TILEMATRIXSET=1km"
+    script = f"{base}/wmts.cgi?{query}&TILEMATRIX=1&TILEROW=0&TILECOL=0&FORMAT=image%2Fpng"
+    assert server.get(script).body == tile.body  # STYLE may be left out there
+    assert server.get(script.replace("1km", "9km")).exception() == (400, "InvalidParameterValue", "TileMatrixSet")
+    for path in (f"{base}/1.0.0/WMTSCapabilities.xml", f"{base}/wmts.cgi?SERVICE=WMTS&REQUEST=GetCapabilities"):
+        document = etree.fromstring(server.get(path).body)
+        capabilities_schema.assertValid(document)
+        assert set(find(document, "//ows:SupportedCRS/text()")) == {"urn:ogc:def:crs:OGC:1.3:CRS84"}
+        assert all(f"{base}/" in template for template in find(document, "//wmts:ResourceURL/@template"))
+    assert server.get("/wmts/epsg4326/worst/1.0.0/WMTSCapabilities.xml").status == 404
+    assert server.get("/wmts/epsg4326/best/nonesuch").status == 404

@@ -9,7 +9,10 @@ import pytest
 from lxml import etree
 from PIL import Image
 
+from lazytile.pyramid import times
 from lazytile.pyramid.image import ImageFormat
+from lazytile.service import options
+from lazytile.service.request import KVP_NAMES
 from tests import data, oracle
 from tests.service.harness import TILE
 
@@ -250,3 +253,18 @@ def test_every_format_with_colours_is_served(server, item):
     kvp = server.kvp(format=item.mime)
     assert (kvp.status, kvp.headers["Content-Type"]) == (200, item.mime)
     assert kvp.body == server.get(REST.replace(".png", f".{item.extension}")).body
+
+
+def test_unknown_parameters_are_ignored_but_named(server):
+    reply = server.kvp(tiem="2024-01-01", evil='"\r\nX: y')
+    assert reply.body == server.kvp().body
+    assert reply.headers["Warning"] == '299 lazytile "unknown parameters were ignored: evil, tiem"'
+    assert server.kvp(**{'a"b': "1"}).headers["Warning"].endswith(': ?"')
+    assert server.kvp().headers["Warning"] is None
+    assert server.kvp(layer="time_steps", time="2024-01-01").headers["Warning"] is None
+    assert "foo" in server.get("/xyz/global_180/1/1/0.png?foo=1").headers["Warning"]
+    assert server.get("/xyz/global_180/1/1/0.png?STYLE=grey").headers["Warning"] is None
+
+
+def test_no_dimension_can_be_called_as_an_option_is():
+    assert options.NAMES | KVP_NAMES <= times.RESERVED
