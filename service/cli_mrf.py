@@ -102,6 +102,21 @@ def export(
             help="How hard PPNG and DEFLATE pages are compressed: served (the service's way), fast, default, small.",
         ),
     ] = "served",
+    bands: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of PNG pages: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA [default: 4]."),
+    ] = None,
+    full_chroma: Annotated[bool, typer.Option("--full-chroma", help="JPEG at 4:4:4, not 4:2:0.")] = False,
+    max_error: Annotated[
+        float, typer.Option(metavar="CODES", help="How far LERC may be off, in the data's codes; 0 is lossless.")
+    ] = 0.0,
+    overviews: Annotated[
+        str, typer.Option(metavar="HOW", help="mean: the data's pyramid; nearest: every 2nd, 4th, ... cell.")
+    ] = "mean",
+    by_year: Annotated[bool, typer.Option("--by-year", help="A folder for each year.")] = False,
+    as_slices: Annotated[
+        bool, typer.Option("--slices", help="All times in one MRF, as z slices with a .zdb beside it.")
+    ] = False,
     share_pages: Annotated[bool, typer.Option("--share-pages", help="Store equal pages once.")] = False,
     colormaps: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of further colormaps.")] = None,
     engine: EngineOption = "auto",
@@ -117,12 +132,29 @@ def export(
     from lazytile.pyramid.mrf_effort import Effort  # noqa: PLC0415
     from lazytile.pyramid.mrf_encode import DEFAULT_QUALITY  # noqa: PLC0415
     from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
+    from lazytile.pyramid.mrf_options import ExportOptions  # noqa: PLC0415
     from lazytile.pyramid.store import Store  # noqa: PLC0415
     from lazytile.pyramid.style import Styles  # noqa: PLC0415
 
     opened = Store(existing(store))
     found = opened.layer(layer)
     painted = Styles(ColormapCatalog(colormaps or default_user_folder())).style(found, style)
+    options = ExportOptions(
+        tms=tms,
+        finest=finest,
+        page=page,
+        select=_select(found, time or [], dim or []),
+        compression=Compression.parse(compression),
+        quality=DEFAULT_QUALITY if quality is None else quality,
+        effort=Effort.parse(effort),
+        bands=bands,
+        full_chroma=full_chroma,
+        max_error=max_error,
+        share_pages=share_pages,
+        overviews=overviews,
+        by_year=by_year,
+        as_slices=as_slices,
+    )
     with LazyEngine(engine, workers, dashboard) as pool, _tile_progress(f"exporting {layer}") as progress:
         summaries = export_mrf(
             store,
@@ -130,14 +162,7 @@ def export(
             painted,
             outdir,
             engine=pool,
-            tms=tms,
-            finest=finest,
-            page=page,
-            select=_select(found, time or [], dim or []),
-            compression=Compression.parse(compression),
-            quality=DEFAULT_QUALITY if quality is None else quality,
-            effort=Effort.parse(effort),
-            share_pages=share_pages,
+            options=options,
             progress=progress,
         )
     for summary in summaries:
