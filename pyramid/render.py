@@ -89,8 +89,12 @@ def _encode_values(task: RenderTask, tile: NDArray[np.float64], address: tuple[i
 
 def render_index(task: RenderTask) -> NDArray[Any]:
     """Compute the palette indices of a task's block: shape (height, width), uint8 (uint16 over 256 colours)."""
-    tile = _value_tile(task, task.variable)
-    palette, packing = task.palette, tile.packing
+    return paint(_value_tile(task, task.variable), task.palette)
+
+
+def paint(tile: ValueTile, palette: Palette) -> NDArray[Any]:
+    """Return the palette indices of a value tile: its shape, uint8 (uint16 over 256 colours)."""
+    packing = tile.packing
     if packing.has_table:
         index = code_table(palette, packing).take(tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
     else:
@@ -105,7 +109,11 @@ def render_codes(task: RenderTask) -> NDArray[Any]:
 
     Every code that means no data becomes the one fill code. Without a fill code the pixels outside the data are 0.
     """
-    tile = _value_tile(task, task.variable)
+    return codes_of(_value_tile(task, task.variable))
+
+
+def codes_of(tile: ValueTile) -> NDArray[Any]:
+    """Return the codes of a value tile as ``render_codes`` does."""
     fill = tile.packing.fill_code
     missing = tile.packing.is_missing(tile.codes)
     if tile.outside is not None:

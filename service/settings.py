@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     """Bytes of values of tiles in memory, for each process that renders: a second style of them is quick."""
     no_tile_cache: bool = False
     """Switch the tile caches off, for measuring."""
+    mrf_folder: Path | None = None
+    """Folder of exported MRFs to serve from; without it ``mrf`` beside the store."""
     colormaps: Path | None = None
     """Folder of further colormaps (GIBS XML and the other formats); the bundled ones are there anyway."""
 
@@ -98,6 +100,11 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"must be http(s)://HOST[:PORT][/PATH], got {value!r}")
         return value.rstrip("/")
+
+    @property
+    def mrfs(self) -> Path:
+        """``mrf_folder``, or where it is looked for without one."""
+        return self.mrf_folder or self.store.parent / "mrf"
 
     @property
     def background(self) -> tuple[int, int, int]:
