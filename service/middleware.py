@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PROBLEM_TYPE = "application/problem+json"
-ROUTES = ("wmts", "xyz", "legends", "colormaps", "metrics", "healthz", "viewer")
+ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "viewer")
 _QUERY_LOCATORS = frozenset({"style", "time"})
 """What an XYZ address has in its query string, not in its path."""
 

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Bytes of values of tiles in memory, for each process that renders: a second style of them is quick."""
     no_tile_cache: bool = False
     """Switch the tile caches off, for measuring."""
+    mrf_folder: Path | None = None
+    """Folder of exported MRFs to serve from; without it ``mrf`` beside the store."""
     colormaps: Path | None = None
     """Folder of further colormaps (GIBS XML and the other formats); the bundled ones are there anyway."""
 
@@ -65,6 +67,8 @@ class Settings(BaseSettings):
     """Longest path and query string that is read; the answer to a longer one is 414."""
     max_value_length: int = Field(1024, ge=64)
     """Longest single value in a request."""
+    max_map_side_px: int = Field(2048, ge=256, le=8192)
+    """Most pixels that a WMS map may be wide or high."""
     jpeg_background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
     """Colour that shows through no data in formats without transparency."""
 
@@ -115,6 +119,11 @@ class Settings(BaseSettings):
     def proxy_networks(self) -> tuple[Network, ...]:
         """``trusted_proxies`` as networks."""
         return networks_of(self.trusted_proxies)
+
+    @property
+    def mrfs(self) -> Path:
+        """``mrf_folder``, or where it is looked for without one."""
+        return self.mrf_folder or self.store.parent / "mrf"
 
     @property
     def background(self) -> tuple[int, int, int]:

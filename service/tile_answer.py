@@ -10,7 +10,7 @@ from aiohttp import web
 
 from lazytile.pyramid import times
 from lazytile.pyramid.errors import GenerationChangedError
-from lazytile.service.reply import matches, server_timing
+from lazytile.service.reply import server_timing
 from lazytile.service.request import asked_values, labels_of, unknown_names
 from lazytile.service.site import SITE
 
@@ -40,12 +40,14 @@ async def tile_response(request: web.Request, words: TileWords) -> web.Response:
         **time_headers(prepared, words),
         **warning_headers(prepared, words),
     }
-    if matches(request.headers.get("If-None-Match"), prepared.etag):
+    known = prepared.known_tag(request.headers.get("If-None-Match"))
+    if known is not None:
+        headers["ETag"] = known
         site.metrics.tiles.labels("client").inc()
         headers["Server-Timing"] = server_timing({"resolve": resolved_s}, cache="client")
         return web.Response(status=304, headers=headers)
     prepared, tile = await fetch(site, words, prepared)
-    headers["ETag"] = prepared.etag
+    headers["ETag"] = prepared.etag_of(tile)
     headers["Server-Timing"] = server_timing({"resolve": resolved_s, **tile.stages_s}, cache=tile.tier)
     return web.Response(body=tile.data, headers=headers, content_type=prepared.request.image_format.mime)
 
