@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lazytile.colormaps.xml import LIMIT_BYTES
 from lazytile.service.errors import SettingsError
 from lazytile.service.proxies import networks_of
 
@@ -40,6 +41,15 @@ class Settings(BaseSettings):
     """Folder of exported MRFs to serve from; without it ``mrf`` beside the store."""
     colormaps: Path | None = None
     """Folder of further colormaps (GIBS XML and the other formats); the bundled ones are there anyway."""
+
+    offline: bool = False
+    """Never ask the network; else colormaps that layers want and that are not here are fetched at the start."""
+    colormap_urls: tuple[str, ...] = ()
+    """Where colormaps are asked for, each with ``{name}`` in it; GIBS and the Sea Level Change Portal without any."""
+    colormap_timeout_s: float = Field(10.0, gt=0, le=300)
+    """How long one request for a colormap may take."""
+    colormap_limit_bytes: int = Field(LIMIT_BYTES, ge=1024)
+    """Bytes that a colormap from the network may have."""
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
@@ -108,6 +118,14 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"must be http(s)://HOST[:PORT][/PATH], got {value!r}")
         return value.rstrip("/")
+
+    @field_validator("colormap_urls")
+    @classmethod
+    def _check_colormap_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            if url.count("{name}") != 1 or urlsplit(url).scheme not in ("http", "https"):
+                raise ValueError(f"must be a URL with {{name}} in it, got {url!r}")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod
