@@ -143,7 +143,7 @@ def plan_mrfs(
         task = RenderTask(
             str(store.resolve()),
             layer.dataset.name,
-            layer.dataset.generation,
+            layer.dataset.content_generation([layer.variable.name], leading),
             layer.variable.name,
             leading,
             chosen,
@@ -279,7 +279,7 @@ def _notes(
     """Return all that decides the pages: an export goes on, and the service serves from it, where these agree."""
     return (
         ("layer", layer.name),
-        ("generation", layer.dataset.generation),
+        ("generation", layer.dataset.content_generation([layer.variable.name], leading)),
         ("index", " ".join(map(str, leading))),
         ("style", style.name),
         ("palette", style.palette.key),

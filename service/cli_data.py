@@ -53,6 +53,9 @@ def convert(
     shard: Annotated[
         int, typer.Option(metavar="N", help="Store N x N chunks in a file; 0 gives each chunk its own.", min=0)
     ] = 0,
+    lazy: Annotated[
+        bool, typer.Option("--lazy", help="Store level 0 alone; overviews are made when they are first looked at.")
+    ] = False,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
@@ -62,8 +65,8 @@ def convert(
     from lazytile.pyramid.convert import Storage  # noqa: PLC0415
     from lazytile.pyramid.convert import convert as run  # noqa: PLC0415
 
-    storage = Storage(Codec.parse(codec), shard)
-    with _LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
+    storage = Storage(Codec.parse(codec), shard, lazy)
+    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
         dataset = run(
             file,
             store,
@@ -82,7 +85,7 @@ def convert(
     )
 
 
-class _LazyEngine:
+class LazyEngine:
     """The bulk engine that was asked for, started when there is something to do.
 
     What is wrong with a source or a layer is then said at once, not after a cluster has come up.
@@ -95,16 +98,20 @@ class _LazyEngine:
 
     @property
     def description(self) -> str:
+        """One line for people."""
         return self._opened().description
 
     @property
     def capacity(self) -> int:
+        """Tasks that run at a time."""
         return self._opened().capacity
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str) -> Iterator[Any]:
+        """Yield the results of a function over items, as they come."""
         return self._opened().map(function, items, label=label)
 
     def close(self) -> None:
+        """Stop the engine if it was started."""
         if self._engine is not None:
             self._engine.close()
 
@@ -153,7 +160,7 @@ def mrf(
     found = opened.layer(layer)
     painted = Styles(ColormapCatalog(colormaps or default_user_folder())).style(found, style)
     select = _select(found, time or [])
-    with _LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"exporting {layer}", "tiles") as progress:
+    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"exporting {layer}", "tiles") as progress:
         summaries = export_mrf(
             store,
             found,
