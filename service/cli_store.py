@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import Annotated
 
 import typer
 
@@ -16,9 +17,6 @@ from lazytile.service.cli_options import (
     existing,
     progress_bar,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DAMAGED_CODE = 2
 """Exit code of ``verify`` for a dataset that is not what was written."""
