@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.datatile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
-from lazytile.pyramid.errors import GenerationChangedError
+from lazytile.pyramid.errors import DatasetNotFoundError, GenerationChangedError
 from lazytile.pyramid.filters import MARGIN_PX
 from lazytile.pyramid.image import ImageFormat, encode, encode_rgba
 from lazytile.pyramid.mapping import keeps_axes_apart
@@ -203,7 +203,11 @@ def _compute(stored: StoredDataset, task: RenderTask, variable: str, location: L
 
 
 def _check_generation(task: RenderTask, stored: StoredDataset) -> None:
-    if stored.description.generation != task.generation:
+    try:
+        generation = stored.description.content_generation(task.variables, task.leading)
+    except DatasetNotFoundError:
+        generation = ""
+    if generation != task.generation:
         raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
 
 
