@@ -21,6 +21,7 @@ from lazytile.service.errors import NotFoundError
 from lazytile.service.feature_info import Probe
 from lazytile.service.feature_info_answer import PROBE
 from lazytile.service.middleware import frame
+from lazytile.service.mrf_tier import MrfTier
 from lazytile.service.offer import Offer
 from lazytile.service.request import Query, Resolver, segments_of, words_of_xyz
 from lazytile.service.site import SITE, Site
@@ -59,6 +60,7 @@ async def open_site(settings: Settings) -> Site:
     except BaseException:
         await cache.close()
         raise
+    mrfs = None if settings.no_tile_cache else MrfTier(settings.mrfs)
     return Site(
         settings=settings,
         store=store,
@@ -67,7 +69,7 @@ async def open_site(settings: Settings) -> Site:
         styles=styles,
         resolver=Resolver(store, styles),
         capabilities=Capabilities(store, offer, settings.capabilities_title, has_info=settings.feature_info),
-        desk=TileDesk(settings, cache, engine, counters),
+        desk=TileDesk(settings, cache, engine, counters, mrfs),
         metrics=counters,
     )
 

@@ -180,6 +180,7 @@ def _operations(root: etree._Element, base_url: str, endpoint: Endpoint, *, has_
     rest = {"GetCapabilities": f"{place}1.0.0/WMTSCapabilities.xml", "GetTile": place}
     if has_info:
         rest["GetFeatureInfo"] = place
+    rest["DescribeDomains"] = f"{place}1.0.0/"
     for name, rest_address in rest.items():
         operation = xml.add(operations, "ows:Operation", attributes={"name": name})
         http = xml.add(xml.add(operation, "ows:DCP"), "ows:HTTP")

@@ -59,7 +59,7 @@ def linked_sets(layer: Layer) -> list[TileMatrixSet]:
     cell_m = min(grid.x.cell_size, -grid.y.cell_size) * metres_per_unit(grid.crs)
     linked, shown_in_full = [], set()
     for tms in layer.tile_matrix_sets():
-        if not tms.has_square_pixels:
+        if not tms.fits_wmts:
             continue
         if tms.identifier in ALWAYS_LINKED or tms.is_native or tms in custom_sets():
             linked.append(tms)

@@ -259,12 +259,17 @@ def point_of(words: InfoWords, request: TileRequest) -> tuple[int, int]:
 
 def leading_of(layer: Layer, words: TileWords) -> tuple[int, ...]:
     """Return the index along each of the layer's dimensions. Raises ``InvalidParameterError``."""
-    dimensions = layer.variable.dimensions
+    asked = asked_values(layer, words)
+    return tuple(
+        times.index_of(dimension, value) for dimension, value in zip(layer.variable.dimensions, asked, strict=True)
+    )
+
+
+def asked_values(layer: Layer, words: TileWords) -> list[str | None]:
+    """Return what was asked of each dimension, None where nothing was. Raises ``InvalidParameterError``."""
     if words.positional:
-        asked = _place(layer, words.positional)
-    else:
-        asked = [words.named.get(times.parameter_of(dimension).lower()) for dimension in dimensions]
-    return tuple(times.index_of(dimension, value) for dimension, value in zip(dimensions, asked, strict=True))
+        return _place(layer, words.positional)
+    return [words.named.get(times.parameter_of(dimension).lower()) for dimension in layer.variable.dimensions]
 
 
 def _place(layer: Layer, values: tuple[str, ...]) -> list[str | None]:

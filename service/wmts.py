@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.service.capabilities import ALL_SECTIONS, NO_SECTIONS, SECTIONS
+from lazytile.service.domains import domains_response, domains_words_of_kvp, domains_words_of_rest
 from lazytile.service.endpoint import GIBS_SCRIPT, MAIN, split_endpoint
 from lazytile.service.errors import (
     NotAcceptableError,
@@ -84,10 +85,15 @@ async def _get_capabilities(request: web.Request, query: Query, endpoint: Endpoi
     return await _capabilities(request, sections, content_type, endpoint)
 
 
+async def _describe_domains(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
+    return domains_response(request, domains_words_of_kvp(query), endpoint)
+
+
 OPERATIONS: dict[str, Callable[[web.Request, Query, Endpoint], Awaitable[web.StreamResponse]]] = {
     "GetCapabilities": _get_capabilities,
     "GetTile": _get_tile,
     "GetFeatureInfo": _get_feature_info,
+    "DescribeDomains": _describe_domains,
 }
 
 
@@ -134,13 +140,16 @@ async def rest(request: web.Request) -> web.StreamResponse:
         return text_response(
             request, SAMPLE_SCHEMA.encode(), _XML_TYPES[0], headers={"Cache-Control": "public, max-age=86400"}
         )
+    if segments[0] == VERSION and len(segments) == 6:
+        words = domains_words_of_rest(segments[1:], Query(request.rel_url.raw_query_string, settings.max_value_length))
+        return domains_response(request, words, endpoint)
     if segments[0] == VERSION:
         raise NotFoundError("request", f"there is nothing at this address; the capabilities are at {CAPABILITIES_PATH}")
     query = Query(request.rel_url.raw_query_string, settings.max_value_length)
-    words = info_words_of_rest(segments, query)
-    if words is not None:
+    info_words = info_words_of_rest(segments, query)
+    if info_words is not None:
         _check_queryable(request)
-        return await info_response(request, words, f"{request.app[SITE].base_url(request)}{endpoint.path}")
+        return await info_response(request, info_words, f"{request.app[SITE].base_url(request)}{endpoint.path}")
     return await tile_response(request, words_of_rest(segments, query))
 
 

@@ -47,6 +47,11 @@ def link(address: str) -> Attributes:
     return {f"{{{XLINK}}}href": address}
 
 
+def role(name: str) -> Attributes:
+    """Return the attributes that say what a link is for."""
+    return {f"{{{XLINK}}}type": "simple", f"{{{XLINK}}}role": name}
+
+
 def double(value: float) -> str:
     """Write a double so that it reads back the same."""
     return repr(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))

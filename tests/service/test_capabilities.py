@@ -72,7 +72,7 @@ def test_addresses_are_absolute(server, document):
     hrefs = find(document, "//ows:Get/@xlink:href")
     assert all(href.startswith(f"http://127.0.0.1:{server.port}/wmts") for href in hrefs)
     kvp = find(document, "//ows:Get[ows:Constraint//ows:Value='KVP']/@xlink:href")
-    assert len(kvp) == 3
+    assert len(kvp) == 4
     assert all(href.endswith("?") for href in kvp)
     assert find(document, "//wmts:ServiceMetadataURL/@xlink:href") == [f"{server.url}{PATH}"]
     other = etree.fromstring(server.get(PATH, {"Host": "tiles.example:81"}).body)
@@ -91,6 +91,7 @@ def test_layers(document):
     assert find(time, "ows:Identifier/text()") == ["Time"]
     assert find(time, "ows:UOM/text()") == ["ISO8601"]
     assert find(time, "wmts:Default/text()") == ["2024-01-03T00:00:00Z"]
+    assert find(time, "wmts:Current/text()") == ["true"]
     assert find(time, "wmts:Value/text()") == [f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3)]
     assert find(layer, "wmts:Format/text()") == ["image/png", "image/jpeg", "image/webp"]
     assert find(layer, "wmts:Style[@isDefault='true']/ows:Identifier/text()") == ["default"]
@@ -99,6 +100,14 @@ def test_layers(document):
     assert "/wmts/time_steps/{Style}/{Time}/{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.png" in templates[0]
     levels = find(layer_of(document, "extra_dimension"), "wmts:Dimension[2]/wmts:Value/text()")
     assert levels == ["200", "500", "850"]
+
+
+def test_every_layer_has_its_colormap_where_gibs_has_it(server, document):
+    for layer in find(document, "//wmts:Layer"):
+        [metadata] = find(layer, "ows:Metadata")
+        assert metadata.get("{http://www.w3.org/1999/xlink}role").endswith("/metadata-type/colormap/1.3")
+        address = urlsplit(metadata.get("{http://www.w3.org/1999/xlink}href")).path
+        assert etree.fromstring(server.get(address).body).tag == "ColorMaps"
 
 
 def test_linked_sets_suit_the_resolution(document):
@@ -160,6 +169,7 @@ def test_top_left_corners_and_scales(document):
     assert not find(sets["WorldCRS84Quad"], "wmts:WellKnownScaleSet")
 
 
+@pytest.mark.filterwarnings("ignore:Truth-testing of elements:FutureWarning")  # OWSLib's own
 def test_owslib_reads_it_and_fetches_a_tile(server):
     wmts = WebMapTileService(f"{server.url}{PATH}")
     assert {"global_180", "time_steps", "two_variables.u"} <= set(wmts.contents)
@@ -291,6 +301,8 @@ def test_gibs_addresses(server, capabilities_schema):
         document = etree.fromstring(server.get(path).body)
         capabilities_schema.assertValid(document)
         assert set(find(document, "//ows:SupportedCRS/text()")) == {"urn:ogc:def:crs:OGC:1.3:CRS84"}
+        times = find(layer_of(document, "time_steps"), "wmts:Dimension/wmts:Value/text()")
+        assert times == ["2024-01-01T00:00:00Z/2024-01-03T00:00:00Z/P1D"]
         assert all(f"{base}/" in template for template in find(document, "//wmts:ResourceURL/@template"))
     assert server.get("/wmts/epsg4326/worst/1.0.0/WMTSCapabilities.xml").status == 404
     assert server.get("/wmts/epsg4326/best/nonesuch").status == 404
