@@ -31,7 +31,7 @@ def open_store(folder: str | Path) -> Store:
     return Store(Path(folder))
 
 
-def render_tile(
+def render_tile(  # noqa: PLR0917 - the address of a tile is six things
     store: Store | str | Path,
     layer: str,
     tms: str,
