@@ -44,6 +44,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     version: Annotated[  # noqa: ARG001 - the callback prints it
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
     ] = False,
@@ -51,6 +52,9 @@ def _common(
 ) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("lazytile").setLevel(logging.DEBUG if verbose else logging.INFO)
+    # Which engine it is matters to whoever serves for days; in front of every other command it is noise.
+    quiet = context.invoked_subcommand != "serve" and not verbose
+    logging.getLogger("lazytile.pyramid.engine").setLevel(logging.WARNING if quiet else logging.NOTSET)
 
 
 def main() -> None:
