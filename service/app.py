@@ -15,7 +15,7 @@ from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_tile_engine
 from lazytile.pyramid.render import render
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
-from lazytile.service import legends, metrics, ogc, tilejson, wms, wmts
+from lazytile.service import legends, metrics, numbers, ogc, tilejson, wms, wmts
 from lazytile.service.cache import open_cache
 from lazytile.service.capabilities import Capabilities
 from lazytile.service.errors import NotFoundError
@@ -86,6 +86,7 @@ def make_app(settings: Settings) -> web.Application:
     app.router.add_get("/xyz/{path:.*}", xyz)
     ogc.add_routes(app.router)
     wms.add_routes(app.router)
+    numbers.add_routes(app)
     app.router.add_get("/legends/{path:.*}", legends.legend)
     app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
     app.router.add_get("/metrics", exposition)

@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     """Longest single value in a request."""
     max_map_side_px: int = Field(2048, ge=256, le=8192)
     """Most pixels that a WMS map may be wide or high."""
+    max_number_cells: int = Field(1 << 22, ge=1 << 16, le=1 << 26)
+    """Most cells that a request for statistics reads; a coarser level is taken over it."""
     jpeg_background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
     """Colour that shows through no data in formats without transparency."""
 
