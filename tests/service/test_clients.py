@@ -20,7 +20,7 @@ def warm(*arguments):
     )
 
 
-def test_gdal_opens_the_wmts_and_reads_the_same_pixels(server):
+def test_gdal_opens_the_wmts_and_reads_the_same_pixels(server, tmp_path):
     rasterio = pytest.importorskip("rasterio")
     from rasterio import Env
     from rasterio.drivers import raster_driver_extensions  # noqa: F401 - it is a whole rasterio
@@ -30,7 +30,7 @@ def test_gdal_opens_the_wmts_and_reads_the_same_pixels(server):
             pytest.skip("this GDAL has no WMTS driver")
     url = f"{server.url}/wmts/1.0.0/WMTSCapabilities.xml"
     with (
-        Env(GDAL_HTTP_PROXY="", NO_PROXY="127.0.0.1"),
+        Env(GDAL_HTTP_PROXY="", NO_PROXY="127.0.0.1", GDAL_DEFAULT_WMS_CACHE_PATH=str(tmp_path)),
         rasterio.open(f"WMTS:{url},layer=global_180,tilematrixset=WorldCRS84Quad,tilematrix=2") as dataset,
     ):
         assert dataset.crs.to_epsg() in (4326, None)
