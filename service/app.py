@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from lazytile.service.mrf_tier import MrfTier
 from lazytile.service.offer import Offer
 from lazytile.service.request import Query, Resolver, segments_of, words_of_xyz
 from lazytile.service.site import SITE, Site
+from lazytile.service.startup import run_in_background
 from lazytile.service.tile_answer import tile_response
 from lazytile.service.tiles import TileDesk
 
@@ -98,7 +100,10 @@ def _site_of(settings: Settings) -> Callable[[web.Application], AsyncIterator[No
     async def site_context(app: web.Application) -> AsyncIterator[None]:
         app[SITE] = await open_site(settings)
         app[PROBE] = Probe(app[SITE])
+        background = asyncio.create_task(run_in_background(app[SITE]))
         yield
+        background.cancel()
+        await asyncio.gather(background, return_exceptions=True)
         await app[SITE].desk.close()
 
     return site_context

@@ -52,6 +52,9 @@ def convert(
     shard: Annotated[
         int, typer.Option(metavar="N", help="Store N x N chunks in a file; 0 gives each chunk its own.", min=0)
     ] = 0,
+    lazy: Annotated[
+        bool, typer.Option("--lazy", help="Store level 0 alone; overviews are made when they are first looked at.")
+    ] = False,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
@@ -61,7 +64,7 @@ def convert(
     from lazytile.pyramid.convert import Storage  # noqa: PLC0415
     from lazytile.pyramid.convert import convert as run  # noqa: PLC0415
 
-    storage = Storage(Codec.parse(codec), shard)
+    storage = Storage(Codec.parse(codec), shard, lazy)
     with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
         dataset = run(
             file,
