@@ -155,13 +155,14 @@ async def _debugger_url(profile: Path, process: asyncio.subprocess.Process, time
 
 
 @contextlib.asynccontextmanager
-async def open_page(width: int, height: int, scale: float = 1) -> AsyncIterator[Page]:
-    """Start a Chromium of its own profile, yield its only page, and end it."""
+async def open_page(width: int, height: int, scale: float = 1, flags: tuple[str, ...] = ()) -> AsyncIterator[Page]:
+    """Start a Chromium of its own profile, with further flags, yield its only page, and end it."""
     path = find_chromium()
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder:
         process = await asyncio.create_subprocess_exec(
             path,
             *FLAGS,
+            *flags,
             f"--user-data-dir={folder}",
             "about:blank",
             stdout=asyncio.subprocess.DEVNULL,

@@ -56,7 +56,11 @@ def document(base_url: str, tile: TileRequest, query: Query) -> dict[str, Any]:
     address = f"{base_url}/xyz/{quote(layer.name)}/{{z}}/{{x}}/{{y}}.{tile.image_format.extension}"
     west, south, east, north = _bounds(layer)
     last = finest_zoom(layer)
-    middle = [round((west + east) / 2, 6), round((south + north) / 2, 6), _zoom_that_shows(east - west, last)]
+    whole = layer.geographic_bounds()  # data across 180 degrees has its middle there, not at 0
+    longitude = (whole.west + whole.east) / 2
+    longitude -= 360.0 * round(longitude / 360.0)
+    zoom = _zoom_that_shows(whole.east - whole.west, last)
+    middle = [round(longitude, 6), round((south + north) / 2, 6), zoom]
     return {
         "tilejson": "3.0.0",
         "name": layer.title,

@@ -397,3 +397,10 @@ def test_a_body_that_is_too_large(server):
     reply = post(server, "/numbers/global_180/statistics", b" " * 100_000)
     assert reply.status == 413
     assert json.loads(reply.body)["status"] == 413
+
+
+def test_other_sites_may_send_polygons(server):
+    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    reply = server.get("/numbers/global_180/statistics", asked, method="OPTIONS")
+    assert "POST" in reply.headers["Access-Control-Allow-Methods"]
+    assert "Content-Type" in reply.headers["Access-Control-Allow-Headers"]

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tests import data
@@ -87,3 +88,10 @@ def test_problems(server, path, status):
 def test_it_is_conditional(server):
     first = server.get("/xyz/global_180.json")
     assert server.get("/xyz/global_180.json", {"If-None-Match": first.headers["ETag"]}).status == 304
+
+
+def test_the_middle_of_data_across_180_degrees_is_there(server):
+    longitude, _, _ = tilejson(server, "/xyz/antimeridian.json")["center"]
+    bounds = server.site.store.layer("antimeridian").geographic_bounds()
+    assert np.cos(np.radians(longitude - (bounds.west + bounds.east) / 2)) == pytest.approx(1)
+    assert -180 <= longitude <= 180

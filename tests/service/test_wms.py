@@ -2,10 +2,12 @@
 
 import io
 import json
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 from PIL import Image
 
@@ -329,3 +331,28 @@ def test_gdal(server, version, tmp_path):
         pixels = dataset.read(window=((256, 512), (512, 768)))
     wanted = np.moveaxis(tile(server, "global_180/default/WorldCRS84Quad/2/1/2"), -1, 0)
     assert np.array_equal(pixels, wanted)
+
+
+NASTY = ["", "0", "-1", "1e9", "1e-30,0,1,1", "NaN", "inf", "9" * 500, "\u0660", "0,0,1,1", "-180,-90,180,90", "..",
+         "\x00", "\x01", "\ud800", "\U0001f600", "<x>&\"'", "x" * 1500, "GetMap", "GetFeatureInfo", "GetLegendGraphic",
+         "GetCapabilities", "1.1.1", "CRS:84", "EPSG:3413", "EPSG:3857", "time_steps", "TRUE", "4096"]  # fmt: skip
+VALUE = st.sampled_from(NASTY) | st.text(max_size=30) | st.integers().map(str) | st.floats().map(str)
+NAME = st.sampled_from([*MAP, "SRS", "BGCOLOR", "TIME", "ELEVATION", "QUERY_LAYERS", "I", "J", "X", "Y", "INFO_FORMAT",
+                        "RESCALE", "RESAMPLING", "EXPRESSION", "COLORMAP", "FILTER"])  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(changes=st.dictionaries(NAME, VALUE, max_size=4))
+def test_whatever_is_asked_there_is_a_valid_answer_and_one_render(server, changes):
+    pairs = {"WIDTH": "64", "HEIGHT": "64", "QUERY_LAYERS": "global_180", "I": "1", "J": "1", **changes}
+    query = "&".join(
+        f"{name}={quote_plus(value.encode('utf-8', 'surrogatepass'))}" for name, value in {**MAP, **pairs}.items()
+    )
+    renders = server.site.metrics.renders._value.get()
+    reply = server.get(f"/wms?{query}")
+    assert reply.status < 500, (query, reply.body)
+    if reply.status == 200:
+        assert reply.body
+    elif reply.headers["Content-Type"] != "application/problem+json":
+        fault(reply)
+    assert server.site.metrics.renders._value.get() <= renders + 1
