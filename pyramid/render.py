@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.task import RenderTask
 
 _tables: BytesLru[NDArray[Any]] = BytesLru(32 << 20, lambda table: table.nbytes)
-_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.x.nbytes + location.y.nbytes)
+_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.nbytes)
 _blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
 
 
@@ -89,8 +89,12 @@ def _encode_values(task: RenderTask, tile: NDArray[np.float64], address: tuple[i
 
 def render_index(task: RenderTask) -> NDArray[Any]:
     """Compute the palette indices of a task's block: shape (height, width), uint8 (uint16 over 256 colours)."""
-    tile = _value_tile(task, task.variable)
-    palette, packing = task.palette, tile.packing
+    return paint(_value_tile(task, task.variable), task.palette)
+
+
+def paint(tile: ValueTile, palette: Palette) -> NDArray[Any]:
+    """Return the palette indices of a value tile: its shape, uint8 (uint16 over 256 colours)."""
+    packing = tile.packing
     if packing.has_table:
         index = code_table(palette, packing).take(tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
     else:
@@ -105,7 +109,11 @@ def render_codes(task: RenderTask) -> NDArray[Any]:
 
     Every code that means no data becomes the one fill code. Without a fill code the pixels outside the data are 0.
     """
-    tile = _value_tile(task, task.variable)
+    return codes_of(_value_tile(task, task.variable))
+
+
+def codes_of(tile: ValueTile) -> NDArray[Any]:
+    """Return the codes of a value tile as ``render_codes`` does."""
     fill = tile.packing.fill_code
     missing = tile.packing.is_missing(tile.codes)
     if tile.outside is not None:
@@ -142,7 +150,7 @@ def _value_tile(task: RenderTask, variable: str) -> ValueTile:
 
 def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
     stored = store.dataset(task.dataset)
-    _check_generation(task, stored)
+    check_generation(task, stored)
     description = stored.description
     margin_px = 0 if task.filter is None else MARGIN_PX
     location = _locate(description, task, margin_px)
@@ -151,18 +159,27 @@ def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
     else:
         tile = _compute(stored, task, variable, location)
     # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
-    _check_generation(task, store.dataset(task.dataset))
+    check_generation(task, store.dataset(task.dataset))
     return tile
 
 
 def _locate(description: Dataset, task: RenderTask, margin_px: int) -> Location:
     def make() -> Location:
-        return locate(description.grid, description.levels, task.tms, task.matrix, task.block, margin_px=margin_px)
+        return locate(
+            description.grid,
+            description.levels,
+            task.tms,
+            task.matrix,
+            task.block,
+            margin_px=margin_px,
+            footprints=task.resampling.needs_footprints,
+        )
 
     if keeps_axes_apart(task.tms.crs, description.grid.crs):
         return make()
     # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
-    key = (description.grid, description.levels, task.tms.identifier, task.matrix, task.block, margin_px)
+    place = (task.tms.identifier, task.matrix, task.block)
+    key = (description.grid, description.levels, place, margin_px, task.resampling.needs_footprints)
     return _meshes.get(key, make)
 
 
@@ -185,7 +202,8 @@ def _compute(stored: StoredDataset, task: RenderTask, variable: str, location: L
     return ValueTile(values, VALUES, None)
 
 
-def _check_generation(task: RenderTask, stored: StoredDataset) -> None:
+def check_generation(task: RenderTask, stored: StoredDataset) -> None:
+    """Raise ``GenerationChangedError`` where a dataset's content is no longer what the task was made for."""
     try:
         generation = stored.description.content_generation(task.variables, task.leading)
     except DatasetNotFoundError:

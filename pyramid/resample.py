@@ -34,6 +34,11 @@ class Resampling(Enum):
     AVERAGE = "average"
     MODE = "mode"
 
+    @property
+    def needs_footprints(self) -> bool:
+        """Whether a pixel is made of the cells under it, so that its size counts."""
+        return self in (Resampling.AVERAGE, Resampling.MODE)
+
     @classmethod
     def parse(cls, text: str) -> Resampling:
         """Return the method of that name or raise ``InvalidParameterError``."""
@@ -57,7 +62,7 @@ class Taps:
 def taps(
     method: Resampling,
     position: NDArray[np.float64],
-    footprint: NDArray[np.float64],
+    footprint: NDArray[np.float64] | None,
     cells: int,
     *,
     wraps: bool,
@@ -65,8 +70,8 @@ def taps(
     """Return the taps of pixels along an axis.
 
     ``position``: shape (*pixels,), in cells from the axis' first edge, NaN where a pixel shows nothing.
-    ``footprint``: same shape, cells that a pixel covers. ``cells``: number of cells. ``wraps``: whether the last
-    cell's neighbour is the first.
+    ``footprint``: same shape, cells that a pixel covers, for methods that have ``needs_footprints``. ``cells``:
+    number of cells. ``wraps``: whether the last cell's neighbour is the first.
     """
     shown = np.isfinite(position)
     centre = np.where(shown, position, 0.5)
@@ -79,6 +84,8 @@ def taps(
         first = inner - 1
         weight = _keys(centre - 0.5 - inner)
     else:
+        if footprint is None:
+            raise ValueError(f"{method.value} needs the footprint of each pixel")
         width = np.clip(np.where(shown, footprint, 1.0), 1.0, MAX_FOOTPRINT_CELLS)
         low, high = (centre - width / 2)[..., None], (centre + width / 2)[..., None]
         first = np.floor(low[..., 0])

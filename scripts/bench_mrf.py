@@ -134,6 +134,7 @@ def export(work: Path, effort: str, engine: str) -> None:
     from lazytile.pyramid.engine import EngineSpec, open_bulk_engine  # noqa: PLC0415
     from lazytile.pyramid.mrf_effort import Effort  # noqa: PLC0415
     from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
+    from lazytile.pyramid.mrf_options import ExportOptions  # noqa: PLC0415
     from lazytile.pyramid.store import Store  # noqa: PLC0415
     from lazytile.pyramid.style import Styles  # noqa: PLC0415
 
@@ -142,7 +143,14 @@ def export(work: Path, effort: str, engine: str) -> None:
     style = Styles(ColormapCatalog(work / "colormaps")).style(layer, "bench")
     with open_bulk_engine(EngineSpec.parse(engine)) as opened:
         started, processor = time.monotonic(), time.process_time()
-        export_mrf(store.folder, layer, style, work / f"out-{effort}", engine=opened, page=512, effort=Effort(effort))
+        export_mrf(
+            store.folder,
+            layer,
+            style,
+            work / f"out-{effort}",
+            engine=opened,
+            options=ExportOptions(page=512, effort=Effort(effort)),
+        )
         seconds, processor_s = time.monotonic() - started, time.process_time() - processor
     print(json.dumps({"seconds": seconds, "processor_s": processor_s}))
 

@@ -10,7 +10,7 @@ import typer
 
 from lazytile import __version__
 from lazytile.colormaps.errors import LazytileError
-from lazytile.service import cli_colormap, cli_data, cli_serve, cli_store
+from lazytile.service import cli_colormap, cli_data, cli_mrf, cli_serve, cli_store
 
 USAGE_CODE = 2
 """Exit code of everything that is wrong with what was asked for, as of the usual Unix tools."""
@@ -29,7 +29,7 @@ app.command("convert")(cli_data.convert)
 for command in (cli_store.append, cli_store.remove, cli_store.verify):
     app.command()(command)
 app.command("serve")(cli_serve.serve)
-app.command("mrf")(cli_data.mrf)
+app.add_typer(cli_mrf.app, name="mrf")
 app.command("warm")(cli_serve.warm)
 app.command("info")(cli_data.info)
 app.add_typer(cli_colormap.app, name="colormap")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from lazytile.service.endpoint import GIBS_SCRIPT
 from lazytile.service.errors import TooLongError, failure_of
 from lazytile.service.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request_id_of, text_response
 from lazytile.service.site import SITE
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PROBLEM_TYPE = "application/problem+json"
-ROUTES = ("wmts", "xyz", "legends", "colormaps", "metrics", "healthz", "viewer")
+ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "viewer")
 _QUERY_LOCATORS = frozenset({"style", "time"})
 """What an XYZ address has in its query string, not in its path."""
 
@@ -31,7 +32,7 @@ def route_of(path: str) -> str:
     """Return which part of the service a path belongs to, for counters and for the form that errors have."""
     first = path.split("/", 2)[1] if path.startswith("/") else ""
     if first == "wmts":
-        return "wmts_kvp" if path == "/wmts" else "wmts_rest"
+        return "wmts_kvp" if path == "/wmts" or path.endswith(f"/{GIBS_SCRIPT}") else "wmts_rest"
     return first if first in ROUTES else "other"
 
 

@@ -48,24 +48,24 @@ def run_server(settings: Settings, announce: Callable[[str, str], None]) -> None
 
     Raises ``LazytileError`` where the server cannot start.
     """
-    count = server_processes(settings)
-    if count > 1:
-        _run_many(settings, count, announce)
+    takes_threads = _takes_threads(settings)
+    if takes_threads and (settings.workers or 1) > 1:
+        _run_many(settings, settings.workers or 1, announce)
         return
     from lazytile.service.server import run_one  # noqa: PLC0415 - see METRICS_VARIABLE
 
-    run_one(settings, announce)
+    # One server process with threads has all processors; for an engine on Dask the number is its own.
+    run_one(settings.model_copy(update={"workers": None}) if takes_threads else settings, announce)
 
 
-def server_processes(settings: Settings) -> int:
-    """Return how many server processes the settings ask for."""
+def _takes_threads(settings: Settings) -> bool:
+    """Tell whether the engine will be ``threads``, whose number of workers is that of server processes."""
     spec = EngineSpec.parse(settings.engine)
-    takes_threads = spec.kind == "threads"
     if spec.kind == "auto":
         from lazytile.pyramid.engine_devices import gpu_devices  # noqa: PLC0415 - only auto looks for GPUs
 
-        takes_threads = not gpu_devices().ids
-    return settings.workers or 1 if takes_threads else 1
+        return not gpu_devices().ids
+    return spec.kind == "threads"
 
 
 @dataclass(slots=True)
@@ -218,6 +218,8 @@ def _serve_in_child(settings: Settings, sock: socket.socket, to_parent: Connecti
         asyncio.get_running_loop().add_reader(parent.sentinel, stop.set)
         with stopping_signals(stop):
             await serve(settings, sock, lambda engine: to_parent.send((True, engine)), stop)
+        if not parent.is_alive() and settings.metrics_folder is not None:
+            shutil.rmtree(settings.metrics_folder, ignore_errors=True)  # the parent was killed and could not
 
     try:
         asyncio.run(main())

@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     """Bytes of values of tiles in memory, for each process that renders: a second style of them is quick."""
     no_tile_cache: bool = False
     """Switch the tile caches off, for measuring."""
+    mrf_folder: Path | None = None
+    """Folder of exported MRFs to serve from; without it ``mrf`` beside the store."""
     colormaps: Path | None = None
     """Folder of further colormaps (GIBS XML and the other formats); the bundled ones are there anyway."""
 
@@ -57,14 +59,22 @@ class Settings(BaseSettings):
     """Longest path and query string that is read; the answer to a longer one is 414."""
     max_value_length: int = Field(1024, ge=64)
     """Longest single value in a request."""
+    max_map_side_px: int = Field(2048, ge=256, le=8192)
+    """Most pixels that a WMS map may be wide or high."""
     jpeg_background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
     """Colour that shows through no data in formats without transparency."""
 
     capabilities_title: str = "lazytile"
+    feature_info: bool = True
+    """Whether GetFeatureInfo is offered; without it tiles are all that there is."""
     max_age_s: int = Field(3600, ge=0)
-    """How long clients may keep a tile whose time they asked for by name."""
+    """How long clients may keep a tile of a layer without times, seconds."""
     latest_max_age_s: int = Field(60, ge=0)
-    """How long clients may keep a tile of the default (latest) time."""
+    """How long clients may keep a tile of the latest time, seconds."""
+    old_max_age_s: int = Field(7 * 86400, ge=0)
+    """How long clients may keep a tile of an earlier time, seconds, and not even ask whether it has changed."""
+    layer_max_age_s: dict[str, int] = Field(default_factory=dict)
+    """Seconds for layers or datasets by name, whatever the time; 0 has clients ask each time."""
     metrics_folder: Path | None = None
     """Where several server processes share their counters; set by ``lazytile serve`` itself."""
 
@@ -90,6 +100,11 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"must be http(s)://HOST[:PORT][/PATH], got {value!r}")
         return value.rstrip("/")
+
+    @property
+    def mrfs(self) -> Path:
+        """``mrf_folder``, or where it is looked for without one."""
+        return self.mrf_folder or self.store.parent / "mrf"
 
     @property
     def background(self) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.style import Styles
     from lazytile.service.capabilities import Capabilities
     from lazytile.service.metrics import Metrics
+    from lazytile.service.offer import Offer
     from lazytile.service.request import Resolver
     from lazytile.service.settings import Settings
     from lazytile.service.tiles import TileDesk
@@ -28,6 +29,7 @@ class Site:
     settings: Settings
     store: Store
     catalog: ColormapCatalog
+    offer: Offer
     styles: Styles
     resolver: Resolver
     capabilities: Capabilities

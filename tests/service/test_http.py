@@ -102,7 +102,7 @@ def test_cache_control(server):
     latest = server.get("/xyz/time_steps/1/0/0.png").headers["Cache-Control"]
     old = server.get("/xyz/time_steps/1/0/0.png?time=2024-01-01").headers["Cache-Control"]
     assert latest == "public, max-age=60"
-    assert old == "public, max-age=3600"
+    assert old == "public, max-age=604800, immutable"
 
 
 def test_unknown_addresses_are_problem_documents(server):
