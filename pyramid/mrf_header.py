@@ -154,19 +154,13 @@ def level_matrix(tms: TileMatrixSet, finest: int, level: MrfLevel) -> TileMatrix
     return matrix
 
 
-def generations_of(layer: Layer, slices: tuple[tuple[int, ...], ...]) -> str:
-    """Return the generation of each slice's content, separated by ``;``; one alone where all have the same."""
-    found = [layer.dataset.content_generation((layer.variable.name,), leading) for leading in slices]
-    return found[0] if len(set(found)) == 1 else ";".join(found)
-
-
 def notes_of(
     layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix, slices: tuple[tuple[int, ...], ...]
 ) -> tuple[tuple[str, str], ...]:
     """Return all that decides the pages: an export goes on, and the service serves from it, where these agree."""
     return (
         ("layer", layer.name),
-        ("generation", generations_of(layer, slices)),
+        ("generation", ";".join(layer.dataset.content_generation([layer.variable.name], at) for at in slices)),
         ("index", ";".join(" ".join(map(str, leading)) for leading in slices)),
         ("style", style.name),
         ("palette", style.palette.key),

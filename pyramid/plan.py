@@ -70,6 +70,17 @@ class Location:
         arrays = (self.x, self.y, self.width_cells, self.height_cells)
         return sum(array.nbytes for array in arrays if array is not None)
 
+    def rows(self, part: slice) -> Location:
+        """Return some rows of a mesh."""
+        wide, high = self.width_cells, self.height_cells
+        return Location(
+            self.level,
+            self.x[part],
+            self.y[part],
+            None if wide is None else wide[part],
+            None if high is None else high[part],
+        )
+
     def nearest(self) -> Plan:
         """Return the plan that shows the cell under each pixel's centre."""
         rows, cols = cells_of(self.y), cells_of(self.x)

@@ -28,6 +28,10 @@ MAX_OVERZOOM = 1 << 26
 deeper one float64 could no longer tell neighbouring pixels apart to a small part of a pixel."""
 
 
+MAX_TILE_SIDE_PX = 2048
+"""Of a tile as it is made, so after ``@2x``: memory grows with the pixels."""
+
+
 @dataclass(frozen=True, slots=True)
 class PixelOptions:
     """What a request may say of its pixels besides place, time and style."""
@@ -57,6 +61,11 @@ class TileRequest:
 
     def __post_init__(self) -> None:
         self.matrix.check(self.row, self.col)
+        side = max(self.matrix.tile_width, self.matrix.tile_height)
+        if side > MAX_TILE_SIDE_PX:
+            raise InvalidParameterError(
+                "TileMatrix", f"a tile has at most {MAX_TILE_SIDE_PX} pixels a side, this one has {side}"
+            )
         grid = self.layer.dataset.grid
         pixel_m = self.matrix.cell_width * metres_per_unit(self.tms.crs)
         if grid.x.cell_size * metres_per_unit(grid.crs) > MAX_OVERZOOM * pixel_m:

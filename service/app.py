@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_tile_engine
 from lazytile.pyramid.render import render
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
-from lazytile.service import legends, metrics, ogc, tilejson, wms, wmts
+from lazytile.service import legends, metrics, numbers, ogc, tilejson, wms, wmts
 from lazytile.service.cache import open_cache
 from lazytile.service.capabilities import Capabilities
 from lazytile.service.errors import NotFoundError
@@ -25,6 +26,7 @@ from lazytile.service.mrf_tier import MrfTier
 from lazytile.service.offer import Offer
 from lazytile.service.request import Query, Resolver, segments_of, words_of_xyz
 from lazytile.service.site import SITE, Site
+from lazytile.service.startup import run_in_background
 from lazytile.service.tile_answer import tile_response
 from lazytile.service.tiles import TileDesk
 
@@ -84,6 +86,7 @@ def make_app(settings: Settings) -> web.Application:
     app.router.add_get("/xyz/{path:.*}", xyz)
     ogc.add_routes(app.router)
     wms.add_routes(app.router)
+    numbers.add_routes(app)
     app.router.add_get("/legends/{path:.*}", legends.legend)
     app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
     app.router.add_get("/metrics", exposition)
@@ -97,7 +100,10 @@ def _site_of(settings: Settings) -> Callable[[web.Application], AsyncIterator[No
     async def site_context(app: web.Application) -> AsyncIterator[None]:
         app[SITE] = await open_site(settings)
         app[PROBE] = Probe(app[SITE])
+        background = asyncio.create_task(run_in_background(app[SITE]))
         yield
+        background.cancel()
+        await asyncio.gather(background, return_exceptions=True)
         await app[SITE].desk.close()
 
     return site_context

@@ -85,12 +85,18 @@ class LayerWriter:
             is_default = {"isDefault": "true"} if offered.name == DEFAULT else None
             style = xml.add(element, "Style", attributes=is_default)
             xml.add(style, "ows:Title", offered.title)
+            if offered.name == DEFAULT and not self._has_own_colormap(layer):
+                xml.add(style, "ows:Abstract", "A default: no colormap has the name of this layer")
             xml.add(style, "ows:Identifier", offered.name)
             for legend in legend_links(layer.name, offered):
                 attributes = {"format": legend.mime, **xml.link(f"{self.base_url}/legends/{quote(legend.path)}")}
                 if legend.size is not None:
                     attributes |= {"width": str(legend.size[0]), "height": str(legend.size[1])}
                 xml.add(style, "LegendURL", attributes=attributes)
+
+    def _has_own_colormap(self, layer: Layer) -> bool:
+        wanted = {layer.variable.colormap, layer.name, layer.dataset.name, layer.variable.name}
+        return any(each.style.name in wanted for each in self.colormaps)
 
     def _template(self, layer: Layer, point: str, extension: str) -> str:
         dimensions = "".join(f"{{{times.parameter_of(dimension)}}}/" for dimension in layer.variable.dimensions)

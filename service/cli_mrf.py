@@ -143,7 +143,7 @@ def export(
         tms=tms,
         finest=finest,
         page=page,
-        select=_select(found, time or [], dim or []),
+        select=selected(found, time or [], dim or []),
         compression=Compression.parse(compression),
         quality=DEFAULT_QUALITY if quality is None else quality,
         effort=Effort.parse(effort),
@@ -155,7 +155,7 @@ def export(
         by_year=by_year,
         as_slices=as_slices,
     )
-    with LazyEngine(engine, workers, dashboard) as pool, _tile_progress(f"exporting {layer}") as progress:
+    with LazyEngine(engine, workers, dashboard) as pool, tile_progress(f"exporting {layer}") as progress:
         summaries = export_mrf(
             store,
             found,
@@ -174,7 +174,7 @@ def export(
         )
 
 
-def _select(layer: Layer, asked: list[str], dims: list[str]) -> dict[str, list[str]]:
+def selected(layer: Layer, asked: list[str], dims: list[str]) -> dict[str, list[str]]:
     """Return the labels asked for, by the name of the dimension. Raises ``RequestError`` and ``MrfError``."""
     from lazytile.pyramid import times  # noqa: PLC0415 - needed by this command alone
     from lazytile.pyramid.errors import InvalidParameterError  # noqa: PLC0415
@@ -198,7 +198,7 @@ def _select(layer: Layer, asked: list[str], dims: list[str]) -> dict[str, list[s
 
 
 @contextmanager
-def _tile_progress(label: str) -> Iterator[Callable[[MrfProgress], None]]:
+def tile_progress(label: str) -> Iterator[Callable[[MrfProgress], None]]:
     """Show tiles, rate and time left: as a bar on a terminal, else as a line of the log every half minute."""
     logged = clock.monotonic()
     with progress_bar(label, "tiles") as bar:

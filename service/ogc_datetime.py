@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import InvalidParameterError
-from lazytile.pyramid.times import Interval, instants_of, parse_instant
+from lazytile.pyramid.times import Interval, index_of, instants_of, parse_instant
 from lazytile.service.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from lazytile.pyramid.dataset import Dimension
     from lazytile.pyramid.layer import Layer
 
 _FORMS = "an RFC 3339 date or time, A/B, A/.. or ../B"
@@ -24,20 +26,42 @@ def label_of(layer: Layer, text: str) -> str:
     time = layer.variable.time
     if not text or (time is not None and text in time.labels):
         return text
-    start, end = _ends(text)
+    ends = _ends(text)
     if time is None:
         return ""
+    if "/" in text:
+        return time.labels[_between(layer, time, ends, text)[-1]]
+    try:
+        return time.labels[index_of(time, text)]
+    except InvalidParameterError as error:
+        raise NotFoundError("datetime", str(error)) from error
+
+
+def indices_of(layer: Layer, text: str) -> range:
+    """Return the indices of all times that ``datetime`` selects, all for an empty text. Raises as ``label_of``."""
+    time = layer.variable.time
+    ends = _ends(text) if text and (time is None or text not in time.labels) else None
+    if time is None:
+        return range(1)
+    if "/" in text and ends is not None:
+        return _between(layer, time, ends, text)
+    if text:
+        at = time.labels.index(label_of(layer, text))
+        return range(at, at + 1)
+    return range(len(time.labels))
+
+
+def _between(layer: Layer, time: Dimension, ends: tuple[Interval | None, Interval | None], text: str) -> range:
+    """Return the indices of the times between two instants."""
     instants = instants_of(time.labels)
+    start, end = ends
     if instants is not None:
-        chosen = [
-            label
-            for label, instant in zip(time.labels, instants, strict=True)
-            if (start is None or instant >= start.start) and (end is None or instant < end.end)
-        ]
-        if chosen:
-            return chosen[-1] if "/" in text else chosen[0]
+        first = 0 if start is None else bisect.bisect_left(instants, start.start)
+        after = len(instants) if end is None else bisect.bisect_left(instants, end.end)
+        if first < after:
+            return range(first, after)
     raise NotFoundError(
-        "datetime", f"{layer.name} has no time at {text}, it has {len(time.labels)} from {time.labels[0]} to "
+        "datetime", f"{layer.name} has no time in {text}, it has {len(time.labels)} from {time.labels[0]} to "
         f"{time.labels[-1]}"
     )  # fmt: skip
 

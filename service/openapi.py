@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile import __version__
 from lazytile.service.middleware import PROBLEM_TYPE
+from lazytile.service.numbers_formats import MEDIA_TYPES
 from lazytile.service.ogc_answer import HTML, JSON, Document
 from lazytile.service.ogc_matrixsets import TILE_FORMATS, VERSION_1
 
@@ -40,14 +41,27 @@ _PROBLEM = {
         "parameter": {"type": "string"},
     },
 }
+_POSITION = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 3}
+_RING = {"type": "array", "items": _POSITION, "minItems": 4, "maxItems": 2000}
+_POLYGON = {
+    "type": "object",
+    "required": ["type", "coordinates"],
+    "properties": {
+        "type": {"type": "string", "enum": ["Polygon"]},
+        "coordinates": {"type": "array", "items": _RING, "minItems": 1},
+    },
+}
 _PROBLEMS = {
     "400": "a query parameter does not fit",
     "404": "what the address names is not there",
     "406": "no format that Accept takes",
+    "413": "a body that is too large",
     "414": "an address or a value that is too long",
     "503": "too busy; Retry-After says when to ask again",
     "504": "not ready in time",
 }
+_USUAL = tuple(status for status in _PROBLEMS if status != "413")
+_WITHOUT_ACCEPT = tuple(status for status in _USUAL if status != "406")
 
 
 def _listing(*members: str) -> Document:
@@ -120,7 +134,7 @@ def _tile(identifier: str, *parameters: str) -> Document:
         "operationId": identifier,
         "summary": "A tile, the same bytes as WMTS gives",
         "parameters": [_reference(name) for name in names],
-        "responses": responses(dict.fromkeys(TILE_FORMATS.values(), binary), problems=_PROBLEMS),
+        "responses": responses(dict.fromkeys(TILE_FORMATS.values(), binary), problems=_USUAL),
     }
 
 
@@ -177,18 +191,63 @@ def _xyz_paths() -> dict[str, Document]:
             "operationId": "getXyzTile",
             "summary": "A tile of WebMercatorQuad",
             "parameters": [layer, *numbers, extension, style, time],
-            "responses": responses(dict.fromkeys(TILE_FORMATS.values(), binary), problems=set(_PROBLEMS) - {"406"}),
+            "responses": responses(dict.fromkeys(TILE_FORMATS.values(), binary), problems=_WITHOUT_ACCEPT),
         },
     }
 
 
+def _numbers_paths() -> dict[str, Document]:
+    layer = _reference("collectionId")
+    datetime = _reference("datetime")
+    bbox = query_parameter("bbox", "WEST,SOUTH,EAST,NORTH in degrees", TEXT, required=True)
+    asked = [
+        query_parameter("percentiles", "percentages with commas between, 20 at most", TEXT),
+        query_parameter("histogram", "number of bins", {"type": "integer", "minimum": 0, "maximum": 1000}),
+        query_parameter("range", "MIN,MAX of the histogram", TEXT),
+        query_parameter(
+            "budget", "cells to read at most; the level is chosen by it", {"type": "integer", "minimum": 1}
+        ),
+    ]
+    summary = {"type": "object", "required": ["layer", "level", "cells", "valid_cells", "mean", "percentiles"]}
+    place = [
+        query_parameter("lon", "degrees", {"type": "number", "minimum": -540, "maximum": 540}, required=True),
+        query_parameter("lat", "degrees", {"type": "number", "minimum": -90, "maximum": 90}, required=True),
+    ]
+    forms = query_parameter("f", _FORMAT, {"type": "string", "enum": list(MEDIA_TYPES)})
+    text, anything = {"type": "string"}, {"type": "object"}
+    content = {JSON: anything, "text/csv": text, "application/prs.coverage+json": anything}
+    box = {
+        "operationId": "getStatistics",
+        "summary": "Statistics of a box, weighted by area",
+        "parameters": [layer, bbox, datetime, *asked],
+        "responses": responses({JSON: summary}, problems=_USUAL),
+    }
+    polygon = {
+        "operationId": "postStatistics",
+        "summary": "Statistics of a polygon, weighted by area",
+        "parameters": [layer, datetime, *asked],
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"$ref": "#/components/schemas/polygon"}}}},
+        "responses": responses({JSON: summary}, problems=_PROBLEMS, conditional=False),
+    }
+    paths = {"/numbers/{collectionId}/statistics": {"get": box, "post": polygon}}
+    for name, words in (("point", "The value at a point"), ("series", "The values at a point through time")):
+        operation = {
+            "operationId": f"get{name.capitalize()}",
+            "summary": words,
+            "parameters": [layer, *place, datetime, forms],
+            "responses": responses(content, problems=_USUAL),
+        }
+        paths[f"/numbers/{{collectionId}}/{name}"] = {"get": operation}
+    return paths
+
+
 def definition(base_url: str, title: str) -> dict[str, Any]:
     """Return the document for clients that see the server at ``base_url`` (no slash at its end)."""
-    paths = {**_ogc_paths(), **_xyz_paths()}
+    paths = {path: {"get": operation} for path, operation in {**_ogc_paths(), **_xyz_paths()}.items()}
     return {
         "openapi": "3.0.3",
         "info": {"title": title, "version": __version__, "description": "Scientific grids as map tiles"},
         "servers": [{"url": base_url}],
-        "paths": {path: {"get": operation} for path, operation in paths.items()},
-        "components": {"schemas": {"link": _LINK, "problem": _PROBLEM}, "parameters": PARAMETERS},
+        "paths": {**paths, **_numbers_paths()},
+        "components": {"schemas": {"link": _LINK, "problem": _PROBLEM, "polygon": _POLYGON}, "parameters": PARAMETERS},
     }

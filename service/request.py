@@ -18,6 +18,7 @@ from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.request import TileRequest
 from lazytile.service.errors import NotFoundError, PointOutOfRangeError, TooLongError
 from lazytile.service.feature_info_formats import INFO_EXTENSIONS, InfoFormat, info_format
+from lazytile.service.limits import check_limits
 from lazytile.service.options import NAMES as OPTION_NAMES
 from lazytile.service.options import options_of
 
@@ -58,6 +59,8 @@ class TileWords:
     """Dimensions by their place in a REST path."""
     own_names: frozenset[str] = frozenset()
     """Those of ``named`` that are no dimensions but the encoding's own."""
+    is_limited: bool = False
+    """Whether a tile outside the limits in the capabilities is an error: so in WMTS, whose clients have read them."""
 
 
 class Query:
@@ -227,6 +230,8 @@ class Resolver:
             matrix = matrix.enlarged(options.scale)
         row = integer_of("TileRow", words.row, matrix.matrix_height)
         col = integer_of("TileCol", words.col, matrix.matrix_width)
+        if words.is_limited:
+            check_limits(layer, tms, matrix, row, col)
         leading = leading_of(layer, words)
         return TileRequest(layer, style, leading, tms, matrix, row, col, words.image_format, options.pixels)
 

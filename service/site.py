@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from lazytile.service.proxies import forwarding
+
 if TYPE_CHECKING:
     from lazytile.colormaps.catalog import ColormapCatalog
     from lazytile.pyramid.store import Store
@@ -43,10 +45,11 @@ class Site:
         """
         if self.settings.public_url is not None:
             return self.settings.public_url
-        host = request.headers.get("Host", "")
+        said = forwarding(request.remote, request.headers, self.settings.proxy_networks)
+        host = said.host or request.headers.get("Host", "")
         if not _HOST.fullmatch(host):
             host = f"{self.settings.host}:{self.settings.port}"
-        return f"http://{host}"
+        return f"{said.scheme or 'http'}://{host}{said.prefix}"
 
 
 SITE: web.AppKey[Site] = web.AppKey("site")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import InvalidParameterError
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from lazytile.service.endpoint import Endpoint
+    from lazytile.service.request import InfoWords
 
 VERSION = "1.0.0"
 CAPABILITIES_PATH = "1.0.0/WMTSCapabilities.xml"
@@ -59,12 +61,18 @@ async def _kvp(request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
 
 
 async def _get_tile(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
-    return await tile_response(request, words_of_kvp(query, requires_style=endpoint.requires_style))
+    words = words_of_kvp(query, requires_style=endpoint.requires_style)
+    return await tile_response(request, replace(words, is_limited=endpoint.is_limited))
 
 
 async def _get_feature_info(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
     _check_queryable(request)
     words = info_words_of_kvp(query, requires_style=endpoint.requires_style)
+    return await _info(request, words, endpoint)
+
+
+async def _info(request: web.Request, words: InfoWords, endpoint: Endpoint) -> web.StreamResponse:
+    words = replace(words, tile=replace(words.tile, is_limited=endpoint.is_limited))
     return await info_response(request, words, f"{request.app[SITE].base_url(request)}{endpoint.path}")
 
 
@@ -149,8 +157,8 @@ async def rest(request: web.Request) -> web.StreamResponse:
     info_words = info_words_of_rest(segments, query)
     if info_words is not None:
         _check_queryable(request)
-        return await info_response(request, info_words, f"{request.app[SITE].base_url(request)}{endpoint.path}")
-    return await tile_response(request, words_of_rest(segments, query))
+        return await _info(request, info_words, endpoint)
+    return await tile_response(request, replace(words_of_rest(segments, query), is_limited=endpoint.is_limited))
 
 
 def _acceptable(request: web.Request) -> str:

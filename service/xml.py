@@ -70,6 +70,11 @@ def document(element: etree._Element) -> bytes:
 
 def exception_report(failure: Failure) -> bytes:
     """Return an ows:ExceptionReport (OGC 06-121r3, 8; the version is that of WMTS)."""
+    return document(report_element(failure))
+
+
+def report_element(failure: Failure) -> etree._Element:
+    """Return an ows:ExceptionReport to put into another document."""
     report = etree.Element(f"{{{OWS}}}ExceptionReport", nsmap={None: OWS, "xsi": XSI})
     report.set(f"{{{XSI}}}schemaLocation", _OWS_SCHEMA)
     report.set("version", "1.0.0")
@@ -79,4 +84,4 @@ def exception_report(failure: Failure) -> bytes:
         if failure.locator is not None:
             exception.set("locator", one_line(failure.locator))
         etree.SubElement(exception, f"{{{OWS}}}ExceptionText").text = one_line(failure.text)
-    return document(report)
+    return report

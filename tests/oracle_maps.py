@@ -295,7 +295,7 @@ def mixture(seen: View, values: np.ndarray, method: str, row: int, col: int) -> 
     mixed = Mixture(0.0, 0.0, {}, abs(sum(rows.values()) * sum(cols.values()) - 1) > 1e-9)
     for r, c, weight in _products(rows, cols):
         value = float(values[r, c])
-        if math.isnan(value):
+        if math.isnan(value) or (method != "mode" and math.isinf(value)):  # an infinite value cannot be mixed
             mixed.gaps = True
         else:
             mixed.share += weight

@@ -123,3 +123,21 @@ def test_verify_finds_what_is_wrong(run, store, tmp_path):
     assert (code, len(json.loads(told)["problems"])) == (1, 1)
     code, _, err = run("mrf", "verify", tmp_path / "none.mrf")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_export_to_other_files(run, store, tmp_path):
+    out = tmp_path / "out"
+    one = ["--store", store, "--time", "2019-02", "--dim", "depth=0"]
+    stem = "sst_depth-0-2019032000000"
+    for kind, extension in (("mbtiles", "mbtiles"), ("cog", "tif"), ("pmtiles", "pmtiles")):
+        if kind == "pmtiles":
+            pytest.importorskip("pmtiles")
+        code, told, _ = run("export", "sst", out, "--to", kind, *one)
+        assert (code, told.count("\n")) == (0, 1)
+        assert (out / f"{stem}.{extension}").stat().st_size > 1000
+    code, _, _ = run("export", "sst", out, "--to", "cog", "--values", *one)
+    with rasterio.open(out / f"{stem}.tif") as tif:
+        assert (code, tif.dtypes) == (0, ("int16",))
+    assert run("export", "sst", out, "--to", "mbtiles", "--values", *one)[0] == 2
+    code, _, err = run("export", "sst", out, "--to", "zip", *one)
+    assert (code, err) == (2, "lazytile: a layer is not exported to 'zip', but to pmtiles, mbtiles, cog\n")

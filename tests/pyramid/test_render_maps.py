@@ -126,7 +126,7 @@ def _check_nearest(seen: View, values: np.ndarray, found: np.ndarray, border: np
     return int(certain.sum())
 
 
-def _neighbourhood(seen: View, values: np.ndarray, row: int, col: int) -> np.ndarray:
+def _neighbourhood(seen: View, values: np.ndarray, method: str, row: int, col: int) -> np.ndarray:
     """Values of all cells that can have a part in a pixel, wherever within the slack it really lies."""
     parts = []
     for position, slack, size, circle in (
@@ -136,14 +136,15 @@ def _neighbourhood(seen: View, values: np.ndarray, row: int, col: int) -> np.nda
         reach = math.ceil(slack[row, col]) + 3
         around = np.arange(math.floor(position[row, col]) - reach, math.floor(position[row, col]) + reach + 1)
         parts.append(np.unique(around % circle) if circle else around[(around >= 0) & (around < size)])
-    return values[np.ix_(*parts)]
+    found = values[np.ix_(*parts)]
+    return found if method == "mode" else np.where(np.isfinite(found), found, np.nan)
 
 
 def _check_blend(seen: View, values: np.ndarray, found: np.ndarray, method: str, row: int, col: int) -> bool:
     """Check a pixel; False where rounding, or the slack, leaves open whether there is data."""
     mixed, value = mixture(seen, values, method, row, col), float(found[row, col])
     slack = float(seen.col_slack[row, col] + seen.row_slack[row, col])
-    near = _neighbourhood(seen, values, row, col)
+    near = _neighbourhood(seen, values, method, row, col)
     exact = slack < 1e-4
     if mixed.gaps and (abs(mixed.share - ENOUGH) < 1e-4 or not exact):
         # The sum of Keys's weights of the cells with data may be anything where some are missing.
@@ -154,16 +155,13 @@ def _check_blend(seen: View, values: np.ndarray, found: np.ndarray, method: str,
     if mixed.share < ENOUGH:
         assert math.isnan(value), (row, col, value)
         return True
-    with np.errstate(invalid="ignore", over="ignore"):
-        spread = float(np.nanmax(near) - np.nanmin(near))
-    if not math.isfinite(spread):
-        return False
-    scale = max(abs(float(np.nanmax(near))), abs(float(np.nanmin(near))), 1e-300)
     if method == "mode":
         best = max(mixed.classes.values())
         allowed = [v for v, w in mixed.classes.items() if w > best - 1e-4] if exact else near[~np.isnan(near)].tolist()
         assert value in allowed, (row, col, value, allowed)
         return True
+    spread = float(np.nanmax(near) - np.nanmin(near))
+    scale = max(abs(float(np.nanmax(near))), abs(float(np.nanmin(near))), 1e-300)
     # A weight moves by no more than the slack along either axis (Keys's by less than twice that), and the size of a
     # pixel is known as well as its place.
     allowance = 4 * spread * slack / min(mixed.share, 1.0) + 1e-9 * scale

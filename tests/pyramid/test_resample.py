@@ -12,6 +12,7 @@ from lazytile.pyramid.cells import Plan
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.packing import Packing
+from lazytile.pyramid.plan import Location
 from lazytile.pyramid.resample import ENOUGH_WEIGHT, MAX_FOOTPRINT_CELLS, Resampling, taps
 from lazytile.pyramid.values import ValueTile, _blend_axes, _blend_mesh
 
@@ -119,9 +120,7 @@ def test_axes(shape_and_seed, method, wraps, step):
     x = random.uniform(0, cols, 6)
     y[0] = np.nan
     y_foot, x_foot = np.full(5, step), np.full(6, step * 0.7)
-    row_taps = taps(method, y, y_foot, rows, wraps=False)
-    col_taps = taps(method, x, x_foot, cols, wraps=wraps)
-    found = _blend_axes(reader(values), 0, row_taps, col_taps, shape=Shape(rows, cols), method=method)
+    found = _blend_axes(reader(values), Location(0, x, y, x_foot, y_foot), Shape(rows, cols), method, wraps=wraps)
     for i in range(5):
         for j in range(6):
             here = (y[i], x[j], step, step * 0.7, wraps)
@@ -142,9 +141,7 @@ def test_mesh(window_cells, shape_and_seed, method):
     old = module._WINDOW_CELLS
     module._WINDOW_CELLS = window_cells
     try:
-        row_taps = taps(method, y, y_foot, rows, wraps=False)
-        col_taps = taps(method, x, x_foot, cols, wraps=False)
-        found = _blend_mesh(reader(values), 0, row_taps, col_taps, shape=Shape(rows, cols), method=method)
+        found = _blend_mesh(reader(values), Location(0, x, y, x_foot, y_foot), Shape(rows, cols), method, wraps=False)
     finally:
         module._WINDOW_CELLS = old
     for i in range(4):

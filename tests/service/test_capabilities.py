@@ -182,24 +182,54 @@ def test_owslib_reads_it_and_fetches_a_tile(server):
     assert Image.open(io.BytesIO(tile.read())).size == (512, 512)
 
 
+def corner_of(link):
+    """A tile that a TileMatrixSetLink names: of the limits the last one, the one that the schema's trap would break."""
+    limits = find(link, ".//wmts:TileMatrixLimits[1]")
+    if not limits:
+        return {"TileMatrix": "0", "TileRow": "0", "TileCol": "0"}
+    matrix, _, row, _, col = (child.text for child in limits[0])
+    return {"TileMatrix": matrix, "TileRow": row, "TileCol": col}
+
+
 def test_every_template_leads_to_a_tile(server, document):
-    values = {
-        "Style": "default",
-        "Time": "default",
-        "level": "default",
-        "TileMatrix": "0",
-        "TileRow": "0",
-        "TileCol": "0",
-        "I": "0",
-        "J": "0",
-    }
+    values = {"Style": "default", "Time": "default", "level": "default", "I": "0", "J": "0"}
     for layer in find(document, "//wmts:Layer"):
         for template in find(layer, "wmts:ResourceURL/@template"):
-            for tms in find(layer, "wmts:TileMatrixSetLink/wmts:TileMatrixSet/text()"):
+            for link in find(layer, "wmts:TileMatrixSetLink"):
+                tms = find(link, "wmts:TileMatrixSet/text()")[0]
                 if "{J}" in template and tms != "WebMercatorQuad":
                     continue
-                address = urlsplit(template.format(**values, TileMatrixSet=tms)).path
+                address = urlsplit(template.format(**values, **corner_of(link), TileMatrixSet=tms)).path
                 assert server.get(address).status == 200, address
+
+
+def test_tiles_outside_the_limits(server, document, exception_schema):
+    """TileOutOfRange in WMTS (Table 24); GIBS's clients and those of XYZ, which have no limits, get empty tiles."""
+    layer = layer_of(document, "extra_dimension")
+    link = find(layer, "wmts:TileMatrixSetLink[wmts:TileMatrixSet='WorldCRS84Quad']")[0]
+    for limits in find(link, ".//wmts:TileMatrixLimits")[:5]:
+        matrix, low_row, high_row, low_col, high_col = (child.text for child in limits)
+        kept = {"layer": "extra_dimension", "TileMatrixSet": "WorldCRS84Quad", "TileMatrix": matrix}
+        size = 2 ** int(matrix)
+        for row in {int(low_row), int(high_row)}:
+            for col in {int(low_col), int(high_col)}:
+                assert server.kvp(**kept, TileRow=str(row), TileCol=str(col)).status == 200
+        outside = [("TileRow", row) for row in (int(low_row) - 1, int(high_row) + 1) if 0 <= row < size]
+        outside += [("TileCol", col) for col in (int(low_col) - 1, int(high_col) + 1) if 0 <= col < 2 * size]
+        for name, value in outside:
+            address = {"TileRow": low_row, "TileCol": low_col, name: str(value)}
+            reply = server.kvp(**kept, **address)
+            assert reply.exception() == (400, "TileOutOfRange", name)
+            exception_schema.assertValid(etree.fromstring(reply.body))
+            info = {"request": "GetFeatureInfo", "I": "0", "J": "0", "InfoFormat": "text/plain"}
+            assert server.kvp(**kept, **address, **info).exception() == (400, "TileOutOfRange", name)
+            tile = f"{matrix}/{address['TileRow']}/{address['TileCol']}"
+            path = f"extra_dimension/default/default/default/WorldCRS84Quad/{tile}"
+            assert server.get(f"/wmts/{path}.png").exception() == (404, "TileOutOfRange", name)
+            assert server.get(f"/wmts/epsg4326/best/{path}.png").status == 200
+    assert server.get("/xyz/extra_dimension/3/0/7.png").status == 200
+    # A matrix of one row cannot have limits in the published schema, so all of it is there.
+    assert server.get("/wmts/extra_dimension/default/default/default/WorldCRS84Quad/0/0/1.png").status == 200
 
 
 def test_a_new_dataset_shows_without_a_restart(tmp_path):
