@@ -113,6 +113,10 @@ class PageFormat:
         """
         if not index.any() and self.drops_blank(rgba):
             return None
+        return self.picture(index, rgba)
+
+    def picture(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes:
+        """Return the bytes of a page of palette indices, whatever it shows."""
         if self.compression is Compression.PPNG:
             return encode_png8(index, rgba, self.effort.deflate)
         colours = self.shown(rgba)[index]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.mrf_name import time_key
 from lazytile.pyramid.mrf_nearest import nearest_tile
+from lazytile.pyramid.mrf_onearth import write_onearth
 from lazytile.pyramid.mrf_options import ExportOptions
 from lazytile.pyramid.mrf_plan import plan_mrfs
 from lazytile.pyramid.mrf_read import MrfReader
@@ -130,6 +131,8 @@ def export_mrf(
         summaries.append(_finished(plan, tally) or _write(plan, engine, tally))
         if options.as_slices:
             write_zdb(plan.path, [time_key(layer, leading) for leading in plan.slices])
+    if options.onearth:
+        write_onearth(plans, layer, style, folder)
     return summaries
 
 

@@ -51,6 +51,9 @@ class ExportOptions:
     as_slices: bool = False
     """All times as the z slices of one MRF, with a ``.zdb`` beside it that names them."""
 
+    onearth: bool = False
+    """Write what OnEarth wants beside the MRFs: layer configuration, colormap, legends, empty tile."""
+
     def __post_init__(self) -> None:
         if self.overviews not in OVERVIEWS:
             raise MrfError(f"overviews {self.overviews!r} cannot be, they may be {' or '.join(OVERVIEWS)}")

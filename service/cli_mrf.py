@@ -7,6 +7,7 @@ import logging
 import sys
 import time as clock
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lazytile.pyramid.layer import Layer
-    from lazytile.pyramid.mrf_export import MrfProgress
+    from lazytile.pyramid.mrf_export import MrfProgress, MrfSummary
 
 LOG = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The .mrf fil
 
 
 @app.command(
-    epilog="Further commands: mrf verify FILE, mrf info FILE, mrf extract FILE. "
+    epilog="Further commands: mrf verify FILE, mrf info FILE, mrf extract FILE OUT, mrf from-mrfgen CONFIG. "
     "A layer of such a name is exported with: mrf export LAYER OUTDIR."
 )
 def export(
@@ -117,6 +118,10 @@ def export(
     as_slices: Annotated[
         bool, typer.Option("--slices", help="All times in one MRF, as z slices with a .zdb beside it.")
     ] = False,
+    onearth: Annotated[
+        bool,
+        typer.Option("--onearth", help="Also write OnEarth's layer configuration, colormap, legends and empty tile."),
+    ] = False,
     share_pages: Annotated[bool, typer.Option("--share-pages", help="Store equal pages once.")] = False,
     colormaps: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of further colormaps.")] = None,
     engine: EngineOption = "auto",
@@ -154,6 +159,7 @@ def export(
         overviews=overviews,
         by_year=by_year,
         as_slices=as_slices,
+        onearth=onearth,
     )
     with LazyEngine(engine, workers, dashboard) as pool, tile_progress(f"exporting {layer}") as progress:
         summaries = export_mrf(
@@ -165,6 +171,10 @@ def export(
             options=options,
             progress=progress,
         )
+    _tell(summaries)
+
+
+def _tell(summaries: list[MrfSummary]) -> None:
     for summary in summaries:
         state = "was there already" if summary.was_there else f"{summary.seconds:.1f} s"
         shared = f", {summary.shared_tiles} shared" if summary.shared_tiles else ""
@@ -221,6 +231,47 @@ def tile_progress(label: str) -> Iterator[Callable[[MrfProgress], None]]:
             )
 
         yield show
+
+
+@app.command("from-mrfgen")
+def from_mrfgen(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration of OnEarth's mrfgen, XML.")],
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    onearth: Annotated[
+        bool,
+        typer.Option("--onearth", help="Also write OnEarth's layer configuration, colormap, legends and empty tile."),
+    ] = False,
+    colormaps: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of further colormaps.")] = None,
+    engine: EngineOption = "auto",
+    workers: WorkersOption = None,
+    dashboard: DashboardOption = None,
+) -> None:
+    """Export what a mrfgen configuration asks for: parameter_name is the layer, output_dir the folder.
+
+    Elements that are not supported are an error; those that have no meaning here are named on standard error.
+    """
+    from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415 - this command alone
+    from lazytile.colormaps.gibs import read_gibs  # noqa: PLC0415
+    from lazytile.colormaps.palette import compile_colormap  # noqa: PLC0415
+    from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
+    from lazytile.pyramid.mrf_mrfgen import read_mrfgen  # noqa: PLC0415
+    from lazytile.pyramid.store import Store  # noqa: PLC0415
+    from lazytile.pyramid.style import Style, Styles  # noqa: PLC0415
+
+    job = read_mrfgen(config)
+    for line in job.unused:
+        typer.echo(f"{config.name}: {line}", err=True)
+    found = Store(existing(store)).layer(job.layer)
+    if job.colormap is None:
+        painted = Styles(ColormapCatalog(colormaps or default_user_folder())).style(found, "default")
+    else:
+        colormap = read_gibs(job.colormap)
+        palette = compile_colormap(colormap, data_units=found.variable.units)
+        painted = Style(job.colormap.stem, colormap, palette, "asked for")
+    options = replace(job.options(found), onearth=onearth)
+    with LazyEngine(engine, workers, dashboard) as pool, tile_progress(f"exporting {job.layer}") as progress:
+        _tell(export_mrf(store, found, painted, job.folder, engine=pool, options=options, progress=progress))
 
 
 @app.command()

@@ -180,6 +180,11 @@ def test_owslib_reads_it_and_fetches_a_tile(server):
         layer="global_180", style="default", tilematrixset="1km", tilematrix="0", row=0, column=0, format="image/png"
     )
     assert Image.open(io.BytesIO(tile.read())).size == (512, 512)
+    info = wmts.getfeatureinfo(
+        layer="global_180", style="default", tilematrixset="1km", tilematrix="0", row=0, column=0, i=5, j=300,
+        format="image/png", infoformat="application/json",
+    )  # fmt: skip
+    assert json.loads(info.read())["layer"] == "global_180"
 
 
 def corner_of(link):
