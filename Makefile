@@ -24,7 +24,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check format mrf warm bench bench-mrf gpu-check screenshot clean
+.PHONY: help setup serve test check format mrf warm bench bench-convert bench-mrf gpu-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -105,6 +105,11 @@ bench: $(VENV)/.installed demo/.made ## Run the benchmarks
 	$(BIN)/python scripts/bench_colormaps.py
 	$(BIN)/python scripts/bench_convert.py demo/sst.nc
 	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)')
+
+# FILE=demo/sst_full.nc for full size; scripts/make_demo_data.py --full makes it.
+bench-convert: FILE ?= demo/sst.nc
+bench-convert: $(VENV)/.installed demo/.made ## Time the conversion of FILE against xarray and dask; writes docs/benchmarks.md
+	$(BIN)/python scripts/bench_convert.py $(FILE) --document docs/benchmarks.md
 
 bench-mrf: $(VENV)/.installed ## Time the MRF export against GDAL's (BENCH_DATA, FACTOR=4 or 1)
 	@test -n '$(BENCH_DATA)' || { echo "make bench-mrf BENCH_DATA=FOLDER: scripts/bench_mrf.py says what is in it"; exit 2; }

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.errors import GenerationChangedError
 from lazytile.pyramid.plan import Location, choose_level, locate
-from lazytile.pyramid.render import store_at
+from lazytile.pyramid.render import check_generation, store_at
 from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.values import ValueTile, read_values
 
@@ -31,8 +30,7 @@ def nearest_tile(task: RenderTask) -> ValueTile:
     location = _native(description, task) if task.tms.is_native else _located(description, task)
     tile = read_values(stored, description.variable(task.variable), task.leading, location, Resampling.NEAREST)
     for seen in (stored, store.dataset(task.dataset)):
-        if seen.description.generation != task.generation:
-            raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
+        check_generation(task, seen)
     return tile
 
 

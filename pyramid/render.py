@@ -175,7 +175,7 @@ def _value_tile(task: RenderTask, variable: str) -> ValueTile:
 
 def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
     stored = store.dataset(task.dataset)
-    _check_generation(task, stored)
+    check_generation(task, stored)
     description = stored.description
     margin_px = 0 if task.filter is None else MARGIN_PX
     location = _locate(description, task, margin_px)
@@ -184,7 +184,7 @@ def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
     else:
         tile = _compute(stored, task, variable, location)
     # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
-    _check_generation(task, store.dataset(task.dataset))
+    check_generation(task, store.dataset(task.dataset))
     return tile
 
 
@@ -227,7 +227,8 @@ def _compute(stored: StoredDataset, task: RenderTask, variable: str, location: L
     return ValueTile(values, VALUES, None)
 
 
-def _check_generation(task: RenderTask, stored: StoredDataset) -> None:
+def check_generation(task: RenderTask, stored: StoredDataset) -> None:
+    """Raise ``GenerationChangedError`` where a dataset's content is no longer what the task was made for."""
     try:
         generation = stored.description.content_generation(task.variables, task.leading)
     except DatasetNotFoundError:

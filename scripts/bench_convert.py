@@ -1,6 +1,6 @@
 """Time a conversion with all levels against xarray + dask writing level 0 alone, each in a process of its own.
 
-    bench_convert.py FILE [--variable NAME] [--repeat N]
+    bench_convert.py FILE [--variable NAME] [--repeat N] [--document docs/benchmarks.md]
 
 Both keep the packed codes. Three baselines: xarray as it comes (decoded to floats and packed again), and the codes as
 they are in the source's chunks and in chunks of 256 x 256 like ours. Peak memory is of all processes, sampled every
@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+HEADINGS = ("program", "wall s", "cpu s", "peak MB", "written MB")
 _OURS = """
 import sys
 from lazytile.pyramid.convert import convert
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--variable", default="analysed_sst")
     parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--document", type=Path, help="Markdown file whose section on conversion is written anew")
     parser.add_argument("--tmp", type=Path, help="folder for the stores (default: the system's)")
     arguments = parser.parse_args()
     programs = {
@@ -59,6 +61,7 @@ def main() -> None:
         "to_zarr, source chunks": (_BASELINE, "source"),
         "to_zarr, decoded": (_BASELINE, "decoded"),
     }
+    rows = [f"| {' | '.join(HEADINGS)} |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]
     print(f"{'program':28} {'wall s':>7} {'cpu s':>7} {'peak MB':>8} {'written MB':>10}")
     for _ in range(arguments.repeat):
         for label, (program, kind) in programs.items():
@@ -67,9 +70,29 @@ def main() -> None:
                 command = [sys.executable, "-c", program, str(arguments.file), str(folder), arguments.variable, kind]
                 wall, cpu, peak = measure(command)
                 written = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                figures = (f"{wall:.1f}", f"{cpu:.1f}", f"{peak / 1e6:.0f}", f"{written / 1e6:.0f}")
+                rows.append(f"| {label} | {' | '.join(figures)} |")
                 print(f"{label:28} {wall:7.1f} {cpu:7.1f} {peak / 1e6:8.0f} {written / 1e6:10.0f}", flush=True)
             finally:
                 shutil.rmtree(folder)
+
+    if arguments.document:
+        write_section(arguments.document, arguments.file, rows)
+
+
+def write_section(document: Path, source: Path, rows: list[str]) -> None:
+    """Put a table into a document, in the place of the one of the last run on a source of this name."""
+    begin, end = f"<!-- bench-convert {source.name} -->", f"<!-- end of bench-convert {source.name} -->"
+    text = document.read_text() if document.exists() else "# Benchmarks\n"
+    size = f"{source.stat().st_size / 1e6:.0f} MB, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}"
+    load = f"load {os.getloadavg()[0]:.1f} at the end"
+    heading = f"## Converting {source.name} ({size}, {load})"
+    section = "\n".join(
+        [begin, heading, "", "`make bench-convert`; compare figures of one run only.", "", *rows, "", end]
+    )
+    before, found, rest = text.partition(begin)
+    after = rest.partition(end)[2] if found else "\n"
+    document.write_text(f"{before.rstrip()}\n\n{section}{after}")
 
 
 def measure(command: list[str]) -> tuple[float, float, int]:
