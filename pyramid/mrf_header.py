@@ -160,7 +160,7 @@ def notes_of(
     """Return all that decides the pages: an export goes on, and the service serves from it, where these agree."""
     return (
         ("layer", layer.name),
-        ("generation", layer.dataset.generation),
+        ("generation", ";".join(layer.dataset.content_generation([layer.variable.name], at) for at in slices)),
         ("index", ";".join(" ".join(map(str, leading)) for leading in slices)),
         ("style", style.name),
         ("palette", style.palette.key),

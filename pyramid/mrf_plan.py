@@ -61,13 +61,15 @@ class MrfPlan:
 
     def runs(self, first: int = 0) -> Iterator[PageRun]:
         """Yield what makes every page from record ``first`` on, in the order of the index."""
+        variable = [self.layer.variable.name]
         for level, matrix in zip(self.header.levels, self.matrices, strict=True):
             rows, cols = self._reached(matrix, level.pages)
             places = itertools.product(self.slices, range(level.pages.rows))
             for number, (leading, row) in enumerate(places):
                 begun = first - level.first_record - number * level.pages.cols
                 if begun < level.pages.cols:
-                    pattern = replace(self.task, leading=leading, matrix=matrix)
+                    generation = self.layer.dataset.content_generation(variable, leading)
+                    pattern = replace(self.task, generation=generation, leading=leading, matrix=matrix)
                     yield from self._row(pattern, row, max(0, begun), cols & rows[row])
 
     def _row(self, pattern: RenderTask, row: int, begin: int, reached: NDArray[np.bool_]) -> Iterator[PageRun]:
@@ -114,7 +116,7 @@ def plan_mrfs(store: Path, layer: Layer, style: Style, folder: Path, options: Ex
         task = RenderTask(
             str(store.resolve()),
             layer.dataset.name,
-            layer.dataset.generation,
+            layer.dataset.content_generation([layer.variable.name], slices[0]),
             layer.variable.name,
             slices[0],
             chosen,

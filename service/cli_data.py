@@ -43,13 +43,28 @@ def convert(
     colormap: Annotated[
         str | None, typer.Option(metavar="COLORMAP", help="Colormap of the default style; found by name without it.")
     ] = None,
+    codec: Annotated[
+        str,
+        typer.Option(
+            metavar="CODEC", help="Compression: blosc-lz4, blosc-zstd, zstd, gzip or none, with :LEVEL where wanted."
+        ),
+    ] = "blosc-lz4:5",
+    shard: Annotated[
+        int, typer.Option(metavar="N", help="Store N x N chunks in a file; 0 gives each chunk its own.", min=0)
+    ] = 0,
+    lazy: Annotated[
+        bool, typer.Option("--lazy", help="Store level 0 alone; overviews are made when they are first looked at.")
+    ] = False,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
 ) -> None:
     """Convert a file to a dataset in the store, in one pass; a dataset of the same name is replaced at the end."""
-    from lazytile.pyramid.convert import convert as run  # noqa: PLC0415 - xarray takes a second to import
+    from lazytile.pyramid.codec import Codec  # noqa: PLC0415 - xarray and zarr take a second to import
+    from lazytile.pyramid.convert import Storage  # noqa: PLC0415
+    from lazytile.pyramid.convert import convert as run  # noqa: PLC0415
 
+    storage = Storage(Codec.parse(codec), shard, lazy)
     with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
         dataset = run(
             file,
@@ -58,6 +73,7 @@ def convert(
             var or None,
             title=title,
             colormap=colormap,
+            storage=storage,
             engine=pool,
             progress=lambda at: progress(at.done_bytes, at.total_bytes),
         )

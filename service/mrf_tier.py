@@ -192,12 +192,15 @@ class MrfShelf:
         header, notes, layer = mrf.reader.header, mrf.notes, request.layer
         if notes.get("layer") != layer.name:
             return None
-        if notes.get("generation") != layer.dataset.generation:
-            self._tell_stale(mrf, layer.dataset.generation)
-            return None
         level = _level(header, notes, request)
         z = mrf.slices.get(" ".join(map(str, request.leading)))
         if level is None or z is None or not _has_pixels_of(header, notes, request):
+            return None
+        # Of the step that is asked for: steps appended since leave the MRFs of the others good.
+        generation = layer.dataset.content_generation([layer.variable.name], request.leading)
+        generations = notes.get("generation", "").split(";")
+        if z >= len(generations) or generations[z] != generation:
+            self._tell_stale(mrf, generation)
             return None
         data = mrf.reader.page(level, request.row, request.col, z=z)
         if data is None:

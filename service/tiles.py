@@ -71,7 +71,7 @@ class PreparedTile:
 
     @property
     def generation_tag(self) -> str:
-        """Names the dataset and its generation in the disk cache."""
+        """Names the dataset and the generation of the content shown in the disk cache."""
         return f"{self.task.dataset}:{self.task.generation}"
 
 
@@ -107,6 +107,9 @@ class TileDesk:
         self._room = self.slots + settings.queue_length
         self._under_way = 0
         self._generations: dict[str, str] = {}
+        """Of each dataset, as last seen."""
+        self._kept: dict[str, set[str]] = {}
+        """Generations of each dataset's content that tiles were kept of."""
         self._drops: set[asyncio.Task[None]] = set()
 
     @property
@@ -195,12 +198,19 @@ class TileDesk:
         return _Rendered(tiles, stages)
 
     def _note_generation(self, prepared: PreparedTile) -> None:
-        """Have the tiles of a dataset's last generation dropped once a new one is seen."""
-        task = prepared.task
-        known = self._generations.get(task.dataset)
-        self._generations[task.dataset] = task.generation
-        if known is not None and known != task.generation:
-            drop = asyncio.create_task(self._cache.drop(f"{task.dataset}:{known}"))
+        """Have the tiles of content that a dataset no longer has dropped once a new generation of it is seen."""
+        task, dataset = prepared.task, prepared.request.layer.dataset
+        kept = self._kept.setdefault(dataset.name, set())
+        kept.add(task.generation)
+        known = self._generations.get(dataset.name)
+        self._generations[dataset.name] = dataset.generation
+        if known is None or known == dataset.generation:
+            return
+        live = dataset.live_generations()
+        gone = {each for each in kept if not live.issuperset(each.split("+"))}
+        kept -= gone
+        for generation in gone:
+            drop = asyncio.create_task(self._cache.drop(f"{dataset.name}:{generation}"))
             self._drops.add(drop)
             drop.add_done_callback(self._drops.discard)
 
