@@ -19,6 +19,8 @@ from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.mrf import Compression
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from lazytile.pyramid.mrf import MrfHeader
@@ -167,12 +169,11 @@ def _decode_lerc(data: bytes, header: MrfHeader) -> NDArray[Any]:
         import lerc  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise MrfError("pages in LERC need the package lerc: pip install 'lazytile[lerc]'") from error
-    failed, _, dtype, values, cols, rows, bands, *_ = lerc.getLercBlobInfo(data)
-    del dtype
+    failed, _, _, values, cols, rows, bands, *_ = _lerc_result(lerc.getLercBlobInfo, data)
     expected = (header.page.rows, header.page.cols, header.page_bands)
     if failed or (rows, cols, values * bands) != expected:
         raise MrfError(f"a page's LERC is damaged, or not {expected[1]} x {expected[0]} of {expected[2]} bands")
-    failed, pixels, mask = lerc.decode(data)
+    failed, pixels, mask = _lerc_result(lerc.decode, data)
     if failed:
         raise MrfError("a page's LERC is damaged")
     pixels = np.asarray(pixels)
@@ -181,6 +182,16 @@ def _decode_lerc(data: bytes, header: MrfHeader) -> NDArray[Any]:
     if mask is not None and header.nodata:
         pixels = np.where(np.asarray(mask).reshape(rows, cols, *(1,) * (pixels.ndim - 2)), pixels, header.nodata[0])
     return pixels.astype(header.dtype)
+
+
+def _lerc_result(function: Callable[[bytes], tuple[Any, ...]], data: bytes) -> tuple[Any, ...]:
+    try:
+        result = function(data)
+    except Exception as error:  # for a type or a mask that it does not know the package fails in its own ways
+        raise MrfError(f"a page's LERC is damaged: {' '.join(str(error).split())}") from error
+    if not isinstance(result, tuple):
+        raise MrfError("a page's LERC is damaged")
+    return result
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:
