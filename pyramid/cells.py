@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lazytile.pyramid.backend import array_module, beside
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,7 +74,10 @@ class AxisPart:
 
     def gather(self, chunk: NDArray[Any]) -> NDArray[Any]:
         """Return the cells, shape (rows, cols) of the part. Two takes of one axis are 4 times faster than one."""
-        return chunk.take(self.in_rows, axis=0).take(self.in_cols, axis=1)
+        xp = array_module(chunk)
+        rows, cols = beside(self.in_rows, chunk), beside(self.in_cols, chunk)
+        cells: NDArray[Any] = xp.take(xp.take(chunk, rows, axis=0), cols, axis=1)
+        return cells
 
     def scatter(self, out: NDArray[Any], values: NDArray[Any]) -> None:
         """Put values of the part's shape in their place."""
@@ -118,11 +123,14 @@ class MeshPart:
 
     def gather(self, chunk: NDArray[Any]) -> NDArray[Any]:
         """Return the cells, one-dimensional."""
-        return chunk.reshape(-1).take(self.cells)
+        xp = array_module(chunk)
+        cells: NDArray[Any] = xp.take(xp.reshape(chunk, (-1,)), beside(self.cells, chunk), axis=0)
+        return cells
 
     def scatter(self, out: NDArray[Any], values: NDArray[Any]) -> None:
         """Put values, one-dimensional, in their place."""
-        out.reshape(-1)[self.pixels] = values
+        width = out.shape[1]
+        out[beside(self.pixels // width, out), beside(self.pixels % width, out)] = values
 
 
 @dataclass(frozen=True, slots=True, eq=False)

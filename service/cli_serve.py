@@ -28,6 +28,16 @@ ColormapsOption = Annotated[
     typer.Option("--colormaps", metavar="FOLDER", envvar="LAZYTILE_COLORMAPS", help="Folder of further colormaps."),
 ]
 
+TileMatrixSetsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tile-matrix-sets",
+        metavar="FOLDER",
+        envvar="LAZYTILE_TILE_MATRIX_SETS",
+        help="Folder of further tile matrix sets (OGC JSON).",
+    ),
+]
+
 
 def serve(
     *,
@@ -62,6 +72,7 @@ def serve(
         typer.Option(metavar="URL", help="Address of the server as clients see it, where a proxy stands before it."),
     ] = None,
     colormaps: ColormapsOption = None,
+    tile_matrix_sets: TileMatrixSetsOption = None,
     metatile: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, max=16, help="Compute N x N tiles at a time [default: 1, on a cluster 2]."),
@@ -94,6 +105,7 @@ def serve(
         dashboard=dashboard,
         public_url=public_url,
         colormaps=colormaps,
+        tile_matrix_sets=tile_matrix_sets,
         metatile=metatile,
         queue_length=queue,
         timeout_s=timeout,

@@ -12,7 +12,7 @@ import pyproj
 
 from lazytile.pyramid.grid import Bounds
 from lazytile.pyramid.mapping import northing_of
-from lazytile.pyramid.tms import GLOBE, MERCATOR_HALF_WIDTH_M, METRES_PER_DEGREE, metres_per_unit
+from lazytile.pyramid.tms import GLOBE, MERCATOR_HALF_WIDTH_M, METRES_PER_DEGREE, REGISTERED, metres_per_unit
 
 if TYPE_CHECKING:
     from lazytile.pyramid.layer import Layer
@@ -51,8 +51,8 @@ def linked_sets(layer: Layer) -> list[TileMatrixSet]:
     """Return the sets that a layer's capabilities link to, those that suit its resolution.
 
     Of each family of ever deeper sets (GIBS geographic, GoogleMapsCompatible_Level*): up to the first that shows the
-    data in full, and the everyday ones. Tiles of deeper sets are served all the same; there is nothing more to see in
-    them.
+    data in full, the everyday ones, and the operator's own. Tiles of deeper sets are served all the same; there is
+    nothing more to see in them.
     """
     grid = layer.dataset.grid
     cell_m = min(grid.x.cell_size, -grid.y.cell_size) * metres_per_unit(grid.crs)
@@ -60,7 +60,7 @@ def linked_sets(layer: Layer) -> list[TileMatrixSet]:
     for tms in layer.tile_matrix_sets():
         if not tms.fits_wmts:
             continue
-        if tms.identifier in ALWAYS_LINKED or tms.is_native:
+        if tms.identifier in ALWAYS_LINKED or tms.is_native or tms.identifier not in REGISTERED:
             linked.append(tms)
             continue
         finest_m = tms.matrices[-1].cell_width * metres_per_unit(tms.crs)

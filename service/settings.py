@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     colormaps: Path | None = None
     """Folder of further colormaps (GIBS XML and the other formats); the bundled ones are there anyway."""
 
+    tile_matrix_sets: Path | None = None
+    """Folder of further tile matrix sets, one OGC 17-083r4 JSON document a file (``*.json``); read at start-up."""
+
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     public_url: str | None = None
