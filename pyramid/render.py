@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.datatile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
-from lazytile.pyramid.errors import GenerationChangedError
+from lazytile.pyramid.errors import DatasetNotFoundError, GenerationChangedError
 from lazytile.pyramid.filters import MARGIN_PX
 from lazytile.pyramid.image import ImageFormat, encode, encode_rgba
 from lazytile.pyramid.mapping import keeps_axes_apart
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.plan import Location
     from lazytile.pyramid.task import RenderTask
 
+_STRIP_PIXELS = 1 << 15
+"""Of a table look-up."""
 MAX_BLOCK_PX = 1 << 20
 """Tiles of a block are computed together up to so many pixels (a metatile of 4 x 4 tiles of 256 pixels)."""
 
@@ -99,14 +101,31 @@ def _encode_values(task: RenderTask, tile: NDArray[np.float64], address: tuple[i
 
 def render_index(task: RenderTask) -> NDArray[Any]:
     """Compute the palette indices of a task's block: shape (height, width), uint8 (uint16 over 256 colours)."""
-    tile = _value_tile(task, task.variable)
-    palette, packing = task.palette, tile.packing
+    return paint(_value_tile(task, task.variable), task.palette)
+
+
+def paint(tile: ValueTile, palette: Palette) -> NDArray[Any]:
+    """Return the palette indices of a value tile: its shape, uint8 (uint16 over 256 colours)."""
+    packing = tile.packing
     if packing.has_table:
-        index = code_table(palette, packing).take(tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
+        index = _looked_up(code_table(palette, packing), tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
     else:
         index = palette.index_of(packing.decode(tile.codes))
     if tile.outside is not None:
         index[tile.outside] = 0
+    return index
+
+
+def _looked_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """Return ``table[codes]``: shape of ``codes``.
+
+    NumPy makes every index 8 bytes wide first. In strips those stay in the processor's cache, which is 3 times faster
+    for a block of many tiles. Every code is in the table, so clipping changes nothing and saves a copy.
+    """
+    index = np.empty(codes.shape, table.dtype)
+    rows = max(1, _STRIP_PIXELS // max(1, codes.shape[-1]))
+    for top in range(0, codes.shape[0], rows):
+        table.take(codes[top : top + rows], out=index[top : top + rows], mode="clip")
     return index
 
 
@@ -115,7 +134,11 @@ def render_codes(task: RenderTask) -> NDArray[Any]:
 
     Every code that means no data becomes the one fill code. Without a fill code the pixels outside the data are 0.
     """
-    tile = _value_tile(task, task.variable)
+    return codes_of(_value_tile(task, task.variable))
+
+
+def codes_of(tile: ValueTile) -> NDArray[Any]:
+    """Return the codes of a value tile as ``render_codes`` does."""
     fill = tile.packing.fill_code
     missing = tile.packing.is_missing(tile.codes)
     if tile.outside is not None:
@@ -205,7 +228,11 @@ def _compute(stored: StoredDataset, task: RenderTask, variable: str, location: L
 
 
 def _check_generation(task: RenderTask, stored: StoredDataset) -> None:
-    if stored.description.generation != task.generation:
+    try:
+        generation = stored.description.content_generation(task.variables, task.leading)
+    except DatasetNotFoundError:
+        generation = ""
+    if generation != task.generation:
         raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.plan import TileBlock
 from lazytile.pyramid.resample import Resampling
-from lazytile.pyramid.task import WHITE, RenderTask
+from lazytile.pyramid.task import WHITE, RenderTask, shown_variables
 from lazytile.pyramid.tms import metres_per_unit
 
 if TYPE_CHECKING:
@@ -105,10 +105,11 @@ class TileRequest:
             min(metatile, self.matrix.matrix_width - left),
         )
         dataset = self.layer.dataset
+        shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
         return RenderTask(
             str(store.resolve()),
             dataset.name,
-            dataset.generation,
+            dataset.content_generation(shown, self.leading),
             self.layer.variable.name,
             self.leading,
             self.tms,

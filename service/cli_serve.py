@@ -73,6 +73,13 @@ def serve(
     ] = None,
     colormaps: ColormapsOption = None,
     tile_matrix_sets: TileMatrixSetsOption = None,
+    mrf: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder of exported MRFs to serve from [default: mrf beside the store]."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Fetch no colormaps from the network, not even those that layers name.")
+    ] = False,
     metatile: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, max=16, help="Compute N x N tiles at a time [default: 1, on a cluster 2]."),
@@ -106,6 +113,8 @@ def serve(
         public_url=public_url,
         colormaps=colormaps,
         tile_matrix_sets=tile_matrix_sets,
+        offline=offline or None,
+        mrf_folder=mrf,
         metatile=metatile,
         queue_length=queue,
         timeout_s=timeout,

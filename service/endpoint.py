@@ -16,6 +16,8 @@ class Endpoint:
     """Where given, the capabilities show the sets of this CRS alone."""
     requires_style: bool = True
     """Whether STYLE is mandatory, as the standard has it (OGC 07-057r7, Table 29)."""
+    is_limited: bool = True
+    """Whether tiles outside TileMatrixSetLimits are errors, as the standard has it; GIBS answers with empty ones."""
 
 
 MAIN = Endpoint("/wmts", "/wmts")
@@ -29,7 +31,8 @@ def split_endpoint(segments: list[str]) -> tuple[Endpoint, list[str]]:
     """Return which endpoint a path below ``/wmts/`` belongs to, and what follows it."""
     if len(segments) > 2 and segments[0] in GIBS_PROJECTIONS and segments[1] in GIBS_CATALOGUES:
         path = f"/wmts/{segments[0]}/{segments[1]}"
-        return Endpoint(path, f"{path}/{GIBS_SCRIPT}", GIBS_PROJECTIONS[segments[0]], requires_style=False), segments[
-            2:
-        ]
+        gibs = Endpoint(
+            path, f"{path}/{GIBS_SCRIPT}", GIBS_PROJECTIONS[segments[0]], requires_style=False, is_limited=False
+        )
+        return gibs, segments[2:]
     return MAIN, segments

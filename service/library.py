@@ -31,7 +31,7 @@ def open_store(folder: str | Path) -> Store:
     return Store(Path(folder))
 
 
-def render_tile(  # noqa: PLR0917 - the address of a tile is six things
+def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (OGC 17-083r4)
     store: Store | str | Path,
     layer: str,
     tms: str,

@@ -110,9 +110,10 @@ def _run_children(
 
     each = settings.model_copy(update={"workers": max(1, processor_count() // len(sockets)), "metrics_folder": folder})
     with _signals() as woken:
-        children = [_start(each, sock) for sock in sockets]
+        others = each.model_copy(update={"offline": True})  # one of them fetches colormaps for all
+        children = [_start(others if number else each, sock) for number, sock in enumerate(sockets)]
         try:
-            _watch(each, sockets, children, woken, lambda engine: announce(address_of(settings, sockets[0]), engine))
+            _watch(others, sockets, children, woken, lambda engine: announce(address_of(settings, sockets[0]), engine))
         finally:
             _stop(children)
 
@@ -208,6 +209,7 @@ def _signals() -> Iterator[socket.socket]:
 def _serve_in_child(settings: Settings, sock: socket.socket, to_parent: Connection) -> None:
     """Be one of several server processes; end with the parent."""
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    logging.getLogger("lazytile.service.startup").setLevel(logging.INFO)
     os.environ[METRICS_VARIABLE] = str(settings.metrics_folder)
     from lazytile.service.server import serve, stopping_signals  # noqa: PLC0415 - see METRICS_VARIABLE
 

@@ -7,7 +7,7 @@ words mean, so the three cannot differ in what they accept or in the bytes they 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
@@ -16,7 +16,9 @@ from lazytile.pyramid import times
 from lazytile.pyramid.errors import InvalidParameterError, MissingParameterError, TileOutOfRangeError
 from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.request import TileRequest
-from lazytile.service.errors import NotFoundError, TooLongError
+from lazytile.service.errors import NotFoundError, PointOutOfRangeError, TooLongError
+from lazytile.service.feature_info_formats import INFO_EXTENSIONS, InfoFormat, info_format
+from lazytile.service.limits import check_limits
 from lazytile.service.options import NAMES as OPTION_NAMES
 from lazytile.service.options import options_of
 
@@ -37,6 +39,9 @@ KVP_NAMES = frozenset({
 })  # fmt: skip
 
 
+INFO_NAMES = KVP_NAMES | {"i", "j", "infoformat"}
+
+
 @dataclass(frozen=True, slots=True)
 class TileWords:
     """The words of a request for a tile; nothing is known of their meaning yet."""
@@ -54,6 +59,8 @@ class TileWords:
     """Dimensions by their place in a REST path."""
     own_names: frozenset[str] = frozenset()
     """Those of ``named`` that are no dimensions but the encoding's own."""
+    is_limited: bool = False
+    """Whether a tile outside the limits in the capabilities is an error: so in WMTS, whose clients have read them."""
 
 
 class Query:
@@ -109,6 +116,33 @@ def words_of_kvp(query: Query, *, requires_style: bool = True) -> TileWords:
         named=query.values,
         own_names=KVP_NAMES,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class InfoWords:
+    """The words of a GetFeatureInfo."""
+
+    tile: TileWords
+    i: str
+    j: str
+    info_format: InfoFormat
+
+
+def info_words_of_kvp(query: Query, *, requires_style: bool = True) -> InfoWords:
+    """Take a KVP GetFeatureInfo apart (OGC 07-057r7, Table 30)."""
+    tile = words_of_kvp(query, requires_style=requires_style)
+    j, i, mime = query.require("J"), query.require("I"), query.require("InfoFormat")
+    return InfoWords(replace(tile, own_names=INFO_NAMES), i, j, info_format(mime))
+
+
+def info_words_of_rest(segments: list[str], query: Query) -> InfoWords | None:
+    """Take ``{address of a tile without extension}/{J}/{I}.{ext}`` apart; None where it is none (Table 34)."""
+    i, _, extension = segments[-1].rpartition(".")
+    if extension not in INFO_EXTENSIONS or len(segments) < 8:
+        return None
+    *tile, col, j, _ = segments
+    words = words_of_rest([*tile, f"{col}.{ImageFormat.PNG.extension}"], query)
+    return InfoWords(words, i, j, INFO_EXTENSIONS[extension])
 
 
 def segments_of(raw_path: str, prefix: str, max_value_length: int) -> list[str]:
@@ -196,6 +230,8 @@ class Resolver:
             matrix = matrix.enlarged(options.scale)
         row = integer_of("TileRow", words.row, matrix.matrix_height)
         col = integer_of("TileCol", words.col, matrix.matrix_width)
+        if words.is_limited:
+            check_limits(layer, tms, matrix, row, col)
         leading = leading_of(layer, words)
         return TileRequest(layer, style, leading, tms, matrix, row, col, words.image_format, options.pixels)
 
@@ -216,14 +252,29 @@ def integer_of(parameter: str, text: str, size: int) -> int:
     return int(text)
 
 
+def point_of(words: InfoWords, request: TileRequest) -> tuple[int, int]:
+    """Return I and J, column and row in the tile. Raises ``InvalidParameterError`` or ``PointOutOfRangeError``."""
+    sizes = (("I", words.i, request.matrix.tile_width), ("J", words.j, request.matrix.tile_height))
+    try:
+        i, j = (integer_of(name, text, size) for name, text, size in sizes)
+    except TileOutOfRangeError as error:
+        raise PointOutOfRangeError(error.parameter, str(error)) from error
+    return i, j
+
+
 def leading_of(layer: Layer, words: TileWords) -> tuple[int, ...]:
     """Return the index along each of the layer's dimensions. Raises ``InvalidParameterError``."""
-    dimensions = layer.variable.dimensions
+    asked = asked_values(layer, words)
+    return tuple(
+        times.index_of(dimension, value) for dimension, value in zip(layer.variable.dimensions, asked, strict=True)
+    )
+
+
+def asked_values(layer: Layer, words: TileWords) -> list[str | None]:
+    """Return what was asked of each dimension, None where nothing was. Raises ``InvalidParameterError``."""
     if words.positional:
-        asked = _place(layer, words.positional)
-    else:
-        asked = [words.named.get(times.parameter_of(dimension).lower()) for dimension in dimensions]
-    return tuple(times.index_of(dimension, value) for dimension, value in zip(dimensions, asked, strict=True))
+        return _place(layer, words.positional)
+    return [words.named.get(times.parameter_of(dimension).lower()) for dimension in layer.variable.dimensions]
 
 
 def _place(layer: Layer, values: tuple[str, ...]) -> list[str | None]:

@@ -81,7 +81,7 @@ def test_an_mrf_has_the_same_bytes(store, tmp_path):
     layer = opened.layer("global_180")
     style = Styles(ColormapCatalog()).style(layer, "default")
     with open_bulk_engine(EngineSpec.parse("threads"), EngineOptions(workers=1)) as engine:
-        export_mrf(store, layer, style, tmp_path, engine=engine, tms="native")
+        export_mrf(store, layer, style, tmp_path, engine=engine)
     finest = opened.layer("global_180").native_set.matrices[-1]
     (path,) = tmp_path.glob("*.mrf")
     with MrfReader(path) as reader:
