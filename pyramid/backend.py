@@ -34,6 +34,16 @@ def array_module(array: Any) -> Any:
     return namespace()
 
 
+def beside(values: NDArray[Any], array: Any) -> Any:
+    """Return a host array's values as an array of the same kind and on the same device as another array."""
+    xp = array_module(array)
+    if xp is np:
+        return values
+    device = getattr(array, "device", None)
+    # CuPy makes arrays on the current device and takes no ``device``; the standard's namespaces want to be told.
+    return xp.asarray(values, device=device) if hasattr(array, "__array_namespace__") else xp.asarray(values)
+
+
 def to_host(array: Any) -> NDArray[Any]:
     """Return a NumPy array of the same shape, dtype and values; NumPy arrays are returned as they are."""
     return array if isinstance(array, np.ndarray) else np.asarray(array.get())

@@ -33,6 +33,11 @@ use_one_thread()
 class ChunkReader(Protocol):
     """The chunks of one variable at one level."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether a read mostly waits (for a network, or an event loop), so that several at once are quicker."""
+        ...
+
     def read(self, leading: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
         """Return decoded codes, shape (chunk rows, chunk cols), also at ragged edges; read-only for the caller.
 
@@ -53,6 +58,11 @@ class FileChunks:
     fill_value: float
     compressor: str = "none"
     """One of ``codec.DECOMPRESSORS``."""
+
+    @property
+    def waits(self) -> bool:
+        """A local file is there at once: threads would cost more than they save (0.76 ms a tile against 0.50)."""
+        return False
 
     def read(self, leading: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
         """Return the codes of a chunk; a chunk without a file is all fill value."""
@@ -78,6 +88,11 @@ class ZarrChunks:
 
     array: zarr.Array[Any]
     chunk: Shape
+
+    @property
+    def waits(self) -> bool:
+        """Calls pass zarr-python's event loop, and may go to a network."""
+        return True
 
     def read(self, leading: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
         """Return the codes of a chunk, ragged ones padded with the fill value."""

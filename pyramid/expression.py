@@ -7,10 +7,13 @@ Python. Length, number of nodes and depth are bounded, so an absurd expression i
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lazytile.pyramid.backend import array_module
+import numpy as np
+
+from lazytile.pyramid.backend import array_module, beside
 from lazytile.pyramid.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -30,8 +33,8 @@ _BINARY = {
     ast.Sub: "subtract",
     ast.Mult: "multiply",
     ast.Div: "divide",
-    ast.Pow: "power",
-    ast.Mod: "mod",
+    ast.Pow: "pow",
+    ast.Mod: "remainder",
 }
 _COMPARE = {
     ast.Lt: "less",
@@ -51,13 +54,14 @@ _FUNCTIONS = {
     "cos": ("cos", 1),
     "tan": ("tan", 1),
     "hypot": ("hypot", 2),
-    "arctan2": ("arctan2", 2),
+    "arctan2": ("atan2", 2),
     "degrees": ("degrees", 1),
     "radians": ("radians", 1),
     "minimum": ("minimum", 2),
     "maximum": ("maximum", 2),
     "where": ("where", 3),
 }
+_ANGLES = {"degrees": 180.0 / math.pi, "radians": math.pi / 180.0}
 _CONSTANTS = {"pi": 3.141592653589793, "nan": float("nan")}
 
 
@@ -99,7 +103,7 @@ class Expression:
         tree = ast.parse(self.text, mode="eval").body
         result = _value(tree, values, xp)
         some = next(iter(values.values()))
-        result = xp.asarray(result, dtype=xp.float64) + xp.zeros_like(some)
+        result = result + xp.zeros_like(some)
         return xp.where(xp.isfinite(result), result, xp.nan)  # type: ignore[no-any-return]
 
 
@@ -140,9 +144,9 @@ def _value(node: ast.expr, values: Mapping[str, NDArray[Any]], xp: Any) -> Any: 
     """Compute a node that ``_check`` has passed."""
     match node:
         case ast.Constant(value=number):
-            return xp.float64(number)
+            return _constant(number, values)
         case ast.Name(id=name):
-            return values[name] if name in values else xp.float64(_CONSTANTS[name])
+            return values[name] if name in values else _constant(_CONSTANTS[name], values)
         case ast.UnaryOp(op=op, operand=operand):
             return _call(_UNARY[type(op)], (operand,), values, xp)
         case ast.BinOp(left=left, op=op, right=right):
@@ -151,14 +155,21 @@ def _value(node: ast.expr, values: Mapping[str, NDArray[Any]], xp: Any) -> Any: 
             # 1 or 0 as numbers, and no data where either side has none.
             sides = _value(left, values, xp), _value(right, values, xp)
             truth = getattr(xp, _COMPARE[type(op)])(*sides)
-            return xp.where(xp.isnan(sides[0]) | xp.isnan(sides[1]), xp.nan, xp.where(truth, 1.0, 0.0))
+            return xp.where(xp.isnan(sides[0]) | xp.isnan(sides[1]), xp.nan, xp.astype(xp.asarray(truth), xp.float64))
         case ast.Call(func=ast.Name(id="where"), args=[condition, *choices]):
             test = _value(condition, values, xp)
             yes, no = (_value(choice, values, xp) for choice in choices)
             return xp.where(xp.isnan(test), xp.nan, xp.where(test != 0, yes, no))
+        case ast.Call(func=ast.Name(id=name), args=[angle]) if name in _ANGLES:
+            return _value(angle, values, xp) * _ANGLES[name]
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return _call(_FUNCTIONS[name][0], tuple(arguments), values, xp)
     raise AssertionError(f"{ast.dump(node)} was not checked")
+
+
+def _constant(number: Any, values: Mapping[str, NDArray[Any]]) -> Any:
+    """Return a number as a float64 of the arrays' own kind: Python's own numbers would overflow with an exception."""
+    return beside(np.float64(number), next(iter(values.values())))  # type: ignore[arg-type]
 
 
 def _call(name: str, arguments: tuple[ast.expr, ...], values: Mapping[str, NDArray[Any]], xp: Any) -> Any:

@@ -5,6 +5,7 @@ Arrays are float64 with NaN where there is no data; NumPy or CuPy.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ def _blur(values: NDArray[Any]) -> NDArray[Any]:
             cell = _shifted(values, i - 2, j - 2)
             valid = ~xp.isnan(cell)
             total = total + xp.where(valid, cell, 0.0) * (down * right)
-            share = share + valid * (down * right)
+            share = share + xp.astype(valid, xp.float64) * (down * right)
     centre = _shifted(values, 0, 0)
     return xp.where(xp.isnan(centre), xp.nan, total / xp.where(share > 0, share, 1.0))  # type: ignore[no-any-return]
 
@@ -117,11 +118,11 @@ def _hillshade(values: NDArray[Any], exaggeration: float) -> NDArray[Any]:
     xp = array_module(values)
     across, down = _gradient(values)
     across, down = across * exaggeration, down * exaggeration
-    slope = xp.arctan(xp.hypot(across, down))
-    aspect = xp.arctan2(down, -across)
-    altitude, azimuth = xp.radians(_SUN_ALTITUDE_DEG), xp.radians(90.0 - _SUN_AZIMUTH_DEG)
-    light = xp.sin(altitude) * xp.cos(slope) + xp.cos(altitude) * xp.sin(slope) * xp.cos(azimuth - aspect)
-    return 255.0 * xp.maximum(light, 0.0)  # type: ignore[no-any-return]
+    slope = xp.atan(xp.hypot(across, down))
+    aspect = xp.atan2(down, -across)
+    altitude, azimuth = math.radians(_SUN_ALTITUDE_DEG), math.radians(90.0 - _SUN_AZIMUTH_DEG)
+    light = math.sin(altitude) * xp.cos(slope) + math.cos(altitude) * xp.sin(slope) * xp.cos(azimuth - aspect)
+    return 255.0 * xp.where(light < 0.0, 0.0, light)  # type: ignore[no-any-return]
 
 
 def _contour(values: NDArray[Any], interval: float) -> NDArray[Any]:
@@ -129,7 +130,7 @@ def _contour(values: NDArray[Any], interval: float) -> NDArray[Any]:
     xp = array_module(values)
     centre = _shifted(values, 0, 0)
     step = xp.floor(centre / interval)
-    crosses: Any = xp.zeros(centre.shape, dtype=bool)
+    crosses: Any = centre != centre  # noqa: PLR0124 - False, but where there is no data
     for down, right in ((0, 1), (1, 0)):
         neighbour = _shifted(values, down, right)
         crosses = crosses | ((xp.floor(neighbour / interval) != step) & ~xp.isnan(neighbour))

@@ -82,12 +82,21 @@ class Layer:
 
 
 def _reaches(tms: TileMatrixSet, bounds: Bounds) -> bool:
-    """Tell whether a registered set is worth naming for data within these bounds: polar ones only for polar data."""
+    """Tell whether a set is worth naming for data in these bounds: polar ones for polar data, others that meet."""
     if tms.crs == "EPSG:3413":
         return bounds.north > POLAR_LATITUDE
     if tms.crs == "EPSG:3031":
         return bounds.south < -POLAR_LATITUDE
-    return True
+    covered = GLOBE if tms.identifier in REGISTERED else _set_bounds(tms.crs, tms.bounds)
+    meets = any(
+        covered.west + turn < bounds.east and bounds.west < covered.east + turn
+        for turn in (-FULL_CIRCLE, 0.0, FULL_CIRCLE)
+    )
+    return meets and covered.south < bounds.north and bounds.south < covered.north
+
+
+def _set_bounds(crs: str, bounds: Bounds) -> Bounds:
+    return bounds if crs == "EPSG:4326" else _projected_bounds(crs, bounds)
 
 
 @functools.lru_cache(maxsize=256)

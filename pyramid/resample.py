@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.backend import array_module
+from lazytile.pyramid.backend import array_module, beside
 from lazytile.pyramid.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -124,24 +124,28 @@ def blend_axes(values: NDArray[np.float64], rows: Taps, cols: Taps) -> NDArray[n
     xp = array_module(values)
     valid = xp.isfinite(values)
     filled = xp.where(valid, values, 0.0)
-    return _normalised(_along_axes(filled, rows, cols), _along_axes(valid.astype(xp.float64), rows, cols))
+    return _normalised(_along_axes(filled, rows, cols), _along_axes(xp.astype(valid, xp.float64), rows, cols))
 
 
 def _along_axes(values: NDArray[Any], rows: Taps, cols: Taps) -> NDArray[Any]:
+    xp = array_module(values)
     lines: Any = 0.0
     for tap in range(rows.index.shape[-1]):
-        lines = lines + values[rows.index[:, tap]] * rows.weight[:, tap, None]
+        weight = beside(rows.weight[:, tap, None], values)
+        lines = lines + xp.take(values, beside(rows.index[:, tap], values), axis=0) * weight
     out: Any = 0.0
     for tap in range(cols.index.shape[-1]):
-        out = out + lines[:, cols.index[:, tap]] * cols.weight[:, tap]
-    return np.asarray(out) if isinstance(out, float) else out
+        out = out + xp.take(lines, beside(cols.index[:, tap], values), axis=1) * beside(cols.weight[:, tap], values)
+    blended: NDArray[Any] = out
+    return blended
 
 
 def blend_stack(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Blend the cells of each pixel: both shape (cells, ...), float64, values NaN where there is no data."""
     xp = array_module(values)
     valid = xp.isfinite(values)
-    return _normalised((xp.where(valid, values, 0.0) * weights).sum(axis=0), (valid * weights).sum(axis=0))
+    shares = xp.where(valid, weights, 0.0)
+    return _normalised(xp.sum(xp.where(valid, values, 0.0) * weights, axis=0), xp.sum(shares, axis=0))
 
 
 def _normalised(total: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -158,12 +162,14 @@ def mode_stack(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDA
     """
     xp = array_module(values)
     valid = ~xp.isnan(values)
-    best_weight: Any = xp.zeros(values.shape[1:])
-    best: Any = xp.full(values.shape[1:], xp.nan)
-    for candidate in values:
-        weight = ((values == candidate) * weights).sum(axis=0)
+    best_weight: Any = xp.zeros_like(values[0, ...])
+    best: Any = xp.full_like(values[0, ...], float("nan"))
+    for at in range(values.shape[0]):
+        candidate = values[at, ...]
+        weight = xp.sum(xp.where(values == candidate, weights, 0.0), axis=0)
         better = weight > best_weight + 1e-12
         best = xp.where(better, candidate, best)
         best_weight = xp.where(better, weight, best_weight)
-    mode: NDArray[np.float64] = xp.where((valid * weights).sum(axis=0) >= ENOUGH_WEIGHT - 1e-12, best, xp.nan)
+    share = xp.sum(xp.where(valid, weights, 0.0), axis=0)
+    mode: NDArray[np.float64] = xp.where(share >= ENOUGH_WEIGHT - 1e-12, best, xp.nan)
     return mode

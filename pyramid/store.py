@@ -6,9 +6,11 @@ holds the old one sees either its own chunks or, once they are gone, a ``StoreEr
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +24,22 @@ from lazytile.pyramid.memory import BytesLru
 from lazytile.pyramid.overview import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 """Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
+
+
+READ_AHEAD = 8
+"""Chunks that are read at the same time where reading means waiting."""
+
+
+@functools.lru_cache(maxsize=1)
+def _read_pool() -> ThreadPoolExecutor:
+    """Return this process's threads for reads that wait. Nothing that runs in them reads through them."""
+    return ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="lazytile-read")
 
 
 def read_description(path: Path) -> Dataset:
@@ -65,6 +77,20 @@ class StoredDataset:
             return lazy_chunk(self, reader, variable, Address(level, leading, row, col))
 
         return self._chunks.get(key, make)
+
+    def chunks(
+        self, level: int, variable: str, leading: tuple[int, ...], places: Sequence[tuple[int, int]]
+    ) -> Iterator[NDArray[Any]]:
+        """Yield the chunks at (row, column) places in their order, some at a time where reading means waiting."""
+
+        def read(place: tuple[int, int]) -> NDArray[Any]:
+            return self.chunk(level, variable, leading, *place)
+
+        if len(places) < 2 or not self._reader(level, variable).waits:
+            yield from map(read, places)
+            return
+        for first in range(0, len(places), READ_AHEAD):
+            yield from _read_pool().map(read, places[first : first + READ_AHEAD])
 
     def _reader(self, level: int, variable: str) -> ChunkReader:
         reader = self._readers.get((level, variable))

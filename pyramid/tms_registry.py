@@ -41,7 +41,7 @@ def custom_sets() -> tuple[TileMatrixSet, ...]:
 def register_file(path: Path) -> TileMatrixSet:
     """Add the set of an OGC 17-083r4 JSON document. Raises ``StoreError`` saying what does not fit.
 
-    Called at start-up, before anything is served; a name that is taken is refused.
+    Called at start-up, before anything is served. A name that is taken is refused, unless by the very same set.
     """
     try:
         if path.stat().st_size > MAX_DOCUMENT_BYTES:
@@ -51,10 +51,17 @@ def register_file(path: Path) -> TileMatrixSet:
     except (OSError, ValueError, ValidationError, pyproj.exceptions.ProjError) as error:
         reason = " ".join(str(error).split())
         raise StoreError(f"{path} is no tile matrix set (OGC 17-083r4 JSON): {reason[:300]}") from error
-    if find_tms(frozen.identifier) is not None:
+    if find_tms(frozen.identifier) not in (None, frozen):
         raise StoreError(f"{path}: there is a tile matrix set {frozen.identifier!r} already, give it another id")
     _custom[frozen.identifier] = frozen
     return frozen
+
+
+def register_folder(folder: Path) -> tuple[TileMatrixSet, ...]:
+    """Add the set of every ``*.json`` of a folder, by name. Raises ``StoreError`` as ``register_file`` does."""
+    if not folder.is_dir():
+        raise StoreError(f"there is no folder {folder} of tile matrix sets")
+    return tuple(register_file(path) for path in sorted(folder.glob("*.json")))
 
 
 @functools.lru_cache(maxsize=64)

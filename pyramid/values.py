@@ -76,8 +76,9 @@ def read_values(
 
 def _read_cells(stored: StoredDataset, variable: Variable, leading: tuple[int, ...], plan: Plan) -> ValueTile:
     codes = np.zeros(plan.shape, variable.packing.dtype)
-    for part in plan.parts(stored.description.chunk):
-        chunk = stored.chunk(plan.level, variable.name, leading, part.chunk_row, part.chunk_col)
+    parts = list(plan.parts(stored.description.chunk))
+    places = [(part.chunk_row, part.chunk_col) for part in parts]
+    for part, chunk in zip(parts, stored.chunks(plan.level, variable.name, leading, places), strict=True):
         part.scatter(codes, part.gather(chunk))
     return ValueTile(codes, variable.packing, plan.outside())
 

@@ -15,6 +15,7 @@ from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_tile_engine
 from lazytile.pyramid.render import render
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
+from lazytile.pyramid.tms_registry import register_folder
 from lazytile.service import legends, metrics, numbers, ogc, tilejson, wms, wmts
 from lazytile.service.cache import open_cache
 from lazytile.service.capabilities import Capabilities
@@ -48,6 +49,8 @@ _NO_VIEWER = """<!doctype html>
 
 async def open_site(settings: Settings) -> Site:
     """Open everything a service works with. Raises ``LazytileError``. ``Site.desk.close`` closes it."""
+    if settings.tile_matrix_sets is not None:
+        register_folder(settings.tile_matrix_sets)
     counters = metrics.Metrics(settings.metrics_folder)
     store = Store(settings.store, settings.chunk_cache_bytes)
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())

@@ -28,6 +28,16 @@ ColormapsOption = Annotated[
     typer.Option("--colormaps", metavar="FOLDER", envvar="LAZYTILE_COLORMAPS", help="Folder of further colormaps."),
 ]
 
+TileMatrixSetsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tile-matrix-sets",
+        metavar="FOLDER",
+        envvar="LAZYTILE_TILE_MATRIX_SETS",
+        help="Folder of further tile matrix sets (OGC JSON).",
+    ),
+]
+
 
 def serve(
     *,
@@ -62,6 +72,7 @@ def serve(
         typer.Option(metavar="URL", help="Address of the server as clients see it, where a proxy stands before it."),
     ] = None,
     colormaps: ColormapsOption = None,
+    tile_matrix_sets: TileMatrixSetsOption = None,
     mrf: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder of exported MRFs to serve from [default: mrf beside the store]."),
@@ -101,6 +112,7 @@ def serve(
         dashboard=dashboard,
         public_url=public_url,
         colormaps=colormaps,
+        tile_matrix_sets=tile_matrix_sets,
         offline=offline or None,
         mrf_folder=mrf,
         metatile=metatile,

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     colormaps: Path | None = None
     """Folder of further colormaps (GIBS XML and the other formats); the bundled ones are there anyway."""
 
+    tile_matrix_sets: Path | None = None
+    """Folder of further tile matrix sets, one OGC 17-083r4 JSON document a file (``*.json``); read at start-up."""
+
     offline: bool = False
     """Never ask the network; else colormaps that layers want and that are not here are fetched at the start."""
     colormap_urls: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lazytile.pyramid import backend, packing
+from lazytile.colormaps import palette
+from lazytile.pyramid import backend, cells, expression, filters, packing, reduce, resample
 from tests.gpu.cupy_shape import CupyShape
 
 KINDS = ("numpy", "shaped", "strict", "cupy")
@@ -63,7 +64,7 @@ def gpu():
         pytest.skip(f"no GPU works: {reason}")
 
 
-USERS = (packing,)
+USERS = (cells, expression, filters, packing, reduce, resample)
 """The modules that ask ``array_module``: for ``shaped`` arrays, which are NumPy's, they are told the shape."""
 
 
@@ -78,6 +79,7 @@ def arrays(request, monkeypatch):
             shape = CupyShape(np, cupy)
             for module in USERS:
                 monkeypatch.setattr(module, "array_module", lambda _: shape)
+            monkeypatch.setattr(palette, "module_of", lambda _: shape)
             return Arrays("shaped", shape)
         case "strict":
             strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed: make gpu-check")

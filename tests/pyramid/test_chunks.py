@@ -98,3 +98,27 @@ def test_missing_or_broken_metadata_is_a_clear_error(tmp_path, text):
         (tmp_path / "zarr.json").write_text(text)
     with pytest.raises(StoreError, match="cannot be opened"):
         open_chunks(tmp_path, CHUNK)
+
+
+def test_chunks_of_a_window_are_read_together_where_reading_means_waiting(tmp_path):
+    """Each read waits until another one has begun: one after the other they would never end."""
+    import threading
+
+    from lazytile.pyramid.store import Store
+    from tests.data import CATALOGUE
+
+    CATALOGUE["global_180"]().write(tmp_path)
+    stored = Store(tmp_path, 0).dataset("global_180")
+    both = threading.Barrier(2, timeout=30)
+
+    class Waiting:
+        waits = True
+
+        def read(self, leading, chunk_row, chunk_col):
+            both.wait()
+            return np.full((256, 256), chunk_row * 10 + chunk_col, "int16")
+
+    stored._readers[0, "sst"] = Waiting()
+    places = [(0, 0), (0, 1), (1, 0), (1, 2)]
+    found = list(stored.chunks(0, "sst", (), places))
+    assert [int(chunk[0, 0]) for chunk in found] == [0, 1, 10, 12]

@@ -248,6 +248,8 @@ def test_a_custom_set_is_registered_once_and_by_name(tmp_path):
         assert find_tms("MyEurope") is tms
         assert tms.crs == "EPSG:3035"
         assert tms.matrix("0").tile_bounds(0, 0) == Bounds(-1e6, -1e6, 1e6, 1e6)
+        assert register_file(path) == tms, "the same set again"
+        path.write_text(document.model_copy(update={"title": "another"}).model_dump_json())
         with pytest.raises(StoreError, match="there is a tile matrix set 'MyEurope' already"):
             register_file(path)
     finally:
