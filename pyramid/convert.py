@@ -16,6 +16,7 @@ from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.layout import CHUNK_CELLS, plan_levels
 from lazytile.pyramid.publish import replacing
 from lazytile.pyramid.source import Source, open_source
+from lazytile.pyramid.source_grid import Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +31,9 @@ def convert(
     variables: Sequence[str] | None = None,
     *,
     group: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    crs: str | None = None,
     title: str | None = None,
     colormap: str | None = None,
     engine: Mapper | None = None,
@@ -38,13 +42,14 @@ def convert(
     """Convert a gridded file to the dataset ``STORE/NAME.zarr`` and return its description.
 
     name: letters, digits, ``_`` and ``-``; None makes it from the file's name. ``variables`` picks layers, None takes
-    all on the largest grid. ``engine`` runs the tasks, None runs them in threads of this process. A dataset of the
+    all on the largest grid. ``group``, ``x``, ``y`` (names of coordinate variables) and ``crs`` (``EPSG:n``, WKT or
+    PROJ) say what the file does not. ``engine`` runs the tasks, None runs them in threads of this process. A dataset of the
     same name is replaced in one step; until then, and if anything fails, it stays as it is.
 
     Raises ``SourceError`` for a file that cannot be converted and ``StoreError`` where the store cannot be written.
     """
     chosen = dataset_name(path) if name is None else _checked_name(name)
-    source = open_source(path, variables, group=group)
+    source = open_source(path, variables, group=group, overrides=Overrides(x=x, y=y, crs=crs))
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap)
     with replacing(Path(store), chosen) as partial:
         write_metadata(partial, dataset, source.coordinates, source.attributes)

@@ -114,6 +114,9 @@ class BlockReader:
         for position, axis in enumerate(axes):
             if axis is None:
                 codes = np.expand_dims(codes, position)
+        for axis, picks in ((-2, self.rows.picks(*block.rows)), (-1, self.cols.picks(*block.cols))):
+            if picks is not None:
+                codes = codes.take(picks, axis=axis)
         codes = codes[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1]
         return np.ascontiguousarray(_as_codes(codes, np.dtype(self.dtype)))
 

@@ -17,8 +17,9 @@ from lazytile.pyramid import cf
 from lazytile.pyramid.container import ZARR, Container, open_container
 from lazytile.pyramid.dataset import Dimension, Variable
 from lazytile.pyramid.errors import SourceError, StoreError
-from lazytile.pyramid.gridfinder import GridFinding, find_grid
+from lazytile.pyramid.gridfinder import find_grid
 from lazytile.pyramid.labels import is_time, time_labels, value_labels
+from lazytile.pyramid.source_grid import GridFinding, Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,15 +81,22 @@ class Source:
     """What was found and left out or put right, one line each."""
 
 
-def open_source(path: str | Path, variables: Sequence[str] | None = None, *, group: str | None = None) -> Source:
+def open_source(
+    path: str | Path,
+    variables: Sequence[str] | None = None,
+    *,
+    group: str | None = None,
+    overrides: Overrides | None = None,
+) -> Source:
     """Find the grid of a file and the variables on it.
 
     variables: names to take; None takes every numeric variable on the largest grid. ``group`` keeps to one group of
-    the file. Raises ``SourceError`` with one line that says what was found and what is allowed.
+    the file. ``overrides`` says what the file does not, or says wrongly. Raises ``SourceError`` with one line that
+    says what was found and what is allowed.
     """
     container = open_container(Path(path))
     try:
-        return _describe(container, variables, group)
+        return _describe(container, variables, group, overrides or Overrides())
     except StoreError as error:
         raise SourceError(f"{path}: {error}") from error
     except SourceError as error:
@@ -97,9 +105,9 @@ def open_source(path: str | Path, variables: Sequence[str] | None = None, *, gro
         container.close()
 
 
-def _describe(container: Container, wanted: Sequence[str] | None, group: str | None) -> Source:
+def _describe(container: Container, wanted: Sequence[str] | None, group: str | None, overrides: Overrides) -> Source:
     groups = _chosen_groups(container.groups, group)
-    found, members, refusals = find_grid(groups, set(wanted) if wanted else None)
+    found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides)
     names = _layer_names(members)
     taken = _taken(members, names, wanted, refusals)
     remarks = [*found.remarks, *(f"{name} is left out: {reason}" for name, reason in refusals.items())]
@@ -123,9 +131,10 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
 
 def _chosen_groups(groups: Mapping[str, xr.Dataset], chosen: str | None) -> dict[str, xr.Dataset]:
     """Return the groups, each with the variables of its parents that give it coordinates."""
+    kept = None
     if chosen is not None:
-        path = "/" + chosen.strip("/")
-        if path not in groups:
+        kept = "/" + chosen.strip("/")
+        if kept not in groups:
             raise SourceError(f"there is no group {chosen!r}, there are {', '.join(groups)}")
     whole: dict[str, xr.Dataset] = {}
     for path, group in groups.items():
@@ -140,7 +149,7 @@ def _chosen_groups(groups: Mapping[str, xr.Dataset], chosen: str | None) -> dict
             }
             group = group.assign_coords({str(name): variable for name, variable in shared.items()})  # noqa: PLW2901
         whole[path] = group
-    return whole if chosen is None else {path: whole[path]}
+    return whole if kept is None else {kept: whole[kept]}
 
 
 def _layer_names(members: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:

@@ -40,6 +40,14 @@ def convert(
         list[str] | None,
         typer.Option("--var", metavar="VARIABLE", help="Variable to take; may be given several times [default: all]."),
     ] = None,
+    group: Annotated[str | None, typer.Option(metavar="GROUP", help="Group of the file to keep to.")] = None,
+    x: Annotated[
+        str | None, typer.Option("--x", metavar="VARIABLE", help="Variable that holds x or longitude.")
+    ] = None,
+    y: Annotated[str | None, typer.Option("--y", metavar="VARIABLE", help="Variable that holds y or latitude.")] = None,
+    crs: Annotated[
+        str | None, typer.Option("--crs", metavar="CRS", help="Of x and y, such as EPSG:3413; WKT and PROJ texts too.")
+    ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the dataset.")] = None,
     colormap: Annotated[
         str | None, typer.Option(metavar="COLORMAP", help="Colormap of the default style; found by name without it.")
@@ -57,6 +65,10 @@ def convert(
             store,
             name,
             var or None,
+            group=group,
+            x=x,
+            y=y,
+            crs=crs,
             title=title,
             colormap=colormap,
             engine=pool,
