@@ -34,6 +34,8 @@ def convert(
     x: str | None = None,
     y: str | None = None,
     crs: str | None = None,
+    bounds: tuple[float, float, float, float] | None = None,
+    nodata: float | None = None,
     title: str | None = None,
     colormap: str | None = None,
     engine: Mapper | None = None,
@@ -43,13 +45,15 @@ def convert(
 
     name: letters, digits, ``_`` and ``-``; None makes it from the file's name. ``variables`` picks layers, None takes
     all on the largest grid. ``group``, ``x``, ``y`` (names of coordinate variables) and ``crs`` (``EPSG:n``, WKT or
-    PROJ) say what the file does not. ``engine`` runs the tasks, None runs them in threads of this process. A dataset of the
-    same name is replaced in one step; until then, and if anything fails, it stays as it is.
+    PROJ) say what the file does not; ``bounds`` (west, south, east, north: outer edges) places a NumPy array, and
+    ``nodata`` is the code of no data where the file names none. ``engine`` runs the tasks, None runs them in threads
+    of this process. A dataset of the same name is replaced in one step; until then, and if anything fails, it stays
+    as it is.
 
     Raises ``SourceError`` for a file that cannot be converted and ``StoreError`` where the store cannot be written.
     """
     chosen = dataset_name(path) if name is None else _checked_name(name)
-    source = open_source(path, variables, group=group, overrides=Overrides(x=x, y=y, crs=crs))
+    source = open_source(path, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap)
     with replacing(Path(store), chosen) as partial:
         write_metadata(partial, dataset, source.coordinates, source.attributes)
@@ -82,7 +86,9 @@ def describe_dataset(source: Source, name: str, *, title: str | None, colormap: 
 
 def dataset_name(path: str | Path) -> str:
     """Return a dataset name made of a file's: its stem in letters, digits, ``_`` and ``-``."""
-    stem = re.sub(r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr))+$", "", Path(path).name, flags=re.IGNORECASE)
+    stem = re.sub(
+        r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr|tiff?|npy|npz|grib2?|grb2?))+$", "", Path(path).name, flags=re.IGNORECASE
+    )
     return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")[:128] or "dataset"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyproj
 
 from lazytile.pyramid.build import reader_of, stages_of
-from lazytile.pyramid.container import ZARR
+from lazytile.pyramid.container import FORMATS
 from lazytile.pyramid.dataset import SUFFIX, Dataset, Dimension, Variable
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.grid import Shape
@@ -94,7 +94,7 @@ def _of_source(source: Source) -> Description:
     return Description(
         path=str(path),
         kind="source",
-        format="Zarr" if source.engine == ZARR else "netCDF or HDF5",
+        format=FORMATS[source.engine],
         title=source.title,
         generation="",
         grid=grid,

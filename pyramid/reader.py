@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
 
-from lazytile.pyramid.container import NETCDF, UNDECODED
+from lazytile.pyramid.container import NETCDF, open_group
 from lazytile.pyramid.errors import SourceError
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _open(path: str, engine: str, group: str) -> Any:
             root.set_auto_maskandscale(False)
             root.set_always_mask(False)
             return root if group == "/" else root[group]
-    return xr.open_dataset(path, engine=engine, group=None if group == "/" else group, **UNDECODED)
+    return open_group(Path(path), engine, group)
 
 
 @dataclass(frozen=True, slots=True)

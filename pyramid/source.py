@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid import cf
-from lazytile.pyramid.container import ZARR, Container, open_container
+from lazytile.pyramid.container import NETCDF, Container, open_container
 from lazytile.pyramid.dataset import Dimension, Variable
 from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.gridfinder import find_grid
 from lazytile.pyramid.labels import is_time, time_labels, value_labels
+from lazytile.pyramid.source_grib import GRIB
 from lazytile.pyramid.source_grid import GridFinding, Overrides
 
 if TYPE_CHECKING:
@@ -94,9 +95,10 @@ def open_source(
     the file. ``overrides`` says what the file does not, or says wrongly. Raises ``SourceError`` with one line that
     says what was found and what is allowed.
     """
-    container = open_container(Path(path))
+    overrides = overrides or Overrides()
+    container = open_container(Path(path), overrides)
     try:
-        return _describe(container, variables, group, overrides or Overrides())
+        return _describe(container, variables, group, overrides)
     except StoreError as error:
         raise SourceError(f"{path}: {error}") from error
     except SourceError as error:
@@ -107,13 +109,20 @@ def open_source(
 
 def _describe(container: Container, wanted: Sequence[str] | None, group: str | None, overrides: Overrides) -> Source:
     groups = _chosen_groups(container.groups, group)
+    if container.engine == GRIB and not wanted and sum(bool(each.data_vars) for each in groups.values()) > 1:
+        grids = "; ".join(
+            f"{path} with {_listed(map(str, each.data_vars))}" for path, each in groups.items() if each.data_vars
+        )
+        raise SourceError(f"it holds several grids, choose one with --group or --var: {grids}")
     found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides)
     names = _layer_names(members)
     taken = _taken(members, names, wanted, refusals)
     remarks = [*found.remarks, *(f"{name} is left out: {reason}" for name, reason in refusals.items())]
     coordinates: dict[str, Coordinate] = {}
     variables = [
-        _variable(_Member(container.engine, groups[path], path, name, names[path, name]), found, coordinates)
+        _variable(
+            _Member(container.engine, groups[path], path, name, names[path, name], overrides.nodata), found, coordinates
+        )
         for path, name in taken
     ]
     attributes = cf.json_attributes(container.groups["/"].attrs)
@@ -203,6 +212,8 @@ class _Member:
     path: str
     name: str
     layer: str
+    nodata: float | None
+    """What the user says means no data."""
 
 
 def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordinate]) -> SourceVariable:
@@ -229,7 +240,10 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
         if coordinate is not None:
             coordinates.setdefault(dimension.name, coordinate)
     axes += [dims.index(found.row_dim), dims.index(found.col_dim)]
-    packing = cf.packing_of(stored.dtype, stored.attrs, netcdf=member.engine != ZARR)
+    attributes = dict(stored.attrs)
+    if member.nodata is not None and "_FillValue" not in attributes:
+        attributes["_FillValue"] = member.nodata
+    packing = cf.packing_of(stored.dtype, attributes, netcdf=member.engine == NETCDF)
     source_chunks = _source_chunks(stored)
     variable = Variable(
         name=member.layer,

@@ -121,9 +121,7 @@ REFUSED = [
     ("croco_his.nc", "lat_rho are two-dimensional"),
     ("ascat_20150702_084200_metopa_45145_eps_o_250_2300_ovw.l2.nc", "lat are two-dimensional"),
     ("geo_em_d01_polarstereo.nc", "no longitude and latitude coordinates"),
-    ("regular_ll_msl.grib", "is a GRIB file"),
-    ("lc.tif", "is a TIFF file"),
-    ("AVHRR_OI_L4_GHRSST_NCEI.npy", "is a NumPy array file"),
+    ("AVHRR_OI_L4_GHRSST_NCEI.npy", "give --bounds"),
 ]
 
 
