@@ -171,6 +171,8 @@ def reader_of(source: Source, variable: SourceVariable) -> BlockReader:
         rows=source.found.rows,
         cols=source.found.cols,
         dtype=variable.variable.packing.dtype,
+        resampling=source.found.resampling,
+        fill=_fill(variable.variable.packing),
     )
 
 

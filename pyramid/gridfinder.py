@@ -6,6 +6,7 @@ What lies on no grid that can be placed on the Earth is told apart, so that the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,13 @@ import cf_xarray  # noqa: F401 - registers the .cf accessor
 
 from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.source_curved import curved_finding
 from lazytile.pyramid.source_grid import (
+    CURVED,
     LONLAT,
     PROJECTED,
     GridFinding,
+    Home,
     Overrides,
     Pair,
     find_coordinates,
@@ -37,7 +41,7 @@ _X_NAMES, _Y_NAMES = ("x", "xc", "rlon", "easting", "west_east"), ("y", "yc", "r
 
 
 def find_grid(
-    groups: Mapping[str, xr.Dataset], wanted: set[str] | None, overrides: Overrides
+    groups: Mapping[str, xr.Dataset], wanted: set[str] | None, overrides: Overrides, home: Home
 ) -> tuple[GridFinding, list[tuple[str, str]], dict[str, str]]:
     """Return the grid, the variables on it as (group, name), and why others were left out.
 
@@ -58,8 +62,8 @@ def find_grid(
             if pair is None:
                 refusals[name] = reason or _other_grid(group, variable)
             else:
-                home = next((key for key in pairs if key[1] == pair and path.startswith(key[0])), (path, pair))
-                pairs.setdefault(home, []).append((path, name))
+                at = next((key for key in pairs if key[1] == pair and path.startswith(key[0])), (path, pair))
+                pairs.setdefault(at, []).append((path, name))
     if not pairs:
         raise SourceError(_nothing_found(groups, refusals))
     chosen = _choose(pairs, wanted)
@@ -68,6 +72,8 @@ def find_grid(
             rows, cols = key[1].shape
             refusals.update({name: f"it lies on another grid ({rows} x {cols})" for _, name in members})
     group, pair = groups[chosen[0]], chosen[1]
+    if pair.kind == CURVED:
+        return curved_finding(group, pair, overrides, replace(home, group=chosen[0])), pairs[chosen], refusals
     return finding_of(group, pair, overrides, _places(group, pair)), pairs[chosen], refusals
 
 
@@ -100,6 +106,7 @@ def _helper_names(group: xr.Dataset) -> set[str]:
     """Return the variables that only serve others: coordinates, bounds and grid mappings."""
     names = {str(name) for name in group.dims} | {str(name) for name in group.coords}
     names.update(_coordinates(group, "latitude"), _coordinates(group, "longitude"))
+    names.update(name for pair in _places_of_cells(group) for name in pair)
     for variable in group.variables.values():
         for attribute in ("bounds", "climatology", "edges", "grid_mapping", "coordinates"):
             named = cf.text(variable.attrs, attribute)
@@ -124,7 +131,52 @@ def _pair_of(group: xr.Dataset, variable: xr.Variable, overrides: Overrides) -> 
     projected = _crossing(group, _along(group, variable, ys), _along(group, variable, xs), PROJECTED, mapping)
     if projected is not None and (mapping or overrides.crs or _is_projected(group, projected)):
         return projected
-    return pair and replace(pair, kind=PROJECTED)
+    return _curved_pair(group, variable) if pair is None else replace(pair, kind=PROJECTED)
+
+
+def _curved_pair(group: xr.Dataset, variable: xr.Variable) -> Pair | None:
+    """Return the latitudes and longitudes of every cell of a variable: those it names itself come first."""
+    named = cf.text(variable.attrs, "coordinates").replace("/", " ").split()
+    dims = [str(dim) for dim in variable.dims]
+    places = _places_of_cells(group)
+    ranked = sorted(places, key=lambda pair: named.index(pair[0]) if pair[0] in named else len(named))
+    for latitude, longitude in ranked:
+        row_dim, col_dim = (str(dim) for dim in group.variables[latitude].dims[-2:])
+        if {row_dim, col_dim} <= set(dims):
+            shape = (group.sizes[row_dim], group.sizes[col_dim])
+            return Pair(CURVED, latitude, longitude, row_dim, col_dim, shape, _mapping(group, variable))
+    return None
+
+
+_LATITUDE = re.compile(r"x?lat(?:itude)?s?(?:_.*)?|nav_lat.*|gphi.|tlat|ulat", re.IGNORECASE)
+_NORTH_UNITS = re.compile(r"degrees?[ _]?(?:n|north|latitude)?", re.IGNORECASE)
+_LONGITUDE_TWINS = (("lat", "lon"), ("LAT", "LON"), ("LAT", "LONG"), ("lat", "long"), ("gphi", "glam"), ("Lat", "Lon"))
+
+
+def _places_of_cells(group: xr.Dataset) -> list[tuple[str, str]]:
+    """Return pairs of latitude and longitude variables of every cell: by standard name and units, or by name."""
+    found = []
+    for name, variable in group.variables.items():
+        standard = cf.text(variable.attrs, "standard_name")
+        units = cf.text(variable.attrs, "units")
+        is_latitude = standard.startswith("latitude") or (
+            not standard and _LATITUDE.fullmatch(str(name)) and _NORTH_UNITS.fullmatch(units or "degrees")
+        )
+        if variable.ndim < 2 or not is_latitude or variable.dtype.kind not in _NUMERIC_KINDS:
+            continue
+        if any(size != 1 for size in variable.shape[:-2]) and variable.ndim > 3:
+            continue
+        twins = [str(name).replace(*pair) for pair in _LONGITUDE_TWINS]
+        twins += [
+            str(other)
+            for other, twin in group.variables.items()
+            if standard and cf.text(twin.attrs, "standard_name") == standard.replace("latitude", "longitude")
+        ]
+        for twin_name in twins:
+            if twin_name != name and twin_name in group.variables and group.variables[twin_name].dims == variable.dims:
+                found.append((str(name), twin_name))
+                break
+    return found
 
 
 def _named_pair(group: xr.Dataset, variable: xr.Variable, overrides: Overrides) -> Pair | None:
@@ -215,13 +267,6 @@ def _other_grid(group: xr.Dataset, variable: xr.Variable) -> str:
             return (
                 f"it lies on a projected grid{f' ({kind})' if kind else ''} without both x and y along its dimensions"
             )
-    curved = [
-        name
-        for name in _coordinates(group, "latitude")
-        if set(group.variables[name].dims) <= dims and group.variables[name].ndim == 2
-    ]
-    if curved:
-        return f"its latitudes {curved[0]} are two-dimensional (a curvilinear grid or a swath)"
     return "it has no longitude and latitude coordinates"
 
 

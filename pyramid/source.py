@@ -20,13 +20,15 @@ from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.gridfinder import find_grid
 from lazytile.pyramid.labels import is_time, time_labels, value_labels
 from lazytile.pyramid.source_grib import GRIB
-from lazytile.pyramid.source_grid import GridFinding, Overrides
+from lazytile.pyramid.source_grid import GridFinding, Home, Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
+
+    from lazytile.pyramid.packing import Packing
 
 NUMERIC_KINDS = "iufb"
 _BARRED = re.compile(r"[^A-Za-z0-9_-]+")
@@ -114,7 +116,8 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
             f"{path} with {_listed(map(str, each.data_vars))}" for path, each in groups.items() if each.data_vars
         )
         raise SourceError(f"it holds several grids, choose one with --group or --var: {grids}")
-    found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides)
+    home = Home(str(container.path.resolve()), container.engine, "/", dict(container.groups["/"].attrs))
+    found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, home)
     names = _layer_names(members)
     taken = _taken(members, names, wanted, refusals)
     remarks = [*found.remarks, *(f"{name} is left out: {reason}" for name, reason in refusals.items())]
@@ -244,7 +247,10 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
     if member.nodata is not None and "_FillValue" not in attributes:
         attributes["_FillValue"] = member.nodata
     packing = cf.packing_of(stored.dtype, attributes, netcdf=member.engine == NETCDF)
-    source_chunks = _source_chunks(stored)
+    source_chunks = list(_source_chunks(stored))
+    if found.resampling is not None:
+        packing = _with_missing(packing)
+        source_chunks[axes[-2] or 0] = source_chunks[axes[-1] or 0] = 1
     variable = Variable(
         name=member.layer,
         dimensions=tuple(dimensions),
@@ -263,6 +269,14 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
         chunks=tuple(1 if axis is None else source_chunks[axis] for axis in axes),
     )
     return SourceVariable(variable, placement)
+
+
+def _with_missing(packing: Packing) -> Packing:
+    """Return the packing with a code for cells that no source cell reaches."""
+    if packing.fill_code is not None:
+        return packing
+    limits = np.iinfo(packing.dtype)
+    return replace(packing, missing=(int(limits.max if limits.min == 0 else limits.min),))
 
 
 def _source_chunks(stored: xr.Variable) -> tuple[int, ...]:

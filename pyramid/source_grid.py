@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.regrid import Resampling
+
 LONLAT, PROJECTED, CURVED = "lonlat", "projected", "curved"
 CLOSE_CELLS = 0.1
 MAX_DISAGREEMENT_CELLS = 1.0
@@ -78,6 +80,19 @@ class GridFinding:
     rows: AxisMap
     cols: AxisMap
     remarks: tuple[str, ...]
+    resampling: Resampling | None = None
+    """Where each cell of the grid comes from, if the source has no rows and columns of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the variables of a grid are found again, in any process."""
+
+    path: str
+    engine: str
+    group: str
+    attributes: dict[str, Any]
+    """Of the file."""
 
 
 def find_coordinates(group: xr.Dataset, kind: str, names: dict[str, tuple[str, ...]]) -> list[str]:

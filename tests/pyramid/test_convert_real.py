@@ -117,10 +117,6 @@ def test_ghrsst_decodes_as_the_source(tmp_path: Path) -> None:
 
 
 REFUSED = [
-    ("nemo_1m_20150101-20150201_grid-T.nc", "nav_lat are two-dimensional"),
-    ("croco_his.nc", "lat_rho are two-dimensional"),
-    ("ascat_20150702_084200_metopa_45145_eps_o_250_2300_ovw.l2.nc", "lat are two-dimensional"),
-    ("geo_em_d01_polarstereo.nc", "no longitude and latitude coordinates"),
     ("AVHRR_OI_L4_GHRSST_NCEI.npy", "give --bounds"),
 ]
 
