@@ -95,14 +95,14 @@ def test_a_place_that_is_a_row_and_a_column_is_not_resampled(tmp_path: Path) -> 
 
 
 def test_blocks_agree_with_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lat, lon = turned(300, 200, 0.1)
-    codes = np.arange(2 * 300 * 200, dtype="int32").reshape(2, 300, 200)
+    lat, lon = turned(560, 300, 0.05)
+    codes = np.arange(2 * 560 * 300, dtype="int32").reshape(2, 560, 300)
     write_curved(tmp_path / "in.nc", lat, lon, codes, -1)
     convert(tmp_path / "in.nc", tmp_path, "whole")
-    monkeypatch.setattr("lazytile.pyramid.layout.MAX_BLOCK_BYTES", 1 << 18)
-    monkeypatch.setattr("lazytile.pyramid.layout._PREFERRED_ROWS", 256)
+    monkeypatch.setattr("lazytile.pyramid.layout.MAX_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr("lazytile.pyramid.layout._PREFERRED_ROWS", 512)
     monkeypatch.setattr("lazytile.pyramid.layout.TARGET_BLOCK_BYTES", 1 << 18)
-    monkeypatch.setattr("lazytile.pyramid.reader._STRIP_BYTES", 4096)
+    monkeypatch.setattr("lazytile.pyramid.reader._STRIP_BYTES", 65536)
     convert(tmp_path / "in.nc", tmp_path, "parts")
     whole, parts = (zarr.open_group(tmp_path / f"{name}.zarr", mode="r")["0/t"][...] for name in ("whole", "parts"))
     np.testing.assert_array_equal(whole, parts)
