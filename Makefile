@@ -12,6 +12,7 @@ MRF ?= mrf
 URL ?= http://$(HOST):$(PORT)/\#layer=sst
 PYTEST_ARGS ?=
 BENCH_DATA ?=
+FACTOR ?= 4
 
 VENV := .venv
 GPU_VENV := .venv-gpu
@@ -23,7 +24,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check format mrf warm bench gpu-check screenshot clean
+.PHONY: help setup serve test check format mrf warm bench bench-mrf gpu-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -104,6 +105,10 @@ bench: $(VENV)/.installed demo/.made ## Run the benchmarks
 	$(BIN)/python scripts/bench_colormaps.py
 	$(BIN)/python scripts/bench_convert.py demo/sst.nc
 	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)')
+
+bench-mrf: $(VENV)/.installed ## Time the MRF export against GDAL's (BENCH_DATA, FACTOR=4 or 1)
+	@test -n '$(BENCH_DATA)' || { echo "make bench-mrf BENCH_DATA=FOLDER: scripts/bench_mrf.py says what is in it"; exit 2; }
+	$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)' --factor $(FACTOR)
 
 $(GPU_VENV)/.installed: $(GPU_VENV_STAMP) pyproject.toml
 	$(GPU_VENV)/bin/python -m pip install --quiet --editable '.[test,gpu-check]'

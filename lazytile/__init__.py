@@ -1,6 +1,45 @@
-"""lazytile: scientific grids as map tiles."""
+"""lazytile: scientific grids as map tiles.
+
+>>> import lazytile
+>>> lazytile.convert("sst.nc", "store")
+>>> png = lazytile.render_tile("store", "sst", "WebMercatorQuad", matrix=3, row=2, col=5)
+
+``convert`` makes a pyramid of a file, ``open_store`` opens a folder of them, ``render_tile`` returns the bytes of one
+tile, the same that the service answers. What they stand on is imported when it is first used.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lazytile.colormaps.errors import LazytileError
+    from lazytile.pyramid.convert import convert
+    from lazytile.pyramid.store import Store
+    from lazytile.service.library import open_store, render_tile
+
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = ["LazytileError", "Store", "__version__", "convert", "open_store", "render_tile"]
+
+_HOMES = {
+    "LazytileError": "lazytile.colormaps.errors",
+    "Store": "lazytile.pyramid.store",
+    "convert": "lazytile.pyramid.convert",
+    "open_store": "lazytile.service.library",
+    "render_tile": "lazytile.service.library",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lazytile' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name what there is, imported or not."""
+    return sorted({*globals(), *_HOMES})

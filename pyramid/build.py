@@ -13,32 +13,32 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from itertools import islice, product
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from lazytile.pyramid import chunkfile
-from lazytile.pyramid.layout import CHUNK_CELLS, Block, Stage, level_shape, plan_stages
+from lazytile.pyramid.buildtask import CHUNK, ArrayJob, Outcome, Task, chunk_grid, fill_of, run_task
+from lazytile.pyramid.chunkfile import CHUNKS, ChunkFolder
+from lazytile.pyramid.codec import Codec
+from lazytile.pyramid.journal import Journal
+from lazytile.pyramid.layout import Stage, plan_stages
+from lazytile.pyramid.manifest import Manifests
+from lazytile.pyramid.publish import UNFINISHED
 from lazytile.pyramid.reader import BlockReader
-from lazytile.pyramid.reduce import reduce_level
-from lazytile.pyramid.summary import Summary, summarise
+from lazytile.pyramid.shards import PARTS, pack_shards
+from lazytile.pyramid.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from lazytile.pyramid.grid import Shape
-    from lazytile.pyramid.packing import Packing
+    from lazytile.pyramid.dataset import Dataset
     from lazytile.pyramid.source import Source, SourceVariable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-_CHUNK = (CHUNK_CELLS, CHUNK_CELLS)
 
 
 class Mapper(Protocol):
@@ -93,72 +93,96 @@ class Progress:
     """What is being made: a variable's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class _ArrayJob:
-    """What the tasks of a variable share."""
-
-    name: str
-    packing: Packing
-    reduction: str
-    shape: Shape
-    """Of level 0."""
-    target: str
-    """Path of the group under construction."""
-    reader: BlockReader
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One block of a stage."""
-
-    job: _ArrayJob
-    level: int
-    block: Block
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What a task reports."""
-
-    name: str
-    summary: Summary
-    """Of the cells of level 0 it read; empty for later stages."""
-    read_bytes: int
-    written_bytes: int
-
-
 def build_arrays(
-    source: Source, target: Path, mapper: Mapper, progress: Callable[[Progress], None] | None = None
-) -> dict[str, Summary]:
-    """Fill the arrays of every variable and level below ``target``, whose metadata must be there already.
+    source: Source,
+    target: Path,
+    dataset: Dataset,
+    mapper: Mapper,
+    progress: Callable[[Progress], None] | None = None,
+    *,
+    time_steps: tuple[int, ...] | None = None,
+) -> dict[str, list[Summary]]:
+    """Fill the arrays of the source's variables below ``target``, whose metadata must be there already.
 
-    Returns the summary of level 0 for each variable. Raises ``SourceError`` where the source cannot be read.
+    ``dataset`` says how: codec, shards, and whether only level 0 is made. ``time_steps`` gives the stored index of
+    each of the source's time steps where they differ. What an earlier run of the same work has left in ``target``
+    is not done again. Returns the summary of each level made, by variable. Raises ``SourceError`` where the source
+    cannot be read.
     """
-    plans = [(_job(source, variable, target), stages_of(source, variable)) for variable in source.variables]
-    meter = _Meter(plans, progress)
-    summaries = {job.name: Summary() for job, _ in plans}
-    rounds = max(len(stages) for _, stages in plans)
-    for turn in range(rounds):
-        tasks = [
-            _Task(job, stages[turn].level, block)
-            for job, stages in plans
-            if turn < len(stages)
-            for block in stages[turn].blocks
-        ]
-        for outcome in mapper.map(_run, tasks, label="convert"):
-            summaries[outcome.name] += outcome.summary
-            meter.add(outcome)
-    return summaries
+    plans = [
+        (_job(source, each, target, dataset, time_steps), stages_of(source, each, lazy=dataset.lazy))
+        for each in source.variables
+    ]
+    tasks = [
+        [_tasks(job, stages[turn]) for job, stages in plans if turn < len(stages)]
+        for turn in range(max(len(stages) for _, stages in plans))
+    ]
+    turns = [[task for tasks_of_one in turn for task in tasks_of_one] for turn in tasks]
+    meter = _Meter([task for turn in turns for task in turn], progress)
+    summaries: dict[str, dict[int, Summary]] = {job.name: {} for job, _ in plans}
+    manifests = Manifests()
+    jobs = {job.name: job for job, _ in plans}
+
+    def take(task_name: str, outcome: Outcome, read_bytes: int) -> None:
+        found = summaries[task_name]
+        for level, summary in outcome.summaries.items():
+            found[level] = found.get(level, Summary()) + summary
+        if not dataset.shard:
+            for level, index, mark in outcome.marks:
+                array = target / str(level) / task_name
+                manifests.add(array, chunk_grid(dataset.grid.shape, level), index, mark)
+        meter.add(outcome, read_bytes)
+
+    with Journal(target / UNFINISHED) as journal:
+        for turn in turns:
+            waiting: list[Task] = []
+            for task in turn:
+                outcome = journal.find(task)
+                if outcome is None:
+                    waiting.append(task)
+                else:
+                    take(task.job.name, outcome, task.read_bytes)
+            for done, outcome in mapper.map(_run, list(enumerate(waiting)), label="convert"):
+                task = waiting[done]
+                journal.add(task, outcome)
+                take(task.job.name, outcome, task.read_bytes)
+    if dataset.shard:
+        pack_shards(target, dataset, [*jobs.values()], manifests, mapper)
+    return {name: [found[level] for level in sorted(found)] for name, found in summaries.items()}
 
 
-def _job(source: Source, variable: SourceVariable, target: Path) -> _ArrayJob:
-    return _ArrayJob(
-        name=variable.variable.name,
-        packing=variable.variable.packing,
-        reduction=variable.variable.reduction,
+def _run(item: tuple[int, Task]) -> tuple[int, Outcome]:
+    number, task = item
+    return number, run_task(task)
+
+
+def _tasks(job: ArrayJob, stage: Stage) -> list[Task]:
+    return [Task(job, stage.level, block) for block in stage.blocks]
+
+
+def _job(
+    source: Source, each: SourceVariable, target: Path, dataset: Dataset, time_steps: tuple[int, ...] | None
+) -> ArrayJob:
+    variable = each.variable
+    folder = PARTS if dataset.shard else CHUNKS
+    return ArrayJob(
+        name=variable.name,
+        packing=variable.packing,
+        reduction=variable.reduction,
         shape=source.found.grid.shape,
-        target=str(target),
-        reader=reader_of(source, variable),
+        folders=tuple(
+            ChunkFolder(
+                str(target / str(level) / variable.name / folder),
+                variable.packing.dtype,
+                CHUNK,
+                fill_of(variable.packing),
+                Codec.parse(dataset.codec),
+            )
+            for level in range(dataset.levels)
+        ),
+        reader=reader_of(source, each),
+        time_axis=variable.time_axis,
+        time_steps=time_steps,
     )
 
 
@@ -172,39 +196,37 @@ def reader_of(source: Source, variable: SourceVariable) -> BlockReader:
         cols=source.found.cols,
         dtype=variable.variable.packing.dtype,
         resampling=source.found.resampling,
-        fill=_fill(variable.variable.packing),
+        fill=variable.variable.packing.fill_code or 0,
+        files=source.files,
     )
 
 
-def stages_of(source: Source, variable: SourceVariable) -> tuple[Stage, ...]:
-    """Return the rounds of blocks in which a variable is built; those of the first hold the source once."""
+def stages_of(source: Source, variable: SourceVariable, *, lazy: bool = False) -> tuple[Stage, ...]:
+    """Return the rounds of blocks in which a variable is built; those of the first hold the source once.
+
+    ``lazy`` leaves out all that makes overviews.
+    """
     leading = [len(dimension.labels) for dimension in variable.variable.dimensions]
     item_bytes = np.dtype(variable.variable.packing.dtype).itemsize
-    return plan_stages(leading, source.found.grid.shape, item_bytes, variable.placement.chunks)
+    stages = plan_stages(leading, source.found.grid.shape, item_bytes, variable.placement.chunks)
+    if lazy:
+        return (replace(stages[0], blocks=tuple(replace(block, depth=0) for block in stages[0].blocks)),)
+    return stages
 
 
 class _Meter:
     """Adds outcomes up and passes the sums on."""
 
-    def __init__(
-        self,
-        plans: Sequence[tuple[_ArrayJob, tuple[Stage, ...]]],
-        progress: Callable[[Progress], None] | None,
-    ) -> None:
+    def __init__(self, tasks: Sequence[Task], progress: Callable[[Progress], None] | None) -> None:
         self._progress = progress
-        self._total_tasks = sum(len(stage.blocks) for _, stages in plans for stage in stages)
-        self._total_bytes = sum(
-            _cells(block) * np.dtype(job.packing.dtype).itemsize
-            for job, stages in plans
-            for stage in stages
-            for block in stage.blocks
-        )
+        self._total_tasks = len(tasks)
+        self._total_bytes = sum(task.read_bytes for task in tasks)
         self._done_tasks = self._done_bytes = self._written_bytes = 0
         self._report("")
 
-    def add(self, outcome: _Outcome) -> None:
+    def add(self, outcome: Outcome, read_bytes: int) -> None:
         self._done_tasks += 1
-        self._done_bytes += outcome.read_bytes
+        self._done_bytes += read_bytes
         self._written_bytes += outcome.written_bytes
         self._report(outcome.name)
 
@@ -212,73 +234,3 @@ class _Meter:
         if self._progress is not None:
             counts = (self._done_bytes, self._total_bytes, self._done_tasks, self._total_tasks, self._written_bytes)
             self._progress(Progress(*counts, label))
-
-
-def _cells(block: Block) -> int:
-    cells = 1
-    for start, stop in (*block.leading, block.rows, block.cols):
-        cells *= stop - start
-    return cells
-
-
-def _run(task: _Task) -> _Outcome:
-    """Read one block and write what it gives. Runs in any thread or process."""
-    chunkfile.use_one_thread()
-    job, block = task.job, task.block
-    if task.level == 0:
-        planes = job.reader.read(block)
-        summary = summarise(planes, job.packing)
-    else:
-        planes, summary = _read_level(task), Summary()
-    written = 0
-    for steps in product(*(range(start, stop) for start, stop in block.leading)):
-        codes = planes[tuple(step - start for step, (start, _) in zip(steps, block.leading, strict=True))]
-        if task.level == 0:
-            written += _write_plane(task, 0, steps, codes)
-        for level in range(task.level + 1, task.level + block.depth + 1):
-            codes = reduce_level(codes, job.packing, job.reduction)
-            written += _write_plane(task, level, steps, codes)
-    return _Outcome(job.name, summary, planes.nbytes, written)
-
-
-def _array(job: _ArrayJob, level: int) -> Path:
-    return Path(job.target, str(level), job.name)
-
-
-def _fill(packing: Packing) -> float:
-    """Return what pads chunks at the edge: the fill code, or 0 where every code is data."""
-    return 0 if packing.fill_code is None else packing.fill_code
-
-
-def _write_plane(task: _Task, level: int, steps: tuple[int, ...], codes: NDArray[Any]) -> int:
-    """Write the chunks of one plane of a block at a level; its first cell is on a chunk edge there."""
-    up = level - task.level
-    first_row, first_col = ((start >> up) // CHUNK_CELLS for start in (task.block.rows[0], task.block.cols[0]))
-    array, fill = _array(task.job, level), _fill(task.job.packing)
-    written = 0
-    for row in range(0, codes.shape[0], CHUNK_CELLS):
-        for col in range(0, codes.shape[1], CHUNK_CELLS):
-            index = (*steps, first_row + row // CHUNK_CELLS, first_col + col // CHUNK_CELLS)
-            part = codes[row : row + CHUNK_CELLS, col : col + CHUNK_CELLS]
-            written += chunkfile.write_chunk(array, index, part, _CHUNK, fill)
-    return written
-
-
-def _read_level(task: _Task) -> NDArray[Any]:
-    """Read a block of a level that an earlier stage has written."""
-    job, block = task.job, task.block
-    dtype = np.dtype(job.packing.dtype)
-    shape = tuple(stop - start for start, stop in (*block.leading, block.rows, block.cols))
-    planes = np.empty(shape, dtype)
-    here = level_shape(job.shape, task.level)
-    array, fill = _array(job, task.level), _fill(job.packing)
-    for steps in product(*(range(start, stop) for start, stop in block.leading)):
-        plane = planes[tuple(step - start for step, (start, _) in zip(steps, block.leading, strict=True))]
-        for row in range(block.rows[0], block.rows[1], CHUNK_CELLS):
-            for col in range(block.cols[0], block.cols[1], CHUNK_CELLS):
-                index = (*steps, row // CHUNK_CELLS, col // CHUNK_CELLS)
-                codes = chunkfile.read_chunk(array, index, dtype, _CHUNK, fill)
-                codes = codes[: here.rows - row, : here.cols - col]
-                top, left = row - block.rows[0], col - block.cols[0]
-                plane[top : top + codes.shape[0], left : left + codes.shape[1]] = codes
-    return planes

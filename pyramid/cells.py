@@ -71,8 +71,13 @@ class AxisPart:
     in_cols: NDArray[np.intp]
 
     def gather(self, chunk: NDArray[Any]) -> NDArray[Any]:
-        """Return the cells, shape (rows, cols) of the part. Two takes of one axis are 4 times faster than one."""
-        return chunk.take(self.in_rows, axis=0).take(self.in_cols, axis=1)
+        """Return the cells, shape (rows, cols) of the part; a view of the chunk where they are neighbours.
+
+        Two takes of one axis are 4 times faster than one, and neighbours (a native grid) need none.
+        """
+        rows, cols = _span(self.in_rows), _span(self.in_cols)
+        found = chunk[rows] if rows is not None else chunk.take(self.in_rows, axis=0)
+        return found[:, cols] if cols is not None else found.take(self.in_cols, axis=1)
 
     def scatter(self, out: NDArray[Any], values: NDArray[Any]) -> None:
         """Put values of the part's shape in their place."""
@@ -162,6 +167,13 @@ class MeshPlan:
             mine = order[start:stop]
             row, col = divmod(int(chunks[mine[0]]), across)
             yield MeshPart(row, col, pixels[mine], cells[mine].astype(np.intp))
+
+
+def _span(cells: NDArray[np.intp]) -> slice | None:
+    """Return the slice that takes these cells, None where they do not ascend one by one."""
+    first, last = int(cells[0]), int(cells[-1])
+    is_span = last - first + 1 == cells.size and bool((cells[1:] - cells[:-1] == 1).all())
+    return slice(first, last + 1) if is_span else None
 
 
 def _runs(cells: NDArray[np.int64], chunk_length: int) -> Iterator[tuple[int, slice, NDArray[np.intp]]]:

@@ -1,4 +1,4 @@
-"""Chunks of our own Zarr arrays as files: Zarr v3, regular chunks, little-endian bytes, Blosc.
+"""Chunks of our own Zarr arrays as files: Zarr v3, regular chunks, little-endian bytes, one compressor.
 
 zarr-python writes the metadata and reads everything; only whole chunks are written and read here, because its calls
 from all threads of a process go through one event loop, which ten thousand small files notice.
@@ -6,75 +6,102 @@ from all threads of a process go through one event loop, which ten thousand smal
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numcodecs import blosc
-from zarr.codecs import BloscCodec
+
+from lazytile.pyramid.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-COMPRESSOR: Literal["lz4"] = "lz4"
-COMPRESSION_LEVEL = 5
-"""With shuffle, LZ4 packs 16-bit fields 15 to 20 % less tightly than Zstandard level 3, in an eighth of the time, and
-unpacks them several times faster: on one processor that is the better half of a conversion and of a cold tile."""
+    from lazytile.pyramid.codec import Codec
+
+CHUNKS = "c"
+"""Folder of the chunks in that of their array (Zarr v3, default chunk key encoding)."""
 
 
-def codec(dtype: np.dtype[Any]) -> BloscCodec:
-    """Return the codec that ``write_chunk`` uses, as zarr-python writes it into the metadata."""
-    return BloscCodec(
-        typesize=dtype.itemsize, cname=COMPRESSOR, clevel=COMPRESSION_LEVEL, shuffle="shuffle", blocksize=0
-    )
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is remembered of a file when it is written, to tell later whether it is still the same."""
+
+    size: int
+    """Bytes; 0 where the chunk is all fill and has no file."""
+    crc: int
+    """CRC-32 of the bytes."""
+
+    @classmethod
+    def of(cls, data: bytes) -> Mark:
+        """Return the mark of a file's content."""
+        return cls(len(data), zlib.crc32(data))
 
 
-def use_one_thread() -> None:
-    """Keep Blosc from starting threads of its own: tasks already run side by side. Call it in each process."""
-    blosc.use_threads = False
+NO_FILE = Mark(0, 0)
 
 
-def chunk_path(array: Path, index: Sequence[int]) -> Path:
-    """Return the file of a chunk in the folder of its array (Zarr v3, default chunk key encoding)."""
-    return array.joinpath("c", *(str(part) for part in index))
+@dataclass(frozen=True, slots=True)
+class ChunkFolder:
+    """The chunk files of one array. Plain values: it travels to any process."""
 
+    path: str
+    """Of the folder ``c`` of the array, or of one like it."""
+    dtype: str
+    chunk: tuple[int, int]
+    fill: float
+    codec: Codec
 
-def write_chunk(array: Path, index: Sequence[int], codes: NDArray[Any], chunk: tuple[int, int], fill: float) -> int:
-    """Write one chunk of one plane and return the bytes written; a chunk that is all fill gets no file.
+    def file(self, index: Sequence[int]) -> Path:
+        """Return the path of a chunk's file."""
+        return Path(self.path, *(str(part) for part in index))
 
-    codes: shape (rows, cols), no larger than ``chunk``; what is missing at the grid's edge is filled up.
-    """
-    if codes.shape != chunk:
-        padded = np.full(chunk, fill, codes.dtype)
-        padded[: codes.shape[0], : codes.shape[1]] = codes
-        codes = padded
-    else:
-        codes = np.ascontiguousarray(codes)
-    if is_all(codes, fill):
-        return 0
-    little = codes.astype(codes.dtype.newbyteorder("<"), copy=False)
-    data: bytes = blosc.compress(little, COMPRESSOR.encode(), COMPRESSION_LEVEL, blosc.SHUFFLE, 0)
-    path = chunk_path(array, index)
-    try:
-        path.write_bytes(data)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return len(data)
+    def write(self, index: Sequence[int], codes: NDArray[Any], *, always: bool = False) -> Mark:
+        """Write one chunk of one plane; one that is all fill gets no file, or only where ``always`` says so.
 
+        codes: shape (rows, cols), no larger than ``chunk``; what is missing at the grid's edge is filled up.
+        """
+        data = self.encode(codes, always=always)
+        if not data:
+            return NO_FILE
+        path = self.file(index)
+        try:
+            path.write_bytes(data)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        return Mark.of(data)
 
-def read_chunk(
-    array: Path, index: Sequence[int], dtype: np.dtype[Any], chunk: tuple[int, int], fill: float
-) -> NDArray[Any]:
-    """Return one chunk of one plane, shape ``chunk``; all fill where it has no file."""
-    try:
-        data = chunk_path(array, index).read_bytes()
-    except FileNotFoundError:
-        return np.full(chunk, fill, dtype)
-    little = np.frombuffer(blosc.decompress(data), dtype.newbyteorder("<")).reshape(chunk)
-    return little.astype(dtype, copy=False)
+    def encode(self, codes: NDArray[Any], *, always: bool = False) -> bytes:
+        """Return the bytes of a chunk's file; none for one that is all fill, unless ``always``."""
+        if codes.shape != self.chunk:
+            padded = np.full(self.chunk, self.fill, codes.dtype)
+            padded[: codes.shape[0], : codes.shape[1]] = codes
+            codes = padded
+        else:
+            codes = np.ascontiguousarray(codes)
+        if not always and is_all(codes, self.fill):
+            return b""
+        return self.codec.encode(codes.astype(codes.dtype.newbyteorder("<"), copy=False))
+
+    def read(self, index: Sequence[int]) -> NDArray[Any]:
+        """Return one chunk of one plane, shape ``chunk``; all fill where it has no file.
+
+        Raises ``StoreError`` where it is damaged.
+        """
+        path, dtype = self.file(index), np.dtype(self.dtype)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return np.full(self.chunk, self.fill, dtype)
+        try:
+            little = np.frombuffer(self.codec.decode(data), dtype.newbyteorder("<")).reshape(self.chunk)
+        except (StoreError, ValueError) as error:
+            raise StoreError(f"chunk {path} cannot be read: {error}") from error
+        return little.astype(dtype, copy=False)
 
 
 def is_all(codes: NDArray[Any], fill: float) -> bool:

@@ -13,10 +13,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numcodecs.blosc
 import numpy as np
 import zarr
 
+from lazytile.pyramid.codec import DECOMPRESSORS, decompress, use_one_thread
 from lazytile.pyramid.errors import StoreError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.grid import Shape
 
 # Blosc's own threads would fight the engine's: tiles run in parallel, not parts of a chunk.
-numcodecs.blosc.use_threads = False
+use_one_thread()
 
 
 class ChunkReader(Protocol):
@@ -44,14 +44,15 @@ class ChunkReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileChunks:
-    """Chunks as files below a folder, each raw or one blosc frame: what our converter writes."""
+    """Chunks as files below a folder, each raw or compressed by one codec: what our converter writes."""
 
     folder: str
     """Of the array, with the prefix of chunk keys (``.../0/sst/c``)."""
     dtype: np.dtype[Any]
     chunk: Shape
     fill_value: float
-    is_blosc: bool
+    compressor: str = "none"
+    """One of ``codec.DECOMPRESSORS``."""
 
     def read(self, leading: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
         """Return the codes of a chunk; a chunk without a file is all fill value."""
@@ -66,10 +67,8 @@ class FileChunks:
         finally:
             os.close(descriptor)
         try:
-            if self.is_blosc:
-                data = numcodecs.blosc.decompress(data)
-            return np.frombuffer(data, self.dtype).reshape(shape)
-        except (RuntimeError, ValueError) as error:
+            return np.frombuffer(decompress(self.compressor, data), self.dtype).reshape(shape)
+        except (StoreError, ValueError) as error:
             raise StoreError(f"chunk {path} is damaged: {error}") from error
 
 
@@ -115,7 +114,8 @@ def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> FileChunks 
         and tuple(grid["configuration"]["chunk_shape"]) == (*(1,) * leading, chunk.rows, chunk.cols)
         and encoding["name"] == "default"
         and encoding.get("configuration", {}).get("separator", "/") == "/"
-        and names in (["bytes"], ["bytes", "blosc"])
+        and names[0] == "bytes"
+        and (len(names) == 1 or (len(names) == 2 and names[1] in DECOMPRESSORS))
         and codecs[0][1].get("endian", "little") == sys.byteorder
         and not document.get("storage_transformers")
     )
@@ -125,4 +125,4 @@ def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> FileChunks 
     fill_value = float("nan") if document["fill_value"] == "NaN" else document["fill_value"]
     if not isinstance(fill_value, int | float):
         return None
-    return FileChunks(str(folder / "c"), dtype, chunk, fill_value, names[-1] == "blosc")
+    return FileChunks(str(folder / "c"), dtype, chunk, fill_value, names[1] if len(names) > 1 else "none")

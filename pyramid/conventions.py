@@ -15,7 +15,7 @@ import numpy as np
 import pyproj
 import zarr
 
-from lazytile.pyramid import chunkfile
+from lazytile.pyramid.codec import USUAL_CODEC, Codec
 from lazytile.pyramid.layout import CHUNK_CELLS
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ def finish_metadata(path: Path, dataset: Dataset, attributes: dict[str, Any]) ->
     """Write the root attributes again, now with what the build has found, and consolidate all metadata in the root."""
     root = zarr.open_group(path, mode="r+")
     root.attrs.put(root_attributes(dataset, attributes))
+    consolidate(path)
+
+
+def consolidate(path: Path) -> None:
+    """Gather all metadata of a group in its root, as a reader of one file wants it."""
     with warnings.catch_warnings():
         # Consolidated metadata is an extension that zarr-python, xarray and GDAL read; it says so each time.
         warnings.simplefilter("ignore")
@@ -128,9 +133,9 @@ def _write_level(root: zarr.Group, dataset: Dataset, level: int, coordinates: Se
     group = root.create_group(str(level), attributes=_level_attributes(grid))
     names = axis_names(grid)
     for name, axis, attributes in zip(names, (grid.y, grid.x), _axis_attributes(grid), strict=True):
-        _write_coordinate(group, name, axis.centres(), attributes)
+        write_coordinate(group, name, axis.centres(), attributes)
     for coordinate in coordinates:
-        _write_coordinate(group, coordinate.name, coordinate.values, coordinate.attributes)
+        write_coordinate(group, coordinate.name, coordinate.values, coordinate.attributes)
     crs = group.create_array(
         CRS_VARIABLE, shape=(), dtype="int32", fill_value=0, compressors=None, attributes=_crs_attributes(grid)
     )
@@ -139,12 +144,16 @@ def _write_level(root: zarr.Group, dataset: Dataset, level: int, coordinates: Se
         leading = [len(dimension.labels) for dimension in variable.dimensions]
         dtype = np.dtype(variable.packing.dtype)
         fill = variable.packing.fill_code
+        ones = (1,) * len(leading)
+        shard_cells = dataset.shard * CHUNK_CELLS
+        codec = Codec.parse(dataset.codec) if dataset.codec else USUAL_CODEC
         group.create_array(
             variable.name,
             shape=(*leading, grid.shape.rows, grid.shape.cols),
             dtype=dtype,
-            chunks=(*(1 for _ in leading), CHUNK_CELLS, CHUNK_CELLS),
-            compressors=chunkfile.codec(dtype),
+            chunks=(*ones, CHUNK_CELLS, CHUNK_CELLS),
+            shards=(*ones, shard_cells, shard_cells) if shard_cells else None,
+            compressors=codec.zarr_codec(dtype),
             fill_value=0 if fill is None else dtype.type(fill),
             dimension_names=[*(dimension.name for dimension in variable.dimensions), *names],
             attributes=variable_attributes(variable),
@@ -180,16 +189,18 @@ def _axis_attributes(grid: Grid) -> tuple[dict[str, Any], dict[str, Any]]:
 _PROJECTED_KINDS = ("projection_y_coordinate", "projection_x_coordinate")
 
 
-def _write_coordinate(group: zarr.Group, name: str, values: NDArray[Any], attributes: dict[str, Any]) -> None:
+def write_coordinate(group: zarr.Group, name: str, values: NDArray[Any], attributes: dict[str, Any]) -> None:
+    """Write a one-dimensional coordinate array anew."""
     array = group.create_array(
         name,
         shape=values.shape,
         dtype=values.dtype,
         chunks=values.shape,
-        compressors=chunkfile.codec(values.dtype),
+        compressors=USUAL_CODEC.zarr_codec(values.dtype),
         fill_value=0,
         dimension_names=[name],
         attributes=attributes,
+        overwrite=True,
     )
     array[...] = values
 

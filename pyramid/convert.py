@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lazytile import __version__
 from lazytile.pyramid.build import Mapper, Progress, ThreadMapper, build_arrays
+from lazytile.pyramid.codec import USUAL_CODEC, Codec
 from lazytile.pyramid.conventions import finish_metadata, write_metadata
 from lazytile.pyramid.dataset import Dataset
-from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.layout import CHUNK_CELLS, plan_levels
-from lazytile.pyramid.publish import replacing
-from lazytile.pyramid.source import Source, open_source
+from lazytile.pyramid.publish import NAME, UNFINISHED, replacing
 from lazytile.pyramid.source_grid import Overrides
+from lazytile.pyramid.source_series import files_of, open_files
+from lazytile.pyramid.summary import write_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+    from lazytile.pyramid.dataset import Variable
+    from lazytile.pyramid.source import Source
+    from lazytile.pyramid.summary import Summary
+
+MAX_SHARD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How a dataset is stored."""
+
+    codec: Codec = USUAL_CODEC
+    shard: int = 0
+    """Chunks on a side of the square that one file holds; 0 gives each a file of its own."""
+    lazy: bool = False
+    """Leave the overviews to the first reader."""
+
+    def __post_init__(self) -> None:
+        if self.shard and (self.shard < 2 or self.shard > MAX_SHARD or self.shard & (self.shard - 1)):
+            raise StoreError(f"a shard has 2, 4, 8 ... {MAX_SHARD} chunks on a side, not {self.shard}")
+        if self.shard and self.lazy:
+            raise StoreError("lazy overviews are written chunk by chunk, so they cannot be in shards")
+
+
+USUAL_STORAGE = Storage()
 
 
 def convert(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     store: str | Path,
     name: str | None = None,
     variables: Sequence[str] | None = None,
@@ -38,38 +66,41 @@ def convert(
     nodata: float | None = None,
     title: str | None = None,
     colormap: str | None = None,
+    storage: Storage = USUAL_STORAGE,
     engine: Mapper | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
-    """Convert a gridded file to the dataset ``STORE/NAME.zarr`` and return its description.
+    """Convert a gridded file, or several of one time series, to ``STORE/NAME.zarr`` and return its description.
 
-    name: letters, digits, ``_`` and ``-``; None makes it from the file's name. ``variables`` picks layers, None takes
-    all on the largest grid. ``group``, ``x``, ``y`` (names of coordinate variables) and ``crs`` (``EPSG:n``, WKT or
-    PROJ) say what the file does not; ``bounds`` (west, south, east, north: outer edges) places a NumPy array, and
-    ``nodata`` is the code of no data where the file names none. ``engine`` runs the tasks, None runs them in threads
-    of this process. A dataset of the same name is replaced in one step; until then, and if anything fails, it stays
-    as it is.
+    path: a file, a pattern (``sst-*.nc``) or a list of both, which are one time series. ``name``: letters, digits,
+    ``_`` and ``-``; None makes it from the file's name. ``variables`` picks layers, None takes all on the largest grid.
+    ``group``, ``x``, ``y`` (names of coordinate variables) and ``crs`` (``EPSG:n``, WKT or PROJ) say what the file does
+    not; ``bounds`` (west, south, east, north: outer edges) places a NumPy array, and ``nodata`` is the code of no data
+    where the file names none. ``engine`` runs the tasks, None runs them in threads of this process. A dataset of the
+    same name is replaced in one step; until then, and if anything fails, it stays as it is. A run that was killed is
+    gone on with by one of the same source and options.
 
     Raises ``SourceError`` for a file that cannot be converted and ``StoreError`` where the store cannot be written.
     """
-    chosen = dataset_name(path) if name is None else _checked_name(name)
-    source = open_source(path, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
-    dataset = describe_dataset(source, chosen, title=title, colormap=colormap)
-    with replacing(Path(store), chosen) as partial:
-        write_metadata(partial, dataset, source.coordinates, source.attributes)
-        summaries = build_arrays(source, partial, engine or ThreadMapper(), progress)
+    chosen = dataset_name(files_of(path)[0]) if name is None else _checked_name(name)
+    source = open_files(path, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
+    dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
+    with replacing(Path(store), chosen, fingerprint(source, dataset)) as partial:
+        if not (partial / UNFINISHED).exists():
+            write_metadata(partial, dataset, source.coordinates, source.attributes)
+        summaries = build_arrays(source, partial, dataset, engine or ThreadMapper(), progress)
         dataset = replace(
             dataset,
-            variables=tuple(
-                replace(variable, statistics=summaries[variable.name].statistics(variable.packing))
-                for variable in dataset.variables
-            ),
+            variables=tuple(summarised(variable, summaries[variable.name]) for variable in dataset.variables),
         )
+        write_summaries(partial, summaries)
         finish_metadata(partial, dataset, source.attributes)
     return dataset
 
 
-def describe_dataset(source: Source, name: str, *, title: str | None, colormap: str | None) -> Dataset:
+def describe_dataset(
+    source: Source, name: str, *, title: str | None, colormap: str | None, storage: Storage = USUAL_STORAGE
+) -> Dataset:
     """Return the description of the dataset that a source becomes, with a new generation and no statistics yet."""
     grid = source.found.grid
     return Dataset(
@@ -81,7 +112,32 @@ def describe_dataset(source: Source, name: str, *, title: str | None, colormap: 
         variables=tuple(replace(each.variable, colormap=colormap) for each in source.variables),
         title=source.title if title is None else title,
         source=Path(source.path).name,
+        codec=storage.codec.text,
+        shard=storage.shard,
+        lazy=storage.lazy,
     )
+
+
+def fingerprint(source: Source, dataset: Dataset) -> str:
+    """Return what names a piece of work: equal for the same source, unchanged, and the same result."""
+    statuses = [Path(each).stat() for each in source.files or (source.path,)]
+    described = {**dataset.to_json(), "generation": ""}
+    placements = [repr(each.placement) for each in source.variables]
+    parts = (
+        source.path,
+        [(each.st_size, each.st_mtime_ns, each.st_ino) for each in statuses],
+        described,
+        placements,
+        __version__,
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def summarised(variable: Variable, levels: Sequence[Summary]) -> Variable:
+    """Return a variable with the statistics that its levels' summaries give."""
+    statistics = tuple(summary.statistics(variable.packing) for summary in levels)
+    histogram = levels[0].histogram(variable.packing)
+    return replace(variable, statistics=statistics[0], level_statistics=statistics, histogram=histogram)
 
 
 def dataset_name(path: str | Path) -> str:
@@ -93,7 +149,7 @@ def dataset_name(path: str | Path) -> str:
 
 
 def _checked_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise SourceError(
             f"a dataset's name has letters, digits, _ and -, 128 at most and a letter or digit first; not {name!r}"
         )

@@ -9,14 +9,17 @@ coordinate arrays. No data is opened here.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.grid import Grid, RegularAxis, Shape
 from lazytile.pyramid.packing import Packing
 
-FORMAT = 1
-"""Version of the description. A reader refuses a higher one."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FORMAT = 2
+"""Version of the description. A reader refuses a higher one and takes every lower one."""
 SUFFIX = ".zarr"
 REDUCTIONS = frozenset({"mean", "nearest", "mode", "min", "max"})
 
@@ -51,6 +54,18 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Histogram:
+    """How often which values occur, in neighbouring bins of one width."""
+
+    first_edge: float
+    """Lower end of the first bin, physical units."""
+    width: float
+    """Of a bin, physical units."""
+    counts: tuple[int, ...]
+    """Cells in each bin, ascending."""
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """One variable of a dataset; WMTS shows it as a layer."""
 
@@ -66,8 +81,18 @@ class Variable:
     colormap: str | None = None
     """Name of the colormap chosen at conversion, or None to find one by name, units and range."""
     statistics: Statistics | None = None
+    """Of level 0."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """The source's attributes as JSON values (flag_values, flag_meanings, long_name, ...)."""
+    level_statistics: tuple[Statistics, ...] = ()
+    """Of each level that is stored whole, level 0 first; empty where they are not known."""
+    histogram: Histogram | None = None
+    """Of level 0."""
+    first_range: tuple[float, float] | None = None
+    """Range of the values before steps were appended or replaced, None where none were."""
+    generations: tuple[tuple[str, int], ...] = ()
+    """Generation of the content of each time step, as (generation, number of steps) in order; of a variable without
+    times, of the whole. Empty where all of it has the dataset's."""
 
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:
@@ -77,6 +102,24 @@ class Variable:
     def is_classes(self) -> bool:
         """Whether the codes name classes, so that values must never be mixed."""
         return self.reduction == "mode"
+
+    @property
+    def style_range(self) -> tuple[float | None, float | None]:
+        """Least and greatest value that styles go by. It stays when steps are appended, and so do the colours."""
+        if self.first_range is not None:
+            return self.first_range
+        return (None, None) if self.statistics is None else (self.statistics.minimum, self.statistics.maximum)
+
+    @property
+    def time_axis(self) -> int | None:
+        """Which of the leading dimensions is time."""
+        return next((at for at, dimension in enumerate(self.dimensions) if dimension.kind == "time"), None)
+
+    def step_generations(self, generation: str) -> list[str]:
+        """Return the generation of each time step (of the whole without times); ``generation`` is the dataset's."""
+        steps = 1 if self.time is None else len(self.time.labels)
+        runs = self.generations or ((generation, steps),)
+        return [each for each, count in runs for _ in range(count)]
 
     @property
     def time(self) -> Dimension | None:
@@ -100,6 +143,12 @@ class Dataset:
     title: str = ""
     source: str = ""
     """File name of the source, without its folder."""
+    codec: str = ""
+    """How chunks are compressed, as ``convert --codec`` takes it; empty in format 1."""
+    shard: int = 0
+    """Chunks on a side of the square that one file holds; 0 where each has a file of its own."""
+    lazy: bool = False
+    """Whether overview chunks are made when they are first read: then one without a file has not been made yet."""
 
     def __post_init__(self) -> None:
         if self.levels < 1 or not self.variables:
@@ -112,6 +161,34 @@ class Dataset:
                 return variable
         known = ", ".join(variable.name for variable in self.variables)
         raise DatasetNotFoundError(f"dataset {self.name} has no variable {name!r}, it has {known}")
+
+    def content_generation(self, variables: Iterable[str], leading: tuple[int, ...]) -> str:
+        """Return what names the content of one step of some variables: part of the key of all that is made of it.
+
+        It changes with the content of that step, and stays when other steps are appended or replaced. Raises
+        ``DatasetNotFoundError`` for a variable or a step that there is not.
+        """
+        found: dict[str, None] = {}
+        for name in variables:
+            variable = self.variable(name)
+            if not variable.generations:
+                found[self.generation] = None
+                continue
+            axis = variable.time_axis
+            step = 0 if axis is None or axis >= len(leading) else leading[axis]
+            for generation, count in variable.generations:
+                if step < count:
+                    found[generation] = None
+                    break
+                step -= count
+            else:
+                raise DatasetNotFoundError(f"variable {name} of dataset {self.name} has no step {leading}")
+        return "+".join(found)
+
+    def live_generations(self) -> frozenset[str]:
+        """Generations that some content of the dataset still has."""
+        parts = {each for variable in self.variables for each, _ in variable.generations or ((self.generation, 1),)}
+        return frozenset(parts)
 
     def layer_name(self, variable: Variable) -> str:
         """Name of a variable's layer: the dataset's where it is the only one, else ``DATASET.VARIABLE``."""
@@ -148,4 +225,12 @@ def _variable(document: dict[str, Any]) -> Variable:
     fields["packing"] = Packing(**{**fields["packing"], "missing": tuple(fields["packing"]["missing"])})
     if fields["statistics"] is not None:
         fields["statistics"] = Statistics(**fields["statistics"])
+    fields["level_statistics"] = tuple(Statistics(**each) for each in fields.get("level_statistics", ()))
+    histogram = fields.get("histogram")
+    if histogram is not None:
+        fields["histogram"] = Histogram(**{**histogram, "counts": tuple(histogram["counts"])})
+    if fields.get("first_range") is not None:
+        least, greatest = fields["first_range"]
+        fields["first_range"] = (least, greatest)
+    fields["generations"] = tuple((str(each), int(count)) for each, count in fields.get("generations", ()))
     return Variable(**fields)

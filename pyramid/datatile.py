@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from lazytile.pyramid.errors import InvalidParameterError
+from lazytile.pyramid.lerc2 import encode_float32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,18 +54,8 @@ def encode_lerc(values: NDArray[np.float64]) -> bytes:
 
     Raises ``InvalidParameterError`` where the optional LERC library is not installed.
     """
-    try:
-        import lerc  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        raise InvalidParameterError(
-            "Format", "LERC tiles need the package lerc on the server: pip install 'lazytile[lerc]'"
-        ) from error
     mask = np.isfinite(values)
-    filled = np.ascontiguousarray(np.where(mask, values, 0.0), np.float32)
-    failed, size, blob = lerc.encode(filled, 1, bool((~mask).any()), np.ascontiguousarray(mask), 0.0, 1)
-    if failed:
-        raise ValueError(f"LERC could not encode the tile, its error is {failed}")
-    return bytes(blob)[:size]
+    return encode_float32(np.where(mask, values, 0.0).astype(np.float32), mask)
 
 
 def encode_geotiff(values: NDArray[np.float64], bounds: Bounds, crs: str) -> bytes:

@@ -6,10 +6,12 @@ the converter turns a source that runs otherwise. Everything here is in the unit
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyproj
 
 from lazytile.pyramid.errors import StoreError
 
@@ -37,6 +39,16 @@ class Bounds:
     south: float
     east: float
     north: float
+
+
+@functools.lru_cache(maxsize=256)
+def _is_angular(crs: str) -> bool:
+    """Whether a CRS counts in degrees. Raises ``StoreError`` where nobody knows it."""
+    try:
+        known = pyproj.CRS.from_user_input(crs)
+    except pyproj.exceptions.CRSError as error:
+        raise StoreError(f"the CRS {crs[:80]!r} is not known") from error
+    return bool(known.is_geographic) and known.axis_info[0].unit_name == "degree"
 
 
 def cells_of(positions: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -95,7 +107,7 @@ class Grid:
     """A regular grid of cells: rows from north to south, columns from west to east."""
 
     crs: str
-    """``EPSG:4326`` for longitude and latitude, else an authority code or WKT. x is always first here."""
+    """``EPSG:4326`` for longitude and latitude, else an authority code, WKT or PROJ text. x is always first here."""
     x: RegularAxis
     y: RegularAxis
 
@@ -109,6 +121,11 @@ class Grid:
         return self.crs in GEOGRAPHIC_CODES
 
     @property
+    def is_angular(self) -> bool:
+        """Whether x is an angle in degrees, so that every point is also at x + 360 (rotated poles too)."""
+        return self.is_geographic or _is_angular(self.crs)
+
+    @property
     def shape(self) -> Shape:
         """Cells in rows and columns."""
         return Shape(self.y.length, self.x.length)
@@ -120,12 +137,12 @@ class Grid:
 
     @property
     def is_full_circle(self) -> bool:
-        """Whether the columns go all the way round the Earth."""
-        return self.is_geographic and self.x.cell_size * self.x.length >= FULL_CIRCLE * (1 - 1e-9)
+        """Whether the columns go all the way round."""
+        return self.is_angular and self.x.cell_size * self.x.length >= FULL_CIRCLE * (1 - 1e-9)
 
     def col_positions(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Position of each x in columns; NaN where there is none. Longitudes are taken round the circle."""
-        if self.is_geographic:
+        if self.is_angular:
             with np.errstate(invalid="ignore"):
                 x = x - FULL_CIRCLE * np.floor((x - self.x.first_edge) / FULL_CIRCLE)
         position = self.x.position_of(x)

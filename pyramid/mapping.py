@@ -1,21 +1,24 @@
 """Where the pixels of a block of tiles lie in the CRS of the data.
 
 Same CRS and longitude/latitude <-> Web Mercator keep the axes apart: two exact vectors (``AxisMap``). Any other pair
-is a surface (``MeshMap``): exact pyproj points at the nodes of a control grid, bilinear in between, and every cell
-of that grid in which the interpolation misses an exact check point by too much (a pole, the seam, the horizon of a
-geostationary view) is computed exactly, pixel by pixel. The error is bounded by ``MAX_ERROR_PX`` of a tile pixel.
+is a surface (``MeshMap``): exact pyproj points at the nodes of a control grid, bilinear in between. A control cell in
+which that misses an exact check point by too much (a pole, the seam, the horizon of a geostationary view) gets a finer
+control grid of its own, and what still misses there is computed pixel by pixel. The error is bounded by
+``MAX_ERROR_PX`` of a tile pixel. Control cells are counted from the matrix's origin and each is judged alone, so that a
+pixel has one position whichever tile, metatile or margin it was asked for in.
 """
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
 
 from lazytile.pyramid.errors import InvalidParameterError
+from lazytile.pyramid.grid import FULL_CIRCLE, GEOGRAPHIC_CODES
 from lazytile.pyramid.tms import EARTH_RADIUS_M, METRES_PER_DEGREE
 
 if TYPE_CHECKING:
@@ -24,10 +27,34 @@ if TYPE_CHECKING:
 MAX_ERROR_PX = 0.125
 """What DESIGN promises. It is asked of control cells of twice the size that is used: since the miss of a bilinear
 interpolation falls with the square of the spacing, what is used misses by about a quarter of it."""
-NODE_SPACINGS_PX = (8, 2)
-"""The second is for blocks of which the first leaves much to exact points, such as those round a pole."""
-MUCH = 0.1
-FULL_CIRCLE = 360.0
+COARSE_PX, FINE_PX = 8, 2
+"""Spacing of the nodes, and within control cells that need more. Control cells are twice as wide."""
+_CELL_PX = 2 * COARSE_PX
+
+
+@dataclass(frozen=True, slots=True)
+class PixelAxis:
+    """Neighbouring pixels of a matrix along x or y."""
+
+    origin: float
+    """Coordinate of the outer edge of the matrix's pixel 0."""
+    step: float
+    """Signed size of a pixel."""
+    first: int
+    """Number of the first pixel, counted from the origin."""
+    count: int
+
+    def at(self, pixels: NDArray[Any]) -> NDArray[np.float64]:
+        """Coordinates of the centres of pixels by (any fractional) number, float64."""
+        return np.asarray(self.origin + (pixels + 0.5) * self.step, np.float64)
+
+    def centres(self) -> NDArray[np.float64]:
+        """Coordinates of the pixel centres, shape (count,)."""
+        return self.at(np.arange(self.first, self.first + self.count, dtype=np.float64))
+
+    def edges(self) -> NDArray[np.float64]:
+        """Coordinates of the edges of the pixels, shape (count + 1,)."""
+        return self.at(np.arange(self.first, self.first + self.count + 1, dtype=np.float64) - 0.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,17 +76,23 @@ class MeshMap:
     y: NDArray[np.float64]
     """Shape (height, width)."""
     exact_share: float
-    """Share of the pixels that were computed exactly, for benchmarks and tests."""
+    """Share of the pixels that were computed one by one, for benchmarks and tests."""
 
 
 def keeps_axes_apart(tile_crs: str, data_crs: str) -> bool:
     """Tell whether the map between two CRSs is an ``AxisMap``."""
+    tile_crs, data_crs = _plain(tile_crs), _plain(data_crs)
     return tile_crs == data_crs or {tile_crs, data_crs} == {"EPSG:4326", "EPSG:3857"}
+
+
+def _plain(crs: str) -> str:
+    """Name longitude and latitude one way: x is always first here, so both codes mean the same."""
+    return "EPSG:4326" if crs in GEOGRAPHIC_CODES else crs
 
 
 def map_axes(tile_crs: str, data_crs: str, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> AxisMap:
     """Map pixel centres, shapes (width,) and (height,), between CRSs that keep the axes apart."""
-    if tile_crs == data_crs:
+    if _plain(tile_crs) == _plain(data_crs):
         return AxisMap(xs, ys)
     if tile_crs == "EPSG:3857":
         return AxisMap(xs / METRES_PER_DEGREE, latitude_of(ys))
@@ -105,107 +138,112 @@ def transform(
     return np.asarray(target_x, np.float64), np.asarray(target_y, np.float64)
 
 
-def map_mesh(
-    tile_crs: str, data_crs: str, xs: NDArray[np.float64], ys: NDArray[np.float64], *, data_is_geographic: bool
-) -> MeshMap:
-    """Map pixel centres between any two CRSs.
+def map_mesh(tile_crs: str, data_crs: str, cols: PixelAxis, rows: PixelAxis, *, wraps: bool) -> MeshMap:
+    """Map pixel centres, ``rows`` x ``cols`` of ``tile_crs``, between any two CRSs.
 
-    ``xs``, ``ys``: evenly spaced pixel centres, shapes (width,) and (height,), in ``tile_crs``. Longitudes of a
-    geographic result may leave -180..180; they are meant round the circle.
+    ``wraps``: whether x of the result is an angle in degrees. It may leave -180..180 and is meant round the circle.
     """
-    coarse, fine = NODE_SPACINGS_PX
-    mesh = _control_mesh(tile_crs, data_crs, xs, ys, coarse, wraps=data_is_geographic)
-    if np.count_nonzero(mesh.bad) > MUCH * mesh.bad.size:
-        mesh = _control_mesh(tile_crs, data_crs, xs, ys, fine, wraps=data_is_geographic)
-    if mesh.bad.any():
-        bad_rows, bad_cols = np.nonzero(mesh.bad)
-        mesh.x[mesh.bad], mesh.y[mesh.bad] = transform(tile_crs, data_crs, xs[bad_cols], ys[bad_rows])
-    return MeshMap(mesh.x, mesh.y, float(mesh.bad.mean()))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _ControlMesh:
-    """An interpolated map and the pixels at which it cannot be trusted."""
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    bad: NDArray[np.bool_]
-
-
-def _control_mesh(
-    tile_crs: str, data_crs: str, xs: NDArray[np.float64], ys: NDArray[np.float64], spacing_px: int, *, wraps: bool
-) -> _ControlMesh:
-    row_nodes, col_nodes = _nodes(ys.size, spacing_px), _nodes(xs.size, spacing_px)
-    grid_x, grid_y = np.meshgrid(_at(xs, col_nodes), _at(ys, row_nodes))
-    node_x, node_y = transform(tile_crs, data_crs, grid_x, grid_y)
-    rows, cols = _CellPosition.of(row_nodes, ys.size), _CellPosition.of(col_nodes, xs.size)
+    top, down = _cells_over(rows)
+    left, across = _cells_over(cols)
+    node_cols = np.arange(left * _CELL_PX, (left + across) * _CELL_PX + 1, COARSE_PX)
+    node_rows = np.arange(top * _CELL_PX, (top + down) * _CELL_PX + 1, COARSE_PX)
+    node_x, node_y = transform(tile_crs, data_crs, *np.meshgrid(cols.at(node_cols), rows.at(node_rows)))
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        smooth = _is_smooth(node_x, node_y, row_nodes[2], col_nodes[2], wraps=wraps)
-        x = _interpolate(node_x, rows, cols, wraps=wraps)
-        y = _interpolate(node_y, rows, cols, wraps=False)
-    return _ControlMesh(x, y, ~smooth[rows.cell // 2][:, cols.cell // 2])
+        smooth = _is_smooth(node_x, node_y, _CELL_PX, wraps=wraps)
+        x = _interpolate(node_x, COARSE_PX, wraps=wraps)
+        y = _interpolate(node_y, COARSE_PX, wraps=False)
+    window = np.s_[
+        rows.first - top * _CELL_PX : rows.first + rows.count - top * _CELL_PX,
+        cols.first - left * _CELL_PX : cols.first + cols.count - left * _CELL_PX,
+    ]
+    exact = 0
+    if not smooth.all():
+        wanted = np.zeros(x.shape, np.bool_)
+        wanted[window] = True
+        cell_rows, cell_cols = np.nonzero(~smooth)
+        # Pixels of the cells that need more, shape (cells, _CELL_PX): rows and columns of ``x`` and ``y``.
+        at_rows = cell_rows[:, None] * _CELL_PX + np.arange(_CELL_PX)
+        at_cols = cell_cols[:, None] * _CELL_PX + np.arange(_CELL_PX)
+        places = (at_rows[:, :, None], at_cols[:, None, :])
+        x[places], y[places], bad = _refined(
+            (tile_crs, data_crs), cols, rows, (cell_rows + top, cell_cols + left), wraps=wraps
+        )
+        cells, i, j = np.nonzero(bad & wanted[places])
+        i, j = at_rows[cells, i], at_cols[cells, j]
+        x[i, j], y[i, j] = transform(tile_crs, data_crs, cols.at(j + left * _CELL_PX), rows.at(i + top * _CELL_PX))
+        exact = i.size
+    return MeshMap(x[window], y[window], exact / (rows.count * cols.count))
 
 
-def _nodes(pixels: int, spacing_px: int) -> NDArray[np.float64]:
-    """Positions of the nodes in pixels, from the first pixel centre to the last: odd in number, 3 at least."""
-    cells = max(1, -(-(pixels - 1) // (2 * spacing_px)))
-    return np.linspace(0.0, max(pixels - 1, 1), 2 * cells + 1)
+def _cells_over(axis: PixelAxis) -> tuple[int, int]:
+    """Number of the first control cell that holds pixels of an axis, and how many there are."""
+    first = axis.first // _CELL_PX
+    return first, (axis.first + axis.count - 1) // _CELL_PX + 1 - first
 
 
-def _at(centres: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coordinates at fractional pixel positions of an evenly spaced axis."""
-    step = (centres[-1] - centres[0]) / (centres.size - 1) if centres.size > 1 else 0.0
-    return np.asarray(centres[0] + positions * step, np.float64)
+def _refined(
+    between: tuple[str, str],
+    cols: PixelAxis,
+    rows: PixelAxis,
+    cells: tuple[NDArray[np.intp], NDArray[np.intp]],
+    *,
+    wraps: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Map the pixels of control cells by finer grids: x, y and where they cannot be trusted.
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _CellPosition:
-    """In which control cell each pixel of an axis lies, and how far into it."""
-
-    cell: NDArray[np.intp]
-    fraction: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, nodes: NDArray[np.float64], pixels: int) -> _CellPosition:
-        position = np.arange(pixels) / nodes[1]
-        cell = np.minimum(position.astype(np.intp), nodes.size - 2)
-        return cls(cell, position - cell)
+    ``between``: CRS of the tile and of the data. ``cells``: row and column of each control cell, shape (cells,).
+    Returns shapes (cells, _CELL_PX, _CELL_PX).
+    """
+    cell_rows, cell_cols = cells
+    nodes = np.arange(0, _CELL_PX + 1, FINE_PX)
+    node_x, node_y = np.broadcast_arrays(
+        cols.at(cell_cols[:, None] * _CELL_PX + nodes)[:, None, :],
+        rows.at(cell_rows[:, None] * _CELL_PX + nodes)[:, :, None],
+    )
+    node_x, node_y = transform(*between, node_x, node_y)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        smooth = _is_smooth(node_x, node_y, 2 * FINE_PX, wraps=wraps)
+        x = _interpolate(node_x, FINE_PX, wraps=wraps)
+        y = _interpolate(node_y, FINE_PX, wraps=False)
+    return x, y, ~smooth.repeat(2 * FINE_PX, axis=1).repeat(2 * FINE_PX, axis=2)
 
 
 def _near(values: NDArray[np.float64], reference: NDArray[np.float64], *, wraps: bool) -> NDArray[np.float64]:
-    """Take longitudes round the circle to within half of it of a reference."""
+    """Take angles round the circle to within half of it of a reference."""
     return values - FULL_CIRCLE * np.round((values - reference) / FULL_CIRCLE) if wraps else values
 
 
-def _interpolate(
-    nodes: NDArray[np.float64], rows: _CellPosition, cols: _CellPosition, *, wraps: bool
-) -> NDArray[np.float64]:
-    """Interpolate node values, shape (nodes, nodes), bilinearly at every pixel: shape (height, width)."""
-    above, below = nodes[rows.cell], nodes[rows.cell + 1]
-    lines = above + (_near(below, above, wraps=wraps) - above) * rows.fraction[:, None]
-    left, right = lines[:, cols.cell], lines[:, cols.cell + 1]
-    return np.asarray(left + (_near(right, left, wraps=wraps) - left) * cols.fraction, np.float64)
+def _interpolate(nodes: NDArray[np.float64], spacing_px: int, *, wraps: bool) -> NDArray[np.float64]:
+    """Interpolate node values, shape (..., n + 1, m + 1), bilinearly: shape (..., n * spacing_px, m * spacing_px)."""
+    share = np.arange(spacing_px) / spacing_px
+    above = nodes[..., :-1, :]
+    drop = _near(nodes[..., 1:, :], above, wraps=wraps) - above
+    lines = above[..., None, :] + drop[..., None, :] * share[:, None]
+    lines = lines.reshape(*nodes.shape[:-2], -1, nodes.shape[-1])
+    left = lines[..., :-1]
+    rise = _near(lines[..., 1:], left, wraps=wraps) - left
+    return np.asarray((left[..., None] + rise[..., None] * share).reshape(*lines.shape[:-1], -1), np.float64)
 
 
 def _is_smooth(
-    node_x: NDArray[np.float64], node_y: NDArray[np.float64], rows_px: float, cols_px: float, *, wraps: bool
+    node_x: NDArray[np.float64], node_y: NDArray[np.float64], cell_px: int, *, wraps: bool
 ) -> NDArray[np.bool_]:
-    """Tell in which cells of twice the spacing the interpolation of the corners meets the nodes between them.
+    """Tell in which control cells the interpolation of the corners meets the nodes between them.
 
-    ``rows_px``, ``cols_px``: height and width of such a cell in pixels. Shape (cells, cells).
+    The nodes have shape (..., 2 n + 1, 2 m + 1), the result (..., n, m). ``cell_px``: side of a control cell.
     """
-    height, width = node_x.shape[0] - 1, node_x.shape[1] - 1
+    height, width = node_x.shape[-2] - 1, node_x.shape[-1] - 1
 
     def at(nodes: NDArray[np.float64], i: int, j: int) -> NDArray[np.float64]:
-        return nodes[i : i + height : 2, j : j + width : 2]
+        return nodes[..., i : i + height : 2, j : j + width : 2]
 
     x00, y00 = at(node_x, 0, 0), at(node_y, 0, 0)
     x01, y01 = _near(at(node_x, 0, 2), x00, wraps=wraps), at(node_y, 0, 2)
     x10, y10 = _near(at(node_x, 2, 0), x00, wraps=wraps), at(node_y, 2, 0)
     x11, y11 = _near(at(node_x, 2, 2), x00, wraps=wraps), at(node_y, 2, 2)
     # One pixel to the right moves the image by (a, c), one pixel down by (b, d).
-    a, c = (x01 - x00) / cols_px, (y01 - y00) / cols_px
-    b, d = (x10 - x00) / rows_px, (y10 - y00) / rows_px
+    a, c = (x01 - x00) / cell_px, (y01 - y00) / cell_px
+    b, d = (x10 - x00) / cell_px, (y10 - y00) / cell_px
     determinant = a * d - b * c
     smooth = np.isfinite(x00 + y00 + x01 + y01 + x10 + y10 + x11 + y11) & (determinant != 0)
     for i, j in ((0, 1), (1, 0), (1, 1), (1, 2), (2, 1)):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import zlib
 from enum import Enum
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.image import deflate_fast
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ except ImportError:  # no wheel for this platform: the same pictures, some 3 tim
         return zlib.compress(data, level)
 
 
+_SERVED_BY = "isal" if find_spec("isal") else "zlib"
+"""What ``deflate_fast`` is here: its bytes are only those of the service where the service has the same."""
+
+
 class Effort(Enum):
     """What an export spends on a page."""
 
@@ -38,10 +44,18 @@ class Effort(Enum):
     DEFAULT = "default"
     SMALL = "small"
 
+    @classmethod
+    def parse(cls, name: str) -> Effort:
+        """Return the effort of that name, or raise ``MrfError``."""
+        for item in cls:
+            if item.value == name.strip().lower():
+                return item
+        raise MrfError(f"effort {name!r} is not known, it may be {', '.join(item.value for item in cls)}")
+
     @property
     def encoder(self) -> str:
         """Name of what makes the bytes: an export only goes on with pages of the same."""
-        return "served" if self is Effort.SERVED else f"{LIBRARY} {_LEVELS[self]}"
+        return f"served {_SERVED_BY}" if self is Effort.SERVED else f"{LIBRARY} {_LEVELS[self]}"
 
     @property
     def deflate(self) -> Callable[[Any], bytes]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BLACK = (0, 0, 0)
 """Behind transparent colours in JPEG: what a page that is not there reads as."""
-BANDS = {Compression.PPNG: 1, Compression.PNG: 4, Compression.JPEG: 3, Compression.JPNG: 4}
+_BANDS = {Compression.PPNG: 1, Compression.PNG: 4, Compression.JPEG: 3, Compression.JPNG: 4}
 """Of pictures; codes have one."""
 VALUE_TYPES = frozenset({"uint8", "int16", "uint16", "float32"})
 """Codes that every compression of values takes."""
@@ -42,16 +42,37 @@ class PageFormat:
     effort: Effort
     """Of PPNG and DEFLATE; the others have one way."""
     quality: int = DEFAULT_QUALITY
-    """Of JPEG, 1 to 95, at 4:2:0."""
+    """Of JPEG, 1 to 95."""
+    png_bands: int | None = None
+    """Of PNG: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; None is 4. Without alpha, no data is black."""
+    full_chroma: bool = False
+    """Of JPEG: colour differences at full resolution (4:4:4), not at half (4:2:0)."""
+    max_error: float = 0.0
+    """Of LERC: how far a code may be off; 0 is lossless."""
 
     def __post_init__(self) -> None:
+        if self.png_bands is not None and self.compression is not Compression.PNG:
+            raise MrfError(f"{self.compression.name} pages have their own bands, only PNG's can be chosen")
+        if self.png_bands not in (None, 1, 2, 3, 4):
+            raise MrfError(f"PNG pages of {self.png_bands} bands cannot be, they may have 1 to 4")
+        if self.full_chroma and self.compression not in (Compression.JPEG, Compression.JPNG):
+            raise MrfError(f"{self.compression.name} pages have no chroma, JPEG and JPNG pages do")
+        if self.max_error and self.compression is not Compression.LERC:
+            raise MrfError(f"{self.compression.name} pages are exact, only LERC may be off")
+        if not 0.0 <= self.max_error < np.inf:
+            raise MrfError(f"LERC's error {self.max_error} is out of range, it may be 0 or more")
         if not 1 <= self.quality <= 95:
             raise MrfError(f"JPEG quality {self.quality} is out of range, it may be 1 to 95")
 
     @property
     def is_picture(self) -> bool:
         """Whether pages show colours; else they hold codes."""
-        return self.compression in BANDS
+        return self.compression in _BANDS
+
+    @property
+    def bands(self) -> int:
+        """Bands of a page."""
+        return self.png_bands or _BANDS.get(self.compression, 1)
 
     @property
     def encoder(self) -> str:
@@ -60,7 +81,9 @@ class PageFormat:
             case Compression.PPNG | Compression.DEFLATE:
                 return self.effort.encoder
             case Compression.JPEG | Compression.JPNG:
-                return f"quality {self.quality}"
+                return f"quality {self.quality}{' 4:4:4' if self.full_chroma else ''}"
+            case Compression.LERC if self.max_error:
+                return f"error {self.max_error!r}"
             case _:
                 return "1"
 
@@ -69,7 +92,19 @@ class PageFormat:
 
         ``rgba``: shape (colours, 4), uint8, no data first. In pictures a page that is not there reads as all 0.
         """
-        return not self.is_picture or self.compression is Compression.PPNG or not rgba[0].any()
+        return not self.is_picture or self.compression is Compression.PPNG or not self.shown(rgba)[0].any()
+
+    def shown(self, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the colours as pages of colours hold them: shape (colours, bands). Without alpha they lie on black.
+
+        Raises ``MrfError`` where a grey page would need colours.
+        """
+        colours = rgba if self.bands in (2, 4) else _on_black(rgba)
+        if self.bands <= 2:
+            if (colours[:, :3] != colours[:, :1]).any():
+                raise MrfError("the style has colours, PNG pages of 1 or 2 bands are grey: 3 or 4 bands hold it")
+            return np.ascontiguousarray(colours[:, (0, 3)[: self.bands]])
+        return np.ascontiguousarray(colours[:, : self.bands])
 
     def encode_picture(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes | None:
         """Return the bytes of a page of palette indices, shape (rows, cols); None where it need not be stored.
@@ -78,14 +113,17 @@ class PageFormat:
         """
         if not index.any() and self.drops_blank(rgba):
             return None
+        return self.picture(index, rgba)
+
+    def picture(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes:
+        """Return the bytes of a page of palette indices, whatever it shows."""
         if self.compression is Compression.PPNG:
             return encode_png8(index, rgba, self.effort.deflate)
-        colours = rgba[index]
-        if self.compression is Compression.PNG:
-            return encode_rgba(colours, ImageFormat.PNG, BLACK)
-        if self.compression is Compression.JPNG and (colours[..., 3] < 255).any():
-            return encode_rgba(colours, ImageFormat.PNG, BLACK)
-        return _jpeg(colours, self.quality)
+        colours = self.shown(rgba)[index]
+        is_opaque = self.bands != 4 or bool((colours[..., 3] == 255).all())
+        if self.compression is Compression.PNG or not is_opaque:
+            return encode_rgba(colours, ImageFormat.PNG, BLACK) if self.bands == 4 else _png(colours)
+        return _jpeg(colours[..., :3], self.quality, full_chroma=self.full_chroma)
 
     def encode_codes(self, codes: NDArray[Any], fill_code: float | None) -> bytes | None:
         """Return the bytes of a page of codes, shape (rows, cols); None where all of it is fill."""
@@ -104,7 +142,7 @@ class PageFormat:
             case Compression.TIF:
                 return _tiff(raw, self.effort)
             case _:
-                return _lerc(codes, fill_code)
+                return _lerc(codes, fill_code, self.max_error)
 
 
 def _is_fill(codes: NDArray[Any], fill_code: float) -> NDArray[np.bool_]:
@@ -112,22 +150,36 @@ def _is_fill(codes: NDArray[Any], fill_code: float) -> NDArray[np.bool_]:
     return filled
 
 
-def _jpeg(colours: NDArray[np.uint8], quality: int) -> bytes:
-    alpha = colours[..., 3:].astype(np.uint16)
-    flat = ((colours[..., :3] * alpha + 127) // 255).astype(np.uint8)
+def _on_black(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return colours mixed with black by their alpha, and opaque: shape (colours, 4)."""
+    alpha = rgba[:, 3:].astype(np.uint16)
+    flat = (rgba * alpha + 127) // 255
+    flat[:, 3] = 255
+    return flat.astype(np.uint8)
+
+
+def _png(colours: NDArray[np.uint8]) -> bytes:
+    """Return a PNG of colours, shape (rows, cols, 1 to 3)."""
     stream = io.BytesIO()
-    Image.fromarray(flat).save(stream, "JPEG", quality=quality)
+    Image.fromarray(colours[..., 0] if colours.shape[-1] == 1 else colours).save(stream, "PNG", compress_level=3)
     return stream.getvalue()
 
 
-def _lerc(codes: NDArray[Any], fill_code: float | None) -> bytes:
+def _jpeg(colours: NDArray[np.uint8], quality: int, *, full_chroma: bool) -> bytes:
+    stream = io.BytesIO()
+    subsampling = 0 if full_chroma else 2
+    Image.fromarray(np.ascontiguousarray(colours)).save(stream, "JPEG", quality=quality, subsampling=subsampling)
+    return stream.getvalue()
+
+
+def _lerc(codes: NDArray[Any], fill_code: float | None, max_error: float) -> bytes:
     try:
         import lerc  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise MrfError("pages in LERC need the package lerc: pip install 'lazytile[lerc]'") from error
     valid = np.ones(codes.shape, np.bool_) if fill_code is None else ~_is_fill(codes, fill_code)
     filled = np.ascontiguousarray(np.where(valid, codes, codes.dtype.type(0)))
-    failed, size, blob = lerc.encode(filled, 1, bool((~valid).any()), np.ascontiguousarray(valid), 0.0, 1 << 16)
+    failed, size, blob = lerc.encode(filled, 1, bool((~valid).any()), np.ascontiguousarray(valid), max_error, 1 << 16)
     if failed:
         raise MrfError(f"the LERC library could not encode a page of {codes.dtype}, error {failed}")
     return bytes(blob[:size])

@@ -15,24 +15,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.mrf import Compression
-from lazytile.pyramid.mrf_effort import Effort
-from lazytile.pyramid.mrf_encode import DEFAULT_QUALITY, PageFormat
+from lazytile.pyramid.mrf_name import time_key
+from lazytile.pyramid.mrf_nearest import nearest_tile
+from lazytile.pyramid.mrf_onearth import write_onearth
+from lazytile.pyramid.mrf_options import ExportOptions
 from lazytile.pyramid.mrf_plan import plan_mrfs
 from lazytile.pyramid.mrf_read import MrfReader
 from lazytile.pyramid.mrf_write import MrfWriter
-from lazytile.pyramid.render import render_codes, render_index
+from lazytile.pyramid.mrf_zdb import write_zdb
+from lazytile.pyramid.render import codes_of, paint, render_codes, render_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lazytile.pyramid.engine import BulkEngine
     from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.mrf_encode import PageFormat
     from lazytile.pyramid.mrf_plan import MrfPlan, PageRun
     from lazytile.pyramid.style import Style
     from lazytile.pyramid.task import RenderTask
 
+DEFAULT_OPTIONS = ExportOptions()
 WINDOW_JOBS_A_WORKER = 24
 """Jobs in a window for each that runs at a time: at its end some workers wait for the last, so it is not short."""
 
@@ -87,6 +91,8 @@ class PageJob:
     page_format: PageFormat
     fill_code: float | None
     """What a page of codes holds where there is no data."""
+    overviews: str
+    """As in ``ExportOptions``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,48 +110,40 @@ def export_mrf(
     folder: Path,
     *,
     engine: BulkEngine,
-    tms: str = "native",
-    finest: str | None = None,
-    page: int | None = None,
-    select: Mapping[str, Sequence[str]] | None = None,
-    compression: Compression = Compression.PPNG,
-    quality: int = DEFAULT_QUALITY,
-    effort: Effort = Effort.SERVED,
-    share_pages: bool = False,
+    options: ExportOptions = DEFAULT_OPTIONS,
     progress: Callable[[MrfProgress], None] | None = None,
 ) -> list[MrfSummary]:
     """Write the MRFs of a layer in one style to a folder, made where there is none; one for each step.
 
-    Parameters are as for ``plan_mrfs``. ``progress`` is called after every task, from this thread. Raises
+    ``progress`` is called after every task, from this thread. Raises
     ``MrfError``, ``RequestError``, ``StoreError`` (``GenerationChangedError`` where the dataset was replaced
     meanwhile) and ``EngineError``; what is finished stays, and the rest goes on with the next call.
     """
-    plans = plan_mrfs(
-        store,
-        layer,
-        style,
-        folder,
-        tms=tms,
-        finest=finest,
-        page=page,
-        select=select,
-        compression=compression,
-        quality=quality,
-        effort=effort,
-        share_pages=share_pages,
-    )
+    plans = plan_mrfs(store, layer, style, folder, options)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for parent in {plan.path.parent for plan in plans}:
+            parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MrfError(f"folder {folder} cannot be made: {error.strerror}") from error
     tally = _Tally(sum(plan.header.records for plan in plans), progress)
-    return [_finished(plan, tally) or _write(plan, engine, tally) for plan in plans]
+    summaries = []
+    for plan in plans:
+        summaries.append(_finished(plan, tally) or _write(plan, engine, tally))
+        if options.as_slices:
+            write_zdb(plan.path, [time_key(layer, leading) for leading in plan.slices])
+    if options.onearth:
+        write_onearth(plans, layer, style, folder)
+    return summaries
 
 
 def render_pages(job: PageJob) -> PageResult:
     """Make the pages of a job, row by row; None for a page without data. What engines run."""
     page_format, palette = job.page_format, job.task.palette
-    block = render_index(job.task) if page_format.is_picture else render_codes(job.task)
+    if job.overviews == "nearest":
+        tile = nearest_tile(job.task)
+        block = paint(tile, palette) if page_format.is_picture else codes_of(tile)
+    else:
+        block = render_index(job.task) if page_format.is_picture else render_codes(job.task)
     height, width = job.task.matrix.tile_height, job.task.matrix.tile_width
     pages = []
     for top in range(0, block.shape[0], height):
@@ -218,7 +216,7 @@ def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[byte
     window = WINDOW_JOBS_A_WORKER * engine.capacity
     while batch := list(itertools.islice(runs, window)):
         jobs = [
-            PageJob(number, run.task, plan.page_format, fill)
+            PageJob(number, run.task, plan.page_format, fill, plan.overviews)
             for number, run in enumerate(batch)
             if run.task is not None
         ]

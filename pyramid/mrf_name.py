@@ -42,8 +42,49 @@ def file_stems(layer: Layer, select: Mapping[str, Sequence[str]]) -> list[tuple[
     stems = [(_stem(layer, leading), leading) for leading in itertools.product(*wanted)]
     if len({stem for stem, _ in stems}) < len(stems):
         # Two labels differ only in letters that a file name cannot have.
-        stems = [(f"{stem}_{'-'.join(map(str, leading))}", leading) for stem, leading in stems]
+        stems = [(_numbered(stem, leading), leading) for stem, leading in stems]
     return stems
+
+
+def sliced_stems(layer: Layer, select: Mapping[str, Sequence[str]]) -> list[tuple[str, tuple[tuple[int, ...], ...]]]:
+    """Return the name, without extension, of every MRF of slices, and the index of each of its slices: the times.
+
+    Raises ``MrfError`` as ``file_stems`` does, and for a layer without times.
+    """
+    dimensions = layer.variable.dimensions
+    if not any(dimension.kind == "time" for dimension in dimensions):
+        raise MrfError(f"{layer.name} has no times to be the slices of an MRF")
+    by_name: dict[str, list[tuple[int, ...]]] = {}
+    for _, leading in file_stems(layer, select):
+        by_name.setdefault(_stem(layer, leading, has_time=False), []).append(leading)
+    return [(stem, tuple(slices)) for stem, slices in by_name.items()]
+
+
+def time_key(layer: Layer, leading: tuple[int, ...]) -> str:
+    """Return the key of a slice in OnEarth's ``.zdb``: ``YYYYMMDDHHMMSS``, or the label where it is no instant."""
+    dimensions = layer.variable.dimensions
+    (label,) = (each.labels[at] for each, at in zip(dimensions, leading, strict=True) if each.kind == "time")
+    match = _INSTANT.fullmatch(label)
+    return "".join(match.groups()[:6]) if match else label
+
+
+def year_of(layer: Layer, leading: tuple[int, ...]) -> str | None:
+    """Return the year of a map, four digits or more; None where the layer has no times."""
+    for dimension, at in zip(layer.variable.dimensions, leading, strict=True):
+        match = _INSTANT.fullmatch(dimension.labels[at]) if dimension.kind == "time" else None
+        if match is not None:
+            return str(match[1])
+    return None
+
+
+def possible_stems(layer: Layer, leading: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the names, without extension, that an export may have given the map at ``leading``."""
+    stem, sliced = _stem(layer, leading), _stem(layer, leading, has_time=False)
+    return (stem, _numbered(stem, leading)) + ((sliced,) if sliced != stem else ())
+
+
+def _numbered(stem: str, leading: tuple[int, ...]) -> str:
+    return f"{stem}_{'-'.join(map(str, leading))}"
 
 
 def _steps(layer: Layer, dimension: Dimension, labels: Sequence[str] | None) -> list[int]:
@@ -60,12 +101,12 @@ def _steps(layer: Layer, dimension: Dimension, labels: Sequence[str] | None) -> 
     return sorted(found)
 
 
-def _stem(layer: Layer, leading: tuple[int, ...]) -> str:
+def _stem(layer: Layer, leading: tuple[int, ...], *, has_time: bool = True) -> str:
     stem, time = layer.name, ""
     for dimension, at in zip(layer.variable.dimensions, leading, strict=True):
         label = dimension.labels[at]
         if dimension.kind == "time":
-            time += f"-{compact_time(label)}"
+            time += "" if not has_time else f"-{compact_time(label)}"
         else:
             # A minus belongs to the number; a label that starts with one keeps it.
             minus = "-" if label.startswith("-") else ""

@@ -6,6 +6,7 @@ Codes stay packed until they are coloured; only the oracle, statistics and numbe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +70,27 @@ class Packing:
         missing: NDArray[np.bool_] = codes != codes  # noqa: PLR0124 - NaN; False everywhere for integers
         for code in self.missing:
             missing = missing | (codes == np.dtype(self.dtype).type(code).item())
-        if self.valid_min is not None or self.valid_max is not None:
-            xp = array_module(codes)
-            numbers = xp.astype(codes, xp.float64)
-            if self.valid_min is not None:
-                missing = missing | (numbers < self.valid_min)
-            if self.valid_max is not None:
-                missing = missing | (numbers > self.valid_max)
+        low, high = self._limits()
+        if low is not None:
+            missing = missing | (codes < low)
+        if high is not None:
+            missing = missing | (codes > high)
         return missing
+
+    def _limits(self) -> tuple[float | None, float | None]:
+        """Return the ends of the valid range as numbers that codes compare with exactly, None where all pass.
+
+        A 64-bit integer is not compared as float64, and a limit past the end of a type would not fit it.
+        """
+        dtype = np.dtype(self.dtype)
+        if dtype.kind == "f":
+            return self.valid_min, self.valid_max
+        ends = np.iinfo(dtype)
+        low = None if self.valid_min is None or self.valid_min <= ends.min else math.ceil(self.valid_min)
+        high = None if self.valid_max is None or self.valid_max >= ends.max else math.floor(self.valid_max)
+        if (low is not None and low > ends.max) or (high is not None and high < ends.min):
+            raise StoreError(f"the valid range {self.valid_min} to {self.valid_max} holds no {self.dtype}")
+        return low, high
 
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float64]:
         """Return physical values, float64, NaN where there is no data. Same shape and array module as the codes."""

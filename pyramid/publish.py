@@ -2,9 +2,9 @@
 
 A dataset is written to ``STORE/.NAME.zarr.partial-XXXX`` while a lock on ``STORE/.NAME.zarr.lock`` is held. The
 system drops the lock of a process that dies; the next one to take it knows that partial folders of that name are
-left-overs and removes them. The finished folder changes places with the old one in one step (Linux ``renameat2``
-with ``RENAME_EXCHANGE``); where that is missing, the old one is moved aside first, and a run that died between the
-two renames is put right by the next one.
+left-overs: it goes on with the one that has its own work's key in its name, and removes the others. The finished
+folder changes places with the old one in one step (Linux ``renameat2`` with ``RENAME_EXCHANGE``); where that is
+missing, the old one is moved aside first, and a run that died between the two renames is put right by the next one.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.dataset import SUFFIX
-from lazytile.pyramid.errors import StoreError
+from lazytile.pyramid.errors import DatasetNotFoundError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +29,21 @@ if TYPE_CHECKING:
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _METADATA = "zarr.json"
+UNFINISHED = ".journal"
+"""Name of a file in a folder that a later run of the same work may go on with."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+"""Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
+_REMOVE_ATTEMPTS = 5
 
 
 @contextmanager
-def replacing(store: Path, name: str) -> Iterator[Path]:
+def replacing(store: Path, name: str, work: str = "") -> Iterator[Path]:
     """Give a folder to write a dataset to; when the block ends well it becomes ``STORE/NAME.zarr``.
 
-    When it ends with an exception the folder is removed and the store is as before. Raises ``StoreError`` where the
-    store cannot be written or another process is at work on the same name.
+    When it ends with an exception the folder is removed and the store is as before; an interrupt, like a kill,
+    leaves it. ``work`` names what is done: what a killed run of the same work has left is given again, as it is;
+    without it the folder is always empty. Raises ``StoreError`` where the store cannot be written or another
+    process is at work on the same name.
     """
     target = store / f"{name}{SUFFIX}"
     try:
@@ -43,17 +51,35 @@ def replacing(store: Path, name: str) -> Iterator[Path]:
         if target.is_symlink() or (target.exists() and not target.is_dir()):
             raise StoreError(f"{target} is not a folder; a dataset would replace it")
         with _locked(store, name):
-            _clean(store, name)
-            partial = store / f".{name}{SUFFIX}.partial-{secrets.token_hex(4)}"
-            partial.mkdir()
+            partial = store / f".{name}{SUFFIX}.partial-{work or secrets.token_hex(4)}"
+            _clean(store, name, keep=partial)
+            partial.mkdir(exist_ok=True)
             try:
                 yield partial
                 _publish(partial, target)
-            finally:
+            except Exception:
                 _remove(partial)
+                raise
+            _remove(partial)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StoreError(f"{error.filename or target} cannot be written: {reason}") from error
+
+
+def remove(store: Path, name: str) -> None:
+    """Remove a dataset: in one step for readers, then its files. Raises ``StoreError``, ``DatasetNotFoundError``."""
+    target = store / f"{name}{SUFFIX}"
+    try:
+        if not NAME.fullmatch(name) or not (target / _METADATA).is_file():
+            raise DatasetNotFoundError(f"the store {store} has no dataset {name!r}")
+        with _locked(store, name):
+            _clean(store, name)
+            gone = store / f".{name}{SUFFIX}.removed-{secrets.token_hex(4)}"
+            target.rename(gone)
+            _sync_folder(store)
+            _remove(gone)
+    except OSError as error:
+        raise StoreError(f"{error.filename or target} cannot be removed: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -84,7 +110,7 @@ def _locked(store: Path, name: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _clean(store: Path, name: str) -> None:
+def _clean(store: Path, name: str, keep: Path | None = None) -> None:
     """Put right what runs that were killed have left of this dataset. The caller holds its lock."""
     target = store / f"{name}{SUFFIX}"
     for aside in sorted(store.glob(f".{name}{SUFFIX}.old-*")):
@@ -92,12 +118,17 @@ def _clean(store: Path, name: str) -> None:
             _remove(aside)
         else:
             aside.rename(target)
+    for gone in store.glob(f".{name}{SUFFIX}.removed-*"):
+        _remove(gone)
     for partial in store.glob(f".{name}{SUFFIX}.partial-*"):
-        _remove(partial)
+        # One that is the dataset that was replaced (a kill after the exchange) lacks the mark of unfinished work.
+        if partial != keep or not (partial / UNFINISHED).is_file():
+            _remove(partial)
 
 
 def _publish(partial: Path, target: Path) -> None:
     """Put a finished folder in its place. The old one is left where the new one was, or is gone."""
+    (partial / UNFINISHED).unlink(missing_ok=True)
     _flush(partial)
     if not target.exists():
         partial.rename(target)
@@ -126,11 +157,16 @@ def exchange(first: Path, second: Path) -> bool:
 
 def _remove(folder: Path) -> None:
     """Remove a folder of a dataset, its root metadata first: a reader that still has it open can tell by that."""
-    try:
-        (folder / _METADATA).unlink(missing_ok=True)
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        pass
+    for attempt in range(_REMOVE_ATTEMPTS):
+        try:
+            (folder / _METADATA).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            # A reader of a lazy dataset that began before may still put its chunk there.
+            if error.errno != errno.ENOTEMPTY or attempt == _REMOVE_ATTEMPTS - 1:
+                raise
 
 
 def _flush(folder: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,12 +97,16 @@ class BlockReader:
     """Where each cell comes from, if the source has no rows and columns of its own."""
     fill: float = 0
     """Code of cells that no source cell reaches."""
+    files: tuple[str, ...] = ()
+    """All files of a series; ``path`` is the first."""
 
     def read(self, block: Block) -> NDArray[Any]:
         """Return the codes of a block, north up and west to east.
 
         Shape (*leading, rows, cols) of the block, native ``dtype``. Raises ``SourceError`` where the file is damaged.
         """
+        if self.placement.series is not None:
+            return self._joined(block, *self.placement.series)
         if self.resampling is not None:
             return self._resampled(block, self.resampling)
         ranges = (self.rows.source_range(*block.rows), self.cols.source_range(*block.cols))
@@ -111,6 +115,22 @@ class BlockReader:
             if picks is not None:
                 codes = codes.take(picks, axis=axis)
         return np.ascontiguousarray(codes[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1])
+
+    def _joined(self, block: Block, axis: int, steps: tuple[tuple[int, int], ...]) -> NDArray[Any]:
+        """Return the codes of a block of several files, reading each run of steps of a file at once."""
+        parts = []
+        at, stop = block.leading[axis]
+        placement = replace(self.placement, series=None)
+        while at < stop:
+            file, first = steps[at]
+            count = 1
+            while at + count < stop and steps[at + count] == (file, first + count):
+                count += 1
+            leading = (*block.leading[:axis], (first, first + count), *block.leading[axis + 1 :])
+            part = replace(self, path=self.files[file], placement=placement, files=())
+            parts.append(part.read(replace(block, leading=leading)))
+            at += count
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
 
     def _resampled(self, block: Block, resampling: Resampling) -> NDArray[Any]:
         """Return the codes of a block of which each cell has its own source cell, reading strips of source rows."""

@@ -7,18 +7,20 @@ which is small and picklable; a process opens each store once.
 from __future__ import annotations
 
 import functools
+import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.pyramid.datatile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
-from lazytile.pyramid.errors import GenerationChangedError
+from lazytile.pyramid.errors import DatasetNotFoundError, GenerationChangedError
 from lazytile.pyramid.filters import MARGIN_PX
 from lazytile.pyramid.image import ImageFormat, encode, encode_rgba
 from lazytile.pyramid.mapping import keeps_axes_apart
 from lazytile.pyramid.memory import BytesLru
-from lazytile.pyramid.plan import locate
+from lazytile.pyramid.plan import TileBlock, locate
 from lazytile.pyramid.store import Store, StoredDataset
 from lazytile.pyramid.values import VALUES, ValueTile, read_values
 
@@ -33,8 +35,13 @@ if TYPE_CHECKING:
     from lazytile.pyramid.plan import Location
     from lazytile.pyramid.task import RenderTask
 
+_STRIP_PIXELS = 1 << 15
+"""Of a table look-up."""
+MAX_BLOCK_PX = 1 << 20
+"""Tiles of a block are computed together up to so many pixels (a metatile of 4 x 4 tiles of 256 pixels)."""
+
 _tables: BytesLru[NDArray[Any]] = BytesLru(32 << 20, lambda table: table.nbytes)
-_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.x.nbytes + location.y.nbytes)
+_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.nbytes)
 _blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
 
 
@@ -44,6 +51,11 @@ def render(task: RenderTask) -> tuple[bytes, ...]:
     Raises ``GenerationChangedError`` where the dataset is no longer the one the task was made for, and
     ``StoreError`` or ``RequestError`` as the store and the plan do.
     """
+    tiles = task.block.rows * task.block.cols
+    if tiles > 1 and tiles * task.matrix.tile_height * task.matrix.tile_width > MAX_BLOCK_PX:
+        # A pixel is the same in every block, so memory need not grow with the metatile.
+        alone = (TileBlock(row, col) for row, col in task.block.addresses())
+        return tuple(itertools.chain.from_iterable(render(replace(task, block=block)) for block in alone))
     if task.rgb is not None:
         pixels = render_rgba(task)
         return tuple(encode_rgba(tile, task.image_format, task.background) for tile in _tiles(task, pixels))
@@ -89,14 +101,31 @@ def _encode_values(task: RenderTask, tile: NDArray[np.float64], address: tuple[i
 
 def render_index(task: RenderTask) -> NDArray[Any]:
     """Compute the palette indices of a task's block: shape (height, width), uint8 (uint16 over 256 colours)."""
-    tile = _value_tile(task, task.variable)
-    palette, packing = task.palette, tile.packing
+    return paint(_value_tile(task, task.variable), task.palette)
+
+
+def paint(tile: ValueTile, palette: Palette) -> NDArray[Any]:
+    """Return the palette indices of a value tile: its shape, uint8 (uint16 over 256 colours)."""
+    packing = tile.packing
     if packing.has_table:
-        index = code_table(palette, packing).take(tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
+        index = _looked_up(code_table(palette, packing), tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
     else:
         index = palette.index_of(packing.decode(tile.codes))
     if tile.outside is not None:
         index[tile.outside] = 0
+    return index
+
+
+def _looked_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """Return ``table[codes]``: shape of ``codes``.
+
+    NumPy makes every index 8 bytes wide first. In strips those stay in the processor's cache, which is 3 times faster
+    for a block of many tiles. Every code is in the table, so clipping changes nothing and saves a copy.
+    """
+    index = np.empty(codes.shape, table.dtype)
+    rows = max(1, _STRIP_PIXELS // max(1, codes.shape[-1]))
+    for top in range(0, codes.shape[0], rows):
+        table.take(codes[top : top + rows], out=index[top : top + rows], mode="clip")
     return index
 
 
@@ -105,7 +134,11 @@ def render_codes(task: RenderTask) -> NDArray[Any]:
 
     Every code that means no data becomes the one fill code. Without a fill code the pixels outside the data are 0.
     """
-    tile = _value_tile(task, task.variable)
+    return codes_of(_value_tile(task, task.variable))
+
+
+def codes_of(tile: ValueTile) -> NDArray[Any]:
+    """Return the codes of a value tile as ``render_codes`` does."""
     fill = tile.packing.fill_code
     missing = tile.packing.is_missing(tile.codes)
     if tile.outside is not None:
@@ -157,12 +190,21 @@ def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
 
 def _locate(description: Dataset, task: RenderTask, margin_px: int) -> Location:
     def make() -> Location:
-        return locate(description.grid, description.levels, task.tms, task.matrix, task.block, margin_px=margin_px)
+        return locate(
+            description.grid,
+            description.levels,
+            task.tms,
+            task.matrix,
+            task.block,
+            margin_px=margin_px,
+            footprints=task.resampling.needs_footprints,
+        )
 
     if keeps_axes_apart(task.tms.crs, description.grid.crs):
         return make()
     # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
-    key = (description.grid, description.levels, task.tms.identifier, task.matrix, task.block, margin_px)
+    place = (task.tms.identifier, task.matrix, task.block)
+    key = (description.grid, description.levels, place, margin_px, task.resampling.needs_footprints)
     return _meshes.get(key, make)
 
 
@@ -186,7 +228,11 @@ def _compute(stored: StoredDataset, task: RenderTask, variable: str, location: L
 
 
 def _check_generation(task: RenderTask, stored: StoredDataset) -> None:
-    if stored.description.generation != task.generation:
+    try:
+        generation = stored.description.content_generation(task.variables, task.leading)
+    except DatasetNotFoundError:
+        generation = ""
+    if generation != task.generation:
         raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.plan import TileBlock
 from lazytile.pyramid.resample import Resampling
-from lazytile.pyramid.task import WHITE, RenderTask
+from lazytile.pyramid.task import WHITE, RenderTask, shown_variables
 from lazytile.pyramid.tms import metres_per_unit
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 MAX_OVERZOOM = 1 << 26
 """Pixels that one cell may be wide on a tile. The deepest registered sets stay below it for any sensible grid; in a
 deeper one float64 could no longer tell neighbouring pixels apart to a small part of a pixel."""
+
+
+MAX_TILE_SIDE_PX = 2048
+"""Of a tile as it is made, so after ``@2x``: memory grows with the pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class TileRequest:
 
     def __post_init__(self) -> None:
         self.matrix.check(self.row, self.col)
+        side = max(self.matrix.tile_width, self.matrix.tile_height)
+        if side > MAX_TILE_SIDE_PX:
+            raise InvalidParameterError(
+                "TileMatrix", f"a tile has at most {MAX_TILE_SIDE_PX} pixels a side, this one has {side}"
+            )
         grid = self.layer.dataset.grid
         pixel_m = self.matrix.cell_width * metres_per_unit(self.tms.crs)
         if grid.x.cell_size * metres_per_unit(grid.crs) > MAX_OVERZOOM * pixel_m:
@@ -96,10 +105,11 @@ class TileRequest:
             min(metatile, self.matrix.matrix_width - left),
         )
         dataset = self.layer.dataset
+        shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
         return RenderTask(
             str(store.resolve()),
             dataset.name,
-            dataset.generation,
+            dataset.content_generation(shown, self.leading),
             self.layer.variable.name,
             self.leading,
             self.tms,

@@ -1,8 +1,9 @@
 """Resampling: which cells a pixel is made of, and with which weights.
 
 A ``Taps`` says so for one axis: pixel p is the weighted mean of the cells ``index[p]``. Weights of cells without data
-are left out and the rest is scaled up; a pixel is no data where less than half of its weight has data. Kernels work
-on NumPy and CuPy arrays alike.
+are left out and the rest is scaled up; a pixel is no data where less than half of its weight has data. Infinite values
+cannot be mixed and count as no data, except for ``mode``, which picks one of the values. Kernels work on
+NumPy and CuPy arrays alike.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MAX_FOOTPRINT_CELLS = 4.0
 """A pixel is made of so many cells along an axis at most. The level is at most twice as fine as the tile, except
 where a projection shrinks (towards a pole) or the pyramid ends; there the cells nearest to the centre are taken."""
+MAX_TAPS = 6
+"""Cells along an axis that a pixel can have a share of."""
 ENOUGH_WEIGHT = 0.5
 
 
@@ -33,6 +36,11 @@ class Resampling(Enum):
     CUBIC = "cubic"
     AVERAGE = "average"
     MODE = "mode"
+
+    @property
+    def needs_footprints(self) -> bool:
+        """Whether a pixel is made of the cells under it, so that its size counts."""
+        return self in (Resampling.AVERAGE, Resampling.MODE)
 
     @classmethod
     def parse(cls, text: str) -> Resampling:
@@ -57,7 +65,7 @@ class Taps:
 def taps(
     method: Resampling,
     position: NDArray[np.float64],
-    footprint: NDArray[np.float64],
+    footprint: NDArray[np.float64] | None,
     cells: int,
     *,
     wraps: bool,
@@ -65,8 +73,8 @@ def taps(
     """Return the taps of pixels along an axis.
 
     ``position``: shape (*pixels,), in cells from the axis' first edge, NaN where a pixel shows nothing.
-    ``footprint``: same shape, cells that a pixel covers. ``cells``: number of cells. ``wraps``: whether the last
-    cell's neighbour is the first.
+    ``footprint``: same shape, cells that a pixel covers, for methods that have ``needs_footprints``. ``cells``:
+    number of cells. ``wraps``: whether the last cell's neighbour is the first.
     """
     shown = np.isfinite(position)
     centre = np.where(shown, position, 0.5)
@@ -79,6 +87,8 @@ def taps(
         first = inner - 1
         weight = _keys(centre - 0.5 - inner)
     else:
+        if footprint is None:
+            raise ValueError(f"{method.value} needs the footprint of each pixel")
         width = np.clip(np.where(shown, footprint, 1.0), 1.0, MAX_FOOTPRINT_CELLS)
         low, high = (centre - width / 2)[..., None], (centre + width / 2)[..., None]
         first = np.floor(low[..., 0])
@@ -112,7 +122,7 @@ def blend_axes(values: NDArray[np.float64], rows: Taps, cols: Taps) -> NDArray[n
     the window's corner. Returns shape (height, width), float64, NaN where there is no data.
     """
     xp = array_module(values)
-    valid = ~xp.isnan(values)
+    valid = xp.isfinite(values)
     filled = xp.where(valid, values, 0.0)
     return _normalised(_along_axes(filled, rows, cols), _along_axes(valid.astype(xp.float64), rows, cols))
 
@@ -130,7 +140,7 @@ def _along_axes(values: NDArray[Any], rows: Taps, cols: Taps) -> NDArray[Any]:
 def blend_stack(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Blend the cells of each pixel: both shape (cells, ...), float64, values NaN where there is no data."""
     xp = array_module(values)
-    valid = ~xp.isnan(values)
+    valid = xp.isfinite(values)
     return _normalised((xp.where(valid, values, 0.0) * weights).sum(axis=0), (valid * weights).sum(axis=0))
 
 

@@ -58,6 +58,8 @@ class Placement:
     """For each leading dimension: the source index of each step, None where they agree."""
     chunks: tuple[int, ...]
     """Source cells compressed together, by stored axis; 1 where the source is not chunked."""
+    series: tuple[int, tuple[tuple[int, int], ...]] | None = None
+    """Of several files: the leading dimension along which they follow each other, and each step's file and index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Source:
     """Of the file, as JSON values."""
     remarks: tuple[str, ...]
     """What was found and left out or put right, one line each."""
+    files: tuple[str, ...] = ()
+    """All files where there are several; ``path`` is the first."""
 
 
 def open_source(

@@ -17,7 +17,9 @@ from lazytile.pyramid.chunks import ChunkReader, open_chunks
 from lazytile.pyramid.dataset import SUFFIX, Dataset
 from lazytile.pyramid.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.layer import Layer
+from lazytile.pyramid.lazy import lazy_chunk
 from lazytile.pyramid.memory import BytesLru
+from lazytile.pyramid.overview import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +47,8 @@ class StoredDataset:
 
     path: Path
     description: Dataset
+    stamp: tuple[int, int]
+    """Modification time and number of the file that the description was read from."""
     _chunks: BytesLru[NDArray[Any]]
     _readers: dict[tuple[int, str], ChunkReader] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -52,8 +56,15 @@ class StoredDataset:
     def chunk(self, level: int, variable: str, leading: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
         """Return a decoded chunk of codes, shape ``description.chunk``, read-only. Read once for all who wait."""
         reader = self._reader(level, variable)
-        key = (self.description.generation, self.description.name, variable, level, leading, row, col)
-        return self._chunks.get(key, lambda: reader.read(leading, row, col))
+        generation = self.description.content_generation((variable,), leading)
+        key = (generation, self.description.name, variable, level, leading, row, col)
+
+        def make() -> NDArray[Any]:
+            if level == 0 or not self.description.lazy:
+                return reader.read(leading, row, col)
+            return lazy_chunk(self, reader, variable, Address(level, leading, row, col))
+
+        return self._chunks.get(key, make)
 
     def _reader(self, level: int, variable: str) -> ChunkReader:
         reader = self._readers.get((level, variable))
@@ -100,7 +111,7 @@ class Store:
         if description.name != name:
             # The folder was renamed by hand: the folder's name is what requests use.
             raise StoreError(f"{path} holds the dataset {description.name!r}: the folder must have its name")
-        opened = StoredDataset(path, description, self._chunks)
+        opened = StoredDataset(path, description, stamp, self._chunks)
         with self._lock:
             self._open[name] = (stamp, opened)
         return opened

@@ -95,11 +95,8 @@ class Styles:
                 ) from error
             except ColormapError as error:
                 raise InvalidParameterError("Style", str(error)) from error
-        statistics = variable.statistics
-        if statistics is not None:
-            colormap = fitted(colormap, statistics.minimum, statistics.maximum, variable.units)
-        else:
-            colormap = fitted(colormap, None, None, variable.units)
+        minimum, maximum = variable.style_range
+        colormap = fitted(colormap, minimum, maximum, variable.units)
         if spread is not None:
             try:
                 colormap = respread(
@@ -117,13 +114,13 @@ class Styles:
                 return self._catalog.find(variable.colormap), "asked for at conversion"
             except ColormapNotFoundError:
                 pass  # it was removed since: a map in other colours is better than none, and the reason tells
-        statistics = variable.statistics
+        minimum, maximum = variable.style_range
         return self._catalog.default_for(
             names=(layer.name, layer.dataset.name, variable.name),
             units=variable.units,
             standard_name=variable.standard_name,
-            minimum=None if statistics is None else statistics.minimum,
-            maximum=None if statistics is None else statistics.maximum,
+            minimum=minimum,
+            maximum=maximum,
             is_classes=variable.is_classes,
             attributes=variable.attributes,
         )

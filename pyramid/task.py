@@ -59,6 +59,13 @@ class Rgb:
     blue: Channel
 
 
+def shown_variables(variable: str, expression: Expression | None, rgb: Rgb | None) -> tuple[str, ...]:
+    """Return the names of the variables whose values a picture is made of."""
+    if rgb is not None:
+        return (rgb.red.variable, rgb.green.variable, rgb.blue.variable)
+    return (variable,) if expression is None else tuple(expression.variables)
+
+
 @dataclass(frozen=True, slots=True)
 class RenderTask:
     """A block of tiles of one layer in one style: what to compute, where its data is, and nothing else."""
@@ -67,6 +74,7 @@ class RenderTask:
     """Folder of the store, as the process that renders sees it."""
     dataset: str
     generation: str
+    """Of the content that is shown, as ``Dataset.content_generation`` gives it."""
     variable: str
     leading: tuple[int, ...]
     """Index along each dimension before rows and columns."""
@@ -85,6 +93,11 @@ class RenderTask:
     """Shown instead of ``variable`` in ``palette`` where there is one."""
     chunk_cache_bytes: int = 64 << 20
     value_cache_bytes: int = 32 << 20
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the variables that it shows."""
+        return shown_variables(self.variable, self.expression, self.rgb)
 
     @property
     def locality(self) -> str:

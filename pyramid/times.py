@@ -1,36 +1,39 @@
 """Which index along a dimension the text in a request means (OGC 07-057r7, Table 9; ISO 8601).
 
-Strict in what the capabilities say, lenient in what is taken, and never a silent default: a time that the layer does
-not have is an ``InvalidParameterError`` whose text says which ones there are.
+Strict in what the capabilities say, lenient in what is taken, and never a silent default: a time outside every period
+of the layer is an ``InvalidParameterError`` whose text says which ones there are.
 """
 
 from __future__ import annotations
 
-import bisect
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.calendars import STANDARD, moment
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.memory import BytesLru
+from lazytile.pyramid.timeaxis import is_standard, time_axis
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lazytile.pyramid.dataset import Dimension
 
 DEFAULT = "default"
+CURRENT = "current"
+"""Means the latest time (OGC 07-057r7, Table 9)."""
 TIME = "Time"
+TOLERANCE = 0.05
+"""How far a number may be off, as a share of the distance to the neighbour of the value that is meant. Coordinates
+such as 0.494024992 are asked for as 0.5; half-way between two, nobody could say which one was meant."""
 RESERVED = frozenset({
     "service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol",
     "i", "j", "infoformat", "time", "default",
+    "colormap", "rescale", "spacing", "resampling", "filter", "expression", "rgb", "scale",
 })  # fmt: skip
 """Names that a request's own parameters have: a dimension that is called so gets the prefix ``dim_``."""
 
-_INSTANT = re.compile(
-    r"(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2})"
-    r"(?:[T ](?P<hour>[0-9]{2}):?(?P<minute>[0-9]{2})(?::?(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?)?)?"
-    r"(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?"
-)
 _FORMS = "YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ"
 
 
@@ -47,45 +50,13 @@ def parse_instant(text: str) -> Interval | None:
 
     An instant written in full is one microsecond long, which is how fine ``datetime`` is.
     """
-    match = _INSTANT.fullmatch(text)
-    if match is None:
-        return None
-    if match["zone"] and match["hour"] is None:
+    span = STANDARD.read(text)
+    if span is None:
         return None
     try:
-        start = datetime(
-            int(match["year"]),
-            int(match["month"] or 1),
-            int(match["day"] or 1),
-            int(match["hour"] or 0),
-            int(match["minute"] or 0),
-            int(match["second"] or 0),
-            int((match["fraction"] or "0").ljust(6, "0")[:6]),
-            UTC,
-        )
-        return Interval(start - _offset(match["zone"]), _end(start, match) - _offset(match["zone"]))
-    except (ValueError, OverflowError):
+        return Interval(moment(span.start_us), moment(span.end_us))
+    except OverflowError:
         return None
-
-
-def _offset(zone: str | None) -> timedelta:
-    if zone is None or zone == "Z":
-        return timedelta(0)
-    digits = zone[1:].replace(":", "")
-    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    return -offset if zone[0] == "-" else offset
-
-
-def _end(start: datetime, match: re.Match[str]) -> datetime:
-    if match["second"]:
-        return start + timedelta(microseconds=1)
-    if match["minute"]:
-        return start + timedelta(minutes=1)
-    if match["day"]:
-        return start + timedelta(days=1)
-    if match["month"]:
-        return start.replace(year=start.year + (start.month == 12), month=start.month % 12 + 1)
-    return start.replace(year=start.year + 1)
 
 
 def parameter_of(dimension: Dimension) -> str:
@@ -104,64 +75,50 @@ def default_index(dimension: Dimension) -> int:
 def index_of(dimension: Dimension, asked: str | None) -> int:
     """Return the index along the dimension that a request means. Raises ``InvalidParameterError``.
 
-    None, the empty text and ``default`` are the default. A label as the capabilities list it always fits. A time may
-    be less precise than the labels: it then means the first instant within it. A number may be spelled otherwise.
+    None, the empty text and ``default`` are the default, for time also ``current``. A label as the capabilities list
+    it always fits. A time less precise than the labels means the first of them within it; else the one whose period
+    it falls into, as GIBS has it. Of other dimensions the nearest value within ``TOLERANCE`` is meant.
     """
-    if asked is None or asked in ("", DEFAULT):
+    if asked is None or asked in ("", DEFAULT) or (asked == CURRENT and dimension.kind == "time"):
         return default_index(dimension)
-    axis = _axis(dimension.labels)
-    found = axis.positions.get(asked)
+    found = _positions(dimension.labels).get(asked)
     if found is None:
-        found = _time_index(axis, asked) if dimension.kind == "time" else _number_index(dimension.labels, asked)
+        found = _time_index(dimension, asked) if dimension.kind == "time" else _number_index(dimension.labels, asked)
     if found is None:
         raise InvalidParameterError(parameter_of(dimension), _refusal(dimension, asked))
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """Labels made ready for look-ups."""
-
-    labels: tuple[str, ...]
-    positions: dict[str, int]
-    instants: list[datetime] | None
-    """Ascending; None where a label is no instant (360-day calendars) or the labels are out of order."""
+# By identity: see timeaxis.
+_kept_positions: BytesLru[tuple[tuple[str, ...], dict[str, int]]] = BytesLru(256 << 20, lambda kept: 200 * len(kept[0]))
 
 
-# By identity, since hashing 100,000 labels for each request would cost more than the request; an axis holds its
-# labels, so their identity is not given to others while it is kept.
-_axes: BytesLru[_Axis] = BytesLru(64 << 20, lambda axis: 300 * len(axis.labels))
-
-
-def _axis(labels: tuple[str, ...]) -> _Axis:
-    return _axes.get(id(labels), lambda: _make_axis(labels))
-
-
-def _make_axis(labels: tuple[str, ...]) -> _Axis:
-    intervals = [parse_instant(label) for label in labels]
-    starts = [interval.start for interval in intervals if interval is not None]
-    usable = len(starts) == len(labels) and starts == sorted(starts)
-    return _Axis(labels, {label: at for at, label in enumerate(labels)}, starts if usable else None)
+def _positions(labels: tuple[str, ...]) -> dict[str, int]:
+    return _kept_positions.get(id(labels), lambda: (labels, {label: at for at, label in enumerate(labels)}))[1]
 
 
 def instants_of(labels: tuple[str, ...]) -> list[datetime] | None:
     """Return the instants that labels stand for, ascending; None where they are not instants in order."""
-    return _axis(labels).instants
+    axis = time_axis(labels)
+    return [moment(start_us) for start_us in axis.starts_us] if axis is not None and is_standard(axis) else None
 
 
-def _time_index(axis: _Axis, asked: str) -> int | None:
-    wanted = parse_instant(asked)
-    if wanted is None or axis.instants is None:
-        return None
-    at = bisect.bisect_left(axis.instants, wanted.start)
-    return at if at < len(axis.instants) and axis.instants[at] < wanted.end else None
+def _time_index(dimension: Dimension, asked: str) -> int | None:
+    axis = time_axis(dimension.labels)
+    span = None if axis is None else axis.calendar.read(asked)
+    return None if axis is None or span is None else axis.index_of(span)
 
 
 def _number_index(labels: tuple[str, ...], asked: str) -> int | None:
+    """Return the index of the nearest number, if it is near enough to be meant."""
     wanted = _number(asked)
-    if wanted is None:
+    numbers = [(number, at) for at, label in enumerate(labels) if (number := _number(label)) is not None]
+    if wanted is None or not numbers:
         return None
-    return next((at for at, label in enumerate(labels) if _number(label) == wanted), None)
+    nearest, at = min(numbers, key=lambda pair: abs(pair[0] - wanted))
+    gap = min((abs(number - nearest) for number, other in numbers if other != at), default=0.0)
+    near_enough = max(TOLERANCE * gap, 1e-6 * abs(nearest))
+    return at if abs(nearest - wanted) <= near_enough else None
 
 
 def _number(text: str) -> float | None:
@@ -175,9 +132,10 @@ def _refusal(dimension: Dimension, asked: str) -> str:
     if dimension.kind != "time":
         shown = ", ".join(labels) if len(labels) <= 20 else f"{labels[0]}, {labels[1]}, ... {labels[-1]}"
         return f"{parameter} {asked!r} is invalid, it may be {shown}"
+    axis = time_axis(labels)
     span = labels[0] if len(labels) == 1 else f"one of {len(labels)} from {labels[0]} to {labels[-1]}"
-    if asked == "current":
-        return f"{parameter} current is not offered, use default for the latest, or {span}"
-    if instants_of(labels) is not None and parse_instant(asked) is None:
+    if axis is not None and len(axis.runs) > 1 and len(labels) > 1:
+        span += f" in {len(axis.runs)} periods"
+    if axis is not None and axis.calendar.read(asked) is None:
         return f"{parameter} {asked!r} is no time: it must be {_FORMS}, and {span}"
     return f"{parameter} {asked!r} is none of this layer's: it may be {span}"

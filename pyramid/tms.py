@@ -16,7 +16,7 @@ import numpy as np
 import pyproj
 
 from lazytile.pyramid.errors import InvalidParameterError, TileOutOfRangeError
-from lazytile.pyramid.grid import Bounds, Shape
+from lazytile.pyramid.grid import GEOGRAPHIC_CODES, Bounds, Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +107,8 @@ class TileMatrixSet:
     crs: str
     """``EPSG:4326`` stands for longitude and latitude here: x is first."""
     supported_crs: str
-    """The URN for ows:SupportedCRS; its axis order decides how TopLeftCorner is written."""
+    """The URN for ows:SupportedCRS; its axis order decides how TopLeftCorner is written. Empty where the CRS has no
+    code: such a set can be served, but WMTS cannot describe it."""
     well_known_scale_set: str | None
     matrices: tuple[TileMatrix, ...]
     bounds: Bounds
@@ -120,6 +121,11 @@ class TileMatrixSet:
     def has_square_pixels(self) -> bool:
         """Whether WMTS can describe this set: it knows one scale a matrix, the same along x and y."""
         return all(math.isclose(m.cell_width, m.cell_height, rel_tol=1e-9) for m in self.matrices)
+
+    @property
+    def fits_wmts(self) -> bool:
+        """Whether a WMTS capabilities document can describe this set."""
+        return self.has_square_pixels and bool(self.supported_crs)
 
     def matrix(self, identifier: str) -> TileMatrix:
         """Return the matrix of that name or raise ``InvalidParameterError``."""
@@ -217,11 +223,20 @@ REGISTERED: dict[str, TileMatrixSet] = _registered()
 """The sets that every capabilities document may name, by identifier. ``tms_registry`` knows more."""
 
 
+@functools.lru_cache(maxsize=256)
+def crs_urn(crs: str) -> str:
+    """Return the URN of a CRS (OGC 07-092r3), x first for longitude and latitude; empty where it has no code."""
+    if crs in GEOGRAPHIC_CODES:
+        return CRS84_URN
+    name = pyproj.CRS.from_user_input(crs).to_authority()
+    return "" if name is None else f"urn:ogc:def:crs:{name[0]}::{name[1]}"
+
+
 def native_set(dataset: str, grid: Grid, levels: int, tile: Shape) -> TileMatrixSet:
     """Return the set of a dataset's own grid: pixel = cell, tile = chunk, matrix 0 = the coarsest level.
 
     Its identifier is ``native_`` and the dataset's name, since identifiers are unique in a capabilities document.
-    Where the cells are not square the set can be served but not described in WMTS (``has_square_pixels``).
+    Where the cells are not square or the CRS has no code, it can be served but not described (``fits_wmts``).
     """
     matrices = []
     for zoom in range(levels):
@@ -240,6 +255,7 @@ def native_set(dataset: str, grid: Grid, levels: int, tile: Shape) -> TileMatrix
                 level.x.cell_size * metres_per_unit(grid.crs) / PIXEL_SIZE_M,
             )
         )
-    urn = CRS84_URN if grid.is_geographic else f"urn:ogc:def:crs:{grid.crs.replace(':', '::', 1)}"
     title = f"The grid of {dataset}"
-    return TileMatrixSet(f"native_{dataset}", title, grid.crs, urn, None, tuple(matrices), grid.bounds, is_native=True)
+    return TileMatrixSet(
+        f"native_{dataset}", title, grid.crs, crs_urn(grid.crs), None, tuple(matrices), grid.bounds, is_native=True
+    )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_DOCUMENT_BYTES = 1 << 20
-MAX_TILE_SIDE = 4096
+MAX_TILE_SIDE = 1024
 _NORTH_FIRST = {"y", "n", "lat", "northing", "latitude"}
 
 _custom: dict[str, TileMatrixSet] = {}

@@ -14,24 +14,24 @@ import numpy as np
 
 from lazytile.pyramid.cells import AxisPlan, MeshPlan, Plan
 from lazytile.pyramid.packing import Packing
-from lazytile.pyramid.resample import Resampling, Taps, blend_axes, blend_stack, mode_stack, taps
+from lazytile.pyramid.resample import MAX_TAPS, Resampling, Taps, blend_axes, blend_stack, mode_stack, taps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from lazytile.pyramid.dataset import Variable
-    from lazytile.pyramid.grid import Grid, Shape
+    from lazytile.pyramid.grid import Shape
     from lazytile.pyramid.plan import Location
     from lazytile.pyramid.store import StoredDataset
 
 VALUES = Packing("float64")
 """The packing of blended tiles: physical values, NaN where there is no data."""
 _STRIP_CELLS = 1 << 21
-"""A mesh is blended in strips of rows that need no more cells than this at a time (16 MiB an array)."""
-_WINDOW_CELLS = 1 << 22
-"""The largest rectangle of cells that is read to be indexed freely (32 MiB decoded)."""
+"""Pixels are blended in strips of rows that need no more cells than this at a time (16 MiB an array)."""
+_WINDOW_CELLS = 1 << 20
+"""The largest rectangle of cells that a strip is read from at once (8 MiB decoded)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,13 +69,8 @@ def read_values(
         return read(location.nearest())
     grid = stored.description.grid
     shape = grid.coarsen(location.level).shape
-    wraps = grid.is_full_circle
-    if location.is_mesh:
-        values = _blend_mesh(read, grid, location, method)
-    else:
-        rows = taps(method, location.y, _footprint(location.y, None), shape.rows, wraps=False)
-        cols = taps(method, location.x, _footprint(location.x, shape.cols if wraps else None), shape.cols, wraps=wraps)
-        values = _blend_axes(read, location.level, rows, cols, shape=shape, method=method)
+    blend = _blend_mesh if location.is_mesh else _blend_axes
+    values = blend(read, location, shape, method, wraps=grid.is_full_circle)
     return ValueTile(values, VALUES, None)
 
 
@@ -87,33 +82,40 @@ def _read_cells(stored: StoredDataset, variable: Variable, leading: tuple[int, .
     return ValueTile(codes, variable.packing, plan.outside())
 
 
-def _footprint(position: NDArray[np.float64], circle: int | None) -> NDArray[np.float64]:
-    """Cells that each pixel of an axis covers: the distance to its neighbours' centres."""
-    if position.size < 2:
-        return np.ones_like(position)
-    step = np.diff(position)
-    if circle is not None:
-        step = step - circle * np.round(step / circle)
-    step = np.abs(step)
-    known = np.isfinite(step)
-    step = np.where(known, step, step[known].mean() if known.any() else 1.0)
-    return np.concatenate((step[:1], (step[:-1] + step[1:]) / 2, step[-1:]))
+def _taps(location: Location, shape: Shape, method: Resampling, *, wraps: bool) -> tuple[Taps, Taps]:
+    """Taps of the rows and of the columns of a level."""
+    return (
+        taps(method, location.y, location.height_cells, shape.rows, wraps=False),
+        taps(method, location.x, location.width_cells, shape.cols, wraps=wraps),
+    )
 
 
 def _blend_axes(
-    read: Callable[[Plan], ValueTile], level: int, rows: Taps, cols: Taps, *, shape: Shape, method: Resampling
+    read: Callable[[Plan], ValueTile], location: Location, shape: Shape, method: Resampling, *, wraps: bool
 ) -> NDArray[np.float64]:
+    rows, cols = _taps(location, shape, method, wraps=wraps)
     wanted_rows, rows = _compact(rows, shape.rows)
     wanted_cols, cols = _compact(cols, shape.cols)
+    height, width = rows.index.shape[0], cols.index.shape[0]
     if wanted_rows.size == 0 or wanted_cols.size == 0:
-        return np.full((rows.index.shape[0], cols.index.shape[0]), np.nan)
-    window = read(AxisPlan(level, wanted_rows, wanted_cols)).decode()
+        return np.full((height, width), np.nan)
+    window = read(AxisPlan(location.level, wanted_rows, wanted_cols)).decode()
     if method is not Resampling.MODE:
         return blend_axes(window, rows, cols)
     pairs = [(i, j) for i in range(rows.index.shape[1]) for j in range(cols.index.shape[1])]
-    values = np.stack([window[rows.index[:, i]][:, cols.index[:, j]] for i, j in pairs])
-    weights = np.stack([rows.weight[:, i, None] * cols.weight[:, j] for i, j in pairs])
-    return mode_stack(values, weights)
+    out = np.empty((height, width))
+    for part in _strips(height, width * len(pairs)):
+        index, weight = rows.index[part], rows.weight[part]
+        values = np.stack([window[index[:, i]][:, cols.index[:, j]] for i, j in pairs])
+        weights = np.stack([weight[:, i, None] * cols.weight[:, j] for i, j in pairs])
+        out[part] = mode_stack(values, weights)
+    return out
+
+
+def _strips(rows: int, cells_a_row: int) -> Iterator[slice]:
+    """Cut rows of pixels into strips of no more than ``_STRIP_CELLS`` cells, one row at least."""
+    step = max(1, _STRIP_CELLS // max(1, cells_a_row))
+    return (slice(top, top + step) for top in range(0, rows, step))
 
 
 def _compact(axis: Taps, cells: int) -> tuple[NDArray[np.int64], Taps]:
@@ -126,27 +128,17 @@ def _compact(axis: Taps, cells: int) -> tuple[NDArray[np.int64], Taps]:
 
 
 def _blend_mesh(
-    read: Callable[[Plan], ValueTile], grid: Grid, location: Location, method: Resampling
+    read: Callable[[Plan], ValueTile], location: Location, shape: Shape, method: Resampling, *, wraps: bool
 ) -> NDArray[np.float64]:
-    shape, wraps = grid.coarsen(location.level).shape, grid.is_full_circle
-    circle = shape.cols if wraps else None
-    rows = taps(method, location.y, _mesh_footprint(location.y, None), shape.rows, wraps=False)
-    cols = taps(method, location.x, _mesh_footprint(location.x, circle), shape.cols, wraps=wraps)
     combine = mode_stack if method is Resampling.MODE else blend_stack
-    pairs = [(i, j) for i in range(rows.index.shape[-1]) for j in range(cols.index.shape[-1])]
     height, width = location.x.shape
-    strip = max(1, _STRIP_CELLS // (len(pairs) * width))
     out = np.empty((height, width))
-    for top in range(0, height, strip):
-        part = np.s_[top : top + strip]
-        values = _mesh_values(read, location.level, _part(rows, part), _part(cols, part), shape)
-        weights = np.stack([rows.weight[part][..., i] * cols.weight[part][..., j] for i, j in pairs])
-        out[part] = combine(values, weights)
+    for part in _strips(height, width * MAX_TAPS**2):
+        rows, cols = _taps(location.rows(part), shape, method, wraps=wraps)
+        values = _mesh_values(read, location.level, rows, cols, shape)
+        pairs = ((i, j) for i in range(rows.index.shape[-1]) for j in range(cols.index.shape[-1]))
+        out[part] = combine(values, np.stack([rows.weight[..., i] * cols.weight[..., j] for i, j in pairs]))
     return out
-
-
-def _part(axis: Taps, part: slice) -> Taps:
-    return Taps(axis.index[part], axis.weight[part])
 
 
 def _mesh_values(
@@ -164,17 +156,3 @@ def _mesh_values(
     # Round a pole the pixels' columns are far apart: only the chunks that hold a wanted cell are read.
     plans = (MeshPlan(level, rows.index[..., i], cols.index[..., j]) for i, j in pairs)
     return np.stack([read(plan).decode() for plan in plans])
-
-
-def _mesh_footprint(position: NDArray[np.float64], circle: int | None) -> NDArray[np.float64]:
-    """Cells that each pixel covers along an axis of the grid, from its neighbours to the right and below."""
-    total = np.zeros_like(position)
-    for axis in (0, 1):
-        if position.shape[axis] < 2:
-            continue
-        step = np.diff(position, axis=axis)
-        if circle is not None:
-            step = step - circle * np.round(step / circle)
-        step = np.concatenate((step, step[-1:] if axis == 0 else step[:, -1:]), axis=axis)
-        total += np.abs(np.where(np.isfinite(step), step, 0.0))
-    return np.where(total > 0, total, 1.0)

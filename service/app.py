@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +15,18 @@ from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_tile_engine
 from lazytile.pyramid.render import render
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
-from lazytile.service import legends, metrics, wmts
+from lazytile.service import legends, metrics, numbers, ogc, tilejson, wms, wmts
 from lazytile.service.cache import open_cache
 from lazytile.service.capabilities import Capabilities
 from lazytile.service.errors import NotFoundError
+from lazytile.service.feature_info import Probe
+from lazytile.service.feature_info_answer import PROBE
 from lazytile.service.middleware import frame
+from lazytile.service.mrf_tier import MrfTier
 from lazytile.service.offer import Offer
 from lazytile.service.request import Query, Resolver, segments_of, words_of_xyz
 from lazytile.service.site import SITE, Site
+from lazytile.service.startup import run_in_background
 from lazytile.service.tile_answer import tile_response
 from lazytile.service.tiles import TileDesk
 
@@ -47,6 +52,7 @@ async def open_site(settings: Settings) -> Site:
     store = Store(settings.store, settings.chunk_cache_bytes)
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())
     styles = Styles(catalog)
+    offer = Offer(catalog)
     cache = open_cache(settings, counters.cache_errors.inc)
     options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard)
     try:
@@ -56,14 +62,16 @@ async def open_site(settings: Settings) -> Site:
     except BaseException:
         await cache.close()
         raise
+    mrfs = None if settings.no_tile_cache else MrfTier(settings.mrfs)
     return Site(
         settings=settings,
         store=store,
         catalog=catalog,
+        offer=offer,
         styles=styles,
         resolver=Resolver(store, styles),
-        capabilities=Capabilities(store, Offer(catalog), settings.capabilities_title),
-        desk=TileDesk(settings, cache, engine, counters),
+        capabilities=Capabilities(store, offer, settings.capabilities_title, has_info=settings.feature_info),
+        desk=TileDesk(settings, cache, engine, counters, mrfs),
         metrics=counters,
     )
 
@@ -74,7 +82,11 @@ def make_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(_site_of(settings))
     app.router.add_get("/wmts", wmts.kvp)
     app.router.add_get("/wmts/{path:.*}", wmts.rest)
+    tilejson.add_routes(app.router)
     app.router.add_get("/xyz/{path:.*}", xyz)
+    ogc.add_routes(app.router)
+    wms.add_routes(app.router)
+    numbers.add_routes(app)
     app.router.add_get("/legends/{path:.*}", legends.legend)
     app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
     app.router.add_get("/metrics", exposition)
@@ -87,7 +99,11 @@ def make_app(settings: Settings) -> web.Application:
 def _site_of(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]]:
     async def site_context(app: web.Application) -> AsyncIterator[None]:
         app[SITE] = await open_site(settings)
+        app[PROBE] = Probe(app[SITE])
+        background = asyncio.create_task(run_in_background(app[SITE]))
         yield
+        background.cancel()
+        await asyncio.gather(background, return_exceptions=True)
         await app[SITE].desk.close()
 
     return site_context

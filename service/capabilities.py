@@ -1,35 +1,58 @@
-"""The WMTS capabilities document (OGC 07-057r7, 7.1 and 10.1), made once for each state of the store."""
+"""The WMTS capabilities document (OGC 07-057r7, 7.1 and 10.1), made once for each state of the store.
+
+What is said of a layer or a set is kept as text, with a placeholder for the address that a client sees the server at:
+a new address, or one changed dataset among a thousand, costs no more than putting the pieces together.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import threading
 from dataclasses import dataclass
+from functools import partial
+from html import escape
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.layer import Layer
 from lazytile.pyramid.memory import BytesLru
+from lazytile.pyramid.tms_registry import custom_sets
 from lazytile.service import xml
 from lazytile.service.capabilities_layer import LayerWriter
+from lazytile.service.endpoint import MAIN
 from lazytile.service.limits import linked_sets, position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pathlib import Path
 
     from lxml import etree
 
-    from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.store import Store
     from lazytile.pyramid.tms import TileMatrixSet
-    from lazytile.service.offer import Offer
+    from lazytile.service.endpoint import Endpoint
+    from lazytile.service.offer import KnownColormap, Offer
 
+NO_SECTIONS: frozenset[str] = frozenset()
 SECTIONS = ("ServiceIdentification", "ServiceProvider", "OperationsMetadata", "Contents", "Themes")
 ALL_SECTIONS = frozenset(SECTIONS)
 GOOGLE_SCALES = 19
 """Denominators of the well-known scale set GoogleMapsCompatible; a set that has more does not conform to it (6.2)."""
 
 
+PLACEHOLDER = "http://base.invalid"
+"""Stands for the server's address in kept pieces; no address of a server can be the same (RFC 6761, 6.4)."""
+_CONTENTS = "contents-go-here"
+
+
 @dataclass(frozen=True, slots=True)
-class Document:
+class _Piece:
+    """A layer or a set as text."""
+
+    text: bytes
+    sets: tuple[TileMatrixSet, ...]
+    """Those that a layer is linked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilitiesDocument:
     """A capabilities document and the hash that its ETag is made of."""
 
     body: bytes
@@ -39,42 +62,99 @@ class Document:
 class Capabilities:
     """Capabilities documents of a store. Thread-safe, and blocking: call it from a thread."""
 
-    def __init__(self, store: Store, offer: Offer, title: str) -> None:
+    def __init__(self, store: Store, offer: Offer, title: str, *, has_info: bool = True) -> None:
         self._store = store
         self._offer = offer
         self._title = title
-        self._documents: BytesLru[Document] = BytesLru(64 << 20, lambda document: len(document.body))
-        self._lock = threading.Lock()
+        self._has_info = has_info
+        self._documents: BytesLru[CapabilitiesDocument] = BytesLru(64 << 20, lambda document: len(document.body))
+        self._pieces: BytesLru[_Piece] = BytesLru(64 << 20, lambda piece: len(piece.text))
 
-    def document(self, base_url: str, sections: frozenset[str] = ALL_SECTIONS) -> Document:
-        """Return the document for clients that see the server at ``base_url`` (no slash at its end)."""
-        layers = list(self._store.layers())
+    @property
+    def update_sequence(self) -> int:
+        """A number that grows with every change of the store or the colormaps: when the last was, in milliseconds."""
+        return self._sequence_of([stored.path for stored in self._store.datasets()], self._offer.known())
+
+    def _sequence_of(self, paths: list[Path], colormaps: tuple[KnownColormap, ...]) -> int:
+        newest_ns = 0
+        for path in (self._store.folder, *(folder / "zarr.json" for folder in paths)):
+            try:
+                newest_ns = max(newest_ns, path.stat().st_mtime_ns)
+            except OSError:
+                continue  # it has just been removed
+        newest_s = max((each.changed for each in colormaps), default=0.0)
+        return max(newest_ns // 1_000_000, int(newest_s * 1000))
+
+    def document(
+        self, base_url: str, sections: frozenset[str] = ALL_SECTIONS, endpoint: Endpoint = MAIN
+    ) -> CapabilitiesDocument:
+        """Return the document for clients that see the server at ``base_url`` (no slash at its end).
+
+        Without any section it is the empty one that says that nothing changed (OGC 06-121r3, 7.3.4).
+        """
+        datasets = list(self._store.datasets())
+        layers = [
+            Layer(stored.description, variable) for stored in datasets for variable in stored.description.variables
+        ]
         colormaps = self._offer.known()
-        state = hash(
-            (
-                tuple((layer.name, layer.dataset.generation) for layer in layers),
-                tuple((each.style.name, each.changed) for each in colormaps),
-            )
-        )
-        key = (base_url, sections, state)
-        return self._documents.get(key, lambda: self._make(sections, layers, LayerWriter(base_url, colormaps)))
+        sequence = self._sequence_of([stored.path for stored in datasets], colormaps)
+        generations = tuple((layer.name, layer.dataset.generation) for layer in layers)
+        key = (base_url, endpoint, sections, sequence, generations)
+        writer = LayerWriter(PLACEHOLDER, endpoint, colormaps, self._has_info)
+        return self._documents.get(key, lambda: self._make(sections, layers, writer, sequence, base_url))
 
-    def _make(self, sections: frozenset[str], layers: list[Layer], writer: LayerWriter) -> Document:
-        base_url = writer.base_url
-        root = xml.root("Capabilities", {"version": "1.0.0", f"{{{xml.XSI}}}schemaLocation": xml.WMTS_SCHEMA})
+    def _make(
+        self, sections: frozenset[str], layers: list[Layer], writer: LayerWriter, sequence: int, base_url: str
+    ) -> CapabilitiesDocument:
+        attributes = {
+            "version": "1.0.0",
+            "updateSequence": str(sequence),
+            f"{{{xml.XSI}}}schemaLocation": xml.WMTS_SCHEMA,
+        }
+        root = xml.root("Capabilities", attributes)
+        endpoint = writer.endpoint
         if "ServiceIdentification" in sections:
             _identification(root, self._title)
         if "ServiceProvider" in sections:
-            _provider(root, self._title, base_url)
+            _provider(root, self._title, PLACEHOLDER)
         if "OperationsMetadata" in sections:
-            _operations(root, base_url)
+            _operations(root, PLACEHOLDER, endpoint, has_info=self._has_info)
         if "Contents" in sections:
-            _contents(root, layers, writer)
+            xml.add(root, "Contents", _CONTENTS)
         if sections == ALL_SECTIONS:
-            address = f"{base_url}/wmts/1.0.0/WMTSCapabilities.xml"
+            address = f"{PLACEHOLDER}{endpoint.path}/1.0.0/WMTSCapabilities.xml"
             xml.add(root, "ServiceMetadataURL", attributes=xml.link(address))
         body = xml.document(root)
-        return Document(body, hashlib.sha256(body).hexdigest())
+        if "Contents" in sections:
+            body = body.replace(_CONTENTS.encode(), self._contents(layers, writer))
+        body = body.replace(PLACEHOLDER.encode(), escape(base_url, quote=True).encode())
+        return CapabilitiesDocument(body, hashlib.sha256(body).hexdigest())
+
+    def _contents(self, layers: list[Layer], writer: LayerWriter) -> bytes:
+        colormaps = tuple((each.style.name, each.changed) for each in writer.colormaps)
+        sets: dict[str, TileMatrixSet] = {}
+        texts = []
+        for layer in layers:
+            key = (layer.name, layer.dataset.generation, writer.endpoint, colormaps, custom_sets())
+            piece = self._pieces.get(key, partial(_layer_piece, layer, writer))
+            texts.append(piece.text)
+            sets.update((tms.identifier, tms) for tms in piece.sets)
+        texts += [self._pieces.get(tms, partial(_set_piece, tms)).text for tms in sets.values()]
+        return b"".join(texts)
+
+
+def _layer_piece(layer: Layer, writer: LayerWriter) -> _Piece:
+    linked = [tms for tms in linked_sets(layer) if writer.endpoint.crs in (None, tms.crs)]
+    contents = xml.root("Contents", {})
+    if linked:
+        writer.write(contents, layer, linked)
+    return _Piece(xml.children(contents), tuple(linked))
+
+
+def _set_piece(tms: TileMatrixSet) -> _Piece:
+    contents = xml.root("Contents", {})
+    _matrix_set(contents, tms)
+    return _Piece(xml.children(contents), ())
 
 
 def _identification(root: etree._Element, title: str) -> None:
@@ -94,13 +174,17 @@ def _provider(root: etree._Element, title: str, base_url: str) -> None:
     xml.add(provider, "ows:ServiceContact")
 
 
-def _operations(root: etree._Element, base_url: str) -> None:
+def _operations(root: etree._Element, base_url: str, endpoint: Endpoint, *, has_info: bool) -> None:
     operations = xml.add(root, "ows:OperationsMetadata")
-    rest = {"GetCapabilities": f"{base_url}/wmts/1.0.0/WMTSCapabilities.xml", "GetTile": f"{base_url}/wmts/"}
+    place = f"{base_url}{endpoint.path}/"
+    rest = {"GetCapabilities": f"{place}1.0.0/WMTSCapabilities.xml", "GetTile": place}
+    if has_info:
+        rest["GetFeatureInfo"] = place
+    rest["DescribeDomains"] = f"{place}1.0.0/"
     for name, rest_address in rest.items():
         operation = xml.add(operations, "ows:Operation", attributes={"name": name})
         http = xml.add(xml.add(operation, "ows:DCP"), "ows:HTTP")
-        for address, encoding in ((f"{base_url}/wmts?", "KVP"), (rest_address, "RESTful")):
+        for address, encoding in ((f"{base_url}{endpoint.kvp_path}?", "KVP"), (rest_address, "RESTful")):
             get = xml.add(http, "ows:Get", attributes=xml.link(address))
             constraint = xml.add(get, "ows:Constraint", attributes={"name": "GetEncoding"})
             xml.add(xml.add(constraint, "ows:AllowedValues"), "ows:Value", encoding)
@@ -110,17 +194,6 @@ def _operations(root: etree._Element, base_url: str) -> None:
                 allowed = xml.add(element, "ows:AllowedValues")
                 for value in values:
                     xml.add(allowed, "ows:Value", value)
-
-
-def _contents(root: etree._Element, layers: Iterable[Layer], writer: LayerWriter) -> None:
-    contents = xml.add(root, "Contents")
-    sets: dict[str, TileMatrixSet] = {}
-    for layer in layers:
-        linked = linked_sets(layer)
-        sets.update((tms.identifier, tms) for tms in linked)
-        writer.write(contents, layer, linked)
-    for tms in sets.values():
-        _matrix_set(contents, tms)
 
 
 def _matrix_set(contents: etree._Element, tms: TileMatrixSet) -> None:

@@ -11,23 +11,30 @@ from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.periods import periods_of
 from lazytile.pyramid.style import DEFAULT
 from lazytile.service import xml
+from lazytile.service.feature_info_formats import INFO_FORMATS
 from lazytile.service.legends import legend_links
 from lazytile.service.limits import bounds_in, clipped_bounds, has_y_first, limits_of
 from lazytile.service.offer import offered_styles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lxml import etree
 
     from lazytile.pyramid.dataset import Dimension
     from lazytile.pyramid.grid import Bounds
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.tms import TileMatrixSet
+    from lazytile.service.endpoint import Endpoint
     from lazytile.service.offer import KnownColormap
 
 SHOWN_FORMATS = tuple(image_format for image_format in ImageFormat if not image_format.is_data)
 """Formats with colours. Those with values are served as well, but no map client would know what to do with them."""
-LISTED_VALUES = 100
-"""A time axis up to this length is listed value by value, a longer one as periods."""
+LISTED_VALUES = 10
+"""A time axis up to this length is listed value by value, as the standard has it; a longer one as periods."""
+GIBS_COLORMAP_ROLE = "http://earthdata.nasa.gov/gibs/metadata-type/colormap/1.3"
+MAX_PERIODS = 100
+"""Of more periods the last are listed, as GIBS does; ``DescribeDomains`` has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,10 @@ class LayerWriter:
     """Writes layers as clients at one base address see them."""
 
     base_url: str
+    endpoint: Endpoint
     colormaps: tuple[KnownColormap, ...]
+    has_info: bool = True
+    """Whether layers can be queried."""
 
     def write(self, contents: etree._Element, layer: Layer, linked: list[TileMatrixSet]) -> None:
         """Append the layer. The order of the elements is the schema's."""
@@ -47,29 +57,36 @@ class LayerWriter:
         for urn, tms in {tms.supported_crs: tms for tms in reversed(linked)}.items():
             box = xml.add(element, "ows:BoundingBox", attributes={"crs": urn})
             _corners(box, bounds_in(layer, tms), swapped=has_y_first(urn))
+        # Where GIBS's clients look for the colours and values behind a legend.
+        address = f"{self.base_url}/colormaps/{quote(layer.name)}/{DEFAULT}.xml"
+        xml.add(element, "ows:Metadata", attributes={**xml.link(address), **xml.role(GIBS_COLORMAP_ROLE)})
         self._styles(element, layer)
         for image_format in SHOWN_FORMATS:
             xml.add(element, "Format", image_format.mime)
+        info_formats = INFO_FORMATS if self.has_info else ()
+        for info_format in info_formats:
+            xml.add(element, "InfoFormat", info_format.mime)
         for dimension in layer.variable.dimensions:
-            _dimension(element, dimension)
+            _dimension(element, dimension, for_gibs=self.endpoint.crs is not None)
         for tms in linked:
             _set_link(element, layer, tms)
+        # One for each format: clients take several of one format as mirrors. PNG first, which most of them pick.
         for image_format in SHOWN_FORMATS:
-            xml.add(
-                element,
-                "ResourceURL",
-                attributes={
-                    "format": image_format.mime,
-                    "resourceType": "tile",
-                    "template": self._template(layer, image_format),
-                },
-            )
+            self._resource(element, "tile", image_format.mime, self._template(layer, "", image_format.extension))
+        for info_format in info_formats:
+            template = self._template(layer, "/{J}/{I}", info_format.extension)
+            self._resource(element, "FeatureInfo", info_format.mime, template)
+
+    def _resource(self, element: etree._Element, kind: str, mime: str, template: str) -> None:
+        xml.add(element, "ResourceURL", attributes={"format": mime, "resourceType": kind, "template": template})
 
     def _styles(self, element: etree._Element, layer: Layer) -> None:
         for offered in offered_styles(layer, self.colormaps):
             is_default = {"isDefault": "true"} if offered.name == DEFAULT else None
             style = xml.add(element, "Style", attributes=is_default)
             xml.add(style, "ows:Title", offered.title)
+            if offered.name == DEFAULT and not self._has_own_colormap(layer):
+                xml.add(style, "ows:Abstract", "A default: no colormap has the name of this layer")
             xml.add(style, "ows:Identifier", offered.name)
             for legend in legend_links(layer.name, offered):
                 attributes = {"format": legend.mime, **xml.link(f"{self.base_url}/legends/{quote(legend.path)}")}
@@ -77,10 +94,14 @@ class LayerWriter:
                     attributes |= {"width": str(legend.size[0]), "height": str(legend.size[1])}
                 xml.add(style, "LegendURL", attributes=attributes)
 
-    def _template(self, layer: Layer, image_format: ImageFormat) -> str:
+    def _has_own_colormap(self, layer: Layer) -> bool:
+        wanted = {layer.variable.colormap, layer.name, layer.dataset.name, layer.variable.name}
+        return any(each.style.name in wanted for each in self.colormaps)
+
+    def _template(self, layer: Layer, point: str, extension: str) -> str:
         dimensions = "".join(f"{{{times.parameter_of(dimension)}}}/" for dimension in layer.variable.dimensions)
         path = f"{quote(layer.name)}/{{Style}}/{dimensions}{{TileMatrixSet}}/{{TileMatrix}}/{{TileRow}}/{{TileCol}}"
-        return f"{self.base_url}/wmts/{path}.{image_format.extension}"
+        return f"{self.base_url}{self.endpoint.path}/{path}{point}.{extension}"
 
 
 def abstract_of(layer: Layer) -> str:
@@ -98,16 +119,25 @@ def _corners(box: etree._Element, bounds: Bounds, *, swapped: bool = False) -> N
         xml.add(box, name, f"{xml.double(first)} {xml.double(second)}")
 
 
-def _dimension(element: etree._Element, dimension: Dimension) -> None:
+def _dimension(element: etree._Element, dimension: Dimension, *, for_gibs: bool) -> None:
     is_time = dimension.kind == "time"
     child = xml.add(element, "Dimension")
     xml.add(child, "ows:Identifier", times.parameter_of(dimension))
     if is_time or dimension.units:
         xml.add(child, "ows:UOM", "ISO8601" if is_time else dimension.units)
     xml.add(child, "Default", dimension.labels[times.default_index(dimension)])
-    short = len(dimension.labels) <= LISTED_VALUES
-    for value in dimension.labels if short or not is_time else periods_of(dimension.labels):
+    if is_time:
+        xml.add(child, "Current", "true")
+    for value in _values(dimension, for_gibs=for_gibs):
         xml.add(child, "Value", value)
+
+
+def _values(dimension: Dimension, *, for_gibs: bool) -> Sequence[str]:
+    if dimension.kind != "time":
+        return dimension.labels
+    if len(dimension.labels) <= LISTED_VALUES and not for_gibs:
+        return dimension.labels
+    return periods_of(dimension.labels, always=for_gibs)[-MAX_PERIODS:]
 
 
 def _set_link(element: etree._Element, layer: Layer, tms: TileMatrixSet) -> None:

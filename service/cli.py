@@ -10,7 +10,7 @@ import typer
 
 from lazytile import __version__
 from lazytile.colormaps.errors import LazytileError
-from lazytile.service import cli_colormap, cli_data, cli_serve
+from lazytile.service import cli_colormap, cli_data, cli_export, cli_mrf, cli_serve, cli_store
 
 USAGE_CODE = 2
 """Exit code of everything that is wrong with what was asked for, as of the usual Unix tools."""
@@ -26,8 +26,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("convert")(cli_data.convert)
+for command in (cli_store.append, cli_store.remove, cli_store.verify):
+    app.command()(command)
 app.command("serve")(cli_serve.serve)
-app.command("mrf")(cli_data.mrf)
+app.add_typer(cli_mrf.app, name="mrf")
+app.command("export")(cli_export.export)
 app.command("warm")(cli_serve.warm)
 app.command("info")(cli_data.info)
 app.add_typer(cli_colormap.app, name="colormap")
@@ -41,6 +44,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     version: Annotated[  # noqa: ARG001 - the callback prints it
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
     ] = False,
@@ -48,6 +52,9 @@ def _common(
 ) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("lazytile").setLevel(logging.DEBUG if verbose else logging.INFO)
+    # Which engine it is matters to whoever serves for days; in front of every other command it is noise.
+    quiet = context.invoked_subcommand != "serve" and not verbose
+    logging.getLogger("lazytile.pyramid.engine").setLevel(logging.WARNING if quiet else logging.NOTSET)
 
 
 def main() -> None:

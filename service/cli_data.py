@@ -1,4 +1,4 @@
-"""The commands ``convert``, ``mrf`` and ``info``."""
+"""The commands ``convert`` and ``info``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.describe import Description
     from lazytile.pyramid.engine import BulkEngine
-    from lazytile.pyramid.layer import Layer
 
 
 def convert(
@@ -59,14 +58,29 @@ def convert(
     colormap: Annotated[
         str | None, typer.Option(metavar="COLORMAP", help="Colormap of the default style; found by name without it.")
     ] = None,
+    codec: Annotated[
+        str,
+        typer.Option(
+            metavar="CODEC", help="Compression: blosc-lz4, blosc-zstd, zstd, gzip or none, with :LEVEL where wanted."
+        ),
+    ] = "blosc-lz4:5",
+    shard: Annotated[
+        int, typer.Option(metavar="N", help="Store N x N chunks in a file; 0 gives each chunk its own.", min=0)
+    ] = 0,
+    lazy: Annotated[
+        bool, typer.Option("--lazy", help="Store level 0 alone; overviews are made when they are first looked at.")
+    ] = False,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
 ) -> None:
     """Convert a file to a dataset in the store, in one pass; a dataset of the same name is replaced at the end."""
-    from lazytile.pyramid.convert import convert as run  # noqa: PLC0415 - xarray takes a second to import
+    from lazytile.pyramid.codec import Codec  # noqa: PLC0415 - xarray and zarr take a second to import
+    from lazytile.pyramid.convert import Storage  # noqa: PLC0415
+    from lazytile.pyramid.convert import convert as run  # noqa: PLC0415
 
-    with _LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
+    storage = Storage(Codec.parse(codec), shard, lazy)
+    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
         dataset = run(
             file,
             store,
@@ -80,6 +94,7 @@ def convert(
             nodata=nodata,
             title=title,
             colormap=colormap,
+            storage=storage,
             engine=pool,
             progress=lambda at: progress(at.done_bytes, at.total_bytes),
         )
@@ -99,8 +114,8 @@ def _edges(text: str) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
-class _LazyEngine:
-    """The bulk engine that was asked for, started when there is something to do.
+class LazyEngine:
+    """The ``BulkEngine`` that was asked for, started when there is something to do.
 
     What is wrong with a source or a layer is then said at once, not after a cluster has come up.
     """
@@ -112,16 +127,20 @@ class _LazyEngine:
 
     @property
     def description(self) -> str:
+        """One line for people."""
         return self._opened().description
 
     @property
     def capacity(self) -> int:
+        """How many tasks run at the same time."""
         return self._opened().capacity
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str) -> Iterator[Any]:
+        """Yield results as they finish."""
         return self._opened().map(function, items, label=label)
 
     def close(self) -> None:
+        """Stop the engine if it was started."""
         if self._engine is not None:
             self._engine.close()
 
@@ -135,72 +154,6 @@ class _LazyEngine:
         if self._engine is None:
             self._engine = open_bulk_engine(self._spec, self._options)
         return self._engine
-
-
-def mrf(
-    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Layer, as lazytile info lists them.")],
-    outdir: Annotated[
-        Path, typer.Argument(metavar="OUTDIR", help="Folder for the MRF files; made where there is none.")
-    ],
-    *,
-    store: StoreOption = DEFAULT_STORE,
-    style: Annotated[str, typer.Option(metavar="STYLE", help="Style: default or a colormap.")] = "default",
-    tms: Annotated[
-        str, typer.Option("--tms", metavar="SET", help="Tile matrix set; native is the data's own grid.")
-    ] = "native",
-    finest: Annotated[
-        str | None,
-        typer.Option(metavar="MATRIX", help="Tile matrix of full resolution; chosen by the data without it."),
-    ] = None,
-    time: Annotated[
-        list[str] | None, typer.Option(metavar="TIME", help="Time; may be given several times [default: all].")
-    ] = None,
-    colormaps: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of further colormaps.")] = None,
-    engine: EngineOption = "auto",
-    workers: WorkersOption = None,
-    dashboard: DashboardOption = None,
-) -> None:
-    """Export a layer as MRF files with overviews, one for each time; GDAL and OnEarth read them."""
-    from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415 - needed by this command alone
-    from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
-    from lazytile.pyramid.store import Store  # noqa: PLC0415
-    from lazytile.pyramid.style import Styles  # noqa: PLC0415
-
-    opened = Store(existing(store))
-    found = opened.layer(layer)
-    painted = Styles(ColormapCatalog(colormaps or default_user_folder())).style(found, style)
-    select = _select(found, time or [])
-    with _LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"exporting {layer}", "tiles") as progress:
-        summaries = export_mrf(
-            store,
-            found,
-            painted,
-            outdir,
-            engine=pool,
-            tms=tms,
-            finest=finest,
-            select=select,
-            progress=lambda at: progress(at.tiles_done, at.tiles_total),
-        )
-    for summary in summaries:
-        state = "was there already" if summary.was_there else f"{summary.seconds:.1f} s"
-        typer.echo(
-            f"{summary.path}: {summary.tiles} tiles, {summary.empty_tiles} of them empty, "
-            f"{summary.data_bytes / 1e6:.1f} MB, {state}"
-        )
-
-
-def _select(layer: Layer, asked: list[str]) -> dict[str, list[str]]:
-    """Return the labels of the times asked for, by the name of the time dimension. Raises ``RequestError``."""
-    from lazytile.pyramid import times  # noqa: PLC0415
-    from lazytile.pyramid.errors import InvalidParameterError  # noqa: PLC0415
-
-    if not asked:
-        return {}
-    dimension = layer.variable.time
-    if dimension is None:
-        raise InvalidParameterError(times.TIME, f"layer {layer.name} has no time")
-    return {dimension.name: [dimension.labels[times.index_of(dimension, text)] for text in asked]}
 
 
 def info(

@@ -62,6 +62,13 @@ def serve(
         typer.Option(metavar="URL", help="Address of the server as clients see it, where a proxy stands before it."),
     ] = None,
     colormaps: ColormapsOption = None,
+    mrf: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder of exported MRFs to serve from [default: mrf beside the store]."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Fetch no colormaps from the network, not even those that layers name.")
+    ] = False,
     metatile: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, max=16, help="Compute N x N tiles at a time [default: 1, on a cluster 2]."),
@@ -94,6 +101,8 @@ def serve(
         dashboard=dashboard,
         public_url=public_url,
         colormaps=colormaps,
+        offline=offline or None,
+        mrf_folder=mrf,
         metatile=metatile,
         queue_length=queue,
         timeout_s=timeout,

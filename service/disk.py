@@ -14,7 +14,7 @@ import re
 import shutil
 import sqlite3
 import zlib
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +104,10 @@ class DiskTier:
                 raise CacheError(f"no tile cache can be kept in {self.folder}: {error}") from error
 
     def _open(self) -> Any:
+        # diskcache leaves its connection open where a file turns out to be no database: looked at first, ours closes.
+        for path in self.folder.glob("*/cache.db"):
+            with closing(sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         return diskcache.FanoutCache(
             str(self.folder),
             shards=SHARDS,

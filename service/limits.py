@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyproj
 
+from lazytile.pyramid.errors import TileOutOfRangeError
 from lazytile.pyramid.grid import Bounds
 from lazytile.pyramid.mapping import northing_of
+from lazytile.pyramid.memory import BytesLru
 from lazytile.pyramid.tms import GLOBE, MERCATOR_HALF_WIDTH_M, METRES_PER_DEGREE, metres_per_unit
+from lazytile.pyramid.tms_registry import custom_sets
 
 if TYPE_CHECKING:
     from lazytile.pyramid.layer import Layer
@@ -51,16 +54,16 @@ def linked_sets(layer: Layer) -> list[TileMatrixSet]:
     """Return the sets that a layer's capabilities link to, those that suit its resolution.
 
     Of each family of ever deeper sets (GIBS geographic, GoogleMapsCompatible_Level*): up to the first that shows the
-    data in full, and the everyday ones. Tiles of deeper sets are served all the same; there is nothing more to see in
-    them.
+    data in full, and the everyday ones; and whatever the operator added. Tiles of deeper sets are served all the
+    same; there is nothing more to see in them.
     """
     grid = layer.dataset.grid
     cell_m = min(grid.x.cell_size, -grid.y.cell_size) * metres_per_unit(grid.crs)
     linked, shown_in_full = [], set()
     for tms in layer.tile_matrix_sets():
-        if not tms.has_square_pixels:
+        if not tms.fits_wmts:
             continue
-        if tms.identifier in ALWAYS_LINKED or tms.is_native:
+        if tms.identifier in ALWAYS_LINKED or tms.is_native or tms in custom_sets():
             linked.append(tms)
             continue
         finest_m = tms.matrices[-1].cell_width * metres_per_unit(tms.crs)
@@ -157,6 +160,28 @@ def limits_of(layer: Layer, tms: TileMatrixSet) -> list[MatrixLimits]:
     if all(limits.holds_all(matrix) for limits, matrix in zip(found, described, strict=True)):
         return []
     return [replace(limits, max_row=max(limits.max_row, 1), max_col=max(limits.max_col, 1)) for limits in found]
+
+
+_known_limits: BytesLru[dict[str, MatrixLimits]] = BytesLru(4096, lambda _: 1)
+
+
+def check_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix, row: int, col: int) -> None:
+    """Raise ``TileOutOfRangeError`` for a tile outside the limits that the capabilities give (07-057r7, Table 24)."""
+    key = (layer.dataset.grid, tms.identifier, tms.bounds)
+    known = _known_limits.get(key, lambda: {limits.matrix: limits for limits in limits_of(layer, tms)})
+    limits = known.get(matrix.identifier)
+    if limits is None:
+        return
+    for parameter, value, low, high in (
+        ("TileRow", row, limits.min_row, limits.max_row),
+        ("TileCol", col, limits.min_col, limits.max_col),
+    ):
+        if not low <= value <= high:
+            where = f"in TileMatrix {matrix.identifier} of {tms.identifier}"
+            raise TileOutOfRangeError(
+                parameter,
+                f"{parameter} {value} is outside the limits of {layer.name}, it may be {low} to {high} {where}",
+            )
 
 
 def tiles_with_data(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> MatrixLimits:

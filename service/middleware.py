@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from lazytile.service.endpoint import GIBS_SCRIPT
 from lazytile.service.errors import TooLongError, failure_of
 from lazytile.service.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request_id_of, text_response
 from lazytile.service.site import SITE
+from lazytile.service.soap import soap_fault, soap_type
 from lazytile.service.xml import CONTENT_TYPE, exception_report
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PROBLEM_TYPE = "application/problem+json"
-ROUTES = ("wmts", "xyz", "legends", "colormaps", "metrics", "healthz", "viewer")
+ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "viewer")
 _QUERY_LOCATORS = frozenset({"style", "time"})
 """What an XYZ address has in its query string, not in its path."""
 
@@ -31,7 +33,7 @@ def route_of(path: str) -> str:
     """Return which part of the service a path belongs to, for counters and for the form that errors have."""
     first = path.split("/", 2)[1] if path.startswith("/") else ""
     if first == "wmts":
-        return "wmts_kvp" if path == "/wmts" else "wmts_rest"
+        return "wmts_kvp" if path == "/wmts" or path.endswith(f"/{GIBS_SCRIPT}") else "wmts_rest"
     return first if first in ROUTES else "other"
 
 
@@ -73,6 +75,9 @@ def failure_response(request: web.Request, error: Exception, route: str) -> web.
     in_query = route == "wmts_kvp" or (route == "xyz" and parameter in _QUERY_LOCATORS)
     failure = failure_of(error, in_path=not in_query)
     headers = {"Cache-Control": "no-store", **failure.headers}
+    soap = soap_type(request) if route.startswith("wmts") else None
+    if soap is not None and isinstance(error, web.HTTPMethodNotAllowed):
+        return text_response(request, soap_fault(soap), soap, status=failure.status, headers=headers)
     if route.startswith("wmts"):
         return text_response(request, exception_report(failure), CONTENT_TYPE, status=failure.status, headers=headers)
     return text_response(request, problem(failure), PROBLEM_TYPE, status=failure.status, headers=headers)

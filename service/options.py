@@ -94,13 +94,12 @@ def _channel(layer: Layer, name: str, limits: str) -> Channel:
         except ValueError:
             raise InvalidParameterError("rescale", f"rescale {limits[:60]!r} is invalid, it is MIN,MAX") from None
         return Channel(name, minimum, maximum)
-    statistics = variable.statistics
-    if statistics is None or statistics.minimum is None or statistics.maximum is None:
+    least, greatest = variable.style_range
+    if least is None or greatest is None:
         raise InvalidParameterError(
             "rescale", f"the range of {name} is not known: give rescale=MIN,MAX for each colour"
         )
-    widened = statistics.maximum if statistics.maximum > statistics.minimum else statistics.minimum + 1.0
-    return Channel(name, statistics.minimum, widened)
+    return Channel(name, least, greatest if greatest > least else least + 1.0)
 
 
 def _same_dimensions(layer: Layer, variable: Variable, parameter: str) -> None:

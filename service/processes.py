@@ -48,24 +48,24 @@ def run_server(settings: Settings, announce: Callable[[str, str], None]) -> None
 
     Raises ``LazytileError`` where the server cannot start.
     """
-    count = server_processes(settings)
-    if count > 1:
-        _run_many(settings, count, announce)
+    takes_threads = _takes_threads(settings)
+    if takes_threads and (settings.workers or 1) > 1:
+        _run_many(settings, settings.workers or 1, announce)
         return
     from lazytile.service.server import run_one  # noqa: PLC0415 - see METRICS_VARIABLE
 
-    run_one(settings, announce)
+    # One server process with threads has all processors; for an engine on Dask the number is its own.
+    run_one(settings.model_copy(update={"workers": None}) if takes_threads else settings, announce)
 
 
-def server_processes(settings: Settings) -> int:
-    """Return how many server processes the settings ask for."""
+def _takes_threads(settings: Settings) -> bool:
+    """Tell whether the engine will be ``threads``, whose number of workers is that of server processes."""
     spec = EngineSpec.parse(settings.engine)
-    takes_threads = spec.kind == "threads"
     if spec.kind == "auto":
         from lazytile.pyramid.engine_devices import gpu_devices  # noqa: PLC0415 - only auto looks for GPUs
 
-        takes_threads = not gpu_devices().ids
-    return settings.workers or 1 if takes_threads else 1
+        return not gpu_devices().ids
+    return spec.kind == "threads"
 
 
 @dataclass(slots=True)
@@ -110,9 +110,10 @@ def _run_children(
 
     each = settings.model_copy(update={"workers": max(1, processor_count() // len(sockets)), "metrics_folder": folder})
     with _signals() as woken:
-        children = [_start(each, sock) for sock in sockets]
+        others = each.model_copy(update={"offline": True})  # one of them fetches colormaps for all
+        children = [_start(others if number else each, sock) for number, sock in enumerate(sockets)]
         try:
-            _watch(each, sockets, children, woken, lambda engine: announce(address_of(settings, sockets[0]), engine))
+            _watch(others, sockets, children, woken, lambda engine: announce(address_of(settings, sockets[0]), engine))
         finally:
             _stop(children)
 
@@ -208,6 +209,7 @@ def _signals() -> Iterator[socket.socket]:
 def _serve_in_child(settings: Settings, sock: socket.socket, to_parent: Connection) -> None:
     """Be one of several server processes; end with the parent."""
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    logging.getLogger("lazytile.service.startup").setLevel(logging.INFO)
     os.environ[METRICS_VARIABLE] = str(settings.metrics_folder)
     from lazytile.service.server import serve, stopping_signals  # noqa: PLC0415 - see METRICS_VARIABLE
 
@@ -218,6 +220,8 @@ def _serve_in_child(settings: Settings, sock: socket.socket, to_parent: Connecti
         asyncio.get_running_loop().add_reader(parent.sentinel, stop.set)
         with stopping_signals(stop):
             await serve(settings, sock, lambda engine: to_parent.send((True, engine)), stop)
+        if not parent.is_alive() and settings.metrics_folder is not None:
+            shutil.rmtree(settings.metrics_folder, ignore_errors=True)  # the parent was killed and could not
 
     try:
         asyncio.run(main())

@@ -7,7 +7,7 @@ words mean, so the three cannot differ in what they accept or in the bytes they 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_plus
 
@@ -16,7 +16,9 @@ from lazytile.pyramid import times
 from lazytile.pyramid.errors import InvalidParameterError, MissingParameterError, TileOutOfRangeError
 from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.request import TileRequest
-from lazytile.service.errors import NotFoundError, TooLongError
+from lazytile.service.errors import NotFoundError, PointOutOfRangeError, TooLongError
+from lazytile.service.feature_info_formats import INFO_EXTENSIONS, InfoFormat, info_format
+from lazytile.service.limits import check_limits
 from lazytile.service.options import NAMES as OPTION_NAMES
 from lazytile.service.options import options_of
 
@@ -32,6 +34,12 @@ MAX_PARAMETERS = 100
 MAX_DIGITS = 9
 """No matrix has a billion tiles in a row."""
 XYZ_SET = "WebMercatorQuad"
+KVP_NAMES = frozenset({
+    "service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol",
+})  # fmt: skip
+
+
+INFO_NAMES = KVP_NAMES | {"i", "j", "infoformat"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,10 @@ class TileWords:
     """Dimensions by lower-case name."""
     positional: tuple[str, ...] = ()
     """Dimensions by their place in a REST path."""
+    own_names: frozenset[str] = frozenset()
+    """Those of ``named`` that are no dimensions but the encoding's own."""
+    is_limited: bool = False
+    """Whether a tile outside the limits in the capabilities is an error: so in WMTS, whose clients have read them."""
 
 
 class Query:
@@ -90,19 +102,47 @@ class Query:
             raise InvalidParameterError(name, f"{name} {value!r} is invalid, it must be {allowed}")
 
 
-def words_of_kvp(query: Query) -> TileWords:
+def words_of_kvp(query: Query, *, requires_style: bool = True) -> TileWords:
     """Take a KVP GetTile apart (OGC 07-057r7, Table 29). SERVICE and REQUEST have been looked at before."""
     query.require_one("version", "1.0.0")
     return TileWords(
         layer=query.require("Layer"),
-        style=query.require("Style"),
+        style=query.require("Style") if requires_style else query.get("Style"),
         image_format=ImageFormat.from_mime(query.require("Format")),
         tms=query.require("TileMatrixSet"),
         matrix=query.require("TileMatrix"),
         row=query.require("TileRow"),
         col=query.require("TileCol"),
         named=query.values,
+        own_names=KVP_NAMES,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class InfoWords:
+    """The words of a GetFeatureInfo."""
+
+    tile: TileWords
+    i: str
+    j: str
+    info_format: InfoFormat
+
+
+def info_words_of_kvp(query: Query, *, requires_style: bool = True) -> InfoWords:
+    """Take a KVP GetFeatureInfo apart (OGC 07-057r7, Table 30)."""
+    tile = words_of_kvp(query, requires_style=requires_style)
+    j, i, mime = query.require("J"), query.require("I"), query.require("InfoFormat")
+    return InfoWords(replace(tile, own_names=INFO_NAMES), i, j, info_format(mime))
+
+
+def info_words_of_rest(segments: list[str], query: Query) -> InfoWords | None:
+    """Take ``{address of a tile without extension}/{J}/{I}.{ext}`` apart; None where it is none (Table 34)."""
+    i, _, extension = segments[-1].rpartition(".")
+    if extension not in INFO_EXTENSIONS or len(segments) < 8:
+        return None
+    *tile, col, j, _ = segments
+    words = words_of_rest([*tile, f"{col}.{ImageFormat.PNG.extension}"], query)
+    return InfoWords(words, i, j, INFO_EXTENSIONS[extension])
 
 
 def segments_of(raw_path: str, prefix: str, max_value_length: int) -> list[str]:
@@ -151,7 +191,17 @@ def words_of_xyz(segments: list[str], query: Query) -> TileWords:
         raise NotFoundError("request", "there is nothing at this address; a tile is at /xyz/LAYER/Z/X/Y.png")
     layer, zoom, col, last = segments
     row, scale, image_format = _split_extension(last)
-    return TileWords(layer, query.get("style"), XYZ_SET, zoom, row, col, image_format, query.values | scale)
+    return TileWords(
+        layer,
+        query.get("style"),
+        XYZ_SET,
+        zoom,
+        row,
+        col,
+        image_format,
+        query.values | scale,
+        own_names=frozenset({"style"}),
+    )
 
 
 def _split_extension(segment: str) -> tuple[str, dict[str, str], ImageFormat]:
@@ -180,6 +230,8 @@ class Resolver:
             matrix = matrix.enlarged(options.scale)
         row = integer_of("TileRow", words.row, matrix.matrix_height)
         col = integer_of("TileCol", words.col, matrix.matrix_width)
+        if words.is_limited:
+            check_limits(layer, tms, matrix, row, col)
         leading = leading_of(layer, words)
         return TileRequest(layer, style, leading, tms, matrix, row, col, words.image_format, options.pixels)
 
@@ -200,14 +252,29 @@ def integer_of(parameter: str, text: str, size: int) -> int:
     return int(text)
 
 
+def point_of(words: InfoWords, request: TileRequest) -> tuple[int, int]:
+    """Return I and J, column and row in the tile. Raises ``InvalidParameterError`` or ``PointOutOfRangeError``."""
+    sizes = (("I", words.i, request.matrix.tile_width), ("J", words.j, request.matrix.tile_height))
+    try:
+        i, j = (integer_of(name, text, size) for name, text, size in sizes)
+    except TileOutOfRangeError as error:
+        raise PointOutOfRangeError(error.parameter, str(error)) from error
+    return i, j
+
+
 def leading_of(layer: Layer, words: TileWords) -> tuple[int, ...]:
     """Return the index along each of the layer's dimensions. Raises ``InvalidParameterError``."""
-    dimensions = layer.variable.dimensions
+    asked = asked_values(layer, words)
+    return tuple(
+        times.index_of(dimension, value) for dimension, value in zip(layer.variable.dimensions, asked, strict=True)
+    )
+
+
+def asked_values(layer: Layer, words: TileWords) -> list[str | None]:
+    """Return what was asked of each dimension, None where nothing was. Raises ``InvalidParameterError``."""
     if words.positional:
-        asked = _place(layer, words.positional)
-    else:
-        asked = [words.named.get(times.parameter_of(dimension).lower()) for dimension in dimensions]
-    return tuple(times.index_of(dimension, value) for dimension, value in zip(dimensions, asked, strict=True))
+        return _place(layer, words.positional)
+    return [words.named.get(times.parameter_of(dimension).lower()) for dimension in layer.variable.dimensions]
 
 
 def _place(layer: Layer, values: tuple[str, ...]) -> list[str | None]:
@@ -228,6 +295,12 @@ def _place(layer: Layer, values: tuple[str, ...]) -> list[str | None]:
 
 def _is_time(dimension: Dimension) -> bool:
     return dimension.kind == "time"
+
+
+def unknown_names(request: TileRequest, words: TileWords) -> list[str]:
+    """Return the names in a query string that mean nothing here, so that the client can be told (sorted)."""
+    dimensions = {times.parameter_of(dimension).lower() for dimension in request.layer.variable.dimensions}
+    return sorted(words.named.keys() - words.own_names - OPTION_NAMES - dimensions)
 
 
 def labels_of(request: TileRequest) -> dict[str, str]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from lazytile.service.proxies import forwarding
+
 if TYPE_CHECKING:
     from lazytile.colormaps.catalog import ColormapCatalog
     from lazytile.pyramid.store import Store
     from lazytile.pyramid.style import Styles
     from lazytile.service.capabilities import Capabilities
     from lazytile.service.metrics import Metrics
+    from lazytile.service.offer import Offer
     from lazytile.service.request import Resolver
     from lazytile.service.settings import Settings
     from lazytile.service.tiles import TileDesk
@@ -28,6 +31,7 @@ class Site:
     settings: Settings
     store: Store
     catalog: ColormapCatalog
+    offer: Offer
     styles: Styles
     resolver: Resolver
     capabilities: Capabilities
@@ -41,10 +45,11 @@ class Site:
         """
         if self.settings.public_url is not None:
             return self.settings.public_url
-        host = request.headers.get("Host", "")
+        said = forwarding(request.remote, request.headers, self.settings.proxy_networks)
+        host = said.host or request.headers.get("Host", "")
         if not _HOST.fullmatch(host):
             host = f"{self.settings.host}:{self.settings.port}"
-        return f"http://{host}"
+        return f"{said.scheme or 'http'}://{host}{said.prefix}"
 
 
 SITE: web.AppKey[Site] = web.AppKey("site")

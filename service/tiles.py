@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.engine_flight import SharedFlights
 from lazytile.service.errors import BusyError, OverdueError
+from lazytile.service.reply import matches
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.task import RenderTask
     from lazytile.service.cache import TileCache
     from lazytile.service.metrics import Metrics
+    from lazytile.service.mrf_tier import MrfTier
     from lazytile.service.settings import Settings
 
 TASKS_PER_SLOT = 2
@@ -34,9 +37,11 @@ class Tile:
 
     data: bytes
     tier: str
-    """``memory``, ``disk`` or ``computed``."""
+    """``memory``, ``mrf``, ``disk`` or ``computed``."""
     stages_s: dict[str, float] = field(default_factory=dict)
     """Seconds that each stage took."""
+    variant: str = ""
+    """As of ``MrfTile``: empty for the renderer's own bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +58,20 @@ class PreparedTile:
         """Strong entity tag (RFC 9110, 8.8.3)."""
         return f'"{self.key}"'
 
+    def etag_of(self, tile: Tile) -> str:
+        """Strong entity tag of the bytes of a tile: other bytes of the same pixels have another one."""
+        return f'"{self.key}-{tile.variant}"' if tile.variant else self.etag
+
+    def known_tag(self, if_none_match: str | None) -> str | None:
+        """Return the entity tag of If-None-Match that still is this tile's, whichever way the client got it."""
+        if matches(if_none_match, self.etag):
+            return self.etag
+        variant = re.search(f'"{self.key}-[0-9a-f]{{8}}"', if_none_match or "")
+        return variant[0] if variant else None
+
     @property
     def generation_tag(self) -> str:
-        """Names the dataset and its generation in the disk cache."""
+        """Names the dataset and the generation of the content shown in the disk cache."""
         return f"{self.task.dataset}:{self.task.generation}"
 
 
@@ -68,10 +84,18 @@ class _Rendered:
 class TileDesk:
     """Where tiles are asked for: finds them in the caches or has them rendered, each once at a time."""
 
-    def __init__(self, settings: Settings, cache: TileCache, engine: TileEngine, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        cache: TileCache,
+        engine: TileEngine,
+        metrics: Metrics,
+        mrfs: MrfTier | None = None,
+    ) -> None:
         self._store: Path = settings.store.resolve()
         self._settings = settings
         self._cache = cache
+        self._mrfs = mrfs
         self._engine = engine
         self._metrics = metrics
         self._flights: SharedFlights[_Rendered] = SharedFlights()
@@ -83,6 +107,9 @@ class TileDesk:
         self._room = self.slots + settings.queue_length
         self._under_way = 0
         self._generations: dict[str, str] = {}
+        """Of each dataset, as last seen."""
+        self._kept: dict[str, set[str]] = {}
+        """Generations of each dataset's content that tiles were kept of."""
         self._drops: set[asyncio.Task[None]] = set()
 
     @property
@@ -122,8 +149,13 @@ class TileDesk:
 
     async def _slower(self, prepared: PreparedTile) -> Tile:
         began = time.perf_counter()
+        found = None if self._mrfs is None else await self._mrfs.find(prepared.request)
+        looked = time.perf_counter()
+        lookup = {"mrf": looked - began}
+        if found is not None:
+            return Tile(found.data, "mrf", lookup, found.variant)
         data = await self._cache.load(prepared.key)
-        lookup = {"disk": time.perf_counter() - began}
+        lookup["disk"] = time.perf_counter() - looked
         if data is not None:
             return Tile(data, "disk", lookup)
         # While the disk was looked at, a neighbour's flight may have landed. From here on nothing else runs before
@@ -166,12 +198,19 @@ class TileDesk:
         return _Rendered(tiles, stages)
 
     def _note_generation(self, prepared: PreparedTile) -> None:
-        """Have the tiles of a dataset's last generation dropped once a new one is seen."""
-        task = prepared.task
-        known = self._generations.get(task.dataset)
-        self._generations[task.dataset] = task.generation
-        if known is not None and known != task.generation:
-            drop = asyncio.create_task(self._cache.drop(f"{task.dataset}:{known}"))
+        """Have the tiles of content that a dataset no longer has dropped once a new generation of it is seen."""
+        task, dataset = prepared.task, prepared.request.layer.dataset
+        kept = self._kept.setdefault(dataset.name, set())
+        kept.add(task.generation)
+        known = self._generations.get(dataset.name)
+        self._generations[dataset.name] = dataset.generation
+        if known is None or known == dataset.generation:
+            return
+        live = dataset.live_generations()
+        gone = {each for each in kept if not live.issuperset(each.split("+"))}
+        kept -= gone
+        for generation in gone:
+            drop = asyncio.create_task(self._cache.drop(f"{dataset.name}:{generation}"))
             self._drops.add(drop)
             drop.add_done_callback(self._drops.discard)
 
@@ -180,4 +219,6 @@ class TileDesk:
         await self._flights.cancel_all()
         await asyncio.gather(*self._drops, return_exceptions=True)
         await self._engine.close()
+        if self._mrfs is not None:
+            await self._mrfs.close()
         await self._cache.close()

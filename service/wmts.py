@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import InvalidParameterError
-from lazytile.service.capabilities import ALL_SECTIONS, SECTIONS
-from lazytile.service.errors import NotAcceptableError, NotFoundError, NotOfferedError, VersionNegotiationError
+from lazytile.service.capabilities import ALL_SECTIONS, NO_SECTIONS, SECTIONS
+from lazytile.service.domains import domains_response, domains_words_of_kvp, domains_words_of_rest
+from lazytile.service.endpoint import GIBS_SCRIPT, MAIN, split_endpoint
+from lazytile.service.errors import (
+    NotAcceptableError,
+    NotFoundError,
+    NotOfferedError,
+    UpdateSequenceError,
+    VersionNegotiationError,
+)
+from lazytile.service.feature_info_answer import info_response
+from lazytile.service.feature_info_formats import SAMPLE_SCHEMA, SCHEMA_PATH
 from lazytile.service.reply import text_response
-from lazytile.service.request import Query, segments_of, words_of_kvp, words_of_rest
+from lazytile.service.request import (
+    Query,
+    info_words_of_kvp,
+    info_words_of_rest,
+    segments_of,
+    words_of_kvp,
+    words_of_rest,
+)
 from lazytile.service.site import SITE
 from lazytile.service.tile_answer import tile_response
 
@@ -18,40 +37,81 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from lazytile.service.endpoint import Endpoint
+    from lazytile.service.request import InfoWords
+
 VERSION = "1.0.0"
 CAPABILITIES_PATH = "1.0.0/WMTSCapabilities.xml"
-_NOT_OFFERED = frozenset({"GetFeatureInfo"})
 _XML_TYPES = ("application/xml", "text/xml")
 
 
 async def kvp(request: web.Request) -> web.StreamResponse:
-    """Answer a KVP request."""
+    """Answer a KVP request at our own endpoint."""
+    return await _kvp(request, MAIN)
+
+
+async def _kvp(request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
     query = Query(request.rel_url.raw_query_string, request.app[SITE].settings.max_value_length)
     query.require_one("service", "WMTS")
     name = query.require("request")
     operation = OPERATIONS.get(name)
     if operation is None:
-        if name in _NOT_OFFERED:
-            raise NotOfferedError("request", f"{name} is not offered, there are {', '.join(OPERATIONS)}")
         raise InvalidParameterError("request", f"request {name!r} is invalid, it may be {', '.join(OPERATIONS)}")
-    return await operation(request, query)
+    return await operation(request, query, endpoint)
 
 
-async def _get_tile(request: web.Request, query: Query) -> web.StreamResponse:
-    return await tile_response(request, words_of_kvp(query))
+async def _get_tile(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
+    words = words_of_kvp(query, requires_style=endpoint.requires_style)
+    return await tile_response(request, replace(words, is_limited=endpoint.is_limited))
 
 
-async def _get_capabilities(request: web.Request, query: Query) -> web.StreamResponse:
+async def _get_feature_info(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
+    _check_queryable(request)
+    words = info_words_of_kvp(query, requires_style=endpoint.requires_style)
+    return await _info(request, words, endpoint)
+
+
+async def _info(request: web.Request, words: InfoWords, endpoint: Endpoint) -> web.StreamResponse:
+    words = replace(words, tile=replace(words.tile, is_limited=endpoint.is_limited))
+    return await info_response(request, words, f"{request.app[SITE].base_url(request)}{endpoint.path}")
+
+
+def _check_queryable(request: web.Request) -> None:
+    if not request.app[SITE].settings.feature_info:
+        raise NotOfferedError("GetFeatureInfo", "GetFeatureInfo is not offered: no layer here can be queried")
+
+
+async def _get_capabilities(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
     _negotiate(query)
+    sections = _sections(query)
     accepted = [word.strip() for word in query.get("AcceptFormats").split(",")]
     content_type = next((mime for mime in accepted if mime in _XML_TYPES), _XML_TYPES[0])
-    return await _capabilities(request, _sections(query), content_type)
+    if query.get("updateSequence"):
+        current = await asyncio.to_thread(lambda: request.app[SITE].capabilities.update_sequence)
+        if _is_current(query.get("updateSequence"), current):
+            sections = NO_SECTIONS
+    return await _capabilities(request, sections, content_type, endpoint)
 
 
-OPERATIONS: dict[str, Callable[[web.Request, Query], Awaitable[web.StreamResponse]]] = {
+async def _describe_domains(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
+    return domains_response(request, domains_words_of_kvp(query), endpoint)
+
+
+OPERATIONS: dict[str, Callable[[web.Request, Query, Endpoint], Awaitable[web.StreamResponse]]] = {
     "GetCapabilities": _get_capabilities,
     "GetTile": _get_tile,
+    "GetFeatureInfo": _get_feature_info,
+    "DescribeDomains": _describe_domains,
 }
+
+
+def _is_current(asked: str, current: int) -> bool:
+    """Tell whether the client knows the present state (OGC 06-121r3, 7.3.4). Raises ``RequestError``."""
+    if not re.fullmatch(r"[0-9]{1,18}", asked):
+        raise InvalidParameterError("updateSequence", f"updateSequence {asked!r} is invalid, it is a whole number")
+    if int(asked) > current:
+        raise UpdateSequenceError("updateSequence", f"updateSequence {asked} is yet to come, now it is {current}")
+    return int(asked) == current
 
 
 def _negotiate(query: Query) -> None:
@@ -76,15 +136,29 @@ def _sections(query: Query) -> frozenset[str]:
 
 
 async def rest(request: web.Request) -> web.StreamResponse:
-    """Answer a RESTful request: the capabilities or a tile."""
+    """Answer a RESTful request, the capabilities or a tile, or what GIBS clients ask for."""
     settings = request.app[SITE].settings
     segments = segments_of(request.rel_url.raw_path, "/wmts/", settings.max_value_length)
+    endpoint, segments = split_endpoint(segments)
+    if endpoint is not MAIN and segments == [GIBS_SCRIPT]:
+        return await _kvp(request, endpoint)
     if "/".join(segments) == CAPABILITIES_PATH:
-        return await _capabilities(request, ALL_SECTIONS, _acceptable(request))
+        return await _capabilities(request, ALL_SECTIONS, _acceptable(request), endpoint)
+    if "/".join(segments) == SCHEMA_PATH:
+        return text_response(
+            request, SAMPLE_SCHEMA.encode(), _XML_TYPES[0], headers={"Cache-Control": "public, max-age=86400"}
+        )
+    if segments[0] == VERSION and len(segments) == 6:
+        words = domains_words_of_rest(segments[1:], Query(request.rel_url.raw_query_string, settings.max_value_length))
+        return domains_response(request, words, endpoint)
     if segments[0] == VERSION:
         raise NotFoundError("request", f"there is nothing at this address; the capabilities are at {CAPABILITIES_PATH}")
     query = Query(request.rel_url.raw_query_string, settings.max_value_length)
-    return await tile_response(request, words_of_rest(segments, query))
+    info_words = info_words_of_rest(segments, query)
+    if info_words is not None:
+        _check_queryable(request)
+        return await _info(request, info_words, endpoint)
+    return await tile_response(request, replace(words_of_rest(segments, query), is_limited=endpoint.is_limited))
 
 
 def _acceptable(request: web.Request) -> str:
@@ -99,9 +173,11 @@ def _acceptable(request: web.Request) -> str:
     raise NotAcceptableError("Accept", f"the capabilities are application/xml, Accept is {accept}")
 
 
-async def _capabilities(request: web.Request, sections: frozenset[str], content_type: str) -> web.StreamResponse:
+async def _capabilities(
+    request: web.Request, sections: frozenset[str], content_type: str, endpoint: Endpoint
+) -> web.StreamResponse:
     site = request.app[SITE]
-    document = await asyncio.to_thread(site.capabilities.document, site.base_url(request), sections)
+    document = await asyncio.to_thread(site.capabilities.document, site.base_url(request), sections, endpoint)
     return text_response(
         request, document.body, content_type, digest=document.digest, headers={"Cache-Control": "no-cache"}
     )

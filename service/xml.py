@@ -47,9 +47,20 @@ def link(address: str) -> Attributes:
     return {f"{{{XLINK}}}href": address}
 
 
+def role(name: str) -> Attributes:
+    """Return the attributes that say what a link is for."""
+    return {f"{{{XLINK}}}type": "simple", f"{{{XLINK}}}role": name}
+
+
 def double(value: float) -> str:
     """Write a double so that it reads back the same."""
     return repr(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+
+
+def children(element: etree._Element) -> bytes:
+    """Return the children of an element from ``root`` as text to put into a document with that root."""
+    text = etree.tostring(element, encoding="UTF-8")
+    return text[text.index(b">") + 1 : text.rindex(b"</")] if len(element) else b""
 
 
 def document(element: etree._Element) -> bytes:
@@ -59,12 +70,18 @@ def document(element: etree._Element) -> bytes:
 
 def exception_report(failure: Failure) -> bytes:
     """Return an ows:ExceptionReport (OGC 06-121r3, 8; the version is that of WMTS)."""
+    return document(report_element(failure))
+
+
+def report_element(failure: Failure) -> etree._Element:
+    """Return an ows:ExceptionReport to put into another document."""
     report = etree.Element(f"{{{OWS}}}ExceptionReport", nsmap={None: OWS, "xsi": XSI})
     report.set(f"{{{XSI}}}schemaLocation", _OWS_SCHEMA)
     report.set("version", "1.0.0")
     report.set("{http://www.w3.org/XML/1998/namespace}lang", "en")
-    exception = etree.SubElement(report, f"{{{OWS}}}Exception", exceptionCode=failure.code)
-    if failure.locator is not None:
-        exception.set("locator", one_line(failure.locator))
-    etree.SubElement(exception, f"{{{OWS}}}ExceptionText").text = one_line(failure.text)
-    return document(report)
+    for code in filter(None, (failure.code, failure.second_code)):
+        exception = etree.SubElement(report, f"{{{OWS}}}Exception", exceptionCode=code)
+        if failure.locator is not None:
+            exception.set("locator", one_line(failure.locator))
+        etree.SubElement(exception, f"{{{OWS}}}ExceptionText").text = one_line(failure.text)
+    return report

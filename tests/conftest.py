@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
+
+# Servers that tests start, in whatever process, ask no other people's servers for colormaps.
+os.environ.setdefault("LAZYTILE_OFFLINE", "true")
 
 # A slow machine is no failure: time limits would make tests flicker. Examples are drawn anew in each run and a
 # failing one prints the lines that repeat it.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyproj
 import zarr
 from zarr.codecs import BloscCodec, GzipCodec
 
@@ -332,3 +333,77 @@ CATALOGUE: dict[str, Callable[[], Synthetic]] = {
     )
 }
 """Every synthetic dataset by name; made when first asked for, once."""
+
+
+# --- Grids in other coordinate reference systems -----------------------------------------------------------------
+
+ROTATED_POLE = {
+    "grid_mapping_name": "rotated_latitude_longitude",
+    "grid_north_pole_latitude": 39.25,
+    "grid_north_pole_longitude": 198.0,
+    "north_pole_grid_longitude": 0.0,
+}
+LAMBERT = "+proj=lcc +lat_1=25 +lat_2=25 +lat_0=25 +lon_0=-95 +R=6371200 +units=m +type=crs"
+GEOSTATIONARY = "+proj=geos +h=35786023 +lon_0=-75 +sweep=x +ellps=GRS80 +units=m +type=crs"
+
+
+def rotated_pole() -> str:
+    """The CRS of a regional climate model (EURO-CORDEX), which has no code, as WKT."""
+    return pyproj.CRS.from_cf(ROTATED_POLE).to_wkt()
+
+
+def _arctic() -> Synthetic:
+    """Sea ice round the north pole (NSIDC's polar stereographic grid, coarser)."""
+    codes = _packed(224, 152, 50, "uint8", 0, 250, 255)
+    return _one("arctic", -3.85e6, 5.85e6, 5e4, 5e4, Field("ice", codes, 0.004, 0.0, (255,), units="1"), "EPSG:3413")
+
+
+def _antarctic() -> Synthetic:
+    """The south pole on a corner of four cells."""
+    codes = _packed(128, 128, 52, "int16", -9000, 4000, None)
+    return _one("antarctic", -4.0e6, 4.0e6, 62500.0, 62500.0, Field("bed", codes, units="m"), "EPSG:3031")
+
+
+def _lambert() -> Synthetic:
+    """A weather model over North America on a sphere, CRS as PROJ text."""
+    codes = _packed(105, 170, 54, "float32", 240, 310, 1e20)
+    return _one("lambert", -2.7e6, 1.6e6, 32000.0, 32000.0, Field("t", codes, missing=(1e20,), units="K"), LAMBERT)
+
+
+def _rotated() -> Synthetic:
+    """Europe in rotated longitudes and latitudes, CRS as WKT."""
+    codes = _packed(103, 106, 56, "int16", 0, 3000, -1)
+    of = Field("pr", codes, 0.01, 0.0, (-1,), units="mm")
+    return _one("rotated", -28.4, 22.0, 0.44, 0.44, of, rotated_pole())
+
+
+def _rotated_world() -> Synthetic:
+    """All the way round a rotated pole, rotated longitudes from 0 to 360."""
+    codes = _packed(90, 180, 58, "uint16", 0, 3000, 65535)
+    of = Field("tas", codes, 0.1, 0.0, (65535,), units="K")
+    return _one("rotated_world", 0.0, 90.0, 2.0, 2.0, of, rotated_pole())
+
+
+def _utm() -> Synthetic:
+    codes = _packed(140, 90, 60, "int16", 0, 2500, None)
+    return _one("utm", 390000.0, 5.33e6, 2000.0, 3000.0, Field("height", codes, units="m"), "EPSG:32633")
+
+
+def _geostationary() -> Synthetic:
+    """A full disc; the corners look past the Earth."""
+    codes = _packed(180, 180, 62, "int16", 0, 4000, -1)
+    half = 5.434895e6
+    of = Field("rad", codes, 0.1, 0.0, (-1,), units="K")
+    return _one("geostationary", -half, half, half / 90, half / 90, of, GEOSTATIONARY)
+
+
+def _ease2() -> Synthetic:
+    codes = _packed(144, 144, 64, "uint8", 0, 100, 255)
+    return _one("ease2", -9.0e6, 9.0e6, 125e3, 125e3, Field("swe", codes, missing=(255,), units="mm"), "EPSG:6931")
+
+
+PROJECTED: dict[str, Callable[[], Synthetic]] = {
+    make.__name__.removeprefix("_"): functools.cache(make)
+    for make in (_arctic, _antarctic, _lambert, _rotated, _rotated_world, _utm, _geostationary, _ease2)
+}
+"""Datasets whose maps to most tiles are surfaces; by name, made when first asked for, once."""

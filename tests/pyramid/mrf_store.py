@@ -13,6 +13,7 @@ from lazytile.pyramid.dataset import Dataset, Dimension, Variable
 from lazytile.pyramid.engine_threads import ThreadsBulkEngine
 from lazytile.pyramid.grid import Grid, RegularAxis, Shape
 from lazytile.pyramid.mrf_export import export_mrf
+from lazytile.pyramid.mrf_options import ExportOptions
 from lazytile.pyramid.packing import Packing
 from lazytile.pyramid.plan import TileBlock
 from lazytile.pyramid.render import render, render_index
@@ -127,7 +128,15 @@ def export(store: Store, out: Path, painted: Style | None = None, *, threads: in
     """Export the store's only layer."""
     (layer,) = store.layers()
     with ThreadsBulkEngine(threads) as engine:
-        return export_mrf(store.folder, layer, painted or style(), out, engine=engine, **options)
+        return export_mrf(
+            store.folder,
+            layer,
+            painted or style(),
+            out,
+            engine=engine,
+            progress=options.pop("progress", None),
+            options=ExportOptions(**options),
+        )
 
 
 def task_of(store: Store, painted: Style, tms: str, matrix: str, row: int, col: int, leading=()) -> RenderTask:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import zarr
-from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 from lazytile.pyramid.chunks import FileChunks, ZarrChunks, open_chunks
 from lazytile.pyramid.errors import StoreError
@@ -37,7 +37,11 @@ def expected_chunk(codes, fill_value, time, row, col):
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "float32", "float64"])
-@pytest.mark.parametrize("compressors", [BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), None])
+@pytest.mark.parametrize(
+    "compressors",
+    [BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), None, ZstdCodec(level=1), GzipCodec(level=1)],
+    ids=["blosc", "none", "zstd", "gzip"],
+)
 def test_direct_reader_equals_zarr(tmp_path, dtype, compressors):
     fill_value = float("nan") if dtype.startswith("float") else 7
     codes = make_array(tmp_path / "a", dtype, compressors=compressors, fill_value=fill_value)
@@ -56,8 +60,8 @@ def test_direct_reader_equals_zarr(tmp_path, dtype, compressors):
 
 @pytest.mark.parametrize(
     "options",
-    [{"compressors": ZstdCodec(level=1)}, {"compressors": None, "shards": (1, 16, 32)}],
-    ids=["zstd", "sharded"],
+    [{"compressors": [ZstdCodec(level=1), GzipCodec(level=1)]}, {"compressors": None, "shards": (1, 16, 32)}],
+    ids=["twice", "sharded"],
 )
 def test_other_layouts_go_through_zarr(tmp_path, options):
     codes = make_array(tmp_path / "a", **options)

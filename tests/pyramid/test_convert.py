@@ -163,7 +163,7 @@ def test_times_are_put_in_order(tmp_path: Path) -> None:
     assert time.labels == ("2001-01-02T00:00:00Z", "2001-01-04T00:00:00Z", "2001-01-06T00:00:00Z")
     np.testing.assert_array_equal(level(tmp_path, "in", 0), codes[[1, 2, 0]])
     with xr.open_zarr(tmp_path / "in.zarr", group="0") as stored:
-        assert (np.diff(stored["time"].values) > np.timedelta64(0)).all()
+        assert (np.diff(stored["time"].values) > np.timedelta64(0, "ns")).all()
 
 
 def test_other_dimensions_keep_their_values(tmp_path: Path) -> None:

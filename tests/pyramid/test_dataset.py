@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lazytile.pyramid.dataset import Dataset, Dimension, Statistics, Variable
+from lazytile.pyramid.dataset import Dataset, Dimension, Histogram, Statistics, Variable
 from lazytile.pyramid.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.grid import Grid, RegularAxis, Shape
 from lazytile.pyramid.packing import Packing
@@ -32,6 +32,13 @@ def test_json_and_back():
             colormap="sst",
             statistics=Statistics(270.5, 306.6, 290.1, 600_000, 1_036_800),
             attributes={"flag_values": [1, 2], "comment": "ü"},
+            level_statistics=(
+                Statistics(270.5, 306.6, 290.1, 600_000, 1_036_800),
+                Statistics(271.0, 306.0, 290.0, 9, 9),
+            ),
+            histogram=Histogram(270.0, 0.32, (1, 0, 5)),
+            first_range=(270.5, 300.0),
+            generations=(("g0", 1), ("g1", 1)),
         ),
         _variable("mask", reduction="mode", statistics=Statistics(None, None, None, 0, 10)),
     )
@@ -47,9 +54,9 @@ def test_synthetic_descriptions_survive_json(name):
 
 def test_the_description_says_its_format():
     document = _dataset().to_json()
-    assert document["format"] == 1
-    document["format"] = 2
-    with pytest.raises(StoreError, match="format 2 is newer than this version's 1"):
+    assert document["format"] == 2
+    document["format"] = 3
+    with pytest.raises(StoreError, match="format 3 is newer than this version's 2"):
         Dataset.from_json(document)
 
 
@@ -122,3 +129,26 @@ def test_layers_are_named_after_the_dataset_where_that_is_enough():
 def test_an_unknown_variable_is_named_with_the_known_ones():
     with pytest.raises(DatasetNotFoundError, match="dataset d has no variable 'w', it has u, v"):
         _dataset(_variable("u"), _variable("v")).variable("w")
+
+
+def test_a_description_of_format_1_is_read():
+    document = _dataset().to_json()
+    document["format"] = 1
+    for key in ("codec", "shard", "lazy"):
+        del document[key]
+    for variable in document["variables"]:
+        for key in ("level_statistics", "histogram", "first_range", "generations"):
+            del variable[key]
+    assert Dataset.from_json(document) == _dataset()
+
+
+def test_content_has_the_generation_of_its_step():
+    grown = _variable("sst", generations=(("g0", 1), ("g1", 1)))
+    dataset = _dataset(grown, _variable("other"))
+    assert dataset.content_generation(["sst"], (0, 2)) == "g0"
+    assert dataset.content_generation(["sst"], (1, 0)) == "g1"
+    assert dataset.content_generation(["sst", "other"], (0, 0)) == "g0+g1"
+    assert dataset.content_generation(["sst", "other"], (1, 0)) == "g1"
+    with pytest.raises(DatasetNotFoundError, match="no step"):
+        dataset.content_generation(["sst"], (2, 0))
+    assert dataset.live_generations() == {"g0", "g1"}

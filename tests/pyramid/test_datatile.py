@@ -11,6 +11,7 @@ from PIL import Image
 from lazytile.pyramid.datatile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.grid import Bounds
+from lazytile.pyramid.lerc2 import fletcher32, settled
 
 
 @pytest.fixture
@@ -55,3 +56,37 @@ def test_lerc_without_the_library_is_a_clear_refusal(values, monkeypatch):
     monkeypatch.setitem(sys.modules, "lerc", None)
     with pytest.raises(InvalidParameterError, match=r"lazytile\[lerc\]"):
         encode_lerc(values)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (40, 64), (256, 256), (512, 512)])
+@pytest.mark.parametrize("gaps", [0.0, 0.02, 0.4, 1.0])
+def test_lerc_tiles_are_the_same_bytes_each_time(shape, gaps):
+    lerc = pytest.importorskip("lerc", reason="the optional package lerc is not installed")
+    random = np.random.default_rng(3)
+    waves = np.add.outer(np.sin(np.arange(shape[0]) / 9), np.cos(np.arange(shape[1]) / 7)) * 10
+    for field in (waves + random.normal(285, 1, shape), np.round(waves), np.full(shape, 2.5)):
+        field[random.random(shape) < gaps] = np.nan
+        blobs = set()
+        for turn in range(12):
+            np.full(1 << 16, turn, np.uint8)  # other bytes in the memory that the library gets next
+            blobs.add(encode_lerc(field))
+        (blob,) = blobs
+        result, read, mask = lerc.decode(blob)[:3]
+        assert result == 0
+        shown = np.isfinite(field)
+        if not shown.all():
+            np.testing.assert_array_equal(np.asarray(mask, bool).reshape(shape), shown)
+        np.testing.assert_array_equal(read[shown], field[shown].astype(np.float32))
+
+
+def test_the_checksum_is_the_librarys():
+    lerc = pytest.importorskip("lerc", reason="the optional package lerc is not installed")
+    for side in (1, 2, 7, 300):
+        field = np.random.default_rng(side).random((side, side)).astype(np.float32)
+        _, size, blob = lerc.encode(field, 1, False, None, 0.0, 1)
+        blob = bytes(blob)[:size]
+        assert fletcher32(blob[14:]) == int.from_bytes(blob[10:14], "little")
+        damaged = bytearray(settled(blob))
+        damaged[-1] ^= 1
+        assert lerc.decode(bytes(damaged)) != 0, "the library checks the sum"
+        assert lerc.decode(settled(blob))[0] == 0

@@ -5,7 +5,7 @@ import pyproj
 import pytest
 
 from lazytile.pyramid.errors import InvalidParameterError
-from lazytile.pyramid.mapping import MAX_ERROR_PX, keeps_axes_apart, map_axes, map_mesh, transform
+from lazytile.pyramid.mapping import MAX_ERROR_PX, PixelAxis, keeps_axes_apart, map_axes, map_mesh, transform
 
 GEOSTATIONARY = "+proj=geos +h=35786023 +lon_0=-75 +sweep=x +ellps=GRS80"
 ROTATED = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +to_meter=0.0174532925199433"
@@ -42,7 +42,7 @@ def pixel_errors(case):
     tile_crs, data_crs, (x0, dx), (y0, dy), size = CASES[case]
     xs, ys = centres(x0, dx, size), centres(y0, dy, size)
     wraps = data_crs in ("EPSG:4326", ROTATED)
-    found = map_mesh(tile_crs, data_crs, xs, ys, data_is_geographic=wraps)
+    found = map_mesh(tile_crs, data_crs, PixelAxis(x0, dx, 0, size), PixelAxis(y0, dy, 0, size), wraps=wraps)
     exact_x, exact_y = pyproj.Transformer.from_crs(tile_crs, data_crs, always_xy=True).transform(*np.meshgrid(xs, ys))
     shown = np.isfinite(exact_x) & np.isfinite(exact_y)
     np.testing.assert_array_equal(np.isfinite(found.x) & np.isfinite(found.y), shown)
@@ -83,7 +83,8 @@ def test_the_control_grid_spares_most_points_away_from_poles_and_horizons():
 @pytest.mark.parametrize("size", [1, 2, 3, 17, 255])
 def test_any_tile_size(size):
     xs, ys = centres(11600000, 300, size), centres(2500000, -300, size + 1)
-    found = map_mesh("EPSG:3857", "EPSG:32648", xs, ys, data_is_geographic=False)
+    cols, rows = PixelAxis(11600000, 300, 0, size), PixelAxis(2500000, -300, 0, size + 1)
+    found = map_mesh("EPSG:3857", "EPSG:32648", cols, rows, wraps=False)
     exact = transform("EPSG:3857", "EPSG:32648", *np.meshgrid(xs, ys))
     np.testing.assert_allclose(found.x, exact[0], atol=300 * MAX_ERROR_PX)
     np.testing.assert_allclose(found.y, exact[1], atol=300 * MAX_ERROR_PX)
@@ -104,4 +105,4 @@ def test_mercator_and_geographic_keep_their_axes_apart_exactly():
 
 def test_a_crs_that_nobody_knows_is_refused():
     with pytest.raises(InvalidParameterError, match="no map from EPSG:3857 to EPSG:999999"):
-        map_mesh("EPSG:3857", "EPSG:999999", np.arange(4.0), np.arange(4.0), data_is_geographic=False)
+        map_mesh("EPSG:3857", "EPSG:999999", PixelAxis(0, 1, 0, 4), PixelAxis(0, 1, 0, 4), wraps=False)

@@ -8,6 +8,7 @@ from lazytile.colormaps.catalog import ColormapCatalog
 from lazytile.pyramid.convert import convert
 from lazytile.pyramid.engine_threads import ThreadsBulkEngine
 from lazytile.pyramid.mrf_export import export_mrf
+from lazytile.pyramid.mrf_options import ExportOptions
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
 from tests.data import CATALOGUE
@@ -21,7 +22,11 @@ def export_first(store, out, **options):
     layer = next(iter(store.layers()))
     style = STYLES.style(layer, "default")
     with ThreadsBulkEngine(2) as engine:
-        return layer, style, export_mrf(store.folder, layer, style, out, engine=engine, **options)
+        return (
+            layer,
+            style,
+            export_mrf(store.folder, layer, style, out, engine=engine, options=ExportOptions(**options)),
+        )
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))

@@ -68,12 +68,14 @@ def test_the_real_onearth_file():
             assert theirs.shape == (3, header.levels[number].size.rows, header.levels[number].size.cols)
             # Decoders of JPEG interpolate colour differently: the same picture, not the same numbers.
             assert np.abs(mosaic(mrf, number).transpose(2, 0, 1) - theirs).mean() < 1
-            # The page's bytes, given to GDAL's JPEG decoder, are what its MRF driver makes of them.
+            # The page's bytes, given to GDAL's JPEG decoder, are what its MRF driver makes of them, but for rounding:
+            # newer GDALs set up libjpeg differently in the two drivers.
             row, col = mrf.header.levels[number].pages.rows - 1, mrf.header.levels[number].pages.cols - 1
             with MemoryFile(mrf.page(number, row, col)) as file, file.open() as jpeg:
                 block = theirs[:, row * 512 : row * 512 + 512, col * 512 : col * 512 + 512]
                 page = jpeg.read()[:, : block.shape[1], : block.shape[2]]
-            np.testing.assert_allclose(page.astype(int), block, atol=1)
+            np.testing.assert_allclose(page.astype(int), block, atol=4)
+            assert np.abs(page.astype(int) - block).mean() < 0.75
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(1, 1), (511, 511), (512, 512), (513, 513), (513, 1025), (520, 520)])

@@ -277,10 +277,11 @@ def test_a_metatile_is_its_tiles(catalogue_store, ramp, name, tms, zoom, metatil
         assert task.tile_key(TileBlock(address.row, address.col)) == request.task(shown.store).key
 
 
-# The LERC library leaves four bytes at the end of a lossless float blob as they were in memory.
-@pytest.mark.parametrize("image_format", [item for item in ImageFormat if item is not ImageFormat.LERC])
+@pytest.mark.parametrize("image_format", ImageFormat)
 @pytest.mark.parametrize("name", ["global_180", "classes", "all_missing"])
 def test_a_tile_is_the_same_bytes_each_time(catalogue_store, ramp, name, image_format):
+    if image_format is ImageFormat.LERC:
+        pytest.importorskip("lerc", reason="the optional package lerc is not installed")
     _, shown = _shown(catalogue_store, name, ramp)
     address = Address("1km", 1, 0, 1)
     first = shown.tile(address, (), image_format)

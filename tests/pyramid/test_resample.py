@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lazytile.pyramid import values as module
 from lazytile.pyramid.cells import Plan
 from lazytile.pyramid.errors import InvalidParameterError
-from lazytile.pyramid.grid import Grid, RegularAxis
+from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.packing import Packing
 from lazytile.pyramid.plan import Location
 from lazytile.pyramid.resample import ENOUGH_WEIGHT, MAX_FOOTPRINT_CELLS, Resampling, taps
@@ -67,8 +68,6 @@ def reference(method, values, y, x, footprint_y, footprint_x, wraps):
 def reader(values):
     def read(plan: Plan) -> ValueTile:
         codes = np.zeros(plan.shape)
-        from lazytile.pyramid.grid import Shape
-
         chunk = Shape(3, 4)
         for part in plan.parts(chunk):
             block = np.full((chunk.rows, chunk.cols), -999.0)
@@ -121,11 +120,7 @@ def test_axes(shape_and_seed, method, wraps, step):
     x = random.uniform(0, cols, 6)
     y[0] = np.nan
     y_foot, x_foot = np.full(5, step), np.full(6, step * 0.7)
-    row_taps = taps(method, y, y_foot, rows, wraps=False)
-    col_taps = taps(method, x, x_foot, cols, wraps=wraps)
-    from lazytile.pyramid.grid import Shape
-
-    found = _blend_axes(reader(values), 0, row_taps, col_taps, shape=Shape(rows, cols), method=method)
+    found = _blend_axes(reader(values), Location(0, x, y, x_foot, y_foot), Shape(rows, cols), method, wraps=wraps)
     for i in range(5):
         for j in range(6):
             here = (y[i], x[j], step, step * 0.7, wraps)
@@ -137,21 +132,18 @@ def test_axes(shape_and_seed, method, wraps, step):
 @settings(max_examples=40, deadline=None)
 @given(shape_and_seed=grids, method=st.sampled_from(BLENDS))
 def test_mesh(window_cells, shape_and_seed, method):
-    from lazytile.pyramid import values as module
-    from lazytile.pyramid.values import _mesh_footprint
 
     values, random = make_values(shape_and_seed, method)
     rows, cols = values.shape
-    grid = Grid("EPSG:3413", RegularAxis(0.0, 1.0, cols), RegularAxis(0.0, -1.0, rows))
     y, x = random.uniform(0, rows, (4, 5)), random.uniform(0, cols, (4, 5))
     y[1, 2] = x[1, 2] = np.nan
+    y_foot, x_foot = random.uniform(0.2, 6, (4, 5)), random.uniform(0.2, 6, (4, 5))
     old = module._WINDOW_CELLS
     module._WINDOW_CELLS = window_cells
     try:
-        found = _blend_mesh(reader(values), grid, Location(0, x, y), method)
+        found = _blend_mesh(reader(values), Location(0, x, y, x_foot, y_foot), Shape(rows, cols), method, wraps=False)
     finally:
         module._WINDOW_CELLS = old
-    y_foot, x_foot = _mesh_footprint(y, None), _mesh_footprint(x, None)
     for i in range(4):
         for j in range(5):
             here = (y[i, j], x[i, j], y_foot[i, j], x_foot[i, j], False)

@@ -98,7 +98,7 @@ class Server:
 def running(store: Path, cache: Path, **options: Any) -> Iterator[Server]:
     """Serve a store in a thread until the context ends."""
     settings = Settings.of(
-        **{"store": store, "cache": cache, "engine": "threads", "port": 0, "shutdown_s": 1, **options}
+        **{"store": store, "cache": cache, "engine": "threads", "port": 0, "shutdown_s": 1, "offline": True, **options}
     )
     sock = listen(settings.host, settings.port)
     started: list[Server] = []
@@ -142,11 +142,11 @@ def running(store: Path, cache: Path, **options: Any) -> Iterator[Server]:
         raise failed[0]
 
 
-def schema(*parts: str) -> etree.XMLSchema:
-    """A schema of the OGC, its imports taken from the reference data: nothing is fetched."""
-    path = shared("schemas", *parts)
+def schema(*parts: str, path: Path | None = None, near: Path | None = None) -> etree.XMLSchema:
+    """A schema of the OGC, or one that imports some, these taken from the reference data: nothing is fetched."""
+    path = path or shared("schemas", *parts)
     parser = etree.XMLParser(no_network=True)
-    parser.resolvers.add(_Local(path))
+    parser.resolvers.add(_Local(near or path))
     return etree.XMLSchema(etree.parse(str(path), parser))
 
 

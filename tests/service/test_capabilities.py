@@ -72,7 +72,7 @@ def test_addresses_are_absolute(server, document):
     hrefs = find(document, "//ows:Get/@xlink:href")
     assert all(href.startswith(f"http://127.0.0.1:{server.port}/wmts") for href in hrefs)
     kvp = find(document, "//ows:Get[ows:Constraint//ows:Value='KVP']/@xlink:href")
-    assert len(kvp) == 2
+    assert len(kvp) == 4
     assert all(href.endswith("?") for href in kvp)
     assert find(document, "//wmts:ServiceMetadataURL/@xlink:href") == [f"{server.url}{PATH}"]
     other = etree.fromstring(server.get(PATH, {"Host": "tiles.example:81"}).body)
@@ -91,14 +91,23 @@ def test_layers(document):
     assert find(time, "ows:Identifier/text()") == ["Time"]
     assert find(time, "ows:UOM/text()") == ["ISO8601"]
     assert find(time, "wmts:Default/text()") == ["2024-01-03T00:00:00Z"]
+    assert find(time, "wmts:Current/text()") == ["true"]
     assert find(time, "wmts:Value/text()") == [f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3)]
     assert find(layer, "wmts:Format/text()") == ["image/png", "image/jpeg", "image/webp"]
     assert find(layer, "wmts:Style[@isDefault='true']/ows:Identifier/text()") == ["default"]
-    templates = find(layer, "wmts:ResourceURL/@template")
+    templates = find(layer, "wmts:ResourceURL[@resourceType='tile']/@template")
     assert len(templates) == 3
     assert "/wmts/time_steps/{Style}/{Time}/{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.png" in templates[0]
     levels = find(layer_of(document, "extra_dimension"), "wmts:Dimension[2]/wmts:Value/text()")
     assert levels == ["200", "500", "850"]
+
+
+def test_every_layer_has_its_colormap_where_gibs_has_it(server, document):
+    for layer in find(document, "//wmts:Layer"):
+        [metadata] = find(layer, "ows:Metadata")
+        assert metadata.get("{http://www.w3.org/1999/xlink}role").endswith("/metadata-type/colormap/1.3")
+        address = urlsplit(metadata.get("{http://www.w3.org/1999/xlink}href")).path
+        assert etree.fromstring(server.get(address).body).tag == "ColorMaps"
 
 
 def test_linked_sets_suit_the_resolution(document):
@@ -160,6 +169,7 @@ def test_top_left_corners_and_scales(document):
     assert not find(sets["WorldCRS84Quad"], "wmts:WellKnownScaleSet")
 
 
+@pytest.mark.filterwarnings("ignore:Truth-testing of elements:FutureWarning")  # OWSLib's own
 def test_owslib_reads_it_and_fetches_a_tile(server):
     wmts = WebMapTileService(f"{server.url}{PATH}")
     assert {"global_180", "time_steps", "two_variables.u"} <= set(wmts.contents)
@@ -170,22 +180,61 @@ def test_owslib_reads_it_and_fetches_a_tile(server):
         layer="global_180", style="default", tilematrixset="1km", tilematrix="0", row=0, column=0, format="image/png"
     )
     assert Image.open(io.BytesIO(tile.read())).size == (512, 512)
+    info = wmts.getfeatureinfo(
+        layer="global_180", style="default", tilematrixset="1km", tilematrix="0", row=0, column=0, i=5, j=300,
+        format="image/png", infoformat="application/json",
+    )  # fmt: skip
+    assert json.loads(info.read())["layer"] == "global_180"
+
+
+def corner_of(link):
+    """A tile that a TileMatrixSetLink names: of the limits the last one, the one that the schema's trap would break."""
+    limits = find(link, ".//wmts:TileMatrixLimits[1]")
+    if not limits:
+        return {"TileMatrix": "0", "TileRow": "0", "TileCol": "0"}
+    matrix, _, row, _, col = (child.text for child in limits[0])
+    return {"TileMatrix": matrix, "TileRow": row, "TileCol": col}
 
 
 def test_every_template_leads_to_a_tile(server, document):
-    values = {
-        "Style": "default",
-        "Time": "default",
-        "level": "default",
-        "TileMatrix": "0",
-        "TileRow": "0",
-        "TileCol": "0",
-    }
+    values = {"Style": "default", "Time": "default", "level": "default", "I": "0", "J": "0"}
     for layer in find(document, "//wmts:Layer"):
         for template in find(layer, "wmts:ResourceURL/@template"):
-            for tms in find(layer, "wmts:TileMatrixSetLink/wmts:TileMatrixSet/text()"):
-                address = urlsplit(template.format(**values, TileMatrixSet=tms)).path
+            for link in find(layer, "wmts:TileMatrixSetLink"):
+                tms = find(link, "wmts:TileMatrixSet/text()")[0]
+                if "{J}" in template and tms != "WebMercatorQuad":
+                    continue
+                address = urlsplit(template.format(**values, **corner_of(link), TileMatrixSet=tms)).path
                 assert server.get(address).status == 200, address
+
+
+def test_tiles_outside_the_limits(server, document, exception_schema):
+    """TileOutOfRange in WMTS (Table 24); GIBS's clients and those of XYZ, which have no limits, get empty tiles."""
+    layer = layer_of(document, "extra_dimension")
+    link = find(layer, "wmts:TileMatrixSetLink[wmts:TileMatrixSet='WorldCRS84Quad']")[0]
+    for limits in find(link, ".//wmts:TileMatrixLimits")[:5]:
+        matrix, low_row, high_row, low_col, high_col = (child.text for child in limits)
+        kept = {"layer": "extra_dimension", "TileMatrixSet": "WorldCRS84Quad", "TileMatrix": matrix}
+        size = 2 ** int(matrix)
+        for row in {int(low_row), int(high_row)}:
+            for col in {int(low_col), int(high_col)}:
+                assert server.kvp(**kept, TileRow=str(row), TileCol=str(col)).status == 200
+        outside = [("TileRow", row) for row in (int(low_row) - 1, int(high_row) + 1) if 0 <= row < size]
+        outside += [("TileCol", col) for col in (int(low_col) - 1, int(high_col) + 1) if 0 <= col < 2 * size]
+        for name, value in outside:
+            address = {"TileRow": low_row, "TileCol": low_col, name: str(value)}
+            reply = server.kvp(**kept, **address)
+            assert reply.exception() == (400, "TileOutOfRange", name)
+            exception_schema.assertValid(etree.fromstring(reply.body))
+            info = {"request": "GetFeatureInfo", "I": "0", "J": "0", "InfoFormat": "text/plain"}
+            assert server.kvp(**kept, **address, **info).exception() == (400, "TileOutOfRange", name)
+            tile = f"{matrix}/{address['TileRow']}/{address['TileCol']}"
+            path = f"extra_dimension/default/default/default/WorldCRS84Quad/{tile}"
+            assert server.get(f"/wmts/{path}.png").exception() == (404, "TileOutOfRange", name)
+            assert server.get(f"/wmts/epsg4326/best/{path}.png").status == 200
+    assert server.get("/xyz/extra_dimension/3/0/7.png").status == 200
+    # A matrix of one row cannot have limits in the published schema, so all of it is there.
+    assert server.get("/wmts/extra_dimension/default/default/default/WorldCRS84Quad/0/0/1.png").status == 200
 
 
 def test_a_new_dataset_shows_without_a_restart(tmp_path):
@@ -261,3 +310,34 @@ def test_a_thousand_layers(tmp_path):
         first = server.get(PATH)
         assert first.body.count(b"<Layer>") == 1000
         assert server.get(PATH, {"If-None-Match": first.headers["ETag"]}).status == 304
+
+
+def test_update_sequence(server, document, capabilities_schema):
+    now = int(document.get("updateSequence"))
+    same = etree.fromstring(server.get(f"{KVP}&updateSequence={now}").body)
+    assert (len(same), same.get("updateSequence"), same.get("version")) == (0, str(now), "1.0.0")
+    capabilities_schema.assertValid(same)
+    assert len(etree.fromstring(server.get(f"{KVP}&updateSequence={now - 1}").body)) == len(document)
+    assert server.get(f"{KVP}&updateSequence={now + 1}").exception() == (400, "InvalidUpdateSequence", None)
+    assert server.get(f"{KVP}&updateSequence=x").exception() == (400, "InvalidParameterValue", "updateSequence")
+    assert server.get(f"{KVP}&updateSequence=").status == 200
+
+
+def test_gibs_addresses(server, capabilities_schema):
+    base = "/wmts/epsg4326/best"
+    tile = server.get(f"{base}/time_steps/default/2024-01-02/1km/1/0/0.png")
+    assert tile.status == 200
+    assert tile.body == server.get("/wmts/time_steps/default/2024-01-02/1km/1/0/0.png").body
+    query = "SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&LAYER=time_steps&TIME=2024-01-02&TILEMATRIXSET=1km"
+    script = f"{base}/wmts.cgi?{query}&TILEMATRIX=1&TILEROW=0&TILECOL=0&FORMAT=image%2Fpng"
+    assert server.get(script).body == tile.body  # STYLE may be left out there
+    assert server.get(script.replace("1km", "9km")).exception() == (400, "InvalidParameterValue", "TileMatrixSet")
+    for path in (f"{base}/1.0.0/WMTSCapabilities.xml", f"{base}/wmts.cgi?SERVICE=WMTS&REQUEST=GetCapabilities"):
+        document = etree.fromstring(server.get(path).body)
+        capabilities_schema.assertValid(document)
+        assert set(find(document, "//ows:SupportedCRS/text()")) == {"urn:ogc:def:crs:OGC:1.3:CRS84"}
+        times = find(layer_of(document, "time_steps"), "wmts:Dimension/wmts:Value/text()")
+        assert times == ["2024-01-01T00:00:00Z/2024-01-03T00:00:00Z/P1D"]
+        assert all(f"{base}/" in template for template in find(document, "//wmts:ResourceURL/@template"))
+    assert server.get("/wmts/epsg4326/worst/1.0.0/WMTSCapabilities.xml").status == 404
+    assert server.get("/wmts/epsg4326/best/nonesuch").status == 404

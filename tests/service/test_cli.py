@@ -1,6 +1,7 @@
 """The command line: what it does, and that everything wrong is one line and exit code 2."""
 
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -141,6 +142,18 @@ def test_convert_info_and_warm(run, netcdf, tmp_path):
         for time in ("2024-01-01", "default"):
             assert "cache;desc=disk" in server.get(f"/xyz/temps/2/1/1.png?time={time}").headers["Server-Timing"]
         assert server.counter("lazytile_renders_total") == 0
+
+
+def test_the_engine_is_told_by_serve_alone(run, netcdf, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("LAZYTILE_ENGINE", "auto")
+    logger = logging.getLogger("lazytile.pyramid.engine")
+    run("convert", netcdf, "--store", tmp_path / "store", "--name", "temps")
+    assert logger.getEffectiveLevel() == logging.WARNING
+    assert not [record for record in caplog.records if "engine auto" in record.message]
+    run("--verbose", "info", "--store", tmp_path / "store")
+    assert logger.getEffectiveLevel() == logging.DEBUG
+    run("serve", "--store", tmp_path / "nowhere")
+    assert logger.getEffectiveLevel() == logging.INFO
 
 
 def test_warm_makes_only_tiles_with_data(run, store, tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from lazytile.service.feature_info_formats import INFO_FORMATS
 from tests.service.harness import TILE
 
 NASTY = ["", "0", "-1", "1e9", "NaN", "inf", "9" * 5000, "\u0660", "1_0", " 1", "a/b", "..", "../..", "%00", "\x00",
@@ -18,6 +19,7 @@ VALUE = st.sampled_from(NASTY) | st.text(max_size=40) | st.integers().map(str) |
 NAME = st.sampled_from([*TILE, "time", "sections", "acceptversions", "acceptformats", "level", "i"]) | st.text(
     max_size=10
 )
+INFO_TYPES = [each.mime for each in INFO_FORMATS]
 FEW = settings(max_examples=120, deadline=None)
 
 
@@ -52,7 +54,11 @@ def check(server, client, path, exception_schema):
     assert response.status < 500 or response.status == 501, (path, body)
     kind = response.headers["Content-Type"].partition(";")[0]
     if response.status == 200:
-        assert kind in ("image/png", "image/jpeg", "application/xml", "text/xml", "text/html")
+        assert kind in ("image/png", "image/jpeg", "application/xml", "text/xml", "text/html", *INFO_TYPES)
+        if kind.endswith("json"):
+            json.loads(body)
+        elif kind.endswith("xml"):
+            etree.fromstring(body)
         assert body
     elif path.startswith("/wmts"):
         assert kind == "application/xml"
@@ -103,3 +109,47 @@ def test_xyz(server, client, exception_schema, segments, query):
     path = "/".join(quote(segment.encode("utf-8", "surrogatepass"), safe="") for segment in segments)
     tail = "&".join(f"{encoded(name)}={encoded(value)}" for name, value in query.items())
     check(server, client, f"/xyz/{path}?{tail}", exception_schema)
+
+
+INFO = {**TILE, "request": "GetFeatureInfo", "I": "1", "J": "2", "InfoFormat": "application/json"}
+DOMAINS = {"service": "WMTS", "request": "DescribeDomains", "layer": "extra_dimension", "TileMatrixSet": "1km"}
+INFO_NAME = st.sampled_from([*INFO, "time", "level", "rgb", "expression", "scale"]) | st.text(max_size=10)
+DOMAIN_NAME = st.sampled_from([*DOMAINS, "domains", "bbox", "time", "limit", "offset"]) | st.text(max_size=10)
+DOMAIN_VALUE = VALUE | st.sampled_from(
+    ["all", "2024-01-01/2024-01-02", "/", "--", "1,2,3,4", "nan,nan,nan,nan", "bbox,time"]
+)
+
+
+@FEW
+@given(changes=st.dictionaries(INFO_NAME, VALUE | st.sampled_from(INFO_TYPES), max_size=4))
+def test_feature_info(server, client, exception_schema, changes):
+    query = "&".join(f"{encoded(name)}={encoded(value)}" for name, value in {**INFO, **changes}.items())
+    check(server, client, f"/wmts?{query}", exception_schema)
+
+
+@FEW
+@given(
+    where=st.integers(0, 8), value=VALUE, extension=st.sampled_from(["json", "geojson", "html", "txt", "gml", "pdf"])
+)
+def test_rest_feature_info(server, client, exception_schema, where, value, extension):
+    parts = ["time_steps", "default", "2024-01-02", "WebMercatorQuad", "2", "1", "0", "3", "4"]
+    parts[where] = value
+    path = "/".join(quote(part.encode("utf-8", "surrogatepass"), safe="") for part in parts)
+    check(server, client, f"/wmts/{path}.{extension}", exception_schema)
+
+
+@FEW
+@given(changes=st.dictionaries(DOMAIN_NAME, DOMAIN_VALUE, max_size=4))
+def test_describe_domains(server, client, exception_schema, changes):
+    query = "&".join(f"{encoded(name)}={encoded(value)}" for name, value in {**DOMAINS, **changes}.items())
+    check(server, client, f"/wmts?{query}", exception_schema)
+
+
+@FEW
+@given(where=st.integers(0, 4), value=DOMAIN_VALUE, query=st.dictionaries(DOMAIN_NAME, DOMAIN_VALUE, max_size=2))
+def test_rest_describe_domains(server, client, exception_schema, where, value, query):
+    parts = ["extra_dimension", "default", "1km", "all", "all"]
+    parts[where] = value
+    path = "/".join(quote(part.encode("utf-8", "surrogatepass"), safe="") for part in parts)
+    tail = "&".join(f"{encoded(name)}={encoded(text)}" for name, text in query.items())
+    check(server, client, f"/wmts/1.0.0/{path}.xml?{tail}", exception_schema)

@@ -4,6 +4,12 @@ import gzip
 import json
 
 import pytest
+from lxml import etree
+
+from lazytile.service import reply
+from lazytile.service.errors import SettingsError
+from lazytile.service.settings import Settings
+from tests.service.harness import NAMESPACES, running
 
 TILE = "/wmts/global_180/default/WebMercatorQuad/2/1/1.png"
 CAPABILITIES = "/wmts/1.0.0/WMTSCapabilities.xml"
@@ -85,7 +91,7 @@ def test_every_answer_has_cors_and_a_request_id(server):
 def test_text_is_compressed_where_the_client_takes_it(server):
     plain = server.get(CAPABILITIES)
     assert plain.headers["Content-Encoding"] is None
-    small = server.get(CAPABILITIES, {"Accept-Encoding": "br, gzip;q=0.5"})
+    small = server.get(CAPABILITIES, {"Accept-Encoding": "br;q=0, gzip;q=0.5"})
     assert small.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(small.body) == plain.body
     assert plain.headers["Vary"] == small.headers["Vary"] == "Accept-Encoding"
@@ -98,11 +104,95 @@ def test_text_is_compressed_where_the_client_takes_it(server):
     assert server.get(TILE, {"Accept-Encoding": "gzip"}).headers["Content-Encoding"] is None
 
 
+def test_brotli_where_it_is_installed(server):
+    brotli = pytest.importorskip("brotli")
+    plain = server.get(CAPABILITIES)
+    small = server.get(CAPABILITIES, {"Accept-Encoding": "gzip;q=0.8, br"})
+    assert small.headers["Content-Encoding"] == "br"
+    assert brotli.decompress(small.body) == plain.body
+    gzipped = server.get(CAPABILITIES, {"Accept-Encoding": "gzip, br;q=0.8"})
+    assert gzipped.headers["Content-Encoding"] == "gzip"
+    assert len({reply.headers["ETag"] for reply in (plain, small, gzipped)}) == 3
+    again = server.get(CAPABILITIES, {"Accept-Encoding": "br", "If-None-Match": small.headers["ETag"]})
+    assert (again.status, again.headers["ETag"]) == (304, small.headers["ETag"])
+
+
+def test_without_brotli_it_is_gzip(server, monkeypatch):
+    monkeypatch.setattr(reply, "CODINGS", {"gzip": reply.CODINGS["gzip"]})
+    assert server.get(CAPABILITIES, {"Accept-Encoding": "br, gzip;q=0.5"}).headers["Content-Encoding"] == "gzip"
+    assert server.get(CAPABILITIES, {"Accept-Encoding": "br"}).headers["Content-Encoding"] is None
+
+
+def test_cache_control_by_layer(store, tmp_path):
+    layers = {"time_steps": 5, "global_180": 0}
+    with running(store, tmp_path / "c", layer_max_age_s=layers, old_max_age_s=77) as server:
+        assert server.get("/xyz/time_steps/1/0/0.png?time=2024-01-01").headers["Cache-Control"] == "public, max-age=5"
+        assert server.get("/xyz/global_180/1/0/0.png").headers["Cache-Control"] == "no-cache"
+        old = server.get("/xyz/extra_dimension/1/0/0.png?time=2024-01-01").headers["Cache-Control"]
+        assert old == "public, max-age=77, immutable"
+        assert server.get("/xyz/odd_sizes/1/0/0.png").headers["Cache-Control"] == "public, max-age=3600"
+
+
+FORWARDED = [
+    ({"Forwarded": 'for=9.9.9.9;proto=https;host="maps.example:8443"'}, "https://maps.example:8443"),
+    ({"X-Forwarded-Proto": "https", "X-Forwarded-Host": "maps.example"}, "https://maps.example"),
+    ({"X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/tiles/"}, "https://here:1/tiles"),
+    # The client's own words come first; the proxy's, which it appended, count.
+    ({"Forwarded": "host=evil.example, for=9.9.9.9;host=maps.example;proto=https"}, "https://maps.example"),
+    ({"Forwarded": "for=9.9.9.9;host=a.example;proto=https, for=127.0.0.1;host=b.internal"}, "https://a.example"),
+    ({"X-Forwarded-For": "9.9.9.9, 127.0.0.1", "X-Forwarded-Host": "a.example, b.internal"}, "http://a.example"),
+    ({"Forwarded": 'host="<script>";proto=gopher', "X-Forwarded-Prefix": "/../<x>"}, None),
+]
+
+
+@pytest.mark.parametrize(("headers", "expected"), FORWARDED)
+def test_forwarded_headers_only_from_trusted_proxies(server, store, tmp_path, headers, expected):
+    headers = {"Host": "here:1", **headers}
+    assert address_in(server.get(CAPABILITIES, headers)) == "http://here:1"
+    with running(store, tmp_path / "c", trusted_proxies=("127.0.0.0/8",)) as trusting:
+        if expected is None:
+            expected = f"http://{trusting.site.settings.host}:{trusting.site.settings.port}"
+        assert address_in(trusting.get(CAPABILITIES, headers)) == expected
+    with running(store, tmp_path / "c", trusted_proxies=("10.1.2.3",)) as other:
+        assert address_in(other.get(CAPABILITIES, headers)) == "http://here:1"
+
+
+def address_in(reply):
+    root = etree.fromstring(reply.body)
+    href = root.find("wmts:ServiceMetadataURL", NAMESPACES).get("{http://www.w3.org/1999/xlink}href")
+    return href.removesuffix("/wmts/1.0.0/WMTSCapabilities.xml")
+
+
+def test_trusted_proxies_must_be_addresses(tmp_path):
+    with pytest.raises(SettingsError, match="trusted_proxies"):
+        Settings.of(store=tmp_path, trusted_proxies=("proxy.example",))
+
+
+@pytest.mark.parametrize(
+    ("headers", "envelope"),
+    [
+        ({"Content-Type": "application/soap+xml"}, "http://www.w3.org/2003/05/soap-envelope"),
+        ({"Content-Type": "text/xml", "SOAPAction": '""'}, "http://schemas.xmlsoap.org/soap/envelope/"),
+    ],
+)
+def test_soap_is_told_that_it_is_not_offered(server, exception_schema, headers, envelope):
+    answer = server.get("/wmts", {**headers, "Content-Length": "0"}, method="POST")
+    assert answer.status == 405
+    assert "GET" in answer.headers["Allow"]
+    assert answer.headers["Content-Type"] == headers["Content-Type"]
+    root = etree.fromstring(answer.body)
+    assert root.tag == f"{{{envelope}}}Envelope"
+    report = root.find(".//ows:ExceptionReport", NAMESPACES)
+    exception_schema.assertValid(etree.fromstring(etree.tostring(report)))
+    assert report[0].get("exceptionCode") == "OperationNotSupported"
+    assert server.get("/wmts", {"Content-Length": "0"}, method="POST").exception()[0] == 405
+
+
 def test_cache_control(server):
     latest = server.get("/xyz/time_steps/1/0/0.png").headers["Cache-Control"]
     old = server.get("/xyz/time_steps/1/0/0.png?time=2024-01-01").headers["Cache-Control"]
     assert latest == "public, max-age=60"
-    assert old == "public, max-age=3600"
+    assert old == "public, max-age=604800, immutable"
 
 
 def test_unknown_addresses_are_problem_documents(server):

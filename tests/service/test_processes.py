@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lazytile.service.processes import server_processes
-from lazytile.service.settings import Settings
+from lazytile.pyramid.engine import processor_count
 from tests.service.harness import Server
 
 COMMAND = [sys.executable, "-c", "from lazytile.service.cli import main\nif __name__ == '__main__': main()"]
@@ -26,6 +25,7 @@ def serving(store, cache, *options, stop=signal.SIGTERM, killed=False):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "TMPDIR": str(cache.parent)},
     )
     try:
         line = process.stdout.readline()
@@ -74,9 +74,9 @@ def wait_for(condition):
 
 
 def test_one_process_and_ctrl_c(store, tmp_path):
-    with serving(store, tmp_path / "c", "--engine", "threads", stop=signal.SIGINT) as server:
+    with serving(store, tmp_path / "c", "--engine", "threads", "--workers", "1", stop=signal.SIGINT) as server:
         assert server.get(TILE.format(1, 0, 0)).status == 200
-        assert server.engine.startswith("threads")
+        assert server.engine.startswith(f"threads, {processor_count()} thread")
 
 
 def test_a_killed_server_leaves_a_cache_that_the_next_one_uses(store, tmp_path):
@@ -114,9 +114,11 @@ def test_several_processes(store, tmp_path):
 def test_children_end_with_a_killed_parent(store, tmp_path):
     with serving(store, tmp_path / "c", "--engine", "threads", "--workers", "2", killed=True) as server:
         children = children_of(server.process.pid)
+        assert list(tmp_path.glob("lazytile-metrics-*"))
         server.process.kill()
     assert len(children) == 2
     wait_for(lambda: not any(is_alive(pid) for pid in children))
+    assert not list(tmp_path.glob("lazytile-metrics-*"))
 
 
 def test_the_local_engine_renders_the_same_bytes(store, server, tmp_path):
@@ -125,8 +127,3 @@ def test_the_local_engine_renders_the_same_bytes(store, server, tmp_path):
         for path in (TILE.format(2, 1, 1), "/xyz/time_steps/2/0/1.jpg"):
             assert other.get(path).body == server.get(path).body
         assert other.get(TILE.format(9, 1, 99999)).status == 404
-
-
-def test_how_many_processes():
-    for engine, workers, expected in (("threads", None, 1), ("threads", 3, 3), ("local", 3, 1), ("tcp://a:1", 3, 1)):
-        assert server_processes(Settings.of(engine=engine, workers=workers)) == expected

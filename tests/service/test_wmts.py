@@ -9,7 +9,10 @@ import pytest
 from lxml import etree
 from PIL import Image
 
+from lazytile.pyramid import times
 from lazytile.pyramid.image import ImageFormat
+from lazytile.service import options
+from lazytile.service.request import KVP_NAMES
 from tests import data, oracle
 from tests.service.harness import TILE
 
@@ -55,7 +58,8 @@ def test_served_tiles_equal_the_oracle(server, layer, tms):
     colormap = server.site.catalog.path_of("grey")
     cells = data.CATALOGUE[layer]().oracle()
     for zoom, row, col in ((0, 0, 0), (1, 0, 1), (3, 3, 4)):
-        reply = server.get(f"/wmts/{layer}/grey/{tms}/{zoom}/{row}/{col}.png")
+        # By GIBS's address, where tiles without data are empty ones.
+        reply = server.get(f"/wmts/epsg4326/best/{layer}/grey/{tms}/{zoom}/{row}/{col}.png")
         image = np.asarray(Image.open(io.BytesIO(reply.body)).convert("RGBA"))
         assert np.array_equal(image, oracle.render(cells, colormap, tms, zoom, row, col))
 
@@ -126,10 +130,6 @@ def test_a_repeated_parameter_must_agree_with_itself(server):
     assert server.get(f"/wmts?{query}&LAYER=other").exception() == (400, "InvalidParameterValue", "layer")
 
 
-def test_get_feature_info_is_known_but_not_offered(server):
-    assert server.kvp(request="GetFeatureInfo").exception() == (501, "OperationNotSupported", "request")
-
-
 def test_too_long_requests_are_refused(server):
     assert server.kvp(layer="x" * 2000).exception()[:2] == (414, "InvalidParameterValue")
     assert server.get("/wmts?" + "x" * 9000).exception()[:2] == (414, "InvalidParameterValue")
@@ -198,7 +198,13 @@ def test_times(server):
         return reply.headers["Layer-Time-Actual"]
 
     latest = "2024-01-03T00:00:00Z"
-    assert actual(None) == actual("") == actual("default") == latest
+    assert actual(None) == actual("") == actual("default") == actual("current") == latest
+    assert actual("2024-01-03T23:59:59.999Z") == latest
+    assert actual("2024-01-02T12:00:00Z") == "2024-01-02T00:00:00Z"
+    snapped = server.get("/wmts/time_steps/default/2024-01-02T12%3A00Z/WebMercatorQuad/2/1/1.png")
+    assert snapped.headers["Layer-Time-Request"] == "2024-01-02T12:00Z"
+    assert snapped.headers["Layer-Time-Actual"] == "2024-01-02T00:00:00Z"
+    assert server.kvp(layer="time_steps").headers["Layer-Time-Request"] is None
     assert actual("2024-01-02") == actual("2024-01-02T00:00:00.000Z") == actual("2024-01-02T00:00Z")
     assert actual("2024-01-02") == "2024-01-02T00:00:00Z"
     rest = "/wmts/time_steps/default/{}WebMercatorQuad/2/1/1.png"
@@ -208,7 +214,7 @@ def test_times(server):
     assert first.body != server.kvp(layer="time_steps", TileCol="0").body
 
 
-@pytest.mark.parametrize("time", ["current", "1999-01-01", "2024-01-04", "2024-01-02T12:00:00Z", "yesterday",
+@pytest.mark.parametrize("time", ["1999-01-01", "2024-01-04", "2023-12-31T23:59:59Z", "yesterday",
                                   "2024-13-01", "2024-01-02/2024-01-03", "0", "2024-01-01T25:00:00Z"])  # fmt: skip
 def test_times_that_are_none_are_refused(server, time):
     reply = server.kvp(layer="time_steps", time=time)
@@ -230,6 +236,10 @@ def test_other_dimensions(server):
     assert server.get(rest.format("default/default")).body == base.body
     assert server.kvp(layer="extra_dimension", level="300").exception() == (400, "InvalidParameterValue", "level")
     assert server.get(rest.format("1/2/3")).exception()[0] == 404
+    nearest = server.kvp(layer="extra_dimension", TileMatrix="3", TileRow="2", TileCol="3", level="847.5")
+    assert nearest.body == other.body
+    assert nearest.headers["Warning"] == '299 lazytile "nearest value used: level=850"'
+    assert server.get(rest.format("847.5")).headers["Warning"] == nearest.headers["Warning"]
 
 
 def test_several_variables_are_layers(server):
@@ -250,3 +260,18 @@ def test_every_format_with_colours_is_served(server, item):
     kvp = server.kvp(format=item.mime)
     assert (kvp.status, kvp.headers["Content-Type"]) == (200, item.mime)
     assert kvp.body == server.get(REST.replace(".png", f".{item.extension}")).body
+
+
+def test_unknown_parameters_are_ignored_but_named(server):
+    reply = server.kvp(tiem="2024-01-01", evil='"\r\nX: y')
+    assert reply.body == server.kvp().body
+    assert reply.headers["Warning"] == '299 lazytile "unknown parameters were ignored: evil, tiem"'
+    assert server.kvp(**{'a"b': "1"}).headers["Warning"].endswith(': ?"')
+    assert server.kvp().headers["Warning"] is None
+    assert server.kvp(layer="time_steps", time="2024-01-01").headers["Warning"] is None
+    assert "foo" in server.get("/xyz/global_180/1/1/0.png?foo=1").headers["Warning"]
+    assert server.get("/xyz/global_180/1/1/0.png?STYLE=grey").headers["Warning"] is None
+
+
+def test_no_dimension_can_be_called_as_an_option_is():
+    assert options.NAMES | KVP_NAMES <= times.RESERVED

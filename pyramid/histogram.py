@@ -1,0 +1,97 @@
+"""Counts of numbers in bins, gathered in one pass without knowing the range beforehand.
+
+A bin is ``[i * 2**exponent, (i + 1) * 2**exponent)`` for an integer i. The exponent is the least at which the range
+fits ``MAX_BINS`` bins; where the range grows, neighbours are joined in pairs. Bins of one exponent nest in those of
+the next, so the result depends on the numbers alone, not on the order or the blocks they came in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_BINS = 512
+"""A range fills more than half of them, where its numbers can be told apart."""
+_FLOAT_BITS = 45
+"""A bin is no narrower than the largest number's magnitude over two to this: indices stay exact in float64."""
+_INTEGER_BITS = 62
+_LEAST_EXPONENT = -1000
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """Counts in neighbouring bins, of which the first and the last are not empty."""
+
+    exponent: int
+    first: int
+    """Index of the first bin."""
+    counts: tuple[int, ...]
+
+    def __add__(self, other: Bins) -> Bins:
+        exponent = max(self.exponent, other.exponent)
+        while True:
+            one, two = self.coarsened(exponent), other.coarsened(exponent)
+            first = min(one.first, two.first)
+            size = max(one.first + len(one.counts), two.first + len(two.counts)) - first
+            if size <= MAX_BINS:
+                break
+            exponent += 1
+        counts = [0] * size
+        for part in (one, two):
+            for at, count in enumerate(part.counts, part.first - first):
+                counts[at] += count
+        return Bins(exponent, first, tuple(counts))
+
+    def coarsened(self, exponent: int) -> Bins:
+        """Return the same counts in bins of a larger exponent (or the same one)."""
+        shift = exponent - self.exponent
+        if shift == 0:
+            return self
+        first = self.first >> shift
+        counts = [0] * (((self.first + len(self.counts) - 1) >> shift) - first + 1)
+        for at, count in enumerate(self.counts, self.first):
+            counts[(at >> shift) - first] += count
+        return Bins(exponent, first, tuple(counts))
+
+
+def count_bins(numbers: NDArray[Any], weights: NDArray[Any] | None = None) -> Bins | None:
+    """Count numbers in bins; None where there is none.
+
+    numbers: shape (n,), integers or finite floats. ``weights``: how often each occurs, shape (n,), at least 1.
+    """
+    if not numbers.size:
+        return None
+    least, greatest = numbers.min().item(), numbers.max().item()
+    exponent = _exponent(least, greatest)
+    first = _index(least, exponent)
+    if numbers.dtype.kind == "f":
+        index = np.floor(np.ldexp(numbers.astype(np.float64), -exponent)).astype(np.int64)
+    else:
+        index = (numbers >> numbers.dtype.type(exponent)).astype(np.int64)
+    # Weights go through float64, exact up to 2**53 cells.
+    counts = np.bincount(index - first, weights)
+    return Bins(exponent, first, tuple(int(count) for count in counts))
+
+
+def _index(number: float, exponent: int) -> int:
+    return number >> exponent if isinstance(number, int) else math.floor(math.ldexp(number, -exponent))
+
+
+def _exponent(least: float, greatest: float) -> int:
+    """Return the least exponent that serves a range; it never falls when the range grows."""
+    magnitude = max(abs(least), abs(greatest))
+    if isinstance(magnitude, int):
+        exponent = max(0, magnitude.bit_length() - _INTEGER_BITS)
+    elif magnitude == 0:
+        exponent = _LEAST_EXPONENT
+    else:
+        exponent = max(math.frexp(magnitude)[1] - _FLOAT_BITS, _LEAST_EXPONENT)
+    while _index(greatest, exponent) - _index(least, exponent) >= MAX_BINS:
+        exponent += 1
+    return exponent

@@ -1,0 +1,349 @@
+"""The commands ``mrf``, ``mrf verify``, ``mrf info`` and ``mrf extract``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time as clock
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from lazytile.pyramid.errors import MrfError
+from lazytile.service.cli_data import LazyEngine
+from lazytile.service.cli_options import (
+    DEFAULT_STORE,
+    DashboardOption,
+    EngineOption,
+    StoreOption,
+    WorkersOption,
+    existing,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.mrf_export import MrfProgress, MrfSummary
+
+LOG = logging.getLogger(__name__)
+
+UNSOUND_CODE = 1
+"""Exit code of ``verify`` where something is wrong with the MRF; what is wrong with the request is 2."""
+LOG_EVERY_S = 30.0
+"""How often progress is logged where standard error is no terminal."""
+
+
+class _ExportUnlessNamed(TyperGroup):
+    """``lazytile mrf LAYER OUTDIR`` exports; the other commands are named first."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Put ``export`` before anything that is not the name of a command."""
+        if not args or args[0] not in self.commands:
+            args = ["export", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_ExportUnlessNamed, help="Export a layer as MRF; verify, describe and read MRF files.")
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The .mrf file.")]
+
+
+@app.command(
+    epilog="Further commands: mrf verify FILE, mrf info FILE, mrf extract FILE OUT, mrf from-mrfgen CONFIG. "
+    "A layer of such a name is exported with: mrf export LAYER OUTDIR."
+)
+def export(
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Layer, as lazytile info lists them.")],
+    outdir: Annotated[
+        Path, typer.Argument(metavar="OUTDIR", help="Folder for the MRF files; made where there is none.")
+    ],
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    style: Annotated[str, typer.Option(metavar="STYLE", help="Style: default or a colormap.")] = "default",
+    tms: Annotated[
+        str, typer.Option("--tms", metavar="SET", help="Tile matrix set; native is the data's own grid.")
+    ] = "native",
+    finest: Annotated[
+        str | None,
+        typer.Option(metavar="MATRIX", help="Tile matrix of full resolution; chosen by the data without it."),
+    ] = None,
+    page: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="Side of a page of the native grid [default: the data's chunks]."),
+    ] = None,
+    time: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TIME", help="Time, or the start of one (2019-01); several may be given [default: all]."),
+    ] = None,
+    dim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=LABEL", help="Step of another dimension; several may be given [default: all]."),
+    ] = None,
+    compression: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="PPNG, PNG, JPEG or JPNG for pictures; DEFLATE, ZSTD, LERC, TIF or NONE for the data's codes.",
+        ),
+    ] = "PPNG",
+    quality: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=95, help="Of JPEG and JPNG [default: 85].")
+    ] = None,
+    effort: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How hard PPNG and DEFLATE pages are compressed: served (the service's way), fast, default, small.",
+        ),
+    ] = "served",
+    bands: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of PNG pages: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA [default: 4]."),
+    ] = None,
+    full_chroma: Annotated[bool, typer.Option("--full-chroma", help="JPEG at 4:4:4, not 4:2:0.")] = False,
+    max_error: Annotated[
+        float, typer.Option(metavar="CODES", help="How far LERC may be off, in the data's codes; 0 is lossless.")
+    ] = 0.0,
+    overviews: Annotated[
+        str, typer.Option(metavar="HOW", help="mean: the data's pyramid; nearest: every 2nd, 4th, ... cell.")
+    ] = "mean",
+    by_year: Annotated[bool, typer.Option("--by-year", help="A folder for each year.")] = False,
+    as_slices: Annotated[
+        bool, typer.Option("--slices", help="All times in one MRF, as z slices with a .zdb beside it.")
+    ] = False,
+    onearth: Annotated[
+        bool,
+        typer.Option("--onearth", help="Also write OnEarth's layer configuration, colormap, legends and empty tile."),
+    ] = False,
+    share_pages: Annotated[bool, typer.Option("--share-pages", help="Store equal pages once.")] = False,
+    colormaps: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of further colormaps.")] = None,
+    engine: EngineOption = "auto",
+    workers: WorkersOption = None,
+    dashboard: DashboardOption = None,
+) -> None:
+    """Export a layer as MRF files with overviews, one for each time; GDAL and OnEarth read them.
+
+    An export that was interrupted goes on where it was when the command is given again.
+    """
+    from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415 - this command alone
+    from lazytile.pyramid.mrf import Compression  # noqa: PLC0415
+    from lazytile.pyramid.mrf_effort import Effort  # noqa: PLC0415
+    from lazytile.pyramid.mrf_encode import DEFAULT_QUALITY  # noqa: PLC0415
+    from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
+    from lazytile.pyramid.mrf_options import ExportOptions  # noqa: PLC0415
+    from lazytile.pyramid.store import Store  # noqa: PLC0415
+    from lazytile.pyramid.style import Styles  # noqa: PLC0415
+
+    opened = Store(existing(store))
+    found = opened.layer(layer)
+    painted = Styles(ColormapCatalog(colormaps or default_user_folder())).style(found, style)
+    options = ExportOptions(
+        tms=tms,
+        finest=finest,
+        page=page,
+        select=selected(found, time or [], dim or []),
+        compression=Compression.parse(compression),
+        quality=DEFAULT_QUALITY if quality is None else quality,
+        effort=Effort.parse(effort),
+        bands=bands,
+        full_chroma=full_chroma,
+        max_error=max_error,
+        share_pages=share_pages,
+        overviews=overviews,
+        by_year=by_year,
+        as_slices=as_slices,
+        onearth=onearth,
+    )
+    with LazyEngine(engine, workers, dashboard) as pool, tile_progress(f"exporting {layer}") as progress:
+        summaries = export_mrf(
+            store,
+            found,
+            painted,
+            outdir,
+            engine=pool,
+            options=options,
+            progress=progress,
+        )
+    _tell(summaries)
+
+
+def _tell(summaries: list[MrfSummary]) -> None:
+    for summary in summaries:
+        state = "was there already" if summary.was_there else f"{summary.seconds:.1f} s"
+        shared = f", {summary.shared_tiles} shared" if summary.shared_tiles else ""
+        typer.echo(
+            f"{summary.path}: {summary.tiles} tiles, {summary.empty_tiles} of them empty{shared}, "
+            f"{summary.data_bytes / 1e6:.1f} MB, {state}"
+        )
+
+
+def selected(layer: Layer, asked: list[str], dims: list[str]) -> dict[str, list[str]]:
+    """Return the labels asked for, by the name of the dimension. Raises ``RequestError`` and ``MrfError``."""
+    from lazytile.pyramid import times  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.errors import InvalidParameterError  # noqa: PLC0415
+
+    select: dict[str, list[str]] = {}
+    for text in dims:
+        name, is_pair, label = text.partition("=")
+        if not is_pair:
+            raise MrfError(f"--dim {text!r} is not NAME=LABEL")
+        select.setdefault(name, []).append(label)
+    if not asked:
+        return select
+    dimension = layer.variable.time
+    if dimension is None:
+        raise InvalidParameterError(times.TIME, f"layer {layer.name} has no time")
+    for text in asked:
+        steps = [label for label in dimension.labels if text and label.startswith(text)]
+        chosen = steps or [dimension.labels[times.index_of(dimension, text)]]
+        select.setdefault(dimension.name, []).extend(chosen)
+    return select
+
+
+@contextmanager
+def tile_progress(label: str) -> Iterator[Callable[[MrfProgress], None]]:
+    """Show tiles, rate and time left: as a bar on a terminal, else as a line of the log every half minute."""
+    logged = clock.monotonic()
+    with progress_bar(label, "tiles") as bar:
+
+        def show(at: MrfProgress) -> None:
+            nonlocal logged
+            bar(at.tiles_done, at.tiles_total)
+            now = clock.monotonic()
+            if sys.stderr.isatty() or now - logged < LOG_EVERY_S:
+                return
+            logged = now
+            left = at.seconds_left
+            LOG.info(
+                "%s: %d of %d tiles, %.0f a second, %s left",
+                label,
+                at.tiles_done,
+                at.tiles_total,
+                at.tiles_a_second,
+                "?" if left is None else f"{left:.0f} s",
+            )
+
+        yield show
+
+
+@app.command("from-mrfgen")
+def from_mrfgen(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration of OnEarth's mrfgen, XML.")],
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    onearth: Annotated[
+        bool,
+        typer.Option("--onearth", help="Also write OnEarth's layer configuration, colormap, legends and empty tile."),
+    ] = False,
+    colormaps: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of further colormaps.")] = None,
+    engine: EngineOption = "auto",
+    workers: WorkersOption = None,
+    dashboard: DashboardOption = None,
+) -> None:
+    """Export what a mrfgen configuration asks for: parameter_name is the layer, output_dir the folder.
+
+    Elements that are not supported are an error; those that have no meaning here are named on standard error.
+    """
+    from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415 - this command alone
+    from lazytile.colormaps.gibs import read_gibs  # noqa: PLC0415
+    from lazytile.colormaps.palette import compile_colormap  # noqa: PLC0415
+    from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
+    from lazytile.pyramid.mrf_mrfgen import read_mrfgen  # noqa: PLC0415
+    from lazytile.pyramid.store import Store  # noqa: PLC0415
+    from lazytile.pyramid.style import Style, Styles  # noqa: PLC0415
+
+    job = read_mrfgen(config)
+    for line in job.unused:
+        typer.echo(f"{config.name}: {line}", err=True)
+    found = Store(existing(store)).layer(job.layer)
+    if job.colormap is None:
+        painted = Styles(ColormapCatalog(colormaps or default_user_folder())).style(found, "default")
+    else:
+        colormap = read_gibs(job.colormap)
+        palette = compile_colormap(colormap, data_units=found.variable.units)
+        painted = Style(job.colormap.stem, colormap, palette, "asked for")
+    options = replace(job.options(found), onearth=onearth)
+    with LazyEngine(engine, workers, dashboard) as pool, tile_progress(f"exporting {job.layer}") as progress:
+        _tell(export_mrf(store, found, painted, job.folder, engine=pool, options=options, progress=progress))
+
+
+@app.command()
+def verify(
+    file: FileArgument,
+    *,
+    decode: Annotated[bool, typer.Option("--decode", help="Decode every page as well.")] = False,
+    onearth: Annotated[bool, typer.Option("--onearth", help="Report what OnEarth's mod_mrf cannot serve.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check every record of an MRF: exit code 0 where all is well, 1 where something is wrong."""
+    from lazytile.pyramid.mrf_check import inspect_mrf  # noqa: PLC0415 - needed by this command alone
+
+    with progress_bar(f"verifying {file.name}", "pages") as progress:
+        report = inspect_mrf(file, decode=decode, onearth=onearth, progress=progress)
+    if as_json:
+        figures = {
+            "file": str(file),
+            "pages": report.pages,
+            "empty": report.empty_pages,
+            "shared": report.shared_pages,
+            "data_bytes": report.data_bytes,
+            "unused_bytes": report.unused_bytes,
+            "problems": report.problems,
+        }
+        typer.echo(json.dumps(figures, indent=2))
+    else:
+        typer.echo(
+            f"{file}: {report.pages} pages, {report.empty_pages} of them empty, {report.shared_pages} shared, "
+            f"{report.data_bytes / 1e6:.1f} MB, {report.unused_bytes} bytes unused"
+        )
+        for problem in report.problems:
+            typer.echo(problem, err=True)
+    if report.problems:
+        raise typer.Exit(UNSOUND_CODE)
+
+
+@app.command()
+def info(file: FileArgument, *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Describe an MRF by its header: size, levels, compression, no data, and what it was made of."""
+    from lazytile.pyramid.mrf_check import describe_header  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.mrf_read import read_header  # noqa: PLC0415
+
+    described = describe_header(read_header(file))
+    if as_json:
+        typer.echo(json.dumps(described, indent=2))
+        return
+    width = max(map(len, described))
+    typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in described.items()))
+
+
+@app.command()
+def extract(
+    file: FileArgument,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write the page to, as it is stored.")],
+    *,
+    level: Annotated[int, typer.Option(metavar="N", min=0, help="0 is full resolution.")] = 0,
+    row: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
+    col: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
+    z: Annotated[int, typer.Option("--slice", metavar="N", min=0)] = 0,
+    band: Annotated[int, typer.Option(metavar="N", min=0, help="Where a page holds one band.")] = 0,
+) -> None:
+    """Write one page of an MRF to a file; a page without data is said and exit code 1."""
+    from lazytile.pyramid.mrf_read import MrfReader  # noqa: PLC0415 - needed by this command alone
+
+    with MrfReader(file) as mrf:
+        data = mrf.page(level, row, col, z=z, band=band)
+    if data is None:
+        typer.echo(f"{file}: level {level} row {row} column {col} is empty", err=True)
+        raise typer.Exit(UNSOUND_CODE)
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise MrfError(f"{out} cannot be written: {error.strerror}") from error
+    typer.echo(f"{out}: {len(data)} bytes")

@@ -1,0 +1,209 @@
+"""Numbers over HTTP: statistics of a region, the value at a point, its course through time.
+
+``/numbers/{layer}/statistics`` (GET with a box, POST with a polygon), ``/numbers/{layer}/point`` and
+``/numbers/{layer}/series``. They are computed beside the tiles, a few at a time, and stopped when nobody waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiohttp import web
+
+from lazytile.pyramid.errors import GenerationChangedError, InvalidParameterError
+from lazytile.pyramid.numbers import RegionStatistics, StatisticsOptions, cell_at, statistics, values_at
+from lazytile.pyramid.times import TIME, parameter_of
+from lazytile.service.errors import BusyError, OverdueError
+from lazytile.service.numbers_formats import MEDIA_TYPES, PointValues
+from lazytile.service.numbers_request import box_of, leading_index, options_of, point_of, polygon_of
+from lazytile.service.ogc_answer import answered, chosen
+from lazytile.service.ogc_datetime import indices_of, label_of
+from lazytile.service.reply import text_response
+from lazytile.service.request import Query
+from lazytile.service.site import SITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.numbers_region import Region
+    from lazytile.pyramid.store import StoredDataset
+    from lazytile.service.site import Site
+
+Result = TypeVar("Result")
+
+MAX_STEPS = 10_000
+"""Times in one series."""
+AT_A_TIME = 2
+"""Requests for numbers that are computed at a time, for each server process."""
+
+
+class NumbersDesk:
+    """Runs the kernels in threads: a few at a time, a bounded number waiting, each with a limit of time."""
+
+    def __init__(self) -> None:
+        self._running = asyncio.Semaphore(AT_A_TIME)
+        self._under_way = 0
+
+    async def run(
+        self, site: Site, dataset: str, work: Callable[[StoredDataset, Callable[[], bool]], Result]
+    ) -> Result:
+        """Return what ``work`` makes of a dataset and of a function that tells whether to stop.
+
+        Raises ``BusyError``, ``OverdueError``, ``GenerationChangedError`` where the dataset was replaced meanwhile,
+        and what the work raises.
+        """
+        settings = site.settings
+        if self._under_way > settings.queue_length:
+            site.metrics.refused.labels("busy").inc()
+            raise BusyError(f"{self._under_way} requests for numbers are under way already, ask again in a second")
+        stopped = threading.Event()
+
+        def read() -> Result:
+            stored = site.store.dataset(dataset)
+            result = work(stored, stopped.is_set)
+            if site.store.dataset(dataset).description.generation != stored.description.generation:
+                raise GenerationChangedError(f"dataset {dataset} has been replaced, ask again")
+            return result
+
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(settings.timeout_s), self._running:
+                return await asyncio.to_thread(read)
+        except TimeoutError as error:
+            site.metrics.refused.labels("overdue").inc()
+            raise OverdueError(f"the numbers were not ready within {settings.timeout_s:g} seconds") from error
+        finally:
+            stopped.set()
+            self._under_way -= 1
+
+
+DESK: web.AppKey[NumbersDesk] = web.AppKey("numbers")
+
+
+def add_routes(app: web.Application) -> None:
+    """Add the addresses, and the desk that they share."""
+    app[DESK] = NumbersDesk()
+    app.router.add_get("/numbers/{layer}/statistics", answered(box_statistics))
+    app.router.add_post("/numbers/{layer}/statistics", answered(polygon_statistics))
+    app.router.add_get("/numbers/{layer}/point", answered(point))
+    app.router.add_get("/numbers/{layer}/series", answered(series))
+
+
+async def box_statistics(request: web.Request) -> web.StreamResponse:
+    """Answer with the statistics of a box."""
+    query = _query(request)
+    return await _statistics(request, query, box_of(query))
+
+
+async def polygon_statistics(request: web.Request) -> web.StreamResponse:
+    """Answer with the statistics of the GeoJSON polygon in the body."""
+    return await _statistics(request, _query(request), polygon_of(await request.read()))
+
+
+async def _statistics(request: web.Request, query: Query, region: Region) -> web.Response:
+    site = request.app[SITE]
+    chosen(request, query, {"json": "application/json"})
+    options = options_of(query, site.settings.max_number_cells)
+    layer = site.store.layer(request.match_info["layer"])
+    leading = leading_index(layer, query, label_of(layer, query.get("datetime")))
+
+    def work(stored: StoredDataset, is_stopped: Callable[[], bool]) -> RegionStatistics:
+        return statistics(stored, layer.variable, leading, region, options, is_stopped)
+
+    found = await request.app[DESK].run(site, layer.dataset.name, work)
+    members = {**_heading(layer, leading), **_members(found, options)}
+    return _answer(request, json.dumps(members, allow_nan=False).encode(), "application/json")
+
+
+def _members(found: RegionStatistics, options: StatisticsOptions) -> dict[str, Any]:
+    histogram = found.histogram
+    return {
+        "level": found.level,
+        "budget": options.budget_cells,
+        "cells": found.cell_count,
+        "valid_cells": found.valid_count,
+        "area_m2": found.area_m2,
+        "valid_area_m2": found.valid_area_m2,
+        "min": found.minimum,
+        "max": found.maximum,
+        "mean": found.mean,
+        "std": found.std,
+        "percentiles": {
+            f"{share:g}": value for share, value in zip(options.percentiles, found.percentiles, strict=True)
+        },
+        "histogram": None
+        if histogram is None
+        else {"edges": histogram.edges, "counts": histogram.counts, "areas_m2": histogram.areas_m2},
+    }
+
+
+def _heading(layer: Layer, leading: tuple[int, ...]) -> dict[str, Any]:
+    labels = _labels(layer, leading)
+    return {
+        "layer": layer.name,
+        "title": layer.title,
+        "units": layer.variable.units,
+        "time": labels.pop(TIME, None),
+        "dimensions": labels,
+    }
+
+
+def _labels(layer: Layer, leading: tuple[int, ...]) -> dict[str, str]:
+    dimensions = zip(layer.variable.dimensions, leading, strict=True)
+    return {parameter_of(dimension): dimension.labels[at] for dimension, at in dimensions}
+
+
+async def point(request: web.Request) -> web.StreamResponse:
+    """Answer with the value at a point."""
+    query, site = _query(request), request.app[SITE]
+    layer = site.store.layer(request.match_info["layer"])
+    leading = leading_index(layer, query, label_of(layer, query.get("datetime")))
+    return await _at_point(request, query, layer, [leading], is_series=False)
+
+
+async def series(request: web.Request) -> web.StreamResponse:
+    """Answer with the values at a point, through all times or those of an interval."""
+    query, site = _query(request), request.app[SITE]
+    layer = site.store.layer(request.match_info["layer"])
+    steps = indices_of(layer, query.get("datetime"))
+    if len(steps) > MAX_STEPS:
+        raise InvalidParameterError("datetime", f"there are {len(steps)} times there, a series has {MAX_STEPS} at most")
+    leading = leading_index(layer, query, "")
+    where = next((i for i, dimension in enumerate(layer.variable.dimensions) if dimension.kind == "time"), None)
+    indices = [leading] if where is None else [(*leading[:where], at, *leading[where + 1 :]) for at in steps]
+    return await _at_point(request, query, layer, indices, is_series=True)
+
+
+async def _at_point(
+    request: web.Request, query: Query, layer: Layer, indices: list[tuple[int, ...]], *, is_series: bool
+) -> web.Response:
+    longitude, latitude = point_of(query)
+    form = chosen(request, query, MEDIA_TYPES)
+    cell = cell_at(layer.dataset, longitude, latitude)
+
+    def work(stored: StoredDataset, is_stopped: Callable[[], bool]) -> list[float | None]:
+        return [None] * len(indices) if cell is None else values_at(stored, layer.variable, indices, cell, is_stopped)
+
+    values = await request.app[DESK].run(request.app[SITE], layer.dataset.name, work)
+    labels = [_labels(layer, leading) for leading in indices]
+    others = {name: label for name, label in labels[0].items() if name != TIME}
+    shown = tuple(each[TIME] for each in labels if TIME in each)
+    told = PointValues(layer, longitude, latitude, cell, others, shown, tuple(values))
+    return _answer(request, told.written(form, is_series=is_series), MEDIA_TYPES[form])
+
+
+def _query(request: web.Request) -> Query:
+    return Query(request.rel_url.raw_query_string, request.app[SITE].settings.max_value_length)
+
+
+def _answer(request: web.Request, body: bytes, media_type: str) -> web.Response:
+    age_s = request.app[SITE].settings.latest_max_age_s
+    headers = {"Cache-Control": f"public, max-age={age_s}", "Vary": "Accept, Accept-Encoding"}
+    content_type = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+    digest = hashlib.sha256(body).hexdigest() if request.method != "POST" else None
+    return text_response(request, body, content_type, digest=digest, headers=headers)
