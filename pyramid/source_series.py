@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import cftime
@@ -37,7 +38,7 @@ def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
     found: list[str] = []
     for each in given:
         if glob.has_magic(each):
-            matches = sorted(glob.glob(each, recursive=True))
+            matches = sorted(glob.glob(each, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
             if not matches:
                 raise SourceError(f"no file matches {each}")
             found += matches
@@ -127,7 +128,7 @@ def _joined(
         for step, label in enumerate(variable.variable.dimensions[axis].labels)
     ]
     steps.sort(key=lambda step: (len(step.label.partition("-")[0]), step.label))
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if before.label == after.label:
             both = f"{sources[before.file].path} and {sources[after.file].path}"
             raise SourceError(f"{both} both have {first.variable.name} of {after.label}")
