@@ -19,6 +19,8 @@ from lazytile.pyramid.grid import FULL_CIRCLE, RegularAxis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+EXACT_AXIS = "exact_axis"
+"""Attribute of a coordinate whose format states it exactly: first edge and step, in stored order."""
 TOLERANCE_CELLS = 0.05
 """How far a centre may lie from its place on the regular axis, in cells."""
 _MIN_SLACK_CELLS = 1e-4
@@ -30,6 +32,10 @@ _MAX_DECIMALS = 10
 _MAX_DENOMINATOR = 3600
 
 
+class IrregularAxisError(SourceError):
+    """The centres of an axis are not evenly spaced."""
+
+
 @dataclass(frozen=True, slots=True)
 class AxisMap:
     """A regular axis, and which index of the source each of its cells comes from."""
@@ -39,13 +45,26 @@ class AxisMap:
     """Whether the source runs the other way."""
     dropped: int
     """Source cells left out past the end, because they repeat the first ones 360 degrees on."""
+    nearest: tuple[int, ...] | None = None
+    """The source index of each cell where the source is not evenly spaced; ``flipped`` is then False."""
 
     def source_range(self, start: int, stop: int) -> tuple[int, int]:
         """Return the ascending range of source indices that holds cells ``start`` to ``stop`` of the axis."""
+        if self.nearest is not None:
+            picked = self.nearest[start:stop]
+            return min(picked), max(picked) + 1
         if not self.flipped:
             return start, stop
         length = self.axis.length + self.dropped
         return length - stop, length - start
+
+    def picks(self, start: int, stop: int) -> NDArray[np.int64] | None:
+        """Return the places of cells ``start`` to ``stop`` in ``source_range``; None where they follow each other."""
+        if self.nearest is None:
+            return None
+        picked = np.asarray(self.nearest[start:stop], np.int64)
+        places: NDArray[np.int64] = picked - picked.min()
+        return places
 
 
 def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
@@ -74,6 +93,58 @@ def latitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None 
         axis = RegularAxis(axis.last_edge, -axis.cell_size, axis.length)
         return AxisMap(axis, flipped=True, dropped=0)
     return AxisMap(axis, flipped=False, dropped=0)
+
+
+def projected_axis(
+    centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None, *, rising: bool, noise: float | None = None
+) -> AxisMap:
+    """Return an axis of projected coordinates (shape (cells,), units of the CRS, either order).
+
+    rising: True for x, from west to east; False for y, from north to south. ``noise`` is the rounding of the stored
+    numbers where ``centres`` are no longer as they were stored.
+    """
+    values = _finite(centres, name)
+    axis, _ = _regular(values, _resolution(centres) if noise is None else noise, name, bounds, circle=False)
+    if (axis.cell_size > 0) == rising:
+        return AxisMap(axis, flipped=False, dropped=0)
+    return AxisMap(RegularAxis(axis.last_edge, -axis.cell_size, axis.length), flipped=True, dropped=0)
+
+
+def exact_axis(first_edge: float, step: float, length: int, *, rising: bool) -> AxisMap:
+    """Return the axis that a format states exactly, turned so that x rises and y falls."""
+    axis = RegularAxis(first_edge, step, length)
+    if (step > 0) == rising:
+        return AxisMap(axis, flipped=False, dropped=0)
+    return AxisMap(RegularAxis(axis.last_edge, -step, length), flipped=True, dropped=0)
+
+
+MAX_REFINEMENT = 4
+"""Cells of the regular axis for each cell of an irregular one, at most."""
+
+
+def resampled_axis(centres: NDArray[Any], name: str, *, rising: bool, limit: float | None = None) -> AxisMap:
+    """Return a regular axis over unevenly spaced centres (shape (cells,)), each of its cells with the nearest one.
+
+    Its step is the least spacing, or what makes it ``MAX_REFINEMENT`` times as long. ``limit`` keeps its edges within
+    -limit..limit. Raises ``SourceError`` where the centres do not run one way.
+    """
+    values = _finite(centres, name)
+    spacing = np.diff(values)
+    if not ((spacing > 0).all() or (spacing < 0).all()):
+        raise SourceError(f"{name} does not run one way: it rises and falls; sort it first")
+    order = np.argsort(values)
+    ascending = values[order]
+    spacing = np.diff(ascending)
+    low, high = ascending[0] - spacing[0] / 2, ascending[-1] + spacing[-1] / 2
+    if limit is not None:
+        low, high = max(low, -limit), min(high, limit)
+    # A little less than the least spacing may be rounding: one cell more or less is no matter.
+    length = math.ceil((high - low) / max(spacing.min(), (high - low) / (MAX_REFINEMENT * values.size)) - 1e-3)
+    step = (high - low) / length
+    axis = RegularAxis(float(low), float(step), length) if rising else RegularAxis(float(high), -float(step), length)
+    middles = (ascending[1:] + ascending[:-1]) / 2
+    nearest = order[np.searchsorted(middles, axis.centres(), side="right")]
+    return AxisMap(axis, flipped=False, dropped=0, nearest=tuple(int(index) for index in nearest))
 
 
 def _finite(centres: NDArray[Any], name: str) -> NDArray[np.float64]:
@@ -105,8 +176,8 @@ def _regular(
         raise SourceError(f"{name} does not run: its first and last values are both {values[0]:g}")
     off = float(np.abs(values - (values[0] + step * np.arange(count))).max() / abs(step))
     if off > TOLERANCE_CELLS:
-        raise SourceError(
-            f"{name} is not regular: cells are up to {off:.2g} of a cell away from even steps of {step:.6g} degrees, "
+        raise IrregularAxisError(
+            f"{name} is not regular: cells are up to {off:.2g} of a cell away from even steps of {step:.6g}, "
             f"{TOLERANCE_CELLS} is allowed"
         )
     # Only rounding is cleaned away. Centres further off than that are as the producer wants them.

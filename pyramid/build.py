@@ -195,6 +195,9 @@ def reader_of(source: Source, variable: SourceVariable) -> BlockReader:
         rows=source.found.rows,
         cols=source.found.cols,
         dtype=variable.variable.packing.dtype,
+        resampling=source.found.resampling,
+        fill=variable.variable.packing.fill_code or 0,
+        files=source.files,
     )
 
 

@@ -1,6 +1,7 @@
 """Opening a source file: which groups of variables it holds, with every number as it is stored.
 
-xarray does the opening, with all of its decoding off. What cannot be opened is refused in one line.
+xarray, rasterio, ecCodes and NumPy do the opening, with all of their decoding off. What cannot be opened is refused in
+one line.
 """
 
 from __future__ import annotations
@@ -13,29 +14,39 @@ import xarray as xr
 
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.netcdf3 import needed_bytes
+from lazytile.pyramid.source_geotiff import GEOTIFF, open_geotiff
+from lazytile.pyramid.source_grib import GRIB, open_grib
+from lazytile.pyramid.source_numpy import NUMPY, open_numpy, placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from lazytile.pyramid.source_grid import Overrides
+
 NETCDF = "netcdf4"
 ZARR = "zarr"
-ALLOWED = "netCDF-3, netCDF-4/HDF5 and Zarr are read"
+ALLOWED = "netCDF-3, netCDF-4/HDF5, Zarr, GeoTIFF, GRIB and NumPy arrays are read"
+FORMATS = {NETCDF: "netCDF or HDF5", ZARR: "Zarr", GEOTIFF: "GeoTIFF", NUMPY: "NumPy", GRIB: "GRIB"}
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _NETCDF3_MAGICS = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+_PICKLE = (
+    "a Python pickle, which may run code when it is opened and is never read; where you trust it, load it in Python "
+    "and keep its array with numpy.save, then give that file with --bounds"
+)
 _OTHER_MAGICS = {
-    b"GRIB": "a GRIB file",
-    b"II*\x00": "a TIFF file",
-    b"MM\x00*": "a TIFF file",
-    b"II+\x00": "a BigTIFF file",
-    b"\x93NUMPY": "a NumPy array file, which does not say where its cells lie",
-    b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip file: unpack it first",
     b"BZh": "a bzip2 file: unpack it first",
     b"\x0e\x03\x13\x01": "an HDF4 file",
-    b"\x80\x04": "a Python pickle, which may run code when it is opened and is never read",
-    b"\x80\x05": "a Python pickle, which may run code when it is opened and is never read",
+    **{bytes((0x80, protocol)): _PICKLE for protocol in range(2, 6)},
+}
+_MAGICS = {
+    _HDF5_MAGIC: NETCDF,
+    **dict.fromkeys(_NETCDF3_MAGICS, NETCDF),
+    **dict.fromkeys((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), GEOTIFF),
+    **dict.fromkeys((b"\x93NUMPY", b"PK\x03\x04"), NUMPY),
+    b"GRIB": GRIB,
 }
 UNDECODED: dict[str, Any] = {
     "decode_cf": False,
@@ -66,13 +77,17 @@ class Container:
             group.close()
 
 
-def open_container(path: Path) -> Container:
+def open_container(path: Path, overrides: Overrides) -> Container:
     """Open a file of a format that is read, or raise ``SourceError`` with what is wrong with it."""
     engine = engine_of(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # xarray's remarks on metadata; ours are in Source.remarks
             groups = dict(_groups(path, engine))
+            if engine == NUMPY:
+                groups = {name: placed(group, overrides, path) for name, group in groups.items()}
+    except SourceError:
+        raise
     except Exception as error:
         raise SourceError(f"{path} cannot be read, it is damaged or cut short: {_first_line(error)}") from error
     return Container(path, engine, groups)
@@ -86,6 +101,19 @@ def engine_of(path: Path) -> str:
         if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
             return ZARR
         raise SourceError(f"{path} is a folder and no Zarr group; {ALLOWED}")
+    magic = _first_bytes(path)
+    if magic[:4] in _NETCDF3_MAGICS:
+        _check_length(path)
+    for start, engine in _MAGICS.items():
+        if magic.startswith(start):
+            return engine
+    for start, what in _OTHER_MAGICS.items():
+        if magic.startswith(start):
+            raise SourceError(f"{path} is {what}; {ALLOWED}")
+    raise SourceError(f"{path} is of no known format (it starts with {magic!r}); {ALLOWED}")
+
+
+def _first_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             magic = file.read(8)
@@ -93,14 +121,7 @@ def engine_of(path: Path) -> str:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     if not magic:
         raise SourceError(f"{path} is empty (0 bytes)")
-    if magic[:4] in _NETCDF3_MAGICS:
-        _check_length(path)
-    if magic == _HDF5_MAGIC or magic[:4] in _NETCDF3_MAGICS:
-        return NETCDF
-    for start, what in _OTHER_MAGICS.items():
-        if magic.startswith(start):
-            raise SourceError(f"{path} is {what}; {ALLOWED}")
-    raise SourceError(f"{path} is of no known format (it starts with {magic!r}); {ALLOWED}")
+    return magic
 
 
 def _check_length(path: Path) -> None:
@@ -115,13 +136,28 @@ def _check_length(path: Path) -> None:
 
 
 def _groups(path: Path, engine: str) -> Iterator[tuple[str, xr.Dataset]]:
+    if engine == GRIB:
+        yield from open_grib(path).items()
+        return
     for name in _group_names(path, engine):
-        group = xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **UNDECODED)
-        yield name, group
+        yield name, open_group(path, engine, name)
+
+
+def open_group(path: Path, engine: str, name: str) -> xr.Dataset:
+    """Open one group of a file with every number as it is stored."""
+    if engine == GEOTIFF:
+        return open_geotiff(path)
+    if engine == NUMPY:
+        return open_numpy(path)
+    if engine == GRIB:
+        return open_grib(path)[name]
+    return xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **UNDECODED)
 
 
 def _group_names(path: Path, engine: str) -> list[str]:
     """List all groups, parents before children, in the file's order."""
+    if engine in (GEOTIFF, NUMPY):
+        return ["/"]
     if engine == ZARR:
         import zarr  # noqa: PLC0415 - the netCDF path does not need it
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from lazytile.pyramid.source import Coordinate
 
 CRS_VARIABLE = "crs"
-ROW_NAME, COL_NAME = "lat", "lon"
 _RESAMPLING = {"mean": "average", "mode": "mode", "nearest": "nearest", "min": "min", "max": "max"}
 _OWN_ATTRIBUTES = frozenset({"scale_factor", "add_offset", "missing_value", "_FillValue", "_Unsigned"})
 
@@ -88,7 +87,7 @@ def root_attributes(dataset: Dataset, attributes: dict[str, Any]) -> dict[str, A
             "resampling_method": _RESAMPLING[dataset.variables[0].reduction],
         },
         **_proj(dataset.grid),
-        "spatial:dimensions": [ROW_NAME, COL_NAME],
+        "spatial:dimensions": list(axis_names(dataset.grid)),
         "spatial:bbox": [bounds.west, bounds.south, bounds.east, bounds.north],
         "lazytile": dataset.to_json(),
     }
@@ -122,7 +121,7 @@ def _level_attributes(grid: Grid) -> dict[str, Any]:
         "Conventions": "CF-1.11",
         "zarr_conventions": [PROJ, SPATIAL],
         **_proj(grid),
-        "spatial:dimensions": [ROW_NAME, COL_NAME],
+        "spatial:dimensions": list(axis_names(grid)),
         "spatial:bbox": [bounds.west, bounds.south, bounds.east, bounds.north],
         "spatial:shape": [grid.shape.rows, grid.shape.cols],
         "spatial:transform": _transform(grid),
@@ -132,8 +131,9 @@ def _level_attributes(grid: Grid) -> dict[str, Any]:
 def _write_level(root: zarr.Group, dataset: Dataset, level: int, coordinates: Sequence[Coordinate]) -> None:
     grid = dataset.grid.coarsen(level)
     group = root.create_group(str(level), attributes=_level_attributes(grid))
-    write_coordinate(group, ROW_NAME, grid.y.centres(), _LATITUDE)
-    write_coordinate(group, COL_NAME, grid.x.centres(), _LONGITUDE)
+    names = axis_names(grid)
+    for name, axis, attributes in zip(names, (grid.y, grid.x), _axis_attributes(grid), strict=True):
+        write_coordinate(group, name, axis.centres(), attributes)
     for coordinate in coordinates:
         write_coordinate(group, coordinate.name, coordinate.values, coordinate.attributes)
     crs = group.create_array(
@@ -155,13 +155,38 @@ def _write_level(root: zarr.Group, dataset: Dataset, level: int, coordinates: Se
             shards=(*ones, shard_cells, shard_cells) if shard_cells else None,
             compressors=codec.zarr_codec(dtype),
             fill_value=0 if fill is None else dtype.type(fill),
-            dimension_names=[*(dimension.name for dimension in variable.dimensions), ROW_NAME, COL_NAME],
+            dimension_names=[*(dimension.name for dimension in variable.dimensions), *names],
             attributes=variable_attributes(variable),
         )
 
 
 _LATITUDE = {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north", "axis": "Y"}
 _LONGITUDE = {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east", "axis": "X"}
+
+
+def axis_names(grid: Grid) -> tuple[str, str]:
+    """Return the names of the dimensions of rows and columns."""
+    if grid.is_geographic:
+        return "lat", "lon"
+    return ("rlat", "rlon") if pyproj.CRS.from_user_input(grid.crs).is_geographic else ("y", "x")
+
+
+def _axis_attributes(grid: Grid) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the CF attributes of the coordinates of rows and columns."""
+    if grid.is_geographic:
+        return _LATITUDE, _LONGITUDE
+    crs = pyproj.CRS.from_user_input(grid.crs)
+    unit = crs.axis_info[0].unit_name if crs.axis_info else "metre"
+    units = {"metre": "m", "degree": "degrees"}.get(unit, unit)
+    kinds = ("grid_latitude", "grid_longitude") if crs.is_geographic else _PROJECTED_KINDS
+    return {"standard_name": kinds[0], "units": units, "axis": "Y"}, {
+        "standard_name": kinds[1],
+        "units": units,
+        "axis": "X",
+    }
+
+
+_PROJECTED_KINDS = ("projection_y_coordinate", "projection_x_coordinate")
 
 
 def write_coordinate(group: zarr.Group, name: str, values: NDArray[Any], attributes: dict[str, Any]) -> None:

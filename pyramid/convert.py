@@ -18,13 +18,15 @@ from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.layout import CHUNK_CELLS, plan_levels
 from lazytile.pyramid.publish import NAME, UNFINISHED, replacing
-from lazytile.pyramid.source import Source, open_source
+from lazytile.pyramid.source_grid import Overrides
+from lazytile.pyramid.source_series import files_of, open_files
 from lazytile.pyramid.summary import write_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lazytile.pyramid.dataset import Variable
+    from lazytile.pyramid.source import Source
     from lazytile.pyramid.summary import Summary
 
 MAX_SHARD = 64
@@ -51,29 +53,37 @@ USUAL_STORAGE = Storage()
 
 
 def convert(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     store: str | Path,
     name: str | None = None,
     variables: Sequence[str] | None = None,
     *,
     group: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    crs: str | None = None,
+    bounds: tuple[float, float, float, float] | None = None,
+    nodata: float | None = None,
     title: str | None = None,
     colormap: str | None = None,
     storage: Storage = USUAL_STORAGE,
     engine: Mapper | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
-    """Convert a gridded file to the dataset ``STORE/NAME.zarr`` and return its description.
+    """Convert a gridded file, or several of one time series, to ``STORE/NAME.zarr`` and return its description.
 
-    name: letters, digits, ``_`` and ``-``; None makes it from the file's name. ``variables`` picks layers, None takes
-    all on the largest grid. ``engine`` runs the tasks, None runs them in threads of this process. A dataset of the
-    same name is replaced in one step; until then, and if anything fails, it stays as it is. A run that was killed
-    is gone on with by one of the same source and options.
+    path: a file, a pattern (``sst-*.nc``) or a list of both, which are one time series. ``name``: letters, digits,
+    ``_`` and ``-``; None makes it from the file's name. ``variables`` picks layers, None takes all on the largest grid.
+    ``group``, ``x``, ``y`` (names of coordinate variables) and ``crs`` (``EPSG:n``, WKT or PROJ) say what the file does
+    not; ``bounds`` (west, south, east, north: outer edges) places a NumPy array, and ``nodata`` is the code of no data
+    where the file names none. ``engine`` runs the tasks, None runs them in threads of this process. A dataset of the
+    same name is replaced in one step; until then, and if anything fails, it stays as it is. A run that was killed is
+    gone on with by one of the same source and options.
 
     Raises ``SourceError`` for a file that cannot be converted and ``StoreError`` where the store cannot be written.
     """
-    chosen = dataset_name(path) if name is None else _checked_name(name)
-    source = open_source(path, variables, group=group)
+    chosen = dataset_name(files_of(path)[0]) if name is None else _checked_name(name)
+    source = open_files(path, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
     with replacing(Path(store), chosen, fingerprint(source, dataset)) as partial:
         if not (partial / UNFINISHED).exists():
@@ -110,10 +120,16 @@ def describe_dataset(
 
 def fingerprint(source: Source, dataset: Dataset) -> str:
     """Return what names a piece of work: equal for the same source, unchanged, and the same result."""
-    status = Path(source.path).stat()
+    statuses = [Path(each).stat() for each in source.files or (source.path,)]
     described = {**dataset.to_json(), "generation": ""}
     placements = [repr(each.placement) for each in source.variables]
-    parts = (source.path, status.st_size, status.st_mtime_ns, status.st_ino, described, placements, __version__)
+    parts = (
+        source.path,
+        [(each.st_size, each.st_mtime_ns, each.st_ino) for each in statuses],
+        described,
+        placements,
+        __version__,
+    )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -126,7 +142,9 @@ def summarised(variable: Variable, levels: Sequence[Summary]) -> Variable:
 
 def dataset_name(path: str | Path) -> str:
     """Return a dataset name made of a file's: its stem in letters, digits, ``_`` and ``-``."""
-    stem = re.sub(r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr))+$", "", Path(path).name, flags=re.IGNORECASE)
+    stem = re.sub(
+        r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr|tiff?|npy|npz|grib2?|grb2?))+$", "", Path(path).name, flags=re.IGNORECASE
+    )
     return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")[:128] or "dataset"
 
 

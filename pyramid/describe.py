@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyproj
 
 from lazytile.pyramid.build import reader_of, stages_of
-from lazytile.pyramid.container import ZARR
+from lazytile.pyramid.container import FORMATS
 from lazytile.pyramid.dataset import SUFFIX, Dataset, Dimension, Variable
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.grid import Shape
@@ -20,6 +21,7 @@ from lazytile.pyramid.summary import Summary, summarise
 
 if TYPE_CHECKING:
     from lazytile.pyramid.grid import Grid
+    from lazytile.pyramid.source_grid import Overrides
 
 CHEAP_BYTES = 64 << 20
 """Codes of a source variable that are read for its range; a larger one is described without."""
@@ -56,14 +58,16 @@ class Description:
     """What is wrong, left out or put right, one line each."""
 
 
-def describe(path: str | Path, *, group: str | None = None) -> Description:
+def describe(path: str | Path, *, group: str | None = None, overrides: Overrides | None = None) -> Description:
     """Describe a source file or a dataset folder ``NAME.zarr`` of ours.
 
     Raises ``SourceError`` or ``StoreError`` with one line where it is neither.
     """
     folder = Path(path)
     root = _our_attributes(folder)
-    return _of_source(open_source(folder, group=group)) if root is None else _of_dataset(folder, root)
+    return (
+        _of_source(open_source(folder, group=group, overrides=overrides)) if root is None else _of_dataset(folder, root)
+    )
 
 
 def _our_attributes(folder: Path) -> Any | None:
@@ -90,7 +94,7 @@ def _of_source(source: Source) -> Description:
     return Description(
         path=str(path),
         kind="source",
-        format="Zarr" if source.engine == ZARR else "netCDF or HDF5",
+        format=FORMATS[source.engine],
         title=source.title,
         generation="",
         grid=grid,
@@ -176,8 +180,8 @@ def format_description(description: Description) -> str:
         lines.append(f"  generation  {description.generation}")
     around = ", all the way round" if grid.is_full_circle else ""
     lines += [
-        f"  grid        {grid.shape.rows} rows x {grid.shape.cols} columns, {grid.crs}",
-        f"  cell        {grid.x.cell_size:.10g} x {-grid.y.cell_size:.10g} degrees{around}",
+        f"  grid        {grid.shape.rows} rows x {grid.shape.cols} columns, {_crs_name(grid)}",
+        f"  cell        {grid.x.cell_size:.10g} x {-grid.y.cell_size:.10g} {grid_units(grid)}{around}",
         (
             f"  bounds      west {bounds.west:.10g}, south {bounds.south:.10g}, "
             f"east {bounds.east:.10g}, north {bounds.north:.10g}"
@@ -197,6 +201,24 @@ def format_description(description: Description) -> str:
         lines.append("  remarks")
         lines += [f"    {problem}" for problem in description.problems]
     return "\n".join(lines)
+
+
+def _crs_name(grid: Grid) -> str:
+    """Return the code of a CRS, or what kind of projection one without a code is."""
+    if grid.crs.startswith("EPSG:"):
+        return grid.crs
+    crs = pyproj.CRS.from_user_input(grid.crs)
+    method = crs.coordinate_operation.method_name if crs.coordinate_operation else "geographic"
+    return f"{method} ({crs.name})" if crs.name not in ("undefined", "unknown", "unnamed") else method
+
+
+def grid_units(grid: Grid) -> str:
+    """Return the units of a grid's coordinates."""
+    if grid.is_geographic:
+        return "degrees"
+    axes = pyproj.CRS.from_user_input(grid.crs).axis_info
+    unit = axes[0].unit_name if axes else "metre"
+    return {"metre": "m", "degree": "degrees"}.get(unit, unit)
 
 
 def _variable_lines(variable: Variable) -> list[str]:

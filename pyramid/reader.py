@@ -10,15 +10,14 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
 
-from lazytile.pyramid.container import NETCDF, UNDECODED
+from lazytile.pyramid.container import NETCDF, open_group
 from lazytile.pyramid.errors import SourceError
 
 if TYPE_CHECKING:
@@ -28,11 +27,14 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.axes import AxisMap
     from lazytile.pyramid.layout import Block, Range
+    from lazytile.pyramid.regrid import Resampling
     from lazytile.pyramid.source import Placement
 
 CHUNK_CACHE_BYTES = 192 << 20
 """Decompressed source chunks that the HDF5 library keeps for a variable: those at the edge between two blocks."""
 _CACHE_SLOTS = 4001
+_STRIP_BYTES = 32 << 20
+"""Source codes that are read at a time where cells are resampled."""
 _MAX_HANDLES = 4
 
 
@@ -77,7 +79,7 @@ def _open(path: str, engine: str, group: str) -> Any:
             root.set_auto_maskandscale(False)
             root.set_always_mask(False)
             return root if group == "/" else root[group]
-    return xr.open_dataset(path, engine=engine, group=None if group == "/" else group, **UNDECODED)
+    return open_group(Path(path), engine, group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,71 @@ class BlockReader:
     cols: AxisMap
     dtype: str
     """Of the codes."""
+    resampling: Resampling | None = None
+    """Where each cell comes from, if the source has no rows and columns of its own."""
+    fill: float = 0
+    """Code of cells that no source cell reaches."""
+    files: tuple[str, ...] = ()
+    """All files of a series; ``path`` is the first."""
 
     def read(self, block: Block) -> NDArray[Any]:
         """Return the codes of a block, north up and west to east.
 
         Shape (*leading, rows, cols) of the block, native ``dtype``. Raises ``SourceError`` where the file is damaged.
         """
+        if self.placement.series is not None:
+            return self._joined(block, *self.placement.series)
+        if self.resampling is not None:
+            return self._resampled(block, self.resampling)
+        ranges = (self.rows.source_range(*block.rows), self.cols.source_range(*block.cols))
+        codes = self._box(block.leading, *ranges)
+        for axis, picks in ((-2, self.rows.picks(*block.rows)), (-1, self.cols.picks(*block.cols))):
+            if picks is not None:
+                codes = codes.take(picks, axis=axis)
+        return np.ascontiguousarray(codes[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1])
+
+    def _joined(self, block: Block, axis: int, steps: tuple[tuple[int, int], ...]) -> NDArray[Any]:
+        """Return the codes of a block of several files, reading each run of steps of a file at once."""
+        parts = []
+        at, stop = block.leading[axis]
+        placement = replace(self.placement, series=None)
+        while at < stop:
+            file, first = steps[at]
+            count = 1
+            while at + count < stop and steps[at + count] == (file, first + count):
+                count += 1
+            leading = (*block.leading[:axis], (first, first + count), *block.leading[axis + 1 :])
+            part = replace(self, path=self.files[file], placement=placement, files=())
+            parts.append(part.read(replace(block, leading=leading)))
+            at += count
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
+
+    def _resampled(self, block: Block, resampling: Resampling) -> NDArray[Any]:
+        """Return the codes of a block of which each cell has its own source cell, reading strips of source rows."""
+        cells = resampling.source_cells(block.rows, block.cols)
+        leading = [stop - start for start, stop in block.leading]
+        codes = np.full((*leading, *cells.shape), self.fill, self.dtype)
+        there = cells >= 0
+        if not there.any():
+            return codes
+        rows, cols = np.divmod(cells[there], resampling.source_cols)
+        left, right = int(cols.min()), int(cols.max()) + 1
+        row_bytes = int(np.prod(leading, dtype=np.int64)) * (right - left) * np.dtype(self.dtype).itemsize
+        step = max(1, _STRIP_BYTES // row_bytes)
+        gathered = np.empty((*leading, rows.size), self.dtype)
+        for top in range(int(rows.min()), int(rows.max()) + 1, step):
+            stop = min(int(rows.max()) + 1, top + step)
+            inside = (rows >= top) & (rows < stop)
+            if inside.any():
+                box = self._box(block.leading, (top, stop), (left, right))
+                gathered[..., inside] = box[..., rows[inside] - top, cols[inside] - left]
+        codes[..., there] = gathered
+        return codes
+
+    def _box(self, leading: tuple[Range, ...], rows: Range, cols: Range) -> NDArray[Any]:
+        """Return codes of a box of source cells, shape (*leading, rows, cols), in the directions of the source."""
         axes = self.placement.axes
-        ranges = [*block.leading, self.rows.source_range(*block.rows), self.cols.source_range(*block.cols)]
+        ranges = [*leading, rows, cols]
         orders = [*self.placement.orders, None, None]
         key: list[slice | list[int]] = [slice(None)] * sum(axis is not None for axis in axes)
         for axis, span, order in zip(axes, ranges, orders, strict=True):
@@ -114,8 +173,7 @@ class BlockReader:
         for position, axis in enumerate(axes):
             if axis is None:
                 codes = np.expand_dims(codes, position)
-        codes = codes[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1]
-        return np.ascontiguousarray(_as_codes(codes, np.dtype(self.dtype)))
+        return _as_codes(codes, np.dtype(self.dtype))
 
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
         handle = _HANDLES.get(self.path, self.engine, self.placement.group)

@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid import cf
-from lazytile.pyramid.container import ZARR, Container, open_container
+from lazytile.pyramid.container import NETCDF, Container, open_container
 from lazytile.pyramid.dataset import Dimension, Variable
 from lazytile.pyramid.errors import SourceError, StoreError
-from lazytile.pyramid.gridfinder import GridFinding, find_grid
+from lazytile.pyramid.gridfinder import find_grid
 from lazytile.pyramid.labels import is_time, time_labels, value_labels
+from lazytile.pyramid.source_grib import GRIB
+from lazytile.pyramid.source_grid import GridFinding, Home, Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
+
+    from lazytile.pyramid.packing import Packing
 
 NUMERIC_KINDS = "iufb"
 _BARRED = re.compile(r"[^A-Za-z0-9_-]+")
@@ -54,6 +58,8 @@ class Placement:
     """For each leading dimension: the source index of each step, None where they agree."""
     chunks: tuple[int, ...]
     """Source cells compressed together, by stored axis; 1 where the source is not chunked."""
+    series: tuple[int, tuple[tuple[int, int], ...]] | None = None
+    """Of several files: the leading dimension along which they follow each other, and each step's file and index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +84,27 @@ class Source:
     """Of the file, as JSON values."""
     remarks: tuple[str, ...]
     """What was found and left out or put right, one line each."""
+    files: tuple[str, ...] = ()
+    """All files where there are several; ``path`` is the first."""
 
 
-def open_source(path: str | Path, variables: Sequence[str] | None = None, *, group: str | None = None) -> Source:
+def open_source(
+    path: str | Path,
+    variables: Sequence[str] | None = None,
+    *,
+    group: str | None = None,
+    overrides: Overrides | None = None,
+) -> Source:
     """Find the grid of a file and the variables on it.
 
     variables: names to take; None takes every numeric variable on the largest grid. ``group`` keeps to one group of
-    the file. Raises ``SourceError`` with one line that says what was found and what is allowed.
+    the file. ``overrides`` says what the file does not, or says wrongly. Raises ``SourceError`` with one line that
+    says what was found and what is allowed.
     """
-    container = open_container(Path(path))
+    overrides = overrides or Overrides()
+    container = open_container(Path(path), overrides)
     try:
-        return _describe(container, variables, group)
+        return _describe(container, variables, group, overrides)
     except StoreError as error:
         raise SourceError(f"{path}: {error}") from error
     except SourceError as error:
@@ -97,15 +113,23 @@ def open_source(path: str | Path, variables: Sequence[str] | None = None, *, gro
         container.close()
 
 
-def _describe(container: Container, wanted: Sequence[str] | None, group: str | None) -> Source:
+def _describe(container: Container, wanted: Sequence[str] | None, group: str | None, overrides: Overrides) -> Source:
     groups = _chosen_groups(container.groups, group)
-    found, members, refusals = find_grid(groups, set(wanted) if wanted else None)
+    if container.engine == GRIB and not wanted and sum(bool(each.data_vars) for each in groups.values()) > 1:
+        grids = "; ".join(
+            f"{path} with {_listed(map(str, each.data_vars))}" for path, each in groups.items() if each.data_vars
+        )
+        raise SourceError(f"it holds several grids, choose one with --group or --var: {grids}")
+    home = Home(str(container.path.resolve()), container.engine, "/", dict(container.groups["/"].attrs))
+    found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, home)
     names = _layer_names(members)
     taken = _taken(members, names, wanted, refusals)
     remarks = [*found.remarks, *(f"{name} is left out: {reason}" for name, reason in refusals.items())]
     coordinates: dict[str, Coordinate] = {}
     variables = [
-        _variable(_Member(container.engine, groups[path], path, name, names[path, name]), found, coordinates)
+        _variable(
+            _Member(container.engine, groups[path], path, name, names[path, name], overrides.nodata), found, coordinates
+        )
         for path, name in taken
     ]
     attributes = cf.json_attributes(container.groups["/"].attrs)
@@ -123,9 +147,10 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
 
 def _chosen_groups(groups: Mapping[str, xr.Dataset], chosen: str | None) -> dict[str, xr.Dataset]:
     """Return the groups, each with the variables of its parents that give it coordinates."""
+    kept = None
     if chosen is not None:
-        path = "/" + chosen.strip("/")
-        if path not in groups:
+        kept = "/" + chosen.strip("/")
+        if kept not in groups:
             raise SourceError(f"there is no group {chosen!r}, there are {', '.join(groups)}")
     whole: dict[str, xr.Dataset] = {}
     for path, group in groups.items():
@@ -140,7 +165,7 @@ def _chosen_groups(groups: Mapping[str, xr.Dataset], chosen: str | None) -> dict
             }
             group = group.assign_coords({str(name): variable for name, variable in shared.items()})  # noqa: PLW2901
         whole[path] = group
-    return whole if chosen is None else {path: whole[path]}
+    return whole if kept is None else {kept: whole[kept]}
 
 
 def _layer_names(members: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -194,6 +219,8 @@ class _Member:
     path: str
     name: str
     layer: str
+    nodata: float | None
+    """What the user says means no data."""
 
 
 def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordinate]) -> SourceVariable:
@@ -220,8 +247,14 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
         if coordinate is not None:
             coordinates.setdefault(dimension.name, coordinate)
     axes += [dims.index(found.row_dim), dims.index(found.col_dim)]
-    packing = cf.packing_of(stored.dtype, stored.attrs, netcdf=member.engine != ZARR)
-    source_chunks = _source_chunks(stored)
+    attributes = dict(stored.attrs)
+    if member.nodata is not None and "_FillValue" not in attributes:
+        attributes["_FillValue"] = member.nodata
+    packing = cf.packing_of(stored.dtype, attributes, netcdf=member.engine == NETCDF)
+    source_chunks = list(_source_chunks(stored))
+    if found.resampling is not None:
+        packing = _with_missing(packing)
+        source_chunks[axes[-2] or 0] = source_chunks[axes[-1] or 0] = 1
     variable = Variable(
         name=member.layer,
         dimensions=tuple(dimensions),
@@ -240,6 +273,14 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
         chunks=tuple(1 if axis is None else source_chunks[axis] for axis in axes),
     )
     return SourceVariable(variable, placement)
+
+
+def _with_missing(packing: Packing) -> Packing:
+    """Return the packing with a code for cells that no source cell reaches."""
+    if packing.fill_code is not None:
+        return packing
+    limits = np.iinfo(packing.dtype)
+    return replace(packing, missing=(int(limits.max if limits.min == 0 else limits.min),))
 
 
 def _source_chunks(stored: xr.Variable) -> tuple[int, ...]:

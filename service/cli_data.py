@@ -39,6 +39,21 @@ def convert(
         list[str] | None,
         typer.Option("--var", metavar="VARIABLE", help="Variable to take; may be given several times [default: all]."),
     ] = None,
+    group: Annotated[str | None, typer.Option(metavar="GROUP", help="Group of the file to keep to.")] = None,
+    x: Annotated[
+        str | None, typer.Option("--x", metavar="VARIABLE", help="Variable that holds x or longitude.")
+    ] = None,
+    y: Annotated[str | None, typer.Option("--y", metavar="VARIABLE", help="Variable that holds y or latitude.")] = None,
+    crs: Annotated[
+        str | None, typer.Option("--crs", metavar="CRS", help="Of x and y, such as EPSG:3413; WKT and PROJ texts too.")
+    ] = None,
+    bounds: Annotated[
+        str | None,
+        typer.Option(metavar="W,S,E,N", help="Outer edges of an array without coordinates (.npy, .npz)."),
+    ] = None,
+    nodata: Annotated[
+        float | None, typer.Option(metavar="CODE", help="No data, where the file does not say it.")
+    ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the dataset.")] = None,
     colormap: Annotated[
         str | None, typer.Option(metavar="COLORMAP", help="Colormap of the default style; found by name without it.")
@@ -71,6 +86,12 @@ def convert(
             store,
             name,
             var or None,
+            group=group,
+            x=x,
+            y=y,
+            crs=crs,
+            bounds=None if bounds is None else _edges(bounds),
+            nodata=nodata,
             title=title,
             colormap=colormap,
             storage=storage,
@@ -82,6 +103,15 @@ def convert(
     typer.echo(
         f"{store / dataset.name}.zarr: {shape.cols} x {shape.rows} cells, {dataset.levels} levels, layers {layers}"
     )
+
+
+def _edges(text: str) -> tuple[float, float, float, float]:
+    """Return the four numbers of ``--bounds``."""
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise SourceError(f"--bounds takes WEST,SOUTH,EAST,NORTH, not {text!r}") from error
+    return west, south, east, north
 
 
 class LazyEngine:

@@ -37,7 +37,7 @@ def test_mur_latitudes_are_exact_and_flipped() -> None:
 )
 def test_round_numbers_come_back(dtype: str, cell: float, start: int, count: int, down: bool) -> None:
     edge = start * cell / 2
-    if edge + count * cell > 360 or count * cell > 360 or edge < -180:
+    if edge + count * cell > 360 or edge < -180 or count * cell > 360:
         return
     centres = (edge + (np.arange(count) + 0.5) * cell).astype(dtype)
     found = longitude_axis(centres[::-1] if down else centres, "lon")
