@@ -11,6 +11,7 @@ ZOOM ?= 0-4
 MRF ?= mrf
 URL ?= http://$(HOST):$(PORT)/\#layer=sst
 PYTEST_ARGS ?=
+TEST_WORKERS ?= 2
 BENCH_DATA ?=
 FACTOR ?= 4
 
@@ -88,7 +89,7 @@ warm: setup $(DEMO) ## Fill the tile cache for zooms ZOOM of a demo layer (LAYER
 # --- checks ---
 
 test: setup ## Run all tests (PYTEST_ARGS: arguments for pytest)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.installed ## Lint, format check, strict types, direction of imports
 	$(BIN)/ruff check .
@@ -100,9 +101,11 @@ format: $(VENV)/.installed ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# BENCH_DATA: the folder that scripts/bench_mrf.py describes; without it that one is left out.
+# BENCH_DATA: the folder that scripts/bench_mrf.py describes; without it that one is left out. PEERS: the folder
+# that scripts/bench_tiles.py describes; with it other servers are measured in the same run, at full size.
 bench: $(VENV)/.installed demo/.made ## Run the benchmarks
 	$(BIN)/python scripts/bench_colormaps.py
+	$(BIN)/python scripts/bench_tiles.py $(if $(PEERS),--peers '$(PEERS)',--factors 4)
 	$(BIN)/python scripts/bench_convert.py demo/sst.nc
 	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)')
 
