@@ -94,7 +94,9 @@ class Errors:
     """Against exact pyproj."""
     mean: float
     gdal_largest: float
-    """Against GDAL's positions (interpolated too, to 0.125 px), as a bilinear warp of a ramp shows; 99.9 % quantile."""
+    """Against GDAL's positions (interpolated too, to 0.125 px), as a bilinear warp of a ramp shows."""
+    gdal_nearly: float
+    """The same for all but a thousandth of the pixels."""
     gdal_mean: float
     gdal_same: float
     """Share of pixels in which GDAL's nearest cell is ours."""
@@ -121,7 +123,9 @@ def measure(case: Case, *, gdal: bool = True) -> Errors:
     on_grid = np.isfinite(case.grid.col_positions(exact_x)) & np.isfinite(case.grid.row_positions(exact_y))
     known = on_grid & np.isfinite(errors)
     if not gdal:
-        return Errors(int(known.sum()), share, float(errors[known].max()), float(errors[known].mean()), 0.0, 0.0, 0.0)
+        return Errors(
+            int(known.sum()), share, float(errors[known].max()), float(errors[known].mean()), 0.0, 0.0, 0.0, 0.0
+        )
     ramps, cells = _warped(case)
     at_cols, at_rows = case.grid.col_positions(x), case.grid.row_positions(y)
     border = BORDER_CELLS + 1
@@ -139,6 +143,7 @@ def measure(case: Case, *, gdal: bool = True) -> Errors:
         share,
         float(errors[known].max()),
         float(errors[known].mean()),
+        float(against[sane].max()),
         float(np.quantile(against[sane], 0.999)),
         float(against[sane].mean()),
         float(same[compared].mean()),
@@ -196,15 +201,16 @@ def _warped(case: Case) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def table() -> str:
     """Return the results as a Markdown table."""
     lines = [
-        "| case | tile px (m) | one by one | max px | mean px | GDAL 99.9 % px | GDAL mean px | same nearest cell |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| case | tile px (m) | one by one | max px | mean px "
+        "| GDAL max px | GDAL 99.9 % px | GDAL mean px | same nearest cell |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for case in CASES:
         found = measure(case)
         size_m = case.pixel * metres_per_unit(case.crs)
         lines.append(
             f"| {case.name} | {size_m:.0f} | {found.exact_share:.1%} | {found.largest:.4f} | {found.mean:.5f} | "
-            f"{found.gdal_largest:.3f} | {found.gdal_mean:.4f} | {found.gdal_same:.2%} |"
+            f"{found.gdal_largest:.3f} | {found.gdal_nearly:.3f} | {found.gdal_mean:.4f} | {found.gdal_same:.2%} |"
         )
     return "\n".join([*lines, "", f"The bound is {MAX_ERROR_PX} px."])
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pytest
 
@@ -99,6 +100,19 @@ def test_engines_give_the_same_bytes(store, tmp_path):
                 found = cluster.get(f"/wmts/{layer}/default/{tms}/{matrix}/{row}/{col}.{extension}")
                 assert found.status == 200
                 assert found.body == lazytile.render_tile(store, layer, tms, matrix, row, col, format=extension)
+
+
+def test_a_scheduler_that_runs_already_gives_the_same_bytes(store, tmp_path):
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", host="127.0.0.1", protocol="tcp"
+        ) as cluster,
+        running(store, tmp_path / "cache", engine=cluster.scheduler_address) as server,
+    ):
+        for layer, tms, matrix, row, col in ADDRESSES:
+            found = server.get(f"/wmts/{layer}/default/{tms}/{matrix}/{row}/{col}.png")
+            assert found.status == 200
+            assert found.body == lazytile.render_tile(store, layer, tms, matrix, row, col)
 
 
 def test_times_are_those_of_wmts(store):
