@@ -12,10 +12,10 @@ from aiohttp import web
 from lazytile import __version__
 from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder
 from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_tile_engine
-from lazytile.pyramid.render import render
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
 from lazytile.pyramid.tms_registry import register_folder
+from lazytile.pyramid.work import perform
 from lazytile.service import legends, metrics, numbers, ogc, tilejson, wms, wmts
 from lazytile.service.cache import open_cache
 from lazytile.service.capabilities import Capabilities
@@ -60,7 +60,7 @@ async def open_site(settings: Settings) -> Site:
     options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard)
     try:
         engine = await open_tile_engine(
-            EngineSpec.parse(settings.engine), render, options, locality=lambda task: task.locality
+            EngineSpec.parse(settings.engine), perform, options, locality=lambda task: task.locality
         )
     except BaseException:
         await cache.close()

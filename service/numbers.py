@@ -1,7 +1,7 @@
 """Numbers over HTTP: statistics of a region, the value at a point, its course through time.
 
 ``/numbers/{layer}/statistics`` (GET with a box, POST with a polygon), ``/numbers/{layer}/point`` and
-``/numbers/{layer}/series``. They are computed beside the tiles, a few at a time, and stopped when nobody waits.
+``/numbers/{layer}/series``. The engine that renders tiles computes them, a few at a time, within a limit of time.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from lazytile.pyramid.errors import GenerationChangedError, InvalidParameterError
-from lazytile.pyramid.numbers import RegionStatistics, StatisticsOptions, cell_at, statistics, values_at
+from lazytile.pyramid.errors import InvalidParameterError
+from lazytile.pyramid.numbers import cell_at
+from lazytile.pyramid.numbers_task import NumbersTask, read_statistics, read_values
 from lazytile.pyramid.times import TIME, parameter_of
 from lazytile.service.errors import BusyError, OverdueError
 from lazytile.service.numbers_formats import MEDIA_TYPES, PointValues
@@ -27,14 +27,10 @@ from lazytile.service.request import Query
 from lazytile.service.site import SITE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.numbers import PointCell, RegionStatistics, StatisticsOptions
     from lazytile.pyramid.numbers_region import Region
-    from lazytile.pyramid.store import StoredDataset
     from lazytile.service.site import Site
-
-Result = TypeVar("Result")
 
 MAX_STEPS = 10_000
 """Times in one series."""
@@ -43,16 +39,14 @@ AT_A_TIME = 2
 
 
 class NumbersDesk:
-    """Runs the kernels in threads: a few at a time, a bounded number waiting, each with a limit of time."""
+    """Has numbers computed on the engine: a few at a time, a bounded number waiting, each with a limit of time."""
 
     def __init__(self) -> None:
         self._running = asyncio.Semaphore(AT_A_TIME)
         self._under_way = 0
 
-    async def run(
-        self, site: Site, dataset: str, work: Callable[[StoredDataset, Callable[[], bool]], Result]
-    ) -> Result:
-        """Return what ``work`` makes of a dataset and of a function that tells whether to stop.
+    async def run(self, site: Site, task: NumbersTask) -> bytes:
+        """Return the JSON that the engine makes of a task.
 
         Raises ``BusyError``, ``OverdueError``, ``GenerationChangedError`` where the dataset was replaced meanwhile,
         and what the work raises.
@@ -61,24 +55,14 @@ class NumbersDesk:
         if self._under_way > settings.queue_length:
             site.metrics.refused.labels("busy").inc()
             raise BusyError(f"{self._under_way} requests for numbers are under way already, ask again in a second")
-        stopped = threading.Event()
-
-        def read() -> Result:
-            stored = site.store.dataset(dataset)
-            result = work(stored, stopped.is_set)
-            if site.store.dataset(dataset).description.generation != stored.description.generation:
-                raise GenerationChangedError(f"dataset {dataset} has been replaced, ask again")
-            return result
-
         self._under_way += 1
         try:
             async with asyncio.timeout(settings.timeout_s), self._running:
-                return await asyncio.to_thread(read)
+                return await site.desk.compute(task)
         except TimeoutError as error:
             site.metrics.refused.labels("overdue").inc()
             raise OverdueError(f"the numbers were not ready within {settings.timeout_s:g} seconds") from error
         finally:
-            stopped.set()
             self._under_way -= 1
 
 
@@ -112,10 +96,8 @@ async def _statistics(request: web.Request, query: Query, region: Region) -> web
     layer = site.store.layer(request.match_info["layer"])
     leading = leading_index(layer, query, label_of(layer, query.get("datetime")))
 
-    def work(stored: StoredDataset, is_stopped: Callable[[], bool]) -> RegionStatistics:
-        return statistics(stored, layer.variable, leading, region, options, is_stopped)
-
-    found = await request.app[DESK].run(site, layer.dataset.name, work)
+    task = _task(site, layer, (leading,), region=region, options=options)
+    found = read_statistics(await request.app[DESK].run(site, task))
     members = {**_heading(layer, leading), **_members(found, options)}
     return _answer(request, json.dumps(members, allow_nan=False).encode(), "application/json")
 
@@ -186,15 +168,37 @@ async def _at_point(
     form = chosen(request, query, MEDIA_TYPES)
     cell = cell_at(layer.dataset, longitude, latitude)
 
-    def work(stored: StoredDataset, is_stopped: Callable[[], bool]) -> list[float | None]:
-        return [None] * len(indices) if cell is None else values_at(stored, layer.variable, indices, cell, is_stopped)
-
-    values = await request.app[DESK].run(request.app[SITE], layer.dataset.name, work)
+    site = request.app[SITE]
+    values = read_values(await request.app[DESK].run(site, _task(site, layer, tuple(indices), cell=cell)))
     labels = [_labels(layer, leading) for leading in indices]
     others = {name: label for name, label in labels[0].items() if name != TIME}
     shown = tuple(each[TIME] for each in labels if TIME in each)
     told = PointValues(layer, longitude, latitude, cell, others, shown, tuple(values))
     return _answer(request, told.written(form, is_series=is_series), MEDIA_TYPES[form])
+
+
+def _task(
+    site: Site,
+    layer: Layer,
+    indices: tuple[tuple[int, ...], ...],
+    *,
+    region: Region | None = None,
+    options: StatisticsOptions | None = None,
+    cell: PointCell | None = None,
+) -> NumbersTask:
+    settings, dataset = site.settings, layer.dataset
+    return NumbersTask(
+        str(settings.store.resolve()),
+        dataset.name,
+        dataset.generation,
+        layer.variable.name,
+        indices,
+        region,
+        options,
+        cell,
+        settings.timeout_s,
+        settings.chunk_cache_bytes,
+    )
 
 
 def _query(request: web.Request) -> Query:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazytile.pyramid.engine import TileEngine
+    from lazytile.pyramid.numbers_task import NumbersTask
     from lazytile.pyramid.request import TileRequest
     from lazytile.pyramid.task import RenderTask
     from lazytile.service.cache import TileCache
@@ -213,6 +214,11 @@ class TileDesk:
             drop = asyncio.create_task(self._cache.drop(f"{dataset.name}:{generation}"))
             self._drops.add(drop)
             drop.add_done_callback(self._drops.discard)
+
+    async def compute(self, task: NumbersTask) -> bytes:
+        """Have numbers computed on the engine; returns JSON. Whoever calls bounds how many there are."""
+        (document,) = await self._engine.render(task)
+        return document
 
     async def close(self) -> None:
         """Stop what is under way, and close cache and engine."""

@@ -9,9 +9,12 @@ import numpy as np
 import pyproj
 import pytest
 
+from lazytile.pyramid.errors import GenerationChangedError
 from lazytile.pyramid.grid import Bounds
-from lazytile.pyramid.numbers import StatisticsOptions, StoppedError, cell_at, statistics, values_at
+from lazytile.pyramid.numbers import PointCell, StatisticsOptions, StoppedError, cell_at, statistics, values_at
 from lazytile.pyramid.numbers_region import Region
+from lazytile.pyramid.numbers_task import NumbersTask, compute
+from lazytile.pyramid.store import Store
 from tests import data
 from tests.service.harness import Reply, running
 
@@ -404,3 +407,34 @@ def test_other_sites_may_send_polygons(server):
     reply = server.get("/numbers/global_180/statistics", asked, method="OPTIONS")
     assert "POST" in reply.headers["Access-Control-Allow-Methods"]
     assert "Content-Type" in reply.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize("engine", ["threads", "local"])
+def test_numbers_are_computed_on_the_engine(tmp_path_factory, engine):
+    """The same answers wherever the work runs; the server process itself opens no chunk for them."""
+    folder = tmp_path_factory.mktemp("engines")
+    data.CATALOGUE["time_steps"]().write(folder)
+    box = "/numbers/time_steps/statistics?bbox=-40,-20,60,50&percentiles=5,50&bins=4"
+    place = "/numbers/time_steps/series?lon=-10.5&lat=20.5"
+    with running(folder, folder / "cache", engine=engine, workers=1) as there:
+        answers = [there.get(path) for path in (box, place)]
+    with running(folder, folder / "cache2") as here:
+        expected = [here.get(path) for path in (box, place)]
+    assert [answer.status for answer in answers] == [200, 200], [answer.body for answer in answers]
+    assert [answer.body for answer in answers] == [answer.body for answer in expected]
+
+
+def test_a_task_of_another_generation_is_refused(tmp_path):
+    data.CATALOGUE["global_180"]().write(tmp_path)
+    layer = Store(tmp_path).layer("global_180")
+    task = NumbersTask(str(tmp_path), "global_180", "old", layer.variable.name, ((),), cell=PointCell(0, 0, 0.0, 0.0))
+    with pytest.raises(GenerationChangedError):
+        compute(task)
+
+
+def test_equal_tasks_have_equal_keys():
+    region = Region.of_bounds(Bounds(0.0, 0.0, 10.0, 10.0))
+    other = Region.of_bounds(Bounds(0.0, 0.0, 10.0, 10.5))
+    options = StatisticsOptions(1000)
+    keys = [NumbersTask("s", "d", "g", "v", ((0,),), where, options).key for where in (region, region, other)]
+    assert keys[0] == keys[1] != keys[2]

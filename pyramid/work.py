@@ -1,0 +1,16 @@
+"""All that an engine for tiles is asked to do: one function, importable on every worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.numbers_task import NumbersTask, compute
+from lazytile.pyramid.render import render
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.task import RenderTask
+
+
+def perform(task: RenderTask | NumbersTask) -> tuple[bytes, ...]:
+    """Render a block of tiles, or compute numbers. Raises what ``render`` and ``compute`` raise."""
+    return compute(task) if isinstance(task, NumbersTask) else render(task)
