@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Servers that tests start, in whatever process, ask no other people's servers for colormaps.
@@ -15,3 +17,11 @@ settings.register_profile(
     "lazytile", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 settings.load_profile("lazytile")
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_they_were():
+    """The command line, run in this process, sets levels of loggers; the next test is to find none."""
+    yield
+    for name in ("lazytile", "lazytile.pyramid.engine"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
