@@ -55,6 +55,16 @@ class PreparedTile:
     """Of the tile: names it in the caches and, quoted, is the ETag."""
 
     @property
+    def is_alone(self) -> bool:
+        """Whether the task makes this tile and no other: then their keys are one, and a hash is saved."""
+        return self.task.block == self.request.tile
+
+    @property
+    def flight(self) -> str:
+        """Key of the task."""
+        return self.key if self.is_alone else self.task.key
+
+    @property
     def etag(self) -> str:
         """Strong entity tag (RFC 9110, 8.8.3)."""
         return f'"{self.key}"'
@@ -164,7 +174,7 @@ class TileDesk:
         data = self._cache.peek(prepared.key)
         if data is not None:
             return Tile(data, "memory", lookup)
-        rendered = await self._flights.run(prepared.task.key, lambda: self._render(prepared))
+        rendered = await self._flights.run(prepared.flight, lambda: self._render(prepared))
         return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
 
     async def _render(self, prepared: PreparedTile) -> _Rendered:
@@ -191,7 +201,10 @@ class TileDesk:
         self._metrics.renders.inc()
         self._metrics.rendered_tiles.inc(len(images))
         self._metrics.render_seconds.observe(ended - began)
-        keys = (task.tile_key(type(task.block)(row, col)) for row, col in task.block.addresses())
+        if prepared.is_alone:
+            keys = [prepared.key]
+        else:
+            keys = [task.tile_key(type(task.block)(row, col)) for row, col in task.block.addresses()]
         tiles = dict(zip(keys, images, strict=True))
         self._note_generation(prepared)
         await self._cache.keep(tiles, prepared.generation_tag)
