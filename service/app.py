@@ -27,7 +27,7 @@ from lazytile.service.mrf_tier import MrfTier
 from lazytile.service.offer import Offer
 from lazytile.service.request import Query, Resolver, segments_of, words_of_xyz
 from lazytile.service.site import SITE, Site
-from lazytile.service.startup import run_in_background
+from lazytile.service.startup import prepare, run_in_background
 from lazytile.service.tile_answer import tile_response
 from lazytile.service.tiles import TileDesk
 
@@ -103,6 +103,7 @@ def _site_of(settings: Settings) -> Callable[[web.Application], AsyncIterator[No
     async def site_context(app: web.Application) -> AsyncIterator[None]:
         app[SITE] = await open_site(settings)
         app[PROBE] = Probe(app[SITE])
+        await prepare(app[SITE])
         background = asyncio.create_task(run_in_background(app[SITE]))
         yield
         background.cancel()

@@ -34,9 +34,19 @@ async def run_in_background(site: Site) -> None:
             missing = await asyncio.to_thread(names_without_colormap, site)
         if missing:
             LOG.info("%s have a default colormap: no colormap has their name", _some(missing))
-        await asyncio.to_thread(site.capabilities.document, "")  # the first client need not wait for it
     except (LazytileError, OSError) as error:
-        LOG.warning("preparing what the first clients will ask for failed: %s", error)
+        LOG.warning("looking for the colormaps of the layers failed: %s", error)
+
+
+async def prepare(site: Site) -> None:
+    """Make the capabilities before anybody can ask: a thousand datasets take most of a second to open.
+
+    Never raises; what fails is logged in one line, and fails again for the client that asks.
+    """
+    try:
+        await asyncio.to_thread(site.capabilities.document, "")
+    except (LazytileError, OSError) as error:
+        LOG.warning("preparing the capabilities failed: %s", error)
 
 
 def names_without_colormap(site: Site) -> list[str]:
