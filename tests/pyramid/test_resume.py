@@ -176,7 +176,10 @@ def test_append_killed_at_random_moments(tmp_path: Path) -> None:
         assert verify(store, "d").problems == ()
         stored = zarr.open_group(store / "d.zarr", mode="r")["0/t"]
         assert stored.shape[0] == 5
-        assert [path.name for path in store.iterdir()] == ["d.zarr"]
+        # Killed between the exchange and the clearing up, the new state stands and the old one waits, hidden, for the
+        # next run of this name to clear it away; after a run that was not needed there is none.
+        seen = [path.name for path in store.iterdir() if len(labels) == 2 or not path.name.startswith(".d.zarr.")]
+        assert seen == ["d.zarr"]
     assert killed, "no run was killed before its end"
 
 
