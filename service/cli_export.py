@@ -13,7 +13,12 @@ from lazytile.service.cli_options import (
     DEFAULT_STORE,
     DashboardOption,
     EngineOption,
+    FinestOption,
+    LayerArgument,
+    StepsOption,
     StoreOption,
+    StyleOption,
+    TimesOption,
     WorkersOption,
     existing,
 )
@@ -24,30 +29,21 @@ OutdirArgument = Annotated[
 
 
 def export(
-    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Layer, as lazytile info lists them.")],
+    layer: LayerArgument,
     outdir: OutdirArgument,
     *,
     to: Annotated[str, typer.Option(metavar="KIND", help="pmtiles, mbtiles or cog.")],
     store: StoreOption = DEFAULT_STORE,
-    style: Annotated[str, typer.Option(metavar="STYLE", help="Style: default or a colormap.")] = "default",
+    style: StyleOption = "default",
     tms: Annotated[
         str | None,
         typer.Option(
             "--tms", metavar="SET", help="Tile matrix set [default: WebMercatorQuad; the data's own grid for cog]."
         ),
     ] = None,
-    finest: Annotated[
-        str | None,
-        typer.Option(metavar="MATRIX", help="Tile matrix of full resolution; chosen by the data without it."),
-    ] = None,
-    time: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TIME", help="Time, or the start of one (2019-01); several may be given [default: all]."),
-    ] = None,
-    dim: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=LABEL", help="Step of another dimension; several may be given [default: all]."),
-    ] = None,
+    finest: FinestOption = None,
+    time: TimesOption = None,
+    dim: StepsOption = None,
     values: Annotated[bool, typer.Option("--values", help="cog: the data's codes, not colours.")] = False,
     jpeg: Annotated[bool, typer.Option("--jpeg", help="pmtiles, mbtiles: JPEG tiles, not PNG.")] = False,
     effort: Annotated[

@@ -20,7 +20,12 @@ from lazytile.service.cli_options import (
     DEFAULT_STORE,
     DashboardOption,
     EngineOption,
+    FinestOption,
+    LayerArgument,
+    StepsOption,
     StoreOption,
+    StyleOption,
+    TimesOption,
     WorkersOption,
     existing,
     progress_bar,
@@ -60,32 +65,23 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The .mrf fil
     "A layer of such a name is exported with: mrf export LAYER OUTDIR."
 )
 def export(
-    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Layer, as lazytile info lists them.")],
+    layer: LayerArgument,
     outdir: Annotated[
         Path, typer.Argument(metavar="OUTDIR", help="Folder for the MRF files; made where there is none.")
     ],
     *,
     store: StoreOption = DEFAULT_STORE,
-    style: Annotated[str, typer.Option(metavar="STYLE", help="Style: default or a colormap.")] = "default",
+    style: StyleOption = "default",
     tms: Annotated[
         str, typer.Option("--tms", metavar="SET", help="Tile matrix set; native is the data's own grid.")
     ] = "native",
-    finest: Annotated[
-        str | None,
-        typer.Option(metavar="MATRIX", help="Tile matrix of full resolution; chosen by the data without it."),
-    ] = None,
+    finest: FinestOption = None,
     page: Annotated[
         int | None,
         typer.Option(metavar="PIXELS", help="Side of a page of the native grid [default: the data's chunks]."),
     ] = None,
-    time: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TIME", help="Time, or the start of one (2019-01); several may be given [default: all]."),
-    ] = None,
-    dim: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=LABEL", help="Step of another dimension; several may be given [default: all]."),
-    ] = None,
+    time: TimesOption = None,
+    dim: StepsOption = None,
     compression: Annotated[
         str,
         typer.Option(

@@ -41,6 +41,21 @@ DashboardOption = Annotated[
     ),
 ]
 
+# What the exports of a layer share.
+LayerArgument = Annotated[str, typer.Argument(metavar="LAYER", help="Layer, as lazytile info lists them.")]
+StyleOption = Annotated[str, typer.Option(metavar="STYLE", help="Style: default or a colormap.")]
+FinestOption = Annotated[
+    str | None, typer.Option(metavar="MATRIX", help="Tile matrix of full resolution; chosen by the data without it.")
+]
+TimesOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TIME", help="Time, or the start of one (2019-01); several may be given [default: all]."),
+]
+StepsOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=LABEL", help="Step of another dimension; several may be given [default: all]."),
+]
+
 DEFAULT_STORE = Path("store")
 
 
