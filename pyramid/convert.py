@@ -13,11 +13,11 @@ from lazytile import __version__
 from lazytile.pyramid.build import Mapper, Progress, ThreadMapper, build_arrays
 from lazytile.pyramid.codec import USUAL_CODEC, Codec
 from lazytile.pyramid.conventions import finish_metadata, write_metadata
-from lazytile.pyramid.dataset import Dataset
+from lazytile.pyramid.dataset import NAME_PATTERN, Dataset
 from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.layout import CHUNK_CELLS, plan_levels
-from lazytile.pyramid.publish import NAME, UNFINISHED, replacing
+from lazytile.pyramid.publish import UNFINISHED, replacing
 from lazytile.pyramid.source_grid import Overrides
 from lazytile.pyramid.source_series import files_of, open_files
 from lazytile.pyramid.summary import write_summaries
@@ -149,7 +149,7 @@ def dataset_name(path: str | Path) -> str:
 
 
 def _checked_name(name: str) -> str:
-    if not NAME.fullmatch(name):
+    if not NAME_PATTERN.fullmatch(name):
         raise SourceError(
             f"a dataset's name has letters, digits, _ and -, 128 at most and a letter or digit first; not {name!r}"
         )

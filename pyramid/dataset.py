@@ -8,6 +8,7 @@ coordinate arrays. No data is opened here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 """Version of the description. A reader refuses a higher one and takes every lower one."""
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+"""Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
 SUFFIX = ".zarr"
 REDUCTIONS = frozenset({"mean", "nearest", "mode", "min", "max"})
 

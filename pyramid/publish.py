@@ -13,13 +13,12 @@ import ctypes
 import errno
 import fcntl
 import os
-import re
 import secrets
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.dataset import SUFFIX
+from lazytile.pyramid.dataset import NAME_PATTERN, SUFFIX
 from lazytile.pyramid.errors import DatasetNotFoundError, StoreError
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ _RENAME_EXCHANGE = 2
 _METADATA = "zarr.json"
 UNFINISHED = ".journal"
 """Name of a file in a folder that a later run of the same work may go on with."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-"""Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
 _REMOVE_ATTEMPTS = 5
 
 
@@ -70,7 +67,7 @@ def remove(store: Path, name: str) -> None:
     """Remove a dataset: in one step for readers, then its files. Raises ``StoreError``, ``DatasetNotFoundError``."""
     target = store / f"{name}{SUFFIX}"
     try:
-        if not NAME.fullmatch(name) or not (target / _METADATA).is_file():
+        if not NAME_PATTERN.fullmatch(name) or not (target / _METADATA).is_file():
             raise DatasetNotFoundError(f"the store {store} has no dataset {name!r}")
         with _locked(store, name):
             _clean(store, name)

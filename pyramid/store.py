@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.chunks import ChunkReader, open_chunks
-from lazytile.pyramid.dataset import SUFFIX, Dataset
+from lazytile.pyramid.dataset import NAME_PATTERN, SUFFIX, Dataset
 from lazytile.pyramid.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.layer import Layer
 from lazytile.pyramid.lazy import lazy_chunk
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-"""Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
-
 
 READ_AHEAD = 8
 """Chunks that are read at the same time where reading means waiting."""

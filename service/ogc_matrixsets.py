@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from lazytile.pyramid.dataset import NAME_PATTERN
 from lazytile.pyramid.errors import DatasetNotFoundError, InvalidParameterError
-from lazytile.pyramid.store import NAME_PATTERN
 from lazytile.pyramid.tms import REGISTERED, native_set
 from lazytile.pyramid.tms_registry import custom_sets, find_tms
 from lazytile.service.limits import bounds_in, linked_sets, position, tiles_with_data
