@@ -33,7 +33,7 @@ from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.layout import level_shape
 from lazytile.pyramid.manifest import FOLDER, planes
 from lazytile.pyramid.publish import UNFINISHED, replacing
-from lazytile.pyramid.source import Source, open_source
+from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store import read_description
 from lazytile.pyramid.summary import FILE as SUMMARY
 from lazytile.pyramid.summary import Summary, read_summary, summarise, write_summaries

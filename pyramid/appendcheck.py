@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.dataset import Dataset, Dimension, Variable
     from lazytile.pyramid.grid import Grid, RegularAxis
-    from lazytile.pyramid.source import Source
+    from lazytile.pyramid.sources.source import Source
 
 AXIS_TOLERANCE = 1e-3
 """Part of a cell by which two grids may differ: coordinates of float32 give no more."""

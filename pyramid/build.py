@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazytile.pyramid.dataset import Dataset
-    from lazytile.pyramid.source import Source, SourceVariable
+    from lazytile.pyramid.sources.source import Source, SourceVariable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -18,15 +18,15 @@ from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.layout import CHUNK_CELLS, plan_levels
 from lazytile.pyramid.publish import UNFINISHED, replacing
-from lazytile.pyramid.source_grid import Overrides
-from lazytile.pyramid.source_series import files_of, open_files
+from lazytile.pyramid.sources.grid import Overrides
+from lazytile.pyramid.sources.series import files_of, open_files
 from lazytile.pyramid.summary import write_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lazytile.pyramid.dataset import Variable
-    from lazytile.pyramid.source import Source
+    from lazytile.pyramid.sources.source import Source
     from lazytile.pyramid.summary import Summary
 
 MAX_SHARD = 64

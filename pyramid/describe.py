@@ -11,17 +11,17 @@ import numpy as np
 import pyproj
 
 from lazytile.pyramid.build import reader_of, stages_of
-from lazytile.pyramid.container import FORMATS
 from lazytile.pyramid.dataset import SUFFIX, Dataset, Dimension, Variable
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.layout import CHUNK_CELLS, level_shape, plan_levels
-from lazytile.pyramid.source import Source, SourceVariable, open_source
+from lazytile.pyramid.sources.container import FORMATS
+from lazytile.pyramid.sources.source import Source, SourceVariable, open_source
 from lazytile.pyramid.summary import Summary, summarise
 
 if TYPE_CHECKING:
     from lazytile.pyramid.grid import Grid
-    from lazytile.pyramid.source_grid import Overrides
+    from lazytile.pyramid.sources.grid import Overrides
 
 CHEAP_BYTES = 64 << 20
 """Codes of a source variable that are read for its range; a larger one is described without."""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
 
-from lazytile.pyramid.container import NETCDF, open_group
 from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.sources.container import NETCDF, open_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.axes import AxisMap
     from lazytile.pyramid.layout import Block, Range
     from lazytile.pyramid.regrid import Resampling
-    from lazytile.pyramid.source import Placement
+    from lazytile.pyramid.sources.source import Placement
 
 CHUNK_CACHE_BYTES = 192 << 20
 """Decompressed source chunks that the HDF5 library keeps for a variable: those at the edge between two blocks."""

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid import cf
-from lazytile.pyramid.container import open_group
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.grid import FULL_CIRCLE, Grid, RegularAxis
+from lazytile.pyramid.sources.container import open_group
 
 if TYPE_CHECKING:
     import xarray as xr

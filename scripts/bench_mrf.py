@@ -139,10 +139,10 @@ def row(label: str, commands: list[list[str]], kind: str, work: Path | None = No
 def export(work: Path, effort: str, engine: str) -> None:
     """Export once; write seconds and processor seconds to stdout."""
     from lazytile.colormaps.catalog import ColormapCatalog  # noqa: PLC0415 - only this process needs them
-    from lazytile.pyramid.engine import EngineSpec, open_bulk_engine  # noqa: PLC0415
-    from lazytile.pyramid.mrf_effort import Effort  # noqa: PLC0415
-    from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
-    from lazytile.pyramid.mrf_options import ExportOptions  # noqa: PLC0415
+    from lazytile.pyramid.engines.engine import EngineSpec, open_bulk_engine  # noqa: PLC0415
+    from lazytile.pyramid.mrf.effort import Effort  # noqa: PLC0415
+    from lazytile.pyramid.mrf.export import export_mrf  # noqa: PLC0415
+    from lazytile.pyramid.mrf.options import ExportOptions  # noqa: PLC0415
     from lazytile.pyramid.store import Store  # noqa: PLC0415
     from lazytile.pyramid.style import Styles  # noqa: PLC0415
 

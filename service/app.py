@@ -11,7 +11,7 @@ from aiohttp import web
 
 from lazytile import __version__
 from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder
-from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_tile_engine
+from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_tile_engine
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
 from lazytile.pyramid.tms_registry import register_folder

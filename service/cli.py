@@ -54,7 +54,7 @@ def _common(
     logging.getLogger("lazytile").setLevel(logging.DEBUG if verbose else logging.INFO)
     # Which engine it is matters to whoever serves for days; in front of every other command it is noise.
     quiet = context.invoked_subcommand != "serve" and not verbose
-    logging.getLogger("lazytile.pyramid.engine").setLevel(logging.WARNING if quiet else logging.NOTSET)
+    logging.getLogger("lazytile.pyramid.engines.engine").setLevel(logging.WARNING if quiet else logging.NOTSET)
 
 
 def main() -> None:

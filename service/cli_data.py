@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_bulk_engine
+from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_bulk_engine
 from lazytile.pyramid.errors import SourceError
 from lazytile.service.cli_options import (
     DEFAULT_STORE,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lazytile.pyramid.describe import Description
-    from lazytile.pyramid.engine import BulkEngine
+    from lazytile.pyramid.engines.engine import BulkEngine
 
 
 def convert(

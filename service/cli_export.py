@@ -61,11 +61,11 @@ def export(
     """
     from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415 - this command alone
     from lazytile.pyramid.errors import MrfError  # noqa: PLC0415
-    from lazytile.pyramid.export import Archive, export_archives  # noqa: PLC0415
+    from lazytile.pyramid.exports.export import Archive, export_archives  # noqa: PLC0415
     from lazytile.pyramid.image import PALETTE_SIZE  # noqa: PLC0415
-    from lazytile.pyramid.mrf import Compression  # noqa: PLC0415
-    from lazytile.pyramid.mrf_effort import Effort  # noqa: PLC0415
-    from lazytile.pyramid.mrf_options import ExportOptions  # noqa: PLC0415
+    from lazytile.pyramid.mrf.effort import Effort  # noqa: PLC0415
+    from lazytile.pyramid.mrf.model import Compression  # noqa: PLC0415
+    from lazytile.pyramid.mrf.options import ExportOptions  # noqa: PLC0415
     from lazytile.pyramid.store import Store  # noqa: PLC0415
     from lazytile.pyramid.style import Styles  # noqa: PLC0415
 

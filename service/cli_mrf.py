@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lazytile.pyramid.layer import Layer
-    from lazytile.pyramid.mrf_export import MrfProgress, MrfSummary
+    from lazytile.pyramid.mrf.export import MrfProgress, MrfSummary
 
 LOG = logging.getLogger(__name__)
 
@@ -129,11 +129,11 @@ def export(
     An export that was interrupted goes on where it was when the command is given again.
     """
     from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415 - this command alone
-    from lazytile.pyramid.mrf import Compression  # noqa: PLC0415
-    from lazytile.pyramid.mrf_effort import Effort  # noqa: PLC0415
-    from lazytile.pyramid.mrf_encode import DEFAULT_QUALITY  # noqa: PLC0415
-    from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
-    from lazytile.pyramid.mrf_options import ExportOptions  # noqa: PLC0415
+    from lazytile.pyramid.mrf.effort import Effort  # noqa: PLC0415
+    from lazytile.pyramid.mrf.encode import DEFAULT_QUALITY  # noqa: PLC0415
+    from lazytile.pyramid.mrf.export import export_mrf  # noqa: PLC0415
+    from lazytile.pyramid.mrf.model import Compression  # noqa: PLC0415
+    from lazytile.pyramid.mrf.options import ExportOptions  # noqa: PLC0415
     from lazytile.pyramid.store import Store  # noqa: PLC0415
     from lazytile.pyramid.style import Styles  # noqa: PLC0415
 
@@ -250,8 +250,8 @@ def from_mrfgen(
     from lazytile.colormaps.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415 - this command alone
     from lazytile.colormaps.gibs import read_gibs  # noqa: PLC0415
     from lazytile.colormaps.palette import compile_colormap  # noqa: PLC0415
-    from lazytile.pyramid.mrf_export import export_mrf  # noqa: PLC0415
-    from lazytile.pyramid.mrf_mrfgen import read_mrfgen  # noqa: PLC0415
+    from lazytile.pyramid.mrf.export import export_mrf  # noqa: PLC0415
+    from lazytile.pyramid.mrf.mrfgen import read_mrfgen  # noqa: PLC0415
     from lazytile.pyramid.store import Store  # noqa: PLC0415
     from lazytile.pyramid.style import Style, Styles  # noqa: PLC0415
 
@@ -279,7 +279,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check every record of an MRF: exit code 0 where all is well, 1 where something is wrong."""
-    from lazytile.pyramid.mrf_check import inspect_mrf  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.mrf.check import inspect_mrf  # noqa: PLC0415 - needed by this command alone
 
     with progress_bar(f"verifying {file.name}", "pages") as progress:
         report = inspect_mrf(file, decode=decode, onearth=onearth, progress=progress)
@@ -308,8 +308,8 @@ def verify(
 @app.command()
 def info(file: FileArgument, *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Describe an MRF by its header: size, levels, compression, no data, and what it was made of."""
-    from lazytile.pyramid.mrf_check import describe_header  # noqa: PLC0415 - needed by this command alone
-    from lazytile.pyramid.mrf_read import read_header  # noqa: PLC0415
+    from lazytile.pyramid.mrf.check import describe_header  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.mrf.read import read_header  # noqa: PLC0415
 
     described = describe_header(read_header(file))
     if as_json:
@@ -331,7 +331,7 @@ def extract(
     band: Annotated[int, typer.Option(metavar="N", min=0, help="Where a page holds one band.")] = 0,
 ) -> None:
     """Write one page of an MRF to a file; a page without data is said and exit code 1."""
-    from lazytile.pyramid.mrf_read import MrfReader  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.mrf.read import MrfReader  # noqa: PLC0415 - needed by this command alone
 
     with MrfReader(file) as mrf:
         data = mrf.page(level, row, col, z=z, band=band)

@@ -23,18 +23,18 @@ import numpy as np
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.image import PALETTE_SIZE, ImageFormat, encode
 from lazytile.pyramid.memory import BytesLru
-from lazytile.pyramid.mrf import Compression
-from lazytile.pyramid.mrf_codecs import PNG_SIGNATURE
-from lazytile.pyramid.mrf_effort import Effort
-from lazytile.pyramid.mrf_name import possible_stems
-from lazytile.pyramid.mrf_read import MrfReader
+from lazytile.pyramid.mrf.codecs import PNG_SIGNATURE
+from lazytile.pyramid.mrf.effort import Effort
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.name import possible_stems
+from lazytile.pyramid.mrf.read import MrfReader
 from lazytile.pyramid.request import PixelOptions
 from lazytile.pyramid.task import RENDERER_VERSION, WHITE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lazytile.pyramid.mrf import MrfHeader
+    from lazytile.pyramid.mrf.model import MrfHeader
     from lazytile.pyramid.request import TileRequest
 
 LOG = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lazytile.colormaps.errors import LazytileError
-from lazytile.pyramid.engine import EngineSpec, processor_count
+from lazytile.pyramid.engines.engine import EngineSpec, processor_count
 from lazytile.service.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _takes_threads(settings: Settings) -> bool:
     """Tell whether the engine will be ``threads``, whose number of workers is that of server processes."""
     spec = EngineSpec.parse(settings.engine)
     if spec.kind == "auto":
-        from lazytile.pyramid.engine_devices import gpu_devices  # noqa: PLC0415 - only auto looks for GPUs
+        from lazytile.pyramid.engines.devices import gpu_devices  # noqa: PLC0415 - only auto looks for GPUs
 
         return not gpu_devices().ids
     return spec.kind == "threads"

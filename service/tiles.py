@@ -8,14 +8,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.engine_flight import SharedFlights
+from lazytile.pyramid.engines.flight import SharedFlights
 from lazytile.service.errors import BusyError, OverdueError
 from lazytile.service.reply import matches
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lazytile.pyramid.engine import TileEngine
+    from lazytile.pyramid.engines.engine import TileEngine
     from lazytile.pyramid.numbers_task import NumbersTask
     from lazytile.pyramid.request import TileRequest
     from lazytile.pyramid.task import RenderTask

@@ -12,9 +12,9 @@ import pytest
 
 import lazytile
 from lazytile.colormaps.catalog import ColormapCatalog
-from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_bulk_engine
-from lazytile.pyramid.mrf_export import export_mrf
-from lazytile.pyramid.mrf_read import MrfReader
+from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_bulk_engine
+from lazytile.pyramid.mrf.export import export_mrf
+from lazytile.pyramid.mrf.read import MrfReader
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
 from tests.data import CATALOGUE, PROJECTED

@@ -10,10 +10,10 @@ import numpy as np
 
 from lazytile.colormaps.palette import Palette
 from lazytile.pyramid.dataset import Dataset, Dimension, Variable
-from lazytile.pyramid.engine_threads import ThreadsBulkEngine
+from lazytile.pyramid.engines.threads import ThreadsBulkEngine
 from lazytile.pyramid.grid import Grid, RegularAxis, Shape
-from lazytile.pyramid.mrf_export import export_mrf
-from lazytile.pyramid.mrf_options import ExportOptions
+from lazytile.pyramid.mrf.export import export_mrf
+from lazytile.pyramid.mrf.options import ExportOptions
 from lazytile.pyramid.packing import Packing
 from lazytile.pyramid.plan import TileBlock
 from lazytile.pyramid.render import render, render_index

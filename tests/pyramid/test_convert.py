@@ -18,7 +18,7 @@ from lazytile.pyramid.dataset import Dataset
 from lazytile.pyramid.describe import describe
 from lazytile.pyramid.errors import LazytileError, SourceError, StoreError
 from lazytile.pyramid.reduce import reduce_level
-from lazytile.pyramid.source import open_source
+from lazytile.pyramid.sources.source import open_source
 from tests.pyramid.netcdf import TIME, centres, write_grid
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from lazytile.pyramid.engine import EngineOptions, EngineSpec, processor_count
+from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, processor_count
 from lazytile.pyramid.errors import EngineError
 
 

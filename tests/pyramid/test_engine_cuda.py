@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from lazytile.pyramid import engine_cuda, engine_devices
-from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_bulk_engine, open_tile_engine
-from lazytile.pyramid.engine_devices import GpuDevices
+from lazytile.pyramid.engines import cuda as engine_cuda
+from lazytile.pyramid.engines import devices as engine_devices
+from lazytile.pyramid.engines.devices import GpuDevices
+from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_bulk_engine, open_tile_engine
 from lazytile.pyramid.errors import EngineError
 from tests.pyramid import engine_tasks
 from tests.pyramid.engine_tasks import Task, marks
@@ -180,8 +181,9 @@ def test_a_keyword_that_dask_cuda_does_not_know_is_an_error(working, monkeypatch
 
 CONTEXT_FREE = """
 import os, sys
-from lazytile.pyramid import engine_cuda, engine_devices
-from lazytile.pyramid.engine import EngineSpec, open_bulk_engine
+from lazytile.pyramid.engines import cuda as engine_cuda
+from lazytile.pyramid.engines import devices as engine_devices
+from lazytile.pyramid.engines.engine import EngineSpec, open_bulk_engine
 from lazytile.pyramid.errors import EngineError
 if __name__ == "__main__":
     os.environ["DASK_CUDA_TEST_DISABLE_DEVICE_SPECIFIC"] = "1"

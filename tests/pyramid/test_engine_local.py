@@ -9,9 +9,9 @@ from pathlib import Path
 import dask
 import pytest
 
-from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_bulk_engine, open_tile_engine
-from lazytile.pyramid.engine_dask import TASKS_PER_THREAD
-from lazytile.pyramid.engine_direct import DirectCalls
+from lazytile.pyramid.engines.cluster import TASKS_PER_THREAD
+from lazytile.pyramid.engines.direct import DirectCalls
+from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_bulk_engine, open_tile_engine
 from lazytile.pyramid.errors import EngineError, InvalidParameterError, StoreError
 from tests.pyramid import engine_tasks
 from tests.pyramid.engine_tasks import Task, marks

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import lazytile
-from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_bulk_engine, open_tile_engine
+from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_bulk_engine, open_tile_engine
 from lazytile.pyramid.errors import EngineError
 from tests.pyramid import engine_tasks
 from tests.pyramid.engine_tasks import Task, marks

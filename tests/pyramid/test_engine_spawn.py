@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = """
 import sys
 import time
-from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_bulk_engine
+from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_bulk_engine
 from lazytile.pyramid.errors import LazytileError
 
 def wait(number):
@@ -71,7 +71,7 @@ def test_a_script_without_a_guard_is_told(tmp_path):
 
 def test_control_c_ends_the_program_and_its_workers_quietly(tmp_path):
     Path(tmp_path, "program.py").write_text(PROGRAM + GUARD)
-    running = start(tmp_path, "program.py", "0.5", "0.5", "0.5", "0.5", "0.5", "0.5", "0.5", "0.5")
+    running = start(tmp_path, "program.py", *["0.5"] * 80)
     assert running.stdout.readline() == "started\n"
     assert running.stdout.readline() == "done\n"
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the workers as well

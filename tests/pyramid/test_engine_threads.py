@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from lazytile.pyramid.engine import EngineOptions, EngineSpec, open_bulk_engine, open_tile_engine
-from lazytile.pyramid.engine_threads import TASKS_PER_THREAD
+from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_bulk_engine, open_tile_engine
+from lazytile.pyramid.engines.threads import TASKS_PER_THREAD
 from lazytile.pyramid.errors import EngineError, StoreError
 
 THREADS = EngineSpec("threads")

@@ -8,12 +8,12 @@ import pytest
 import rasterio
 
 from lazytile.pyramid.dataset import Dimension
-from lazytile.pyramid.engine_threads import ThreadsBulkEngine
+from lazytile.pyramid.engines.threads import ThreadsBulkEngine
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.export import Archive, export_archives
-from lazytile.pyramid.mrf import Compression
-from lazytile.pyramid.mrf_options import ExportOptions
-from lazytile.pyramid.mrf_read import MrfReader
+from lazytile.pyramid.exports.export import Archive, export_archives
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.options import ExportOptions
+from lazytile.pyramid.mrf.read import MrfReader
 from tests.pyramid.mrf_store import FILL, export, field, halve, served_bytes, served_index, style, write_store
 
 WEB = "WebMercatorQuad"

@@ -5,8 +5,8 @@ import struct
 import pytest
 
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.mrf import Compression
-from lazytile.pyramid.mrf_check import describe_header, inspect_mrf
+from lazytile.pyramid.mrf.check import describe_header, inspect_mrf
+from lazytile.pyramid.mrf.model import Compression
 from tests.pyramid.mrf_store import export, field, mrf_text, write_mrf, write_store
 from tests.pyramid.test_mrf_read import PAGE, RECORDS
 from tests.shared import shared

@@ -8,7 +8,7 @@ import rasterio
 from PIL import Image
 
 from lazytile.pyramid.dataset import Dimension
-from lazytile.pyramid.mrf_read import MrfReader
+from lazytile.pyramid.mrf.read import MrfReader
 from lazytile.service import cli
 from tests.pyramid.mrf_store import field, write_store
 

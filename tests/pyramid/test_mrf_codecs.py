@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.grid import Shape
-from lazytile.pyramid.mrf import Compression, MrfHeader
-from lazytile.pyramid.mrf_codecs import decode_page
-from lazytile.pyramid.mrf_read import MrfReader
+from lazytile.pyramid.mrf.codecs import decode_page
+from lazytile.pyramid.mrf.model import Compression, MrfHeader
+from lazytile.pyramid.mrf.read import MrfReader
 
 CASES = [
     *(("PNG", "uint8", bands) for bands in (1, 2, 3, 4)),

@@ -6,9 +6,9 @@ import rasterio
 
 from lazytile.colormaps.catalog import ColormapCatalog
 from lazytile.pyramid.convert import convert
-from lazytile.pyramid.engine_threads import ThreadsBulkEngine
-from lazytile.pyramid.mrf_export import export_mrf
-from lazytile.pyramid.mrf_options import ExportOptions
+from lazytile.pyramid.engines.threads import ThreadsBulkEngine
+from lazytile.pyramid.mrf.export import export_mrf
+from lazytile.pyramid.mrf.options import ExportOptions
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
 from tests.data import CATALOGUE

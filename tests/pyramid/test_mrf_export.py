@@ -15,7 +15,7 @@ from PIL import Image
 
 from lazytile.pyramid.dataset import Dimension
 from lazytile.pyramid.errors import InvalidParameterError, MrfError
-from lazytile.pyramid.mrf_read import MrfReader
+from lazytile.pyramid.mrf.read import MrfReader
 from tests.pyramid.mrf_store import export, field, mrf_text, served_bytes, served_index, style, write_store
 
 PLAIN = style()
@@ -291,7 +291,7 @@ def test_an_old_mrf_s_leftovers_go(tmp_path):
 KILLED = """
 import os, sys, time
 from pathlib import Path
-from lazytile.pyramid import mrf_write
+from lazytile.pyramid.mrf import write as mrf_write
 from lazytile.pyramid.store import Store
 from tests.pyramid.mrf_store import export
 mrf_write.CHECKPOINT_BYTES = 1

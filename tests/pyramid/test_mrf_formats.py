@@ -8,9 +8,9 @@ import rasterio
 from PIL import Image
 
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.mrf import Compression
-from lazytile.pyramid.mrf_effort import Effort
-from lazytile.pyramid.mrf_read import MrfReader
+from lazytile.pyramid.mrf.effort import Effort
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.read import MrfReader
 from lazytile.pyramid.render import render_codes
 from lazytile.pyramid.store import Store
 from tests.data import Field, Synthetic

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.mrf import Compression
-from lazytile.pyramid.mrf_check import inspect_mrf
-from lazytile.pyramid.mrf_read import MrfReader
+from lazytile.pyramid.mrf.check import inspect_mrf
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.read import MrfReader
 from tests.pyramid.mrf_corpus import corpus
 
 MEMORY_BYTES = 256 << 20

@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 
-from lazytile.pyramid import mrf_write
 from lazytile.pyramid.dataset import Dimension
-from lazytile.pyramid.mrf_check import inspect_mrf
+from lazytile.pyramid.mrf import write as mrf_write
+from lazytile.pyramid.mrf.check import inspect_mrf
 from lazytile.pyramid.store import Store
 from tests.pyramid.mrf_store import export, field, write_store
 
@@ -40,7 +40,7 @@ def test_killed_ten_times(tmp_path):
     export(store, tmp_path / "undisturbed", **OPTIONS)
     undisturbed = contents(tmp_path / "undisturbed")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lazytile.pyramid.mrf_export", "tests.pyramid.mrf_store"])
+    context.set_forkserver_preload(["lazytile.pyramid.mrf.export", "tests.pyramid.mrf_store"])
     out = tmp_path / "out"
     killed = resumed = 0
     while killed < KILLS:

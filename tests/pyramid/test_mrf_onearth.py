@@ -11,9 +11,9 @@ from lazytile.colormaps.catalog import ColormapCatalog
 from lazytile.colormaps.gibs import read_gibs
 from lazytile.pyramid.dataset import Dimension
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.mrf import Compression
-from lazytile.pyramid.mrf_mrfgen import read_mrfgen
-from lazytile.pyramid.mrf_read import MrfReader
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.mrfgen import read_mrfgen
+from lazytile.pyramid.mrf.read import MrfReader
 from lazytile.pyramid.style import Styles
 from lazytile.service import cli
 from tests.pyramid.mrf_store import export, field, write_store

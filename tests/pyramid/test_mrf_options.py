@@ -11,10 +11,10 @@ from PIL import Image
 from lazytile.colormaps.palette import Palette
 from lazytile.pyramid.dataset import Dimension
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.mrf import Compression
-from lazytile.pyramid.mrf_encode import PageFormat
-from lazytile.pyramid.mrf_read import MrfReader
-from lazytile.pyramid.mrf_zdb import read_zdb
+from lazytile.pyramid.mrf.encode import PageFormat
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.read import MrfReader
+from lazytile.pyramid.mrf.zdb import read_zdb
 from lazytile.pyramid.style import Style
 from tests.pyramid.mrf_store import FILL, export, field, served_index, style, write_store
 
@@ -218,7 +218,7 @@ def test_what_cannot_be(tmp_path, wrong, told):
 
 
 def test_error_of_lerc_is_a_number():
-    from lazytile.pyramid.mrf_effort import Effort
+    from lazytile.pyramid.mrf.effort import Effort
 
     with pytest.raises(MrfError, match="LERC's error -1 is out of range"):
         PageFormat(Compression.LERC, Effort.SERVED, max_error=-1)

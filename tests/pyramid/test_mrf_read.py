@@ -16,9 +16,9 @@ from rasterio.io import MemoryFile
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.grid import Bounds, Shape
 from lazytile.pyramid.image import encode_png8
-from lazytile.pyramid.mrf import Compression, MrfHeader
-from lazytile.pyramid.mrf_read import MrfReader, read_header
-from lazytile.pyramid.mrf_xml import format_header, parse_header
+from lazytile.pyramid.mrf.model import Compression, MrfHeader
+from lazytile.pyramid.mrf.read import MrfReader, read_header
+from lazytile.pyramid.mrf.xml import format_header, parse_header
 from tests.pyramid.mrf_store import export, field, mrf_text, style, write_mrf, write_store
 from tests.shared import shared
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import rasterio
 
-from lazytile.pyramid import mrf_write
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.grid import Bounds, Shape
 from lazytile.pyramid.image import encode_png8
-from lazytile.pyramid.mrf import Compression, MrfHeader
-from lazytile.pyramid.mrf_read import MrfReader
-from lazytile.pyramid.mrf_write import MrfWriter
+from lazytile.pyramid.mrf import write as mrf_write
+from lazytile.pyramid.mrf.model import Compression, MrfHeader
+from lazytile.pyramid.mrf.read import MrfReader
+from lazytile.pyramid.mrf.write import MrfWriter
 from tests.pyramid.mrf_store import export, field, write_store
 
 RGBA = np.arange(1024, dtype=np.uint32).astype(np.uint8).reshape(256, 4)

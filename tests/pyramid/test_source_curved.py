@@ -11,7 +11,7 @@ import zarr
 
 from lazytile.pyramid.convert import convert
 from lazytile.pyramid.errors import SourceError
-from lazytile.pyramid.source import open_source
+from lazytile.pyramid.sources.source import open_source
 from tests.pyramid.netcdf import centres, write_grid
 from tests.shared import shared
 

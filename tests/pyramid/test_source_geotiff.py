@@ -138,6 +138,6 @@ def test_what_lies_nowhere_is_refused(tmp_path: Path, options: dict[str, object]
 
 def test_without_rasterio_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "in.tif", np.ones((1, 20, 30), "uint8"))
-    monkeypatch.setattr("lazytile.pyramid.source_geotiff.rasterio", None)
+    monkeypatch.setattr("lazytile.pyramid.sources.geotiff.rasterio", None)
     with pytest.raises(SourceError, match=r"pip install 'lazytile\[geotiff\]'"):
         convert(tmp_path / "in.tif", tmp_path)

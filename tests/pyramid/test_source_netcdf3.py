@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from lazytile.pyramid.netcdf3 import needed_bytes
+from lazytile.pyramid.sources.netcdf3 import needed_bytes
 from tests.shared import SHARED
 
 if TYPE_CHECKING:

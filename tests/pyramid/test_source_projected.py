@@ -14,7 +14,7 @@ import zarr
 from lazytile.pyramid.convert import convert
 from lazytile.pyramid.describe import describe, format_description
 from lazytile.pyramid.errors import SourceError
-from lazytile.pyramid.source_crs import text_of
+from lazytile.pyramid.sources.crs import text_of
 from tests.pyramid.netcdf import centres
 from tests.shared import shared
 

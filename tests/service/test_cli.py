@@ -146,7 +146,7 @@ def test_convert_info_and_warm(run, netcdf, tmp_path):
 
 def test_the_engine_is_told_by_serve_alone(run, netcdf, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("LAZYTILE_ENGINE", "auto")
-    logger = logging.getLogger("lazytile.pyramid.engine")
+    logger = logging.getLogger("lazytile.pyramid.engines.engine")
     run("convert", netcdf, "--store", tmp_path / "store", "--name", "temps")
     assert logger.getEffectiveLevel() == logging.WARNING
     assert not [record for record in caplog.records if "engine auto" in record.message]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lazytile.colormaps.catalog import ColormapCatalog
 from lazytile.pyramid.dataset import Dimension
-from lazytile.pyramid.mrf_effort import Effort
+from lazytile.pyramid.mrf.effort import Effort
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
 from lazytile.service import mrf_tier

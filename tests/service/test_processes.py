@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lazytile.pyramid.engine import processor_count
+from lazytile.pyramid.engines.engine import processor_count
 from tests.service.harness import Server
 
 COMMAND = [sys.executable, "-c", "from lazytile.service.cli import main\nif __name__ == '__main__': main()"]

@@ -1,0 +1,1 @@
+"""A layer as one file that others read."""

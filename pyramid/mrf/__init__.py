@@ -1,0 +1,1 @@
+"""MRF: written, read, checked, and what OnEarth wants beside it."""

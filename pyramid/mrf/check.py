@@ -1,0 +1,124 @@
+"""Looking at an MRF: what it is, whether it is whole, and one page of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.mrf.read import MrfReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lazytile.pyramid.mrf.model import MrfHeader
+
+ONEARTH_MAX_TILE_BYTES = 4 << 20
+"""Of a page that OnEarth's mod_mrf sends."""
+MAX_PROBLEMS = 100
+"""That are listed: a damaged index has as many as it has records."""
+
+
+@dataclass(frozen=True, slots=True)
+class MrfReport:
+    """What was found in one MRF."""
+
+    path: Path
+    header: MrfHeader
+    pages: int
+    empty_pages: int
+    shared_pages: int
+    """Pages whose bytes another page has too."""
+    data_bytes: int
+    unused_bytes: int
+    """Of the data file that no page points to; OnEarth leaves an empty tile there."""
+    problems: tuple[str, ...]
+    """One line each; none in a sound MRF."""
+
+
+def inspect_mrf(
+    path: Path, *, decode: bool = False, onearth: bool = False, progress: Callable[[int, int], None] | None = None
+) -> MrfReport:
+    """Check every record of an MRF; ``decode`` decodes every page as well, which takes its time.
+
+    ``onearth`` adds what NASA's mod_mrf cannot serve. ``progress`` is told pages done and pages in all. Raises
+    ``MrfError`` where the files are no MRF at all; what is wrong inside it is listed in the report.
+    """
+    with MrfReader(path) as mrf:
+        header = mrf.header
+        problems = list(_onearth_problems(header)) if onearth else []
+        found: dict[int, int] = {}
+        empty = shared = 0
+        largest = 0
+        for done, (level, z, row, col, band) in enumerate(header.pages(), start=1):
+            try:
+                record = mrf.record(level.number, row, col, z=z, band=band)
+                if decode:
+                    mrf.pixels(level.number, row, col, z=z, band=band)
+            except MrfError as error:
+                if len(problems) < MAX_PROBLEMS:
+                    problems.append(str(error))
+                continue
+            finally:
+                if progress is not None:
+                    progress(done, header.records)
+            if record.is_empty:
+                empty += 1
+                continue
+            shared += record.offset in found
+            found[record.offset] = max(record.size, found.get(record.offset, 0))
+            largest = max(largest, record.size)
+        if onearth and largest > ONEARTH_MAX_TILE_BYTES:
+            problems.append(f"{path}: a page has {largest} bytes, mod_mrf sends at most {ONEARTH_MAX_TILE_BYTES}")
+        used, overlaps = _used_bytes(found)
+        if overlaps:
+            problems.append(f"{path}: the bytes of {overlaps} pages overlap those of others")
+        return MrfReport(
+            path, header, header.records, empty, shared, mrf.data_bytes, mrf.data_bytes - used, tuple(problems)
+        )
+
+
+def _used_bytes(found: dict[int, int]) -> tuple[int, int]:
+    """Return the bytes that pages cover, and how many pages begin within another."""
+    used = overlaps = end = 0
+    for offset in sorted(found):
+        stop = offset + found[offset]
+        overlaps += offset < end
+        used += max(0, stop - max(end, offset))
+        end = max(end, stop)
+    return used, overlaps
+
+
+def _onearth_problems(header: MrfHeader) -> Iterator[str]:
+    """What mod_mrf cannot serve: it reads no header and takes its numbers from a configuration."""
+    top = header.levels[-1]
+    if header.levels[0].pages.rows * header.levels[0].pages.cols < 2:
+        yield "mod_mrf needs at least 2 pages at full resolution, this MRF has one"
+    elif not header.has_overviews or top.pages.rows * top.pages.cols != 1:
+        yield "mod_mrf needs every level down to one page, this MRF has no overviews"
+    if header.scale != 2:
+        yield f"mod_mrf needs levels that halve, this MRF's are {header.scale} times smaller each"
+    if header.page_bands != header.bands:
+        yield "mod_mrf needs all bands in one page, this MRF has a page for each"
+
+
+def describe_header(header: MrfHeader) -> dict[str, str]:
+    """Return what a person wants to know of an MRF, by what it is called."""
+    described = {
+        "size": f"{header.size.cols} x {header.size.rows}" + (f" x {header.slices}" if header.slices > 1 else ""),
+        "pages": f"{header.page.cols} x {header.page.rows} of {header.page_bands} of {header.bands} bands",
+        "levels": ", ".join(f"{level.size.cols} x {level.size.rows}" for level in header.levels),
+        "compression": header.compression.name,
+        "type": header.dtype,
+    }
+    if header.nodata:
+        described["no data"] = " ".join(f"{value:g}" for value in header.nodata)
+    if header.palette:
+        described["palette"] = f"{len(header.palette)} colours"
+    if header.bounds is not None:
+        edges = header.bounds
+        described["bounds"] = f"{edges.west:.10g} {edges.south:.10g} {edges.east:.10g} {edges.north:.10g}"
+    if header.projection:
+        described["projection"] = header.projection.split("\n")[0][:100]
+    return described | {name.replace("_", " "): value for name, value in header.notes}

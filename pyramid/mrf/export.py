@@ -1,0 +1,241 @@
+"""Exporting a layer as MRF: the pages are rendered on an engine, and written by one writer in the order of the index.
+
+Every page shows the tile that the service serves for the same address, byte for byte where no harder compression is
+asked for. Memory does not grow with the
+dataset: no more jobs are given out than one window holds before their pages are written. An export that was killed
+goes on where it was when it is run again, and a finished one of the same content is left as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.mrf.name import time_key
+from lazytile.pyramid.mrf.nearest import nearest_tile
+from lazytile.pyramid.mrf.onearth import write_onearth
+from lazytile.pyramid.mrf.options import ExportOptions
+from lazytile.pyramid.mrf.plan import plan_mrfs
+from lazytile.pyramid.mrf.read import MrfReader
+from lazytile.pyramid.mrf.write import MrfWriter
+from lazytile.pyramid.mrf.zdb import write_zdb
+from lazytile.pyramid.render import codes_of, paint, render_codes, render_index
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lazytile.pyramid.engines.engine import BulkEngine
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.mrf.encode import PageFormat
+    from lazytile.pyramid.mrf.plan import MrfPlan, PageRun
+    from lazytile.pyramid.style import Style
+    from lazytile.pyramid.task import RenderTask
+
+DEFAULT_OPTIONS = ExportOptions()
+WINDOW_JOBS_A_WORKER = 24
+"""Jobs in a window for each that runs at a time: at its end some workers wait for the last, so it is not short."""
+
+
+@dataclass(frozen=True, slots=True)
+class MrfProgress:
+    """How far an export is, over all its files."""
+
+    path: Path
+    """The MRF being written."""
+    tiles_done: int
+    tiles_total: int
+    tiles_made: int
+    """Of those done, the ones that this run made; the others were there already."""
+    seconds: float
+
+    @property
+    def tiles_a_second(self) -> float:
+        """Rate of this run."""
+        return self.tiles_made / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate; None where nothing is known yet."""
+        rate = self.tiles_a_second
+        return (self.tiles_total - self.tiles_done) / rate if rate > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class MrfSummary:
+    """What there is now."""
+
+    path: Path
+    tiles: int
+    empty_tiles: int
+    """Tiles without data: they take no room."""
+    shared_tiles: int
+    """Tiles stored as another's bytes."""
+    data_bytes: int
+    seconds: float
+    was_there: bool = False
+    """Whether it was finished before, with the same content, and was left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageJob:
+    """What an engine is given: neighbouring pages to make."""
+
+    number: int
+    """Of the job within its window."""
+    task: RenderTask
+    page_format: PageFormat
+    fill_code: float | None
+    """What a page of codes holds where there is no data."""
+    overviews: str
+    """As in ``ExportOptions``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageResult:
+    """What comes back, in any order."""
+
+    number: int
+    pages: tuple[bytes | None, ...]
+
+
+def export_mrf(
+    store: Path,
+    layer: Layer,
+    style: Style,
+    folder: Path,
+    *,
+    engine: BulkEngine,
+    options: ExportOptions = DEFAULT_OPTIONS,
+    progress: Callable[[MrfProgress], None] | None = None,
+) -> list[MrfSummary]:
+    """Write the MRFs of a layer in one style to a folder, made where there is none; one for each step.
+
+    ``progress`` is called after every task, from this thread. Raises
+    ``MrfError``, ``RequestError``, ``StoreError`` (``GenerationChangedError`` where the dataset was replaced
+    meanwhile) and ``EngineError``; what is finished stays, and the rest goes on with the next call.
+    """
+    plans = plan_mrfs(store, layer, style, folder, options)
+    try:
+        for parent in {plan.path.parent for plan in plans}:
+            parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MrfError(f"folder {folder} cannot be made: {error.strerror}") from error
+    tally = _Tally(sum(plan.header.records for plan in plans), progress)
+    summaries = []
+    for plan in plans:
+        summaries.append(_finished(plan, tally) or _write(plan, engine, tally))
+        if options.as_slices:
+            write_zdb(plan.path, [time_key(layer, leading) for leading in plan.slices])
+    if options.onearth:
+        write_onearth(plans, layer, style, folder)
+    return summaries
+
+
+def render_pages(job: PageJob) -> PageResult:
+    """Make the pages of a job, row by row; None for a page without data. What engines run."""
+    page_format, palette = job.page_format, job.task.palette
+    if job.overviews == "nearest":
+        tile = nearest_tile(job.task)
+        block = paint(tile, palette) if page_format.is_picture else codes_of(tile)
+    else:
+        block = render_index(job.task) if page_format.is_picture else render_codes(job.task)
+    height, width = job.task.matrix.tile_height, job.task.matrix.tile_width
+    pages = []
+    for top in range(0, block.shape[0], height):
+        for left in range(0, block.shape[1], width):
+            page = block[top : top + height, left : left + width]
+            if page_format.is_picture:
+                pages.append(page_format.encode_picture(page, palette.rgba))
+            else:
+                pages.append(page_format.encode_codes(page, job.fill_code))
+    return PageResult(job.number, tuple(pages))
+
+
+class _Tally:
+    """Counts tiles and tells about them."""
+
+    def __init__(self, total: int, progress: Callable[[MrfProgress], None] | None) -> None:
+        self._total = total
+        self._progress = progress
+        self._done = self._made = 0
+        self._started = time.monotonic()
+
+    def add(self, path: Path, tiles: int, *, made: bool) -> None:
+        self._done += tiles
+        self._made += tiles if made else 0
+        if self._progress is not None:
+            seconds = time.monotonic() - self._started
+            self._progress(MrfProgress(path, self._done, self._total, self._made, seconds))
+
+
+def _finished(plan: MrfPlan, tally: _Tally) -> MrfSummary | None:
+    """Return the summary of the MRF if it is there already with the content that the plan would give it."""
+    try:
+        with MrfReader(plan.path) as mrf:
+            if mrf.header != plan.header:
+                return None
+            records = mrf.header.records
+            empty = shared = end = 0
+            for number in range(records):
+                record = mrf.record_at(number)
+                empty += record.is_empty
+                # Pages lie in the order of the index: what is not behind the last one is another's.
+                shared += not record.is_empty and record.offset < end
+                end = max(end, record.offset + record.size)
+            data_bytes = mrf.data_bytes
+    except MrfError:
+        return None
+    tally.add(plan.path, records, made=False)
+    return MrfSummary(plan.path, records, empty, shared, data_bytes, 0.0, was_there=True)
+
+
+def _write(plan: MrfPlan, engine: BulkEngine, tally: _Tally) -> MrfSummary:
+    started = time.monotonic()
+    with MrfWriter(plan.path, plan.header, share_pages=plan.shares_pages) as writer:
+        tally.add(plan.path, writer.written, made=False)
+        for pages in _pages(plan, writer.written, engine):
+            for page in pages:
+                writer.add(page)
+            tally.add(plan.path, len(pages), made=True)
+        writer.finish()
+        seconds = time.monotonic() - started
+        return MrfSummary(
+            plan.path, writer.written, writer.empty_pages, writer.shared_pages, writer.data_bytes, seconds
+        )
+
+
+def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[bytes | None, ...]]:
+    """Yield the pages of every run from record ``first`` on, in order; jobs come back from the engine in any order."""
+    runs = plan.runs(first)
+    fill = plan.layer.variable.packing.fill_code
+    window = WINDOW_JOBS_A_WORKER * engine.capacity
+    while batch := list(itertools.islice(runs, window)):
+        jobs = [
+            PageJob(number, run.task, plan.page_format, fill, plan.overviews)
+            for number, run in enumerate(batch)
+            if run.task is not None
+        ]
+        results = engine.map(render_pages, jobs, label="mrf_pages")
+        try:
+            yield from _in_order(batch, results)
+        finally:
+            # Where the export fails, nothing may still be under way when the caller cleans up.
+            if isinstance(results, Generator):
+                results.close()
+
+
+def _in_order(batch: list[PageRun], results: Iterator[PageResult]) -> Iterator[tuple[bytes | None, ...]]:
+    made: dict[int, tuple[bytes | None, ...]] = {}
+    for number, run in enumerate(batch):
+        if run.task is None:
+            yield (None,) * run.count
+            continue
+        while number not in made:
+            result = next(results)
+            made[result.number] = result.pages
+        yield made.pop(number)

@@ -1,0 +1,173 @@
+"""The header of an export, and what its levels show. Made without touching data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pyproj import CRS
+from pyproj.enums import WktVersion
+from pyproj.exceptions import CRSError
+
+from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.grid import GEOGRAPHIC_CODES, Bounds, Shape
+from lazytile.pyramid.image import padded_palette
+from lazytile.pyramid.mrf.encode import VALUE_TYPES, PageFormat
+from lazytile.pyramid.mrf.model import Compression, MrfHeader
+from lazytile.pyramid.task import RENDERER_VERSION
+from lazytile.pyramid.tms import metres_per_unit, native_set
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.mrf.model import MrfLevel
+    from lazytile.pyramid.style import Style
+    from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
+
+OPEN_ENDED_SETS = frozenset({"WebMercatorQuad", "WorldCRS84Quad"})
+"""Sets that go on far beyond any data. A GIBS set has the size that its layers have, and is exported whole."""
+EDGE_TOLERANCE = 1e-6
+"""Pixels: the globe is so many of them wide, up to rounding."""
+MAX_PAGE = 4096
+MIN_PAGE = 64
+"""Pixels: of a smaller page the palette alone has more bytes than GDAL takes for sane."""
+
+
+def paged(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMatrixSet:
+    """Return the set with tiles of the size asked for."""
+    tile = tms.matrices[-1]
+    if page is None or (page, page) == (tile.tile_width, tile.tile_height):
+        return tms
+    if tms.identifier != layer.native_set.identifier:
+        raise MrfError(f"the tiles of {tms.identifier} have {tile.tile_width} pixels, only native takes other pages")
+    if page % 2 or not MIN_PAGE <= page <= MAX_PAGE:
+        raise MrfError(f"pages of {page} pixels cannot be, an even number from {MIN_PAGE} to {MAX_PAGE} can")
+    dataset = layer.dataset
+    return native_set(dataset.name, dataset.grid, dataset.levels, Shape(page, page))
+
+
+def finest_of(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
+    """Return the position of the matrix that full resolution shows."""
+    if asked is not None:
+        return tms.matrices.index(tms.matrix(asked))
+    grid = layer.dataset.grid
+    cell_metres = metres_per_unit(grid.crs) * min(grid.x.cell_size, -grid.y.cell_size) * (1 + 1e-9)
+    if tms.identifier in OPEN_ENDED_SETS:
+        for position, matrix in enumerate(tms.matrices):
+            if metres_per_unit(tms.crs) * matrix.cell_width <= cell_metres:
+                return position
+    return len(tms.matrices) - 1
+
+
+def _full_size(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
+    """Return the pixels of the matrix that lie within the set's bounds; a GIBS matrix reaches past the globe."""
+    if tms.is_native:
+        return layer.dataset.grid.shape
+    width = (tms.bounds.east - matrix.origin_x) / matrix.cell_width
+    height = (matrix.origin_y - tms.bounds.south) / matrix.cell_height
+    return Shape(math.ceil(height - EDGE_TOLERANCE), math.ceil(width - EDGE_TOLERANCE))
+
+
+def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix, page_format: PageFormat) -> MrfHeader:
+    """Return the header of an MRF whose full resolution shows a matrix. Raises ``MrfError`` for what cannot be."""
+    page = Shape(matrix.tile_height, matrix.tile_width)
+    if min(page.rows, page.cols) < MIN_PAGE:
+        raise MrfError(f"{layer.name} has chunks of {page.cols} x {page.rows}, the pages of an MRF need {MIN_PAGE}")
+    size = _full_size(layer, tms, matrix)
+    if tms.is_native:
+        bounds = layer.dataset.grid.bounds
+    else:
+        east = matrix.origin_x + size.cols * matrix.cell_width
+        bounds = Bounds(matrix.origin_x, matrix.origin_y - size.rows * matrix.cell_height, east, matrix.origin_y)
+    header = MrfHeader(
+        size,
+        page,
+        page_format.compression,
+        # The overviews of a single page are none, and some readers stumble over being told about them.
+        has_overviews=size.rows > page.rows or size.cols > page.cols,
+        bounds=bounds,
+        projection=_well_known_text(tms.crs),
+    )
+    if page_format.is_picture:
+        return _with_picture(header, style, page_format)
+    precision = (("LERC_PREC", repr(page_format.max_error)),) if page_format.max_error else ()
+    return replace(_with_codes(header, layer, tms), options=precision)
+
+
+def _with_picture(header: MrfHeader, style: Style, page_format: PageFormat) -> MrfHeader:
+    palette, bands = style.palette, page_format.bands
+    if header.compression is not Compression.PPNG:
+        page_format.shown(palette.rgba)  # grey pages refuse colours here, not after hours
+        quality = None if header.compression is Compression.PNG else page_format.quality
+        photometric = "YCC" if page_format.full_chroma else ""
+        return replace(header, bands=bands, page_bands=bands, quality=quality, photometric=photometric)
+    if not palette.is_indexed:
+        raise MrfError(f"style {style.name} has {len(palette.rgba)} colours, PPNG pages hold 256, PNG pages any number")
+    colours = [(red, green, blue, alpha) for red, green, blue, alpha in padded_palette(palette.rgba).tolist()]
+    return replace(header, nodata=(0.0,), palette=tuple(colours))
+
+
+def _with_codes(header: MrfHeader, layer: Layer, tms: TileMatrixSet) -> MrfHeader:
+    packing = layer.variable.packing
+    if packing.dtype not in VALUE_TYPES:
+        allowed = ", ".join(sorted(VALUE_TYPES))
+        raise MrfError(f"{layer.name} has values of type {packing.dtype}, pages of values may be {allowed}")
+    fill = packing.fill_code
+    if fill is None and not tms.is_native:
+        raise MrfError(f"{layer.name} has no code for no data, its values fit its own grid alone: --tms native")
+    return replace(header, dtype=packing.dtype, nodata=() if fill is None else (fill,))
+
+
+def _well_known_text(crs: str) -> str:
+    """Return the CRS as OnEarth's files name it, in the first version of WKT, or as it is where that cannot be."""
+    try:
+        return str(CRS.from_user_input("EPSG:4326" if crs in GEOGRAPHIC_CODES else crs).to_wkt(WktVersion.WKT1_GDAL))
+    except CRSError:
+        return crs
+
+
+def level_matrix(tms: TileMatrixSet, finest: int, level: MrfLevel) -> TileMatrix:
+    """Return what a level shows: a matrix of the set, and past its coarsest one that goes on halving."""
+    base = tms.matrices[finest]
+    width, height = base.cell_width * (1 << level.number), base.cell_height * (1 << level.number)
+    if level.number > finest:
+        name, scale = f"-{level.number - finest}", base.scale_denominator * (1 << level.number)
+        return replace(
+            base,
+            identifier=name,
+            cell_width=width,
+            cell_height=height,
+            matrix_width=level.pages.cols,
+            matrix_height=level.pages.rows,
+            scale_denominator=scale,
+        )
+    matrix = tms.matrices[finest - level.number]
+    fits = (
+        math.isclose(matrix.cell_width, width, rel_tol=1e-9)
+        and math.isclose(matrix.cell_height, height, rel_tol=1e-9)
+        and (matrix.tile_width, matrix.tile_height) == (base.tile_width, base.tile_height)
+        and (matrix.origin_x, matrix.origin_y) == (base.origin_x, base.origin_y)
+        and (matrix.matrix_height, matrix.matrix_width) == (level.pages.rows, level.pages.cols)
+    )
+    if not fits:
+        raise MrfError(f"TileMatrixSet {tms.identifier} does not halve from matrix to matrix, as an MRF's levels do")
+    return matrix
+
+
+def notes_of(
+    layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix, slices: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[str, str], ...]:
+    """Return all that decides the pages: an export goes on, and the service serves from it, where these agree."""
+    return (
+        ("layer", layer.name),
+        ("generation", ";".join(layer.dataset.content_generation([layer.variable.name], at) for at in slices)),
+        ("index", ";".join(" ".join(map(str, leading)) for leading in slices)),
+        ("style", style.name),
+        ("palette", style.palette.key),
+        ("tms", tms.identifier),
+        ("matrix", matrix.identifier),
+        ("renderer", str(RENDERER_VERSION)),
+        ("scale_factor", repr(layer.variable.packing.scale_factor)),
+        ("add_offset", repr(layer.variable.packing.add_offset)),
+        ("units", layer.variable.units),
+    )

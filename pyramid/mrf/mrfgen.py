@@ -1,0 +1,224 @@
+"""Reading the configuration of OnEarth's mrfgen, so that an operator can switch.
+
+mrfgen takes pictures, we take a layer of the store: ``parameter_name`` names the layer, the date its step. What would
+change the result and is not supported is an error; what has no meaning here is listed in ``unused``. Nothing is
+passed over in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from lxml import etree
+
+from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.mrf.encode import DEFAULT_QUALITY
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.options import ExportOptions
+from lazytile.pyramid.tms import REGISTERED
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.tms import TileMatrixSet
+
+Chosen = TypeVar("Chosen")
+
+LIMIT_BYTES = 1 << 20
+DEFAULT_WIDTH = 20480
+"""Pixels of the set that is taken where neither the configuration nor the data ask for more, as in mrfgen."""
+MRFGEN_QUALITY = 80
+
+_COMPRESSIONS = {
+    "JPG": Compression.JPEG,
+    "JPEG": Compression.JPEG,
+    "JPNG": Compression.JPNG,
+    "PNG": Compression.PNG,
+    "PPNG": Compression.PPNG,
+    "TIF": Compression.TIF,
+    "TIFF": Compression.TIF,
+    "LRC": Compression.LERC,
+    "LERC": Compression.LERC,
+}
+_OVERVIEWS = {"nearest": "nearest", "nnb": "nearest", "average": "mean", "avg": "mean"}
+_SET_PREFIX = {
+    "4326": ("16km", "2km", "1km", "500m", "250m", "31.25m", "15.625m"),
+    "3857": tuple(f"GoogleMapsCompatible_Level{level}" for level in (3, 6, 7, 8, 9, 12, 13)),
+    "3413": ("EPSG3413_1km", "EPSG3413_500m", "EPSG3413_250m", "EPSG3413_31.25m"),
+    "3031": ("EPSG3031_1km", "EPSG3031_500m", "EPSG3031_250m"),
+}
+_UNUSED = {
+    "input_files": "the layer of the store is exported",
+    "input_dir": "the layer of the store is exported",
+    "working_dir": "work goes on beside the result",
+    "cache_dir": "work goes on beside the result",
+    "logfile_dir": "messages go to standard error",
+    "mrf_empty_tile_filename": "pages without data are not stored; --onearth writes an empty tile",
+    "empty_tile": "pages without data are not stored; --onearth writes an empty tile",
+    "mrf_name": "files are called LAYER-YYYYJJJHHMMSS, as GIBS does",
+    "vrtnodata": "the data says what no data is",
+    "source_epsg": "the data says which CRS it has",
+    "extents": "the data says where it is",
+    "resampling": "the cell under the pixel's centre is shown",
+    "reprojection_resampling": "the cell under the pixel's centre is shown",
+    "resize_resampling": "the cell under the pixel's centre is shown",
+    "overview_levels": "levels go on to one page",
+    "mrf_nocopy": "all pages are written in order",
+    "mrf_merge": "one layer is exported",
+    "mrf_parallel": "pages are always made in parallel",
+    "mrf_cores": "--workers says how many",
+    "mrf_clean": "the data file has no gaps",
+    "mrf_strict_palette": "every colour is the palette's",
+    "mrf_maxsize": "no limit is set",
+    "source_url": "it is not noted",
+}
+_OFF = {"", "false", "no", "0", "off", "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class MrfgenJob:
+    """What a configuration asks for, in our words."""
+
+    layer: str
+    date: str
+    """Start of the time's label: ``2014-06-06`` or ``2014-06-06T12:30:00``."""
+    folder: Path
+    colormap: Path | None
+    epsg: str
+    width: int | None
+    """Pixels of full resolution."""
+    block: int
+    compression: Compression
+    quality: int
+    max_error: float
+    overviews: str
+    unused: tuple[str, ...]
+    """One line for each element that has no meaning here."""
+
+    def options(self, layer: Layer) -> ExportOptions:
+        """Return the options of an export of the layer. Raises ``MrfError`` where no set or step fits."""
+        tms = self._set(layer)
+        if tms.matrices[-1].tile_width != self.block:
+            raise MrfError(f"mrf_blocksize {self.block} cannot be, {tms.identifier} has {tms.matrices[-1].tile_width}")
+        time = layer.variable.time
+        select: dict[str, list[str]] = {}
+        if time is not None:
+            steps = [label for label in time.labels if label.startswith(self.date)]
+            if not steps:
+                raise MrfError(f"{layer.name} has no time {self.date}, as date_of_data and time_of_data want")
+            select[time.name] = steps
+        return ExportOptions(
+            tms=tms.identifier,
+            select=select,
+            compression=self.compression,
+            quality=self.quality,
+            max_error=self.max_error,
+            overviews=self.overviews,
+        )
+
+    def _set(self, layer: Layer) -> TileMatrixSet:
+        sets = [REGISTERED[name] for name in _SET_PREFIX[self.epsg]]
+        widths = [round((tms.bounds.east - tms.bounds.west) / tms.matrices[-1].cell_width) for tms in sets]
+        if self.width is not None:
+            if self.width not in widths:
+                allowed = ", ".join(map(str, widths))
+                raise MrfError(f"target_x {self.width} fits no GIBS set of EPSG:{self.epsg}, these do: {allowed}")
+            return sets[widths.index(self.width)]
+        wanted = max(DEFAULT_WIDTH if self.epsg == "4326" else 0, layer.dataset.grid.shape.cols)
+        fitting = [tms for tms, width in zip(sets, widths, strict=True) if width >= wanted]
+        return fitting[0] if fitting else sets[-1]
+
+
+def read_mrfgen(path: Path) -> MrfgenJob:
+    """Read a configuration. Raises ``MrfError`` that names what is missing or not supported."""
+    words = _words(path)
+    unused = [f"{name} is not used: {why}" for name, why in _UNUSED.items() if name in words]
+    unused += [f"{name} is not used: no mail is sent" for name in words if name.startswith("email_")]
+    take = words.pop
+    for name in (*_UNUSED, *(name for name in list(words) if name.startswith("email_"))):
+        take(name, "")
+    for name in ("parameter_name", "date_of_data", "output_dir"):
+        if not words.get(name):
+            raise MrfError(f"{path}: a mrfgen configuration has {name}")
+    layer, date, clock, out = (
+        take(name, "") for name in ("parameter_name", "date_of_data", "time_of_data", "output_dir")
+    )
+    kind = take("mrf_compression_type", "PNG").upper()
+    compression = _chosen(path, "mrf_compression_type", kind, _COMPRESSIONS)
+    quality, max_error = _precision(path, take("quality_prec", ""), compression)
+    resampling = take("overview_resampling", "nearest")
+    epsg = take("target_epsg", "4326").upper().removeprefix("EPSG:")
+    _chosen(path, "target_epsg", epsg, _SET_PREFIX)
+    width = take("target_x", "") or take("outsize", "").replace(",", " ").partition(" ")[0]
+    take("outsize", "")
+    take("target_y", "")  # the set's; it follows from its width
+    block = take("mrf_blocksize", "512")
+    colormap = take("colormap", "")
+    if "://" in colormap:
+        raise MrfError(f"{path}: colormap {colormap} is an address, a file can be read")
+    wanted = [name for name, text in words.items() if text.lower() not in _OFF]
+    if wanted:
+        raise MrfError(f"{path}: not supported are {', '.join(wanted)}")
+    return MrfgenJob(
+        layer,
+        _date(path, date, clock),
+        Path(out),
+        Path(colormap) if colormap else None,
+        epsg,
+        _number(path, "target_x", width) if width else None,
+        _number(path, "mrf_blocksize", block),
+        compression,
+        quality,
+        max_error,
+        _chosen(path, "overview_resampling", resampling.lower(), _OVERVIEWS),
+        tuple(unused),
+    )
+
+
+def _words(path: Path) -> dict[str, str]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LIMIT_BYTES + 1)
+    except OSError as error:
+        raise MrfError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > LIMIT_BYTES or b"<!DOCTYPE" in content:
+        raise MrfError(f"{path}: a mrfgen configuration has at most {LIMIT_BYTES} bytes and no document type")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise MrfError(f"{path}: not well-formed XML: {' '.join(str(error).split())}") from error
+    if root.tag != "mrfgen_configuration":
+        raise MrfError(f"{path}: not a mrfgen configuration, it starts with {root.tag!r}")
+    return {str(element.tag): (element.text or "").strip() for element in root if isinstance(element.tag, str)}
+
+
+def _chosen(path: Path, name: str, text: str, table: dict[str, Chosen]) -> Chosen:
+    if text not in table:
+        raise MrfError(f"{path}: {name} {text[:60]!r} is not supported, it may be {', '.join(table)}")
+    return table[text]
+
+
+def _number(path: Path, name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise MrfError(f"{path}: {name} {text[:60]!r} is not a whole number")
+    return int(text)
+
+
+def _date(path: Path, date: str, clock: str) -> str:
+    if not (date.isdigit() and len(date) == 8) or (clock and not (clock.isdigit() and len(clock) == 6)):
+        raise MrfError(f"{path}: date_of_data is YYYYMMDD and time_of_data HHMMSS, got {date[:20]!r} {clock[:20]!r}")
+    day = f"{date[:4]}-{date[4:6]}-{date[6:]}"
+    return f"{day}T{clock[:2]}:{clock[2:4]}:{clock[4:]}" if clock else day
+
+
+def _precision(path: Path, text: str, compression: Compression) -> tuple[int, float]:
+    """Return JPEG's quality and LERC's error: one element means either."""
+    if compression is not Compression.LERC:
+        is_jpeg = compression in (Compression.JPEG, Compression.JPNG)
+        return (_number(path, "quality_prec", text) if text and is_jpeg else MRFGEN_QUALITY), 0.0
+    try:
+        return DEFAULT_QUALITY, float(text or 0.0)
+    except ValueError as error:
+        raise MrfError(f"{path}: quality_prec {text[:60]!r} is not a number") from error

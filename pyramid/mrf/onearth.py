@@ -1,0 +1,139 @@
+"""What OnEarth wants beside an MRF: a layer configuration, the colormap, legends, an empty tile.
+
+The layer configuration has the fields that NASA's OnEarth 2 reads (its ``oe2_wmts_configure``). YAML is a superset of
+JSON, so strings are written as JSON strings and need no YAML library.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.colormaps.atomic import write_atomically
+from lazytile.colormaps.errors import ColormapError
+from lazytile.colormaps.gibs_writer import gibs_xml
+from lazytile.colormaps.legend_layout import LegendStyle, plan_legend
+from lazytile.colormaps.legend_png import legend_png
+from lazytile.colormaps.legend_svg import legend_svg
+from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.mrf.model import Compression
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.mrf.model import MrfHeader
+    from lazytile.pyramid.mrf.plan import MrfPlan
+    from lazytile.pyramid.style import Style
+
+_MIME = {Compression.PPNG: "image/png", Compression.PNG: "image/png", Compression.JPEG: "image/jpeg"}
+_MIME |= {Compression.JPNG: "image/png", Compression.LERC: "image/lerc", Compression.TIF: "image/tiff"}
+
+
+def write_onearth(plans: Sequence[MrfPlan], layer: Layer, style: Style, folder: Path) -> list[Path]:
+    """Write OnEarth's files for the MRFs of a layer beside them, and return their paths.
+
+    ``LAYER.yaml``, ``LAYER.xml`` (GIBS colormap), ``LAYER_H.svg``, ``LAYER_H.png``, ``LAYER_V.svg``, ``LAYER_V.png``
+    (legends), ``LAYER_empty.png`` or ``.jpg`` (a page without data). Raises ``MrfError`` where a compression cannot
+    be served by OnEarth, or a file cannot be written.
+    """
+    header = plans[0].header
+    if header.compression not in _MIME:
+        allowed = ", ".join(each.name for each in _MIME)
+        raise MrfError(f"OnEarth serves no pages in {header.compression.name}, it serves {allowed}")
+    name = layer.name
+    content: dict[str, bytes] = {f"{name}.yaml": _yaml(_layer(plans, layer, folder)).encode()}
+    if plans[0].page_format.is_picture:
+        content[f"{name}.xml"] = gibs_xml(style.colormap)
+        for letter, orientation in (("H", "horizontal"), ("V", "vertical")):
+            drawing = plan_legend(style.colormap, LegendStyle(orientation))
+            content[f"{name}_{letter}.svg"] = legend_svg(drawing)
+            content[f"{name}_{letter}.png"] = legend_png(drawing)
+        content[_empty_name(name, header)] = _empty_tile(plans[0])
+    try:
+        for file, data in content.items():
+            write_atomically(folder / file, data)
+    except ColormapError as error:
+        raise MrfError(str(error)) from error
+    return [folder / file for file in content]
+
+
+def _empty_name(name: str, header: MrfHeader) -> str:
+    return f"{name}_empty.{'jpg' if header.compression is Compression.JPEG else 'png'}"
+
+
+def _empty_tile(plan: MrfPlan) -> bytes:
+    """Return a page on which every pixel is no data."""
+    page = np.zeros((plan.header.page.rows, plan.header.page.cols), np.uint8)
+    return plan.page_format.picture(page, plan.task.palette.rgba)
+
+
+def _layer(plans: Sequence[MrfPlan], layer: Layer, folder: Path) -> dict[str, Any]:
+    plan = plans[0]
+    header = plan.header
+    bounds = header.bounds
+    assert bounds is not None
+    is_static = layer.variable.time is None
+    extension = header.compression.extension
+    archive = plan.task.tms.crs.lower().replace(":", "")
+    # OnEarth itself appends layer, year and file name where there is a time.
+    own = ("", "") if not is_static else tuple(f"/{layer.name}/{plan.path.stem}.{end}" for end in ("idx", extension))
+    source: dict[str, Any] = {
+        "size_x": header.size.cols,
+        "size_y": header.size.rows,
+        "bands": header.bands,
+        "tile_size_x": header.page.cols,
+        "tile_size_y": header.page.rows,
+        "idx_path": f"/onearth/idx/{archive}{own[0]}",
+        "data_file_uri": f"/onearth/mrf-archive/{archive}{own[1]}",
+        "year_dir": plan.path.parent != folder,
+        "bbox": f"{bounds.west:.10g},{bounds.south:.10g},{bounds.east:.10g},{bounds.north:.10g}",
+    }
+    if plan.page_format.is_picture:
+        source["empty_tile"] = _empty_name(layer.name, header)
+    described: dict[str, Any] = {
+        "layer_id": layer.name,
+        "layer_title": layer.title,
+        "layer_name": layer.name,
+        "projection": plan.task.tms.crs,
+        # GIBS calls its polar sets 1km and so on; here each name is there once.
+        "tilematrixset": plan.task.tms.identifier.removeprefix(f"{plan.task.tms.crs.replace(':', '')}_"),
+        "mime_type": _MIME[header.compression],
+        "static": is_static,
+        "abstract": layer.title,
+    }
+    if not is_static:
+        described["time_config"] = ["DETECT"]
+    if plan.page_format.is_picture:
+        described["metadata"] = [
+            {
+                "xlink:type": "simple",
+                "xlink:role": "http://earthdata.nasa.gov/gibs/metadata-type/colormap/1.3",
+                "xlink:href": f"{layer.name}.xml",
+                "xlink:title": "GIBS Color Map: Data - RGB Mapping",
+            }
+        ]
+    return described | {"source_mrf": source}
+
+
+def _yaml(value: dict[str, Any], indent: str = "") -> str:
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict):
+            lines.append(f"{indent}{key}:\n{_yaml(item, indent + '  ')}")
+        elif isinstance(item, list):
+            lines.append(f"{indent}{key}:\n")
+            for each in item:
+                if not isinstance(each, dict):
+                    lines.append(f"{indent}  - {json.dumps(each)}\n")
+                    continue
+                block = _yaml(each, indent + "    ")
+                lines.append(f"{indent}  - {block[len(indent) + 4 :]}")
+        else:
+            text = json.dumps(item)
+            lines.append(f"{indent}{json.dumps(key) if ':' in key else key}: {text}\n")
+    return "".join(lines)

@@ -1,0 +1,66 @@
+"""What may be said of an export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.layer import NATIVE
+from lazytile.pyramid.mrf.effort import Effort
+from lazytile.pyramid.mrf.encode import DEFAULT_QUALITY, PageFormat
+from lazytile.pyramid.mrf.model import Compression
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+OVERVIEWS = ("mean", "nearest")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """How a layer is exported. An invalid one cannot be built."""
+
+    tms: str = NATIVE
+    """``native`` for the data's own grid (a page is a chunk, a pixel a cell), or a registered set."""
+    finest: str | None = None
+    """The set's matrix that full resolution shows; else its last one, and of a set that goes on far beyond any data
+    the first as fine as the data."""
+    page: int | None = None
+    """Pixels along a side of a page of the native grid, the chunk's without it; a registered set has its tiles."""
+    select: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Labels wanted, by dimension."""
+    compression: Compression = Compression.PPNG
+    """What pages hold: PPNG palette indices, PNG, JPEG and JPNG colours, the others the data's codes."""
+    quality: int = DEFAULT_QUALITY
+    """Of JPEG."""
+    effort: Effort = Effort.SERVED
+    """How hard PPNG and DEFLATE pages are compressed."""
+    bands: int | None = None
+    """Of PNG pages: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA (the default)."""
+    full_chroma: bool = False
+    """Of JPEG: 4:4:4, not 4:2:0."""
+    max_error: float = 0.0
+    """Of LERC: how far a code may be off; 0 is lossless."""
+    share_pages: bool = False
+    """Store equal pages once."""
+    overviews: str = "mean"
+    """``mean``: the levels of the data's pyramid. ``nearest``: the cell of level 0 under the pixel's centre."""
+    by_year: bool = False
+    """A folder for each year."""
+    as_slices: bool = False
+    """All times as the z slices of one MRF, with a ``.zdb`` beside it that names them."""
+
+    onearth: bool = False
+    """Write what OnEarth wants beside the MRFs: layer configuration, colormap, legends, empty tile."""
+
+    def __post_init__(self) -> None:
+        if self.overviews not in OVERVIEWS:
+            raise MrfError(f"overviews {self.overviews!r} cannot be, they may be {' or '.join(OVERVIEWS)}")
+        if self.by_year and self.as_slices:
+            raise MrfError("an MRF of slices holds every year, it has no folder of one year")
+
+    @property
+    def page_format(self) -> PageFormat:
+        """How pages are encoded. Raises ``MrfError`` for what a compression does not have."""
+        return PageFormat(self.compression, self.effort, self.quality, self.bands, self.full_chroma, self.max_error)

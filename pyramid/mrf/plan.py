@@ -1,0 +1,145 @@
+"""What an export will write: files, headers, and the tasks that make the pages. Made without touching data."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.mapping import keeps_axes_apart
+from lazytile.pyramid.mrf.header import finest_of, header_of, level_matrix, notes_of, paged
+from lazytile.pyramid.mrf.name import file_stems, sliced_stems, year_of
+from lazytile.pyramid.plan import TileBlock, locate
+from lazytile.pyramid.task import RenderTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.grid import Shape
+    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.mrf.encode import PageFormat
+    from lazytile.pyramid.mrf.model import MrfHeader
+    from lazytile.pyramid.mrf.options import ExportOptions
+    from lazytile.pyramid.style import Style
+    from lazytile.pyramid.tms import TileMatrix
+
+JOB_PIXELS = 64 * 256 * 256
+"""Of the pages that one task makes: some 50 ms of work, so that what Dask spends on a task does not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRun:
+    """Neighbouring pages of one row of a level. ``task`` makes them; without one none of them holds data."""
+
+    count: int
+    task: RenderTask | None
+
+
+@dataclass(frozen=True, slots=True)
+class MrfPlan:
+    """One MRF to write."""
+
+    path: Path
+    header: MrfHeader
+    layer: Layer
+    matrices: tuple[TileMatrix, ...]
+    """What each level shows, full resolution first."""
+    task: RenderTask
+    """The pattern of every task: only step, matrix and block differ."""
+    slices: tuple[tuple[int, ...], ...]
+    """Index along each dimension of every z slice; one where the MRF holds one map."""
+    overviews: str
+    """As in ``ExportOptions``."""
+    page_format: PageFormat
+    shares_pages: bool
+    """Whether equal pages are stored once."""
+
+    def runs(self, first: int = 0) -> Iterator[PageRun]:
+        """Yield what makes every page from record ``first`` on, in the order of the index."""
+        variable = [self.layer.variable.name]
+        for level, matrix in zip(self.header.levels, self.matrices, strict=True):
+            rows, cols = self._reached(matrix, level.pages)
+            places = itertools.product(self.slices, range(level.pages.rows))
+            for number, (leading, row) in enumerate(places):
+                begun = first - level.first_record - number * level.pages.cols
+                if begun < level.pages.cols:
+                    generation = self.layer.dataset.content_generation(variable, leading)
+                    pattern = replace(self.task, generation=generation, leading=leading, matrix=matrix)
+                    yield from self._row(pattern, row, max(0, begun), cols & rows[row])
+
+    def _row(self, pattern: RenderTask, row: int, begin: int, reached: NDArray[np.bool_]) -> Iterator[PageRun]:
+        matrix = pattern.matrix
+        a_task = max(1, JOB_PIXELS // (matrix.tile_width * matrix.tile_height))
+        stops = (np.flatnonzero(np.diff(reached)) + 1).tolist()
+        for start, stop in itertools.pairwise([0, *stops, len(reached)]):
+            left = max(start, begin)
+            if not reached[start]:
+                if left < stop:
+                    yield PageRun(stop - left, None)
+                continue
+            for col in range(left, stop, a_task):
+                count = min(a_task, stop - col)
+                block = TileBlock(row, col, 1, count)
+                yield PageRun(count, replace(pattern, block=block))
+
+    def _reached(self, matrix: TileMatrix, pages: Shape) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which rows and columns of pages the data's grid reaches: shapes (rows,) and (columns,)."""
+        dataset = self.layer.dataset
+        is_apart = keeps_axes_apart(self.task.tms.crs, dataset.grid.crs)
+        if not is_apart or not self.page_format.drops_blank(self.task.palette.rgba):
+            # Every pixel would have to be located, or blank pages are wanted: the renderer makes them all.
+            return np.ones(pages.rows, np.bool_), np.ones(pages.cols, np.bool_)
+        whole = TileBlock(0, 0, pages.rows, pages.cols)
+        location = locate(dataset.grid, dataset.levels, self.task.tms, matrix, whole)
+        rows: NDArray[np.bool_] = np.any(np.isfinite(location.y).reshape(pages.rows, -1), axis=1)
+        cols: NDArray[np.bool_] = np.any(np.isfinite(location.x).reshape(pages.cols, -1), axis=1)
+        return rows, cols
+
+
+def plan_mrfs(store: Path, layer: Layer, style: Style, folder: Path, options: ExportOptions) -> list[MrfPlan]:
+    """Plan the MRFs of a layer in one style, one for each step of its dimensions.
+
+    Raises ``MrfError`` and ``RequestError`` for what the layer does not have.
+    """
+    chosen = paged(layer, layer.tile_matrix_set(options.tms), options.page)
+    position = finest_of(chosen, layer, options.finest)
+    page_format = options.page_format
+    header = header_of(layer, style, chosen, chosen.matrices[position], page_format)
+    matrices = tuple(level_matrix(chosen, position, level) for level in header.levels)
+    plans = []
+    for path, slices in _files(layer, folder, options):
+        task = RenderTask(
+            str(store.resolve()),
+            layer.dataset.name,
+            layer.dataset.content_generation([layer.variable.name], slices[0]),
+            layer.variable.name,
+            slices[0],
+            chosen,
+            matrices[0],
+            TileBlock(0, 0),
+            style.palette,
+        )
+        notes = notes_of(layer, style, chosen, matrices[0], slices)
+        notes += (("encoder", page_format.encoder), ("shared", str(options.share_pages).lower()))
+        notes += (("overviews", options.overviews),)
+        own = replace(header, notes=notes, slices=len(slices))
+        plans.append(
+            MrfPlan(path, own, layer, matrices, task, slices, options.overviews, page_format, options.share_pages)
+        )
+    return plans
+
+
+def _files(layer: Layer, folder: Path, options: ExportOptions) -> Iterator[tuple[Path, tuple[tuple[int, ...], ...]]]:
+    """Yield each file to write and the index of the maps in it."""
+    if options.as_slices:
+        for stem, slices in sliced_stems(layer, options.select):
+            yield folder / f"{stem}.mrf", slices
+        return
+    for stem, leading in file_stems(layer, options.select):
+        year = year_of(layer, leading) if options.by_year else None
+        yield (folder / year if year else folder) / f"{stem}.mrf", (leading,)

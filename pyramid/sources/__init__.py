@@ -1,0 +1,1 @@
+"""Source files: opened, placed on the Earth, described."""

@@ -1,0 +1,181 @@
+"""Opening a source file: which groups of variables it holds, with every number as it is stored.
+
+xarray, rasterio, ecCodes and NumPy do the opening, with all of their decoding off. What cannot be opened is refused in
+one line.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.sources.arrays import NUMPY, open_numpy, placed
+from lazytile.pyramid.sources.geotiff import GEOTIFF, open_geotiff
+from lazytile.pyramid.sources.grib import GRIB, open_grib
+from lazytile.pyramid.sources.netcdf3 import needed_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from lazytile.pyramid.sources.grid import Overrides
+
+NETCDF = "netcdf4"
+ZARR = "zarr"
+ALLOWED = "netCDF-3, netCDF-4/HDF5, Zarr, GeoTIFF, GRIB and NumPy arrays are read"
+FORMATS = {NETCDF: "netCDF or HDF5", ZARR: "Zarr", GEOTIFF: "GeoTIFF", NUMPY: "NumPy", GRIB: "GRIB"}
+
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_NETCDF3_MAGICS = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+_PICKLE = (
+    "a Python pickle, which may run code when it is opened and is never read; where you trust it, load it in Python "
+    "and keep its array with numpy.save, then give that file with --bounds"
+)
+_OTHER_MAGICS = {
+    b"\x1f\x8b": "a gzip file: unpack it first",
+    b"BZh": "a bzip2 file: unpack it first",
+    b"\x0e\x03\x13\x01": "an HDF4 file",
+    **{bytes((0x80, protocol)): _PICKLE for protocol in range(2, 6)},
+}
+_MAGICS = {
+    _HDF5_MAGIC: NETCDF,
+    **dict.fromkeys(_NETCDF3_MAGICS, NETCDF),
+    **dict.fromkeys((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), GEOTIFF),
+    **dict.fromkeys((b"\x93NUMPY", b"PK\x03\x04"), NUMPY),
+    b"GRIB": GRIB,
+}
+UNDECODED: dict[str, Any] = {
+    "decode_cf": False,
+    "mask_and_scale": False,
+    "decode_times": False,
+    "decode_timedelta": False,
+    "decode_coords": False,
+    "concat_characters": True,
+    "use_cftime": None,
+    "chunks": None,
+    "cache": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """An open source file."""
+
+    path: Path
+    engine: str
+    """Name of the xarray engine that reads it."""
+    groups: Mapping[str, xr.Dataset]
+    """Group path (``/`` for the root) to its variables, none of them decoded or read."""
+
+    def close(self) -> None:
+        """Close the file."""
+        for group in self.groups.values():
+            group.close()
+
+
+def open_container(path: Path, overrides: Overrides) -> Container:
+    """Open a file of a format that is read, or raise ``SourceError`` with what is wrong with it."""
+    engine = engine_of(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # xarray's remarks on metadata; ours are in Source.remarks
+            groups = dict(_groups(path, engine))
+            if engine == NUMPY:
+                groups = {name: placed(group, overrides, path) for name, group in groups.items()}
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{path} cannot be read, it is damaged or cut short: {_first_line(error)}") from error
+    return Container(path, engine, groups)
+
+
+def engine_of(path: Path) -> str:
+    """Tell the xarray engine for a file by its first bytes, or raise ``SourceError``."""
+    if not path.exists():
+        raise SourceError(f"there is no file {path}")
+    if path.is_dir():
+        if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
+            return ZARR
+        raise SourceError(f"{path} is a folder and no Zarr group; {ALLOWED}")
+    magic = _first_bytes(path)
+    if magic[:4] in _NETCDF3_MAGICS:
+        _check_length(path)
+    for start, engine in _MAGICS.items():
+        if magic.startswith(start):
+            return engine
+    for start, what in _OTHER_MAGICS.items():
+        if magic.startswith(start):
+            raise SourceError(f"{path} is {what}; {ALLOWED}")
+    raise SourceError(f"{path} is of no known format (it starts with {magic!r}); {ALLOWED}")
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    if not magic:
+        raise SourceError(f"{path} is empty (0 bytes)")
+    return magic
+
+
+def _check_length(path: Path) -> None:
+    """Raise ``SourceError`` for a netCDF-3 file that is shorter than its header says."""
+    try:
+        with path.open("rb") as file:
+            needed = needed_bytes(file)
+    except (ValueError, KeyError) as error:
+        raise SourceError(f"{path} cannot be read, it is damaged or cut short: {error}") from error
+    if path.stat().st_size < needed:
+        raise SourceError(f"{path} is cut short: it has {path.stat().st_size} bytes, its header says {needed}")
+
+
+def _groups(path: Path, engine: str) -> Iterator[tuple[str, xr.Dataset]]:
+    if engine == GRIB:
+        yield from open_grib(path).items()
+        return
+    for name in _group_names(path, engine):
+        yield name, open_group(path, engine, name)
+
+
+def open_group(path: Path, engine: str, name: str) -> xr.Dataset:
+    """Open one group of a file with every number as it is stored."""
+    if engine == GEOTIFF:
+        return open_geotiff(path)
+    if engine == NUMPY:
+        return open_numpy(path)
+    if engine == GRIB:
+        return open_grib(path)[name]
+    return xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **UNDECODED)
+
+
+def _group_names(path: Path, engine: str) -> list[str]:
+    """List all groups, parents before children, in the file's order."""
+    if engine in (GEOTIFF, NUMPY):
+        return ["/"]
+    if engine == ZARR:
+        import zarr  # noqa: PLC0415 - the netCDF path does not need it
+
+        root = zarr.open_group(path, mode="r")
+        members = sorted(root.members(max_depth=None))
+        return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
+    import netCDF4  # noqa: PLC0415 - as above
+
+    with netCDF4.Dataset(path) as file:
+        names: list[str] = []
+        waiting = [file]
+        while waiting:
+            group = waiting.pop(0)
+            names.append(group.path)
+            waiting += group.groups.values()
+        return names
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]

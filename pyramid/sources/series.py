@@ -1,0 +1,170 @@
+"""Several files of one product as one source: each brings some times of the same variables on the same grid.
+
+The files are checked one against the other before anything is read: variables, packing, grid and other dimensions
+must be the same, and each time there once. Their order is that of their times, not of their names. A variable without
+time comes from the first file.
+"""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import cftime
+import numpy as np
+
+from lazytile.pyramid import cf
+from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.sources.source import Coordinate, Source, open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lazytile.pyramid.dataset import Dimension
+    from lazytile.pyramid.sources.grid import Overrides
+    from lazytile.pyramid.sources.source import SourceVariable
+
+
+def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
+    """Return the files that a path, a pattern with ``*``, ``?`` or ``[``, or a list of both names, sorted by name.
+
+    A path without a pattern names itself, whether it is there or not. Raises ``SourceError`` for a pattern that
+    matches nothing.
+    """
+    given = [str(path)] if isinstance(path, str) or not hasattr(path, "__iter__") else [str(each) for each in path]
+    found: list[str] = []
+    for each in given:
+        if glob.has_magic(each):
+            matches = sorted(glob.glob(each, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+            if not matches:
+                raise SourceError(f"no file matches {each}")
+            found += matches
+        else:
+            found.append(each)
+    if not found:
+        raise SourceError("there is no file to convert")
+    return sorted(dict.fromkeys(found)) if len(found) > 1 else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One time of the series: which file has it, where, and how it sorts."""
+
+    label: str
+    file: int
+    step: int
+
+
+def open_files(
+    path: str | Path | Sequence[str | Path],
+    variables: Sequence[str] | None = None,
+    *,
+    group: str | None = None,
+    overrides: Overrides | None = None,
+) -> Source:
+    """Open one file, or several as one time series. Arguments and errors as ``open_source``."""
+    paths = files_of(path)
+    first = open_source(paths[0], variables, group=group, overrides=overrides)
+    if len(paths) == 1:
+        return first
+    sources = [first]
+    for each in paths[1:]:
+        other = open_source(each, variables, group=group, overrides=overrides)
+        _check_same(first, other)
+        # Only what differs is kept of each: a series may have thousands of files.
+        sources.append(replace(other, found=first.found, attributes={}, remarks=()))
+    joined = [
+        _joined([source.variables[place] for source in sources], sources) for place in range(len(first.variables))
+    ]
+    return replace(
+        first,
+        variables=tuple(variable for variable, _ in joined),
+        coordinates=_coordinates(sources, {name: steps for _, named in joined for name, steps in named.items()}),
+        files=tuple(source.path for source in sources),
+    )
+
+
+def _check_same(first: Source, other: Source) -> None:
+    """Raise ``SourceError`` where two files are not of one series."""
+    where = f"{other.path} is not of one series with {first.path}"
+    names, others = ([each.variable.name for each in source.variables] for source in (first, other))
+    if names != others:
+        raise SourceError(f"{where}: it has the variables {', '.join(others)}, not {', '.join(names)}")
+    if first.found.grid != other.found.grid or first.engine != other.engine:
+        raise SourceError(f"{where}: it lies on another grid")
+    if (first.found.rows, first.found.cols) != (other.found.rows, other.found.cols) or (
+        first.found.resampling is not None
+    ):
+        raise SourceError(f"{where}: its cells are stored in another order; convert the files one at a time")
+    for mine, its in zip(first.variables, other.variables, strict=True):
+        name = mine.variable.name
+        if mine.variable.packing != its.variable.packing:
+            raise SourceError(f"{where}: {name} is packed in another way ({its.variable.packing})")
+        if _others(mine) != _others(its) or mine.placement.axes != its.placement.axes:
+            raise SourceError(f"{where}: {name} has other dimensions")
+
+
+def _others(variable: SourceVariable) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [
+        (dimension.name, dimension.kind, () if dimension.kind == "time" else dimension.labels)
+        for dimension in variable.variable.dimensions
+    ]
+
+
+def _joined(
+    variables: Sequence[SourceVariable], sources: Sequence[Source]
+) -> tuple[SourceVariable, dict[str, list[_Step]]]:
+    """Return one variable over all files, and the order of the steps of its time."""
+    first = variables[0]
+    axis = next((at for at, each in enumerate(first.variable.dimensions) if each.kind == "time"), None)
+    if axis is None:
+        return first, {}
+    steps = [
+        _Step(label, file, step)
+        for file, variable in enumerate(variables)
+        for step, label in enumerate(variable.variable.dimensions[axis].labels)
+    ]
+    steps.sort(key=lambda step: (len(step.label.partition("-")[0]), step.label))
+    for before, after in pairwise(steps):
+        if before.label == after.label:
+            both = f"{sources[before.file].path} and {sources[after.file].path}"
+            raise SourceError(f"{both} both have {first.variable.name} of {after.label}")
+    dimensions: list[Dimension] = list(first.variable.dimensions)
+    dimensions[axis] = replace(dimensions[axis], labels=tuple(step.label for step in steps))
+    placed = []
+    for step in steps:
+        order = variables[step.file].placement.orders[axis]
+        placed.append((step.file, step.step if order is None else order[step.step]))
+    orders = list(first.placement.orders)
+    orders[axis] = None
+    placement = replace(first.placement, orders=tuple(orders), series=(axis, tuple(placed)))
+    variable = replace(first.variable, dimensions=tuple(dimensions))
+    return replace(first, variable=variable, placement=placement), {dimensions[axis].name: steps}
+
+
+def _coordinates(sources: Sequence[Source], named: dict[str, list[_Step]]) -> tuple[Coordinate, ...]:
+    """Return the coordinates of the series; those of its time in the units of the first file."""
+    found = []
+    for coordinate in sources[0].coordinates:
+        steps = named.get(coordinate.name)
+        if steps is None:
+            found.append(coordinate)
+            continue
+        own = [next(each for each in source.coordinates if each.name == coordinate.name) for source in sources]
+        values = [_in_units_of(coordinate, each) for each in own]
+        found.append(replace(coordinate, values=np.array([values[step.file][step.step] for step in steps])))
+    return tuple(found)
+
+
+def _in_units_of(first: Coordinate, other: Coordinate) -> Any:
+    units, calendar = (cf.text(other.attributes, key) for key in ("units", "calendar"))
+    wanted, kept = (cf.text(first.attributes, key) for key in ("units", "calendar"))
+    if (units, calendar) == (wanted, kept):
+        return other.values
+    if calendar != kept:
+        raise SourceError(f"the files of a series have the calendars {kept or 'standard'} and {calendar or 'standard'}")
+    dates = cftime.num2date(other.values, units, calendar or "standard", only_use_cftime_datetimes=True)
+    return cftime.date2num(dates, wanted, calendar or "standard")

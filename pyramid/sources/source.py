@@ -1,0 +1,344 @@
+"""What a source file holds that can be put on a map, found without reading its data.
+
+``open_source`` gives a plain description: the grid, the variables on it with their packing and dimensions, and
+where each of them lies in the file. ``pyramid.reader`` reads blocks by that description, in any process.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid import cf
+from lazytile.pyramid.dataset import Dimension, Variable
+from lazytile.pyramid.errors import SourceError, StoreError
+from lazytile.pyramid.labels import is_time, time_labels, value_labels
+from lazytile.pyramid.sources.container import NETCDF, Container, open_container
+from lazytile.pyramid.sources.grib import GRIB
+from lazytile.pyramid.sources.grid import GridFinding, Home, Overrides
+from lazytile.pyramid.sources.gridfinder import find_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.packing import Packing
+
+NUMERIC_KINDS = "iufb"
+_BARRED = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """The values of a dimension as the source stores them, for readers other than us."""
+
+    name: str
+    values: NDArray[Any]
+    """Shape (steps,), in stored order."""
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the cells of a variable lie in the file. Plain values: it travels to any process."""
+
+    group: str
+    """Path of the group in the file, ``/`` for the root."""
+    name: str
+    """Name of the variable in that group."""
+    axes: tuple[int | None, ...]
+    """For each leading dimension, then rows, then columns: the axis of the source, None for one it lacks."""
+    orders: tuple[tuple[int, ...] | None, ...]
+    """For each leading dimension: the source index of each step, None where they agree."""
+    chunks: tuple[int, ...]
+    """Source cells compressed together, by stored axis; 1 where the source is not chunked."""
+    series: tuple[int, tuple[tuple[int, int], ...]] | None = None
+    """Of several files: the leading dimension along which they follow each other, and each step's file and index."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVariable:
+    """A variable that becomes a layer."""
+
+    variable: Variable
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source file on one grid."""
+
+    path: str
+    engine: str
+    found: GridFinding
+    variables: tuple[SourceVariable, ...]
+    coordinates: tuple[Coordinate, ...]
+    title: str
+    attributes: dict[str, Any]
+    """Of the file, as JSON values."""
+    remarks: tuple[str, ...]
+    """What was found and left out or put right, one line each."""
+    files: tuple[str, ...] = ()
+    """All files where there are several; ``path`` is the first."""
+
+
+def open_source(
+    path: str | Path,
+    variables: Sequence[str] | None = None,
+    *,
+    group: str | None = None,
+    overrides: Overrides | None = None,
+) -> Source:
+    """Find the grid of a file and the variables on it.
+
+    variables: names to take; None takes every numeric variable on the largest grid. ``group`` keeps to one group of
+    the file. ``overrides`` says what the file does not, or says wrongly. Raises ``SourceError`` with one line that
+    says what was found and what is allowed.
+    """
+    overrides = overrides or Overrides()
+    container = open_container(Path(path), overrides)
+    try:
+        return _describe(container, variables, group, overrides)
+    except StoreError as error:
+        raise SourceError(f"{path}: {error}") from error
+    except SourceError as error:
+        raise error if str(error).startswith(str(path)) else SourceError(f"{path}: {error}") from error
+    finally:
+        container.close()
+
+
+def _describe(container: Container, wanted: Sequence[str] | None, group: str | None, overrides: Overrides) -> Source:
+    groups = _chosen_groups(container.groups, group)
+    if container.engine == GRIB and not wanted and sum(bool(each.data_vars) for each in groups.values()) > 1:
+        grids = "; ".join(
+            f"{path} with {_listed(map(str, each.data_vars))}" for path, each in groups.items() if each.data_vars
+        )
+        raise SourceError(f"it holds several grids, choose one with --group or --var: {grids}")
+    home = Home(str(container.path.resolve()), container.engine, "/", dict(container.groups["/"].attrs))
+    found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, home)
+    names = _layer_names(members)
+    taken = _taken(members, names, wanted, refusals)
+    remarks = [*found.remarks, *(f"{name} is left out: {reason}" for name, reason in refusals.items())]
+    coordinates: dict[str, Coordinate] = {}
+    variables = [
+        _variable(
+            _Member(container.engine, groups[path], path, name, names[path, name], overrides.nodata), found, coordinates
+        )
+        for path, name in taken
+    ]
+    attributes = cf.json_attributes(container.groups["/"].attrs)
+    return Source(
+        path=str(container.path.resolve()),
+        engine=container.engine,
+        found=found,
+        variables=tuple(variables),
+        coordinates=tuple(coordinates.values()),
+        title=cf.text(container.groups["/"].attrs, "title"),
+        attributes=attributes,
+        remarks=tuple(remarks),
+    )
+
+
+def _chosen_groups(groups: Mapping[str, xr.Dataset], chosen: str | None) -> dict[str, xr.Dataset]:
+    """Return the groups, each with the variables of its parents that give it coordinates."""
+    kept = None
+    if chosen is not None:
+        kept = "/" + chosen.strip("/")
+        if kept not in groups:
+            raise SourceError(f"there is no group {chosen!r}, there are {', '.join(groups)}")
+    whole: dict[str, xr.Dataset] = {}
+    for path, group in groups.items():
+        parent = whole.get(path.rpartition("/")[0] or "/")
+        if parent is not None and path != "/":
+            shared = {
+                name: variable
+                for name, variable in parent.variables.items()
+                if name not in group.variables
+                and variable.ndim <= 1
+                and all(group.sizes.get(dim, size) == size for dim, size in variable.sizes.items())
+            }
+            group = group.assign_coords({str(name): variable for name, variable in shared.items()})  # noqa: PLW2901
+        whole[path] = group
+    return whole if kept is None else {kept: whole[kept]}
+
+
+def _layer_names(members: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Name each variable: its own name in letters, digits, ``_`` and ``-``, with its groups where that is taken."""
+    names: dict[tuple[str, str], str] = {}
+    for path, name in members:
+        parts = [*path.strip("/").split("/"), name]
+        candidate = ""
+        for start in range(len(parts) - 1, -1, -1):
+            candidate = _BARRED.sub("_", "_".join(part for part in parts[start:] if part)).strip("_") or "variable"
+            if candidate not in names.values():
+                break
+        while candidate in names.values():
+            candidate += "_"
+        names[path, name] = candidate
+    return names
+
+
+def _taken(
+    members: Sequence[tuple[str, str]],
+    names: Mapping[tuple[str, str], str],
+    wanted: Sequence[str] | None,
+    refusals: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    if not wanted:
+        return list(members)
+    taken: list[tuple[str, str]] = []
+    for name in dict.fromkeys(wanted):
+        match = [
+            member for member in members if name in (member[1], names[member], f"{member[0].rstrip('/')}/{member[1]}")
+        ]
+        if not match:
+            reason = f" ({refusals[name]})" if name in refusals else ""
+            raise SourceError(
+                f"there is no layer {name!r}{reason}; the variables on the grid are {_listed(names.values())}"
+            )
+        taken.append(match[0])
+    return taken
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A variable of a group that becomes a layer."""
+
+    engine: str
+    group: xr.Dataset
+    path: str
+    name: str
+    layer: str
+    nodata: float | None
+    """What the user says means no data."""
+
+
+def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordinate]) -> SourceVariable:
+    """Describe a variable, and add the coordinates of its dimensions to ``coordinates``."""
+    group, name = member.group, member.name
+    stored = group.variables[name]
+    dims = [str(dim) for dim in stored.dims]
+    leading = [dim for dim in dims if dim not in (found.row_dim, found.col_dim)]
+    axes: list[int | None] = [dims.index(dim) for dim in leading]
+    dimensions: list[Dimension] = []
+    orders: list[tuple[int, ...] | None] = []
+    for dim in leading:
+        dimension, order, coordinate = _dimension(group, dim)
+        dimensions.append(dimension)
+        orders.append(order)
+        if coordinate is not None:
+            coordinates.setdefault(dimension.name, coordinate)
+    scalar = None if any(dimension.kind == "time" for dimension in dimensions) else _scalar_time(group, stored)
+    if scalar is not None:
+        dimension, _, coordinate = _dimension(group, scalar)
+        dimensions.insert(0, dimension)
+        orders.insert(0, None)
+        axes.insert(0, None)
+        if coordinate is not None:
+            coordinates.setdefault(dimension.name, coordinate)
+    axes += [dims.index(found.row_dim), dims.index(found.col_dim)]
+    attributes = dict(stored.attrs)
+    if member.nodata is not None and "_FillValue" not in attributes:
+        attributes["_FillValue"] = member.nodata
+    packing = cf.packing_of(stored.dtype, attributes, netcdf=member.engine == NETCDF)
+    source_chunks = list(_source_chunks(stored))
+    if found.resampling is not None:
+        packing = _with_missing(packing)
+        source_chunks[axes[-2] or 0] = source_chunks[axes[-1] or 0] = 1
+    variable = Variable(
+        name=member.layer,
+        dimensions=tuple(dimensions),
+        packing=packing,
+        reduction=cf.reduction_of(name, np.dtype(packing.dtype), stored.attrs),
+        title=cf.text(stored.attrs, "long_name"),
+        units=cf.text(stored.attrs, "units"),
+        standard_name=cf.text(stored.attrs, "standard_name"),
+        attributes=cf.json_attributes(stored.attrs),
+    )
+    placement = Placement(
+        group=member.path,
+        name=name,
+        axes=tuple(axes),
+        orders=tuple(orders),
+        chunks=tuple(1 if axis is None else source_chunks[axis] for axis in axes),
+    )
+    return SourceVariable(variable, placement)
+
+
+def _with_missing(packing: Packing) -> Packing:
+    """Return the packing with a code for cells that no source cell reaches."""
+    if packing.fill_code is not None:
+        return packing
+    limits = np.iinfo(packing.dtype)
+    return replace(packing, missing=(int(limits.max if limits.min == 0 else limits.min),))
+
+
+def _source_chunks(stored: xr.Variable) -> tuple[int, ...]:
+    chunks = stored.encoding.get("chunksizes") or stored.encoding.get("chunks")
+    return tuple(int(size) for size in chunks) if chunks else (1,) * stored.ndim
+
+
+def _dimension(group: xr.Dataset, name: str) -> tuple[Dimension, tuple[int, ...] | None, Coordinate | None]:
+    """Return a dimension, the source index of each of its steps where they are reordered, and its coordinate."""
+    coordinate = _coordinate_of(group, name)
+    if coordinate is None:
+        labels = tuple(str(index) for index in range(group.sizes[name]))
+        return Dimension(name, "other", labels), None, None
+    variable_name, stored = coordinate
+    values = np.atleast_1d(cf.decode_coordinate(stored.values, stored.attrs))
+    attributes = cf.json_attributes(
+        {key: value for key, value in stored.attrs.items() if key not in _PACKING_ATTRIBUTES}
+    )
+    units = cf.text(stored.attrs, "units")
+    kept = Coordinate(name, values, attributes) if values.dtype.kind in "iuf" else None
+    if not is_time(stored.attrs) or values.dtype.kind not in "iuf":
+        return Dimension(name, "other", value_labels(values, variable_name), units), None, kept
+    labels = time_labels(values, stored.attrs, variable_name)
+    order = sorted(range(len(labels)), key=lambda step: float(values[step]))
+    if order == list(range(len(labels))):
+        return Dimension(name, "time", labels), None, kept
+    if kept is not None:
+        kept = replace(kept, values=values[order])
+    return Dimension(name, "time", tuple(labels[step] for step in order)), tuple(order), kept
+
+
+_PACKING_ATTRIBUTES = frozenset(
+    {"scale_factor", "add_offset", "missing_value", "valid_range", "valid_min", "valid_max", "_Unsigned", "bounds"}
+    | {"climatology", "edges"}
+)
+
+
+def _coordinate_of(group: xr.Dataset, dim: str) -> tuple[str, xr.Variable] | None:
+    """Return the variable that gives a dimension its values: the one of its name, else the only time along it."""
+    if dim in group.variables and group.variables[dim].ndim <= 1:
+        own = group.variables[dim]
+        if is_time(own.attrs) or own.attrs.get("axis") != "T":
+            return dim, own
+    times = [
+        (str(name), variable)
+        for name, variable in group.variables.items()
+        if variable.dims == (dim,) and is_time(variable.attrs) and cf.text(variable.attrs, "standard_name") == "time"
+    ]
+    if times:
+        return times[0]
+    return (dim, group.variables[dim]) if dim in group.variables and group.variables[dim].ndim == 1 else None
+
+
+def _scalar_time(group: xr.Dataset, stored: xr.Variable) -> str | None:
+    """Return the scalar coordinate variable that dates a variable without a time axis (CF 5.7), if there is one."""
+    named = cf.text(stored.attrs, "coordinates").split()
+    for name, variable in group.variables.items():
+        dated = name in named or cf.text(variable.attrs, "standard_name") == "time"
+        if variable.ndim == 0 and dated and is_time(variable.attrs) and variable.dtype.kind in "iuf":
+            return str(name)
+    return None
