@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.dataset import Dataset, Variable
     from lazytile.pyramid.grid import Grid
     from lazytile.pyramid.packing import Packing
-    from lazytile.pyramid.sources.source import Coordinate
+    from lazytile.pyramid.sources.dimension import Coordinate
 
 CRS_VARIABLE = "crs"
 _RESAMPLING = {"mean": "average", "mode": "mode", "nearest": "nearest", "min": "min", "max": "max"}

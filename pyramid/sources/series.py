@@ -17,13 +17,14 @@ import numpy as np
 
 from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
-from lazytile.pyramid.sources.source import Coordinate, Source, open_source
+from lazytile.pyramid.sources.source import Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from lazytile.pyramid.dataset import Dimension
+    from lazytile.pyramid.sources.dimension import Coordinate
     from lazytile.pyramid.sources.grid import Overrides
     from lazytile.pyramid.sources.source import SourceVariable
 
