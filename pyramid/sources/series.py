@@ -17,6 +17,7 @@ import numpy as np
 
 from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.labels import sort_key
 from lazytile.pyramid.sources.source import Source, open_source
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _joined(
         for file, variable in enumerate(variables)
         for step, label in enumerate(variable.variable.dimensions[axis].labels)
     ]
-    steps.sort(key=lambda step: (len(step.label.partition("-")[0]), step.label))
+    steps.sort(key=lambda step: sort_key(step.label))
     for before, after in pairwise(steps):
         if before.label == after.label:
             both = f"{sources[before.file].path} and {sources[after.file].path}"

@@ -238,7 +238,7 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
         if coordinate is not None:
             coordinates.setdefault(dimension.name, coordinate)
     axes += [dims.index(found.row_dim), dims.index(found.col_dim)]
-    attributes = dict(stored.attrs)
+    attributes = {**stored.attrs, **cf.time_attributes(stored.dtype)}
     if member.nodata is not None and "_FillValue" not in attributes:
         attributes["_FillValue"] = member.nodata
     packing = cf.packing_of(stored.dtype, attributes, netcdf=member.engine == NETCDF)
@@ -250,11 +250,11 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
         name=member.layer,
         dimensions=tuple(dimensions),
         packing=packing,
-        reduction=cf.reduction_of(name, np.dtype(packing.dtype), stored.attrs),
-        title=cf.text(stored.attrs, "long_name"),
-        units=cf.text(stored.attrs, "units"),
-        standard_name=cf.text(stored.attrs, "standard_name"),
-        attributes=cf.json_attributes(stored.attrs),
+        reduction=cf.reduction_of(name, np.dtype(packing.dtype), attributes),
+        title=cf.text(attributes, "long_name"),
+        units=cf.text(attributes, "units"),
+        standard_name=cf.text(attributes, "standard_name"),
+        attributes=cf.json_attributes(attributes),
     )
     placement = Placement(
         group=member.path,
