@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SINCE = re.compile(r"\s*([a-zA-Z_]+)\s+since\s+(.*)", re.IGNORECASE | re.DOTALL)
+_OFFSET = re.compile(r"(.*\d:\d[\d:.]*)\s*([+-])(\d{1,2})(?::?(\d\d))?\s*")
 _MONTHS = dict.fromkeys(("month", "months", "mon"), 1) | dict.fromkeys(("year", "years", "yr"), 12)
 _SCALED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("week", "weeks"), ("days", lambda values: values * 7)),
@@ -55,7 +56,8 @@ def as_plain_times(
     match = _SINCE.fullmatch(text(given, "units"))
     if match is None:
         return values, given
-    unit, epoch = match[1].lower(), match[2]
+    unit, epoch = match[1].lower(), _with_offset(match[2])
+    given["units"] = f"{match[1]} since {epoch}"
     if calendar == "none":
         # Its steps have no dates, and its units are those of a plain number.
         del given["calendar"]
@@ -70,6 +72,12 @@ def as_plain_times(
     elif calendar in _MIXED and _YEAR_ZERO.match(epoch):
         values, given["calendar"] = _from_year_zero(values, text(given, "units"), name), "proleptic_gregorian"
     return values, given
+
+
+def _with_offset(epoch: str) -> str:
+    """Return an epoch whose offset from UTC cftime reads: it passes over ``-6:00``, the example of CF 4.4."""
+    match = _OFFSET.fullmatch(epoch)
+    return epoch if match is None else f"{match[1]} {match[2]}{int(match[3]):02d}:{match[4] or '00'}"
 
 
 def _from_year_zero(values: NDArray[Any], units: str, name: str) -> NDArray[Any]:

@@ -176,7 +176,11 @@ def _marked(group: xr.Dataset, path: Path, name: str) -> xr.Dataset:
 
     with netCDF4.Dataset(path) as file:
         home = file if name == "/" else file[name]
-        ragged = [each for each, variable in home.variables.items() if isinstance(variable.datatype, netCDF4.VLType)]
+        ragged = [
+            each
+            for each, variable in home.variables.items()
+            if variable.dtype is not str and isinstance(variable.datatype, netCDF4.VLType)
+        ]
     empty = {each: (group[each].dims, np.broadcast_to(np.array(None, object), group[each].shape)) for each in ragged}
     return group.drop_vars(ragged).assign(empty) if ragged else group
 
@@ -188,12 +192,9 @@ def _group_names(path: Path, engine: str) -> list[str]:
     if engine == ZARR:
         import zarr  # noqa: PLC0415 - the netCDF path does not need it
 
-        try:
-            root = zarr.open_group(path, mode="r")
-        except zarr.errors.ContainsArrayError as error:
-            raise SourceError(
-                f"{path} is a single Zarr array, which does not say where its cells lie; {ALLOWED}"
-            ) from error
+        # zarr-python says that a group is missing, or that an array is in its place, by format.
+        if isinstance(root := zarr.open(path, mode="r"), zarr.Array):
+            raise SourceError(f"{path} is a single Zarr array, which does not say where its cells lie; {ALLOWED}")
         members = sorted(root.members(max_depth=None))
         return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
     import netCDF4  # noqa: PLC0415 - as above
