@@ -112,10 +112,10 @@ bench: $(VENV)/.installed demo/.made ## Run the benchmarks
 	$(BIN)/python scripts/bench_convert.py demo/sst.nc
 	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)')
 
-# FILE=demo/sst_full.nc for full size; scripts/make_demo_data.py --full makes it.
+# FILE=demo/sst_full.nc for full size; scripts/make_demo_data.py --full makes it. Fails where a limit is passed.
 bench-convert: FILE ?= demo/sst.nc
 bench-convert: $(VENV)/.installed demo/.made ## Time the conversion of FILE against xarray and dask; writes docs/benchmarks.md
-	$(BIN)/python scripts/bench_convert.py $(FILE) --document docs/benchmarks.md
+	$(BIN)/python scripts/bench_convert.py $(FILE) --factor $(FACTOR) --document docs/benchmarks.md
 
 bench-mrf: $(VENV)/.installed ## Time the MRF export against GDAL's (BENCH_DATA, FACTOR=4 or 1)
 	@test -n '$(BENCH_DATA)' || { echo "make bench-mrf BENCH_DATA=FOLDER: scripts/bench_mrf.py says what is in it"; exit 2; }
