@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from dataclasses import dataclass
@@ -93,6 +94,8 @@ class RenderTask:
     """Shown instead of ``variable`` in ``palette`` where there is one."""
     chunk_cache_bytes: int = 64 << 20
     value_cache_bytes: int = 32 << 20
+    is_light: bool = False
+    """Whether it takes a millisecond or two where its chunks are at hand; decides nothing of the bytes."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -128,7 +131,6 @@ class RenderTask:
             self.variable,
             self.leading,
             self.tms.identifier,
-            self.matrix,
             block,
             self.resampling.value,
             self.expression,
@@ -137,4 +139,10 @@ class RenderTask:
             self.image_format.mime,
             self.background if self.image_format is ImageFormat.JPEG else None,
         )
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        return hashlib.sha256(f"{parts!r}{_text_of(self.matrix)}".encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _text_of(matrix: TileMatrix) -> str:
+    """Return a matrix as text, exact and the same in every process: ten numbers take longer to write than to find."""
+    return repr(matrix)

@@ -100,7 +100,7 @@ def _blend_axes(
     height, width = rows.index.shape[0], cols.index.shape[0]
     if wanted_rows.size == 0 or wanted_cols.size == 0:
         return np.full((height, width), np.nan)
-    window = read(AxisPlan(location.level, wanted_rows, wanted_cols)).decode()
+    window = read(AxisPlan.of(location.level, wanted_rows, wanted_cols)).decode()
     if method is not Resampling.MODE:
         return blend_axes(window, rows, cols)
     pairs = [(i, j) for i in range(rows.index.shape[1]) for j in range(cols.index.shape[1])]
@@ -152,7 +152,7 @@ def _mesh_values(
     if wanted_rows.size == 0 or wanted_cols.size == 0:
         return np.full((len(pairs), *rows.index.shape[:2]), np.nan)
     if wanted_rows.size * wanted_cols.size <= _WINDOW_CELLS:
-        window = read(AxisPlan(level, wanted_rows, wanted_cols)).decode()
+        window = read(AxisPlan.of(level, wanted_rows, wanted_cols)).decode()
         return np.stack([window[row_taps.index[..., i], col_taps.index[..., j]] for i, j in pairs])
     # Round a pole the pixels' columns are far apart: only the chunks that hold a wanted cell are read.
     plans = (MeshPlan(level, rows.index[..., i], cols.index[..., j]) for i, j in pairs)

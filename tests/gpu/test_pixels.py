@@ -29,7 +29,7 @@ def close(arrays, found, expected):
 
 
 PLANS = {
-    "axes": AxisPlan(0, np.array([-1, 0, 3, 5, 5, 8]), np.array([9, 8, -1, 2, 0])),
+    "axes": AxisPlan.of(0, np.array([-1, 0, 3, 5, 5, 8]), np.array([9, 8, -1, 2, 0])),
     "mesh": MeshPlan(0, RANDOM.integers(-1, 9, (6, 5)), RANDOM.integers(-1, 10, (6, 5))),
 }
 
