@@ -203,6 +203,32 @@ class MeshPart:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A mesh of cells as places in the rectangle of all rows and columns that it uses."""
+
+    axes: AxisPlan
+    """The rectangle."""
+    cells: NDArray[np.intp]
+    """Shape (height, width): flat index in the rectangle; 0 where the pixel shows nothing."""
+    nothing: NDArray[np.bool_] | None
+    """Shape (height, width): pixels that show nothing; None where every pixel shows a cell."""
+    _parts: dict[Shape, tuple[AxisPart, ...]] = field(default_factory=dict)
+
+    def parts(self, chunk: Shape) -> tuple[AxisPart, ...]:
+        """Return the parts of the rectangle that some pixel shows a cell of: no other chunk need be read."""
+        parts = self._parts.get(chunk)
+        if parts is None:
+            cells = self.cells if self.nothing is None else self.cells[~self.nothing]
+            rows, cols = self.axes.rows // chunk.rows, self.axes.cols // chunk.cols
+            touched = np.zeros((int(rows.max()) + 1, int(cols.max()) + 1), np.bool_)
+            down, across = np.divmod(cells, cols.size)
+            touched[rows[down], cols[across]] = True
+            parts = tuple(part for part in self.axes.parts(chunk) if touched[part.chunk_row, part.chunk_col])
+            self._parts[chunk] = parts
+        return parts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class MeshPlan:
     """A plan in which every pixel has a cell of its own."""
 
@@ -211,6 +237,19 @@ class MeshPlan:
     """Shape (height, width): row of the level's grid, -1 where the pixel shows nothing."""
     cols: NDArray[np.int64]
     """Shape (height, width): column of the level's grid, -1 where the pixel shows nothing."""
+
+    def window(self, limit_cells: int) -> Window | None:
+        """Return the plan by way of a rectangle, None where that would have more cells than the limit.
+
+        One gather from a rectangle is many times quicker than one from each chunk.
+        """
+        nothing = (self.rows < 0) | (self.cols < 0)
+        used_rows, down = _among(self.rows, nothing)
+        used_cols, across = _among(self.cols, nothing)
+        if not 0 < used_rows.size * used_cols.size <= limit_cells:
+            return None
+        axes = AxisPlan.of(self.level, used_rows, used_cols)
+        return Window(axes, down * used_cols.size + across, nothing if nothing.any() else None)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -239,6 +278,15 @@ class MeshPlan:
             mine = order[start:stop]
             row, col = divmod(int(chunks[mine[0]]), across)
             yield MeshPart(row, col, pixels[mine], cells[mine].astype(np.intp))
+
+
+def _among(cells: NDArray[np.int64], nothing: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Return the cells of an axis that pixels use, ascending, and each pixel's place among them; 0 for ``nothing``."""
+    used = np.zeros(int(cells.max(initial=-1)) + 2, np.bool_)
+    used[np.where(nothing, -1, cells)] = True  # -1 marks the spare last one
+    used[-1] = False
+    place = np.cumsum(used) - 1
+    return np.flatnonzero(used), np.where(nothing, 0, place[cells])
 
 
 def _span(cells: NDArray[np.intp]) -> slice | None:

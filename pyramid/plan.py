@@ -7,12 +7,13 @@ elsewhere every pixel has a position of its own. A tile costs as much whatever t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.cells import AxisCells, AxisPlan, MeshPlan, Plan
+from lazytile.pyramid.axislocation import AxisLocation
+from lazytile.pyramid.cells import AxisPlan, MeshPlan, Window
 from lazytile.pyramid.grid import FULL_CIRCLE, cells_of
 from lazytile.pyramid.mapping import PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
 from lazytile.pyramid.memory import BytesLru
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.grid import Grid
     from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
 
+WINDOW_CELLS = 1 << 21
+"""The largest rectangle of cells that is read to gather a mesh from."""
 _LEVEL_TOLERANCE = 1e-9
 """A cell this much (relative) larger than a pixel still counts as being as fine: 1/3 degree is no exact number."""
 
@@ -59,10 +62,12 @@ class Location:
     """Cells that each pixel covers along x, shaped like ``x``; None where nobody asked."""
     height_cells: NDArray[np.float64] | None = None
     """The same along y, shaped like ``y``."""
-    along_rows: AxisCells | None = None
-    """The rows of ``nearest``, where they are kept for all tiles of a row of the matrix."""
-    along_cols: AxisCells | None = None
-    """Its columns, likewise."""
+    down: AxisLocation | None = None
+    """``y`` as it is kept for all tiles of a row of the matrix."""
+    across: AxisLocation | None = None
+    """``x`` as it is kept for all tiles of a column."""
+    _plan: list[MeshPlan | Window] = field(default_factory=list)
+    """What ``nearest`` has made, once."""
 
     @property
     def is_mesh(self) -> bool:
@@ -73,7 +78,8 @@ class Location:
     def nbytes(self) -> int:
         """Bytes in memory."""
         arrays = (self.x, self.y, self.width_cells, self.height_cells)
-        return sum(array.nbytes for array in arrays if array is not None)
+        plan = (self.x, self.y, self.x) if self.is_mesh else ()
+        return sum(array.nbytes for array in (*arrays, *plan) if array is not None)
 
     def rows(self, part: slice) -> Location:
         """Return some rows of a mesh."""
@@ -86,41 +92,19 @@ class Location:
             None if high is None else high[part],
         )
 
-    def nearest(self) -> Plan:
+    def nearest(self) -> AxisPlan | MeshPlan | Window:
         """Return the plan that shows the cell under each pixel's centre."""
         if self.is_mesh:
-            return MeshPlan(self.level, cells_of(self.y), cells_of(self.x))
-        return AxisPlan(
-            self.level,
-            self.along_rows or AxisCells(cells_of(self.y)),
-            self.along_cols or AxisCells(cells_of(self.x)),
-        )
+            if not self._plan:
+                mesh = MeshPlan(self.level, cells_of(self.y), cells_of(self.x))
+                self._plan.append(mesh.window(WINDOW_CELLS) or mesh)
+            return self._plan[0]
+        if self.down is not None and self.across is not None:
+            return AxisPlan(self.level, self.down.cells, self.across.cells)
+        return AxisPlan.of(self.level, cells_of(self.y), cells_of(self.x))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Axis:
-    """One axis of a map that keeps them apart. It is shared, so its arrays are read-only."""
-
-    position: NDArray[np.float64]
-    covered: NDArray[np.float64] | None
-    """Cells that each pixel covers."""
-    cells: AxisCells
-
-    @classmethod
-    def of(cls, position: NDArray[np.float64], covered: NDArray[np.float64] | None) -> _Axis:
-        cells = cells_of(position)
-        for array in (position, covered, cells):
-            if array is not None:
-                array.flags.writeable = False
-        return cls(position, covered, AxisCells(cells))
-
-    @property
-    def nbytes(self) -> int:
-        return self.position.nbytes + (0 if self.covered is None else self.covered.nbytes) + self.cells.nbytes
-
-
-_axes: BytesLru[_Axis] = BytesLru(16 << 20, lambda axis: axis.nbytes)
-"""Tiles of a row of a matrix share their rows and those of a column their columns, whatever the time or the style."""
+_axes: BytesLru[AxisLocation] = BytesLru(16 << 20, lambda axis: axis.nbytes)
 
 
 def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> int:
@@ -138,6 +122,22 @@ def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix
     while level < levels - 1 and (2 << level) <= ratio * (1 + _LEVEL_TOLERANCE):
         level += 1
     return level
+
+
+def is_finer(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> bool:
+    """Tell whether a matrix shows a level with more than one cell a pixel, so that single cells would drop others.
+
+    As for ``choose_level``, one answer for a whole matrix. In a native set a pixel is a cell.
+    """
+    if tms.is_native:
+        return False
+    cell_metres = metres_per_unit(grid.crs) * (1 << choose_level(grid, levels, tms, matrix))
+    pixel_metres = metres_per_unit(tms.crs)
+    cells = max(
+        matrix.cell_width * pixel_metres / (grid.x.cell_size * cell_metres),
+        matrix.cell_height * pixel_metres / (-grid.y.cell_size * cell_metres),
+    )
+    return cells > 1 + _LEVEL_TOLERANCE
 
 
 def locate(
@@ -163,7 +163,7 @@ def locate(
         key = (grid, level, tms.identifier, tms.bounds, matrix, margin_px, footprints)
         across = _axes.get((key, "x", block.col, block.cols), lambda: place.cols(block))
         down = _axes.get((key, "y", block.row, block.rows), lambda: place.rows(block))
-        return Location(level, across.position, down.position, across.covered, down.covered, down.cells, across.cells)
+        return Location(level, across.position, down.position, across.covered, down.covered, down, across)
     cols, rows = _pixel_cols(matrix, block, margin_px), _pixel_rows(matrix, block, margin_px)
     # Positions on level 0 decide, so that nothing is drawn past the data's true edge; the division is exact.
     scale = float(1 << level)
@@ -192,7 +192,7 @@ class _Place:
     margin_px: int
     footprints: bool
 
-    def cols(self, block: TileBlock) -> _Axis:
+    def cols(self, block: TileBlock) -> AxisLocation:
         """Locate the columns of pixels."""
         cols = _pixel_cols(self.matrix, block, self.margin_px)
         xs, margin = cols.centres(), self.margin_px
@@ -204,7 +204,7 @@ class _Place:
                 # Only a filter looks round the circle: what lies past the last column of a tile is padding.
                 x[:margin] = level_grid.col_positions(xs[:margin])
                 x[-margin:] = level_grid.col_positions(xs[-margin:])
-            return _Axis.of(x, np.ones(cols.count))
+            return AxisLocation.of(x, np.ones(cols.count))
         tile_crs, data_crs = self.tms.crs, self.grid.crs
         if tile_crs == "EPSG:3857" != data_crs:
             # Counted in degrees from the start these are exact, and a centre on the edge of a cell stays there.
@@ -215,24 +215,24 @@ class _Place:
         x = self.grid.col_positions(xs) / scale
         x[_outside_cols(self.tms, cols, margin)] = np.nan
         if not self.footprints:
-            return _Axis.of(x, None)
+            return AxisLocation.of(x, None)
         lengths = np.diff(map_x(tile_crs, data_crs, cols.edges()))
-        return _Axis.of(x, _covered(lengths, self.grid.x.cell_size * scale))
+        return AxisLocation.of(x, _covered(lengths, self.grid.x.cell_size * scale))
 
-    def rows(self, block: TileBlock) -> _Axis:
+    def rows(self, block: TileBlock) -> AxisLocation:
         """Locate the rows of pixels."""
         rows = _pixel_rows(self.matrix, block, self.margin_px)
         ys = rows.centres()
         if self.tms.is_native:
-            return _Axis.of(self.grid.coarsen(self.level).row_positions(ys), np.ones(rows.count))
+            return AxisLocation.of(self.grid.coarsen(self.level).row_positions(ys), np.ones(rows.count))
         tile_crs, data_crs = self.tms.crs, self.grid.crs
         scale = float(1 << self.level)
         y = self.grid.row_positions(map_y(tile_crs, data_crs, ys)) / scale
         y[_outside_rows(self.tms, rows)] = np.nan
         if not self.footprints:
-            return _Axis.of(y, None)
+            return AxisLocation.of(y, None)
         lengths = np.diff(map_y(tile_crs, data_crs, rows.edges()))
-        return _Axis.of(y, _covered(lengths, -self.grid.y.cell_size * scale))
+        return AxisLocation.of(y, _covered(lengths, -self.grid.y.cell_size * scale))
 
 
 def _outside_cols(tms: TileMatrixSet, cols: PixelAxis, margin_px: int) -> NDArray[np.bool_]:

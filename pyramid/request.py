@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.image import PALETTE_SIZE, ImageFormat
 from lazytile.pyramid.mapping import keeps_axes_apart
+from lazytile.pyramid.method import usual_resampling
 from lazytile.pyramid.plan import TileBlock
 from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.task import WHITE, RenderTask, shown_variables
@@ -29,8 +30,8 @@ MAX_OVERZOOM = 1 << 26
 deeper one float64 could no longer tell neighbouring pixels apart to a small part of a pixel."""
 
 
-LIGHT_PX = 512 * 512
-"""The most pixels of a tile that may be made on the event loop (``engines.atonce``)."""
+LIGHT_PX = dict.fromkeys(Resampling, 0) | {Resampling.NEAREST: 512 * 512, Resampling.AVERAGE: 256 * 256}
+"""The most pixels of a tile that may be made on the event loop (``engines.atonce``): a millisecond or two."""
 MAX_TILE_SIDE_PX = 2048
 """Of a tile as it is made, so after ``@2x``: memory grows with the pixels."""
 
@@ -39,7 +40,8 @@ MAX_TILE_SIDE_PX = 2048
 class PixelOptions:
     """What a request may say of its pixels besides place, time and style."""
 
-    resampling: Resampling = Resampling.NEAREST
+    resampling: Resampling | None = None
+    """None: as ``method.usual_resampling`` has it."""
     expression: Expression | None = None
     """Shown instead of the layer's variable."""
     filter: Filter | None = None
@@ -88,12 +90,19 @@ class TileRequest:
             raise ValueError(f"index {self.leading} does not fit dimensions of sizes {sizes}")
 
     @property
+    def resampling(self) -> Resampling:
+        """The method asked for, else the usual one."""
+        if self.pixels.resampling is not None:
+            return self.pixels.resampling
+        shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
+        return usual_resampling(self.layer.dataset, shown, self.tms, self.matrix)
+
+    @property
     def is_light(self) -> bool:
         """Whether a tile is made of a few chunk files by two vectors and a table."""
         dataset, pixels = self.layer.dataset, self.pixels
         return (
-            self.matrix.tile_width * self.matrix.tile_height <= LIGHT_PX
-            and pixels.resampling is Resampling.NEAREST
+            self.matrix.tile_width * self.matrix.tile_height <= LIGHT_PX[self.resampling]
             and (pixels.expression, pixels.filter, pixels.rgb) == (None, None, None)
             and self.image_format is ImageFormat.PNG
             and len(self.style.palette.rgba) <= PALETTE_SIZE

@@ -12,7 +12,6 @@ import numpy as np
 
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.image import ImageFormat
-from lazytile.pyramid.resample import Resampling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,9 +20,10 @@ if TYPE_CHECKING:
     from lazytile.pyramid.expression import Expression
     from lazytile.pyramid.filters import Filter
     from lazytile.pyramid.plan import TileBlock
+    from lazytile.pyramid.resample import Resampling
     from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 """Part of every key: raised whenever the same request would give other bytes."""
 WHITE = (255, 255, 255)
 LOCALITY_TILES = 4
@@ -86,7 +86,8 @@ class RenderTask:
     image_format: ImageFormat = ImageFormat.PNG
     background: tuple[int, int, int] = WHITE
     """Seen through transparent colours in formats without alpha."""
-    resampling: Resampling = Resampling.NEAREST
+    resampling: Resampling | None = None
+    """None: as ``method.usual_resampling`` has it."""
     expression: Expression | None = None
     """Computed instead of ``variable`` where there is one."""
     filter: Filter | None = None
@@ -132,7 +133,7 @@ class RenderTask:
             self.leading,
             self.tms.identifier,
             block,
-            self.resampling.value,
+            "usual" if self.resampling is None else self.resampling.value,
             self.expression,
             self.filter,
             self.rgb or self.palette.key,

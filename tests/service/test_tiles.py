@@ -8,6 +8,7 @@ import pytest
 
 from lazytile.pyramid.errors import EngineError
 from lazytile.pyramid.render import render
+from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
 from lazytile.service.cache import NoCache, open_cache
@@ -246,11 +247,11 @@ def test_light_tasks_need_no_pool_and_others_do(store, tmp_path, monkeypatch):
         engine, light = server.site.desk._engine, []
         render_at_once = engine.render_at_once
         monkeypatch.setattr(engine, "render_at_once", lambda task: light.append(task) or render_at_once(task))
-        for options in ("", "?resampling=bilinear", "?filter=blur", "?resampling=nearest"):
+        for options in ("", "?resampling=bilinear", "?filter=blur", "?resampling=nearest", ""):
             assert server.get(f"/xyz/global_180/2/1/1.png{options}").status == 200
-        assert len(light) == 1, "the last one is the first one, from the cache"
+        assert [task.resampling for task in light] == [None, Resampling.NEAREST], "the last one is in the cache"
         assert server.get("/xyz/global_180/2/1/1.webp").status == 200
-        assert len(light) == 1
+        assert len(light) == 2
 
 
 @pytest.mark.parametrize("at_once", [True, False])
