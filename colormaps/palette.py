@@ -100,6 +100,15 @@ class Palette:
         kind of array, uint8 (uint16 where the palette is not indexed); NaN gives 0.
         """
         xp = module_of(values)
+        indices: NDArray[Any] = xp.take(xp.asarray(self.slots), self.cuts_below(values))
+        return indices
+
+    def cuts_below(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return how many cuts each value has reached; NaN counts as one more than there are.
+
+        Between two values of equal count no colour begins. values: as for ``index_of``; the same shape, integers.
+        """
+        xp = module_of(values)
         with np.errstate(over="ignore"):  # a value beyond the largest float64 is infinite, as it should be
             converted = self.conversion.apply(values.astype(np.float64))
         nan = converted != converted  # noqa: PLR0124
@@ -107,8 +116,8 @@ class Palette:
             found = self.even.count(xp, self.cuts, converted, nan)
         else:
             found = xp.searchsorted(xp.asarray(self.cuts), converted, side="right")
-        indices: NDArray[Any] = xp.take(xp.asarray(self.slots), xp.where(nan, len(self.cuts) + 1, found))
-        return indices
+        counts: NDArray[Any] = xp.where(nan, len(self.cuts) + 1, found)
+        return counts
 
     def table(self, codes: NDArray[Any], decode: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[Any]:
         """Return the palette index of each code: decode, then bin, in float64.

@@ -66,7 +66,7 @@ class FileChunks:
 
     def read(self, leading: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
         """Return the codes of a chunk; a chunk without a file is all fill value."""
-        path = "/".join((self.folder, *map(str, leading), str(chunk_row), str(chunk_col)))
+        path = "/".join((self.folder, *map(str, leading), f"{chunk_row}/{chunk_col}"))
         shape = (self.chunk.rows, self.chunk.cols)
         try:
             descriptor = os.open(path, os.O_RDONLY)

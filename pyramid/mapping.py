@@ -1,6 +1,6 @@
 """Where the pixels of a block of tiles lie in the CRS of the data.
 
-Same CRS and longitude/latitude <-> Web Mercator keep the axes apart: two exact vectors (``AxisMap``). Any other pair
+Same CRS and longitude/latitude <-> Web Mercator keep the axes apart: two exact vectors. Any other pair
 is a surface (``MeshMap``): exact pyproj points at the nodes of a control grid, bilinear in between. A control cell in
 which that misses an exact check point by too much (a pole, the seam, the horizon of a geostationary view) gets a finer
 control grid of its own, and what still misses there is computed pixel by pixel. The error is bounded by
@@ -58,16 +58,6 @@ class PixelAxis:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AxisMap:
-    """A map whose axes are independent."""
-
-    x: NDArray[np.float64]
-    """Shape (width,): x of each pixel column in the CRS of the data; NaN or infinite where there is none."""
-    y: NDArray[np.float64]
-    """Shape (height,)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class MeshMap:
     """A map that is a surface."""
 
@@ -80,7 +70,7 @@ class MeshMap:
 
 
 def keeps_axes_apart(tile_crs: str, data_crs: str) -> bool:
-    """Tell whether the map between two CRSs is an ``AxisMap``."""
+    """Tell whether x between two CRSs follows from x alone, and y from y."""
     tile_crs, data_crs = _plain(tile_crs), _plain(data_crs)
     return tile_crs == data_crs or {tile_crs, data_crs} == {"EPSG:4326", "EPSG:3857"}
 
@@ -90,13 +80,18 @@ def _plain(crs: str) -> str:
     return "EPSG:4326" if crs in GEOGRAPHIC_CODES else crs
 
 
-def map_axes(tile_crs: str, data_crs: str, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> AxisMap:
-    """Map pixel centres, shapes (width,) and (height,), between CRSs that keep the axes apart."""
+def map_x(tile_crs: str, data_crs: str, xs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map x, any shape, between CRSs that keep the axes apart."""
     if _plain(tile_crs) == _plain(data_crs):
-        return AxisMap(xs, ys)
-    if tile_crs == "EPSG:3857":
-        return AxisMap(xs / METRES_PER_DEGREE, latitude_of(ys))
-    return AxisMap(xs * METRES_PER_DEGREE, northing_of(ys))
+        return xs
+    return xs / METRES_PER_DEGREE if tile_crs == "EPSG:3857" else xs * METRES_PER_DEGREE
+
+
+def map_y(tile_crs: str, data_crs: str, ys: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map y, any shape, between CRSs that keep the axes apart."""
+    if _plain(tile_crs) == _plain(data_crs):
+        return ys
+    return latitude_of(ys) if tile_crs == "EPSG:3857" else northing_of(ys)
 
 
 def latitude_of(northing: NDArray[np.float64]) -> NDArray[np.float64]:

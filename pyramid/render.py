@@ -20,27 +20,26 @@ from lazytile.pyramid.filters import MARGIN_PX
 from lazytile.pyramid.image import ImageFormat, encode, encode_rgba
 from lazytile.pyramid.mapping import keeps_axes_apart
 from lazytile.pyramid.memory import BytesLru
+from lazytile.pyramid.method import usual_resampling
+from lazytile.pyramid.painting import paint
 from lazytile.pyramid.plan import TileBlock, locate
+from lazytile.pyramid.reading import read_values
+from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.store import Store, StoredDataset
-from lazytile.pyramid.values import VALUES, ValueTile, read_values
+from lazytile.pyramid.values import VALUES, ValueTile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from lazytile.colormaps.palette import Palette
     from lazytile.pyramid.dataset import Dataset
-    from lazytile.pyramid.packing import Packing
     from lazytile.pyramid.plan import Location
     from lazytile.pyramid.task import RenderTask
 
-_STRIP_PIXELS = 1 << 15
-"""Of a table look-up."""
 MAX_BLOCK_PX = 1 << 20
 """Tiles of a block are computed together up to so many pixels (a metatile of 4 x 4 tiles of 256 pixels)."""
 
-_tables: BytesLru[NDArray[Any]] = BytesLru(32 << 20, lambda table: table.nbytes)
 _meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.nbytes)
 _blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
 
@@ -104,36 +103,13 @@ def render_index(task: RenderTask) -> NDArray[Any]:
     return paint(_value_tile(task, task.variable), task.palette)
 
 
-def paint(tile: ValueTile, palette: Palette) -> NDArray[Any]:
-    """Return the palette indices of a value tile: its shape, uint8 (uint16 over 256 colours)."""
-    packing = tile.packing
-    if packing.has_table:
-        index = _looked_up(code_table(palette, packing), tile.codes.view(f"u{tile.codes.dtype.itemsize}"))
-    else:
-        index = palette.index_of(packing.decode(tile.codes))
-    if tile.outside is not None:
-        index[tile.outside] = 0
-    return index
-
-
-def _looked_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
-    """Return ``table[codes]``: shape of ``codes``.
-
-    NumPy makes every index 8 bytes wide first. In strips those stay in the processor's cache, which is 3 times faster
-    for a block of many tiles. Every code is in the table, so clipping changes nothing and saves a copy.
-    """
-    index = np.empty(codes.shape, table.dtype)
-    rows = max(1, _STRIP_PIXELS // max(1, codes.shape[-1]))
-    for top in range(0, codes.shape[0], rows):
-        table.take(codes[top : top + rows], out=index[top : top + rows], mode="clip")
-    return index
-
-
 def render_codes(task: RenderTask) -> NDArray[Any]:
     """Compute the codes of a task's block, still packed: shape (height, width), the fill code where there is no data.
 
     Every code that means no data becomes the one fill code. Without a fill code the pixels outside the data are 0.
     """
+    if task.resampling is None:
+        task = replace(task, resampling=Resampling.NEAREST)  # whatever is mixed is no code any more
     return codes_of(_value_tile(task, task.variable))
 
 
@@ -177,18 +153,24 @@ def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
     stored = store.dataset(task.dataset)
     check_generation(task, stored)
     description = stored.description
-    margin_px = 0 if task.filter is None else MARGIN_PX
-    location = _locate(description, task, margin_px)
+    method = task.resampling or usual_resampling(description, task.variables, task.tms, task.matrix)
+    location = _locate(description, task, method)
+
+    def read_variable(name: str) -> ValueTile:
+        return read_values(stored, description.variable(name), task.leading, location, method)
+
     if task.expression is None and task.filter is None:
-        tile = _read_variable(stored, task, variable, location)
+        tile = read_variable(variable)
     else:
-        tile = _compute(stored, task, variable, location)
+        tile = _compute(task, variable, read_variable)
     # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
     check_generation(task, store.dataset(task.dataset))
     return tile
 
 
-def _locate(description: Dataset, task: RenderTask, margin_px: int) -> Location:
+def _locate(description: Dataset, task: RenderTask, method: Resampling) -> Location:
+    margin_px = 0 if task.filter is None else MARGIN_PX
+
     def make() -> Location:
         return locate(
             description.grid,
@@ -197,29 +179,25 @@ def _locate(description: Dataset, task: RenderTask, margin_px: int) -> Location:
             task.matrix,
             task.block,
             margin_px=margin_px,
-            footprints=task.resampling.needs_footprints,
+            footprints=method.needs_footprints,
         )
 
     if keeps_axes_apart(task.tms.crs, description.grid.crs):
         return make()
     # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
     place = (task.tms.identifier, task.matrix, task.block)
-    key = (description.grid, description.levels, place, margin_px, task.resampling.needs_footprints)
+    key = (description.grid, description.levels, place, margin_px, method.needs_footprints)
     return _meshes.get(key, make)
 
 
-def _read_variable(stored: StoredDataset, task: RenderTask, variable: str, location: Location) -> ValueTile:
-    return read_values(stored, stored.description.variable(variable), task.leading, location, task.resampling)
-
-
-def _compute(stored: StoredDataset, task: RenderTask, variable: str, location: Location) -> ValueTile:
+def _compute(task: RenderTask, variable: str, read_variable: Callable[[str], ValueTile]) -> ValueTile:
     """Compute what an expression or a filter makes of the variables."""
     if task.expression is None:
-        values = _read_variable(stored, task, variable, location).decode()
+        values = read_variable(variable).decode()
     else:
         with np.errstate(all="ignore"):  # what is not finite becomes no data
             values = task.expression.evaluate(
-                {name: _read_variable(stored, task, name, location).decode() for name in task.expression.variables}
+                {name: read_variable(name).decode() for name in task.expression.variables}
             )
     if task.filter is not None:
         centre = values[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
@@ -235,11 +213,6 @@ def check_generation(task: RenderTask, stored: StoredDataset) -> None:
         generation = ""
     if generation != task.generation:
         raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
-
-
-def code_table(palette: Palette, packing: Packing) -> NDArray[Any]:
-    """Return the palette index of every 8- or 16-bit code, by unsigned bit pattern: shape (256 or 65536,)."""
-    return _tables.get((palette.key, packing), lambda: palette.index_of(packing.decode(packing.all_codes())))
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import InvalidParameterError
+from lazytile.pyramid.image import PALETTE_SIZE, ImageFormat
+from lazytile.pyramid.mapping import keeps_axes_apart
+from lazytile.pyramid.method import usual_resampling
 from lazytile.pyramid.plan import TileBlock
 from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.task import WHITE, RenderTask, shown_variables
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.expression import Expression
     from lazytile.pyramid.filters import Filter
-    from lazytile.pyramid.image import ImageFormat
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.style import Style
     from lazytile.pyramid.task import Rgb
@@ -28,6 +30,8 @@ MAX_OVERZOOM = 1 << 26
 deeper one float64 could no longer tell neighbouring pixels apart to a small part of a pixel."""
 
 
+LIGHT_PX = dict.fromkeys(Resampling, 0) | {Resampling.NEAREST: 512 * 512, Resampling.AVERAGE: 256 * 256}
+"""The most pixels of a tile that may be made on the event loop (``engines.atonce``): a millisecond or two."""
 MAX_TILE_SIDE_PX = 2048
 """Of a tile as it is made, so after ``@2x``: memory grows with the pixels."""
 
@@ -36,7 +40,8 @@ MAX_TILE_SIDE_PX = 2048
 class PixelOptions:
     """What a request may say of its pixels besides place, time and style."""
 
-    resampling: Resampling = Resampling.NEAREST
+    resampling: Resampling | None = None
+    """None: as ``method.usual_resampling`` has it."""
     expression: Expression | None = None
     """Shown instead of the layer's variable."""
     filter: Filter | None = None
@@ -84,6 +89,27 @@ class TileRequest:
         ):
             raise ValueError(f"index {self.leading} does not fit dimensions of sizes {sizes}")
 
+    @property
+    def resampling(self) -> Resampling:
+        """The method asked for, else the usual one."""
+        if self.pixels.resampling is not None:
+            return self.pixels.resampling
+        shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
+        return usual_resampling(self.layer.dataset, shown, self.tms, self.matrix)
+
+    @property
+    def is_light(self) -> bool:
+        """Whether a tile is made of a few chunk files by two vectors and a table."""
+        dataset, pixels = self.layer.dataset, self.pixels
+        return (
+            self.matrix.tile_width * self.matrix.tile_height <= LIGHT_PX[self.resampling]
+            and (pixels.expression, pixels.filter, pixels.rgb) == (None, None, None)
+            and self.image_format is ImageFormat.PNG
+            and len(self.style.palette.rgba) <= PALETTE_SIZE
+            and not (dataset.lazy or dataset.shard)
+            and keeps_axes_apart(self.tms.crs, dataset.grid.crs)
+        )
+
     def task(
         self,
         store: Path,
@@ -95,6 +121,7 @@ class TileRequest:
     ) -> RenderTask:
         """Return the task that makes this tile's metatile: ``metatile`` x ``metatile`` tiles, cut at the matrix edge.
 
+        ``store``: the folder, absolute where another process is to find it.
         The blocks of a matrix do not overlap, so neighbours ask for the same task.
         """
         top, left = self.row // metatile * metatile, self.col // metatile * metatile
@@ -107,7 +134,7 @@ class TileRequest:
         dataset = self.layer.dataset
         shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
         return RenderTask(
-            str(store.resolve()),
+            str(store),
             dataset.name,
             dataset.content_generation(shown, self.leading),
             self.layer.variable.name,
@@ -120,6 +147,7 @@ class TileRequest:
             background,
             chunk_cache_bytes=chunk_cache_bytes,
             value_cache_bytes=value_cache_bytes,
+            is_light=metatile == 1 and self.is_light,
             resampling=self.pixels.resampling,
             expression=self.pixels.expression,
             filter=self.pixels.filter,

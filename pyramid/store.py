@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -62,26 +63,26 @@ class StoredDataset:
 
     def chunk(self, level: int, variable: str, leading: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
         """Return a decoded chunk of codes, shape ``description.chunk``, read-only. Read once for all who wait."""
-        reader = self._reader(level, variable)
-        generation = self.description.content_generation((variable,), leading)
-        key = (generation, self.description.name, variable, level, leading, row, col)
-
-        def make() -> NDArray[Any]:
-            if level == 0 or not self.description.lazy:
-                return reader.read(leading, row, col)
-            return lazy_chunk(self, reader, variable, Address(level, leading, row, col))
-
-        return self._chunks.get(key, make)
+        (chunk,) = self.chunks(level, variable, leading, ((row, col),))
+        return chunk
 
     def chunks(
         self, level: int, variable: str, leading: tuple[int, ...], places: Sequence[tuple[int, int]]
     ) -> Iterator[NDArray[Any]]:
         """Yield the chunks at (row, column) places in their order, some at a time where reading means waiting."""
+        reader = self._reader(level, variable)
+        generation = self.description.content_generation((variable,), leading)
+        plane = (generation, self.description.name, variable, level, leading)
+
+        def make(row: int, col: int) -> NDArray[Any]:
+            if level == 0 or not self.description.lazy:
+                return reader.read(leading, row, col)
+            return lazy_chunk(self, reader, variable, Address(level, leading, row, col))
 
         def read(place: tuple[int, int]) -> NDArray[Any]:
-            return self.chunk(level, variable, leading, *place)
+            return self._chunks.get((plane, place), lambda: make(*place))
 
-        if len(places) < 2 or not self._reader(level, variable).waits:
+        if len(places) < 2 or not reader.waits:
             yield from map(read, places)
             return
         for first in range(0, len(places), READ_AHEAD):
@@ -101,6 +102,7 @@ class Store:
 
     def __init__(self, folder: Path, chunk_cache_bytes: int = 64 << 20) -> None:
         self.folder = Path(folder)
+        self._root = str(self.folder)
         self._chunks: BytesLru[NDArray[Any]] = BytesLru(chunk_cache_bytes, lambda array: array.nbytes)
         self._open: dict[str, tuple[tuple[int, int], StoredDataset]] = {}
         self._lock = threading.Lock()
@@ -116,9 +118,10 @@ class Store:
         """Return the dataset as it is now; opened anew only where it changed. Raises ``DatasetNotFoundError``."""
         if not NAME_PATTERN.fullmatch(name):
             raise DatasetNotFoundError(f"{name!r} is no dataset name: letters, digits, _ and - only")
-        path = self.folder / f"{name}{SUFFIX}"
+        # Asked several times a tile: text and one system call, no path objects.
+        folder = f"{self._root}/{name}{SUFFIX}"
         try:
-            status = (path / "zarr.json").stat()
+            status = os.stat(f"{folder}/zarr.json")  # noqa: PTH116
         except OSError as error:
             known = ", ".join(self.names()) or "none"
             raise DatasetNotFoundError(f"the store {self.folder} has no dataset {name!r}, it has {known}") from error
@@ -128,6 +131,7 @@ class Store:
             known_stamp, opened = self._open.get(name, (None, None))
             if opened is not None and known_stamp == stamp:
                 return opened
+        path = Path(folder)
         description = read_description(path)
         if description.name != name:
             # The folder was renamed by hand: the folder's name is what requests use.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ import numpy as np
 
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.image import ImageFormat
-from lazytile.pyramid.resample import Resampling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from lazytile.pyramid.expression import Expression
     from lazytile.pyramid.filters import Filter
     from lazytile.pyramid.plan import TileBlock
+    from lazytile.pyramid.resample import Resampling
     from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 """Part of every key: raised whenever the same request would give other bytes."""
 WHITE = (255, 255, 255)
 LOCALITY_TILES = 4
@@ -85,7 +86,8 @@ class RenderTask:
     image_format: ImageFormat = ImageFormat.PNG
     background: tuple[int, int, int] = WHITE
     """Seen through transparent colours in formats without alpha."""
-    resampling: Resampling = Resampling.NEAREST
+    resampling: Resampling | None = None
+    """None: as ``method.usual_resampling`` has it."""
     expression: Expression | None = None
     """Computed instead of ``variable`` where there is one."""
     filter: Filter | None = None
@@ -93,6 +95,8 @@ class RenderTask:
     """Shown instead of ``variable`` in ``palette`` where there is one."""
     chunk_cache_bytes: int = 64 << 20
     value_cache_bytes: int = 32 << 20
+    is_light: bool = False
+    """Whether it takes a millisecond or two where its chunks are at hand; decides nothing of the bytes."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -128,13 +132,18 @@ class RenderTask:
             self.variable,
             self.leading,
             self.tms.identifier,
-            self.matrix,
             block,
-            self.resampling.value,
+            "usual" if self.resampling is None else self.resampling.value,
             self.expression,
             self.filter,
             self.rgb or self.palette.key,
             self.image_format.mime,
             self.background if self.image_format is ImageFormat.JPEG else None,
         )
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        return hashlib.sha256(f"{parts!r}{_text_of(self.matrix)}".encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _text_of(matrix: TileMatrix) -> str:
+    """Return a matrix as text, exact and the same in every process: ten numbers take longer to write than to find."""
+    return repr(matrix)

@@ -16,7 +16,7 @@ import numpy as np
 import pyproj
 
 from lazytile.pyramid.grid import Grid, RegularAxis
-from lazytile.pyramid.mapping import MAX_ERROR_PX, PixelAxis, keeps_axes_apart, map_axes, map_mesh
+from lazytile.pyramid.mapping import MAX_ERROR_PX, PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
 from lazytile.pyramid.tms import metres_per_unit
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ def measure(case: Case, *, gdal: bool = True) -> Errors:
 
 def _mapped(case: Case, cols: PixelAxis, rows: PixelAxis) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     if keeps_axes_apart(case.crs, case.grid.crs):
-        axes = map_axes(case.crs, case.grid.crs, cols.centres(), rows.centres())
-        return (*np.meshgrid(axes.x, axes.y), 0.0)
+        x = map_x(case.crs, case.grid.crs, cols.centres())
+        return (*np.meshgrid(x, map_y(case.crs, case.grid.crs, rows.centres())), 0.0)
     mesh = map_mesh(case.crs, case.grid.crs, cols, rows, wraps=case.grid.is_angular)
     return mesh.x, mesh.y, mesh.exact_share
 

@@ -3,10 +3,12 @@
     bench_tiles.py [--factors 4,1] [--work FOLDER] [--zooms 3,5,7] [--tiles 300] [--peers FOLDER]
 
 Random 256-pixel WebMercatorQuad PNG tiles that hold at least a quarter of data, each asked for once a run; no tile
-cache, no value tiles kept, the chunk cache as in service; two server processes. The load comes from wrk where it is
-installed (a Python client takes most of a core by itself). With ``--peers`` (a folder with their set-up: run_peers.sh
-and peers/mapserver/run.sh, and BENCH_VENV and BENCH_DATA as those want them) other servers are asked for tiles of the
-same data in the same run. Only ratios within one run mean anything: printed figures move with the machine.
+cache, no value tiles kept, the chunk cache as in service; two server processes. Pixels show the nearest cell, as those
+of the other servers do; rows marked "means" show what ours has by default, the mean of the cells a pixel covers. The
+load comes from wrk where it is installed (a Python client takes most of a core by itself). With ``--peers`` (a folder
+with their set-up: run_peers.sh and peers/mapserver/run.sh, and BENCH_VENV and BENCH_DATA as those want them) other
+servers are asked for tiles of the same data in the same run. Only ratios within one run mean anything: printed figures
+move with the machine.
 """
 
 from __future__ import annotations
@@ -32,13 +34,16 @@ import numpy as np
 
 from lazytile.colormaps.catalog import ColormapCatalog
 from lazytile.colormaps.palette import compile_colormap
+from lazytile.pyramid.allocator import keep_freed_memory
 from lazytile.pyramid.image import ImageFormat, encode_png8
+from lazytile.pyramid.painting import paint
 from lazytile.pyramid.plan import locate
-from lazytile.pyramid.render import code_table, render, render_index, store_at
-from lazytile.pyramid.request import TileRequest
+from lazytile.pyramid.reading import read_values
+from lazytile.pyramid.render import render, render_index, store_at
+from lazytile.pyramid.request import PixelOptions, TileRequest
+from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
-from lazytile.pyramid.values import read_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +56,7 @@ ENOUGH_DATA = 0.25
 Results = dict[tuple[str, int], tuple[float, float]]
 """Tiles/s at concurrency 8 and p50 in ms at concurrency 1, by server and zoom."""
 SECONDS = 5
+METHODS = {"": "?resampling=nearest", ", means": ""}
 _LUA = """
 local reqs, i = {}, 0
 function init(args) for line in io.lines("%s") do reqs[#reqs + 1] = wrk.format("GET", line) end end
@@ -65,6 +71,7 @@ end
 
 def main() -> None:
     """Run everything and print Markdown."""
+    keep_freed_memory()  # as in the server
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--factors", default="4,1", help="1 is the full 36000 x 17999 cells, 4 a sixteenth of them")
     parser.add_argument("--work", type=Path, default=ROOT / "bench-results", help="data and stores are kept here")
@@ -81,13 +88,14 @@ def main() -> None:
         store = ensure_store(options.work, factor)
         tasks = {zoom: choose_tasks(store, factor, zoom, options.tiles) for zoom in zooms}
         with serving(store, "--no-tile-cache", "--workers", "2", "--metatile", "1") as server:
-            for zoom in zooms if shutil.which("wrk") else ():
-                paths = [f"/xyz/{name_of(factor)}/{zoom}/{t.block.col}/{t.block.row}.png" for t in tasks[zoom]]
-                name = f"lazytile, factor {factor}"
+            for zoom, (mark, query) in itertools.product(zooms if shutil.which("wrk") else (), METHODS.items()):
+                paths = [f"/xyz/{name_of(factor)}/{zoom}/{t.block.col}/{t.block.row}.png{query}" for t in tasks[zoom]]
+                name = f"lazytile, factor {factor}{mark}"
                 report(name, zoom, load(server.port, paths, 8), load(server.port, paths, 1), results)
                 if factor == 1:
                     print(f"|   memory of the largest process: {server.peak_rss_mb():.0f} MB | | | | | |")
         stages(tasks)
+        stages({zoom: [replace(task, resampling=Resampling.AVERAGE) for task in tasks[zoom]] for zoom in zooms})
         restyle(tasks)
     if options.peers is not None:
         peers(options.peers, options.work, tasks, results)
@@ -135,7 +143,8 @@ def choose_tasks(store: Path, factor: int, zoom: int, count: int) -> list[Render
     chosen = []
     for at in random.permutation(len(tiles)):
         row, col = tiles[at]
-        request = TileRequest(layer, style, leading, tms, matrix, row, col, ImageFormat.PNG)
+        pixels = PixelOptions(Resampling.NEAREST)
+        request = TileRequest(layer, style, leading, tms, matrix, row, col, ImageFormat.PNG, pixels)
         task = replace(request.task(store), value_cache_bytes=0)
         if np.count_nonzero(render_index(task)) >= ENOUGH_DATA * 256 * 256:
             chosen.append(task)
@@ -216,7 +225,8 @@ def median_ms(function: Callable[[RenderTask], object], tasks: list[RenderTask])
 
 def stages(tasks: dict[int, list[RenderTask]]) -> None:
     """Print how long each stage of the renderer takes, in this process and one thread."""
-    print("\n| z | plan | read and map | colour | encode | whole render, ms |\n|--:|--:|--:|--:|--:|--:|")
+    method = next(iter(tasks.values()))[0].resampling.value
+    print(f"\n| z, {method} | plan | read and map | colour | encode | whole render, ms |\n|--:|--:|--:|--:|--:|--:|")
     for zoom, chosen in tasks.items():
         median_ms(render, chosen)  # warm
         rows = np.array([stage_seconds(task) for task in chosen])
@@ -228,13 +238,20 @@ def stage_seconds(task: RenderTask) -> tuple[float, ...]:
     """Time each stage of a task's rendering, seconds."""
     stored = store_at(task.store, task.chunk_cache_bytes).dataset(task.dataset)
     description, variable = stored.description, stored.description.variable(task.variable)
-    table = code_table(task.palette, variable.packing)
+    method = task.resampling
     clock = [time.perf_counter()]
-    location = locate(description.grid, description.levels, task.tms, task.matrix, task.block)
+    location = locate(
+        description.grid,
+        description.levels,
+        task.tms,
+        task.matrix,
+        task.block,
+        footprints=method.needs_footprints,
+    )
     clock.append(time.perf_counter())
-    codes = read_values(stored, variable, task.leading, location, task.resampling).codes
+    tile = read_values(stored, variable, task.leading, location, method)
     clock.append(time.perf_counter())
-    index = table.take(codes.view(f"u{codes.itemsize}"))
+    index = paint(tile, task.palette)
     clock.append(time.perf_counter())
     encode_png8(index, task.palette.rgba)
     clock.append(time.perf_counter())

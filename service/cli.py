@@ -10,6 +10,7 @@ import typer
 
 from lazytile import __version__
 from lazytile.colormaps.errors import LazytileError
+from lazytile.pyramid.allocator import keep_freed_memory
 from lazytile.service import cli_colormap, cli_data, cli_export, cli_mrf, cli_serve, cli_store
 
 USAGE_CODE = 2
@@ -59,6 +60,7 @@ def _common(
 
 def main() -> None:
     """Run the command line; the console script."""
+    keep_freed_memory()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -67,7 +67,7 @@ def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (
         request = resolver.resolve(words)
         _refuse_unknown(request, words)
         try:
-            (tile,) = render(request.task(opened.folder))
+            (tile,) = render(request.task(opened.folder.resolve()))
         except GenerationChangedError:
             if attempt == ATTEMPTS - 1:
                 raise

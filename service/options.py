@@ -45,7 +45,7 @@ def options_of(layer: Layer, named: Mapping[str, str]) -> Options:
     rescale, rgb = named.get("rescale", ""), named.get("rgb", "")
     spacing = named.get("spacing", "") or "keep"
     pixels = PixelOptions(
-        resampling=Resampling.parse(named["resampling"]) if named.get("resampling") else Resampling.NEAREST,
+        resampling=Resampling.parse(named["resampling"]) if named.get("resampling") else None,
         expression=_expression(layer, named.get("expression", "")),
         filter=Filter.parse(named["filter"]) if named.get("filter") else None,
         rgb=_rgb(layer, rgb, rescale) if rgb else None,

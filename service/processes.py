@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lazytile.colormaps.errors import LazytileError
+from lazytile.pyramid.allocator import keep_freed_memory
 from lazytile.pyramid.engines.engine import EngineSpec, processor_count
 from lazytile.service.errors import ServiceError
 
@@ -208,6 +209,7 @@ def _signals() -> Iterator[socket.socket]:
 
 def _serve_in_child(settings: Settings, sock: socket.socket, to_parent: Connection) -> None:
     """Be one of several server processes; end with the parent."""
+    keep_freed_memory()
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     logging.getLogger("lazytile.service.startup").setLevel(logging.INFO)
     os.environ[METRICS_VARIABLE] = str(settings.metrics_folder)

@@ -76,6 +76,12 @@ class MapFrame:
     width: int
     height: int
 
+    @property
+    def is_stretched(self) -> bool:
+        """Whether a pixel is so much longer than wide, or wider than long, that it covers too many cells to mix."""
+        matrix = self.tile_matrix_set().matrices[0]
+        return not 1 / MAX_STRETCH <= matrix.cell_width / matrix.cell_height <= MAX_STRETCH
+
     def tile_matrix_set(self) -> TileMatrixSet:
         """Return a set whose one tile is the map. Longitudes go round the circle: a map may cross 180 degrees."""
         bounds = self.bounds
@@ -98,14 +104,19 @@ def map_request(site: Site, query: Query, version: str) -> MapRequest:
     style = site.resolver.style(layer, options.colormap or styles, options.spread)
     image_format = format_of(query)
     frame = frame_of(layer, query, version, site.settings.max_map_side_px)
-    if options.pixels.resampling is not Resampling.NEAREST:
-        _check_stretch(frame)
+    pixels = options.pixels
+    if pixels.resampling is None and frame.is_stretched:
+        pixels = replace(pixels, resampling=Resampling.NEAREST)
+    elif pixels.resampling is not Resampling.NEAREST and frame.is_stretched:
+        raise InvalidParameterError(
+            "resampling", f"pixels over {MAX_STRETCH:g} times as long as wide can only be resampled by nearest"
+        )
     if not is_transparent(query):
         style = opaque(style, colour_of(query))
     words = TileWords(layer.name, styles, "", "", "", "", image_format, named)
     tms = frame.tile_matrix_set()
     leading = leading_of(layer, words)
-    tile = TileRequest(layer, style, leading, tms, tms.matrices[0], 0, 0, image_format, options.pixels)
+    tile = TileRequest(layer, style, leading, tms, tms.matrices[0], 0, 0, image_format, pixels)
     return MapRequest(tile, words)
 
 
@@ -178,15 +189,6 @@ def _size(query: Query, parameter: str, largest: int) -> int:
     if not _SIZE.fullmatch(text) or not 1 <= int(text) <= largest:
         raise InvalidParameterError(parameter, f"{parameter} {text[:20]!r} is invalid, it may be 1 to {largest}")
     return int(text)
-
-
-def _check_stretch(frame: MapFrame) -> None:
-    matrix = frame.tile_matrix_set().matrices[0]
-    stretch = matrix.cell_width / matrix.cell_height
-    if not 1 / MAX_STRETCH <= stretch <= MAX_STRETCH:
-        raise InvalidParameterError(
-            "resampling", f"pixels over {MAX_STRETCH:g} times as long as wide can only be resampled by nearest"
-        )
 
 
 def is_transparent(query: Query) -> bool:

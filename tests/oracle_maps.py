@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 BOUND_PX = 0.125
 FOOTPRINT_LIMIT = 4.0  # cells along an axis
 ENOUGH = 0.5  # of a pixel's weight
+WEIGHT_UNIT = 2.0**-17  # weights are multiples of this
 
 # GIBS's polar sets: half the width in metres, last zoom. Two tiles of 512 pixels a side at zoom 0, halving.
 GIBS_POLAR = {
@@ -160,6 +161,14 @@ def level_for(layer: OracleLayer, tile: Tile) -> int:
     return best
 
 
+def usual_method(layer: OracleLayer, tile: Tile, reduction: str) -> str:
+    """What a layer is resampled by where nobody says: means where a pixel is larger than a cell, else the cell."""
+    cell = 2 ** level_for(layer, tile) * unit_m(layer.crs)
+    sizes = zip((layer.dx, layer.dy), tile.pixel, strict=True)
+    is_larger = any(pixel * unit_m(tile.crs) > side * cell * (1 + SAME_SIZE) for side, pixel in sizes)
+    return "average" if is_larger and reduction == "mean" else "nearest"
+
+
 def view(layer: OracleLayer, tile: Tile) -> View:
     """Look at a layer through a tile. Exact where both CRSs keep the axes apart, else to ``BOUND_PX``."""
     number = level_for(layer, tile)
@@ -250,7 +259,7 @@ def axis_weights(method: str, position: float, footprint: float, cells: int, cir
     """Weight of every cell of an axis in a pixel, for the cells that have one.
 
     bilinear: falls to 0 within one cell of the centre. cubic: Keys. average and mode: the share of the pixel's
-    footprint, at least one cell and at most four, that lies on the cell.
+    footprint, at least one cell and at most four, that lies on the cell. All in whole ``WEIGHT_UNIT``.
     """
     found: dict[int, float] = {}
     for cell in range(math.floor(position) - 4, math.floor(position) + 6):
@@ -263,6 +272,7 @@ def axis_weights(method: str, position: float, footprint: float, cells: int, cir
             width = min(max(footprint, 1.0), FOOTPRINT_LIMIT)
             shared = min(cell + 1, position + width / 2) - max(cell, position - width / 2)
             weight = max(0.0, shared) / width
+        weight = round(weight / WEIGHT_UNIT) * WEIGHT_UNIT
         target = cell % circle if circle else cell
         if 0 <= target < cells and weight:
             found[target] = found.get(target, 0.0) + weight

@@ -152,6 +152,14 @@ class TileEngine(Protocol):
         """Whether tasks run in this process, so that handing one over costs next to nothing."""
         ...
 
+    def render_at_once(self, task: Any) -> tuple[bytes, ...] | None:
+        """Return ``function(task)`` of a light task, computed here and now while the event loop waits.
+
+        None where the engine would rather be asked by ``render``: tasks run elsewhere, or light ones have not been
+        quick lately (``atonce``). Equal keys under way are the caller's to look for.
+        """
+        ...
+
     async def render(self, task: Any) -> tuple[bytes, ...]:
         """Return ``function(task)``, the encoded tiles of one metatile.
 

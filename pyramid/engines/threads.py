@@ -7,9 +7,11 @@ processors well, and a call costs 0.1 ms where one to a worker process costs 0.5
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
+from lazytile.pyramid.engines.atonce import Patience
 from lazytile.pyramid.engines.bulk import bounded_results
 from lazytile.pyramid.engines.flight import SharedFlights
 from lazytile.pyramid.errors import EngineError
@@ -71,12 +73,23 @@ class ThreadsTileEngine:
         self.in_process = True
         self._function = function
         self._flights: SharedFlights[tuple[bytes, ...]] = SharedFlights()
+        self._patience = Patience()
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, thread_name_prefix="lazytile-tile")
 
     @property
     def description(self) -> str:
         """One line for people."""
         return f"threads, {_counted(self.capacity)}"
+
+    def render_at_once(self, task: Any) -> tuple[bytes, ...] | None:
+        """Render a light task in the thread of the caller, unless light tasks have not been quick lately."""
+        if self._pool is None or not self._patience.lasts():
+            return None
+        began = time.monotonic()
+        try:
+            return self._function(task)
+        finally:
+            self._patience.note(time.monotonic() - began)
 
     async def render(self, task: Any) -> tuple[bytes, ...]:
         """Render one task in the pool."""

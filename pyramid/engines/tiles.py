@@ -104,6 +104,9 @@ class DaskTileEngine:
         """Number of threads of all workers as of now."""
         return self._session.capacity
 
+    def render_at_once(self, task: Any) -> None:
+        """Leave every task to the workers."""
+
     async def render(self, task: Any) -> tuple[bytes, ...]:
         """Render one task on a worker."""
         if self._closed:

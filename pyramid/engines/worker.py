@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from lazytile.colormaps.errors import LazytileError
+from lazytile.pyramid.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def dask_setup(worker: Any) -> None:
     """Set a worker process up that the engine started, before dask-cuda does."""
     del worker
+    keep_freed_memory()
     # A terminal sends Ctrl-C to us and to the process that started us. That one decides, and ends us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Dask logs what a task raises, dask-cuda a traceback where the GPU does not work. Both reach the engine as well.

@@ -23,7 +23,8 @@ from lazytile.pyramid.mrf.plan import plan_mrfs
 from lazytile.pyramid.mrf.read import MrfReader
 from lazytile.pyramid.mrf.write import MrfWriter
 from lazytile.pyramid.mrf.zdb import write_zdb
-from lazytile.pyramid.render import codes_of, paint, render_codes, render_index
+from lazytile.pyramid.painting import paint
+from lazytile.pyramid.render import codes_of, render_codes, render_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.plan import Location, choose_level, locate
+from lazytile.pyramid.reading import read_values
 from lazytile.pyramid.render import check_generation, store_at
 from lazytile.pyramid.resample import Resampling
-from lazytile.pyramid.values import ValueTile, read_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.pyramid.dataset import Dataset
     from lazytile.pyramid.task import RenderTask
+    from lazytile.pyramid.values import ValueTile
 
 
 def nearest_tile(task: RenderTask) -> ValueTile:

@@ -11,7 +11,9 @@ from lazytile.pyramid.expression import Expression
 from lazytile.pyramid.filters import Filter
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.packing import Packing
-from lazytile.pyramid.resample import Resampling, blend_axes, blend_stack, mode_stack, taps
+from lazytile.pyramid.painting import paint
+from lazytile.pyramid.resample import Mixture, Resampling, blend_axes, mode_stack, taps
+from lazytile.pyramid.values import ValueTile
 
 RANDOM = np.random.default_rng(11)
 
@@ -29,7 +31,7 @@ def close(arrays, found, expected):
 
 
 PLANS = {
-    "axes": AxisPlan(0, np.array([-1, 0, 3, 5, 5, 8]), np.array([9, 8, -1, 2, 0])),
+    "axes": AxisPlan.of(0, np.array([-1, 0, 3, 5, 5, 8]), np.array([9, 8, -1, 2, 0])),
     "mesh": MeshPlan(0, RANDOM.integers(-1, 9, (6, 5)), RANDOM.integers(-1, 10, (6, 5))),
 }
 
@@ -51,21 +53,45 @@ def test_gathering_cells(arrays, plan):
     np.testing.assert_array_equal(arrays.read(out), expected, strict=True)
 
 
+@pytest.mark.parametrize("has_gaps", [True, False])
 @pytest.mark.parametrize("method", [Resampling.BILINEAR, Resampling.CUBIC, Resampling.AVERAGE])
-def test_blending_axes(arrays, method):
-    window = field(9, 12)
+def test_blending_axes(arrays, method, has_gaps):
+    window = np.nan_to_num(field(9, 12), nan=1.0)
+    gaps = RANDOM.random(window.shape) < 0.3 if has_gaps else None
     rows = taps(method, np.linspace(0.6, 8.4, 7), np.full(7, 1.3), 9, wraps=False)
     cols = taps(method, np.linspace(0.6, 11.2, 5), np.full(5, 2.2), 12, wraps=True)
     rows, cols = (type(axis)(np.maximum(axis.index, 0), axis.weight) for axis in (rows, cols))
-    close(arrays, blend_axes(arrays.make(window), rows, cols), blend_axes(window, rows, cols))
+    there = None if gaps is None else arrays.make(gaps)
+    found, missing = blend_axes(arrays.make(window), there, rows, cols)
+    expected, expected_missing = blend_axes(window, gaps, rows, cols)
+    close(arrays, found, expected)
+    assert (missing is None) == (expected_missing is None)
+    if missing is not None:
+        np.testing.assert_array_equal(arrays.read(missing), expected_missing)
 
 
-@pytest.mark.parametrize("combine", [blend_stack, mode_stack])
-def test_blending_stacks(arrays, combine):
+def test_the_mode_of_stacks(arrays):
     values = np.round(field(16, 30).reshape(16, 5, 6) / 5)
     weights = RANDOM.random((16, 5, 6))
     weights /= weights.sum(axis=0)
-    close(arrays, combine(arrays.make(values), arrays.make(weights)), combine(values, weights))
+    close(arrays, mode_stack(arrays.make(values), arrays.make(weights)), mode_stack(values, weights))
+
+
+@pytest.mark.parametrize("has_gaps", [True, False])
+def test_mixtures(arrays, has_gaps):
+    values, weights = RANDOM.normal(0, 9, (9, 5, 6)), RANDOM.random((9, 5, 6))
+    weights /= weights.sum(axis=0)
+    gaps = RANDOM.random(values.shape) < 0.4 if has_gaps else np.zeros(values.shape, bool)
+    mixture = Mixture(arrays.make(np.zeros((5, 6))), arrays.make(np.zeros((5, 6))))
+    for value, gap, weight in zip(values, gaps, weights, strict=True):
+        mixture.add(arrays.make(value), arrays.make(gap) if has_gaps else None, arrays.make(weight))
+    found, missing = mixture.mean()
+    shares = (weights * ~gaps).sum(axis=0)
+    expected = np.where(shares < 0.5, 0.0, (values * weights * ~gaps).sum(axis=0) / np.maximum(shares, 0.5))
+    np.testing.assert_allclose(arrays.read(found), expected, rtol=1e-12)
+    assert (missing is None) == (not has_gaps)
+    if missing is not None:
+        np.testing.assert_array_equal(arrays.read(missing), shares < 0.5)
 
 
 @pytest.mark.parametrize("text", ["sobel", "blur", "hillshade:0.3", "contour:2.5"])
@@ -119,3 +145,16 @@ def test_palette_indices(arrays):
     np.testing.assert_array_equal(indices, painted.index_of(values), strict=True)
     colours = painted.colours(painted.index_of(arrays.make(values)))
     np.testing.assert_array_equal(arrays.read(colours), painted.colours(indices), strict=True)
+
+
+@pytest.mark.parametrize("is_blended", [True, False])
+def test_painting(arrays, is_blended):
+    if arrays.kind == "strict":
+        pytest.skip("palettes use methods of arrays that NumPy and CuPy share")
+    colours = palette.compile_colormap(ColormapCatalog().find("sea_surface_temperature"), data_units="K")
+    whole = Packing("int16", 0.01, 273.15, missing=(-32768.0,))
+    codes, outside = RANDOM.uniform(-900, 3400, (9, 9)), RANDOM.random((9, 9)) < 0.2
+    tile = (codes, Packing("float64", 0.01, 273.15), whole) if is_blended else (codes.astype("int16"), whole, None)
+    expected = paint(ValueTile(tile[0], tile[1], outside, tile[2]), colours)
+    found = paint(ValueTile(arrays.make(tile[0]), tile[1], arrays.make(outside), tile[2]), colours)
+    np.testing.assert_array_equal(arrays.read(found), expected, strict=True)

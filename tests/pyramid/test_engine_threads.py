@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from lazytile.pyramid.engines import atonce
 from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_bulk_engine, open_tile_engine
 from lazytile.pyramid.engines.threads import TASKS_PER_THREAD
 from lazytile.pyramid.errors import EngineError, StoreError
@@ -198,5 +199,45 @@ def test_closing_a_tile_engine_ends_what_waits():
             assert isinstance(result, EngineError)
         with pytest.raises(EngineError, match="closed"):
             await engine.render(Task("c"))
+
+    asyncio.run(main())
+
+
+def test_light_tasks_run_in_the_thread_of_the_caller_until_one_is_slow(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(atonce.time, "monotonic", lambda: clock[0])
+
+    def render(task):
+        clock[0] += float(task.key)
+        return (threading.current_thread().name.encode(),)
+
+    async def main():
+        async with await open_tile_engine(THREADS, render, TWO) as engine:
+            here = (threading.current_thread().name.encode(),)
+            quick, slow = Task("0.001"), Task(str(2 * atonce.LIMIT_S))
+            assert engine.render_at_once(quick) == here
+            for pause_s in (atonce.FIRST_PAUSE_S, 2 * atonce.FIRST_PAUSE_S, 4 * atonce.FIRST_PAUSE_S):
+                assert engine.render_at_once(slow) == here
+                clock[0] += 0.9 * pause_s
+                assert engine.render_at_once(quick) is None
+                assert await engine.render(quick) != here
+                clock[0] += 0.2 * pause_s
+            assert engine.render_at_once(quick) == here
+            assert engine.render_at_once(slow) == here
+            clock[0] += 1.1 * atonce.FIRST_PAUSE_S
+            assert engine.render_at_once(quick) == here, "a quick one made the pause short again"
+        assert engine.render_at_once(quick) is None, "it is closed"
+
+    asyncio.run(main())
+
+
+def test_a_light_task_that_fails_raises_where_it_was_asked_for():
+    def fail(task):
+        raise StoreError("damaged")
+
+    async def main():
+        async with await open_tile_engine(THREADS, fail, TWO) as engine:
+            with pytest.raises(StoreError, match="damaged"):
+                engine.render_at_once(Task("a"))
 
     asyncio.run(main())

@@ -16,7 +16,7 @@ from PIL import Image
 from lazytile.pyramid.dataset import Dimension
 from lazytile.pyramid.errors import InvalidParameterError, MrfError
 from lazytile.pyramid.mrf.read import MrfReader
-from tests.pyramid.mrf_store import export, field, mrf_text, served_bytes, served_index, style, write_store
+from tests.pyramid.mrf_store import FILL, export, field, halve, mrf_text, served_bytes, served_index, style, write_store
 
 PLAIN = style()
 DAYS = Dimension("time", "time", ("2019-01-01T09:00:00Z", "2019-01-02T09:00:00Z", "2020-12-31T00:00:00.5Z"))
@@ -203,12 +203,19 @@ def test_a_gibs_pyramid_goes_on_below_matrix_0(tmp_path):
         assert mrf.overviews(1) == [2, 4, 8]
     top = gdal_levels(summary.path)[3]
     assert top.shape == (160, 320)
-    # 1.125 degrees a pixel over 0.5 degree cells: the pyramid's level 1, nearest cell.
-    level_1 = served_index(store, PLAIN, "native", "1", 0, 0), served_index(store, PLAIN, "native", "1", 0, 1)
-    cells = np.concatenate(level_1, axis=1)[:180, :360]
-    rows = np.floor((np.arange(160) + 0.5) * 1.125).astype(int)
-    cols = np.floor((np.arange(320) + 0.5) * 1.125).astype(int)
-    np.testing.assert_array_equal(top, cells[rows][:, cols])
+    # 1.125 degrees a pixel over 0.5 degree cells: the mean of what each pixel covers of the pyramid's level 1.
+    cells = halve(field(360, 720))
+    down, across = shares_of_cells(160, 1.125, 180), shares_of_cells(320, 1.125, 360)
+    share = down @ (cells != FILL) @ across.T
+    mean = down @ np.where(cells == FILL, 0, cells) @ across.T / np.maximum(share, 1e-9)
+    np.testing.assert_array_equal(top, PLAIN.palette.index_of(np.where(share < 0.5, np.nan, mean)))
+
+
+def shares_of_cells(pixels, step, cells):
+    """Share of each pixel, ``step`` cells long, that lies on each cell, in units of 2**-17: shape (pixels, cells)."""
+    starts, edges = np.arange(pixels)[:, None] * step, np.arange(cells)
+    overlap = np.minimum(starts + step, edges + 1) - np.maximum(starts, edges)
+    return np.rint(np.maximum(overlap, 0) / step * 2**17) / 2**17
 
 
 def test_an_open_ended_set_stops_at_the_data_s_resolution(tmp_path):

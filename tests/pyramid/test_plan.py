@@ -91,13 +91,13 @@ def test_chunk_parts_cover_each_pixel_once_with_its_cell(data):
     from lazytile.pyramid.cells import AxisPlan
 
     out = np.full((rows.size, cols.size), -1, np.int64)
-    for part in AxisPlan(0, rows, cols).parts(chunk):
-        assert (out[part.out_rows, part.out_cols] == -1).all()
-        assert (part.in_rows < chunk.rows).all()
-        assert (part.in_cols < chunk.cols).all()
-        cell_rows = part.in_rows + part.chunk_row * chunk.rows
-        cell_cols = part.in_cols + part.chunk_col * chunk.cols
-        out[part.out_rows, part.out_cols] = cell_rows[:, None] * 1000 + cell_cols
+    for part in AxisPlan.of(0, rows, cols).parts(chunk):
+        pixels = (part.along_rows.pixels, part.along_cols.pixels)
+        in_rows, in_cols = part.along_rows.cells, part.along_cols.cells
+        assert (out[pixels] == -1).all()
+        assert (in_rows < chunk.rows).all()
+        assert (in_cols < chunk.cols).all()
+        out[pixels] = (in_rows + part.chunk_row * chunk.rows)[:, None] * 1000 + in_cols + part.chunk_col * chunk.cols
     expected = np.where((rows[:, None] >= 0) & (cols >= 0), rows[:, None] * 1000 + cols, -1)
     np.testing.assert_array_equal(out, expected)
 

@@ -84,7 +84,7 @@ def no_work(tmp_path, monkeypatch):
     def read(*_):
         raise AssertionError("a chunk was read for a request that cannot be served")
 
-    monkeypatch.setattr(StoredDataset, "chunk", read)
+    monkeypatch.setattr(StoredDataset, "chunks", read)  # which ``chunk`` goes through
     return tmp_path
 
 

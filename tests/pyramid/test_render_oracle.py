@@ -27,7 +27,8 @@ from lazytile.pyramid.layer import Layer
 from lazytile.pyramid.plan import TileBlock
 from lazytile.pyramid.reduce import reduce_level
 from lazytile.pyramid.render import render, store_at
-from lazytile.pyramid.request import TileRequest
+from lazytile.pyramid.request import PixelOptions, TileRequest
+from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.style import Style
 from tests import oracle, strategies
 from tests.data import CATALOGUE, COMPRESSORS, Field, Synthetic
@@ -60,7 +61,8 @@ class Shown:
         tms = layer.tile_matrix_set(address.tms)
         matrix = tms.matrix(str(address.zoom))
         style = Style("any", colormap, palette, "the test's")
-        return TileRequest(layer, style, leading, tms, matrix, address.row, address.col, image_format)
+        pixels = PixelOptions(Resampling.NEAREST)  # what else there is, ``test_render_maps`` compares
+        return TileRequest(layer, style, leading, tms, matrix, address.row, address.col, image_format, pixels)
 
     def tile(self, address: Address, leading: tuple[int, ...] = (), image_format: ImageFormat = ImageFormat.PNG):
         (data,) = render(self.request(address, leading, image_format).task(self.store))

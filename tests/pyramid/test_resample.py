@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lazytile.pyramid import values as module
+from lazytile.pyramid import blend as module
+from lazytile.pyramid.blend import blend
 from lazytile.pyramid.cells import Plan
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.packing import Packing
 from lazytile.pyramid.plan import Location
-from lazytile.pyramid.resample import ENOUGH_WEIGHT, MAX_FOOTPRINT_CELLS, Resampling, taps
-from lazytile.pyramid.values import ValueTile, _blend_axes, _blend_mesh
+from lazytile.pyramid.resample import ENOUGH_WEIGHT, MAX_FOOTPRINT_CELLS, WEIGHT_UNIT, Resampling, taps
+from lazytile.pyramid.values import ValueTile
 
 BLENDS = [method for method in Resampling if method is not Resampling.NEAREST]
 
@@ -40,6 +41,7 @@ def axis_weights(method, position, footprint, cells, wraps):
         else:
             width = min(max(footprint, 1.0), MAX_FOOTPRINT_CELLS)
             weight = max(0.0, min(cell + 1, position + width / 2) - max(cell, position - width / 2)) / width
+        weight = round(weight * 2**17) / 2**17
         target = cell % cells if wraps else cell
         if 0 <= target < cells and weight:
             found[target] = found.get(target, 0.0) + weight
@@ -120,7 +122,8 @@ def test_axes(shape_and_seed, method, wraps, step):
     x = random.uniform(0, cols, 6)
     y[0] = np.nan
     y_foot, x_foot = np.full(5, step), np.full(6, step * 0.7)
-    found = _blend_axes(reader(values), Location(0, x, y, x_foot, y_foot), Shape(rows, cols), method, wraps=wraps)
+    location = Location(0, x, y, x_foot, y_foot)
+    found = blend(reader(values), Packing("float64"), location, Shape(rows, cols), method, wraps=wraps).decode()
     for i in range(5):
         for j in range(6):
             here = (y[i], x[j], step, step * 0.7, wraps)
@@ -128,22 +131,23 @@ def test_axes(shape_and_seed, method, wraps, step):
                 check(method, found[i, j], reference(method, values, *here))
 
 
-@pytest.mark.parametrize("window_cells", [1 << 22, 0], ids=["window", "chunks"])
+@pytest.mark.parametrize("window_bytes", [1 << 22, 0], ids=["window", "chunks"])
 @settings(max_examples=40, deadline=None)
 @given(shape_and_seed=grids, method=st.sampled_from(BLENDS))
-def test_mesh(window_cells, shape_and_seed, method):
+def test_mesh(window_bytes, shape_and_seed, method):
 
     values, random = make_values(shape_and_seed, method)
     rows, cols = values.shape
     y, x = random.uniform(0, rows, (4, 5)), random.uniform(0, cols, (4, 5))
     y[1, 2] = x[1, 2] = np.nan
     y_foot, x_foot = random.uniform(0.2, 6, (4, 5)), random.uniform(0.2, 6, (4, 5))
-    old = module._WINDOW_CELLS
-    module._WINDOW_CELLS = window_cells
+    location = Location(0, x, y, x_foot, y_foot)
+    old = module.WINDOW_BYTES
+    module.WINDOW_BYTES = window_bytes
     try:
-        found = _blend_mesh(reader(values), Location(0, x, y, x_foot, y_foot), Shape(rows, cols), method, wraps=False)
+        found = blend(reader(values), Packing("float64"), location, Shape(rows, cols), method, wraps=False).decode()
     finally:
-        module._WINDOW_CELLS = old
+        module.WINDOW_BYTES = old
     for i in range(4):
         for j in range(5):
             here = (y[i, j], x[i, j], y_foot[i, j], x_foot[i, j], False)
@@ -154,7 +158,8 @@ def test_mesh(window_cells, shape_and_seed, method):
 @given(st.floats(0, 20), st.sampled_from(BLENDS), st.floats(0.1, 9))
 def test_weights_sum_to_one_inside(position, method, footprint):
     found = taps(method, np.array([position]), np.array([footprint]), 20, wraps=True)
-    assert found.weight.sum() == pytest.approx(1.0)
+    assert found.weight.sum() == pytest.approx(1.0, abs=8 * WEIGHT_UNIT)
+    assert (found.weight / WEIGHT_UNIT % 1 == 0).all()
 
 
 def test_names():

@@ -69,6 +69,26 @@ def test_enlarged_tiles_have_twice_the_pixels(server):
         raise AssertionError("a quarter of an enlarged tile is the tile of the next zoom")
 
 
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/xyz/global_180/0/0/0", "average"),
+        (TILE, "nearest"),
+        ("/xyz/global_180/7/60/60", "nearest"),
+        ("/wmts/global_180/default/native/1/0/0", "nearest"),
+        ("/xyz/classes/0/0/0", "nearest"),
+        ("/wmts/global_180/default/EPSG3413_1km/0/0/1", "nearest"),
+    ],
+)
+def test_what_is_resampled_by_where_nobody_says(server, path, method):
+    """Means where pixels are larger than cells, but of classes never."""
+    usual = server.get(f"{path}.png").body
+    tiles = {name: server.get(f"{path}.png?resampling={name}").body for name in ("nearest", "average")}
+    assert usual == tiles[method]
+    if method == "average":
+        assert tiles["nearest"] != tiles["average"]
+
+
 def test_data_tiles_hold_the_values(server):
     expected = render_values(task_of(server, f"{TILE}.png")).astype(np.float32)
     reply = server.get(f"{TILE}.npy")

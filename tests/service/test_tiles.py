@@ -8,6 +8,7 @@ import pytest
 
 from lazytile.pyramid.errors import EngineError
 from lazytile.pyramid.render import render
+from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import Styles
 from lazytile.service.cache import NoCache, open_cache
@@ -31,6 +32,9 @@ class Engine:
         self.gate = asyncio.Event()
         self.tasks = []
         self.cancelled = 0
+
+    def render_at_once(self, task):
+        return None
 
     async def render(self, task):
         self.tasks.append(task)
@@ -225,26 +229,47 @@ def test_a_dataset_replaced_between_look_and_work_is_looked_at_anew(tmp_path, mo
         assert calls == ["synthetic-1", "synthetic-2"]
 
 
-def test_engine_failures_are_503_and_do_not_tell_tales(store, tmp_path, monkeypatch):
+def break_engine(monkeypatch, engine, error, *, at_once):
+    """Have light tasks fail where they are rendered: on the event loop, or in the pool."""
+
+    def fail(task):
+        raise error
+
+    async def fail_later(task):
+        raise error
+
+    monkeypatch.setattr(engine, "render_at_once", fail if at_once else lambda task: None)
+    monkeypatch.setattr(engine, "render", fail_later)
+
+
+def test_light_tasks_need_no_pool_and_others_do(store, tmp_path, monkeypatch):
     with running(store, tmp_path / "cache") as server:
+        engine, light = server.site.desk._engine, []
+        render_at_once = engine.render_at_once
+        monkeypatch.setattr(engine, "render_at_once", lambda task: light.append(task) or render_at_once(task))
+        for options in ("", "?resampling=bilinear", "?filter=blur", "?resampling=nearest", ""):
+            assert server.get(f"/xyz/global_180/2/1/1.png{options}").status == 200
+        assert [task.resampling for task in light] == [None, Resampling.NEAREST], "the last one is in the cache"
+        assert server.get("/xyz/global_180/2/1/1.webp").status == 200
+        assert len(light) == 2
 
-        async def broken(task):
-            raise EngineError("the worker at 10.0.0.7 is gone")
 
-        monkeypatch.setattr(server.site.desk._engine, "render", broken)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_engine_failures_are_503_and_do_not_tell_tales(store, tmp_path, monkeypatch, at_once):
+    with running(store, tmp_path / "cache") as server:
+        error = EngineError("the worker at 10.0.0.7 is gone")
+        break_engine(monkeypatch, server.site.desk._engine, error, at_once=at_once)
         reply = server.kvp()
         assert reply.exception() == (503, "NoApplicableCode", None)
         assert reply.headers["Retry-After"] == "1"
         assert b"10.0.0.7" not in reply.body
 
 
-def test_what_nobody_expected_is_500_and_in_the_log(store, tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_nobody_expected_is_500_and_in_the_log(store, tmp_path, monkeypatch, caplog, at_once):
     with running(store, tmp_path / "cache") as server:
-
-        async def broken(task):
-            raise ZeroDivisionError("secret detail")
-
-        monkeypatch.setattr(server.site.desk._engine, "render", broken)
+        error = ZeroDivisionError("secret detail")
+        break_engine(monkeypatch, server.site.desk._engine, error, at_once=at_once)
         reply = server.kvp()
         assert reply.exception() == (500, "NoApplicableCode", None)
         assert b"secret" not in reply.body
@@ -274,6 +299,7 @@ def test_a_client_that_leaves_is_counted(store, tmp_path, monkeypatch):
         async def slow(task):
             await asyncio.sleep(30)
 
+        monkeypatch.setattr(server.site.desk._engine, "render_at_once", lambda task: None)
         monkeypatch.setattr(server.site.desk._engine, "render", slow)
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(b"GET /xyz/global_180/2/1/1.png HTTP/1.1\r\nHost: a\r\n\r\n")
