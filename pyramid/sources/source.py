@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid import cf
+from lazytile.pyramid.conventions import CRS_VARIABLE, axis_names
 from lazytile.pyramid.dataset import Variable
 from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.sources.container import NETCDF, Container, open_container
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from lazytile.pyramid.packing import Packing
     from lazytile.pyramid.sources.dimension import Coordinate
 
-NUMERIC_KINDS = "iufb"
 _BARRED = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -113,14 +113,14 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
         raise SourceError(f"it holds several grids, choose one with --group or --var: {grids}")
     home = Home(str(container.path.resolve()), container.engine, "/", dict(container.groups["/"].attrs))
     found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, home)
-    names = _layer_names(members)
+    taken_names = {CRS_VARIABLE, *axis_names(found.grid)}
+    dims = {str(dim) for path, name in members for dim in groups[path].variables[name].dims}
+    names = _layer_names(members, taken_names | dims - {found.row_dim, found.col_dim})
     taken = _taken(members, names, wanted, refusals)
     remarks = [*found.remarks, *(f"{name} is left out: {reason}" for name, reason in refusals.items())]
-    coordinates: dict[str, Coordinate] = {}
+    shared = _Shared(found, taken_names, {}, {})
     variables = [
-        _variable(
-            _Member(container.engine, groups[path], path, name, names[path, name], overrides.nodata), found, coordinates
-        )
+        _variable(_Member(container.engine, groups[path], path, name, names[path, name], overrides.nodata), shared)
         for path, name in taken
     ]
     attributes = cf.json_attributes(container.groups["/"].attrs)
@@ -129,7 +129,7 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
         engine=container.engine,
         found=found,
         variables=tuple(variables),
-        coordinates=tuple(coordinates.values()),
+        coordinates=tuple(shared.coordinates.values()),
         title=cf.text(container.groups["/"].attrs, "title"),
         attributes=attributes,
         remarks=tuple(remarks),
@@ -159,8 +159,11 @@ def _chosen_groups(groups: Mapping[str, xr.Dataset], chosen: str | None) -> dict
     return whole if kept is None else {kept: whole[kept]}
 
 
-def _layer_names(members: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Name each variable: its own name in letters, digits, ``_`` and ``-``, with its groups where that is taken."""
+def _layer_names(members: Sequence[tuple[str, str]], reserved: set[str]) -> dict[tuple[str, str], str]:
+    """Name each variable: its own name in letters, digits, ``_`` and ``-``, with its groups where that is taken.
+
+    ``reserved`` are the names of what lies beside the layers in the store; a layer called so gets a ``_`` behind.
+    """
     names: dict[tuple[str, str], str] = {}
     for path, name in members:
         parts = [*path.strip("/").split("/"), name]
@@ -169,7 +172,7 @@ def _layer_names(members: Sequence[tuple[str, str]]) -> dict[tuple[str, str], st
             candidate = _BARRED.sub("_", "_".join(part for part in parts[start:] if part)).strip("_") or "variable"
             if candidate not in names.values():
                 break
-        while candidate in names.values():
+        while candidate in names.values() or candidate in reserved:
             candidate += "_"
         names[path, name] = candidate
     return names
@@ -214,9 +217,31 @@ class _Member:
     """What the user says means no data."""
 
 
-def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordinate]) -> SourceVariable:
-    """Describe a variable, and add the coordinates of its dimensions to ``coordinates``."""
-    group, name = member.group, member.name
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the variables of a source have in common; it grows with each."""
+
+    found: GridFinding
+    reserved: set[str]
+    """Names that no dimension may have."""
+    steps: dict[str, tuple[str, ...]]
+    """Labels of each dimension so far."""
+    coordinates: dict[str, Coordinate]
+
+    def add(self, dimension: Dimension, coordinate: Coordinate | None) -> Dimension:
+        """Take a dimension in, under another name where its own means something else already; returns it."""
+        name = dimension.name
+        while name in self.reserved or self.steps.get(name, dimension.labels) != dimension.labels:
+            name += "_"
+        self.steps[name] = dimension.labels
+        if coordinate is not None:
+            self.coordinates.setdefault(name, replace(coordinate, name=name))
+        return replace(dimension, name=name)
+
+
+def _variable(member: _Member, shared: _Shared) -> SourceVariable:
+    """Describe a variable, and add its dimensions to those that it shares with others."""
+    group, name, found = member.group, member.name, shared.found
     stored = group.variables[name]
     dims = [str(dim) for dim in stored.dims]
     leading = [dim for dim in dims if dim not in (found.row_dim, found.col_dim)]
@@ -225,18 +250,14 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
     orders: list[tuple[int, ...] | None] = []
     for dim in leading:
         dimension, order, coordinate = dimension_of(group, dim)
-        dimensions.append(dimension)
+        dimensions.append(shared.add(dimension, coordinate))
         orders.append(order)
-        if coordinate is not None:
-            coordinates.setdefault(dimension.name, coordinate)
     scalar = None if any(dimension.kind == "time" for dimension in dimensions) else scalar_time(group, stored)
     if scalar is not None:
         dimension, _, coordinate = dimension_of(group, scalar)
-        dimensions.insert(0, dimension)
+        dimensions.insert(0, shared.add(dimension, coordinate))
         orders.insert(0, None)
         axes.insert(0, None)
-        if coordinate is not None:
-            coordinates.setdefault(dimension.name, coordinate)
     axes += [dims.index(found.row_dim), dims.index(found.col_dim)]
     attributes = {**stored.attrs, **cf.time_attributes(stored.dtype)}
     if member.nodata is not None and "_FillValue" not in attributes:

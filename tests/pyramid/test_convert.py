@@ -325,6 +325,72 @@ def test_what_cannot_be_converted_is_refused_in_one_line(tmp_path: Path, make, m
     assert not list((tmp_path / "store").glob("*")), "nothing is left in the store"
 
 
+@pytest.mark.parametrize(
+    ("name", "dim", "layer", "stored_dim"),
+    [
+        ("crs", "level", "crs_", "level"),
+        ("lat_", "level", "lat_", "level"),
+        ("t", "crs", "t", "crs_"),
+        ("level", "member", "level", "member"),
+        ("zarr.json", "c", "zarr_json", "c"),
+    ],
+)
+def test_names_that_the_store_has_for_others_are_changed(
+    tmp_path: Path, name: str, dim: str, layer: str, stored_dim: str
+) -> None:
+    codes = codes_of(2, 30, 40)
+    lat, lon = centres(30, -1, 30), centres(0, 1, 40)
+    write_grid(tmp_path / "in.nc", codes, lat, lon, name=name, leading={dim: ([3, 7], {})})
+    dataset = convert(tmp_path / "in.nc", tmp_path, "d")
+    assert [variable.name for variable in dataset.variables] == [layer]
+    assert dataset.variables[0].dimensions[0].labels == ("3", "7")
+    with xr.open_zarr(tmp_path / "d.zarr", group="0") as stored:
+        np.testing.assert_array_equal(stored[layer].values, codes)
+        assert stored[stored_dim].values.tolist() == [3, 7]
+        np.testing.assert_array_equal(stored["lat"].values, lat)
+
+
+def test_a_dimension_may_be_called_like_the_store_s_axis(tmp_path: Path) -> None:
+    """Its rows and columns may have any names, and ``lat`` may be a band of latitudes that was averaged."""
+    with netCDF4.Dataset(tmp_path / "in.nc", "w") as file:
+        for dim, size in (("lat", 2), ("rows", 30), ("cols", 40)):
+            file.createDimension(dim, size)
+        file.createVariable("lat", "f8", ("lat",))[:] = [10, 50]
+        for name, dim, kind, units in (
+            ("a", "rows", "latitude", "degrees_north"),
+            ("b", "cols", "longitude", "degrees_east"),
+        ):
+            file.createVariable(name, "f8", (dim,)).setncatts({"standard_name": kind, "units": units})
+            file[name][:] = np.arange(file.dimensions[dim].size)
+        file.createVariable("t", "i2", ("lat", "rows", "cols"))[:] = np.arange(2400).reshape(2, 30, 40)
+    dataset = convert(tmp_path / "in.nc", tmp_path, "d")
+    assert [(each.name, each.labels) for each in dataset.variables[0].dimensions] == [("lat_", ("10", "50"))]
+    with xr.open_zarr(tmp_path / "d.zarr", group="0") as stored:
+        assert stored["t"].dims == ("lat_", "lat", "lon")
+        assert stored["lat_"].values.tolist() == [10, 50]
+
+
+def test_groups_may_have_different_steps_of_one_name(tmp_path: Path) -> None:
+    write_grid(
+        tmp_path / "in.nc",
+        codes_of(2, 30, 40),
+        centres(30, -1, 30),
+        centres(0, 1, 40),
+        leading={"time": ([0, 1], TIME)},
+    )
+    with netCDF4.Dataset(tmp_path / "in.nc", "a") as file:
+        group = file.createGroup("more")
+        group.createDimension("time", 3)
+        group.createVariable("time", "f8", ("time",)).setncatts(TIME)
+        group["time"][:] = [4, 5, 6]
+        group.createVariable("u", "i2", ("time", "lat", "lon"))[:] = 5
+    dataset = convert(tmp_path / "in.nc", tmp_path, "d")
+    assert [each.dimensions[0].name for each in dataset.variables] == ["time", "time_"]
+    with xr.open_zarr(tmp_path / "d.zarr", group="0") as stored:
+        assert str(stored["time_"].values[0])[:10] == "2001-01-05"
+        assert (stored["u"].values == 5).all()
+
+
 def test_what_is_no_number_is_left_out_with_the_reason(tmp_path: Path) -> None:
     path = good(tmp_path / "in.nc")
     with netCDF4.Dataset(path, "r+") as file:
