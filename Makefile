@@ -17,6 +17,7 @@ FACTOR ?= 4
 
 VENV := .venv
 GPU_VENV := .venv-gpu
+PEERS_VENV := .venv-peers
 BIN := $(VENV)/bin
 VIEWER := service/viewer
 PAGE := $(VIEWER)/dist/index.html
@@ -25,7 +26,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check format mrf warm bench bench-convert bench-mrf gpu-check screenshot clean
+.PHONY: help setup serve test check format mrf warm bench bench-convert bench-mrf gpu-check peers-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -40,13 +41,15 @@ help: ## List the targets
 ifeq ($(origin PYTHON),file)
 VENV_STAMP := $(or $(firstword $(wildcard $(VENV)/.made-with-*)),$(VENV)/.made-with-default)
 GPU_VENV_STAMP := $(or $(firstword $(wildcard $(GPU_VENV)/.made-with-*)),$(GPU_VENV)/.made-with-default)
+PEERS_VENV_STAMP := $(or $(firstword $(wildcard $(PEERS_VENV)/.made-with-*)),$(PEERS_VENV)/.made-with-default)
 else
 ASKED := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 VENV_STAMP := $(VENV)/.made-with-$(or $(ASKED),unknown)
 GPU_VENV_STAMP := $(GPU_VENV)/.made-with-$(or $(ASKED),unknown)
+PEERS_VENV_STAMP := $(PEERS_VENV)/.made-with-$(or $(ASKED),unknown)
 endif
 
-$(VENV_STAMP) $(GPU_VENV_STAMP):
+$(VENV_STAMP) $(GPU_VENV_STAMP) $(PEERS_VENV_STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lazytile needs Python 3.11 or newer; say which: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear $(@D)
 	@touch $@
@@ -109,10 +112,10 @@ bench: $(VENV)/.installed demo/.made ## Run the benchmarks
 	$(BIN)/python scripts/bench_convert.py demo/sst.nc
 	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)')
 
-# FILE=demo/sst_full.nc for full size; scripts/make_demo_data.py --full makes it.
+# FILE=demo/sst_full.nc for full size; scripts/make_demo_data.py --full makes it. Fails where a limit is passed.
 bench-convert: FILE ?= demo/sst.nc
 bench-convert: $(VENV)/.installed demo/.made ## Time the conversion of FILE against xarray and dask; writes docs/benchmarks.md
-	$(BIN)/python scripts/bench_convert.py $(FILE) --document docs/benchmarks.md
+	$(BIN)/python scripts/bench_convert.py $(FILE) --factor $(FACTOR) --document docs/benchmarks.md
 
 bench-mrf: $(VENV)/.installed ## Time the MRF export against GDAL's (BENCH_DATA, FACTOR=4 or 1)
 	@test -n '$(BENCH_DATA)' || { echo "make bench-mrf BENCH_DATA=FOLDER: scripts/bench_mrf.py says what is in it"; exit 2; }
@@ -125,11 +128,18 @@ $(GPU_VENV)/.installed: $(GPU_VENV_STAMP) pyproject.toml
 gpu-check: $(GPU_VENV)/.installed ## Test what needs CUDA's libraries but no GPU, in an environment of its own
 	$(GPU_VENV)/bin/python -m pytest tests/gpu tests/pyramid/test_engine_cuda.py $(PYTEST_ARGS)
 
+$(PEERS_VENV)/.installed: $(PEERS_VENV_STAMP) pyproject.toml
+	$(PEERS_VENV)/bin/python -m pip install --quiet --editable '.[test,peers-check]'
+	@touch $@
+
+peers-check: $(PEERS_VENV)/.installed ## Test that other tile servers read our stores, in an environment of its own
+	$(PEERS_VENV)/bin/python -m pytest tests/peers $(PYTEST_ARGS)
+
 screenshot: $(VENV)/.installed ## Take docs/screenshot.png of the running server (URL) with headless Chromium
 	$(BIN)/python scripts/screenshot.py '$(URL)'
 
 # By their default names: a store that STORE named elsewhere is its owner's to remove.
 clean: ## Remove what make made here
-	rm -rf $(VENV) $(GPU_VENV) $(VIEWER)/dist $(VIEWER)/node_modules demo store cache mrf bench-results build dist
+	rm -rf $(VENV) $(GPU_VENV) $(PEERS_VENV) $(VIEWER)/dist $(VIEWER)/node_modules demo store cache mrf bench-results build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

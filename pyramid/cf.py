@@ -43,6 +43,8 @@ _STRUCTURAL = frozenset(
 
 def code_dtype(stored: np.dtype[Any], attributes: Attributes) -> np.dtype[Any]:
     """Return the native type of the codes: ``_Unsigned`` turns a signed type into its unsigned twin and back."""
+    if stored.kind in "Mm":
+        return np.dtype(np.int64)
     dtype = np.dtype("uint8") if stored.kind == "b" else stored.newbyteorder("=")
     unsigned = str(attributes.get("_Unsigned", "")).lower()
     if dtype.kind == "i" and unsigned == "true":
@@ -62,6 +64,11 @@ def packing_of(stored: np.dtype[Any], attributes: Attributes, *, netcdf: bool) -
     scale = _number(attributes.get("scale_factor"), 1.0)
     offset = _number(attributes.get("add_offset"), 0.0)
     missing = _codes(attributes.get("_FillValue"), dtype) + _codes(attributes.get("missing_value"), dtype)
+    if stored.kind in "Mm":
+        missing.append(int(np.iinfo(np.int64).min))  # NaT
+    if stored.kind == "b":
+        # Zarr 2 gives every array a fill value; of two truth values neither means no data.
+        missing = []
     if not missing and netcdf and dtype.name in NETCDF_DEFAULT_FILL:
         missing.append(NETCDF_DEFAULT_FILL[dtype.name])
     if is_packed(attributes) and "flag_values" in attributes:
@@ -80,6 +87,20 @@ def packing_of(stored: np.dtype[Any], attributes: Attributes, *, netcdf: bool) -
         valid_min=low,
         valid_max=high,
     )
+
+
+_TICKS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "m": "minutes"} | {
+    "h": "hours",
+    "D": "days",
+}
+
+
+def time_attributes(stored: np.dtype[Any]) -> dict[str, str]:
+    """Return the units of NumPy's own times and durations, whose codes count them; nothing for other types."""
+    if stored.kind not in "Mm":
+        return {}
+    unit = _TICKS.get(np.datetime_data(stored)[0], "")
+    return {"units": f"{unit} since 1970-01-01" if stored.kind == "M" else unit}
 
 
 def is_packed(attributes: Attributes) -> bool:
@@ -206,9 +227,7 @@ def _valid_range(
     codes = [_codes(side, dtype) for side in ends]
     limits = np.iinfo(dtype)
     first, last = (side[0] if side else None for side in codes)
-    return (None if first is None or first <= limits.min else first), (
-        None if last is None or last >= limits.max else last
-    )
+    return _within(first, last, limits)
 
 
 def _unpacked_range(
@@ -228,7 +247,14 @@ def _unpacked_range(
         codes.append(code)
     low, high = codes if scale > 0 else reversed(codes)
     # A thousandth of a code is rounding of the attributes (often float32), not meaning.
-    return (None if low is None else math.ceil(low - 1e-3)), (None if high is None else math.floor(high + 1e-3))
+    first = None if low is None else math.ceil(low - 1e-3)
+    last = None if high is None else math.floor(high + 1e-3)
+    return _within(first, last, limits)
+
+
+def _within(low: float | None, high: float | None, limits: np.iinfo[Any]) -> tuple[float | None, float | None]:
+    """Return a range without the ends that no code of the type lies beyond."""
+    return (None if low is None or low <= limits.min else low), (None if high is None or high >= limits.max else high)
 
 
 def decode_coordinate(values: NDArray[Any], attributes: Attributes) -> NDArray[Any]:

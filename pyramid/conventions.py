@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.dataset import Dataset, Variable
     from lazytile.pyramid.grid import Grid
     from lazytile.pyramid.packing import Packing
-    from lazytile.pyramid.sources.source import Coordinate
+    from lazytile.pyramid.sources.dimension import Coordinate
 
 CRS_VARIABLE = "crs"
 _RESAMPLING = {"mean": "average", "mode": "mode", "nearest": "nearest", "min": "min", "max": "max"}
@@ -208,7 +208,8 @@ def write_coordinate(group: zarr.Group, name: str, values: NDArray[Any], attribu
 def _crs_attributes(grid: Grid) -> dict[str, Any]:
     crs = pyproj.CRS.from_user_input(grid.crs)
     found: dict[str, Any] = crs.to_cf()
-    return {key: value for key, value in found.items() if isinstance(value, (str, float, int))}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+    return {key: value for key, value in plain.items() if isinstance(value, (str, float, int, list))}
 
 
 def variable_attributes(variable: Variable) -> dict[str, Any]:
@@ -221,10 +222,12 @@ def variable_attributes(variable: Variable) -> dict[str, Any]:
 
 
 def _missing(packing: Packing) -> dict[str, Any]:
-    """Return ``_FillValue`` as xarray spells it for Zarr v3: base64 of the double for floats."""
+    """Return ``_FillValue`` as xarray spells it for Zarr v3 (base64 of the double for floats), and further codes."""
     kind = np.dtype(packing.dtype).kind
     if packing.fill_code is None:
         return {}
+    others = [code for code in packing.missing if code != packing.fill_code]
+    further = {"missing_value": [float(code) if kind == "f" else int(code) for code in others]} if others else {}
     if kind == "f":
-        return {"_FillValue": base64.standard_b64encode(struct.pack("<d", packing.fill_code)).decode()}
-    return {"_FillValue": int(packing.fill_code)}
+        return {"_FillValue": base64.standard_b64encode(struct.pack("<d", packing.fill_code)).decode(), **further}
+    return {"_FillValue": int(packing.fill_code), **further}

@@ -28,8 +28,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def is_time(attributes: Mapping[str, Any]) -> bool:
-    """Whether a coordinate variable with these attributes counts time from an epoch (CF 4.4)."""
-    return bool(_TIME_UNITS.match(text(attributes, "units")))
+    """Whether a coordinate variable with these attributes counts time from an epoch (CF 4.4).
+
+    One of the calendar ``none`` does not: its numbers name steps that have no date (CF 4.4.1).
+    """
+    return bool(_TIME_UNITS.match(text(attributes, "units"))) and text(attributes, "calendar").lower() != "none"
 
 
 def time_labels(values: NDArray[Any], attributes: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -57,6 +60,12 @@ def time_labels(values: NDArray[Any], attributes: Mapping[str, Any], name: str) 
     return _unique(labels, name)
 
 
+def sort_key(label: str) -> tuple[int, str]:
+    """Return what orders times by: the year as a number, which may be negative or of five digits, then the rest."""
+    year, _, rest = label[1:].partition("-")
+    return int(label[0] + year), rest
+
+
 def value_labels(values: NDArray[Any], name: str) -> tuple[str, ...]:
     """Return the shortest text that tells each value; raises ``SourceError`` where two are the same."""
     return _unique(tuple(_short(value) for value in np.atleast_1d(values)), name)
@@ -78,7 +87,7 @@ def _instant(date: Any, digits: int) -> str:
     if microseconds >= 1_000_000 or microseconds != date.microsecond:
         date = date + (microseconds - date.microsecond) * _MICROSECOND
     fraction = f".{date.microsecond:06d}".rstrip("0").rstrip(".") if date.microsecond else ""
-    day = f"{date.year:04d}-{date.month:02d}-{date.day:02d}"
+    day = f"{'-' if date.year < 0 else ''}{abs(date.year):04d}-{date.month:02d}-{date.day:02d}"
     return f"{day}T{date.hour:02d}:{date.minute:02d}:{date.second:02d}{fraction}Z"
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -47,6 +48,10 @@ def replacing(store: Path, name: str, work: str = "") -> Iterator[Path]:
         store.mkdir(parents=True, exist_ok=True)
         if target.is_symlink() or (target.exists() and not target.is_dir()):
             raise StoreError(f"{target} is not a folder; a dataset would replace it")
+        if target.exists() and not _is_dataset(target):
+            raise StoreError(
+                f"{target} is no dataset of lazytile and would be lost; give another name, or move it away"
+            )
         with _locked(store, name):
             partial = store / f".{name}{SUFFIX}.partial-{work or secrets.token_hex(4)}"
             _clean(store, name, keep=partial)
@@ -61,6 +66,17 @@ def replacing(store: Path, name: str, work: str = "") -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise StoreError(f"{error.filename or target} cannot be written: {reason}") from error
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Tell whether a folder is a dataset that may be replaced, and not a Zarr group or a folder of somebody else's."""
+    try:
+        attributes = json.loads((folder / _METADATA).read_bytes())["attributes"]
+    except (FileNotFoundError, NotADirectoryError):
+        return not any(folder.iterdir())
+    except (ValueError, KeyError, TypeError):
+        return False
+    return "lazytile" in attributes
 
 
 def remove(store: Path, name: str) -> None:

@@ -167,7 +167,8 @@ class BlockReader:
             stored = self._stored(tuple(key))
         except Exception as error:
             where = ", ".join(f"{start}..{stop - 1}" for start, stop in ranges)
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            cause = error.__cause__ or error  # rasterio says "see previous exception"
+            reason = (str(cause) or type(cause).__name__).splitlines()[0]
             raise SourceError(f"{self.path}: {self.placement.name} cannot be read at {where}: {reason}") from error
         codes = stored.transpose([axis for axis in axes if axis is not None])
         for position, axis in enumerate(axes):

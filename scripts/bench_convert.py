@@ -1,10 +1,12 @@
 """Time a conversion with all levels against xarray + dask writing level 0 alone, each in a process of its own.
 
-    bench_convert.py FILE [--variable NAME] [--repeat N] [--document docs/benchmarks.md]
+    bench_convert.py FILE [--variable NAME] [--repeat N] [--factor 4] [--document docs/benchmarks.md]
 
 Both keep the packed codes. Three baselines: xarray as it comes (decoded to floats and packed again), and the codes as
 they are in the source's chunks and in chunks of 256 x 256 like ours. Peak memory is of all processes, sampled every
-20 ms. Compare figures of one run only. Linux only, for it reads /proc.
+20 ms. ``--factor`` also converts every n-th row and column of the file, to tell whether time grows as the cells do.
+Figures are compared by the best run of each program, with one another only in one run of this script. The code is 1
+where a limit is passed. Linux only, for it reads /proc.
 """
 
 from __future__ import annotations
@@ -17,8 +19,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import netCDF4
+import numpy as np
+
+MAX_RATIO = 1.3
+"""How many times the time of the baseline of level 0 alone all levels may take."""
+MAX_PEAK_BYTES = 2 << 30
+MAX_GROWTH = 1.2
+"""How much longer a cell may take at full size than at the smaller one."""
+BAND_ROWS = 1024
+OURS, BASELINE = "lazytile, all levels", "to_zarr, source chunks"
 HEADINGS = ("program", "wall s", "cpu s", "peak MB", "written MB")
 _OURS = """
 import sys
@@ -46,50 +59,148 @@ source.to_zarr(store + "/baseline.zarr", encoding=encoding, zarr_format=3, conso
 """
 
 
-def main() -> None:
-    """Run each program in turn and print one line for each run."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of a program took."""
+
+    program: str
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    written_bytes: int
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The columns of the table."""
+        seconds = (f"{self.wall_s:.1f}", f"{self.cpu_s:.1f}")
+        return (self.program, *seconds, f"{self.peak_bytes / 1e6:.0f}", f"{self.written_bytes / 1e6:.0f}")
+
+
+def main() -> int:
+    """Run each program in turn, print one line for each run and the verdicts; 1 where a limit is passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--variable", default="analysed_sst")
     parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--factor", type=int, default=0, help="also convert every n-th row and column; 0: do not")
     parser.add_argument("--document", type=Path, help="Markdown file whose section on conversion is written anew")
     parser.add_argument("--tmp", type=Path, help="folder for the stores (default: the system's)")
     arguments = parser.parse_args()
     programs = {
-        "lazytile, all levels": (_OURS, "ours"),
+        OURS: (_OURS, "ours"),
         "to_zarr, 256 x 256 chunks": (_BASELINE, "chunks256"),
-        "to_zarr, source chunks": (_BASELINE, "source"),
+        BASELINE: (_BASELINE, "source"),
         "to_zarr, decoded": (_BASELINE, "decoded"),
     }
-    rows = [f"| {' | '.join(HEADINGS)} |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]
-    print(f"{'program':28} {'wall s':>7} {'cpu s':>7} {'peak MB':>8} {'written MB':>10}")
-    for _ in range(arguments.repeat):
-        for label, (program, kind) in programs.items():
-            folder = Path(tempfile.mkdtemp(dir=arguments.tmp))
-            try:
-                command = [sys.executable, "-c", program, str(arguments.file), str(folder), arguments.variable, kind]
-                wall, cpu, peak = measure(command)
-                written = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-                figures = (f"{wall:.1f}", f"{cpu:.1f}", f"{peak / 1e6:.0f}", f"{written / 1e6:.0f}")
-                rows.append(f"| {label} | {' | '.join(figures)} |")
-                print(f"{label:28} {wall:7.1f} {cpu:7.1f} {peak / 1e6:8.0f} {written / 1e6:10.0f}", flush=True)
-            finally:
-                shutil.rmtree(folder)
-
+    print(f"{HEADINGS[0]:34} {HEADINGS[1]:>7} {HEADINGS[2]:>7} {HEADINGS[3]:>8} {HEADINGS[4]:>10}")
+    runs: list[Run] = []
+    with tempfile.TemporaryDirectory(dir=arguments.tmp) as folder:
+        thinned = None
+        if arguments.factor > 1:
+            thinned = Path(folder) / arguments.file.name
+            thin(arguments.file, thinned, arguments.variable, arguments.factor)
+        for _ in range(arguments.repeat):
+            for label, program in programs.items():
+                runs.append(run(label, program, arguments.file, arguments.variable, Path(folder)))
+            if thinned is not None:
+                label = f"{OURS}, factor {arguments.factor}"
+                runs.append(run(label, programs[OURS], thinned, arguments.variable, Path(folder)))
+        growth = None
+        if thinned is not None:
+            growth = cells(arguments.file, arguments.variable) / cells(thinned, arguments.variable)
+    lines, passed = verdicts(runs, growth)
+    print("\n".join(lines))
     if arguments.document:
-        write_section(arguments.document, arguments.file, rows)
+        write_section(arguments.document, arguments.file, runs, lines)
+    return 0 if passed else 1
 
 
-def write_section(document: Path, source: Path, rows: list[str]) -> None:
+def run(label: str, program: tuple[str, str], file: Path, variable: str, tmp: Path) -> Run:
+    """Run a program (its text, its last argument) on a file in a store of its own, and print what it took."""
+    folder = Path(tempfile.mkdtemp(dir=tmp))
+    text, kind = program
+    try:
+        wall, cpu, peak = measure([sys.executable, "-c", text, str(file), str(folder), variable, kind])
+        written = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    finally:
+        shutil.rmtree(folder)
+    found = Run(label, wall, cpu, peak, written)
+    name, *figures = found.figures
+    print(f"{name:34} {figures[0]:>7} {figures[1]:>7} {figures[2]:>8} {figures[3]:>10}", flush=True)
+    return found
+
+
+def verdicts(runs: list[Run], growth: float | None) -> tuple[list[str], bool]:
+    """Return a line for each limit and whether all are kept. ``growth``: how many times as many cells the file has."""
+    best: dict[str, Run] = {}
+    for each in runs:
+        if each.program not in best or each.wall_s < best[each.program].wall_s:
+            best[each.program] = each
+    ours = best[OURS]
+    found = []
+    for name, other in best.items():
+        if name.startswith("to_zarr"):
+            ratio, cpu = ours.wall_s / other.wall_s, ours.cpu_s / other.cpu_s
+            limit = f", {MAX_RATIO} is allowed" if name == BASELINE else ""
+            text = f"all levels take {ratio:.2f} times as long as {name} ({cpu:.2f} times the processor seconds){limit}"
+            found.append((text, name != BASELINE or ratio <= MAX_RATIO))
+    peak = max(each.peak_bytes for each in runs if each.program.startswith(OURS))
+    found.append((f"the peak of all processes is {peak / 1e6:.0f} MB, 2147 is allowed", peak <= MAX_PEAK_BYTES))
+    small = next((each for name, each in best.items() if name.startswith(f"{OURS}, factor")), None)
+    if small is not None and growth is not None:
+        steeper = ours.wall_s / small.wall_s / growth
+        text = f"{growth:.1f} times the cells take {ours.wall_s / small.wall_s:.1f} times as long: {steeper:.2f} a cell"
+        found.append((f"{text}, {MAX_GROWTH} is allowed", steeper <= MAX_GROWTH))
+    return [f"{'ok' if kept else 'OVER'}: {text}" for text, kept in found], all(kept for _, kept in found)
+
+
+def cells(file: Path, variable: str) -> int:
+    """Return how many cells a variable has."""
+    with netCDF4.Dataset(file) as opened:
+        return int(np.prod(opened[variable].shape, dtype=np.int64))
+
+
+def thin(file: Path, target: Path, variable: str, factor: int) -> None:
+    """Write every n-th row and column of a variable, packed, chunked and compressed as it is."""
+    with netCDF4.Dataset(file) as source, netCDF4.Dataset(target, "w") as thinned:
+        whole = source[variable]
+        whole.set_auto_maskandscale(False)
+        steps = dict.fromkeys(whole.dimensions[-2:], factor)
+        for dim in whole.dimensions:
+            values = source[dim][:: steps.get(dim, 1)]
+            thinned.createDimension(dim, len(values))
+            axis = thinned.createVariable(dim, source[dim].dtype, (dim,))
+            axis.setncatts({name: source[dim].getncattr(name) for name in source[dim].ncattrs()})
+            axis[:] = values
+        attributes = {name: whole.getncattr(name) for name in whole.ncattrs()}
+        fill = attributes.pop("_FillValue", None)
+        shape = tuple(len(thinned.dimensions[dim]) for dim in whole.dimensions)
+        filters, chunking = whole.filters() or {}, whole.chunking()
+        chunks = tuple(map(min, chunking, shape)) if isinstance(chunking, list) else None
+        options = {name: filters[name] for name in ("zlib", "shuffle", "complevel") if name in filters}
+        copy = thinned.createVariable(
+            variable, whole.dtype, whole.dimensions, fill_value=fill, chunksizes=chunks, **options
+        )
+        copy.set_auto_maskandscale(False)
+        copy.setncatts(attributes)
+        band = BAND_ROWS // factor * factor or factor
+        for top in range(0, whole.shape[-2], band):
+            rows = whole[..., top : top + band, :][..., ::factor, ::factor]
+            copy[..., top // factor : top // factor + rows.shape[-2], :] = rows
+
+
+def write_section(document: Path, source: Path, runs: list[Run], lines: list[str]) -> None:
     """Put a table into a document, in the place of the one of the last run on a source of this name."""
     begin, end = f"<!-- bench-convert {source.name} -->", f"<!-- end of bench-convert {source.name} -->"
     text = document.read_text() if document.exists() else "# Benchmarks\n"
     size = f"{source.stat().st_size / 1e6:.0f} MB, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}"
     load = f"load {os.getloadavg()[0]:.1f} at the end"
     heading = f"## Converting {source.name} ({size}, {load})"
-    section = "\n".join(
-        [begin, heading, "", "`make bench-convert`; compare figures of one run only.", "", *rows, "", end]
-    )
+    rows = [f"| {' | '.join(HEADINGS)} |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]
+    rows += [f"| {' | '.join(each.figures)} |" for each in runs]
+    said = [f"- {line}" for line in lines]
+    intro = "`make bench-convert`; compare figures of one run only. Ratios are of the best run of each program."
+    section = "\n".join([begin, heading, "", intro, "", *rows, "", *said, "", end])
     before, found, rest = text.partition(begin)
     after = rest.partition(end)[2] if found else "\n"
     document.write_text(f"{before.rstrip()}\n\n{section}{after}")
@@ -127,4 +238,4 @@ def _resident(pid: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

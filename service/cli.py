@@ -27,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("convert")(cli_data.convert)
-for command in (cli_store.append, cli_store.remove, cli_store.verify):
+for command in (cli_store.append, cli_store.replace, cli_store.remove, cli_store.verify):
     app.command()(command)
 app.command("serve")(cli_serve.serve)
 app.add_typer(cli_mrf.app, name="mrf")

@@ -17,6 +17,7 @@ from lazytile.service.cli_options import (
     EngineOption,
     StoreOption,
     WorkersOption,
+    edges_of,
     existing,
     progress_bar,
 )
@@ -90,7 +91,7 @@ def convert(
             x=x,
             y=y,
             crs=crs,
-            bounds=None if bounds is None else _edges(bounds),
+            bounds=None if bounds is None else edges_of(bounds),
             nodata=nodata,
             title=title,
             colormap=colormap,
@@ -103,15 +104,6 @@ def convert(
     typer.echo(
         f"{store / dataset.name}.zarr: {shape.cols} x {shape.rows} cells, {dataset.levels} levels, layers {layers}"
     )
-
-
-def _edges(text: str) -> tuple[float, float, float, float]:
-    """Return the four numbers of ``--bounds``."""
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise SourceError(f"--bounds takes WEST,SOUTH,EAST,NORTH, not {text!r}") from error
-    return west, south, east, north
 
 
 class LazyEngine:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lazytile.pyramid.errors import StoreError
+from lazytile.pyramid.errors import SourceError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +57,15 @@ StepsOption = Annotated[
 ]
 
 DEFAULT_STORE = Path("store")
+
+
+def edges_of(text: str) -> tuple[float, float, float, float]:
+    """Return the four numbers of ``--bounds``, or raise ``SourceError``."""
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise SourceError(f"--bounds takes WEST,SOUTH,EAST,NORTH, not {text!r}") from error
+    return west, south, east, north
 
 
 def existing(store: Path) -> Path:

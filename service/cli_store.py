@@ -1,4 +1,4 @@
-"""The commands ``append``, ``remove`` and ``verify``: the life of a dataset after its conversion."""
+"""The commands ``append``, ``replace``, ``remove`` and ``verify``: the life of a dataset after its conversion."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lazytile.service.cli_options import (
     EngineOption,
     StoreOption,
     WorkersOption,
+    edges_of,
     existing,
     progress_bar,
 )
@@ -50,6 +51,48 @@ def append(
         )
     labels = next(variable.time.labels for variable in grown.variables if variable.time is not None)
     typer.echo(f"{store / grown.name}.zarr: {len(labels)} time steps, the last {labels[-1]}")
+
+
+def replace(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What takes the dataset's place; as for convert.")],
+    dataset: DatasetArgument,
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    var: Annotated[
+        list[str] | None,
+        typer.Option("--var", metavar="VARIABLE", help="Variable to take; several may be given [default: the layers]."),
+    ] = None,
+    group: Annotated[str | None, typer.Option(metavar="GROUP", help="Group of the file to keep to.")] = None,
+    x: Annotated[str | None, typer.Option("--x", metavar="VARIABLE", help="As for convert.")] = None,
+    y: Annotated[str | None, typer.Option("--y", metavar="VARIABLE", help="As for convert.")] = None,
+    crs: Annotated[str | None, typer.Option("--crs", metavar="CRS", help="As for convert.")] = None,
+    bounds: Annotated[str | None, typer.Option(metavar="W,S,E,N", help="As for convert.")] = None,
+    nodata: Annotated[float | None, typer.Option(metavar="CODE", help="As for convert.")] = None,
+    engine: EngineOption = "auto",
+    workers: WorkersOption = None,
+    dashboard: DashboardOption = None,
+) -> None:
+    """Convert a file in the place of a dataset, stored and shown as the old one; a running server shows it at once."""
+    from lazytile.pyramid.replace import replace as run  # noqa: PLC0415 - xarray takes a second to import
+
+    existing(store)
+    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
+        new = run(
+            file,
+            store,
+            dataset,
+            var or None,
+            group=group,
+            x=x,
+            y=y,
+            crs=crs,
+            bounds=None if bounds is None else edges_of(bounds),
+            nodata=nodata,
+            engine=pool,
+            progress=lambda at: progress(at.done_bytes, at.total_bytes),
+        )
+    shape = new.grid.shape
+    typer.echo(f"{store / new.name}.zarr is replaced: {shape.cols} x {shape.rows} cells, {new.levels} levels")
 
 
 def remove(dataset: DatasetArgument, store: StoreOption = DEFAULT_STORE) -> None:

@@ -143,7 +143,7 @@ def cluster_config(options: EngineOptions) -> dict[str, Any]:
 def cluster_arguments(options: EngineOptions) -> dict[str, Any]:
     """Return the keywords that ``LocalCluster`` and ``LocalCUDACluster`` share. Raises ``EngineError``."""
     if options.dashboard is not None and find_spec("bokeh") is None:
-        raise EngineError("Dask's dashboard needs the package bokeh, which is not installed")
+        raise EngineError("Dask's dashboard needs the package bokeh: pip install 'lazytile[dashboard]'")
     dashboard = {"dashboard": options.dashboard is not None, "dashboard_address": options.dashboard or "127.0.0.1:0"}
     return {
         "host": "127.0.0.1",

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from lazytile.colormaps.errors import LazytileError
 from lazytile.pyramid.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def run_task(token: str, function: Callable[[Item], Result], item: Item) -> Resu
         _running[token] += 1
     try:
         return function(item)
+    except LazytileError as error:
+        # What other libraries raised before it (GDAL's errors, for one) need not survive the way to another process,
+        # and then neither would the class and the text of ours.
+        error.__cause__ = error.__context__ = None
+        raise
     finally:
         with _tasks_lock:
             _running[token] -= 1

@@ -10,6 +10,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
 from lazytile.pyramid.errors import SourceError
@@ -41,6 +42,8 @@ _OTHER_MAGICS = {
     b"\x0e\x03\x13\x01": "an HDF4 file",
     **{bytes((0x80, protocol)): _PICKLE for protocol in range(2, 6)},
 }
+_BULLETIN_BYTES = 64
+"""How far into a file a GRIB message may begin: a bulletin of the WMO has a heading first."""
 _MAGICS = {
     _HDF5_MAGIC: NETCDF,
     **dict.fromkeys(_NETCDF3_MAGICS, NETCDF),
@@ -89,7 +92,7 @@ def open_container(path: Path, overrides: Overrides) -> Container:
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{path} cannot be read, it is damaged or cut short: {_first_line(error)}") from error
+        raise SourceError(f"{path} cannot be read, {_blamed(error)}: {_first_line(error)}") from error
     return Container(path, engine, groups)
 
 
@@ -98,7 +101,7 @@ def engine_of(path: Path) -> str:
     if not path.exists():
         raise SourceError(f"there is no file {path}")
     if path.is_dir():
-        if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")):
+        if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata", ".zarray")):
             return ZARR
         raise SourceError(f"{path} is a folder and no Zarr group; {ALLOWED}")
     magic = _first_bytes(path)
@@ -107,16 +110,18 @@ def engine_of(path: Path) -> str:
     for start, engine in _MAGICS.items():
         if magic.startswith(start):
             return engine
+    if b"GRIB" in _first_bytes(path, _BULLETIN_BYTES):
+        return GRIB
     for start, what in _OTHER_MAGICS.items():
         if magic.startswith(start):
             raise SourceError(f"{path} is {what}; {ALLOWED}")
     raise SourceError(f"{path} is of no known format (it starts with {magic!r}); {ALLOWED}")
 
 
-def _first_bytes(path: Path) -> bytes:
+def _first_bytes(path: Path, count: int = 8) -> bytes:
     try:
         with path.open("rb") as file:
-            magic = file.read(8)
+            magic = file.read(count)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     if not magic:
@@ -151,7 +156,33 @@ def open_group(path: Path, engine: str, name: str) -> xr.Dataset:
         return open_numpy(path)
     if engine == GRIB:
         return open_grib(path)[name]
-    return xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **UNDECODED)
+    options = dict(UNDECODED)
+    if engine == ZARR:
+        # Metadata of a folder is read as quickly array by array, and consolidated metadata may be out of date.
+        options["consolidated"] = False
+    group = xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **options)
+    if engine == ZARR:
+        # A folder lists its arrays in no order of its own.
+        return group[sorted(map(str, group.data_vars))]
+    return _marked(group, path, name)
+
+
+def _marked(group: xr.Dataset, path: Path, name: str) -> xr.Dataset:
+    """Return a netCDF group with variables of rows of unequal length (NC_VLEN) of type object, as NumPy has them.
+
+    xarray gives them the type of their items.
+    """
+    import netCDF4  # noqa: PLC0415 - the other formats do not need it
+
+    with netCDF4.Dataset(path) as file:
+        home = file if name == "/" else file[name]
+        ragged = [
+            each
+            for each, variable in home.variables.items()
+            if variable.dtype is not str and isinstance(variable.datatype, netCDF4.VLType)
+        ]
+    empty = {each: (group[each].dims, np.broadcast_to(np.array(None, object), group[each].shape)) for each in ragged}
+    return group.drop_vars(ragged).assign(empty) if ragged else group
 
 
 def _group_names(path: Path, engine: str) -> list[str]:
@@ -161,7 +192,9 @@ def _group_names(path: Path, engine: str) -> list[str]:
     if engine == ZARR:
         import zarr  # noqa: PLC0415 - the netCDF path does not need it
 
-        root = zarr.open_group(path, mode="r")
+        # zarr-python says that a group is missing, or that an array is in its place, by format.
+        if isinstance(root := zarr.open(path, mode="r"), zarr.Array):
+            raise SourceError(f"{path} is a single Zarr array, which does not say where its cells lie; {ALLOWED}")
         members = sorted(root.members(max_depth=None))
         return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
     import netCDF4  # noqa: PLC0415 - as above
@@ -174,6 +207,11 @@ def _group_names(path: Path, engine: str) -> list[str]:
             names.append(group.path)
             waiting += group.groups.values()
         return names
+
+
+def _blamed(error: Exception) -> str:
+    unnamed = isinstance(error, KeyError) and ("dimension_names" in str(error) or "_ARRAY_DIMENSIONS" in str(error))
+    return "its arrays do not name their dimensions" if unnamed else "it is damaged or cut short"
 
 
 def _first_line(error: Exception) -> str:

@@ -31,9 +31,15 @@ _FIGURE = frozenset({"earth_radius", "semi_major_axis", "semi_minor_axis", "inve
     "horizontal_datum_name",
 }
 _RADIANS = {"rad": 1.0, "radian": 1.0, "radians": 1.0, "microradian": 1e-6, "microradians": 1e-6, "urad": 1e-6}
-_METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0} | dict.fromkeys(
-    ("km", "kilometre", "kilometer", "kilometres", "kilometers"), 1000.0
-)
+_METRES = {
+    **dict.fromkeys(("m", "metre", "meter", "metres", "meters"), 1.0),
+    **dict.fromkeys(("km", "kilometre", "kilometer", "kilometres", "kilometers"), 1000.0),
+    **dict.fromkeys(("ft", "foot", "feet", "international_foot", "international_feet"), 0.3048),
+    **dict.fromkeys(("us_survey_foot", "us_survey_feet", "us-ft", "ftus"), 1200.0 / 3937.0),
+}
+_CONES = frozenset({"lambert_conformal_conic", "albers_conical_equal_area"})
+_CODES = ("epsg_code", "spatial_epsg", "EPSG", "epsg")
+_NUMBERS = re.compile(r"\s*[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?(?:[\s,]+[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)*\s*")
 _COUNTED = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 _WRF_MERCATOR, _WRF_LATLON = 3, 6
 
@@ -82,26 +88,33 @@ def stated(attributes: Attributes) -> Iterator[pyproj.CRS]:
         yield parse(text)
     if named is not None and proj:
         yield named
+    for name in _CODES:
+        if name in attributes:
+            yield parse(f"EPSG:{str(_plain(attributes[name])).upper().removeprefix('EPSG:').removesuffix('.0')}")
 
 
 def _from_cf(attributes: Attributes) -> pyproj.CRS | None:
-    clean = {
-        key: value.item()
-        if isinstance(value, np.generic)
-        else value.tolist()
-        if isinstance(value, np.ndarray)
-        else value
-        for key, value in attributes.items()
-        if key not in _TEXTS
-    }
-    if "standard_parallel" in clean and isinstance(clean["standard_parallel"], list):
-        # Equal parallels are one.
-        parallels = list(dict.fromkeys(clean["standard_parallel"]))
-        clean["standard_parallel"] = parallels[0] if len(parallels) == 1 else parallels
+    clean = {key: _plain(value) for key, value in attributes.items() if key not in _TEXTS}
+    parallels = np.atleast_1d(clean.get("standard_parallel", np.empty(0))).tolist()
+    if parallels and clean["grid_mapping_name"] in _CONES:
+        # pyproj takes a single parallel for the latitude of the origin, which CF gives apart (appendix F).
+        clean["standard_parallel"] = [parallels[0], parallels[-1]]
+    elif parallels:
+        clean["standard_parallel"] = parallels[0]
     try:
         return pyproj.CRS.from_cf(clean)
     except (pyproj.exceptions.CRSError, KeyError, TypeError, ValueError):
         return None
+
+
+def _plain(value: Any) -> Any:
+    """Return an attribute as pyproj takes it: Python numbers, also for numbers that a file has as text."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, str) and _NUMBERS.fullmatch(value):
+        numbers = [float(part) for part in re.split(r"[\s,]+", value.strip())]
+        return numbers if len(numbers) > 1 else numbers[0]
+    return value
 
 
 def of_wrf(attributes: Attributes) -> pyproj.CRS | None:
@@ -127,7 +140,7 @@ def coordinates_in(crs: pyproj.CRS, values: NDArray[np.float64], units: str, nam
     units: as the source spells them: metres, kilometres, radians of a geostationary view (times the height of the
     satellite), degrees, or none. Raises ``SourceError`` for units that do not fit.
     """
-    spelt = units.strip().lower()
+    spelt = units.strip().lower().replace(" ", "_") if units.strip()[:1].isalpha() else units.strip().lower()
     unit = crs.axis_info[0] if crs.axis_info else None
     in_degrees = unit is not None and unit.unit_name == "degree"
     if in_degrees:
@@ -141,13 +154,19 @@ def coordinates_in(crs: pyproj.CRS, values: NDArray[np.float64], units: str, nam
         return values * (times * _RADIANS[spelt] * _height(crs, name))
     metres = _METRES.get(spelt)
     if metres is None and spelt in ("", "1"):
-        return values
+        # No satellite sees metres of less than one: an angle whose unit the file has left out.
+        angles = float(np.abs(values).max(initial=0.0)) < 1.0 and "geostationary" in _method(crs)
+        return values * _height(crs, name) if angles else values
     if metres is None:
-        if unit is not None and spelt == unit.unit_name.lower():
+        if unit is not None and spelt == unit.unit_name.lower().replace(" ", "_"):
             return values
         raise SourceError(f"{name} is in {units!r}; metres, kilometres and, seen from a satellite, radians are read")
     factor = times * metres / (float(unit.unit_conversion_factor) if unit else 1.0)
     return values if factor == 1.0 else values * factor
+
+
+def _method(crs: pyproj.CRS) -> str:
+    return crs.coordinate_operation.method_name.lower() if crs.coordinate_operation else ""
 
 
 def _height(crs: pyproj.CRS, name: str) -> float:

@@ -6,6 +6,7 @@ or in longitudes and latitudes. Then cells are taken as they are. Only what is c
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from lazytile.pyramid.sources import crs as source_crs
 from lazytile.pyramid.sources.grid import GridFinding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -35,16 +36,13 @@ _NOISE_CELLS = 1e-3
 def curved_finding(group: xr.Dataset, pair: Pair, overrides: Overrides, home: Home) -> GridFinding:
     """Return the grid of a pair of two-dimensional coordinates. Raises ``SourceError`` where no cell has a place."""
     lat, lon = read_places(group, pair.y), read_places(group, pair.x)
-    for crs in _candidates(group, pair, overrides, home):
-        x, y = pyproj.Transformer.from_crs(source_crs.GEOGRAPHIC, crs, always_xy=True).transform(lon, lat)
-        found = _rows_and_columns((np.asarray(x), np.asarray(y)), pair)
+    turned = replace(pair, row_dim=pair.col_dim, col_dim=pair.row_dim, shape=pair.shape[::-1])
+    candidates = list(_candidates(group, pair, overrides, home))
+    # Some files count along meridians first: their rows are our columns.
+    for places, each in (((lat, lon), pair), ((lat.T, lon.T), turned)):
+        found = _as_they_are(places, each, candidates)
         if found is not None:
-            rows, cols = found
-            grid = Grid(source_crs.text_of(crs), cols.axis, rows.axis)
-            return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, ())
-    lonlat = _lonlat(lat, lon, pair)
-    if lonlat is not None:
-        return lonlat
+            return found
     grid = regular_grid(lat, lon, pair.y)
     remark = (
         f"{pair.y} and {pair.x} give each of {lat.shape[0]} x {lat.shape[1]} cells its own place; resampled to "
@@ -54,6 +52,19 @@ def curved_finding(group: xr.Dataset, pair: Pair, overrides: Overrides, home: Ho
     resampling = Resampling(home.path, home.engine, home.group, pair.y, pair.x, lat.shape[1], grid)
     rows, cols = (AxisMap(axis, flipped=False, dropped=0) for axis in (grid.y, grid.x))
     return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, (remark,), resampling)
+
+
+def _as_they_are(places: Places, pair: Pair, candidates: Sequence[pyproj.CRS]) -> GridFinding | None:
+    """Return the grid of cells that are rows and columns already, in a projection or in degrees; None of others."""
+    lat, lon = places
+    for crs in candidates:
+        x, y = pyproj.Transformer.from_crs(source_crs.GEOGRAPHIC, crs, always_xy=True).transform(lon, lat)
+        found = _rows_and_columns((np.asarray(x), np.asarray(y)), pair)
+        if found is not None:
+            rows, cols = found
+            grid = Grid(source_crs.text_of(crs), cols.axis, rows.axis)
+            return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, ())
+    return _lonlat(lat, lon, pair)
 
 
 def _candidates(group: xr.Dataset, pair: Pair, overrides: Overrides, home: Home) -> Iterator[pyproj.CRS]:

@@ -1,8 +1,10 @@
 """GeoTIFF and COG files as variables, read by window with rasterio (the extra ``geotiff``).
 
 Bands of one kind are one variable with a dimension ``band``; bands that differ in type, packing or description are
-variables each. A palette becomes classes with colours (``flag_values``, ``flag_colors``). rasterio gives the outer
-corner of the first cell whether the file says pixel-is-area or pixel-is-point.
+variables each. Cells that a mask or an alpha band hides get a code of their own, which takes the next larger integer
+type, since every code of a byte may be data. A palette becomes classes with colours (``flag_values``,
+``flag_colors``). rasterio gives the outer corner of the first cell whether the file says pixel-is-area or
+pixel-is-point.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 try:
     import rasterio
+    import rasterio.enums
     import rasterio.windows
 except ImportError:  # the extra is not installed
     rasterio = None
@@ -41,8 +44,12 @@ _UNNAMED = re.compile(r"(?:band|layer|channel)?[ _]?\d*", re.IGNORECASE)
 class _Bands(BackendArray):
     """Some bands of a file, read where they are indexed. Each read opens the file: handles keep to a thread."""
 
-    def __init__(self, path: str, bands: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self, path: str, bands: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any], masked: float | None
+    ) -> None:
         self.path, self.bands, self.shape, self.dtype = path, bands, shape, dtype
+        self.masked = masked
+        """What is put where the file's mask says that there is no data; None where the file has no mask."""
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
@@ -54,7 +61,11 @@ class _Bands(BackendArray):
             chosen = np.asarray(self.bands)[key[0]]
             bands = int(chosen) if np.ndim(chosen) == 0 else [int(band) for band in chosen]
         with warnings.catch_warnings(), rasterio.open(self.path) as file:
-            found: NDArray[Any] = file.read(bands, window=rasterio.windows.Window.from_slices(*spans))
+            window = rasterio.windows.Window.from_slices(*spans)
+            found: NDArray[Any] = file.read(bands, window=window)
+            if self.masked is not None:
+                found = found.astype(self.dtype, copy=False)
+                found[file.read_masks(bands, window=window) == 0] = self.masked
         inner = tuple(0 if isinstance(part, int | np.integer) else slice(None, None, part.step) for part in key[-2:])
         return found[(..., *inner)]
 
@@ -135,6 +146,8 @@ def _data(path: str, file: Any, dims: tuple[str, str]) -> dict[str, xr.Variable]
         )
         for place, number in enumerate(file.indexes)
     ]
+    if any(_has_mask(file, band) for band in bands):
+        bands = [band for band in bands if band.colour != "alpha"]
     shape = (file.height, file.width)
     found: dict[str, xr.Variable] = {}
     if len(bands) > 1 and len({band.kind for band in bands}) == 1 and not {b.colour for b in bands} & _COLOURS:
@@ -154,8 +167,12 @@ def _data(path: str, file: Any, dims: tuple[str, str]) -> dict[str, xr.Variable]
 def _variable(path: str, bands: list[_Band], dims: tuple[str, ...], shape: tuple[int, ...], file: Any) -> xr.Variable:
     first = bands[0]
     attributes: dict[str, Any] = {"grid_mapping": _MAPPING}
+    dtype, masked = np.dtype(first.dtype), None
     if first.nodata is not None:
         attributes["_FillValue"] = first.nodata
+    elif _has_mask(file, first):
+        dtype, masked = _with_room(dtype)
+        attributes["_FillValue"] = masked
     if first.scale != 1.0 or first.offset != 0.0:
         attributes |= {"scale_factor": first.scale, "add_offset": first.offset}
     if first.units:
@@ -164,10 +181,23 @@ def _variable(path: str, bands: list[_Band], dims: tuple[str, ...], shape: tuple
         attributes["long_name"] = first.description
     if first.colour == "palette":
         attributes |= _classes(file.colormap(first.number), first.nodata)
-    data = indexing.LazilyIndexedArray(_Bands(path, tuple(band.number for band in bands), shape, np.dtype(first.dtype)))
+    data = indexing.LazilyIndexedArray(_Bands(path, tuple(band.number for band in bands), shape, dtype, masked))
     variable = xr.Variable(dims, data, attributes)
     variable.encoding["chunksizes"] = (*(1 for _ in dims[:-2]), *file.block_shapes[0])
     return variable
+
+
+def _has_mask(file: Any, band: _Band) -> bool:
+    """Tell whether a mask or an alpha band says where a band holds data; a no-data code goes before both."""
+    return band.nodata is None and rasterio.enums.MaskFlags.per_dataset in file.mask_flag_enums[band.number - 1]
+
+
+def _with_room(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], float]:
+    """Return the type in which masked cells of a type have a code of their own, and that code."""
+    if dtype.kind == "f":
+        return dtype, float("nan")
+    wide = np.dtype(f"i{min(8, 2 * dtype.itemsize)}")
+    return wide, int(np.iinfo(wide).min)
 
 
 def _classes(palette: dict[int, tuple[int, int, int, int]], nodata: float | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ are not evenly spaced get a regular grid of matching resolution, and each of its
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from lazytile.pyramid.regrid import Resampling
 
 LONLAT, PROJECTED, CURVED = "lonlat", "projected", "curved"
+_BARE_UNITS = re.compile(r"(?:deg|degs|degrees?|decimal[ _]degrees?|°)?", re.IGNORECASE)
+"""Units that say that a number is an angle, but not which one; the name then says it."""
+_AXIS_LETTERS = frozenset({"x", "y"})
 CLOSE_CELLS = 0.1
 MAX_DISAGREEMENT_CELLS = 1.0
 """How far a coordinate reference system may put a cell from the longitude and latitude that the file gives it too."""
@@ -97,19 +101,20 @@ class Home:
 
 
 def find_coordinates(group: xr.Dataset, kind: str, names: dict[str, tuple[str, ...]]) -> list[str]:
-    """Return the names of all latitudes or longitudes of a group, by CF attributes, else by the usual ``names``."""
+    """Return the names of all latitudes or longitudes of a group: by CF attributes, then by the usual ``names``."""
     # Files seldom mark two-dimensional or oddly named coordinates; by attributes any variable may be one.
     found = [str(name) for name in group.set_coords(list(group.data_vars)).cf.coordinates.get(kind, [])]
-    if found:
-        return found
-    return [
+    named = [
         str(name)
         for name, variable in group.variables.items()
         if str(name).lower() in names[kind]
+        and str(name) not in found
         and variable.ndim in (1, 2)
         and not cf.text(variable.attrs, "standard_name")
-        and not cf.text(variable.attrs, "units")
+        and _BARE_UNITS.fullmatch(cf.text(variable.attrs, "units"))
+        and (str(name).lower() not in _AXIS_LETTERS or not (found or cf.text(variable.attrs, "units")))
     ]
+    return found + named
 
 
 def finding_of(group: xr.Dataset, pair: Pair, overrides: Overrides, places: Sequence[tuple[str, str]]) -> GridFinding:

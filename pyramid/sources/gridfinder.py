@@ -6,7 +6,6 @@ What lies on no grid that can be placed on the Earth is told apart, so that the 
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import cf_xarray  # noqa: F401 - registers the .cf accessor
 
 from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.sources.cellplaces import places_of_cells
 from lazytile.pyramid.sources.curved import curved_finding
 from lazytile.pyramid.sources.grid import (
     CURVED,
@@ -48,6 +48,7 @@ def find_grid(
     The grid is the one with the most cells, or the one of the wanted variables. Raises ``SourceError`` where no
     grid will do.
     """
+    _check_names(groups, overrides)
     pairs: dict[tuple[str, Pair], list[tuple[str, str]]] = {}
     refusals: dict[str, str] = {}
     for path, group in groups.items():
@@ -94,10 +95,12 @@ def _choose(pairs: Mapping[tuple[str, Pair], list[tuple[str, str]]], wanted: set
 
 
 def _unfit(variable: xr.Variable) -> str | None:
-    if variable.dtype.kind not in _NUMERIC_KINDS:
+    if variable.dtype.kind not in _NUMERIC_KINDS + "Mm":
         return f"its type {variable.dtype} is not a number"
     if variable.dtype.kind == "f" and variable.dtype.itemsize > 8:
         return f"its type {variable.dtype} has no portable form"
+    if variable.dtype.kind in "Mm" and not cf.time_attributes(variable.dtype)["units"].split(" since")[0]:
+        return f"its type {variable.dtype} counts in units of no CF name"
     empty = [str(dim) for dim, size in variable.sizes.items() if size == 0]
     return f"its dimension {empty[0]} has no steps" if empty else None
 
@@ -106,7 +109,7 @@ def _helper_names(group: xr.Dataset) -> set[str]:
     """Return the variables that only serve others: coordinates, bounds and grid mappings."""
     names = {str(name) for name in group.dims} | {str(name) for name in group.coords}
     names.update(_coordinates(group, "latitude"), _coordinates(group, "longitude"))
-    names.update(name for pair in _places_of_cells(group) for name in pair)
+    names.update(name for pair in places_of_cells(group) for name in pair)
     for variable in group.variables.values():
         for attribute in ("bounds", "climatology", "edges", "grid_mapping", "coordinates"):
             named = cf.text(variable.attrs, attribute)
@@ -124,21 +127,38 @@ def _pair_of(group: xr.Dataset, variable: xr.Variable, overrides: Overrides) -> 
         return _named_pair(group, variable, overrides)
     along = {kind: _along(group, variable, _coordinates(group, kind)) for kind in ("latitude", "longitude")}
     pair = _crossing(group, along["latitude"], along["longitude"], LONLAT)
-    if pair is not None and overrides.crs is None:
-        return pair
     mapping = _mapping(group, variable)
-    ys, xs = _marked(group, _Y_KINDS, "Y", _Y_NAMES), _marked(group, _X_KINDS, "X", _X_NAMES)
+    stated = _stated_kind(group, variable)
+    if pair is not None and overrides.crs is None and not stated:
+        return pair
+    if pair is not None and overrides.crs is None:
+        # By axis and name, longitudes and latitudes could be taken for x and y.
+        ys, xs = _marked(group, _Y_KINDS, "", ()), _marked(group, _X_KINDS, "", ())
+    else:
+        ys, xs = _marked(group, _Y_KINDS, "Y", _Y_NAMES), _marked(group, _X_KINDS, "X", _X_NAMES)
     projected = _crossing(group, _along(group, variable, ys), _along(group, variable, xs), PROJECTED, mapping)
     if projected is not None and (mapping or overrides.crs or _is_projected(group, projected)):
         return projected
-    return _curved_pair(group, variable) if pair is None else replace(pair, kind=PROJECTED)
+    if pair is None:
+        return _curved_pair(group, variable)
+    # Along one dimension each, degrees on a rotated grid are rotated ones, whatever their units call them. On other
+    # projections the file gives the true ones of each row and column.
+    rotated = stated == "rotated_latitude_longitude"
+    return replace(pair, kind=PROJECTED, mapping=mapping) if rotated or overrides.crs is not None else pair
+
+
+def _stated_kind(group: xr.Dataset, variable: xr.Variable) -> str:
+    """Return the projection that a variable's own grid mapping names; empty for degrees and for none."""
+    mapping = _mapping(group, variable) if cf.text(variable.attrs, "grid_mapping") else ""
+    kind = cf.text(group.variables[mapping].attrs, "grid_mapping_name") if mapping else ""
+    return "" if kind == "latitude_longitude" else kind
 
 
 def _curved_pair(group: xr.Dataset, variable: xr.Variable) -> Pair | None:
     """Return the latitudes and longitudes of every cell of a variable: those it names itself come first."""
     named = cf.text(variable.attrs, "coordinates").replace("/", " ").split()
     dims = [str(dim) for dim in variable.dims]
-    places = _places_of_cells(group)
+    places = places_of_cells(group)
     ranked = sorted(places, key=lambda pair: named.index(pair[0]) if pair[0] in named else len(named))
     for latitude, longitude in ranked:
         row_dim, col_dim = (str(dim) for dim in group.variables[latitude].dims[-2:])
@@ -148,41 +168,20 @@ def _curved_pair(group: xr.Dataset, variable: xr.Variable) -> Pair | None:
     return None
 
 
-_LATITUDE = re.compile(r"x?lat(?:itude)?s?(?:_.*)?|nav_lat.*|gphi.|tlat|ulat", re.IGNORECASE)
-_NORTH_UNITS = re.compile(r"degrees?[ _]?(?:n|north|latitude)?", re.IGNORECASE)
-_LONGITUDE_TWINS = (("lat", "lon"), ("LAT", "LON"), ("LAT", "LONG"), ("lat", "long"), ("gphi", "glam"), ("Lat", "Lon"))
-
-
-def _places_of_cells(group: xr.Dataset) -> list[tuple[str, str]]:
-    """Return pairs of latitude and longitude variables of every cell: by standard name and units, or by name."""
-    found = []
-    for name, variable in group.variables.items():
-        standard = cf.text(variable.attrs, "standard_name")
-        units = cf.text(variable.attrs, "units")
-        is_latitude = standard.startswith("latitude") or (
-            not standard and _LATITUDE.fullmatch(str(name)) and _NORTH_UNITS.fullmatch(units or "degrees")
-        )
-        if variable.ndim < 2 or not is_latitude or variable.dtype.kind not in _NUMERIC_KINDS:
-            continue
-        if any(size != 1 for size in variable.shape[:-2]) and variable.ndim > 3:
-            continue
-        twins = [str(name).replace(*pair) for pair in _LONGITUDE_TWINS]
-        twins += [
-            str(other)
-            for other, twin in group.variables.items()
-            if standard and cf.text(twin.attrs, "standard_name") == standard.replace("latitude", "longitude")
-        ]
-        for twin_name in twins:
-            if twin_name != name and twin_name in group.variables and group.variables[twin_name].dims == variable.dims:
-                found.append((str(name), twin_name))
-                break
-    return found
+def _check_names(groups: Mapping[str, xr.Dataset], overrides: Overrides) -> None:
+    """Raise ``SourceError`` where the user names one coordinate alone, or one that no group has."""
+    names = [name for name in (overrides.y, overrides.x) if name is not None]
+    if len(names) == 1:
+        raise SourceError("--x and --y name coordinates together; give both or neither")
+    for name in names:
+        if not any(name in group.variables for group in groups.values()):
+            there = sorted({str(each) for group in groups.values() for each in group.variables})
+            raise SourceError(f"there is no variable {name!r} for --x or --y; there are {', '.join(there[:30])}")
 
 
 def _named_pair(group: xr.Dataset, variable: xr.Variable, overrides: Overrides) -> Pair | None:
     names = [name for name in (overrides.y, overrides.x) if name is not None]
-    absent = [name for name in names if name not in group.variables]
-    if absent or len(names) < 2:
+    if any(name not in group.variables for name in names):
         return None
     ys, xs = (_along(group, variable, [name]) for name in names)
     kind = PROJECTED if overrides.crs or _mapping(group, variable) else LONLAT

@@ -17,13 +17,15 @@ import numpy as np
 
 from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
-from lazytile.pyramid.sources.source import Coordinate, Source, open_source
+from lazytile.pyramid.labels import sort_key
+from lazytile.pyramid.sources.source import Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from lazytile.pyramid.dataset import Dimension
+    from lazytile.pyramid.sources.dimension import Coordinate
     from lazytile.pyramid.sources.grid import Overrides
     from lazytile.pyramid.sources.source import SourceVariable
 
@@ -127,7 +129,7 @@ def _joined(
         for file, variable in enumerate(variables)
         for step, label in enumerate(variable.variable.dimensions[axis].labels)
     ]
-    steps.sort(key=lambda step: (len(step.label.partition("-")[0]), step.label))
+    steps.sort(key=lambda step: sort_key(step.label))
     for before, after in pairwise(steps):
         if before.label == after.label:
             both = f"{sources[before.file].path} and {sources[after.file].path}"

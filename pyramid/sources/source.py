@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid import cf
-from lazytile.pyramid.dataset import Dimension, Variable
+from lazytile.pyramid.dataset import Variable
 from lazytile.pyramid.errors import SourceError, StoreError
-from lazytile.pyramid.labels import is_time, time_labels, value_labels
 from lazytile.pyramid.sources.container import NETCDF, Container, open_container
+from lazytile.pyramid.sources.dimension import dimension_of, scalar_time
 from lazytile.pyramid.sources.grib import GRIB
 from lazytile.pyramid.sources.grid import GridFinding, Home, Overrides
 from lazytile.pyramid.sources.gridfinder import find_grid
@@ -26,22 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import xarray as xr
-    from numpy.typing import NDArray
 
+    from lazytile.pyramid.dataset import Dimension
     from lazytile.pyramid.packing import Packing
+    from lazytile.pyramid.sources.dimension import Coordinate
 
 NUMERIC_KINDS = "iufb"
 _BARRED = re.compile(r"[^A-Za-z0-9_-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Coordinate:
-    """The values of a dimension as the source stores them, for readers other than us."""
-
-    name: str
-    values: NDArray[Any]
-    """Shape (steps,), in stored order."""
-    attributes: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,21 +224,21 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
     dimensions: list[Dimension] = []
     orders: list[tuple[int, ...] | None] = []
     for dim in leading:
-        dimension, order, coordinate = _dimension(group, dim)
+        dimension, order, coordinate = dimension_of(group, dim)
         dimensions.append(dimension)
         orders.append(order)
         if coordinate is not None:
             coordinates.setdefault(dimension.name, coordinate)
-    scalar = None if any(dimension.kind == "time" for dimension in dimensions) else _scalar_time(group, stored)
+    scalar = None if any(dimension.kind == "time" for dimension in dimensions) else scalar_time(group, stored)
     if scalar is not None:
-        dimension, _, coordinate = _dimension(group, scalar)
+        dimension, _, coordinate = dimension_of(group, scalar)
         dimensions.insert(0, dimension)
         orders.insert(0, None)
         axes.insert(0, None)
         if coordinate is not None:
             coordinates.setdefault(dimension.name, coordinate)
     axes += [dims.index(found.row_dim), dims.index(found.col_dim)]
-    attributes = dict(stored.attrs)
+    attributes = {**stored.attrs, **cf.time_attributes(stored.dtype)}
     if member.nodata is not None and "_FillValue" not in attributes:
         attributes["_FillValue"] = member.nodata
     packing = cf.packing_of(stored.dtype, attributes, netcdf=member.engine == NETCDF)
@@ -259,11 +250,11 @@ def _variable(member: _Member, found: GridFinding, coordinates: dict[str, Coordi
         name=member.layer,
         dimensions=tuple(dimensions),
         packing=packing,
-        reduction=cf.reduction_of(name, np.dtype(packing.dtype), stored.attrs),
-        title=cf.text(stored.attrs, "long_name"),
-        units=cf.text(stored.attrs, "units"),
-        standard_name=cf.text(stored.attrs, "standard_name"),
-        attributes=cf.json_attributes(stored.attrs),
+        reduction=cf.reduction_of(name, np.dtype(packing.dtype), attributes),
+        title=cf.text(attributes, "long_name"),
+        units=cf.text(attributes, "units"),
+        standard_name=cf.text(attributes, "standard_name"),
+        attributes=cf.json_attributes(attributes),
     )
     placement = Placement(
         group=member.path,
@@ -286,59 +277,3 @@ def _with_missing(packing: Packing) -> Packing:
 def _source_chunks(stored: xr.Variable) -> tuple[int, ...]:
     chunks = stored.encoding.get("chunksizes") or stored.encoding.get("chunks")
     return tuple(int(size) for size in chunks) if chunks else (1,) * stored.ndim
-
-
-def _dimension(group: xr.Dataset, name: str) -> tuple[Dimension, tuple[int, ...] | None, Coordinate | None]:
-    """Return a dimension, the source index of each of its steps where they are reordered, and its coordinate."""
-    coordinate = _coordinate_of(group, name)
-    if coordinate is None:
-        labels = tuple(str(index) for index in range(group.sizes[name]))
-        return Dimension(name, "other", labels), None, None
-    variable_name, stored = coordinate
-    values = np.atleast_1d(cf.decode_coordinate(stored.values, stored.attrs))
-    attributes = cf.json_attributes(
-        {key: value for key, value in stored.attrs.items() if key not in _PACKING_ATTRIBUTES}
-    )
-    units = cf.text(stored.attrs, "units")
-    kept = Coordinate(name, values, attributes) if values.dtype.kind in "iuf" else None
-    if not is_time(stored.attrs) or values.dtype.kind not in "iuf":
-        return Dimension(name, "other", value_labels(values, variable_name), units), None, kept
-    labels = time_labels(values, stored.attrs, variable_name)
-    order = sorted(range(len(labels)), key=lambda step: float(values[step]))
-    if order == list(range(len(labels))):
-        return Dimension(name, "time", labels), None, kept
-    if kept is not None:
-        kept = replace(kept, values=values[order])
-    return Dimension(name, "time", tuple(labels[step] for step in order)), tuple(order), kept
-
-
-_PACKING_ATTRIBUTES = frozenset(
-    {"scale_factor", "add_offset", "missing_value", "valid_range", "valid_min", "valid_max", "_Unsigned", "bounds"}
-    | {"climatology", "edges"}
-)
-
-
-def _coordinate_of(group: xr.Dataset, dim: str) -> tuple[str, xr.Variable] | None:
-    """Return the variable that gives a dimension its values: the one of its name, else the only time along it."""
-    if dim in group.variables and group.variables[dim].ndim <= 1:
-        own = group.variables[dim]
-        if is_time(own.attrs) or own.attrs.get("axis") != "T":
-            return dim, own
-    times = [
-        (str(name), variable)
-        for name, variable in group.variables.items()
-        if variable.dims == (dim,) and is_time(variable.attrs) and cf.text(variable.attrs, "standard_name") == "time"
-    ]
-    if times:
-        return times[0]
-    return (dim, group.variables[dim]) if dim in group.variables and group.variables[dim].ndim == 1 else None
-
-
-def _scalar_time(group: xr.Dataset, stored: xr.Variable) -> str | None:
-    """Return the scalar coordinate variable that dates a variable without a time axis (CF 5.7), if there is one."""
-    named = cf.text(stored.attrs, "coordinates").split()
-    for name, variable in group.variables.items():
-        dated = name in named or cf.text(variable.attrs, "standard_name") == "time"
-        if variable.ndim == 0 and dated and is_time(variable.attrs) and variable.dtype.kind in "iuf":
-            return str(name)
-    return None

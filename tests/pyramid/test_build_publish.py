@@ -109,6 +109,25 @@ def test_a_target_that_is_no_folder_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "d.zarr").read_text() == "mine"
 
 
+@pytest.mark.parametrize("text", ['{"zarr_format": 3, "node_type": "group", "attributes": {}}', "{", None])
+def test_a_folder_that_is_no_dataset_is_kept(tmp_path: Path, text: str | None) -> None:
+    """A Zarr group of somebody else's has the same suffix, and may be the very source of the conversion."""
+    (tmp_path / "d.zarr").mkdir()
+    (tmp_path / "d.zarr" / "mine").write_text("mine")
+    if text is not None:
+        (tmp_path / "d.zarr" / "zarr.json").write_text(text)
+    with pytest.raises(StoreError, match="is no dataset of lazytile and would be lost"), replacing(tmp_path, "d"):
+        pass
+    assert (tmp_path / "d.zarr" / "mine").read_text() == "mine"
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "d.zarr").mkdir()
+    with replacing(tmp_path, "d") as partial:
+        (partial / "zarr.json").write_text("{}")
+    assert (tmp_path / "d.zarr" / "zarr.json").exists()
+
+
 def test_a_removed_dataset_loses_its_metadata_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that finds a chunk missing tells a chunk of fill from a removed dataset by that."""
     convert(constant(tmp_path / "a.nc", 1), tmp_path / "s", "d")

@@ -46,6 +46,12 @@ def test_a_physical_range_on_packed_integers_is_packed() -> None:
     assert found.missing == (-32767, 251, 255)
 
 
+def test_a_physical_range_to_the_end_of_the_type_takes_no_code_of_data() -> None:
+    found = packing("uint16", scale_factor=0.1, valid_range=np.array([0.0, 25.0]))
+    assert (found.valid_min, found.valid_max, found.missing) == (None, 250, (65535,))
+    assert not found.is_missing(np.array([0, 250], "u2")).any()
+
+
 def test_a_packed_range_of_floats_stays_packed() -> None:
     found = packing("int16", scale_factor=0.01, add_offset=273.15, valid_min=-300.0, valid_max=4500.0)
     assert (found.valid_min, found.valid_max) == (-300, 4500)

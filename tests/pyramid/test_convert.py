@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import netCDF4
@@ -22,7 +24,7 @@ from lazytile.pyramid.sources.source import open_source
 from tests.pyramid.netcdf import TIME, centres, write_grid
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 NUMBERS = np.random.default_rng(7)
 
@@ -311,6 +313,7 @@ def doubled_time(path: Path) -> None:
         (projected, "nav_lat gives fewer than four cells a place"),
         (lambda path: netCDF4.Dataset(path, "w").close(), "no gridded variable among its 0 variables"),
         (no_steps, "its dimension time has no steps"),
+        (lambda path: path.symlink_to(path.with_name("nowhere")), "there is no file"),
         (doubled_time, "time holds 2001-01-02T00:00:00Z twice"),
     ],
 )
@@ -322,16 +325,48 @@ def test_what_cannot_be_converted_is_refused_in_one_line(tmp_path: Path, make, m
     assert not list((tmp_path / "store").glob("*")), "nothing is left in the store"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-def test_no_permission(tmp_path: Path) -> None:
+def test_what_is_no_number_is_left_out_with_the_reason(tmp_path: Path) -> None:
     path = good(tmp_path / "in.nc")
+    with netCDF4.Dataset(path, "r+") as file:
+        dims = file["t"].dimensions
+        file.createVariable("ragged", file.createVLType(np.int32, "rows"), dims)
+        file.createVariable("pairs", file.createCompoundType(np.dtype([("a", "f4"), ("b", "f4")]), "pair"), dims)
+        file.createVariable("texts", str, dims)
+        kinds = file.createEnumType(np.uint8, "kinds", {"clear": 0, "cloudy": 1})
+        file.createVariable("clouds", kinds, dims)[:] = 1
+    source = open_source(path)
+    assert {each.variable.name for each in source.variables} == {"t", "clouds"}
+    said = " ".join(source.remarks)
+    assert all(f"{name} is left out: its type" in said for name in ("ragged", "pairs", "texts"))
+    convert(path, tmp_path, "d")
+    assert (zarr.open_group(tmp_path / "d.zarr", mode="r")["0/clouds"][...] == 1).all()
+
+
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """A folder of a user whom permissions bind: root becomes another one for as long as the test lasts."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_no_permission(nobody: Path) -> None:
+    path = nobody / "in.nc"
+    good(path)
     path.chmod(0)
     with pytest.raises(SourceError, match="cannot be read: Permission denied"):
-        convert(path, tmp_path)
+        convert(path, nobody / "other")
     path.chmod(0o600)
-    (tmp_path / "store").mkdir(mode=0o500)
+    (nobody / "store").mkdir(mode=0o500)
     with pytest.raises(StoreError, match="cannot be written: Permission denied"):
-        convert(path, tmp_path / "store")
+        convert(path, nobody / "store")
+    assert not list((nobody / "store").iterdir())
 
 
 def test_a_store_that_is_a_file(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
@@ -12,7 +12,8 @@ import zarr
 
 from lazytile.pyramid.convert import convert
 from lazytile.pyramid.errors import SourceError
-from tests.shared import shared
+from lazytile.pyramid.verify import verify
+from tests.shared import SHARED, shared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,9 +117,63 @@ def test_ghrsst_decodes_as_the_source(tmp_path: Path) -> None:
     assert dataset.variable("mask").reduction == "mode"
 
 
+# Every other file of the folder: what it needs to be converted, here or in the tests of its kind of source.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "AVHRR_OI_L4_GHRSST_NCEI.npy": {"bounds": (-65, -65, 65, 65)},
+    "3_layer.grib2": {"variables": ["t"]},
+}
 REFUSED = [
     ("AVHRR_OI_L4_GHRSST_NCEI.npy", "give --bounds"),
+    ("3_layer.grib2", "several grids, choose one with --group or --var"),
+    ("reduced_gg.grib", "reduced grid .*rows of unequal length"),
 ]
+NEITHER = {"README.md", "AVHRR_OI_L4_GHRSST_NCEI.json"}
+FILES = sorted({path.name for path in SHARED.glob("realdata/*")} - NEITHER - {"reduced_gg.grib"})
+
+
+@pytest.mark.parametrize("file", FILES or ["../shared/realdata"])
+def test_every_file_of_the_folder_is_converted_whole(tmp_path: Path, file: str) -> None:
+    """Each is read with all its layers; of a netCDF file every layer has the very numbers of the file."""
+    dataset = convert(shared("realdata", file), tmp_path, "d", **OPTIONS.get(file, {}))
+    assert verify(tmp_path, "d").problems == ()
+    stored = zarr.open_group(tmp_path / "d.zarr", mode="r")
+    for variable in dataset.variables:
+        assert variable.statistics is not None
+        assert variable.statistics.valid_count <= variable.statistics.cell_count
+    if shared("realdata", file).is_dir() or shared("realdata", file).read_bytes()[:3] not in (b"CDF", b"\x89HD"):
+        return
+    with netCDF4.Dataset(shared("realdata", file)) as opened:
+        for variable in dataset.variables:
+            theirs = _named(opened, variable.name)
+            theirs.set_auto_maskandscale(False)
+            numbers, ours = native(theirs[...]), stored[f"0/{variable.name}"][...]
+            size = f"u{ours.itemsize}"
+            if ours.size == numbers.size and file not in RESAMPLED:
+                np.testing.assert_array_equal(
+                    np.sort(ours.view(size), axis=None), np.sort(numbers.view(size), axis=None)
+                )
+            else:
+                # Resampled, or without the columns that the file repeats: no number that it does not hold.
+                known = {*np.unique(numbers.view(size)).tolist()}
+                fill = np.array([variable.packing.fill_code], ours.dtype).view(size).tolist()
+                assert set(np.unique(ours.view(size)).tolist()) <= known.union(fill)
+
+
+RESAMPLED = {"TREFHT.B06.69.atm.1890-1999ANN.nc"}
+"""Onto rows of even latitudes, by chance as many."""
+
+
+def _named(group: netCDF4.Dataset, name: str) -> netCDF4.Variable:
+    """Return the variable that became a layer: layers of groups have the group's name in front where it is needed."""
+    waiting = [group]
+    while waiting:
+        at = waiting.pop(0)
+        prefix = at.path.strip("/").replace("/", "_")
+        for each, variable in at.variables.items():
+            if variable.ndim >= 2 and name in (each, f"{prefix}_{each}"):
+                return variable
+        waiting += at.groups.values()
+    raise AssertionError(f"the file has no {name}")
 
 
 @pytest.mark.parametrize(("file", "message"), REFUSED)

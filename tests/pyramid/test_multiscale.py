@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyproj
 import pytest
 import xarray as xr
 import zarr
@@ -51,6 +52,24 @@ def test_rioxarray_knows_where_it_is(stored: Path) -> None:
         assert array.rio.crs.to_epsg() == 4326
         np.testing.assert_allclose(array.rio.bounds(), (0, 0, 70, 60), atol=1e-9)
         assert array.rio.encoded_nodata == -32768
+
+
+@pytest.mark.parametrize(
+    "crs",
+    ["EPSG:3413", "EPSG:32633", "+proj=lcc +lat_1=33 +lat_2=45 +lat_0=40 +lon_0=-97 +R=6370000 +units=m +type=crs"],
+)
+def test_rioxarray_knows_projections(tmp_path: Path, crs: str) -> None:
+    pytest.importorskip("rioxarray", reason="rioxarray is not installed")
+    np.save(tmp_path / "in.npy", np.arange(300 * 400, dtype="float32").reshape(300, 400))
+    bounds = (-2e5, 3e5, 6e5, 9e5)
+    convert(tmp_path / "in.npy", tmp_path, "d", bounds=bounds, crs=crs)
+    for level in ("0", "1"):
+        with xr.open_zarr(tmp_path / "d.zarr", group=level, decode_coords="all") as opened:
+            array = opened["data"]
+            assert pyproj.CRS.from_wkt(array.rio.crs.to_wkt(version="WKT2_2019")).equals(
+                pyproj.CRS.from_user_input(crs), ignore_axis_order=True
+            )
+            np.testing.assert_allclose(array.rio.bounds(), bounds)
 
 
 def test_gdal_sees_the_grid(stored: Path) -> None:

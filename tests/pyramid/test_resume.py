@@ -119,6 +119,10 @@ append(sys.argv[1], sys.argv[2], "d")
 """
 
 
+MOMENTS = 10
+"""At which each is killed; the seeds are fixed, the moments are the machine's."""
+
+
 def kill_at_random(command: list[str], store: Path, chance: random.Random, work_s: float) -> bool:
     """Start a program, wait until it is at work and then some, and kill it; tells whether it was still running."""
     process = subprocess.Popen(command, cwd=ROOT)
@@ -142,7 +146,7 @@ def test_convert_killed_at_random_moments(tmp_path: Path) -> None:
     work_s = timed(lambda: convert(new, tmp_path / "w", "d"))
     wanted = zarr.open_group(tmp_path / "w/d.zarr", mode="r")
     chance, killed = random.Random(11), 0
-    for _ in range(5):
+    for _ in range(MOMENTS):
         killed += kill_at_random([sys.executable, "-c", CONVERT, str(new), str(store)], store, chance, work_s)
         if Store(store).dataset("d").description.generation == before.generation:
             assert verify(store, "d").problems == ()
@@ -162,7 +166,7 @@ def test_append_killed_at_random_moments(tmp_path: Path) -> None:
     command = [sys.executable, "-c", APPEND, str(second)]
     subprocess.run([*command, str(tmp_path / "timing")], cwd=ROOT, check=True)
     chance, killed = random.Random(12), 0
-    for _ in range(5):
+    for _ in range(MOMENTS):
         shutil.rmtree(store, ignore_errors=True)
         shutil.copytree(tmp_path / "base", store)
         killed += kill_at_random([*command, str(store)], store, chance, 0.5)

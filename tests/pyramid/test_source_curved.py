@@ -94,6 +94,30 @@ def test_a_place_that_is_a_row_and_a_column_is_not_resampled(tmp_path: Path) -> 
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "in.zarr", mode="r")["0/t"][...], codes[:, ::-1])
 
 
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [("latitude", "longitude"), ("Latitude", "Longitude"), ("TLAT", "TLONG"), ("lat", "lon"), ("lat_rho", "lon_rho")],
+)
+@pytest.mark.parametrize("units", [("", ""), ("degrees", "degrees"), ("degrees_north", "degrees_east")])
+@pytest.mark.parametrize("meridians_first", [False, True])
+def test_places_are_known_by_name_and_in_either_order(
+    tmp_path: Path, latitude: str, longitude: str, units: tuple[str, str], meridians_first: bool
+) -> None:
+    lat, lon = np.meshgrid(centres(10, 0.25, 20), centres(-30, 0.25, 30), indexing="ij")
+    codes = np.arange(600, dtype="int16").reshape(20, 30)
+    with netCDF4.Dataset(tmp_path / "in.nc", "w") as file:
+        for dim, size in zip(("b", "a") if meridians_first else ("a", "b"), (20, 30), strict=True):
+            file.createDimension(dim, size)
+        for name, values, unit in ((latitude, lat, units[0]), (longitude, lon, units[1]), ("t", codes, "")):
+            variable = file.createVariable(name, values.dtype, ("a", "b"))
+            variable[:] = values.T if meridians_first else values
+            if unit:
+                variable.units = unit
+    dataset = convert(tmp_path / "in.nc", tmp_path, "d")
+    assert (dataset.grid.x.cell_size, dataset.grid.bounds.north) == (0.25, 15.0)
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "d.zarr", mode="r")["0/t"][...], codes[::-1])
+
+
 def test_blocks_agree_with_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lat, lon = turned(560, 300, 0.05)
     codes = np.arange(2 * 560 * 300, dtype="int32").reshape(2, 560, 300)

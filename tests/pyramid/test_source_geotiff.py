@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 
 from lazytile.pyramid.convert import convert
@@ -111,6 +112,64 @@ def test_red_green_and_blue_are_variables(tmp_path: Path) -> None:
     assert [variable.name for variable in dataset.variables] == ["red", "green", "blue"]
     stored = zarr.open_group(tmp_path / "in.zarr", mode="r")
     np.testing.assert_array_equal(np.stack([stored[f"0/{v.name}"][...] for v in dataset.variables]), codes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        *((kind, dtype) for kind in ("inside", "beside") for dtype in ("uint8", "int8", "uint16", "float32")),
+        # Alpha of other types is a band like others, to GDAL too.
+        *((kind, dtype) for kind in ("alpha", "colours and alpha") for dtype in ("uint8", "uint16")),
+    ],
+)
+def test_what_a_mask_hides_is_no_data(tmp_path: Path, kind: str, dtype: str) -> None:
+    codes = np.random.default_rng(5).integers(0, 127, (3, 20, 30)).astype(dtype)
+    shown = np.random.default_rng(6).random((20, 30)) > 0.4
+    alpha = (shown * (255 if dtype == "uint8" else 127)).astype(dtype)
+    if kind == "colours and alpha":
+        write(tmp_path / "in.tif", np.stack([*codes, alpha]), photometric="RGB", alpha="YES")
+        names = ["red", "green", "blue"]
+    else:
+        bands = [codes[0], alpha] if kind == "alpha" else [codes[0]]
+        write(tmp_path / "in.tif", np.stack(bands), **({"alpha": "YES"} if kind == "alpha" else {}))
+        names = ["band_1"]
+        if kind != "alpha":
+            with (
+                rasterio.Env(GDAL_TIFF_INTERNAL_MASK=kind == "inside"),
+                rasterio.open(tmp_path / "in.tif", "r+") as file,
+            ):
+                file.write_mask(shown)
+    dataset = convert(tmp_path / "in.tif", tmp_path, "d")
+    assert [variable.name for variable in dataset.variables] == names
+    with xr.open_zarr(tmp_path / "d.zarr", group="0") as stored:
+        for name, band in zip(names, codes, strict=False):
+            expected = np.where(shown, band.astype("f8"), np.nan)
+            np.testing.assert_array_equal(stored[name].values, expected)
+            statistics = dataset.variable(name).statistics
+            assert statistics is not None
+            assert statistics.valid_count == shown.sum()
+
+
+def test_a_no_data_code_needs_no_mask(tmp_path: Path) -> None:
+    write(tmp_path / "in.tif", np.arange(600, dtype="uint16").reshape(1, 20, 30), nodata=7)
+    packing = convert(tmp_path / "in.tif", tmp_path, "d").variables[0].packing
+    assert (packing.dtype, packing.missing) == ("uint16", (7,))
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "complex_int16"])
+def test_complex_numbers_are_refused(tmp_path: Path, dtype: str) -> None:
+    profile = {"crs": "EPSG:4326", "transform": rasterio.Affine(0.5, 0, 10, 0, -0.5, 50)}
+    rasterio.open(tmp_path / "in.tif", "w", "GTiff", 30, 20, 1, dtype=dtype, **profile).close()
+    with pytest.raises(SourceError, match="holds complex numbers"):
+        convert(tmp_path / "in.tif", tmp_path / "s")
+
+
+def test_a_file_cut_short_says_where(tmp_path: Path) -> None:
+    path = write(tmp_path / "in.tif", np.arange(6000, dtype="int32").reshape(1, 60, 100))
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(SourceError, match=r"in\.tif: band_1 cannot be read at .*Strip") as caught:
+        convert(path, tmp_path / "s")
+    assert "\n" not in str(caught.value)
 
 
 def test_rows_from_south_to_north_are_turned(tmp_path: Path) -> None:

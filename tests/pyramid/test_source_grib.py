@@ -108,6 +108,15 @@ def test_a_reduced_grid_is_refused_with_what_helps(tmp_path: Path) -> None:
         convert(shared("realdata", "reduced_gg.grib"), tmp_path)
 
 
+def test_a_bulletin_s_heading_is_passed_over(tmp_path: Path) -> None:
+    """As the WMO's telecommunication system sends GRIB: with lines before and after each message."""
+    plain = shared("realdata", "regular_ll_msl.grib").read_bytes()
+    (tmp_path / "in.bin").write_bytes(b"\x01\r\r\n123\r\r\nHTXX01 KWBC 010000\r\r\n" + plain + b"\r\r\n\x03")
+    variable = convert(tmp_path / "in.bin", tmp_path, "d").variables[0]
+    assert variable.statistics is not None
+    assert (variable.statistics.minimum, variable.statistics.maximum) == pytest.approx((95224, 103498), rel=1e-5)
+
+
 def test_nothing_is_left_beside_the_input(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     source = tmp_path / "in" / "a.grib"

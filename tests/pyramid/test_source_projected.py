@@ -79,6 +79,153 @@ def test_every_way_to_state_a_crs_is_read(tmp_path: Path, mapping: dict[str, Any
     np.testing.assert_allclose(lonlat, expected, atol=1e-9)
 
 
+CONE = {
+    "grid_mapping_name": "lambert_conformal_conic",
+    "longitude_of_central_meridian": 263.0,
+    "latitude_of_projection_origin": 40.0,
+    "earth_radius": 6370000.0,
+}
+STERE = {"grid_mapping_name": "polar_stereographic", "straight_vertical_longitude_from_pole": -45.0}
+VIEW = {
+    "grid_mapping_name": "geostationary",
+    "perspective_point_height": 35786023.0,
+    "semi_major_axis": 6378137.0,
+    "semi_minor_axis": 6356752.31414,
+    "latitude_of_projection_origin": 0.0,
+    "longitude_of_projection_origin": -75.0,
+}
+_LCC = "+proj=lcc +lat_0=40 +lon_0=-97 +R=6370000"
+_GEOS = "+proj=geos +h=35786023 +lon_0=-75 +a=6378137 +b=6356752.31414"
+
+# Attributes of the grid mapping, units, metres in one of them, and the same CRS as PROJ writes it.
+MAPPINGS: list[tuple[dict[str, Any], str, float, str]] = [
+    # One parallel that is not the latitude of the origin: pyproj alone takes it for that.
+    (CONE | {"standard_parallel": 25.0}, "m", 1, f"{_LCC} +lat_1=25"),
+    (CONE | {"standard_parallel": [25.0, 25.0]}, "m", 1, f"{_LCC} +lat_1=25 +lat_2=25"),
+    (CONE | {"standard_parallel": [33.0, 45.0]}, "km", 1e3, f"{_LCC} +lat_1=33 +lat_2=45"),
+    (CONE | {"standard_parallel": "33, 45", "earth_radius": "6370000"}, "m", 1, f"{_LCC} +lat_1=33 +lat_2=45"),
+    (
+        CONE | {"grid_mapping_name": "albers_conical_equal_area", "standard_parallel": [29.5, 45.5]},
+        "m",
+        1,
+        "+proj=aea +lat_0=40 +lon_0=-97 +lat_1=29.5 +lat_2=45.5 +R=6370000",
+    ),
+    (
+        STERE
+        | {"latitude_of_projection_origin": 90.0, "scale_factor_at_projection_origin": 0.994, "false_easting": 2e6},
+        "m",
+        1,
+        "+proj=stere +lat_0=90 +lon_0=-45 +k_0=0.994 +x_0=2e6 +ellps=WGS84",
+    ),
+    (
+        STERE | {"latitude_of_projection_origin": -90.0, "standard_parallel": np.array([-71.0])},
+        "m",
+        1,
+        "+proj=stere +lat_0=-90 +lon_0=-45 +lat_ts=-71 +ellps=WGS84",
+    ),
+    ({"epsg_code": "EPSG:2263"}, "US_survey_foot", 1200 / 3937, "EPSG:2263"),
+    ({"crs_wkt": pyproj.CRS("EPSG:3413").to_wkt()}, "ft", 0.3048, "EPSG:3413"),
+    ({"grid_mapping_name": "polar_stereographic", "EPSG": np.int32(3413)}, "m", 1, "EPSG:3413"),
+    (VIEW | {"sweep_angle_axis": "x"}, "rad", 35786023, f"{_GEOS} +sweep=x"),
+    (VIEW | {"fixed_angle_axis": "x"}, "microradian", 35.786023, f"{_GEOS} +sweep=y"),
+    (VIEW | {"sweep_angle_axis": "y"}, "", 35786023, f"{_GEOS} +sweep=y"),
+]
+
+
+@pytest.mark.parametrize(("mapping", "units", "metres", "same"), MAPPINGS)
+def test_cells_lie_where_proj_puts_them(
+    tmp_path: Path, mapping: dict[str, Any], units: str, metres: float, same: str
+) -> None:
+    """Every cell holds its own latitude, computed with PROJ's spelling of the CRS."""
+    expected = pyproj.CRS.from_user_input(same)
+    unit_metres = expected.axis_info[0].unit_conversion_factor
+    x, y = (np.arange(count) * 20_000.0 - 1.5e5 for count in (16, 14))
+    _, lat = pyproj.Transformer.from_crs(expected, "EPSG:4326", always_xy=True).transform(
+        *np.meshgrid(x / unit_metres, y / unit_metres)
+    )
+    with netCDF4.Dataset(tmp_path / "in.nc", "w") as file:
+        for name, values in (("y", y), ("x", x)):
+            file.createDimension(name, values.size)
+            variable = file.createVariable(name, "f8", (name,))
+            variable.setncatts(
+                {"standard_name": f"projection_{name}_coordinate", **({"units": units} if units else {})}
+            )
+            variable[:] = values / metres
+        file.createVariable("grid", "i4", ()).setncatts(mapping)
+        file.createVariable("t", "f8", ("y", "x")).grid_mapping = "grid: x y"
+        file["t"][:] = lat
+    grid = convert(tmp_path / "in.nc", tmp_path, "d").grid
+    xs, ys = np.meshgrid(grid.x.centres(), grid.y.centres())
+    _, ours = pyproj.Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True).transform(xs, ys)
+    np.testing.assert_allclose(zarr.open_group(tmp_path / "d.zarr", mode="r")["0/t"][...], ours, atol=2e-5)
+    with xr.open_zarr(tmp_path / "d.zarr", group="0") as stored:
+        # Without its WKT the CF grid mapping of the store says the same.
+        plain = {key: value for key, value in stored["crs"].attrs.items() if key != "crs_wkt"}
+        if plain.get("grid_mapping_name") == "albers_conical_equal_area":
+            assert plain["standard_parallel"] == [29.5, 45.5]
+
+
+@pytest.mark.parametrize("units", ["degrees", "degrees_east"])
+def test_degrees_on_a_rotated_grid_are_rotated_ones(tmp_path: Path, units: str) -> None:
+    mapping = {
+        "grid_mapping_name": "rotated_latitude_longitude",
+        "grid_north_pole_latitude": 39.25,
+        "grid_north_pole_longitude": -162.0,
+    }
+    with netCDF4.Dataset(tmp_path / "in.nc", "w") as file:
+        for name, unit in (("rlat", units.replace("east", "north")), ("rlon", units)):
+            file.createDimension(name, 21)
+            file.createVariable(name, "f8", (name,)).units = unit
+            file[name][:] = np.arange(21) - 10.0
+        file.createVariable("pole", "i4", ()).setncatts(mapping)
+        file.createVariable("t", "i2", ("rlat", "rlon")).grid_mapping = "pole"
+        file["t"][:] = np.arange(441).reshape(21, 21)
+    grid = convert(tmp_path / "in.nc", tmp_path, "d").grid
+    to = pyproj.Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    # The equator of this pole passes 50.75 N, 18 E.
+    np.testing.assert_allclose(to.transform(0.0, 0.0), (18.0, 50.75), atol=1e-6)
+
+
+def test_x_and_y_come_before_uneven_latitudes_of_the_same_rows(tmp_path: Path) -> None:
+    """A cylindrical grid has both: rows of even metres are uneven degrees."""
+    mercator = pyproj.CRS.from_cf(
+        {"grid_mapping_name": "mercator", "standard_parallel": 0.0, "longitude_of_projection_origin": 0.0}
+    )
+    x, y = np.arange(40) * 1e5, np.arange(30) * 1e5
+    lon, lat = pyproj.Transformer.from_crs(mercator, "EPSG:4326", always_xy=True).transform(x, np.zeros(40))[0], None
+    _, lat = pyproj.Transformer.from_crs(mercator, "EPSG:4326", always_xy=True).transform(np.zeros(30), y)
+    with netCDF4.Dataset(tmp_path / "in.nc", "w") as file:
+        for name, values in (("y", y), ("x", x)):
+            file.createDimension(name, values.size)
+            file.createVariable(name, "f8", (name,)).setncatts(
+                {"standard_name": f"projection_{name}_coordinate", "units": "m"}
+            )
+            file[name][:] = values
+        for name, dim, unit, values in (("lat", "y", "degrees_north", lat), ("lon", "x", "degrees_east", lon)):
+            file.createVariable(name, "f8", (dim,)).units = unit
+            file[name][:] = values
+        file.createVariable("merc", "i4", ()).setncatts(
+            {key: value for key, value in mercator.to_cf().items() if key != "crs_wkt"}
+        )
+        file.createVariable("t", "i2", ("y", "x")).grid_mapping = "merc"
+        file["t"][:] = 1
+    grid = convert(tmp_path / "in.nc", tmp_path, "d").grid
+    assert (grid.x.cell_size, grid.shape.rows, grid.shape.cols) == (1e5, 30, 40)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"x": "x"}, "--x and --y name coordinates together"),
+        ({"x": "x", "y": "nope"}, "there is no variable 'nope' for --x or --y; there are projection, t, x, y"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(tmp_path: Path, names: dict[str, str], message: str) -> None:
+    write_projected(tmp_path / "in.nc", mapping=UTM.to_cf())
+    with pytest.raises(SourceError, match=message):
+        convert(tmp_path / "in.nc", tmp_path / "s", **names)
+
+
 def test_a_grid_without_a_crs_asks_for_one(tmp_path: Path) -> None:
     write_projected(tmp_path / "in.nc", mapping=None)
     with pytest.raises(SourceError, match=r"projected grid \(x 300050\.\.305950 m, .* give --crs"):
