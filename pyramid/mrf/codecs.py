@@ -17,6 +17,7 @@ from PIL import Image
 
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.zen import mask_of, masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def decode_page(data: bytes, header: MrfHeader) -> NDArray[Any]:
         case Compression.PPNG | Compression.PNG:
             pixels = _decode_image(data, "PNG", header)
         case Compression.JPEG:
-            pixels = _decode_image(data, "JPEG", header)
+            pixels = _decode_jpeg(data, header, header.page_bands)
         case Compression.JPNG:
             pixels = _decode_jpng(data, header)
         case Compression.TIF:
@@ -85,6 +86,17 @@ def _decode_image(data: bytes, kind: str, header: MrfHeader, bands: int | None =
     return pixels.astype(header.dtype, copy=False)
 
 
+def _decode_jpeg(data: bytes, header: MrfHeader, bands: int) -> NDArray[Any]:
+    """Decode a JPEG; where it has a Zen mask, what is no data is 0, and only that."""
+    if bands not in _IMAGE_MODES["JPEG"]:
+        raise MrfError(f"JPEG pages of {bands} bands are not decoded, those of 1, 3 and 4 are")
+    pixels = _decode_image(data, "JPEG", header, bands)
+    if bands == 4:
+        pixels = np.invert(pixels)  # Pillow takes four bands for inks, and turns them round
+    is_data = mask_of(data, header.page)
+    return pixels if is_data is None else masked(pixels, is_data)
+
+
 def _check_size(size: tuple[int, int] | None, expected: tuple[int, int], kind: str) -> None:
     if size != expected:
         found = "no image" if size is None else f"an image of {size[0]} x {size[1]} pixels"
@@ -112,7 +124,7 @@ def _decode_jpng(data: bytes, header: MrfHeader) -> NDArray[Any]:
         return _decode_image(data, "PNG", header)
     if header.page_bands not in (2, 4):
         raise MrfError(f"JPNG pages have 2 or 4 bands, not {header.page_bands}")
-    pixels = _decode_image(data, "JPEG", header, header.page_bands - 1)
+    pixels = _decode_jpeg(data, header, header.page_bands - 1)
     colours = pixels.reshape(header.page.rows, header.page.cols, header.page_bands - 1)
     return np.concatenate((colours, np.full_like(colours[:, :, :1], 255)), axis=2)
 

@@ -15,6 +15,7 @@ from lazytile.pyramid.grid import GEOGRAPHIC_CODES, Bounds, Shape
 from lazytile.pyramid.image import padded_palette
 from lazytile.pyramid.mrf.encode import VALUE_TYPES, PageFormat
 from lazytile.pyramid.mrf.model import Compression, MrfHeader
+from lazytile.pyramid.mrf.zen import fits
 from lazytile.pyramid.task import RENDERER_VERSION
 from lazytile.pyramid.tms import metres_per_unit, native_set
 
@@ -73,6 +74,10 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
     page = Shape(matrix.tile_height, matrix.tile_width)
     if min(page.rows, page.cols) < MIN_PAGE:
         raise MrfError(f"{layer.name} has chunks of {page.cols} x {page.rows}, the pages of an MRF need {MIN_PAGE}")
+    if page_format.zen and not fits(page):
+        raise MrfError(
+            f"the Zen mask of pages of {page.cols} x {page.rows} may not fit into a JPEG, of 720 x 720 it does"
+        )
     size = _full_size(layer, tms, matrix)
     if tms.is_native:
         bounds = layer.dataset.grid.bounds
@@ -100,7 +105,9 @@ def _with_picture(header: MrfHeader, style: Style, page_format: PageFormat) -> M
         page_format.shown(palette.rgba)  # grey pages refuse colours here, not after hours
         quality = None if header.compression is Compression.PNG else page_format.quality
         photometric = "YCC" if page_format.full_chroma else ""
-        return replace(header, bands=bands, page_bands=bands, quality=quality, photometric=photometric)
+        # Under a Zen mask 0 is no data and nothing else is 0.
+        nodata = (0.0,) if page_format.zen else ()
+        return replace(header, bands=bands, page_bands=bands, quality=quality, photometric=photometric, nodata=nodata)
     if not palette.is_indexed:
         raise MrfError(f"style {style.name} has {len(palette.rgba)} colours, PPNG pages hold 256, PNG pages any number")
     colours = [(red, green, blue, alpha) for red, green, blue, alpha in padded_palette(palette.rgba).tolist()]

@@ -33,6 +33,7 @@ MRFGEN_QUALITY = 80
 _COMPRESSIONS = {
     "JPG": Compression.JPEG,
     "JPEG": Compression.JPEG,
+    "ZEN": Compression.JPEG,
     "JPNG": Compression.JPNG,
     "PNG": Compression.PNG,
     "PPNG": Compression.PPNG,
@@ -90,6 +91,7 @@ class MrfgenJob:
     """Pixels of full resolution."""
     block: int
     compression: Compression
+    zen: bool
     quality: int
     max_error: float
     overviews: str
@@ -112,6 +114,7 @@ class MrfgenJob:
             tms=tms.identifier,
             select=select,
             compression=self.compression,
+            zen=self.zen,
             quality=self.quality,
             max_error=self.max_error,
             overviews=self.overviews,
@@ -169,6 +172,7 @@ def read_mrfgen(path: Path) -> MrfgenJob:
         _number(path, "target_x", width) if width else None,
         _number(path, "mrf_blocksize", block),
         compression,
+        kind == "ZEN",
         quality,
         max_error,
         _chosen(path, "overview_resampling", resampling.lower(), _OVERVIEWS),

@@ -40,6 +40,8 @@ class ExportOptions:
     """Of PNG pages: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA (the default)."""
     full_chroma: bool = False
     """Of JPEG: 4:4:4, not 4:2:0."""
+    zen: bool = False
+    """Of JPEG: a mask of the pixels without data in each page (GDAL's Zen), which keeps them exactly 0."""
     max_error: float = 0.0
     """Of LERC: how far a code may be off; 0 is lossless."""
     share_pages: bool = False
@@ -63,4 +65,6 @@ class ExportOptions:
     @property
     def page_format(self) -> PageFormat:
         """How pages are encoded. Raises ``MrfError`` for what a compression does not have."""
-        return PageFormat(self.compression, self.effort, self.quality, self.bands, self.full_chroma, self.max_error)
+        return PageFormat(
+            self.compression, self.effort, self.quality, self.bands, self.full_chroma, self.max_error, self.zen
+        )

@@ -145,10 +145,25 @@ def test_a_configuration_with_a_colormap_and_a_clock(timed, tmp_path, capsys, mo
         assert (notes["style"], notes["overviews"]) == ("mine", "nearest")
 
 
+@pytest.mark.parametrize(("kind", "is_zen"), [("ZEN", True), ("JPG", False)])
+def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
+    monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
+    text = f"<target_x>2560</target_x><mrf_compression_type>{kind}</mrf_compression_type>"
+    path = config(tmp_path, text + "<time_of_data>123000</time_of_data><quality_prec>70</quality_prec>")
+    code, _, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path)
+    assert code == 0, err
+    (made,) = (tmp_path / "out").glob("*.mrf")
+    with MrfReader(made) as mrf:
+        assert (mrf.header.compression, mrf.header.quality) == (Compression.JPEG, 70)
+        assert mrf.header.nodata == ((0.0,) if is_zen else ())
+        pages = [mrf.page(0, row, col) for row in range(3) for col in range(5)]
+        assert {b"Zen\0" in page for page in pages if page is not None} == {is_zen}
+
+
 @pytest.mark.parametrize(
     ("text", "changes", "told"),
     [
-        ("<mrf_compression_type>ZEN</mrf_compression_type>", {}, "mrf_compression_type 'ZEN' is not supported"),
+        ("<mrf_compression_type>EPNG</mrf_compression_type>", {}, "mrf_compression_type 'EPNG' is not supported"),
         (
             "<mrf_z_levels>3</mrf_z_levels><mrf_brunsli>true</mrf_brunsli>",
             {},
