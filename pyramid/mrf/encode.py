@@ -186,10 +186,13 @@ def _lerc(codes: NDArray[Any], fill_code: float | None, max_error: float) -> byt
         raise MrfError("pages in LERC need the package lerc: pip install 'lazytile[lerc]'") from error
     valid = np.ones(codes.shape, np.bool_) if fill_code is None else ~_is_fill(codes, fill_code)
     filled = np.ascontiguousarray(np.where(valid, codes, codes.dtype.type(0)))
-    failed, size, blob = lerc.encode(filled, 1, bool((~valid).any()), np.ascontiguousarray(valid), max_error, 1 << 16)
+    # LERC stores raw what it cannot compress, behind a mask of at most one bit a pixel and some bytes more in its runs.
+    room = filled.nbytes + filled.size // 4 + 4096
+    failed, *made = lerc.encode(filled, 1, bool((~valid).any()), np.ascontiguousarray(valid), max_error, room)
     if failed:
         raise MrfError(f"the LERC library could not encode a page of {codes.dtype}, error {failed}")
-    return bytes(blob[:size])
+    size, blob = made
+    return bytes(memoryview(blob)[:size])
 
 
 def _tiff(raw: NDArray[Any], effort: Effort) -> bytes:
