@@ -21,7 +21,9 @@ def verify(
     file: FileArgument,
     *,
     decode: Annotated[bool, typer.Option("--decode", help="Decode every page as well.")] = False,
-    onearth: Annotated[bool, typer.Option("--onearth", help="Report what OnEarth's mod_mrf cannot serve.")] = False,
+    onearth: Annotated[
+        bool, typer.Option("--onearth", help="Report what OnEarth's mod_mrf cannot serve, and its SkippedLevels.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check every record of an MRF: exit code 0 where all is well, 1 where something is wrong."""
@@ -38,6 +40,7 @@ def verify(
             "data_bytes": report.data_bytes,
             "unused_bytes": report.unused_bytes,
             "problems": report.problems,
+            **({"onearth": report.onearth} if onearth else {}),
         }
         typer.echo(json.dumps(figures, indent=2))
     else:
@@ -45,6 +48,8 @@ def verify(
             f"{file}: {report.pages} pages, {report.empty_pages} of them empty, {report.shared_pages} shared, "
             f"{report.data_bytes / 1e6:.1f} MB, {report.unused_bytes} bytes unused"
         )
+        if report.onearth:
+            typer.echo(report.onearth)
         for problem in report.problems:
             typer.echo(problem, err=True)
     if report.problems:

@@ -19,6 +19,7 @@ from lazytile.colormaps.legend_png import legend_png
 from lazytile.colormaps.legend_svg import legend_svg
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.modmrf import onearth_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,8 +101,7 @@ def _layer(plans: Sequence[MrfPlan], layer: Layer, folder: Path) -> dict[str, An
         "layer_title": layer.title,
         "layer_name": layer.name,
         "projection": plan.task.tms.crs,
-        # GIBS calls its polar sets 1km and so on; here each name is there once.
-        "tilematrixset": plan.task.tms.identifier.removeprefix(f"{plan.task.tms.crs.replace(':', '')}_"),
+        "tilematrixset": onearth_name(plan.task.tms),
         "mime_type": _MIME[header.compression],
         "static": is_static,
         "abstract": layer.title,
