@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numcodecs.zstd
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
@@ -79,6 +79,8 @@ def _decode_image(data: bytes, kind: str, header: MrfHeader, bands: int | None =
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MrfError(f"a page's {kind} claims more pixels than a page has") from error
+    except UnidentifiedImageError as error:  # its text is the address of our buffer
+        raise MrfError(f"a page's {kind} is damaged where it begins") from error
     except Exception as error:  # what Pillow's parsers raise for damaged files is not one family
         raise MrfError(f"a page's {kind} is damaged: {' '.join(str(error).split())}") from error
     if header.dtype == "int16" and pixels.dtype.itemsize == 2:

@@ -88,6 +88,7 @@ class MrfgenJob:
     colormap: Path | None
     epsg: str
     width: int | None
+    height: int | None
     """Pixels of full resolution."""
     block: int
     compression: Compression
@@ -101,6 +102,9 @@ class MrfgenJob:
     def options(self, layer: Layer) -> ExportOptions:
         """Return the options of an export of the layer. Raises ``MrfError`` where no set or step fits."""
         tms = self._set(layer)
+        height = round((tms.bounds.north - tms.bounds.south) / tms.matrices[-1].cell_height)
+        if self.height not in (None, height):
+            raise MrfError(f"target_y {self.height} cannot be, {tms.identifier} has {height}")
         if tms.matrices[-1].tile_width != self.block:
             raise MrfError(f"mrf_blocksize {self.block} cannot be, {tms.identifier} has {tms.matrices[-1].tile_width}")
         time = layer.variable.time
@@ -149,13 +153,15 @@ def read_mrfgen(path: Path) -> MrfgenJob:
     )
     kind = take("mrf_compression_type", "PNG").upper()
     compression = _chosen(path, "mrf_compression_type", kind, _COMPRESSIONS)
-    quality, max_error = _precision(path, take("quality_prec", ""), compression)
+    precision = take("quality_prec", "")
+    quality, max_error = _precision(path, precision, compression)
+    if precision and compression in (Compression.PNG, Compression.PPNG, Compression.TIF):
+        unused.append(f"quality_prec is not used: pages in {compression.name} are exact")
     resampling = take("overview_resampling", "nearest")
     epsg = take("target_epsg", "4326").upper().removeprefix("EPSG:")
     _chosen(path, "target_epsg", epsg, _SET_PREFIX)
-    width = take("target_x", "") or take("outsize", "").replace(",", " ").partition(" ")[0]
-    take("outsize", "")
-    take("target_y", "")  # the set's; it follows from its width
+    outsize = [*take("outsize", "").replace(",", " ").split(), "", ""]
+    width, height = take("target_x", "") or outsize[0], take("target_y", "") or outsize[1]
     block = take("mrf_blocksize", "512")
     colormap = take("colormap", "")
     if "://" in colormap:
@@ -170,6 +176,7 @@ def read_mrfgen(path: Path) -> MrfgenJob:
         Path(colormap) if colormap else None,
         epsg,
         _number(path, "target_x", width) if width else None,
+        _number(path, "target_y", height) if height else None,
         _number(path, "mrf_blocksize", block),
         compression,
         kind == "ZEN",

@@ -111,13 +111,13 @@ def test_a_configuration_of_mrfgen(timed, tmp_path, capsys, monkeypatch):
     path = config(
         tmp_path,
         "<mrf_empty_tile_filename>black.png</mrf_empty_tile_filename><mrf_blocksize>512</mrf_blocksize>"
-        "<mrf_compression_type>PPNG</mrf_compression_type><target_x>2560</target_x><mrf_merge>false</mrf_merge>"
+        "<mrf_compression_type>PPNG</mrf_compression_type><outsize>2560,1280</outsize><quality_prec>6</quality_prec><mrf_merge>false</mrf_merge>"
         "<overview_resampling>average</overview_resampling><colormap></colormap><email_server>x</email_server>",
     )
     code, told, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path, "--onearth")
     assert code == 0, err
     assert told.count("\n") == 2
-    for name in ("input_dir", "working_dir", "mrf_empty_tile_filename", "mrf_merge", "email_server"):
+    for name in ("input_dir", "working_dir", "mrf_empty_tile_filename", "mrf_merge", "email_server", "quality_prec"):
         assert f"mrfgen.xml: {name} is not used" in err
     made = sorted(file.name for file in (tmp_path / "out").glob("*.mrf"))
     assert made == ["sst-2014157000000.mrf", "sst-2014157123000.mrf"]
@@ -174,6 +174,8 @@ def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
         ("<target_epsg>32633</target_epsg>", {}, "target_epsg '32633' is not supported"),
         ("<target_x>1000</target_x>", {}, "target_x 1000 fits no GIBS set of EPSG:4326, these do: 2560, 20480"),
         ("<target_x>9999999999999</target_x>", {}, "is not a whole number"),
+        ("<target_x>2560</target_x><target_y>1000</target_y>", {}, "target_y 1000 cannot be, 16km has 1280"),
+        ("<outsize>2560 1000</outsize>", {}, "target_y 1000 cannot be, 16km has 1280"),
         ("<overview_resampling>gauss</overview_resampling>", {}, "overview_resampling 'gauss' is not supported"),
         ("<mrf_blocksize>256</mrf_blocksize><target_x>2560</target_x>", {}, "mrf_blocksize 256 cannot be"),
         ("<colormap>https://example.com/c.xml</colormap>", {}, "is an address, a file can be read"),
