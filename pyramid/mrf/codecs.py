@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 ZSTD_SIGNATURE = b"\x28\xb5\x2f\xfd"
+ON = frozenset({"ON", "TRUE", "YES", "1"})
+"""What GDAL takes for yes in an option."""
+PACKED_MARGIN_BYTES = 1440
+"""By how much a page within DEFLATE may be longer than its pixels: GDAL has no room for more."""
 _IMAGE_MODES: dict[str, dict[int, tuple[str, ...]]] = {
     "PPNG": {1: ("P",)},
     "PNG": {1: ("L", "P", "I;16", "I;16B", "I"), 2: ("LA",), 3: ("RGB",), 4: ("RGBA",)},
@@ -42,6 +46,7 @@ def decode_page(data: bytes, header: MrfHeader) -> NDArray[Any]:
 
     Palette pages give indices. Raises ``MrfError`` where the bytes are not a page of this header.
     """
+    data = _unpacked(data, header)
     match header.compression:
         case Compression.PPNG | Compression.PNG:
             pixels = _decode_image(data, "PNG", header)
@@ -51,15 +56,25 @@ def decode_page(data: bytes, header: MrfHeader) -> NDArray[Any]:
             pixels = _decode_jpng(data, header)
         case Compression.TIF:
             pixels = _decode_image(data, "TIFF", header)
-        case Compression.NONE:
+        case Compression.NONE | Compression.DEFLATE:
             pixels = _from_raw(data, header)
-        case Compression.DEFLATE:
-            pixels = _from_raw(_inflate(data, header), header)
         case Compression.ZSTD:
             pixels = _from_raw(_unzstd(data, header), header)
         case Compression.LERC:
             pixels = _decode_lerc(data, header)
     return pixels.reshape(header.page.rows, header.page.cols, header.page_bands)
+
+
+def _unpacked(data: bytes, header: MrfHeader) -> bytes:
+    """Undo the DEFLATE that may lie around any compression, by the codec's option of that name."""
+    options = {name.upper(): value.upper() in ON for name, value in header.options}
+    if header.compression is Compression.DEFLATE:
+        return _inflate(data, header.page_bytes, is_bare=options.get("RAWZ", False))
+    if options.get("ZSTD") and header.compression is not Compression.ZSTD:
+        raise MrfError(f"{header.compression.name} pages within ZSTD are not decoded, compression ZSTD is")
+    if options.get("DEFLATE") and header.compression is not Compression.ZSTD:
+        return _inflate(data, header.page_bytes + PACKED_MARGIN_BYTES, is_bare=options.get("RAWZ", False))
+    return data
 
 
 def _decode_image(data: bytes, kind: str, header: MrfHeader, bands: int | None = None) -> NDArray[Any]:
@@ -80,7 +95,7 @@ def _decode_image(data: bytes, kind: str, header: MrfHeader, bands: int | None =
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MrfError(f"a page's {kind} claims more pixels than a page has") from error
     except UnidentifiedImageError as error:  # its text is the address of our buffer
-        raise MrfError(f"a page's {kind} is damaged where it begins") from error
+        raise MrfError(f"a page's {kind} is damaged, or of a kind that is not decoded") from error
     except Exception as error:  # what Pillow's parsers raise for damaged files is not one family
         raise MrfError(f"a page's {kind} is damaged: {' '.join(str(error).split())}") from error
     if header.dtype == "int16" and pixels.dtype.itemsize == 2:
@@ -138,13 +153,12 @@ def _from_raw(data: bytes, header: MrfHeader) -> NDArray[Any]:
     return np.frombuffer(data, dtype).astype(header.dtype)
 
 
-def _inflate(data: bytes, header: MrfHeader) -> bytes:
+def _inflate(data: bytes, limit_bytes: int, *, is_bare: bool) -> bytes:
     """Undo DEFLATE: a zlib or a gzip stream, or by option RAWZ a bare one (RFC 1950 to 1952)."""
-    is_bare = dict(header.options).get("RAWZ", "").upper() in {"ON", "TRUE", "YES", "1"}
     stream = zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
     try:
         # One byte more than a page has tells a longer one, however long it claims to be.
-        return stream.decompress(data, header.page_bytes + 1)
+        return stream.decompress(data, limit_bytes + 1)
     except zlib.error as error:
         raise MrfError(f"a page's DEFLATE is damaged: {error}") from error
 
