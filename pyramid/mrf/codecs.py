@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
-from lazytile.pyramid.mrf.zen import mask_of, masked
+from lazytile.pyramid.mrf.zen import mask_of, masked, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,13 +232,7 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Width and height by the frame header (ITU-T T.81, B.2.2), the first of the SOF markers."""
-    if not data.startswith(JPEG_SIGNATURE):
-        return None
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
+    for marker, content in segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return width, height
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            return (int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big"))
     return None

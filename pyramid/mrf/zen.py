@@ -63,7 +63,7 @@ def mask_of(jpeg: bytes, page: Shape) -> NDArray[np.bool_] | None:
     Raises ``MrfError`` for a mask that is cut or is not one of such a page. Memory is bounded by the page's size.
     """
     content = None
-    for marker, segment in _segments(jpeg):
+    for marker, segment in segments(jpeg):
         if marker == _APP3 and segment.startswith(NAME):
             content = segment[len(NAME) :]  # of several GDAL takes the last
     if content is None:
@@ -153,7 +153,7 @@ def _run(packed: bytes, at: int) -> tuple[bytes | None, int, int]:
     return value, length, end + 1
 
 
-def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
+def segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield marker and content of each segment before the first scan (ITU-T T.81, B.1.1.2)."""
     at = len(_START) if jpeg.startswith(_START) else len(jpeg)
     while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
