@@ -76,7 +76,7 @@ def export(
     finest: FinestOption = None,
     page: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Side of a page of the native grid [default: the data's chunks]."),
+        typer.Option(metavar="PIXELS", help="Side of a page [default: the set's tile; native: the data's chunk]."),
     ] = None,
     time: TimesOption = None,
     dim: StepsOption = None,

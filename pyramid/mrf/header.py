@@ -35,16 +35,23 @@ MIN_PAGE = 64
 
 
 def paged(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMatrixSet:
-    """Return the set with tiles of the size asked for."""
+    """Return the set with tiles of the size asked for: the same pixels, otherwise cut."""
     tile = tms.matrices[-1]
     if page is None or (page, page) == (tile.tile_width, tile.tile_height):
         return tms
-    if tms.identifier != layer.native_set.identifier:
-        raise MrfError(f"the tiles of {tms.identifier} have {tile.tile_width} pixels, only native takes other pages")
     if page % 2 or not MIN_PAGE <= page <= MAX_PAGE:
         raise MrfError(f"pages of {page} pixels cannot be, an even number from {MIN_PAGE} to {MAX_PAGE} can")
+    if tms.identifier != layer.native_set.identifier:
+        return replace(tms, matrices=tuple(_cut(tms, matrix, page) for matrix in tms.matrices))
     dataset = layer.dataset
     return native_set(dataset.name, dataset.grid, dataset.levels, Shape(page, page))
+
+
+def _cut(tms: TileMatrixSet, matrix: TileMatrix, page: int) -> TileMatrix:
+    """Return a matrix of a set in tiles of another size."""
+    size = _extent(tms, matrix)
+    width, height = math.ceil(size.cols / page), math.ceil(size.rows / page)
+    return replace(matrix, tile_width=page, tile_height=page, matrix_width=width, matrix_height=height)
 
 
 def finest_of(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
@@ -62,8 +69,10 @@ def finest_of(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
 
 def _full_size(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
     """Return the pixels of the matrix that lie within the set's bounds; a GIBS matrix reaches past the globe."""
-    if tms.is_native:
-        return layer.dataset.grid.shape
+    return layer.dataset.grid.shape if tms.is_native else _extent(tms, matrix)
+
+
+def _extent(tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
     width = (tms.bounds.east - matrix.origin_x) / matrix.cell_width
     height = (matrix.origin_y - tms.bounds.south) / matrix.cell_height
     return Shape(math.ceil(height - EDGE_TOLERANCE), math.ceil(width - EDGE_TOLERANCE))

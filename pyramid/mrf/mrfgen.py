@@ -105,8 +105,6 @@ class MrfgenJob:
         height = round((tms.bounds.north - tms.bounds.south) / tms.matrices[-1].cell_height)
         if self.height not in (None, height):
             raise MrfError(f"target_y {self.height} cannot be, {tms.identifier} has {height}")
-        if tms.matrices[-1].tile_width != self.block:
-            raise MrfError(f"mrf_blocksize {self.block} cannot be, {tms.identifier} has {tms.matrices[-1].tile_width}")
         time = layer.variable.time
         select: dict[str, list[str]] = {}
         if time is not None:
@@ -116,6 +114,7 @@ class MrfgenJob:
             select[time.name] = steps
         return ExportOptions(
             tms=tms.identifier,
+            page=self.block,
             select=select,
             compression=self.compression,
             zen=self.zen,

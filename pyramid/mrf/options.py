@@ -27,7 +27,7 @@ class ExportOptions:
     """The set's matrix that full resolution shows; else its last one, and of a set that goes on far beyond any data
     the first as fine as the data."""
     page: int | None = None
-    """Pixels along a side of a page of the native grid, the chunk's without it; a registered set has its tiles."""
+    """Pixels along a side of a page; without it those of the set's tiles, of the native grid the chunk's."""
     select: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Labels wanted, by dimension."""
     compression: Compression = Compression.PPNG

@@ -195,6 +195,30 @@ def test_registered_sets_have_the_size_gibs_gives_them(tmp_path, tms, size):
         assert mrf.header.levels[-1].pages.rows == mrf.header.levels[-1].pages.cols == 1
 
 
+@pytest.mark.parametrize(
+    ("tms", "finest", "page", "other"),
+    [
+        ("16km", "2", 512, 256),
+        ("GoogleMapsCompatible_Level3", "3", 256, 512),
+        ("WebMercatorQuad", "3", 256, 512),
+        ("WorldCRS84Quad", "2", 256, 512),
+        ("EPSG3413_1km", "0", 512, 256),
+    ],
+)
+def test_pages_of_another_size_show_the_same_pixels(tmp_path, tms, finest, page, other):
+    store = write_store(tmp_path, field(300, 600))
+    (own,) = export(store, tmp_path / "own", tms=tms, finest=finest)
+    (summary,) = export(store, tmp_path / "out", tms=tms, finest=finest, page=other)
+    levels, wanted = gdal_levels(summary.path), gdal_levels(own.path)
+    with rasterio.open(summary.path) as mrf, rasterio.open(own.path) as first:
+        assert (mrf.block_shapes, first.block_shapes) == ([(other, other)], [(page, page)])
+        assert (mrf.bounds, mrf.crs) == (first.bounds, first.crs)
+    assert abs(len(levels) - len(wanted)) == 1
+    for ours, theirs in zip(levels, wanted, strict=False):
+        np.testing.assert_array_equal(ours, theirs)
+    assert levels[0].any()
+
+
 @pytest.mark.parametrize(("tms", "epsg", "south"), [("EPSG3413_1km", 3413, 40.0), ("EPSG3031_1km", 3031, -90.0)])
 def test_polar_sets(tmp_path, tms, epsg, south):
     store = write_store(tmp_path, field(200, 720), (-180.0, south + 50.0, 360.0, 50.0))

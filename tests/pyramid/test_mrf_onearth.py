@@ -149,6 +149,7 @@ def test_a_configuration_with_a_colormap_and_a_clock(timed, tmp_path, capsys, mo
 def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
     monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
     text = f"<target_x>2560</target_x><mrf_compression_type>{kind}</mrf_compression_type>"
+    text += "<mrf_blocksize>256</mrf_blocksize>"
     path = config(tmp_path, text + "<time_of_data>123000</time_of_data><quality_prec>70</quality_prec>")
     code, _, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path)
     assert code == 0, err
@@ -156,7 +157,8 @@ def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
     with MrfReader(made) as mrf:
         assert (mrf.header.compression, mrf.header.quality) == (Compression.JPEG, 70)
         assert mrf.header.nodata == ((0.0,) if is_zen else ())
-        pages = [mrf.page(0, row, col) for row in range(3) for col in range(5)]
+        assert (mrf.header.page.rows, mrf.header.levels[0].pages.cols) == (256, 10)
+        pages = [mrf.page(0, row, col) for row in range(5) for col in range(10)]
         assert {b"Zen\0" in page for page in pages if page is not None} == {is_zen}
 
 
@@ -177,7 +179,7 @@ def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
         ("<target_x>2560</target_x><target_y>1000</target_y>", {}, "target_y 1000 cannot be, 16km has 1280"),
         ("<outsize>2560 1000</outsize>", {}, "target_y 1000 cannot be, 16km has 1280"),
         ("<overview_resampling>gauss</overview_resampling>", {}, "overview_resampling 'gauss' is not supported"),
-        ("<mrf_blocksize>256</mrf_blocksize><target_x>2560</target_x>", {}, "mrf_blocksize 256 cannot be"),
+        ("<mrf_blocksize>25</mrf_blocksize><target_x>2560</target_x>", {}, "pages of 25 pixels cannot be"),
         ("<colormap>https://example.com/c.xml</colormap>", {}, "is an address, a file can be read"),
         ("<target_x>2560</target_x>", {"date": "20200101"}, "sst has no time 2020-01-01"),
         ("", {"date": "June"}, "date_of_data is YYYYMMDD"),
