@@ -90,7 +90,8 @@ class MrfgenJob:
     width: int | None
     height: int | None
     """Pixels of full resolution."""
-    block: int
+    block: int | None
+    """Pixels of a page, where they are not the set's."""
     compression: Compression
     zen: bool
     quality: int
@@ -161,7 +162,7 @@ def read_mrfgen(path: Path) -> MrfgenJob:
     _chosen(path, "target_epsg", epsg, _SET_PREFIX)
     outsize = [*take("outsize", "").replace(",", " ").split(), "", ""]
     width, height = take("target_x", "") or outsize[0], take("target_y", "") or outsize[1]
-    block = take("mrf_blocksize", "512")
+    block = take("mrf_blocksize", "")
     colormap = take("colormap", "")
     if "://" in colormap:
         raise MrfError(f"{path}: colormap {colormap} is an address, a file can be read")
@@ -176,7 +177,7 @@ def read_mrfgen(path: Path) -> MrfgenJob:
         epsg,
         _number(path, "target_x", width) if width else None,
         _number(path, "target_y", height) if height else None,
-        _number(path, "mrf_blocksize", block),
+        _number(path, "mrf_blocksize", block) if block else None,
         compression,
         kind == "ZEN",
         quality,

@@ -82,6 +82,9 @@ def test_what_onearth_cannot_serve(tmp_path):
     store = write_store(tmp_path, field(20, 30))
     with pytest.raises(MrfError, match="OnEarth serves no pages in ZSTD"):
         export(store, tmp_path / "out", painted(store), compression=Compression.ZSTD, onearth=True)
+    with pytest.raises(MrfError, match="OnEarth serves 16km in tiles of 512 pixels, not in pages of 256"):
+        export(store, tmp_path / "out", painted(store), tms="16km", page=256, onearth=True)
+    assert not (tmp_path / "out").exists(), "it is said before the work"
 
 
 def config(folder, text="", *, name="sst", date="20140606"):
@@ -143,6 +146,14 @@ def test_a_configuration_with_a_colormap_and_a_clock(timed, tmp_path, capsys, mo
     with MrfReader(made) as mrf:
         notes = dict(mrf.header.notes)
         assert (notes["style"], notes["overviews"]) == ("mine", "nearest")
+
+
+def test_pages_of_a_set_are_its_tiles_unless_a_size_is_given(timed, tmp_path):
+    layer = next(iter(timed.layers()))
+    for text, page in (("", None), ("<mrf_blocksize>512</mrf_blocksize>", 512)):
+        job = read_mrfgen(config(tmp_path, f"<target_epsg>3857</target_epsg><target_x>2048</target_x>{text}"))
+        options = job.options(layer)
+        assert (options.tms, options.page) == ("GoogleMapsCompatible_Level3", page)
 
 
 @pytest.mark.parametrize(("kind", "is_zen"), [("ZEN", True), ("JPG", False)])
