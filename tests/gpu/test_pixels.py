@@ -6,10 +6,11 @@ import pytest
 from lazytile.colormaps import palette
 from lazytile.colormaps.catalog import ColormapCatalog
 from lazytile.pyramid import reduce
-from lazytile.pyramid.cells import AxisPlan, MeshPlan
+from lazytile.pyramid.cells import AxisPlan
 from lazytile.pyramid.expression import Expression
 from lazytile.pyramid.filters import Filter
 from lazytile.pyramid.grid import Shape
+from lazytile.pyramid.meshcells import MeshPlan
 from lazytile.pyramid.packing import Packing
 from lazytile.pyramid.painting import paint
 from lazytile.pyramid.resample import Mixture, Resampling, blend_axes, mode_stack, taps
