@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 
 from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.sources.clock import calendars_agree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,8 +156,7 @@ def _in_units_of(attributes: dict[str, Any], source: Source, name: str, what: st
     its_units, its_calendar = (
         str(coordinate.attributes.get(key, usual)) for key, usual in (("units", ""), ("calendar", "standard"))
     )
-    alike = ({"standard", "gregorian", "proleptic_gregorian"}, {"noleap", "365_day"}, {"all_leap", "366_day"})
-    if calendar != its_calendar and not any({calendar, its_calendar} <= names for names in alike):
+    if not calendars_agree(calendar, its_calendar):
         raise SourceError(f"{what}: its calendar is {its_calendar}, the dataset's {calendar}")
     if units == its_units:
         return np.atleast_1d(coordinate.values)

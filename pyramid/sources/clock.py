@@ -40,6 +40,15 @@ _DATE = re.compile(
 _EPOCH = "days since 1970-01-01"
 
 
+_ALIKE = ({"standard", "gregorian", "proleptic_gregorian"}, {"noleap", "365_day"}, {"all_leap", "366_day"})
+
+
+def calendars_agree(one: str, other: str) -> bool:
+    """Tell whether two calendars give the same dates from 1582 on; the empty name is the standard one (CF 4.4.1)."""
+    first, second = (name.lower() or "standard" for name in (one, other))
+    return first == second or any({first, second} <= names for names in _ALIKE)
+
+
 def as_plain_times(
     values: NDArray[Any], attributes: Mapping[str, Any], name: str
 ) -> tuple[NDArray[Any], dict[str, Any]]:

@@ -18,6 +18,7 @@ import numpy as np
 from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.labels import sort_key
+from lazytile.pyramid.sources.clock import calendars_agree
 from lazytile.pyramid.sources.source import Source, open_source
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ def open_files(
     first = open_source(paths[0], variables, group=group, overrides=overrides)
     if len(paths) == 1:
         return first
+    if not any(each.variable.time for each in first.variables):
+        raise SourceError(
+            f"{len(paths)} files are one time series, and {first.path} has no time; convert one at a time"
+        )
     sources = [first]
     for each in paths[1:]:
         other = open_source(each, variables, group=group, overrides=overrides)
@@ -164,9 +169,9 @@ def _coordinates(sources: Sequence[Source], named: dict[str, list[_Step]]) -> tu
 def _in_units_of(first: Coordinate, other: Coordinate) -> Any:
     units, calendar = (cf.text(other.attributes, key) for key in ("units", "calendar"))
     wanted, kept = (cf.text(first.attributes, key) for key in ("units", "calendar"))
-    if (units, calendar) == (wanted, kept):
-        return other.values
-    if calendar != kept:
+    if not calendars_agree(calendar, kept):
         raise SourceError(f"the files of a series have the calendars {kept or 'standard'} and {calendar or 'standard'}")
+    if units == wanted:
+        return other.values
     dates = cftime.num2date(other.values, units, calendar or "standard", only_use_cftime_datetimes=True)
     return cftime.date2num(dates, wanted, calendar or "standard")

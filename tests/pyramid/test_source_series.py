@@ -81,3 +81,22 @@ def test_two_days_of_ghrsst(tmp_path: Path) -> None:
         with netCDF4.Dataset(path) as opened:
             opened["analysed_sst"].set_auto_maskandscale(False)
             np.testing.assert_array_equal(stored[step], opened["analysed_sst"][0, ::-1])
+
+
+@pytest.mark.parametrize("calendars", [("standard", "gregorian"), ("", "standard"), ("noleap", "365_day")])
+@pytest.mark.parametrize("units", ["days since 2001-01-01", "hours since 2001-01-01"])
+def test_calendars_of_two_names_are_one(tmp_path: Path, calendars: tuple[str, str], units: str) -> None:
+    for name, calendar, time in zip("ab", calendars, (TIME["units"], units), strict=True):
+        given = {"units": time, **({"calendar": calendar} if calendar else {})}
+        write(tmp_path / f"{name}.nc", [0.0 if name == "a" else 24.0], 1, time=given)
+    found = convert(str(tmp_path / "*.nc"), tmp_path / "s", "d").variables[0].time
+    assert found is not None
+    assert found.labels[1] == ("2001-01-02T00:00:00Z" if units.startswith("hours") else "2001-01-25T00:00:00Z")
+
+
+def test_files_without_times_are_no_series(tmp_path: Path) -> None:
+    """Else all but the first would be left out without a word."""
+    for name in "ab":
+        write_grid(tmp_path / f"{name}.nc", np.zeros((20, 30), "i2"), centres(20, -1, 20), centres(0, 1, 30))
+    with pytest.raises(SourceError, match=r"2 files are one time series, and .*a\.nc has no time"):
+        convert(str(tmp_path / "*.nc"), tmp_path / "s", "d")
