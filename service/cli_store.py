@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads annotations
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lazytile.service.cli_data import LazyEngine
+from lazytile.service.cli_fetch import (
+    DEFAULT_LIMIT_GB,
+    DEFAULT_TIMEOUT_S,
+    ChecksumOption,
+    DownloadsOption,
+    FetchOptions,
+    LimitOption,
+    NetrcOption,
+    RefreshOption,
+    TimeoutOption,
+    TokenOption,
+)
 from lazytile.service.cli_options import (
     DEFAULT_STORE,
     DashboardOption,
@@ -24,13 +36,22 @@ DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Name of
 
 
 def append(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file with later times on the dataset's grid.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file, or a URL of one, with later times on the dataset's grid.")
+    ],
     dataset: DatasetArgument,
     *,
     store: StoreOption = DEFAULT_STORE,
     replace_steps: Annotated[
         bool, typer.Option("--replace-steps", help="Let times that the dataset has take the place of the old steps.")
     ] = False,
+    checksum: ChecksumOption = None,
+    downloads: DownloadsOption = None,
+    netrc: NetrcOption = None,
+    token_file: TokenOption = None,
+    download_limit: LimitOption = DEFAULT_LIMIT_GB,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
+    refresh: RefreshOption = False,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
@@ -39,9 +60,12 @@ def append(
     from lazytile.pyramid.append import append as run  # noqa: PLC0415 - xarray takes a second to import
 
     existing(store)
-    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"appending {file.name}", "bytes") as progress:
+    fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
+    (local,) = fetch.fetched([file], checksum or ())
+    label = f"appending {Path(local).name}"
+    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(label, "bytes") as progress:
         grown = run(
-            file,
+            local,
             store,
             dataset,
             replace_steps=replace_steps,

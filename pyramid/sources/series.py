@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cftime
@@ -17,11 +18,11 @@ import numpy as np
 
 from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.sources.location import is_url
 from lazytile.pyramid.sources.source import Coordinate, Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lazytile.pyramid.dataset import Dimension
     from lazytile.pyramid.sources.grid import Overrides
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
     """Return the files that a path, a pattern with ``*``, ``?`` or ``[``, or a list of both names, sorted by name.
 
-    A path without a pattern names itself, whether it is there or not. Raises ``SourceError`` for a pattern that
-    matches nothing.
+    A path without a pattern names itself, whether it is there or not; so does a URL. Raises ``SourceError`` for a
+    pattern that matches nothing.
     """
     given = [str(path)] if isinstance(path, str) or not hasattr(path, "__iter__") else [str(each) for each in path]
     found: list[str] = []
     for each in given:
-        if glob.has_magic(each):
+        if glob.has_magic(each) and not is_url(each) and not Path(each).exists():
             matches = sorted(glob.glob(each, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
             if not matches:
                 raise SourceError(f"no file matches {each}")
