@@ -35,6 +35,7 @@ from lazytile.pyramid.manifest import FOLDER, planes
 from lazytile.pyramid.publish import UNFINISHED, replacing
 from lazytile.pyramid.sources.downloads import FOLDER as DOWNLOADS
 from lazytile.pyramid.sources.downloads import local_files
+from lazytile.pyramid.sources.location import stamp
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store import read_description
 from lazytile.pyramid.summary import FILE as SUMMARY
@@ -108,9 +109,8 @@ def append(
 
 
 def _fingerprint(source: Source, old: Dataset) -> str:
-    status = Path(source.path).stat()
     placements = [repr(each.placement) for each in source.variables]
-    parts = ("append", source.path, status.st_size, status.st_mtime_ns, status.st_ino, placements, old.generation)
+    parts = ("append", source.path, stamp(source.path), source.version, placements, old.generation)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

@@ -20,6 +20,7 @@ from lazytile.pyramid.layout import CHUNK_CELLS, plan_levels
 from lazytile.pyramid.publish import UNFINISHED, replacing
 from lazytile.pyramid.sources.downloads import FOLDER, local_files
 from lazytile.pyramid.sources.grid import Overrides
+from lazytile.pyramid.sources.location import last_name, stamp
 from lazytile.pyramid.sources.series import files_of, open_files
 from lazytile.pyramid.summary import write_summaries
 
@@ -117,7 +118,7 @@ def describe_dataset(
         chunk=Shape(CHUNK_CELLS, CHUNK_CELLS),
         variables=tuple(replace(each.variable, colormap=colormap) for each in source.variables),
         title=source.title if title is None else title,
-        source=Path(source.path).name,
+        source=last_name(source.path),
         codec=storage.codec.text,
         shard=storage.shard,
         lazy=storage.lazy,
@@ -126,12 +127,12 @@ def describe_dataset(
 
 def fingerprint(source: Source, dataset: Dataset) -> str:
     """Return what names a piece of work: equal for the same source, unchanged, and the same result."""
-    statuses = [Path(each).stat() for each in source.files or (source.path,)]
     described = {**dataset.to_json(), "generation": ""}
     placements = [repr(each.placement) for each in source.variables]
     parts = (
         source.path,
-        [(each.st_size, each.st_mtime_ns, each.st_ino) for each in statuses],
+        [stamp(each) for each in source.files or (source.path,)],
+        source.version,
         described,
         placements,
         __version__,
@@ -149,7 +150,7 @@ def summarised(variable: Variable, levels: Sequence[Summary]) -> Variable:
 def dataset_name(path: str | Path) -> str:
     """Return a dataset name made of a file's: its stem in letters, digits, ``_`` and ``-``."""
     stem = re.sub(
-        r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr|tiff?|npy|npz|grib2?|grb2?))+$", "", Path(path).name, flags=re.IGNORECASE
+        r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr|tiff?|npy|npz|grib2?|grb2?))+$", "", last_name(path), flags=re.IGNORECASE
     )
     return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")[:128] or "dataset"
 

@@ -37,7 +37,7 @@ from lazytile.service.cli_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lazytile.pyramid.describe import Description
     from lazytile.pyramid.engines.engine import BulkEngine
@@ -101,12 +101,13 @@ def convert(
     from lazytile.pyramid.codec import Codec  # noqa: PLC0415 - xarray and zarr take a second to import
     from lazytile.pyramid.convert import Storage  # noqa: PLC0415
     from lazytile.pyramid.convert import convert as run  # noqa: PLC0415
+    from lazytile.pyramid.sources.location import last_name  # noqa: PLC0415
 
     storage = Storage(Codec.parse(codec), shard, lazy)
     edges = None if bounds is None else _edges(bounds)
     fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
     local = fetch.fetched(*_sources(files, list_file, checksum))
-    label = f"converting {Path(local[0]).name}"
+    label = f"converting {last_name(local[0])}"
     with LazyEngine(engine, workers, dashboard) as pool, progress_bar(label, "bytes") as progress:
         dataset = run(
             local,
@@ -237,7 +238,7 @@ def _layers(description: Description) -> str:
     return f"\n  layers      {', '.join(dataset.layer_name(variable) for variable in dataset.variables)}"
 
 
-def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> list[Path]:
+def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence[str | Path]:
     """Return what to describe: everything in the store, or one dataset by name, or any file or URL."""
     from lazytile.pyramid.sources.location import is_url  # noqa: PLC0415 - as below
     from lazytile.pyramid.store import Store  # noqa: PLC0415 - needed by this command alone
@@ -245,7 +246,7 @@ def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> list[Pat
     if subject is None:
         return [stored.path for stored in Store(existing(store)).datasets()]
     if is_url(subject) or (Path(subject).exists() and not (store / f"{subject}.zarr").exists()):
-        return [Path(file) for file in fetch.fetched([subject])]
+        return fetch.fetched([subject])
     if Path(subject).suffix:
         raise SourceError(f"there is no file {subject}")
     return [Store(existing(store)).dataset(subject).path]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,11 +57,12 @@ def append(
 ) -> None:
     """Add the time steps of a file to a dataset; a running server shows them at once, tiles of other times stay."""
     from lazytile.pyramid.append import append as run  # noqa: PLC0415 - xarray takes a second to import
+    from lazytile.pyramid.sources.location import last_name  # noqa: PLC0415
 
     existing(store)
     fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
     (local,) = fetch.fetched([file], checksum or ())
-    label = f"appending {Path(local).name}"
+    label = f"appending {last_name(local)}"
     with LazyEngine(engine, workers, dashboard) as pool, progress_bar(label, "bytes") as progress:
         grown = run(
             local,

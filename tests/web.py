@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 import time
@@ -9,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 OLD = "Sat, 01 Jan 2022 00:00:00 GMT"
 
@@ -48,6 +50,8 @@ class Web:
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self.port = server.server_address[1]
         self.answers: dict[str, Answer | Callable[[Asked], Answer]] = {}
+        self.otherwise: Callable[[Asked], Answer] = lambda _: Answer(status=404)
+        """Answers what is not named."""
         self.asked: list[Asked] = []
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
@@ -58,7 +62,7 @@ class Web:
         return [each.headers.get(name.lower()) for each in self.asked if each.path == path]
 
     def answer(self, asked: Asked) -> Answer:
-        found = self.answers.get(asked.path, self.answers.get(urlsplit(asked.path).path, Answer(status=404)))
+        found = self.answers.get(asked.path, self.answers.get(urlsplit(asked.path).path, self.otherwise))
         return found if isinstance(found, Answer) else found(asked)
 
 
@@ -147,6 +151,44 @@ def serving() -> Iterator[Web]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def folder(root: Path, *, lists: bool = False) -> Callable[[Asked], Answer]:
+    """Answer with the files of a folder, and as S3 and Google's XML API do with lists of a bucket (``list-type=2``)."""
+
+    def answer(asked: Asked) -> Answer:
+        parts = urlsplit(asked.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        place = root / unquote(parts.path).strip("/")
+        if lists and query.get("list-type") == "2":
+            return _listed(place, query)
+        if not place.is_file():
+            return Answer(status=404)
+        body = place.read_bytes()
+        return Answer(body, etag=f'"{hashlib.md5(body).hexdigest()}"', modified=OLD)
+
+    return answer
+
+
+def _listed(bucket: Path, query: dict[str, str]) -> Answer:
+    prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+    names = sorted(str(path.relative_to(bucket)) for path in bucket.rglob("*") if path.is_file())
+    keys, folders = [], {}
+    for name in names:
+        if name.startswith(prefix):
+            rest = name[len(prefix) :]
+            if delimiter and delimiter in rest:
+                folders[prefix + rest.partition(delimiter)[0] + delimiter] = None
+            else:
+                keys.append(name)
+    contents = "".join(
+        f"<Contents><Key>{key}</Key><LastModified>2022-01-01T00:00:00.000Z</LastModified><ETag>x</ETag>"
+        f"<Size>{(bucket / key).stat().st_size}</Size></Contents>"
+        for key in keys
+    )
+    common = "".join(f"<CommonPrefixes><Prefix>{each}</Prefix></CommonPrefixes>" for each in folders)
+    text = f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}{common}</ListBucketResult>"
+    return Answer(text.encode(), headers={"Content-Type": "application/xml"})
 
 
 def until(condition: Callable[[], bool], limit_s: float = 60) -> None:

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.sources.httpclient import Fetching, run
 from lazytile.pyramid.sources.location import is_url
+from lazytile.pyramid.sources.remotezarr import OBJECT_SCHEMES, is_zarr_url
 from lazytile.pyramid.sources.transfer import Part, Transfer, Version
 from lazytile.pyramid.sources.unpack import is_packed, unpack, unpacked_name
 
@@ -89,8 +90,12 @@ class Downloads:
                 checksum.check(path, source)
             return self._unpacked(path) if path.is_file() and is_packed(path) else source
         scheme = urlsplit(source).scheme.lower()
-        if scheme not in ("http", "https"):
-            raise SourceError(f"{source} has the scheme {scheme}; http and https are fetched")
+        if scheme not in {"http", "https", *OBJECT_SCHEMES}:
+            raise SourceError(f"{source} has the scheme {scheme}; http and https are fetched, s3 and gs read")
+        if is_zarr_url(source, self._fetching):
+            if checksum is not None:
+                raise SourceError(f"{source} is Zarr, many files: it has no checksum")
+            return source.rstrip("/")
         with self._entry(source) as entry:
             return str(self._downloaded(source, entry, checksum))
 

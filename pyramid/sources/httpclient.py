@@ -72,6 +72,10 @@ class Client:
         self.url = checked_url(url)
         self._fetching = fetching
 
+    def get(self, limit_bytes: int, *, accept: str = "*/*") -> tuple[int, bytes]:
+        """Return status and body of an answer. Errors as of ``document``."""
+        return run(self.document(limit_bytes, accept=accept))
+
     async def document(self, limit_bytes: int, *, accept: str = "*/*") -> tuple[int, bytes]:
         """Return status and body of an answer, whichever it is.
 

@@ -85,6 +85,7 @@ def open_files(
         variables=tuple(variable for variable, _ in joined),
         coordinates=_coordinates(sources, {name: steps for _, named in joined for name, steps in named.items()}),
         files=tuple(source.path for source in sources),
+        version=" ".join(source.version for source in sources).strip(),
     )
 
 

@@ -118,13 +118,13 @@ def test_a_packed_file_is_unpacked_once_until_it_changes(tmp_path, caplog):
 
 @pytest.mark.parametrize("validator", [{"etag": '"v1"'}, {"modified": OLD}])
 def test_a_dropped_connection_is_gone_on_with(web, tmp_path, validator):
-    web.answers["/f"] = Answer(BODY, cuts=[1_500_000, 700_000], **validator)
-    assert fetch(web.url("/f"), tmp_path).read_bytes() == BODY
-    first, second, third = web.headers("/f", "Range")
+    web.answers["/f.bin"] = Answer(BODY, cuts=[1_500_000, 700_000], **validator)
+    assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
+    first, second, third = web.headers("/f.bin", "Range")
     assert first is None
     assert second == "bytes=1500000-"
     assert third == "bytes=2200000-"
-    assert web.headers("/f", "If-Range")[1:] == [next(iter(validator.values()))] * 2
+    assert web.headers("/f.bin", "If-Range")[1:] == [next(iter(validator.values()))] * 2
 
 
 @pytest.mark.parametrize(
@@ -138,16 +138,16 @@ def test_a_dropped_connection_is_gone_on_with(web, tmp_path, validator):
     ids=["no ranges", "weak tag", "date too new", "no validator"],
 )
 def test_what_cannot_be_gone_on_with_begins_anew(web, tmp_path, answer):
-    web.answers["/f"] = Answer(BODY, cuts=[1_500_000], **answer)
-    assert fetch(web.url("/f"), tmp_path).read_bytes() == BODY
+    web.answers["/f.bin"] = Answer(BODY, cuts=[1_500_000], **answer)
+    assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
 
 
 def test_content_that_changed_meanwhile_is_never_mixed(web, tmp_path):
     other = BODY[::-1]
     answers = [Answer(BODY, etag='"v1"', cuts=[1_500_000])]
-    web.answers["/f"] = lambda asked: answers.pop() if answers else Answer(other, etag='"v2"')
-    assert fetch(web.url("/f"), tmp_path).read_bytes() == other
-    assert web.headers("/f", "Range") == [None, "bytes=1500000-"]
+    web.answers["/f.bin"] = lambda asked: answers.pop() if answers else Answer(other, etag='"v2"')
+    assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == other
+    assert web.headers("/f.bin", "Range") == [None, "bytes=1500000-"]
 
 
 def test_a_server_that_ignores_the_condition_is_caught(web, tmp_path):
@@ -160,19 +160,19 @@ def test_a_server_that_ignores_the_condition_is_caught(web, tmp_path):
             headers={"ETag": '"v2"', "Content-Range": "bytes 1500000-2999999/3000000"},
         )
 
-    web.answers["/f"] = answer
-    assert fetch(web.url("/f"), tmp_path).read_bytes() == BODY
+    web.answers["/f.bin"] = answer
+    assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
 
 
 def test_a_download_that_a_kill_cut_after_its_last_byte_is_finished(web, tmp_path):
-    web.answers["/f"] = Answer(BODY, etag='"v1"')
-    entry = fetch(web.url("/f"), tmp_path).parent
-    (entry / "f").rename(entry / ".part")
+    web.answers["/f.bin"] = Answer(BODY, etag='"v1"')
+    entry = fetch(web.url("/f.bin"), tmp_path).parent
+    (entry / "f.bin").rename(entry / ".part")
     (entry / ".state.json").unlink()
     (entry / ".part.json").write_text(json.dumps({"etag": '"v1"'}))
     web.asked.clear()
-    assert fetch(web.url("/f"), tmp_path).read_bytes() == BODY
-    assert web.headers("/f", "Range") == ["bytes=3000000-"]
+    assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
+    assert web.headers("/f.bin", "Range") == ["bytes=3000000-"]
 
 
 def test_a_killed_conversion_goes_on_where_it_was(web, tmp_path):
@@ -212,10 +212,10 @@ def test_a_finished_download_is_used_again_and_said_so(web, tmp_path, validator,
 
 
 def test_refreshing_fetches_again(web, tmp_path):
-    web.answers["/f"] = Answer(b"old", etag='"v1"')
-    fetch(web.url("/f"), tmp_path)
-    web.answers["/f"] = Answer(b"new", etag='"v1"')
-    assert fetch(web.url("/f"), tmp_path, Fetching(refresh=True)).read_bytes() == b"new"
+    web.answers["/f.bin"] = Answer(b"old", etag='"v1"')
+    fetch(web.url("/f.bin"), tmp_path)
+    web.answers["/f.bin"] = Answer(b"new", etag='"v1"')
+    assert fetch(web.url("/f.bin"), tmp_path, Fetching(refresh=True)).read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha1", "sha256", "sha512"])
@@ -233,10 +233,10 @@ def test_checksums_of_what_is_served(web, tmp_path, kind):
 
 
 def test_a_wrong_checksum_is_not_hidden_by_an_earlier_download(web, tmp_path):
-    web.answers["/f"] = Answer(BODY, etag='"v1"')
-    fetch(web.url("/f"), tmp_path)
+    web.answers["/f.bin"] = Answer(BODY, etag='"v1"')
+    fetch(web.url("/f.bin"), tmp_path)
     with pytest.raises(SourceError, match="has the checksum"):
-        fetch(web.url("/f"), tmp_path, checksum="md5:" + "0" * 32)
+        fetch(web.url("/f.bin"), tmp_path, checksum="md5:" + "0" * 32)
 
 
 def test_the_checksum_of_a_local_file(tmp_path):
@@ -262,45 +262,45 @@ def test_what_is_no_checksum(text):
         (Answer(b"<!DOCTYPE html>\n<title>Log in</title>"), "answers with a web page instead of data"),
         (Answer(b"\n<!-- a -->\n<html></html>"), "answers with a web page instead of data"),
         (Answer(b"x" * 100, cuts=[50, 50, 50]), "the answer was cut short; 3 attempts failed"),
-        (Answer(status=302, headers={"Location": "/f"}), "redirects more than 10 times"),
+        (Answer(status=302, headers={"Location": "/f.bin"}), "redirects more than 10 times"),
         (Answer(status=302, headers={"Location": "file:///etc/passwd"}), "redirects to a file address|names no host"),
     ],
 )
 def test_errors_are_one_line(web, tmp_path, answer, text):
-    web.answers["/f"] = answer
+    web.answers["/f.bin"] = answer
     with pytest.raises(SourceError, match=text) as error:
-        fetch(web.url("/f"), tmp_path)
+        fetch(web.url("/f.bin"), tmp_path)
     assert "\n" not in str(error.value)
 
 
 def test_passing_failures_are_tried_again(web, tmp_path):
-    web.answers["/f"] = Answer(BODY, failures=[503, 429])
-    assert fetch(web.url("/f"), tmp_path).read_bytes() == BODY
+    web.answers["/f.bin"] = Answer(BODY, failures=[503, 429])
+    assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
     assert len(web.asked) == 3
 
 
 def test_a_silent_server_runs_into_the_time_limit(web, tmp_path):
     stall = threading.Event()
-    web.answers["/f"] = Answer(BODY, cuts=[1000, 1000], stall=stall)
+    web.answers["/f.bin"] = Answer(BODY, cuts=[1000, 1000], stall=stall)
     try:
         with pytest.raises(SourceError, match=r"the server was silent for 0.2 s; 2 attempts failed"):
-            fetch(web.url("/f"), tmp_path, Fetching(timeout_s=0.2, retries=1, backoff_s=0))
+            fetch(web.url("/f.bin"), tmp_path, Fetching(timeout_s=0.2, retries=1, backoff_s=0))
     finally:
         stall.set()
 
 
 def test_nobody_listens(tmp_path):
     with serving() as gone:
-        url = gone.url("/f")
-    with pytest.raises(SourceError, match=r"/f: Cannot connect to host 127.0.0.1:\d+ .*3 attempts failed"):
+        url = gone.url("/f.bin")
+    with pytest.raises(SourceError, match=r"/f\.bin: Cannot connect to host 127.0.0.1:\d+ .*3 attempts failed"):
         fetch(url, tmp_path)
 
 
 @pytest.mark.parametrize("length", [True, False])
 def test_the_limit_holds_for_what_is_served(web, tmp_path, length):
-    web.answers["/f"] = Answer(BODY, length=length)
+    web.answers["/f.bin"] = Answer(BODY, length=length)
     with pytest.raises(SourceError, match=r"(has 3000000 bytes, over the limit of|has over) 1000000"):
-        fetch(web.url("/f"), tmp_path, Fetching(limit_bytes=1_000_000))
+        fetch(web.url("/f.bin"), tmp_path, Fetching(limit_bytes=1_000_000))
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) == 0
 
 
@@ -340,38 +340,38 @@ def test_a_login_elsewhere_gets_its_own_password_and_no_other(web, tmp_path):
     with serving() as login:
         back = web.url("/f?code=7")
         login.answers["/authorize"] = Answer(status=302, headers={"Location": back}, login=basic("me", "secret"))
-        web.answers["/f?code=7"] = Answer(status=302, headers={"Location": "/f", "Set-Cookie": "session=1; Path=/"})
+        web.answers["/f?code=7"] = Answer(status=302, headers={"Location": "/f.bin", "Set-Cookie": "session=1; Path=/"})
 
         def data(asked):
             if asked.headers.get("cookie") == "session=1":
                 return Answer(BODY)
             return Answer(status=302, headers={"Location": login.url("/authorize", "localhost")})
 
-        web.answers["/f"] = data
+        web.answers["/f.bin"] = data
         netrc = tmp_path / "netrc"
         netrc.write_text("machine localhost login me password secret\ndefault login any password wrong\n")
         fetching = Fetching(credentials=Credentials(read_passwords(netrc)), retries=0, timeout_s=5)
         # The login denies whoever does not say the right thing, so the right one was said to it...
-        assert fetch(web.url("/f"), tmp_path / "d", fetching).read_bytes() == BODY
+        assert fetch(web.url("/f.bin"), tmp_path / "d", fetching).read_bytes() == BODY
         # ...and to the data's host nothing.
         assert {each.headers.get("authorization") for each in web.asked} == {None}
 
 
 def test_a_token_and_passwords_stay_with_their_hosts(web, tmp_path):
     with serving() as other:
-        other.answers["/f"] = Answer(BODY)
-        web.answers["/f"] = Answer(status=302, headers={"Location": other.url("/f")}, login="Bearer abc")
+        other.answers["/f.bin"] = Answer(BODY)
+        web.answers["/f.bin"] = Answer(status=302, headers={"Location": other.url("/f.bin")}, login="Bearer abc")
         token = tmp_path / "token"
         token.write_text("abc\n")
         fetching = Fetching(credentials=Credentials({}, read_token(token)), retries=0)
-        assert fetch(web.url("/f"), tmp_path / "d", fetching).read_bytes() == BODY
-        assert other.headers("/f", "Authorization") == [None]
-        web.answers["/f"] = Answer(
-            status=302, headers={"Location": other.url("/f", "localhost")}, login=basic("a", "b")
+        assert fetch(web.url("/f.bin"), tmp_path / "d", fetching).read_bytes() == BODY
+        assert other.headers("/f.bin", "Authorization") == [None]
+        web.answers["/f.bin"] = Answer(
+            status=302, headers={"Location": other.url("/f.bin", "localhost")}, login=basic("a", "b")
         )
         fetching = Fetching(credentials=Credentials({"127.0.0.1": ("a", "b")}), retries=0, refresh=True)
-        assert fetch(web.url("/f"), tmp_path / "d", fetching).read_bytes() == BODY
-        assert other.headers("/f", "Authorization") == [None, None]
+        assert fetch(web.url("/f.bin"), tmp_path / "d", fetching).read_bytes() == BODY
+        assert other.headers("/f.bin", "Authorization") == [None, None]
 
 
 def test_to_whom_credentials_are_said():
@@ -427,13 +427,13 @@ def test_tokens_that_are_none(tmp_path):
 
 def test_two_processes_do_not_fetch_the_same_at_once(web, tmp_path):
     stall = threading.Event()
-    web.answers["/f"] = Answer(BODY, cuts=[1000], stall=stall, etag='"1"')
+    web.answers["/f.bin"] = Answer(BODY, cuts=[1000], stall=stall, etag='"1"')
     results = []
-    first = threading.Thread(target=lambda: results.append(fetch(web.url("/f"), tmp_path)))
+    first = threading.Thread(target=lambda: results.append(fetch(web.url("/f.bin"), tmp_path)))
     first.start()
     until(lambda: bool(list(tmp_path.glob("*/.part"))))
     with pytest.raises(SourceError, match="another process is fetching"):
-        fetch(web.url("/f"), tmp_path)
+        fetch(web.url("/f.bin"), tmp_path)
     stall.set()
     first.join()
     assert results[0].read_bytes() == BODY
