@@ -20,10 +20,14 @@ from lazytile.service.cli_fetch import (
     LimitOption,
     ListOption,
     NetrcOption,
+    NexusBoxOption,
+    NexusDatasetOption,
+    NexusTimeOption,
     RefreshOption,
     SourcesArgument,
     TimeoutOption,
     TokenOption,
+    nexus_sources,
     read_list,
 )
 from lazytile.service.cli_options import (
@@ -86,6 +90,9 @@ def convert(
     lazy: Annotated[
         bool, typer.Option("--lazy", help="Store level 0 alone; overviews are made when they are first looked at.")
     ] = False,
+    nexus_dataset: NexusDatasetOption = None,
+    bbox: NexusBoxOption = None,
+    time: NexusTimeOption = None,
     checksum: ChecksumOption = None,
     downloads: DownloadsOption = None,
     netrc: NetrcOption = None,
@@ -106,7 +113,8 @@ def convert(
     storage = Storage(Codec.parse(codec), shard, lazy)
     edges = None if bounds is None else _edges(bounds)
     fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
-    local = fetch.fetched(*_sources(files, list_file, checksum))
+    sources, checksums = _sources(files, list_file, checksum)
+    local = fetch.fetched(nexus_sources(sources, nexus_dataset, bbox, time), checksums)
     label = f"converting {last_name(local[0])}"
     with LazyEngine(engine, workers, dashboard) as pool, progress_bar(label, "bytes") as progress:
         dataset = run(
@@ -208,6 +216,9 @@ def info(
     *,
     store: StoreOption = DEFAULT_STORE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    nexus_dataset: NexusDatasetOption = None,
+    bbox: NexusBoxOption = None,
+    time: NexusTimeOption = None,
     downloads: DownloadsOption = None,
     netrc: NetrcOption = None,
     token_file: TokenOption = None,
@@ -219,6 +230,8 @@ def info(
     from lazytile.pyramid.describe import describe, format_description  # noqa: PLC0415 - xarray is slow to import
 
     fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
+    if subject is not None:
+        (subject,) = nexus_sources([subject], nexus_dataset, bbox, time)
     descriptions = [describe(path) for path in _subjects(subject, store, fetch)]
     if as_json:
         typer.echo(json.dumps([asdict(description) for description in descriptions], indent=2))

@@ -55,6 +55,15 @@ TimeoutOption = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long a server may be silent.")
 ]
 RefreshOption = Annotated[bool, typer.Option("--refresh", help="Fetch and unpack again what is there already.")]
+NexusDatasetOption = Annotated[
+    str | None, typer.Option("--dataset", metavar="NAME", help="Dataset of an SDAP server (nexus+https://HOST/PATH).")
+]
+NexusBoxOption = Annotated[
+    str | None, typer.Option("--bbox", metavar="W,S,E,N", help="Box of it, in degrees; W > E crosses the antimeridian.")
+]
+NexusTimeOption = Annotated[
+    str | None, typer.Option("--time", metavar="START/END", help="Times of it, both included [default: all].")
+]
 DEFAULT_LIMIT_GB = 100.0
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -96,6 +105,16 @@ class FetchOptions:
                 checksums=[Checksum.parse(text) for text in checksums],
                 progress=lambda done, total: bar(done, done if total is None else total),
             )
+
+
+def nexus_sources(sources: Sequence[str], dataset: str | None, bbox: str | None, time: str | None) -> list[str]:
+    """Return the sources, requests to SDAP servers with what the options say of them."""
+    from lazytile.pyramid.sources.nexus import is_nexus, nexus_url  # noqa: PLC0415 - aiohttp takes a moment to import
+
+    options = (dataset, bbox, time)
+    if any(options) and not all(map(is_nexus, sources)):
+        raise SourceError("--dataset, --bbox and --time say what an SDAP server is asked for: nexus+https://HOST/PATH")
+    return [nexus_url(source, *options) if any(options) else source for source in sources]
 
 
 def read_list(path: Path) -> tuple[list[str], list[str]]:

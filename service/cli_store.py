@@ -15,9 +15,13 @@ from lazytile.service.cli_fetch import (
     FetchOptions,
     LimitOption,
     NetrcOption,
+    NexusBoxOption,
+    NexusDatasetOption,
+    NexusTimeOption,
     RefreshOption,
     TimeoutOption,
     TokenOption,
+    nexus_sources,
 )
 from lazytile.service.cli_options import (
     DEFAULT_STORE,
@@ -44,6 +48,9 @@ def append(
     replace_steps: Annotated[
         bool, typer.Option("--replace-steps", help="Let times that the dataset has take the place of the old steps.")
     ] = False,
+    nexus_dataset: NexusDatasetOption = None,
+    bbox: NexusBoxOption = None,
+    time: NexusTimeOption = None,
     checksum: ChecksumOption = None,
     downloads: DownloadsOption = None,
     netrc: NetrcOption = None,
@@ -61,7 +68,7 @@ def append(
 
     existing(store)
     fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
-    (local,) = fetch.fetched([file], checksum or ())
+    (local,) = fetch.fetched(nexus_sources([file], nexus_dataset, bbox, time), checksum or ())
     label = f"appending {last_name(local)}"
     with LazyEngine(engine, workers, dashboard) as pool, progress_bar(label, "bytes") as progress:
         grown = run(

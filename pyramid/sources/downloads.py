@@ -22,6 +22,8 @@ from urllib.parse import unquote, urlsplit
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.sources.httpclient import Fetching, run
 from lazytile.pyramid.sources.location import is_url
+from lazytile.pyramid.sources.nexus import is_nexus, read_request
+from lazytile.pyramid.sources.nexusfile import discard_windows, fetch_grid
 from lazytile.pyramid.sources.remotezarr import OBJECT_SCHEMES, is_zarr_url
 from lazytile.pyramid.sources.transfer import Part, Transfer, Version
 from lazytile.pyramid.sources.unpack import is_packed, unpack, unpacked_name
@@ -89,9 +91,14 @@ class Downloads:
             if checksum is not None and path.is_file():
                 checksum.check(path, source)
             return self._unpacked(path) if path.is_file() and is_packed(path) else source
+        if is_nexus(source):
+            if checksum is not None:
+                raise SourceError(f"{source} is put together here: it has no checksum")
+            with self._entry(source) as entry:
+                return str(self._gridded(source, entry))
         scheme = urlsplit(source).scheme.lower()
         if scheme not in {"http", "https", *OBJECT_SCHEMES}:
-            raise SourceError(f"{source} has the scheme {scheme}; http and https are fetched, s3 and gs read")
+            raise SourceError(f"{source} has the scheme {scheme}; http, https, s3, gs and nexus+https are read")
         if is_zarr_url(source, self._fetching):
             if checksum is not None:
                 raise SourceError(f"{source} is Zarr, many files: it has no checksum")
@@ -125,6 +132,21 @@ class Downloads:
             part.path.replace(entry / name)
         _write_state(entry, _State(url, name, asdict(version), str(checksum or "")))
         part.discard()
+        return entry / name
+
+    def _gridded(self, source: str, entry: Path) -> Path:
+        """Return the file that the points of an SDAP server make."""
+        state = _read_state(entry)
+        if state is not None and not self._fetching.refresh:
+            LOG.info("%s was fetched before and is used again; --refresh asks the server anew", source)
+            return entry / state.name
+        if self._fetching.refresh:
+            discard_windows(entry)
+        request = read_request(source, self._fetching)
+        _forget(entry)
+        name = f"{_file_name(request.dataset)}.nc"
+        fetch_grid(request, entry / name, source, self._fetching, self._progress)
+        _write_state(entry, _State(source, name, {}))
         return entry / name
 
     def _unpacked(self, path: Path) -> str:
