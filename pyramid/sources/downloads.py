@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from lazytile.pyramid.errors import SourceError
+from lazytile.pyramid.sources.credentials import origin_of
 from lazytile.pyramid.sources.httpclient import Fetching, run
 from lazytile.pyramid.sources.location import is_url
 from lazytile.pyramid.sources.nexus import is_nexus, read_request
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 FOLDER = ".downloads"
 """Name of the folder in a store, where no other is given."""
+_WEB = frozenset({"http", "https", "nexus+http", "nexus+https"})
 _STATE = ".state.json"
 _PART = ".part"
 _LOCK = ".lock"
@@ -58,7 +60,12 @@ def local_files(
     """
     if checksums and len(checksums) != len(sources):
         raise SourceError(f"there are {len(checksums)} checksums for {len(sources)} files: give one for each, or none")
-    downloads = Downloads(folder, fetching or Fetching(), progress)
+    fetching = fetching or Fetching()
+    if fetching.credentials.token:
+        origins = {origin_of(source.removeprefix("nexus+")) for source in sources if urlsplit(source).scheme in _WEB}
+        if len(origins) > 1:
+            raise SourceError(f"a token is for one server, and the URLs name {len(origins)}: convert them apart")
+    downloads = Downloads(folder, fetching, progress)
     wanted: Sequence[Checksum | None] = checksums or [None] * len(sources)
     return [downloads.local(source, checksum) for source, checksum in zip(sources, wanted, strict=True)]
 

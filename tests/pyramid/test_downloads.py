@@ -374,6 +374,20 @@ def test_a_token_and_passwords_stay_with_their_hosts(web, tmp_path):
         assert other.headers("/f.bin", "Authorization") == [None, None]
 
 
+def test_a_token_is_for_one_server(web, tmp_path):
+    fetching = Fetching(credentials=Credentials({}, "abc"), retries=0)
+    web.answers["/a.bin"] = web.answers["/b.bin"] = Answer(b"x", login="Bearer abc")
+    files = local_files([web.url("/a.bin"), web.url("/b.bin")], tmp_path, fetching)
+    assert [Path(file).read_bytes() for file in files] == [b"x", b"x"]
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert web.url("/a.bin").encode() in written
+    assert b"abc" not in written
+    web.asked.clear()
+    with pytest.raises(SourceError, match="a token is for one server, and the URLs name 2"):
+        local_files([web.url("/a.bin"), f"nexus+{web.url('/b', 'localhost')}"], tmp_path, fetching)
+    assert not web.asked
+
+
 def test_to_whom_credentials_are_said():
     known = Credentials({"a.org": ("u", "p"), "b.org": ("v", "q")}, "token")
     assert known.authorization("https://a.org/x", "https://a.org/y") == "Bearer token"
