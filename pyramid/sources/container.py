@@ -172,7 +172,9 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
         return open_numpy(path)
     if engine == GRIB:
         return open_grib(path)[name]
-    return xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **UNDECODED)
+    # A folder is listed fast, and without this xarray warns of every Zarr that has no consolidated metadata.
+    options = {**UNDECODED, "consolidated": False} if engine == ZARR else UNDECODED
+    return xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **options)
 
 
 def _group_names(path: Path, engine: str) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
-from lazytile.pyramid.sources.location import is_url
+from lazytile.pyramid.sources.location import is_url, last_name
 from lazytile.pyramid.sources.source import Coordinate, Source, open_source
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
             found.append(each)
     if not found:
         raise SourceError("there is no file to convert")
-    return sorted(dict.fromkeys(found)) if len(found) > 1 else found
+    # By their own names first: the folders of downloads have names that say nothing.
+    return sorted(dict.fromkeys(found), key=lambda each: (last_name(each), each))
 
 
 @dataclass(frozen=True, slots=True)

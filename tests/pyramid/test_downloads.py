@@ -91,6 +91,15 @@ def test_several_urls_are_one_time_series(web, tmp_path, capsys):
     assert chunks(tmp_path / "remote" / "all.zarr") == chunks(tmp_path / "local" / "all.zarr")
 
 
+def test_a_series_is_called_after_its_first_file(web, tmp_path):
+    for step in range(6):
+        web.answers[f"/sst-{step}.nc"] = Answer(grid(tmp_path / f"{step}.nc", step).read_bytes())
+    urls = [web.url(f"/sst-{step}.nc") for step in (3, 5, 0, 1, 4, 2)]
+    assert convert(urls, tmp_path / "store", fetching=QUICK).name == "sst-0"
+    assert run(["convert", *urls, "--store", str(tmp_path / "other")]) == 0
+    assert (tmp_path / "other" / "sst-0.zarr").is_dir()
+
+
 @pytest.mark.parametrize(("pack", "suffix"), [(gzip.compress, "gz"), (bz2.compress, "bz2")])
 def test_packed_files_are_unpacked_wherever_they_are(web, tmp_path, pack, suffix):
     file = grid(tmp_path / "sst.nc")

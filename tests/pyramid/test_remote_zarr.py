@@ -100,8 +100,7 @@ def test_a_web_server_with_consolidated_metadata(web, tmp_path, version):
 @pytest.mark.parametrize("consolidated", [True, False])
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 def test_object_storage(bucket, tmp_path, version, consolidated, scheme):
-    write(tmp_path / "buckets" / "data" / "a" / "sst.zarr", version=version, consolidated=consolidated)
-    local = write(tmp_path / "sst.zarr", version=version)
+    local = write(tmp_path / "buckets" / "data" / "a" / "sst.zarr", version=version, consolidated=consolidated)
     converted_alike(tmp_path, local, f"{scheme}://data/a/sst.zarr")
     assert any("list-type" in each.path for each in bucket.asked) == (not consolidated)
     # Nobody has given us credentials, so none are made up.
