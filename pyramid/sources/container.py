@@ -172,9 +172,15 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
         return open_numpy(path)
     if engine == GRIB:
         return open_grib(path)[name]
-    # A folder is listed fast, and without this xarray warns of every Zarr that has no consolidated metadata.
-    options = {**UNDECODED, "consolidated": False} if engine == ZARR else UNDECODED
+    options = {**UNDECODED, "consolidated": _is_consolidated(path, name)} if engine == ZARR else UNDECODED
     return xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **options)
+
+
+def _is_consolidated(path: Path, name: str) -> bool:
+    """Return whether a group of a Zarr folder has consolidated metadata, which xarray would find out with a warning."""
+    import zarr  # noqa: PLC0415 - the netCDF path does not need it
+
+    return zarr.open_group(path, path=name.strip("/"), mode="r").metadata.consolidated_metadata is not None
 
 
 def _group_names(path: Path, engine: str) -> list[str]:
