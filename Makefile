@@ -13,7 +13,7 @@ URL ?= http://$(HOST):$(PORT)/\#layer=sst
 PYTEST_ARGS ?=
 TEST_WORKERS ?= 2
 BENCH_DATA ?=
-FACTOR ?= 4
+FACTORS ?= 4,1
 
 VENV := .venv
 GPU_VENV := .venv-gpu
@@ -110,16 +110,16 @@ bench: $(VENV)/.installed demo/.made ## Run the benchmarks
 	$(BIN)/python scripts/bench_colormaps.py
 	$(BIN)/python scripts/bench_tiles.py $(if $(PEERS),--peers '$(PEERS)',--factors 4)
 	$(BIN)/python scripts/bench_convert.py demo/sst.nc
-	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)')
+	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)' --factors 4)
 
 # FILE=demo/sst_full.nc for full size; scripts/make_demo_data.py --full makes it. Fails where a limit is passed.
 bench-convert: FILE ?= demo/sst.nc
 bench-convert: $(VENV)/.installed demo/.made ## Time the conversion of FILE against xarray and dask; writes docs/benchmarks.md
 	$(BIN)/python scripts/bench_convert.py $(FILE) --factor $(FACTOR) --document docs/benchmarks.md
 
-bench-mrf: $(VENV)/.installed ## Time the MRF export against GDAL's (BENCH_DATA, FACTOR=4 or 1)
+bench-mrf: $(VENV)/.installed ## Time the MRF export against GDAL's (BENCH_DATA, FACTORS=4,1); writes docs/benchmarks.md
 	@test -n '$(BENCH_DATA)' || { echo "make bench-mrf BENCH_DATA=FOLDER: scripts/bench_mrf.py says what is in it"; exit 2; }
-	$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)' --factor $(FACTOR)
+	$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)' --factors $(FACTORS) --document docs/benchmarks.md
 
 $(GPU_VENV)/.installed: $(GPU_VENV_STAMP) pyproject.toml
 	$(GPU_VENV)/bin/python -m pip install --quiet --editable '.[test,gpu-check]'

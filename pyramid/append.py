@@ -33,6 +33,9 @@ from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.layout import level_shape
 from lazytile.pyramid.manifest import FOLDER, planes
 from lazytile.pyramid.publish import UNFINISHED, replacing
+from lazytile.pyramid.sources.downloads import FOLDER as DOWNLOADS
+from lazytile.pyramid.sources.downloads import local_files
+from lazytile.pyramid.sources.location import stamp
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store import read_description
 from lazytile.pyramid.summary import FILE as SUMMARY
@@ -41,6 +44,7 @@ from lazytile.pyramid.summary import Summary, read_summary, summarise, write_sum
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from lazytile.pyramid.sources.httpclient import Fetching
 
 _METADATA = "zarr.json"
 _NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.ENOSYS})
@@ -53,10 +57,11 @@ def append(
     *,
     group: str | None = None,
     replace_steps: bool = False,
+    fetching: Fetching | None = None,
     engine: Mapper | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
-    """Add the time steps of a file to the dataset ``STORE/NAME.zarr`` and return its new description.
+    """Add the time steps of a file or URL to the dataset ``STORE/NAME.zarr`` and return its new description.
 
     The file must have the same grid, packing and other dimensions. Its times must be later than the dataset's last;
     ``replace_steps`` lets a time that the dataset has take the place of the old step. Until the end, and if
@@ -69,7 +74,8 @@ def append(
     timed = [variable.name for variable in old.variables if variable.time is not None]
     if not timed:
         raise SourceError(f"dataset {name} has no time, so nothing can be appended to it")
-    source = open_source(path, timed, group=group)
+    (file,) = local_files([str(path)], Path(store) / DOWNLOADS, fetching)
+    source = open_source(file, timed, group=group)
     check_fits(source, old)
     steps = place_times(source, old, folder, replace_steps=replace_steps)
     mapper = engine or ThreadMapper()
@@ -103,9 +109,8 @@ def append(
 
 
 def _fingerprint(source: Source, old: Dataset) -> str:
-    status = Path(source.path).stat()
     placements = [repr(each.placement) for each in source.variables]
-    parts = ("append", source.path, status.st_size, status.st_mtime_ns, status.st_ino, placements, old.generation)
+    parts = ("append", source.path, stamp(source.path), source.version, placements, old.generation)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.axislocation import AxisLocation
-from lazytile.pyramid.cells import AxisPlan, MeshPlan, Plan
+from lazytile.pyramid.cells import AxisPlan, Plan
+from lazytile.pyramid.meshcells import MeshPlan
 from lazytile.pyramid.packing import Packing
 from lazytile.pyramid.resample import MAX_TAPS, Mixture, Resampling, blend_axes, mode_stack, taps
 from lazytile.pyramid.values import VALUES, ValueTile

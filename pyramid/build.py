@@ -198,6 +198,7 @@ def reader_of(source: Source, variable: SourceVariable) -> BlockReader:
         resampling=source.found.resampling,
         fill=variable.variable.packing.fill_code or 0,
         files=source.files,
+        version=source.version,
     )
 
 

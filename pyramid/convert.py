@@ -18,7 +18,9 @@ from lazytile.pyramid.errors import SourceError, StoreError
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.layout import CHUNK_CELLS, plan_levels
 from lazytile.pyramid.publish import UNFINISHED, replacing
+from lazytile.pyramid.sources.downloads import FOLDER, local_files
 from lazytile.pyramid.sources.grid import Overrides
+from lazytile.pyramid.sources.location import last_name, stamp
 from lazytile.pyramid.sources.series import files_of, open_files
 from lazytile.pyramid.summary import write_summaries
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lazytile.pyramid.dataset import Variable
+    from lazytile.pyramid.sources.httpclient import Fetching
     from lazytile.pyramid.sources.source import Source
     from lazytile.pyramid.summary import Summary
 
@@ -67,12 +70,14 @@ def convert(
     title: str | None = None,
     colormap: str | None = None,
     storage: Storage = USUAL_STORAGE,
+    fetching: Fetching | None = None,
     engine: Mapper | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
     """Convert a gridded file, or several of one time series, to ``STORE/NAME.zarr`` and return its description.
 
-    path: a file, a pattern (``sst-*.nc``) or a list of both, which are one time series. ``name``: letters, digits,
+    path: a file, a URL, a pattern (``sst-*.nc``) or a list of them, which are one time series. What is remote or packed
+    is brought to ``STORE/.downloads`` first, as ``fetching`` says. ``name``: letters, digits,
     ``_`` and ``-``; None makes it from the file's name. ``variables`` picks layers, None takes all on the largest grid.
     ``group``, ``x``, ``y`` (names of coordinate variables) and ``crs`` (``EPSG:n``, WKT or PROJ) say what the file does
     not; ``bounds`` (west, south, east, north: outer edges) places a NumPy array, and ``nodata`` is the code of no data
@@ -82,8 +87,10 @@ def convert(
 
     Raises ``SourceError`` for a file that cannot be converted and ``StoreError`` where the store cannot be written.
     """
-    chosen = dataset_name(files_of(path)[0]) if name is None else _checked_name(name)
-    source = open_files(path, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
+    chosen = None if name is None else _checked_name(name)
+    files = local_files(files_of(path), Path(store) / FOLDER, fetching)
+    chosen = chosen or dataset_name(files[0])
+    source = open_files(files, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
     with replacing(Path(store), chosen, fingerprint(source, dataset)) as partial:
         if not (partial / UNFINISHED).exists():
@@ -111,7 +118,7 @@ def describe_dataset(
         chunk=Shape(CHUNK_CELLS, CHUNK_CELLS),
         variables=tuple(replace(each.variable, colormap=colormap) for each in source.variables),
         title=source.title if title is None else title,
-        source=Path(source.path).name,
+        source=last_name(source.path),
         codec=storage.codec.text,
         shard=storage.shard,
         lazy=storage.lazy,
@@ -120,12 +127,12 @@ def describe_dataset(
 
 def fingerprint(source: Source, dataset: Dataset) -> str:
     """Return what names a piece of work: equal for the same source, unchanged, and the same result."""
-    statuses = [Path(each).stat() for each in source.files or (source.path,)]
     described = {**dataset.to_json(), "generation": ""}
     placements = [repr(each.placement) for each in source.variables]
     parts = (
         source.path,
-        [(each.st_size, each.st_mtime_ns, each.st_ino) for each in statuses],
+        [stamp(each) for each in source.files or (source.path,)],
+        source.version,
         described,
         placements,
         __version__,
@@ -143,7 +150,7 @@ def summarised(variable: Variable, levels: Sequence[Summary]) -> Variable:
 def dataset_name(path: str | Path) -> str:
     """Return a dataset name made of a file's: its stem in letters, digits, ``_`` and ``-``."""
     stem = re.sub(
-        r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr|tiff?|npy|npz|grib2?|grb2?))+$", "", Path(path).name, flags=re.IGNORECASE
+        r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr|tiff?|npy|npz|grib2?|grb2?))+$", "", last_name(path), flags=re.IGNORECASE
     )
     return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")[:128] or "dataset"
 

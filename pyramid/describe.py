@@ -16,6 +16,7 @@ from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.grid import Shape
 from lazytile.pyramid.layout import CHUNK_CELLS, level_shape, plan_levels
 from lazytile.pyramid.sources.container import FORMATS
+from lazytile.pyramid.sources.location import is_url
 from lazytile.pyramid.sources.source import Source, SourceVariable, open_source
 from lazytile.pyramid.summary import Summary, summarise
 
@@ -53,16 +54,19 @@ class Description:
     levels: tuple[Level, ...]
     variables: tuple[Variable, ...]
     """With statistics where the dataset has them or the source is small."""
-    stored_bytes: int
+    stored_bytes: int | None
+    """None where that is not known: of remote Zarr."""
     problems: tuple[str, ...]
     """What is wrong, left out or put right, one line each."""
 
 
 def describe(path: str | Path, *, group: str | None = None, overrides: Overrides | None = None) -> Description:
-    """Describe a source file or a dataset folder ``NAME.zarr`` of ours.
+    """Describe a source file, remote Zarr, or a dataset folder ``NAME.zarr`` of ours.
 
     Raises ``SourceError`` or ``StoreError`` with one line where it is neither.
     """
+    if is_url(path):
+        return _of_source(open_source(path, group=group, overrides=overrides))
     folder = Path(path)
     root = _our_attributes(folder)
     return (
@@ -82,7 +86,6 @@ def _our_attributes(folder: Path) -> Any | None:
 
 def _of_source(source: Source) -> Description:
     grid = source.found.grid
-    path = Path(source.path)
     problems = list(source.remarks)
     variables = []
     for variable in source.variables:
@@ -92,7 +95,7 @@ def _of_source(source: Source) -> Description:
             problems.append(str(error))
             variables.append(variable.variable)
     return Description(
-        path=str(path),
+        path=source.path,
         kind="source",
         format=FORMATS[source.engine],
         title=source.title,
@@ -101,7 +104,7 @@ def _of_source(source: Source) -> Description:
         chunk=Shape(CHUNK_CELLS, CHUNK_CELLS),
         levels=tuple(Level(shape, None) for shape in plan_levels(grid.shape)),
         variables=tuple(variables),
-        stored_bytes=_folder_bytes(path) if path.is_dir() else path.stat().st_size,
+        stored_bytes=_source_bytes(source.path),
         problems=tuple(problems),
     )
 
@@ -163,6 +166,13 @@ def _problems(folder: Path, dataset: Dataset) -> list[str]:
     return problems
 
 
+def _source_bytes(source: str) -> int | None:
+    if is_url(source):
+        return None
+    path = Path(source)
+    return _folder_bytes(path) if path.is_dir() else path.stat().st_size
+
+
 def _folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -170,9 +180,10 @@ def _folder_bytes(folder: Path) -> int:
 def format_description(description: Description) -> str:
     """Return a description as lines of plain text."""
     grid, bounds = description.grid, description.grid.bounds
+    stored = "" if description.stored_bytes is None else f", {_size(description.stored_bytes)} on disk"
     lines = [
         f"{description.kind} {description.path}",
-        f"  format      {description.format}, {_size(description.stored_bytes)} on disk",
+        f"  format      {description.format}{stored}",
     ]
     if description.title:
         lines.append(f"  title       {description.title}")

@@ -13,6 +13,10 @@ class SourceError(LazytileError):
     """A source file cannot be opened, or holds no grid that can be placed on the Earth."""
 
 
+class AnswerTooLongError(SourceError):
+    """A server's answer is longer than what is taken. A smaller request may do."""
+
+
 class StoreError(LazytileError):
     """A store or a dataset in it is missing, damaged, or of a format this version does not know."""
 

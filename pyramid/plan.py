@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.axislocation import AxisLocation
-from lazytile.pyramid.cells import AxisPlan, MeshPlan, Window
+from lazytile.pyramid.cells import AxisPlan
 from lazytile.pyramid.grid import FULL_CIRCLE, cells_of
 from lazytile.pyramid.mapping import PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
 from lazytile.pyramid.memory import BytesLru
+from lazytile.pyramid.meshcells import MeshPlan, Window
 from lazytile.pyramid.tms import METRES_PER_DEGREE, metres_per_unit
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
 
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.sources.container import NETCDF, open_group
+from lazytile.pyramid.sources.location import located, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +45,9 @@ class _Handles:
         self._lock = threading.Lock()
         self._open: dict[tuple[Any, ...], Any] = {}
 
-    def get(self, path: str, engine: str, group: str) -> Any:
+    def get(self, path: str, engine: str, group: str, version: str) -> Any:
         """Return the open group of a file, opening it where needed or where the file has changed."""
-        status = Path(path).stat()
-        key = (os.getpid(), path, engine, group, status.st_mtime_ns, status.st_size, status.st_ino)
+        key = (os.getpid(), path, engine, group, version, stamp(path))
         with self._lock:
             handle = self._open.pop(key, None) or _open(path, engine, group)
             self._open[key] = handle
@@ -79,7 +78,7 @@ def _open(path: str, engine: str, group: str) -> Any:
             root.set_auto_maskandscale(False)
             root.set_always_mask(False)
             return root if group == "/" else root[group]
-    return open_group(Path(path), engine, group)
+    return open_group(located(path), engine, group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,8 @@ class BlockReader:
     """Code of cells that no source cell reaches."""
     files: tuple[str, ...] = ()
     """All files of a series; ``path`` is the first."""
+    version: str = ""
+    """Of what is remote: what is open of another version is not read."""
 
     def read(self, block: Block) -> NDArray[Any]:
         """Return the codes of a block, north up and west to east.
@@ -177,7 +178,7 @@ class BlockReader:
         return _as_codes(codes, np.dtype(self.dtype))
 
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
-        handle = _HANDLES.get(self.path, self.engine, self.placement.group)
+        handle = _HANDLES.get(self.path, self.engine, self.placement.group, self.version)
         if self.engine != NETCDF:
             return np.asarray(handle.variables[self.placement.name][key].values)
         with _library_locks(self.engine):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.blend import blend
-from lazytile.pyramid.cells import Window
+from lazytile.pyramid.meshcells import Window
 from lazytile.pyramid.resample import Resampling
 from lazytile.pyramid.values import ValueTile
 

@@ -14,7 +14,6 @@ import importlib
 import math
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.grid import FULL_CIRCLE, Grid, RegularAxis
 from lazytile.pyramid.sources.container import open_group
+from lazytile.pyramid.sources.location import located
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,7 +87,7 @@ class _Maps:
     def _cells_of(self, resampling: Resampling) -> _Places:
         key = (resampling.path, resampling.group, resampling.latitude, resampling.longitude)
         if self._places is None or self._places[0] != key:
-            group = open_group(Path(resampling.path), resampling.engine, resampling.group)
+            group = open_group(located(resampling.path), resampling.engine, resampling.group)
             lat, lon = (read_places(group, name) for name in (resampling.latitude, resampling.longitude))
             self._places = key, _Places(lat, lon)
         return self._places[1]

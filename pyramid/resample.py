@@ -178,20 +178,27 @@ def blend_axes(
 
 
 def _along_axes(values: NDArray[Any], rows: Taps, cols: Taps) -> NDArray[Any]:
-    """Sum weighted rows, then weighted columns; in place, since allocating takes as long as adding."""
-    xp = array_module(values)
-    for axis, taps_of in ((0, rows), (1, cols)):
-        index, weight = beside(taps_of.index, values), beside(taps_of.weight, values)
-        total: Any = None
-        for tap in range(taps_of.index.shape[-1]):
-            part = xp.take(values, index[:, tap], axis=axis)
-            part *= weight[:, tap][:, None] if axis == 0 else weight[:, tap]
-            if total is None:
-                total = part
-            else:
-                total += part
-        values = total
+    """Sum weighted cells along one axis, then along the other: first the one that leaves less to do."""
+    shrinks = rows.index.shape[0] * values.shape[1] < values.shape[0] * cols.index.shape[0]
+    for axis in (0, 1) if shrinks else (1, 0):
+        values = _along(values, rows if axis == 0 else cols, axis)
     return values
+
+
+def _along(values: NDArray[Any], taps_of: Taps, axis: int) -> NDArray[Any]:
+    """Sum weighted cells along an axis; in place, since allocating takes as long as adding."""
+    xp = array_module(values)
+    index, weight = beside(taps_of.index, values), beside(taps_of.weight, values)
+    total: Any = None
+    for tap in range(taps_of.index.shape[-1]):
+        part = xp.take(values, index[:, tap], axis=axis)
+        part *= weight[:, tap][:, None] if axis == 0 else weight[:, tap]
+        if total is None:
+            total = part
+        else:
+            total += part
+    summed: NDArray[Any] = total
+    return summed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,12 +225,15 @@ class Mixture:
 def normalised(
     total: NDArray[np.float64], share: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-    """Return weighted means from sums and weights, any shape, and where too little of the weight has data."""
+    """Return weighted means from sums and weights, any shape, and where too little of the weight has data.
+
+    There the means are finite and mean nothing.
+    """
     xp = array_module(total)
     missing: NDArray[np.bool_] = share < ENOUGH_WEIGHT
     if not bool(xp.any(missing)):
         return total / share, None
-    return xp.where(missing, 0.0, total / xp.where(missing, 1.0, share)), missing
+    return total / xp.maximum(share, xp.asarray(ENOUGH_WEIGHT)), missing
 
 
 def mode_stack(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 ENOUGH_DATA = 0.25
-Results = dict[tuple[str, int], tuple[float, float]]
-"""Tiles/s at concurrency 8 and p50 in ms at concurrency 1, by server and zoom."""
+Results = dict[tuple[str, int], tuple[float, float, float]]
+"""Tiles/s at concurrency 8, p50 in ms at concurrency 1 and bytes a tile, by server and zoom."""
 SECONDS = 5
 METHODS = {"": "?resampling=nearest", ", means": ""}
 _LUA = """
@@ -94,8 +94,10 @@ def main() -> None:
                 report(name, zoom, load(server.port, paths, 8), load(server.port, paths, 1), results)
                 if factor == 1:
                     print(f"|   memory of the largest process: {server.peak_rss_mb():.0f} MB | | | | | |")
-        stages(tasks)
-        stages({zoom: [replace(task, resampling=Resampling.AVERAGE) for task in tasks[zoom]] for zoom in zooms})
+        name = f"lazytile, factor {factor}"
+        stages(name, tasks, results)
+        averaged = {zoom: [replace(task, resampling=Resampling.AVERAGE) for task in tasks[zoom]] for zoom in zooms}
+        stages(f"{name}, means", averaged, results)
         restyle(tasks)
     if options.peers is not None:
         peers(options.peers, options.work, tasks, results)
@@ -209,7 +211,7 @@ def load(port: int, paths: list[str], concurrency: int) -> tuple[float, float, f
 
 def report(name: str, zoom: int, many: tuple[float, ...], one: tuple[float, ...], results: Results) -> None:
     """Print a row."""
-    results[name, zoom] = (many[0], one[1])
+    results[name, zoom] = (many[0], one[1], many[3])
     print(f"| {name} | {zoom} | {many[0]:.0f} | {one[1]:.2f} | {one[2]:.2f} | {many[3]:.0f} |", flush=True)
 
 
@@ -223,19 +225,21 @@ def median_ms(function: Callable[[RenderTask], object], tasks: list[RenderTask])
     return statistics.median(spent) * 1e3
 
 
-def stages(tasks: dict[int, list[RenderTask]]) -> None:
-    """Print how long each stage of the renderer takes, in this process and one thread."""
-    method = next(iter(tasks.values()))[0].resampling.value
-    print(f"\n| z, {method} | plan | read and map | colour | encode | whole render, ms |\n|--:|--:|--:|--:|--:|--:|")
+def stages(name: str, tasks: dict[int, list[RenderTask]], results: Results) -> None:
+    """Print how long each stage of a tile takes, in this process and one thread, and what HTTP adds to it."""
+    print(f"\n| {name}, z | plan | read | map | colour | encode | whole render | HTTP and the rest, ms |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|")
     for zoom, chosen in tasks.items():
         median_ms(render, chosen)  # warm
         rows = np.array([stage_seconds(task) for task in chosen])
         parts = " | ".join(f"{ms:.3f}" for ms in np.median(rows, axis=0) * 1e3)
-        print(f"| {zoom} | {parts} | {median_ms(render, chosen):.3f} |", flush=True)
+        whole = median_ms(render, chosen)
+        rest = f"{results[name, zoom][1] - whole:.3f}" if (name, zoom) in results else ""
+        print(f"| {zoom} | {parts} | {whole:.3f} | {rest} |", flush=True)
 
 
 def stage_seconds(task: RenderTask) -> tuple[float, ...]:
-    """Time each stage of a task's rendering, seconds."""
+    """Time each stage of a task's rendering, seconds. What reading takes twice is the map's: the chunks are there."""
     stored = store_at(task.store, task.chunk_cache_bytes).dataset(task.dataset)
     description, variable = stored.description, stored.description.variable(task.variable)
     method = task.resampling
@@ -249,13 +253,16 @@ def stage_seconds(task: RenderTask) -> tuple[float, ...]:
         footprints=method.needs_footprints,
     )
     clock.append(time.perf_counter())
+    read_values(stored, variable, task.leading, location, method)
+    clock.append(time.perf_counter())
     tile = read_values(stored, variable, task.leading, location, method)
     clock.append(time.perf_counter())
     index = paint(tile, task.palette)
     clock.append(time.perf_counter())
     encode_png8(index, task.palette.rgba)
     clock.append(time.perf_counter())
-    return tuple(after - before for before, after in itertools.pairwise(clock))
+    plan, first, again, *rest = (after - before for before, after in itertools.pairwise(clock))
+    return (plan, max(0.0, first - again), again, *rest)
 
 
 def restyle(tasks: dict[int, list[RenderTask]]) -> None:
@@ -287,11 +294,11 @@ def peers(folder: Path, work: Path, tasks: dict[int, list[RenderTask]], results:
         subprocess.run(["bash", str(folder / script[0]), *script[1:]], env=env, check=False, stdout=sys.stderr)
     for line in (out / "peers.jsonl").read_text().splitlines():
         row = json.loads(line)
-        rate, p50 = results.get((row["label"], row["z"]), (0.0, float("inf")))
-        results[row["label"], row["z"]] = (max(rate, row["tps"]), min(p50, row["p50"]))
-    for (name, zoom), (rate, p50) in results.items():
+        rate, p50, _ = results.get((row["label"], row["z"]), (0.0, float("inf"), 0.0))
+        results[row["label"], row["z"]] = (max(rate, row["tps"]), min(p50, row["p50"]), row["kb"] * 1e3)
+    for (name, zoom), (rate, p50, size) in results.items():
         if not name.startswith("lazytile"):
-            print(f"| {name} | {zoom} | {rate:.0f} | {p50:.2f} | | |")
+            print(f"| {name} | {zoom} | {rate:.0f} | {p50:.2f} | | {size:.0f} |")
 
 
 def ratios(results: Results, zooms: list[int]) -> None:
@@ -307,7 +314,7 @@ def ratios(results: Results, zooms: list[int]) -> None:
         ):
             others = [v for (n, z), v in results.items() if z == zoom and not n.startswith("lazytile") and wanted(n)]
             if full and others:
-                rate, p50 = max(r for r, _ in others), min(p for _, p in others)
+                rate, p50 = max(rate for rate, _, _ in others), min(p50 for _, p50, _ in others)
                 print(
                     f"z{zoom}: {full[0] / rate:.1f} times the tiles/s of the {kind}, 1/{p50 / full[1]:.1f} of its p50"
                 )

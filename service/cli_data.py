@@ -11,6 +11,25 @@ import typer
 
 from lazytile.pyramid.engines.engine import EngineOptions, EngineSpec, open_bulk_engine
 from lazytile.pyramid.errors import SourceError
+from lazytile.service.cli_fetch import (
+    DEFAULT_LIMIT_GB,
+    DEFAULT_TIMEOUT_S,
+    ChecksumOption,
+    DownloadsOption,
+    FetchOptions,
+    LimitOption,
+    ListOption,
+    NetrcOption,
+    NexusBoxOption,
+    NexusDatasetOption,
+    NexusTimeOption,
+    RefreshOption,
+    SourcesArgument,
+    TimeoutOption,
+    TokenOption,
+    nexus_sources,
+    read_list,
+)
 from lazytile.service.cli_options import (
     DEFAULT_STORE,
     DashboardOption,
@@ -23,15 +42,16 @@ from lazytile.service.cli_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lazytile.pyramid.describe import Description
     from lazytile.pyramid.engines.engine import BulkEngine
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A netCDF file (or HDF5 with CF metadata, or Zarr).")],
+    files: SourcesArgument = None,
     *,
+    list_file: ListOption = None,
     store: StoreOption = DEFAULT_STORE,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the dataset; made of the file's without it.")
@@ -71,19 +91,35 @@ def convert(
     lazy: Annotated[
         bool, typer.Option("--lazy", help="Store level 0 alone; overviews are made when they are first looked at.")
     ] = False,
+    nexus_dataset: NexusDatasetOption = None,
+    bbox: NexusBoxOption = None,
+    time: NexusTimeOption = None,
+    checksum: ChecksumOption = None,
+    downloads: DownloadsOption = None,
+    netrc: NetrcOption = None,
+    token_file: TokenOption = None,
+    download_limit: LimitOption = DEFAULT_LIMIT_GB,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
+    refresh: RefreshOption = False,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
 ) -> None:
-    """Convert a file to a dataset in the store, in one pass; a dataset of the same name is replaced at the end."""
+    """Convert a file or URL to a dataset in the store; a dataset of the same name is replaced at the end."""
     from lazytile.pyramid.codec import Codec  # noqa: PLC0415 - xarray and zarr take a second to import
     from lazytile.pyramid.convert import Storage  # noqa: PLC0415
     from lazytile.pyramid.convert import convert as run  # noqa: PLC0415
+    from lazytile.pyramid.sources.location import last_name  # noqa: PLC0415
 
     storage = Storage(Codec.parse(codec), shard, lazy)
-    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
+    edges = None if bounds is None else edges_of(bounds)
+    fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
+    sources, checksums = _sources(files, list_file, checksum)
+    local = fetch.fetched(nexus_sources(sources, nexus_dataset, bbox, time), checksums)
+    label = f"converting {last_name(local[0])}"
+    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(label, "bytes") as progress:
         dataset = run(
-            file,
+            local,
             store,
             name,
             var or None,
@@ -91,7 +127,7 @@ def convert(
             x=x,
             y=y,
             crs=crs,
-            bounds=None if bounds is None else edges_of(bounds),
+            bounds=edges,
             nodata=nodata,
             title=title,
             colormap=colormap,
@@ -104,6 +140,22 @@ def convert(
     typer.echo(
         f"{store / dataset.name}.zarr: {shape.cols} x {shape.rows} cells, {dataset.levels} levels, layers {layers}"
     )
+
+
+def _sources(
+    files: list[str] | None, list_file: Path | None, checksums: list[str] | None
+) -> tuple[list[str], list[str]]:
+    """Return what to convert and its checksums, from the command line or a list."""
+    from lazytile.pyramid.sources.series import files_of  # noqa: PLC0415 - xarray takes a second to import
+
+    if (list_file is None) == (not files):
+        raise SourceError("say what to convert: FILE, a file or URL, or a --list of them")
+    if list_file is None:
+        # Checksums belong to the files in the order in which they are given, which patterns do not have.
+        return (list(files or ()), checksums) if checksums else (files_of(files or ()), [])
+    if checksums:
+        raise SourceError(f"checksums of the files of {list_file} belong into it, behind each file")
+    return read_list(list_file)
 
 
 class LazyEngine:
@@ -151,15 +203,28 @@ class LazyEngine:
 def info(
     subject: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE|DATASET]", help="A source file, or a dataset; all datasets without it."),
+        typer.Argument(metavar="[FILE|DATASET]", help="A source file or URL, or a dataset; all datasets without it."),
     ] = None,
+    *,
     store: StoreOption = DEFAULT_STORE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    nexus_dataset: NexusDatasetOption = None,
+    bbox: NexusBoxOption = None,
+    time: NexusTimeOption = None,
+    downloads: DownloadsOption = None,
+    netrc: NetrcOption = None,
+    token_file: TokenOption = None,
+    download_limit: LimitOption = DEFAULT_LIMIT_GB,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
+    refresh: RefreshOption = False,
 ) -> None:
-    """Describe a source file before it is converted, or what a store holds."""
+    """Describe a source file or URL before it is converted, or what a store holds."""
     from lazytile.pyramid.describe import describe, format_description  # noqa: PLC0415 - xarray is slow to import
 
-    descriptions = [describe(path) for path in _subjects(subject, store)]
+    fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
+    if subject is not None:
+        (subject,) = nexus_sources([subject], nexus_dataset, bbox, time)
+    descriptions = [describe(path) for path in _subjects(subject, store, fetch)]
     if as_json:
         typer.echo(json.dumps([asdict(description) for description in descriptions], indent=2))
     elif descriptions:
@@ -178,14 +243,15 @@ def _layers(description: Description) -> str:
     return f"\n  layers      {', '.join(dataset.layer_name(variable) for variable in dataset.variables)}"
 
 
-def _subjects(subject: str | None, store: Path) -> list[Path]:
-    """Return what to describe: everything in the store, or one dataset by name, or any file."""
+def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence[str | Path]:
+    """Return what to describe: everything in the store, or one dataset by name, or any file or URL."""
+    from lazytile.pyramid.sources.location import is_url  # noqa: PLC0415 - as below
     from lazytile.pyramid.store import Store  # noqa: PLC0415 - needed by this command alone
 
     if subject is None:
         return [stored.path for stored in Store(existing(store)).datasets()]
-    if Path(subject).exists() and not (store / f"{subject}.zarr").exists():
-        return [Path(subject)]
+    if is_url(subject) or (Path(subject).exists() and not (store / f"{subject}.zarr").exists()):
+        return fetch.fetched([subject])
     if Path(subject).suffix:
         raise SourceError(f"there is no file {subject}")
     return [Store(existing(store)).dataset(subject).path]

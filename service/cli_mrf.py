@@ -1,20 +1,20 @@
-"""The commands ``mrf``, ``mrf verify``, ``mrf info`` and ``mrf extract``."""
+"""Exporting as MRF: the commands ``mrf LAYER OUTDIR`` and ``mrf from-mrfgen``."""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time as clock
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from lazytile.pyramid.errors import MrfError
+from lazytile.service import cli_mrf_file
 from lazytile.service.cli_data import LazyEngine
 from lazytile.service.cli_options import (
     DEFAULT_STORE,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-UNSOUND_CODE = 1
-"""Exit code of ``verify`` where something is wrong with the MRF; what is wrong with the request is 2."""
 LOG_EVERY_S = 30.0
 """How often progress is logged where standard error is no terminal."""
 
@@ -56,8 +54,8 @@ class _ExportUnlessNamed(TyperGroup):
 
 
 app = typer.Typer(cls=_ExportUnlessNamed, help="Export a layer as MRF; verify, describe and read MRF files.")
-
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The .mrf file.")]
+for command in (cli_mrf_file.verify, cli_mrf_file.info, cli_mrf_file.extract):
+    app.command()(command)
 
 
 @app.command(
@@ -78,7 +76,7 @@ def export(
     finest: FinestOption = None,
     page: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Side of a page of the native grid [default: the data's chunks]."),
+        typer.Option(metavar="PIXELS", help="Side of a page [default: the set's tile; native: the data's chunk]."),
     ] = None,
     time: TimesOption = None,
     dim: StepsOption = None,
@@ -104,6 +102,9 @@ def export(
         typer.Option(metavar="N", help="Of PNG pages: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA [default: 4]."),
     ] = None,
     full_chroma: Annotated[bool, typer.Option("--full-chroma", help="JPEG at 4:4:4, not 4:2:0.")] = False,
+    zen: Annotated[
+        bool, typer.Option("--zen", help="JPEG with GDAL's Zen mask: what is no data stays exactly 0.")
+    ] = False,
     max_error: Annotated[
         float, typer.Option(metavar="CODES", help="How far LERC may be off, in the data's codes; 0 is lossless.")
     ] = 0.0,
@@ -150,6 +151,7 @@ def export(
         effort=Effort.parse(effort),
         bands=bands,
         full_chroma=full_chroma,
+        zen=zen,
         max_error=max_error,
         share_pages=share_pages,
         overviews=overviews,
@@ -268,78 +270,3 @@ def from_mrfgen(
     options = replace(job.options(found), onearth=onearth)
     with LazyEngine(engine, workers, dashboard) as pool, tile_progress(f"exporting {job.layer}") as progress:
         _tell(export_mrf(store, found, painted, job.folder, engine=pool, options=options, progress=progress))
-
-
-@app.command()
-def verify(
-    file: FileArgument,
-    *,
-    decode: Annotated[bool, typer.Option("--decode", help="Decode every page as well.")] = False,
-    onearth: Annotated[bool, typer.Option("--onearth", help="Report what OnEarth's mod_mrf cannot serve.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Check every record of an MRF: exit code 0 where all is well, 1 where something is wrong."""
-    from lazytile.pyramid.mrf.check import inspect_mrf  # noqa: PLC0415 - needed by this command alone
-
-    with progress_bar(f"verifying {file.name}", "pages") as progress:
-        report = inspect_mrf(file, decode=decode, onearth=onearth, progress=progress)
-    if as_json:
-        figures = {
-            "file": str(file),
-            "pages": report.pages,
-            "empty": report.empty_pages,
-            "shared": report.shared_pages,
-            "data_bytes": report.data_bytes,
-            "unused_bytes": report.unused_bytes,
-            "problems": report.problems,
-        }
-        typer.echo(json.dumps(figures, indent=2))
-    else:
-        typer.echo(
-            f"{file}: {report.pages} pages, {report.empty_pages} of them empty, {report.shared_pages} shared, "
-            f"{report.data_bytes / 1e6:.1f} MB, {report.unused_bytes} bytes unused"
-        )
-        for problem in report.problems:
-            typer.echo(problem, err=True)
-    if report.problems:
-        raise typer.Exit(UNSOUND_CODE)
-
-
-@app.command()
-def info(file: FileArgument, *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Describe an MRF by its header: size, levels, compression, no data, and what it was made of."""
-    from lazytile.pyramid.mrf.check import describe_header  # noqa: PLC0415 - needed by this command alone
-    from lazytile.pyramid.mrf.read import read_header  # noqa: PLC0415
-
-    described = describe_header(read_header(file))
-    if as_json:
-        typer.echo(json.dumps(described, indent=2))
-        return
-    width = max(map(len, described))
-    typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in described.items()))
-
-
-@app.command()
-def extract(
-    file: FileArgument,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write the page to, as it is stored.")],
-    *,
-    level: Annotated[int, typer.Option(metavar="N", min=0, help="0 is full resolution.")] = 0,
-    row: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
-    col: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
-    z: Annotated[int, typer.Option("--slice", metavar="N", min=0)] = 0,
-    band: Annotated[int, typer.Option(metavar="N", min=0, help="Where a page holds one band.")] = 0,
-) -> None:
-    """Write one page of an MRF to a file; a page without data is said and exit code 1."""
-    from lazytile.pyramid.mrf.read import MrfReader  # noqa: PLC0415 - needed by this command alone
-
-    with MrfReader(file) as mrf:
-        data = mrf.page(level, row, col, z=z, band=band)
-    if data is None:
-        typer.echo(f"{file}: level {level} row {row} column {col} is empty", err=True)
-        raise typer.Exit(UNSOUND_CODE)
-    try:
-        out.write_bytes(data)
-    except OSError as error:
-        raise MrfError(f"{out} cannot be written: {error.strerror}") from error
-    typer.echo(f"{out}: {len(data)} bytes")

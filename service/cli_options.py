@@ -13,8 +13,6 @@ from lazytile.pyramid.errors import SourceError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rich.progress import ProgressColumn
-
 ENGINES = "auto, threads, local, cuda, or the address of a Dask scheduler such as tcp://HOST:8786"
 
 StoreOption = Annotated[
@@ -77,9 +75,9 @@ def existing(store: Path) -> Path:
 
 @contextmanager
 def progress_bar(label: str, unit: str) -> Iterator[Callable[[float, float], None]]:
-    """Show a bar on standard error while the context lasts; yields what is told how much is done, and of how much.
+    """Show a bar with rate and time left on standard error while the context lasts.
 
-    Where standard error is no terminal there is no bar.
+    Yields what is told how much is done, and of how much. Where standard error is no terminal there is no bar.
     """
     from rich.console import Console  # noqa: PLC0415 - only where a bar is shown
     from rich.progress import (  # noqa: PLC0415
@@ -87,14 +85,26 @@ def progress_bar(label: str, unit: str) -> Iterator[Callable[[float, float], Non
         DownloadColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.text import Text  # noqa: PLC0415
+
+    class Rate(ProgressColumn):
+        """How many a second; nothing where that is not known yet."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.0f} {unit}/s")
 
     console = Console(stderr=True)
     amount: list[ProgressColumn] = (
-        [DownloadColumn(binary_units=True), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn()]
+        [DownloadColumn(binary_units=True), TransferSpeedColumn()]
+        if unit == "bytes"
+        else [MofNCompleteColumn(), Rate()]
     )
     columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn()]
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=False) as progress:

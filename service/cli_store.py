@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import Annotated
 
 import typer
 
 from lazytile.service.cli_data import LazyEngine
+from lazytile.service.cli_fetch import (
+    DEFAULT_LIMIT_GB,
+    DEFAULT_TIMEOUT_S,
+    ChecksumOption,
+    DownloadsOption,
+    FetchOptions,
+    LimitOption,
+    NetrcOption,
+    NexusBoxOption,
+    NexusDatasetOption,
+    NexusTimeOption,
+    RefreshOption,
+    TimeoutOption,
+    TokenOption,
+    nexus_sources,
+)
 from lazytile.service.cli_options import (
     DEFAULT_STORE,
     DashboardOption,
@@ -25,24 +40,40 @@ DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Name of
 
 
 def append(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file with later times on the dataset's grid.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file, or a URL of one, with later times on the dataset's grid.")
+    ],
     dataset: DatasetArgument,
     *,
     store: StoreOption = DEFAULT_STORE,
     replace_steps: Annotated[
         bool, typer.Option("--replace-steps", help="Let times that the dataset has take the place of the old steps.")
     ] = False,
+    nexus_dataset: NexusDatasetOption = None,
+    bbox: NexusBoxOption = None,
+    time: NexusTimeOption = None,
+    checksum: ChecksumOption = None,
+    downloads: DownloadsOption = None,
+    netrc: NetrcOption = None,
+    token_file: TokenOption = None,
+    download_limit: LimitOption = DEFAULT_LIMIT_GB,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
+    refresh: RefreshOption = False,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
 ) -> None:
     """Add the time steps of a file to a dataset; a running server shows them at once, tiles of other times stay."""
     from lazytile.pyramid.append import append as run  # noqa: PLC0415 - xarray takes a second to import
+    from lazytile.pyramid.sources.location import last_name  # noqa: PLC0415
 
     existing(store)
-    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"appending {file.name}", "bytes") as progress:
+    fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
+    (local,) = fetch.fetched(nexus_sources([file], nexus_dataset, bbox, time), checksum or ())
+    label = f"appending {last_name(local)}"
+    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(label, "bytes") as progress:
         grown = run(
-            file,
+            local,
             store,
             dataset,
             replace_steps=replace_steps,
@@ -54,7 +85,10 @@ def append(
 
 
 def replace(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What takes the dataset's place; as for convert.")],
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="What takes the dataset's place, a file or a URL of one; as for convert."),
+    ],
     dataset: DatasetArgument,
     *,
     store: StoreOption = DEFAULT_STORE,
@@ -68,17 +102,31 @@ def replace(
     crs: Annotated[str | None, typer.Option("--crs", metavar="CRS", help="As for convert.")] = None,
     bounds: Annotated[str | None, typer.Option(metavar="W,S,E,N", help="As for convert.")] = None,
     nodata: Annotated[float | None, typer.Option(metavar="CODE", help="As for convert.")] = None,
+    nexus_dataset: NexusDatasetOption = None,
+    bbox: NexusBoxOption = None,
+    time: NexusTimeOption = None,
+    checksum: ChecksumOption = None,
+    downloads: DownloadsOption = None,
+    netrc: NetrcOption = None,
+    token_file: TokenOption = None,
+    download_limit: LimitOption = DEFAULT_LIMIT_GB,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
+    refresh: RefreshOption = False,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
 ) -> None:
     """Convert a file in the place of a dataset, stored and shown as the old one; a running server shows it at once."""
     from lazytile.pyramid.replace import replace as run  # noqa: PLC0415 - xarray takes a second to import
+    from lazytile.pyramid.sources.location import last_name  # noqa: PLC0415
 
     existing(store)
-    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"converting {file.name}", "bytes") as progress:
+    fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
+    local = fetch.fetched(nexus_sources([file], nexus_dataset, bbox, time), checksum or ())
+    label = f"converting {last_name(local[0])}"
+    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(label, "bytes") as progress:
         new = run(
-            file,
+            local,
             store,
             dataset,
             var or None,

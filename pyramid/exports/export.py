@@ -117,6 +117,8 @@ def _check(layer: Layer, archive: Archive, options: ExportOptions) -> None:
         raise MrfError(f"{archive.name} needs the package {package}: pip install {package}") from error
     if archive is Archive.COG:
         return
+    if options.page is not None:
+        raise MrfError(f"{archive.name} has the tiles of the set, not pages of {options.page} pixels")
     tms = layer.tile_matrix_set(options.tms)
     is_quad = tms.crs == "EPSG:3857" and all(
         (matrix.matrix_width, matrix.matrix_height, matrix.identifier) == (1 << zoom, 1 << zoom, str(zoom))

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.mrf.modmrf import MAX_TILE_BYTES, problems_of, remark_on
 from lazytile.pyramid.mrf.read import MrfReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from lazytile.pyramid.mrf.model import MrfHeader
 
-ONEARTH_MAX_TILE_BYTES = 4 << 20
-"""Of a page that OnEarth's mod_mrf sends."""
 MAX_PROBLEMS = 100
 """That are listed: a damaged index has as many as it has records."""
 
@@ -35,6 +34,8 @@ class MrfReport:
     """Of the data file that no page points to; OnEarth leaves an empty tile there."""
     problems: tuple[str, ...]
     """One line each; none in a sound MRF."""
+    onearth: str
+    """How OnEarth is to be configured for it, in one line; empty where it was not asked for."""
 
 
 def inspect_mrf(
@@ -42,12 +43,13 @@ def inspect_mrf(
 ) -> MrfReport:
     """Check every record of an MRF; ``decode`` decodes every page as well, which takes its time.
 
-    ``onearth`` adds what NASA's mod_mrf cannot serve. ``progress`` is told pages done and pages in all. Raises
-    ``MrfError`` where the files are no MRF at all; what is wrong inside it is listed in the report.
+    ``onearth`` adds what NASA's mod_mrf cannot serve, and how it is to be configured. ``progress`` is told pages done
+    and pages in all. Raises ``MrfError`` where the files are no MRF at all; what is wrong inside it is listed in the
+    report.
     """
     with MrfReader(path) as mrf:
         header = mrf.header
-        problems = list(_onearth_problems(header)) if onearth else []
+        problems = list(problems_of(header)) if onearth else []
         found: dict[int, int] = {}
         empty = shared = 0
         largest = 0
@@ -69,13 +71,21 @@ def inspect_mrf(
             shared += record.offset in found
             found[record.offset] = max(record.size, found.get(record.offset, 0))
             largest = max(largest, record.size)
-        if onearth and largest > ONEARTH_MAX_TILE_BYTES:
-            problems.append(f"{path}: a page has {largest} bytes, mod_mrf sends at most {ONEARTH_MAX_TILE_BYTES}")
+        if onearth and largest > MAX_TILE_BYTES:
+            problems.append(f"{path}: a page has {largest} bytes, mod_mrf sends at most {MAX_TILE_BYTES}")
         used, overlaps = _used_bytes(found)
         if overlaps:
             problems.append(f"{path}: the bytes of {overlaps} pages overlap those of others")
         return MrfReport(
-            path, header, header.records, empty, shared, mrf.data_bytes, mrf.data_bytes - used, tuple(problems)
+            path,
+            header,
+            header.records,
+            empty,
+            shared,
+            mrf.data_bytes,
+            mrf.data_bytes - used,
+            tuple(problems),
+            remark_on(header) if onearth else "",
         )
 
 
@@ -88,19 +98,6 @@ def _used_bytes(found: dict[int, int]) -> tuple[int, int]:
         used += max(0, stop - max(end, offset))
         end = max(end, stop)
     return used, overlaps
-
-
-def _onearth_problems(header: MrfHeader) -> Iterator[str]:
-    """What mod_mrf cannot serve: it reads no header and takes its numbers from a configuration."""
-    top = header.levels[-1]
-    if header.levels[0].pages.rows * header.levels[0].pages.cols < 2:
-        yield "mod_mrf needs at least 2 pages at full resolution, this MRF has one"
-    elif not header.has_overviews or top.pages.rows * top.pages.cols != 1:
-        yield "mod_mrf needs every level down to one page, this MRF has no overviews"
-    if header.scale != 2:
-        yield f"mod_mrf needs levels that halve, this MRF's are {header.scale} times smaller each"
-    if header.page_bands != header.bands:
-        yield "mod_mrf needs all bands in one page, this MRF has a page for each"
 
 
 def describe_header(header: MrfHeader) -> dict[str, str]:

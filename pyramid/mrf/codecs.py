@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numcodecs.zstd
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.zen import mask_of, masked, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 ZSTD_SIGNATURE = b"\x28\xb5\x2f\xfd"
+ON = frozenset({"ON", "TRUE", "YES", "1"})
+"""What GDAL takes for yes in an option."""
+PACKED_MARGIN_BYTES = 1440
+"""By how much a page within DEFLATE may be longer than its pixels: GDAL has no room for more."""
 _IMAGE_MODES: dict[str, dict[int, tuple[str, ...]]] = {
     "PPNG": {1: ("P",)},
     "PNG": {1: ("L", "P", "I;16", "I;16B", "I"), 2: ("LA",), 3: ("RGB",), 4: ("RGBA",)},
@@ -41,24 +46,35 @@ def decode_page(data: bytes, header: MrfHeader) -> NDArray[Any]:
 
     Palette pages give indices. Raises ``MrfError`` where the bytes are not a page of this header.
     """
+    data = _unpacked(data, header)
     match header.compression:
         case Compression.PPNG | Compression.PNG:
             pixels = _decode_image(data, "PNG", header)
         case Compression.JPEG:
-            pixels = _decode_image(data, "JPEG", header)
+            pixels = _decode_jpeg(data, header, header.page_bands)
         case Compression.JPNG:
             pixels = _decode_jpng(data, header)
         case Compression.TIF:
             pixels = _decode_image(data, "TIFF", header)
-        case Compression.NONE:
+        case Compression.NONE | Compression.DEFLATE:
             pixels = _from_raw(data, header)
-        case Compression.DEFLATE:
-            pixels = _from_raw(_inflate(data, header), header)
         case Compression.ZSTD:
             pixels = _from_raw(_unzstd(data, header), header)
         case Compression.LERC:
             pixels = _decode_lerc(data, header)
     return pixels.reshape(header.page.rows, header.page.cols, header.page_bands)
+
+
+def _unpacked(data: bytes, header: MrfHeader) -> bytes:
+    """Undo the DEFLATE that may lie around any compression, by the codec's option of that name."""
+    options = {name.upper(): value.upper() in ON for name, value in header.options}
+    if header.compression is Compression.DEFLATE:
+        return _inflate(data, header.page_bytes, is_bare=options.get("RAWZ", False))
+    if options.get("ZSTD") and header.compression is not Compression.ZSTD:
+        raise MrfError(f"{header.compression.name} pages within ZSTD are not decoded, compression ZSTD is")
+    if options.get("DEFLATE") and header.compression is not Compression.ZSTD:
+        return _inflate(data, header.page_bytes + PACKED_MARGIN_BYTES, is_bare=options.get("RAWZ", False))
+    return data
 
 
 def _decode_image(data: bytes, kind: str, header: MrfHeader, bands: int | None = None) -> NDArray[Any]:
@@ -78,11 +94,24 @@ def _decode_image(data: bytes, kind: str, header: MrfHeader, bands: int | None =
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MrfError(f"a page's {kind} claims more pixels than a page has") from error
+    except UnidentifiedImageError as error:  # its text is the address of our buffer
+        raise MrfError(f"a page's {kind} is damaged, or of a kind that is not decoded") from error
     except Exception as error:  # what Pillow's parsers raise for damaged files is not one family
         raise MrfError(f"a page's {kind} is damaged: {' '.join(str(error).split())}") from error
     if header.dtype == "int16" and pixels.dtype.itemsize == 2:
         return pixels.view(np.int16)  # a PNG has no sign: GDAL keeps the bits
     return pixels.astype(header.dtype, copy=False)
+
+
+def _decode_jpeg(data: bytes, header: MrfHeader, bands: int) -> NDArray[Any]:
+    """Decode a JPEG; where it has a Zen mask, what is no data is 0, and only that."""
+    if bands not in _IMAGE_MODES["JPEG"]:
+        raise MrfError(f"JPEG pages of {bands} bands are not decoded, those of 1, 3 and 4 are")
+    pixels = _decode_image(data, "JPEG", header, bands)
+    if bands == 4:
+        pixels = np.invert(pixels)  # Pillow takes four bands for inks, and turns them round
+    is_data = mask_of(data, header.page)
+    return pixels if is_data is None else masked(pixels, is_data)
 
 
 def _check_size(size: tuple[int, int] | None, expected: tuple[int, int], kind: str) -> None:
@@ -112,7 +141,7 @@ def _decode_jpng(data: bytes, header: MrfHeader) -> NDArray[Any]:
         return _decode_image(data, "PNG", header)
     if header.page_bands not in (2, 4):
         raise MrfError(f"JPNG pages have 2 or 4 bands, not {header.page_bands}")
-    pixels = _decode_image(data, "JPEG", header, header.page_bands - 1)
+    pixels = _decode_jpeg(data, header, header.page_bands - 1)
     colours = pixels.reshape(header.page.rows, header.page.cols, header.page_bands - 1)
     return np.concatenate((colours, np.full_like(colours[:, :, :1], 255)), axis=2)
 
@@ -124,13 +153,12 @@ def _from_raw(data: bytes, header: MrfHeader) -> NDArray[Any]:
     return np.frombuffer(data, dtype).astype(header.dtype)
 
 
-def _inflate(data: bytes, header: MrfHeader) -> bytes:
+def _inflate(data: bytes, limit_bytes: int, *, is_bare: bool) -> bytes:
     """Undo DEFLATE: a zlib or a gzip stream, or by option RAWZ a bare one (RFC 1950 to 1952)."""
-    is_bare = dict(header.options).get("RAWZ", "").upper() in {"ON", "TRUE", "YES", "1"}
     stream = zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
     try:
         # One byte more than a page has tells a longer one, however long it claims to be.
-        return stream.decompress(data, header.page_bytes + 1)
+        return stream.decompress(data, limit_bytes + 1)
     except zlib.error as error:
         raise MrfError(f"a page's DEFLATE is damaged: {error}") from error
 
@@ -204,13 +232,7 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Width and height by the frame header (ITU-T T.81, B.2.2), the first of the SOF markers."""
-    if not data.startswith(JPEG_SIGNATURE):
-        return None
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
+    for marker, content in segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return width, height
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            return (int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big"))
     return None

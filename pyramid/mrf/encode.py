@@ -18,6 +18,7 @@ from PIL import Image
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.image import ImageFormat, encode_png8, encode_rgba
 from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.zen import with_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +50,8 @@ class PageFormat:
     """Of JPEG: colour differences at full resolution (4:4:4), not at half (4:2:0)."""
     max_error: float = 0.0
     """Of LERC: how far a code may be off; 0 is lossless."""
+    zen: bool = False
+    """Of JPEG: with a mask of the pixels without data, which readers that know it show as exactly 0."""
 
     def __post_init__(self) -> None:
         if self.png_bands is not None and self.compression is not Compression.PNG:
@@ -57,6 +60,8 @@ class PageFormat:
             raise MrfError(f"PNG pages of {self.png_bands} bands cannot be, they may have 1 to 4")
         if self.full_chroma and self.compression not in (Compression.JPEG, Compression.JPNG):
             raise MrfError(f"{self.compression.name} pages have no chroma, JPEG and JPNG pages do")
+        if self.zen and self.compression is not Compression.JPEG:
+            raise MrfError(f"{self.compression.name} pages have no Zen mask, JPEG pages do")
         if self.max_error and self.compression is not Compression.LERC:
             raise MrfError(f"{self.compression.name} pages are exact, only LERC may be off")
         if not 0.0 <= self.max_error < np.inf:
@@ -81,7 +86,7 @@ class PageFormat:
             case Compression.PPNG | Compression.DEFLATE:
                 return self.effort.encoder
             case Compression.JPEG | Compression.JPNG:
-                return f"quality {self.quality}{' 4:4:4' if self.full_chroma else ''}"
+                return f"quality {self.quality}{' 4:4:4' if self.full_chroma else ''}{' zen' if self.zen else ''}"
             case Compression.LERC if self.max_error:
                 return f"error {self.max_error!r}"
             case _:
@@ -123,7 +128,9 @@ class PageFormat:
         is_opaque = self.bands != 4 or bool((colours[..., 3] == 255).all())
         if self.compression is Compression.PNG or not is_opaque:
             return encode_rgba(colours, ImageFormat.PNG, BLACK) if self.bands == 4 else _png(colours)
-        return _jpeg(colours[..., :3], self.quality, full_chroma=self.full_chroma)
+        page = _jpeg(colours[..., :3], self.quality, full_chroma=self.full_chroma)
+        # What is transparent is no data; a colour that is black is not.
+        return with_mask(page, rgba[:, 3][index] > 0) if self.zen else page
 
     def encode_codes(self, codes: NDArray[Any], fill_code: float | None) -> bytes | None:
         """Return the bytes of a page of codes, shape (rows, cols); None where all of it is fill."""
@@ -179,10 +186,13 @@ def _lerc(codes: NDArray[Any], fill_code: float | None, max_error: float) -> byt
         raise MrfError("pages in LERC need the package lerc: pip install 'lazytile[lerc]'") from error
     valid = np.ones(codes.shape, np.bool_) if fill_code is None else ~_is_fill(codes, fill_code)
     filled = np.ascontiguousarray(np.where(valid, codes, codes.dtype.type(0)))
-    failed, size, blob = lerc.encode(filled, 1, bool((~valid).any()), np.ascontiguousarray(valid), max_error, 1 << 16)
+    # LERC stores raw what it cannot compress, behind a mask of at most one bit a pixel and some bytes more in its runs.
+    room = filled.nbytes + filled.size // 4 + 4096
+    failed, *made = lerc.encode(filled, 1, bool((~valid).any()), np.ascontiguousarray(valid), max_error, room)
     if failed:
         raise MrfError(f"the LERC library could not encode a page of {codes.dtype}, error {failed}")
-    return bytes(blob[:size])
+    size, blob = made
+    return bytes(memoryview(blob)[:size])
 
 
 def _tiff(raw: NDArray[Any], effort: Effort) -> bytes:

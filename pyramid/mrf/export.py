@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.mrf.name import time_key
 from lazytile.pyramid.mrf.nearest import nearest_tile
-from lazytile.pyramid.mrf.onearth import write_onearth
+from lazytile.pyramid.mrf.onearth import check_onearth, write_onearth
 from lazytile.pyramid.mrf.options import ExportOptions
 from lazytile.pyramid.mrf.plan import plan_mrfs
 from lazytile.pyramid.mrf.read import MrfReader
@@ -121,6 +121,8 @@ def export_mrf(
     meanwhile) and ``EngineError``; what is finished stays, and the rest goes on with the next call.
     """
     plans = plan_mrfs(store, layer, style, folder, options)
+    if options.onearth:
+        check_onearth(plans)  # before hours of work
     try:
         for parent in {plan.path.parent for plan in plans}:
             parent.mkdir(parents=True, exist_ok=True)

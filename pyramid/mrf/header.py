@@ -15,6 +15,7 @@ from lazytile.pyramid.grid import GEOGRAPHIC_CODES, Bounds, Shape
 from lazytile.pyramid.image import padded_palette
 from lazytile.pyramid.mrf.encode import VALUE_TYPES, PageFormat
 from lazytile.pyramid.mrf.model import Compression, MrfHeader
+from lazytile.pyramid.mrf.zen import fits
 from lazytile.pyramid.task import RENDERER_VERSION
 from lazytile.pyramid.tms import metres_per_unit, native_set
 
@@ -34,16 +35,23 @@ MIN_PAGE = 64
 
 
 def paged(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMatrixSet:
-    """Return the set with tiles of the size asked for."""
+    """Return the set with tiles of the size asked for: the same pixels, otherwise cut."""
     tile = tms.matrices[-1]
     if page is None or (page, page) == (tile.tile_width, tile.tile_height):
         return tms
-    if tms.identifier != layer.native_set.identifier:
-        raise MrfError(f"the tiles of {tms.identifier} have {tile.tile_width} pixels, only native takes other pages")
     if page % 2 or not MIN_PAGE <= page <= MAX_PAGE:
         raise MrfError(f"pages of {page} pixels cannot be, an even number from {MIN_PAGE} to {MAX_PAGE} can")
+    if tms.identifier != layer.native_set.identifier:
+        return replace(tms, matrices=tuple(_cut(tms, matrix, page) for matrix in tms.matrices))
     dataset = layer.dataset
     return native_set(dataset.name, dataset.grid, dataset.levels, Shape(page, page))
+
+
+def _cut(tms: TileMatrixSet, matrix: TileMatrix, page: int) -> TileMatrix:
+    """Return a matrix of a set in tiles of another size."""
+    size = _extent(tms, matrix)
+    width, height = math.ceil(size.cols / page), math.ceil(size.rows / page)
+    return replace(matrix, tile_width=page, tile_height=page, matrix_width=width, matrix_height=height)
 
 
 def finest_of(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
@@ -61,8 +69,10 @@ def finest_of(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
 
 def _full_size(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
     """Return the pixels of the matrix that lie within the set's bounds; a GIBS matrix reaches past the globe."""
-    if tms.is_native:
-        return layer.dataset.grid.shape
+    return layer.dataset.grid.shape if tms.is_native else _extent(tms, matrix)
+
+
+def _extent(tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
     width = (tms.bounds.east - matrix.origin_x) / matrix.cell_width
     height = (matrix.origin_y - tms.bounds.south) / matrix.cell_height
     return Shape(math.ceil(height - EDGE_TOLERANCE), math.ceil(width - EDGE_TOLERANCE))
@@ -73,6 +83,10 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
     page = Shape(matrix.tile_height, matrix.tile_width)
     if min(page.rows, page.cols) < MIN_PAGE:
         raise MrfError(f"{layer.name} has chunks of {page.cols} x {page.rows}, the pages of an MRF need {MIN_PAGE}")
+    if page_format.zen and not fits(page):
+        raise MrfError(
+            f"the Zen mask of pages of {page.cols} x {page.rows} may not fit into a JPEG, of 720 x 720 it does"
+        )
     size = _full_size(layer, tms, matrix)
     if tms.is_native:
         bounds = layer.dataset.grid.bounds
@@ -100,7 +114,9 @@ def _with_picture(header: MrfHeader, style: Style, page_format: PageFormat) -> M
         page_format.shown(palette.rgba)  # grey pages refuse colours here, not after hours
         quality = None if header.compression is Compression.PNG else page_format.quality
         photometric = "YCC" if page_format.full_chroma else ""
-        return replace(header, bands=bands, page_bands=bands, quality=quality, photometric=photometric)
+        # Under a Zen mask 0 is no data and nothing else is 0.
+        nodata = (0.0,) if page_format.zen else ()
+        return replace(header, bands=bands, page_bands=bands, quality=quality, photometric=photometric, nodata=nodata)
     if not palette.is_indexed:
         raise MrfError(f"style {style.name} has {len(palette.rgba)} colours, PPNG pages hold 256, PNG pages any number")
     colours = [(red, green, blue, alpha) for red, green, blue, alpha in padded_palette(palette.rgba).tolist()]

@@ -33,6 +33,7 @@ MRFGEN_QUALITY = 80
 _COMPRESSIONS = {
     "JPG": Compression.JPEG,
     "JPEG": Compression.JPEG,
+    "ZEN": Compression.JPEG,
     "JPNG": Compression.JPNG,
     "PNG": Compression.PNG,
     "PPNG": Compression.PPNG,
@@ -87,9 +88,12 @@ class MrfgenJob:
     colormap: Path | None
     epsg: str
     width: int | None
+    height: int | None
     """Pixels of full resolution."""
-    block: int
+    block: int | None
+    """Pixels of a page, where they are not the set's."""
     compression: Compression
+    zen: bool
     quality: int
     max_error: float
     overviews: str
@@ -99,8 +103,9 @@ class MrfgenJob:
     def options(self, layer: Layer) -> ExportOptions:
         """Return the options of an export of the layer. Raises ``MrfError`` where no set or step fits."""
         tms = self._set(layer)
-        if tms.matrices[-1].tile_width != self.block:
-            raise MrfError(f"mrf_blocksize {self.block} cannot be, {tms.identifier} has {tms.matrices[-1].tile_width}")
+        height = round((tms.bounds.north - tms.bounds.south) / tms.matrices[-1].cell_height)
+        if self.height not in (None, height):
+            raise MrfError(f"target_y {self.height} cannot be, {tms.identifier} has {height}")
         time = layer.variable.time
         select: dict[str, list[str]] = {}
         if time is not None:
@@ -110,8 +115,10 @@ class MrfgenJob:
             select[time.name] = steps
         return ExportOptions(
             tms=tms.identifier,
+            page=self.block,
             select=select,
             compression=self.compression,
+            zen=self.zen,
             quality=self.quality,
             max_error=self.max_error,
             overviews=self.overviews,
@@ -146,14 +153,16 @@ def read_mrfgen(path: Path) -> MrfgenJob:
     )
     kind = take("mrf_compression_type", "PNG").upper()
     compression = _chosen(path, "mrf_compression_type", kind, _COMPRESSIONS)
-    quality, max_error = _precision(path, take("quality_prec", ""), compression)
+    precision = take("quality_prec", "")
+    quality, max_error = _precision(path, precision, compression)
+    if precision and compression in (Compression.PNG, Compression.PPNG, Compression.TIF):
+        unused.append(f"quality_prec is not used: pages in {compression.name} are exact")
     resampling = take("overview_resampling", "nearest")
     epsg = take("target_epsg", "4326").upper().removeprefix("EPSG:")
     _chosen(path, "target_epsg", epsg, _SET_PREFIX)
-    width = take("target_x", "") or take("outsize", "").replace(",", " ").partition(" ")[0]
-    take("outsize", "")
-    take("target_y", "")  # the set's; it follows from its width
-    block = take("mrf_blocksize", "512")
+    outsize = [*take("outsize", "").replace(",", " ").split(), "", ""]
+    width, height = take("target_x", "") or outsize[0], take("target_y", "") or outsize[1]
+    block = take("mrf_blocksize", "")
     colormap = take("colormap", "")
     if "://" in colormap:
         raise MrfError(f"{path}: colormap {colormap} is an address, a file can be read")
@@ -167,8 +176,10 @@ def read_mrfgen(path: Path) -> MrfgenJob:
         Path(colormap) if colormap else None,
         epsg,
         _number(path, "target_x", width) if width else None,
-        _number(path, "mrf_blocksize", block),
+        _number(path, "target_y", height) if height else None,
+        _number(path, "mrf_blocksize", block) if block else None,
         compression,
+        kind == "ZEN",
         quality,
         max_error,
         _chosen(path, "overview_resampling", resampling.lower(), _OVERVIEWS),

@@ -19,6 +19,8 @@ from lazytile.colormaps.legend_png import legend_png
 from lazytile.colormaps.legend_svg import legend_svg
 from lazytile.pyramid.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.modmrf import onearth_name
+from lazytile.pyramid.tms import REGISTERED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,13 +40,11 @@ def write_onearth(plans: Sequence[MrfPlan], layer: Layer, style: Style, folder: 
     """Write OnEarth's files for the MRFs of a layer beside them, and return their paths.
 
     ``LAYER.yaml``, ``LAYER.xml`` (GIBS colormap), ``LAYER_H.svg``, ``LAYER_H.png``, ``LAYER_V.svg``, ``LAYER_V.png``
-    (legends), ``LAYER_empty.png`` or ``.jpg`` (a page without data). Raises ``MrfError`` where a compression cannot
-    be served by OnEarth, or a file cannot be written.
+    (legends), ``LAYER_empty.png`` or ``.jpg`` (a page without data). Raises ``MrfError`` where a file cannot be
+    written, and what ``check_onearth`` raises.
     """
+    check_onearth(plans)
     header = plans[0].header
-    if header.compression not in _MIME:
-        allowed = ", ".join(each.name for each in _MIME)
-        raise MrfError(f"OnEarth serves no pages in {header.compression.name}, it serves {allowed}")
     name = layer.name
     content: dict[str, bytes] = {f"{name}.yaml": _yaml(_layer(plans, layer, folder)).encode()}
     if plans[0].page_format.is_picture:
@@ -60,6 +60,18 @@ def write_onearth(plans: Sequence[MrfPlan], layer: Layer, style: Style, folder: 
     except ColormapError as error:
         raise MrfError(str(error)) from error
     return [folder / file for file in content]
+
+
+def check_onearth(plans: Sequence[MrfPlan]) -> None:
+    """Raise ``MrfError`` where OnEarth could not serve the MRFs: by their compression, or pages that are no tiles."""
+    header, tms = plans[0].header, plans[0].task.tms
+    if header.compression not in _MIME:
+        allowed = ", ".join(each.name for each in _MIME)
+        raise MrfError(f"OnEarth serves no pages in {header.compression.name}, it serves {allowed}")
+    known = REGISTERED.get(tms.identifier)
+    if known is not None and header.page.cols != known.matrices[-1].tile_width:
+        tile = known.matrices[-1].tile_width
+        raise MrfError(f"OnEarth serves {tms.identifier} in tiles of {tile} pixels, not in pages of {header.page.cols}")
 
 
 def _empty_name(name: str, header: MrfHeader) -> str:
@@ -100,8 +112,7 @@ def _layer(plans: Sequence[MrfPlan], layer: Layer, folder: Path) -> dict[str, An
         "layer_title": layer.title,
         "layer_name": layer.name,
         "projection": plan.task.tms.crs,
-        # GIBS calls its polar sets 1km and so on; here each name is there once.
-        "tilematrixset": plan.task.tms.identifier.removeprefix(f"{plan.task.tms.crs.replace(':', '')}_"),
+        "tilematrixset": onearth_name(plan.task.tms),
         "mime_type": _MIME[header.compression],
         "static": is_static,
         "abstract": layer.title,

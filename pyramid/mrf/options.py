@@ -27,7 +27,7 @@ class ExportOptions:
     """The set's matrix that full resolution shows; else its last one, and of a set that goes on far beyond any data
     the first as fine as the data."""
     page: int | None = None
-    """Pixels along a side of a page of the native grid, the chunk's without it; a registered set has its tiles."""
+    """Pixels along a side of a page; without it those of the set's tiles, of the native grid the chunk's."""
     select: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Labels wanted, by dimension."""
     compression: Compression = Compression.PPNG
@@ -40,6 +40,8 @@ class ExportOptions:
     """Of PNG pages: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA (the default)."""
     full_chroma: bool = False
     """Of JPEG: 4:4:4, not 4:2:0."""
+    zen: bool = False
+    """Of JPEG: a mask of the pixels without data in each page (GDAL's Zen), which keeps them exactly 0."""
     max_error: float = 0.0
     """Of LERC: how far a code may be off; 0 is lossless."""
     share_pages: bool = False
@@ -63,4 +65,6 @@ class ExportOptions:
     @property
     def page_format(self) -> PageFormat:
         """How pages are encoded. Raises ``MrfError`` for what a compression does not have."""
-        return PageFormat(self.compression, self.effort, self.quality, self.bands, self.full_chroma, self.max_error)
+        return PageFormat(
+            self.compression, self.effort, self.quality, self.bands, self.full_chroma, self.max_error, self.zen
+        )

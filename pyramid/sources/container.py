@@ -18,6 +18,7 @@ from lazytile.pyramid.sources.arrays import NUMPY, open_numpy, placed
 from lazytile.pyramid.sources.geotiff import GEOTIFF, open_geotiff
 from lazytile.pyramid.sources.grib import GRIB, open_grib
 from lazytile.pyramid.sources.netcdf3 import needed_bytes
+from lazytile.pyramid.sources.remotezarr import open_remote_group, remote_group_names, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,11 +69,14 @@ UNDECODED: dict[str, Any] = {
 class Container:
     """An open source file."""
 
-    path: Path
+    path: Path | str
+    """A folder or file, or the URL of remote Zarr."""
     engine: str
     """Name of the xarray engine that reads it."""
     groups: Mapping[str, xr.Dataset]
     """Group path (``/`` for the root) to its variables, none of them decoded or read."""
+    version: str = ""
+    """Of what is remote: tells its content from another."""
 
     def close(self) -> None:
         """Close the file."""
@@ -80,8 +84,10 @@ class Container:
             group.close()
 
 
-def open_container(path: Path, overrides: Overrides) -> Container:
-    """Open a file of a format that is read, or raise ``SourceError`` with what is wrong with it."""
+def open_container(path: Path | str, overrides: Overrides) -> Container:
+    """Open a file of a format that is read, or remote Zarr, or raise ``SourceError`` with what is wrong with it."""
+    if isinstance(path, str):
+        return _open_remote(path)
     engine = engine_of(path)
     try:
         with warnings.catch_warnings():
@@ -94,6 +100,19 @@ def open_container(path: Path, overrides: Overrides) -> Container:
     except Exception as error:
         raise SourceError(f"{path} cannot be read, {_blamed(error)}: {_first_line(error)}") from error
     return Container(path, engine, groups)
+
+
+def _open_remote(url: str) -> Container:
+    version = version_of(url)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as above
+            groups = {name: open_group(url, ZARR, name) for name in remote_group_names(url)}
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{url} cannot be read: {_first_line(error)}") from error
+    return Container(url, ZARR, groups, version)
 
 
 def engine_of(path: Path) -> str:
@@ -148,8 +167,10 @@ def _groups(path: Path, engine: str) -> Iterator[tuple[str, xr.Dataset]]:
         yield name, open_group(path, engine, name)
 
 
-def open_group(path: Path, engine: str, name: str) -> xr.Dataset:
-    """Open one group of a file with every number as it is stored."""
+def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
+    """Open one group of a file, or of remote Zarr, with every number as it is stored."""
+    if isinstance(path, str):
+        return open_remote_group(path, name, UNDECODED)
     if engine == GEOTIFF:
         return open_geotiff(path)
     if engine == NUMPY:

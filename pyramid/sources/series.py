@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cftime
@@ -19,11 +20,11 @@ from lazytile.pyramid import cf
 from lazytile.pyramid.errors import SourceError
 from lazytile.pyramid.labels import sort_key
 from lazytile.pyramid.sources.clock import calendars_agree
+from lazytile.pyramid.sources.location import is_url, last_name
 from lazytile.pyramid.sources.source import Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lazytile.pyramid.dataset import Dimension
     from lazytile.pyramid.sources.dimension import Coordinate
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
 def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
     """Return the files that a path, a pattern with ``*``, ``?`` or ``[``, or a list of both names, sorted by name.
 
-    A path without a pattern names itself, whether it is there or not. Raises ``SourceError`` for a pattern that
-    matches nothing.
+    A path without a pattern names itself, whether it is there or not; so does a URL. Raises ``SourceError`` for a
+    pattern that matches nothing.
     """
     given = [str(path)] if isinstance(path, str) or not hasattr(path, "__iter__") else [str(each) for each in path]
     found: list[str] = []
     for each in given:
-        if glob.has_magic(each):
+        if glob.has_magic(each) and not is_url(each) and not Path(each).exists():
             matches = sorted(glob.glob(each, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
             if not matches:
                 raise SourceError(f"no file matches {each}")
@@ -49,7 +50,8 @@ def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
             found.append(each)
     if not found:
         raise SourceError("there is no file to convert")
-    return sorted(dict.fromkeys(found)) if len(found) > 1 else found
+    # By their own names first: the folders of downloads have names that say nothing.
+    return sorted(dict.fromkeys(found), key=lambda each: (last_name(each), each))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def open_files(
         variables=tuple(variable for variable, _ in joined),
         coordinates=_coordinates(sources, {name: steps for _, named in joined for name, steps in named.items()}),
         files=tuple(source.path for source in sources),
+        version=" ".join(source.version for source in sources).strip(),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +21,11 @@ from lazytile.pyramid.sources.dimension import dimension_of, scalar_time
 from lazytile.pyramid.sources.grib import GRIB
 from lazytile.pyramid.sources.grid import GridFinding, Home, Overrides
 from lazytile.pyramid.sources.gridfinder import find_grid
+from lazytile.pyramid.sources.location import located, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import xarray as xr
 
@@ -77,6 +78,8 @@ class Source:
     """What was found and left out or put right, one line each."""
     files: tuple[str, ...] = ()
     """All files where there are several; ``path`` is the first."""
+    version: str = ""
+    """Of what is remote: tells its content from another."""
 
 
 def open_source(
@@ -93,7 +96,7 @@ def open_source(
     says what was found and what is allowed.
     """
     overrides = overrides or Overrides()
-    container = open_container(Path(path), overrides)
+    container = open_container(located(path), overrides)
     try:
         return _describe(container, variables, group, overrides)
     except StoreError as error:
@@ -111,7 +114,7 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
             f"{path} with {_listed(map(str, each.data_vars))}" for path, each in groups.items() if each.data_vars
         )
         raise SourceError(f"it holds several grids, choose one with --group or --var: {grids}")
-    home = Home(str(container.path.resolve()), container.engine, "/", dict(container.groups["/"].attrs))
+    home = Home(resolved(container.path), container.engine, "/", dict(container.groups["/"].attrs))
     found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, home)
     taken_names = {CRS_VARIABLE, *axis_names(found.grid)}
     dims = {str(dim) for path, name in members for dim in groups[path].variables[name].dims}
@@ -125,7 +128,7 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
     ]
     attributes = cf.json_attributes(container.groups["/"].attrs)
     return Source(
-        path=str(container.path.resolve()),
+        path=resolved(container.path),
         engine=container.engine,
         found=found,
         variables=tuple(variables),
@@ -133,6 +136,7 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
         title=cf.text(container.groups["/"].attrs, "title"),
         attributes=attributes,
         remarks=tuple(remarks),
+        version=container.version,
     )
 
 

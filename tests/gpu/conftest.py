@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lazytile.colormaps import palette
-from lazytile.pyramid import backend, cells, expression, filters, packing, painting, reduce, resample
+from lazytile.pyramid import backend, cells, expression, filters, meshcells, packing, painting, reduce, resample
 from tests.gpu.cupy_shape import CupyShape
 
 KINDS = ("numpy", "shaped", "strict", "cupy")
@@ -64,7 +64,7 @@ def gpu():
         pytest.skip(f"no GPU works: {reason}")
 
 
-USERS = (cells, expression, filters, packing, painting, reduce, resample)
+USERS = (cells, expression, filters, meshcells, packing, painting, reduce, resample)
 """The modules that ask ``array_module``: for ``shaped`` arrays, which are NumPy's, they are told the shape."""
 
 

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
+from lazytile.pyramid.mrf.model import Compression
 from tests.pyramid.mrf_store import export, field, mrf_text, write_mrf, write_store
 
 if TYPE_CHECKING:
@@ -43,6 +46,26 @@ def _png(width: int, height: int, rows: bytes, extra: bytes = b"") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + extra + palette + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
 
 
+def _zen(mask: bytes) -> bytes:
+    """A JPEG of 256 x 256 with that in its APP3 segment, whatever length the segment then claims."""
+    stream = io.BytesIO()
+    Image.new("L", (256, 256), 200).save(stream, "JPEG")
+    jpeg, content = stream.getvalue(), b"Zen\0" + mask
+    return jpeg[:20] + b"\xff\xe3" + struct.pack(">H", len(content) + 2) + content + jpeg[20:]
+
+
+def _masks() -> Iterator[tuple[str, bytes]]:
+    """Zen masks that are none of a page of 256 x 256, which has 8192 bytes of them."""
+    whole = b"\x01\x01\x03\x1d\x00\x00"  # the mark, a run of 768 + 7424 zeros
+    yield "cut", _zen(whole[:-1])
+    yield "that stops", _zen(b"\x01" + bytes(8191))
+    yield "with a byte too many", _zen(whole + b"\0")
+    yield "with a run too long", _zen(b"\x01\x01\x03\x1d\x01\x00")
+    yield "that explodes", _zen(b"\x01" + b"\x01\x03\xff\xff\x00" * 13_000)  # 860 MB
+    yield "of a mark alone", _zen(b"\x01")
+    yield "past the end", _zen(whole).split(b"Zen")[0] + b"Zen\0" + whole
+
+
 def _hostile() -> Iterator[tuple[str, str | bytes, list[tuple[int, int]], bytes]]:
     plain = mrf_text((512, 512), 256)
     count = 5
@@ -69,6 +92,9 @@ def _hostile() -> Iterator[tuple[str, str | bytes, list[tuple[int, int]], bytes]
     bomb = _png(256, 256, bytes(257 * 256), profile)
     yield "page with a colour profile that explodes", plain, [(0, len(bomb))] * count, bomb
     yield "no page at all", plain, [(0, 10)] * count, b"0123456789"
+    jpeg = plain.replace("PPNG", "JPEG").replace("</Raster>", "<DataFile>hostile.ppg</DataFile></Raster>")
+    for name, data in _masks():
+        yield f"Zen mask {name}", jpeg, [(0, len(data))] * count, data
     for size in ((1 << 31, 10), (1 << 62, 1 << 62), (0, 10), (-5, 10), (10**30, 1)):
         yield f"Size {size}", mrf_text(size, 256), [(0, 0)] * count, page
     yield "Size as large as can be", mrf_text(((1 << 31) - 1, (1 << 31) - 1), 256), [(0, 0)] * count, page
@@ -99,11 +125,13 @@ def _mutated(folder: Path, compressions: list) -> Iterator[tuple[str, Path]]:
     random = np.random.default_rng(7)
     (folder / "store").mkdir()
     store = write_store(folder / "store", field(300, 400))
-    for compression in compressions:
-        (summary,) = export(store, folder / "sound" / compression.name, compression=compression)
+    kinds = [(compression.name, {"compression": compression}) for compression in compressions]
+    kinds.append(("Zen", {"compression": Compression.JPEG, "zen": True}))
+    for kind, options in kinds:
+        (summary,) = export(store, folder / "sound" / kind, **options)
         files = sorted(summary.path.parent.iterdir())
         for number in range(MUTATIONS):
-            place = folder / "mutated" / f"{compression.name}-{number}"
+            place = folder / "mutated" / f"{kind}-{number}"
             place.mkdir(parents=True)
             victim = files[number % len(files)]
             for file in files:
@@ -116,4 +144,4 @@ def _mutated(folder: Path, compressions: list) -> Iterator[tuple[str, Path]]:
                         at = int(random.integers(len(data)))
                         del data[at : at + int(random.integers(1, 100))]
                 (place / file.name).write_bytes(data)
-            yield f"{compression.name} with {victim.suffix} damaged, {number}", place / summary.path.name
+            yield f"{kind} with {victim.suffix} damaged, {number}", place / summary.path.name

@@ -142,6 +142,7 @@ def test_one_file_for_each_step_and_again(tmp_path):
     [
         (Archive.MBTILES, {}, "MBTILES has tiles of Web Mercator, not of native_sst: --tms WebMercatorQuad"),
         (Archive.MBTILES, {"tms": "16km"}, "not of 16km"),
+        (Archive.PMTILES, {"tms": WEB, "page": 512}, "PMTILES has the tiles of the set, not pages of 512 pixels"),
         (Archive.MBTILES, {"tms": WEB, "compression": Compression.LERC}, "has tiles in PPNG, PNG or JPEG, not LERC"),
     ],
 )

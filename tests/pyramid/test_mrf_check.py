@@ -37,6 +37,7 @@ def test_the_real_onearth_file():
     report = inspect_mrf(shared("mrf", "Raster_Status-2004214000000.mrf"), decode=True, onearth=True)
     assert report.problems == ()
     assert (report.pages, report.empty_pages, report.unused_bytes) == (24, 0, 4723)
+    assert report.onearth == "for OnEarth: tile matrix set 16km of EPSG:4326, SkippedLevels 1"
 
 
 def test_damaged_records_and_pages(tmp_path):
@@ -75,6 +76,45 @@ def test_what_onearth_cannot_serve(tmp_path, text, records, problem):
     assert inspect_mrf(path).problems == ()
     (found,) = inspect_mrf(path, onearth=True).problems
     assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("tms", "finest", "told"),
+    [
+        ("16km", None, "16km of EPSG:4326, SkippedLevels 1"),
+        ("16km", "1", "16km of EPSG:4326, SkippedLevels 1"),
+        ("GoogleMapsCompatible_Level3", None, "GoogleMapsCompatible_Level3 of EPSG:3857, SkippedLevels 0"),
+        ("EPSG3413_1km", "1", "1km of EPSG:3413, SkippedLevels 1"),
+        ("EPSG3031_1.5km", "0", "1.5km of EPSG:3031, SkippedLevels 1"),
+        ("native", None, "no tile matrix set of GIBS has the MRF's pixels and pages"),
+        ("WorldCRS84Quad", "2", "no tile matrix set of GIBS has the MRF's pixels and pages"),
+    ],
+)
+def test_what_onearth_is_to_be_told(tmp_path, tms, finest, told):
+    store = write_store(tmp_path, field(300, 600))
+    (summary,) = export(store, tmp_path / "out", tms=tms, finest=finest)
+    report = inspect_mrf(summary.path, onearth=True)
+    assert report.problems == ()
+    assert told in report.onearth
+    assert inspect_mrf(summary.path).onearth == ""
+
+
+@pytest.mark.parametrize(
+    ("west", "projection", "told"),
+    [
+        ("-180", "", "no tile matrix set"),
+        ("-180", "no CRS at all", "no tile matrix set"),
+        ("-180", "EPSG:3857", "no tile matrix set"),
+        ("-170", "EPSG:4326", "no tile matrix set"),
+        ("-180.00000000", "EPSG:4326", "tile matrix set 16km of EPSG:4326, SkippedLevels 1"),
+    ],
+)
+def test_headers_of_others(tmp_path, west, projection, told):
+    box = f'<BoundingBox minx="{west}" miny="-90" maxx="180" maxy="90"/><Projection>{projection}</Projection>'
+    path = write_mrf(tmp_path, mrf_text((2560, 1280), 512, f"<GeoTags>{box}</GeoTags>"), [(0, 0)] * 24, b"")
+    assert told in inspect_mrf(path, onearth=True).onearth
+    path = write_mrf(tmp_path, mrf_text((2560, 1280), 512), [(0, 0)] * 24, b"")
+    assert "no tile matrix set" in inspect_mrf(path, onearth=True).onearth
 
 
 def test_a_page_too_large_for_onearth(tmp_path):

@@ -1,6 +1,7 @@
 """``lazytile mrf`` and its commands."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -33,6 +34,15 @@ def store(tmp_path):
     codes = np.stack([np.stack([field(300, 520, 2 * at + deep) for deep in range(2)]) for at in range(3)])
     write_store(tmp_path, codes, dimensions=(time, depth))
     return tmp_path
+
+
+def test_a_terminal_shows_rate_and_time_left(run, store, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    code, _, err = run("mrf", "sst", tmp_path / "out", "--store", store)
+    assert code == 0
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err).strip().splitlines()[-1]
+    assert re.search(r"54/54 \d+ tiles/s \d+:\d\d:\d\d$", last.strip()), last
 
 
 def names(folder):
@@ -94,6 +104,7 @@ def test_verify_info_and_extract(run, store, tmp_path):
     code, told, _ = run("mrf", "verify", path, "--decode", "--onearth")
     assert code == 0
     assert "9 pages" in told
+    assert told.splitlines()[1].startswith("no tile matrix set of GIBS")
     described = json.loads(run("mrf", "info", path, "--json")[1])
     assert described["size"] == "520 x 300"
     assert described["layer"] == "sst"

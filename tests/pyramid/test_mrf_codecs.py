@@ -1,5 +1,7 @@
 """Pages of every compression that GDAL writes read as GDAL reads them, and damaged ones are errors of ours."""
 
+import zlib
+
 import numpy as np
 import pytest
 import rasterio
@@ -106,10 +108,17 @@ def test_png_of_16_bits_in_several_bands_is_refused_not_cut_to_8(written, bands)
         ("DEFLATE", "uint8", {"options": "GZ:ON"}),
         ("DEFLATE", "uint8", {"options": "RAWZ:ON"}),
         ("DEFLATE", "uint8", {"interleave": "BAND"}),
+        ("NONE", "int16", {"options": "DEFLATE:ON"}),
+        ("PNG", "uint8", {"options": "DEFLATE:ON GZ:ON"}),
+        ("TIF", "uint8", {"options": "DEFLATE:ON RAWZ:ON"}),
+        ("LERC", "float32", {"options": "DEFLATE:ON"}),
+        ("LERC", "int16", {"options": "V1:ON DEFLATE:ON", "interleave": "BAND"}),  # as OnEarth writes LERC
         ("PNG", "uint8", {"interleave": "BAND"}),
     ],
 )
 def test_gdal_s_options(tmp_path, compression, dtype, options):
+    if compression == "LERC":
+        pytest.importorskip("lerc")
     path = tmp_path / "x.mrf"
     profile = {"driver": "MRF", "height": 300, "width": 450, "count": 3, "dtype": dtype, "compress": compression}
     profile |= {"blocksize": 128, "interleave": "PIXEL", "transform": rasterio.Affine(1, 0, 0, 0, -1, 9)} | options
@@ -118,8 +127,19 @@ def test_gdal_s_options(tmp_path, compression, dtype, options):
     assert_reads_like_gdal(path)
 
 
-def page_header(compression, dtype="int16", bands=1):
-    return MrfHeader(Shape(128, 128), Shape(128, 128), compression, dtype, bands, bands)
+def page_header(compression, dtype="int16", bands=1, **options):
+    return MrfHeader(Shape(128, 128), Shape(128, 128), compression, dtype, bands, bands, options=tuple(options.items()))
+
+
+def test_pages_within_others():
+    data = zlib.compress(zlib.compress(bytes(1 << 26)))
+    with pytest.raises(MrfError, match="has 34209 bytes of pixels, 32768 were expected"):
+        decode_page(zlib.decompress(data), page_header(Compression.NONE, DEFLATE="ON"))
+    with pytest.raises(MrfError, match="NONE pages within ZSTD are not decoded"):
+        decode_page(data, page_header(Compression.NONE, ZSTD="ON"))
+    with pytest.raises(MrfError, match="DEFLATE is damaged"):
+        decode_page(b"123", page_header(Compression.LERC, DEFLATE="yes"))
+    assert not decode_page(bytes(32768), page_header(Compression.NONE, DEFLATE="off")).any()
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "JPNG", "NONE", "DEFLATE", "ZSTD", "TIF"])
@@ -164,8 +184,6 @@ def test_pages_that_are_none(compression, data, message):
 
 
 def test_a_deflate_bomb_stops_at_the_page_s_size():
-    import zlib
-
     bomb = zlib.compress(bytes(1 << 26))
     with pytest.raises(MrfError, match="has 32769 bytes of pixels, 32768 were expected"):
         decode_page(bomb, page_header(Compression.DEFLATE))

@@ -195,6 +195,46 @@ def test_registered_sets_have_the_size_gibs_gives_them(tmp_path, tms, size):
         assert mrf.header.levels[-1].pages.rows == mrf.header.levels[-1].pages.cols == 1
 
 
+@pytest.mark.parametrize(
+    ("tms", "finest", "page", "other"),
+    [
+        ("16km", "2", 512, 256),
+        ("GoogleMapsCompatible_Level3", "3", 256, 512),
+        ("WebMercatorQuad", "3", 256, 512),
+        ("WorldCRS84Quad", "2", 256, 512),
+        ("EPSG3413_1km", "0", 512, 256),
+    ],
+)
+def test_pages_of_another_size_show_the_same_pixels(tmp_path, tms, finest, page, other):
+    store = write_store(tmp_path, field(300, 600))
+    (own,) = export(store, tmp_path / "own", tms=tms, finest=finest)
+    (summary,) = export(store, tmp_path / "out", tms=tms, finest=finest, page=other)
+    levels, wanted = gdal_levels(summary.path), gdal_levels(own.path)
+    with rasterio.open(summary.path) as mrf, rasterio.open(own.path) as first:
+        assert (mrf.block_shapes, first.block_shapes) == ([(other, other)], [(page, page)])
+        assert (mrf.bounds, mrf.crs) == (first.bounds, first.crs)
+    assert abs(len(levels) - len(wanted)) == 1
+    for ours, theirs in zip(levels, wanted, strict=False):
+        np.testing.assert_array_equal(ours, theirs)
+    assert levels[0].any()
+
+
+@pytest.mark.parametrize(("tms", "epsg", "south"), [("EPSG3413_1km", 3413, 40.0), ("EPSG3031_1km", 3031, -90.0)])
+def test_polar_sets(tmp_path, tms, epsg, south):
+    store = write_store(tmp_path, field(200, 720), (-180.0, south + 50.0, 360.0, 50.0))
+    (summary,) = export(store, tmp_path / "out", tms=tms, finest="1")
+    with rasterio.open(summary.path) as mrf:
+        assert mrf.crs.to_epsg() == epsg
+        assert mrf.bounds == (-4194304.0, -4194304.0, 4194304.0, 4194304.0)
+        assert (mrf.shape, mrf.overviews(1)) == ((2048, 2048), [2, 4])
+    levels = gdal_levels(summary.path)
+    assert (levels[0] > 0).mean() > 0.1
+    for number, identifier in enumerate(("1", "0")):
+        for row, col in np.ndindex(4 >> number, 4 >> number):
+            block = levels[number][row * 512 : (row + 1) * 512, col * 512 : (col + 1) * 512]
+            np.testing.assert_array_equal(block, served_index(store, PLAIN, tms, identifier, row, col))
+
+
 def test_a_gibs_pyramid_goes_on_below_matrix_0(tmp_path):
     store = write_store(tmp_path, field(360, 720))
     (summary,) = export(store, tmp_path / "out", tms="16km")

@@ -82,6 +82,9 @@ def test_what_onearth_cannot_serve(tmp_path):
     store = write_store(tmp_path, field(20, 30))
     with pytest.raises(MrfError, match="OnEarth serves no pages in ZSTD"):
         export(store, tmp_path / "out", painted(store), compression=Compression.ZSTD, onearth=True)
+    with pytest.raises(MrfError, match="OnEarth serves 16km in tiles of 512 pixels, not in pages of 256"):
+        export(store, tmp_path / "out", painted(store), tms="16km", page=256, onearth=True)
+    assert not (tmp_path / "out").exists(), "it is said before the work"
 
 
 def config(folder, text="", *, name="sst", date="20140606"):
@@ -111,13 +114,13 @@ def test_a_configuration_of_mrfgen(timed, tmp_path, capsys, monkeypatch):
     path = config(
         tmp_path,
         "<mrf_empty_tile_filename>black.png</mrf_empty_tile_filename><mrf_blocksize>512</mrf_blocksize>"
-        "<mrf_compression_type>PPNG</mrf_compression_type><target_x>2560</target_x><mrf_merge>false</mrf_merge>"
+        "<mrf_compression_type>PPNG</mrf_compression_type><outsize>2560,1280</outsize><quality_prec>6</quality_prec><mrf_merge>false</mrf_merge>"
         "<overview_resampling>average</overview_resampling><colormap></colormap><email_server>x</email_server>",
     )
     code, told, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path, "--onearth")
     assert code == 0, err
     assert told.count("\n") == 2
-    for name in ("input_dir", "working_dir", "mrf_empty_tile_filename", "mrf_merge", "email_server"):
+    for name in ("input_dir", "working_dir", "mrf_empty_tile_filename", "mrf_merge", "email_server", "quality_prec"):
         assert f"mrfgen.xml: {name} is not used" in err
     made = sorted(file.name for file in (tmp_path / "out").glob("*.mrf"))
     assert made == ["sst-2014157000000.mrf", "sst-2014157123000.mrf"]
@@ -145,10 +148,35 @@ def test_a_configuration_with_a_colormap_and_a_clock(timed, tmp_path, capsys, mo
         assert (notes["style"], notes["overviews"]) == ("mine", "nearest")
 
 
+def test_pages_of_a_set_are_its_tiles_unless_a_size_is_given(timed, tmp_path):
+    layer = next(iter(timed.layers()))
+    for text, page in (("", None), ("<mrf_blocksize>512</mrf_blocksize>", 512)):
+        job = read_mrfgen(config(tmp_path, f"<target_epsg>3857</target_epsg><target_x>2048</target_x>{text}"))
+        options = job.options(layer)
+        assert (options.tms, options.page) == ("GoogleMapsCompatible_Level3", page)
+
+
+@pytest.mark.parametrize(("kind", "is_zen"), [("ZEN", True), ("JPG", False)])
+def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
+    monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
+    text = f"<target_x>2560</target_x><mrf_compression_type>{kind}</mrf_compression_type>"
+    text += "<mrf_blocksize>256</mrf_blocksize>"
+    path = config(tmp_path, text + "<time_of_data>123000</time_of_data><quality_prec>70</quality_prec>")
+    code, _, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path)
+    assert code == 0, err
+    (made,) = (tmp_path / "out").glob("*.mrf")
+    with MrfReader(made) as mrf:
+        assert (mrf.header.compression, mrf.header.quality) == (Compression.JPEG, 70)
+        assert mrf.header.nodata == ((0.0,) if is_zen else ())
+        assert (mrf.header.page.rows, mrf.header.levels[0].pages.cols) == (256, 10)
+        pages = [mrf.page(0, row, col) for row in range(5) for col in range(10)]
+        assert {b"Zen\0" in page for page in pages if page is not None} == {is_zen}
+
+
 @pytest.mark.parametrize(
     ("text", "changes", "told"),
     [
-        ("<mrf_compression_type>ZEN</mrf_compression_type>", {}, "mrf_compression_type 'ZEN' is not supported"),
+        ("<mrf_compression_type>EPNG</mrf_compression_type>", {}, "mrf_compression_type 'EPNG' is not supported"),
         (
             "<mrf_z_levels>3</mrf_z_levels><mrf_brunsli>true</mrf_brunsli>",
             {},
@@ -159,8 +187,10 @@ def test_a_configuration_with_a_colormap_and_a_clock(timed, tmp_path, capsys, mo
         ("<target_epsg>32633</target_epsg>", {}, "target_epsg '32633' is not supported"),
         ("<target_x>1000</target_x>", {}, "target_x 1000 fits no GIBS set of EPSG:4326, these do: 2560, 20480"),
         ("<target_x>9999999999999</target_x>", {}, "is not a whole number"),
+        ("<target_x>2560</target_x><target_y>1000</target_y>", {}, "target_y 1000 cannot be, 16km has 1280"),
+        ("<outsize>2560 1000</outsize>", {}, "target_y 1000 cannot be, 16km has 1280"),
         ("<overview_resampling>gauss</overview_resampling>", {}, "overview_resampling 'gauss' is not supported"),
-        ("<mrf_blocksize>256</mrf_blocksize><target_x>2560</target_x>", {}, "mrf_blocksize 256 cannot be"),
+        ("<mrf_blocksize>25</mrf_blocksize><target_x>2560</target_x>", {}, "pages of 25 pixels cannot be"),
         ("<colormap>https://example.com/c.xml</colormap>", {}, "is an address, a file can be read"),
         ("<target_x>2560</target_x>", {"date": "20200101"}, "sst has no time 2020-01-01"),
         ("", {"date": "June"}, "date_of_data is YYYYMMDD"),

@@ -136,3 +136,33 @@ def test_tiles_outside_the_matrix_are_refused():
         plan_tiles(QUARTER, 3, MERCATOR, MERCATOR.matrix("2"), TileBlock(0, 4))
     with pytest.raises(TileOutOfRangeError, match=r"TileRow 4 is out of range"):
         plan_tiles(QUARTER, 3, MERCATOR, MERCATOR.matrix("2"), TileBlock(3, 0, 2, 1))
+
+
+@given(st.integers(0, 2**31), st.integers(1, 9), st.integers(1, 9), st.floats(0.0, 1.0))
+def test_a_window_reads_the_chunks_of_its_cells_and_no_other(seed, chunk_rows, chunk_cols, gaps):
+    from lazytile.pyramid.meshcells import MeshPlan
+
+    random = np.random.default_rng(seed)
+    # Cells along a slanted line, as in a map that turns: most of their rectangle is not theirs.
+    along = np.sort(random.integers(0, 40, (6, 7)), axis=None).reshape(6, 7)
+    rows, cols = along + random.integers(0, 3, (6, 7)), along + random.integers(0, 3, (6, 7))
+    rows[random.random((6, 7)) < gaps] = -1
+    chunk, mesh = Shape(chunk_rows, chunk_cols), MeshPlan(0, rows, cols)
+    window, there = mesh.window(1 << 20), (rows >= 0) & (cols >= 0)
+    if not there.any():
+        assert window is None
+        return
+    values = np.arange(45 * 45).reshape(45, 45)
+    padded = np.pad(values, ((0, 45), (0, 45)))
+    codes, read = np.full(window.axes.shape, -1), []
+    for part in window.parts(chunk):
+        read.append((part.chunk_row, part.chunk_col))
+        top, left = part.chunk_row * chunk.rows, part.chunk_col * chunk.cols
+        part.scatter(codes, part.gather(padded[top : top + chunk.rows, left : left + chunk.cols]))
+    found = codes.ravel()[window.cells]
+    np.testing.assert_array_equal(found[there], values[rows[there], cols[there]])
+    assert (window.nothing is None) == bool(there.all())
+    if window.nothing is not None:
+        np.testing.assert_array_equal(window.nothing, ~there)
+    assert sorted(set(read)) == sorted(set(zip(rows[there] // chunk.rows, cols[there] // chunk.cols, strict=True)))
+    assert mesh.window(window.axes.shape[0] * window.axes.shape[1] - 1) is None

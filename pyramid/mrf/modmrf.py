@@ -1,0 +1,91 @@
+"""What OnEarth's mod_mrf asks of an MRF. It reads no header and takes its numbers from a configuration.
+
+mod_mrf counts levels from the single page at the top. GIBS's sets begin with one tile in Web Mercator, but with 2 x 1
+in longitude and latitude and 2 x 2 at the poles: ``SkippedLevels`` says how many levels of the MRF lie above matrix 0.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from lazytile.pyramid.mrf.header import OPEN_ENDED_SETS
+from lazytile.pyramid.tms import REGISTERED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lazytile.pyramid.mrf.model import MrfHeader
+    from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
+
+MAX_TILE_BYTES = 4 << 20
+"""Of a page that mod_mrf sends."""
+EDGE_TOLERANCE = 1e-6
+"""Pixels that an origin may be off, and relative size of a pixel: headers have 8 decimals or fewer."""
+
+
+def problems_of(header: MrfHeader) -> Iterator[str]:
+    """Yield what mod_mrf cannot serve of an MRF with this header, one line each."""
+    top = header.levels[-1]
+    if header.levels[0].pages.rows * header.levels[0].pages.cols < 2:
+        yield "mod_mrf needs at least 2 pages at full resolution, this MRF has one"
+    elif not header.has_overviews or top.pages.rows * top.pages.cols != 1:
+        yield "mod_mrf needs every level down to one page, this MRF has no overviews"
+    if header.scale != 2:
+        yield f"mod_mrf needs levels that halve, this MRF's are {header.scale} times smaller each"
+    if header.page_bands != header.bands:
+        yield "mod_mrf needs all bands in one page, this MRF has a page for each"
+
+
+def remark_on(header: MrfHeader) -> str:
+    """Return the tile matrix set and the ``SkippedLevels`` to configure, in one line."""
+    crs = _authority(header.projection)
+    sets = [tms for tms in REGISTERED.values() if tms.crs == crs and tms.identifier not in OPEN_ENDED_SETS]
+    fitting = [(tms, position) for tms in sets for position in _positions(header, tms)]
+    if not fitting:
+        return "no tile matrix set of GIBS has the MRF's pixels and pages, OnEarth needs one of your own for it"
+    # Several sets begin alike; the one that ends where the MRF does is meant.
+    tms, position = min(fitting, key=lambda found: len(found[0].matrices) - found[1])
+    skipped = len(header.levels) - 1 - position
+    return f"for OnEarth: tile matrix set {onearth_name(tms)} of {tms.crs}, SkippedLevels {skipped}"
+
+
+def onearth_name(tms: TileMatrixSet) -> str:
+    """Return what GIBS calls a set: its polar sets are 1km and so on, here each name is there once."""
+    return tms.identifier.removeprefix(f"{tms.crs.replace(':', '')}_")
+
+
+def _positions(header: MrfHeader, tms: TileMatrixSet) -> Iterator[int]:
+    """Yield the matrix of the set that full resolution shows, where every level of the MRF follows the set."""
+    for position, matrix in enumerate(tms.matrices):
+        if _is_shown(header, matrix) and len(header.levels) > position:
+            yield position
+
+
+def _is_shown(header: MrfHeader, matrix: TileMatrix) -> bool:
+    bounds = header.bounds
+    if bounds is None:
+        return False
+    width = (bounds.east - bounds.west) / header.size.cols
+    height = (bounds.north - bounds.south) / header.size.rows
+    level = header.levels[0]
+    return (
+        (header.page.rows, header.page.cols) == (matrix.tile_height, matrix.tile_width)
+        and (level.pages.rows, level.pages.cols) == (matrix.matrix_height, matrix.matrix_width)
+        and math.isclose(width, matrix.cell_width, rel_tol=EDGE_TOLERANCE)
+        and math.isclose(height, matrix.cell_height, rel_tol=EDGE_TOLERANCE)
+        and abs(bounds.west - matrix.origin_x) <= EDGE_TOLERANCE * matrix.cell_width
+        and abs(bounds.north - matrix.origin_y) <= EDGE_TOLERANCE * matrix.cell_height
+    )
+
+
+def _authority(projection: str) -> str:
+    """Return ``AUTHORITY:CODE`` of a CRS, empty where it has none or is none."""
+    try:
+        name = CRS.from_user_input(projection).to_authority()
+    except CRSError:
+        return ""
+    return "" if name is None else ":".join(name)
