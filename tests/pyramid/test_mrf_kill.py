@@ -30,7 +30,12 @@ def run_slowly(folder, begun):
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """Every file; of the .zdb all but bytes 96 to 99, where SQLite notes its own version (its file format, 1.3).
+
+    eccodes, where an earlier test has loaded it, puts another SQLite into this process than the killed ones have.
+    """
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {name: data[:96] + data[100:] if name.endswith(".zdb") else data for name, data in files.items()}
 
 
 def test_killed_ten_times(tmp_path):
