@@ -49,6 +49,8 @@ def start(folder, *command):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A job in the background of a shell ignores Ctrl-C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -71,7 +73,7 @@ def test_a_script_without_a_guard_is_told(tmp_path):
 
 def test_control_c_ends_the_program_and_its_workers_quietly(tmp_path):
     Path(tmp_path, "program.py").write_text(PROGRAM + GUARD)
-    running = start(tmp_path, "program.py", *["0.5"] * 80)
+    running = start(tmp_path, "program.py", *["0.5"] * 40)
     assert running.stdout.readline() == "started\n"
     assert running.stdout.readline() == "done\n"
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the workers as well
