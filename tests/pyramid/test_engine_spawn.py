@@ -50,7 +50,7 @@ def start(folder, *command):
         text=True,
         start_new_session=True,
         # A job in the background of a shell ignores Ctrl-C, and so would what it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread runs here
     )
 
 
