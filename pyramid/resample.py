@@ -233,7 +233,7 @@ def normalised(
     missing: NDArray[np.bool_] = share < ENOUGH_WEIGHT
     if not bool(xp.any(missing)):
         return total / share, None
-    return total / xp.maximum(share, xp.asarray(ENOUGH_WEIGHT)), missing
+    return total / xp.where(missing, 1.0, share), missing
 
 
 def mode_stack(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
