@@ -11,6 +11,7 @@ from aiohttp import web
 
 from lazytile.service.endpoint import GIBS_SCRIPT
 from lazytile.service.errors import TooLongError, failure_of
+from lazytile.service.options import NAMES as OPTION_NAMES
 from lazytile.service.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request_id_of, text_response
 from lazytile.service.site import SITE
 from lazytile.service.soap import soap_fault, soap_type
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 PROBLEM_TYPE = "application/problem+json"
 ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "viewer")
-_QUERY_LOCATORS = frozenset({"style", "time"})
-"""What an XYZ address has in its query string, not in its path."""
+_QUERY_LOCATORS = {"wmts_rest": OPTION_NAMES, "xyz": OPTION_NAMES | {"style", "time"}}
+"""What an address may have in its query string (a scale is in the path too)."""
 
 
 def route_of(path: str) -> str:
@@ -72,7 +73,8 @@ def _preflight() -> web.Response:
 def failure_response(request: web.Request, error: Exception, route: str) -> web.Response:
     """Return the answer to a request that failed: an OWS exception report for WMTS, a problem document elsewhere."""
     parameter = getattr(error, "parameter", "").lower()
-    in_query = route == "wmts_kvp" or (route == "xyz" and parameter in _QUERY_LOCATORS)
+    asked = {name.lower() for name in request.query} & _QUERY_LOCATORS.get(route, frozenset())
+    in_query = route == "wmts_kvp" or parameter in asked
     failure = failure_of(error, in_path=not in_query)
     headers = {"Cache-Control": "no-store", **failure.headers}
     soap = soap_type(request) if route.startswith("wmts") else None

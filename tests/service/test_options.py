@@ -170,6 +170,12 @@ def test_nonsense_is_refused_in_one_line_and_renders_nothing(server, query, loca
     assert server.counter("lazytile_renders_total") == before
 
 
+@pytest.mark.parametrize("query", ["resampling=lanczos", "scale=3", "filter=emboss", "rescale=5,5", "Expression=x.y"])
+@pytest.mark.parametrize("path", [f"{TILE}.png", "/wmts/global_180/default/WebMercatorQuad/2/1/1.png"])
+def test_bad_options_are_400_wherever_the_tile_is_asked_for(server, path, query):
+    assert server.get(f"{path}?{query}").status == 400
+
+
 @pytest.mark.parametrize("last", ["1@3x.png", "1@.png", "1@2.5x.png", "1@x.png", "1@2x@2x.png", "1@-2x.png"])
 def test_other_scales_in_the_path_are_refused(server, last):
     assert server.get(f"/xyz/global_180/2/1/{last}").status == 404
