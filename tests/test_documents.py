@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from lazytile.pyramid.image import ImageFormat
+from lazytile.service import options
 from lazytile.service.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+SERVING = (ROOT / "docs" / "serving.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
@@ -30,6 +33,16 @@ def test_the_readme_names_no_setting_that_is_not_there():
     table = README.split("### Settings")[1].split("## Limits")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("option", sorted(options.NAMES))
+def test_every_option_of_tiles_is_documented(option):
+    assert f"| `{option}=" in SERVING
+
+
+@pytest.mark.parametrize("image_format", list(ImageFormat))
+def test_every_format_of_tiles_is_documented(image_format):
+    assert f"`{image_format.extension}`" in SERVING
 
 
 @pytest.mark.parametrize("package", sorted(dependencies()))
