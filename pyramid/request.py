@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.errors import InvalidParameterError
@@ -96,6 +96,14 @@ class TileRequest:
             return self.pixels.resampling
         shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
         return usual_resampling(self.layer.dataset, shown, self.tms, self.matrix)
+
+    def settled(self) -> TileRequest:
+        """Return the request without a method that is the usual one anyway, so that equal pixels have one key."""
+        asked = self.pixels.resampling
+        if asked is None:
+            return self
+        usual = replace(self, pixels=replace(self.pixels, resampling=None))
+        return usual if usual.resampling is asked else self
 
     @property
     def is_light(self) -> bool:

@@ -25,11 +25,12 @@ from lazytile.service.feature_info_answer import PROBE
 from lazytile.service.middleware import frame
 from lazytile.service.mrf_tier import MrfTier
 from lazytile.service.offer import Offer
-from lazytile.service.request import Query, Resolver, segments_of, words_of_xyz
+from lazytile.service.request import Resolver
 from lazytile.service.site import SITE, Site
 from lazytile.service.startup import prepare, run_in_background
 from lazytile.service.tile_answer import tile_response
 from lazytile.service.tiles import TileDesk
+from lazytile.service.words import Query, segments_of, words_of_xyz
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.tms import TileMatrixSet
     from lazytile.service.endpoint import Endpoint
-    from lazytile.service.request import Query
+    from lazytile.service.words import Query
 
 ALL = "all"
 PAGE = 25_000

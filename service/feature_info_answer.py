@@ -18,7 +18,7 @@ from lazytile.service.tile_answer import ATTEMPTS, cache_control, time_headers, 
 if TYPE_CHECKING:
     from lazytile.pyramid.request import TileRequest
     from lazytile.service.feature_info import FeatureInfo
-    from lazytile.service.request import InfoWords
+    from lazytile.service.words import InfoWords
 
 PROBE: web.AppKey[Probe] = web.AppKey("probe")
 

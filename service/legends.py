@@ -14,8 +14,8 @@ from lazytile.colormaps.legend_svg import legend_svg
 from lazytile.service.errors import NotFoundError
 from lazytile.service.offer import ORIENTATIONS
 from lazytile.service.reply import text_response
-from lazytile.service.request import segments_of
 from lazytile.service.site import SITE
+from lazytile.service.words import segments_of
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -15,7 +15,8 @@ from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.render import render
 from lazytile.pyramid.store import Store
 from lazytile.pyramid.style import DEFAULT, Styles
-from lazytile.service.request import Resolver, TileWords, unknown_names
+from lazytile.service.request import Resolver, unknown_names
+from lazytile.service.words import TileWords
 
 if TYPE_CHECKING:
     from lazytile.pyramid.request import TileRequest

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.image import PALETTE_SIZE, ImageFormat, encode
+from lazytile.pyramid.image import ImageFormat, encode
 from lazytile.pyramid.memory import BytesLru
 from lazytile.pyramid.mrf.codecs import PNG_SIGNATURE
 from lazytile.pyramid.mrf.effort import Effort
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.mrf.name import possible_stems
 from lazytile.pyramid.mrf.read import MrfReader
-from lazytile.pyramid.request import PixelOptions
-from lazytile.pyramid.task import RENDERER_VERSION, WHITE
+from lazytile.pyramid.task import WHITE
+from lazytile.service.mrf_match import has_pixels_of, is_plain, level_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ class MrfTier:
 
     async def find(self, request: TileRequest) -> MrfTile | None:
         """Return the tile, None where no sound MRF has it."""
-        if not _is_plain(request):
+        if not is_plain(request):
             return None
         loop = asyncio.get_running_loop()
         now = time.monotonic()
@@ -192,9 +192,9 @@ class MrfShelf:
         header, notes, layer = mrf.reader.header, mrf.notes, request.layer
         if notes.get("layer") != layer.name:
             return None
-        level = _level(header, notes, request)
+        level = level_of(header, notes, request)
         z = mrf.slices.get(" ".join(map(str, request.leading)))
-        if level is None or z is None or not _has_pixels_of(header, notes, request):
+        if level is None or z is None or not has_pixels_of(header, notes, request):
             return None
         # Of the step that is asked for: steps appended since leave the MRFs of the others good.
         generation = layer.dataset.content_generation([layer.variable.name], request.leading)
@@ -233,52 +233,6 @@ class MrfShelf:
         mrf = self._open.pop(path, None)
         if mrf is not None:
             mrf.reader.close()
-
-
-def _is_plain(request: TileRequest) -> bool:
-    """Whether a tile is one that exports hold: PNG, of the set's own size, nothing done to values or pixels."""
-    return (
-        request.image_format is ImageFormat.PNG
-        and request.pixels == PixelOptions()
-        and any(request.matrix == matrix for matrix in request.tms.matrices)
-    )
-
-
-def _has_pixels_of(header: MrfHeader, notes: dict[str, str], request: TileRequest) -> bool:
-    """Whether pages show what the renderer would, in a PNG of the kind that it would make."""
-    palette = request.style.palette
-    compression = Compression.PPNG if len(palette.rgba) <= PALETTE_SIZE else Compression.PNG
-    return (
-        header.compression is compression
-        and header.bands == header.page_bands == (1 if compression is Compression.PPNG else 4)
-        and notes.get("palette") == palette.key
-        and notes.get("renderer") == str(RENDERER_VERSION)
-        and notes.get("overviews", "mean") == "mean"
-    )
-
-
-def _level(header: MrfHeader, notes: dict[str, str], request: TileRequest) -> int | None:
-    """Return the level that shows the request's matrix, None where the MRF has another set or no such level."""
-    tms, matrix = request.tms, request.matrix
-    names = [each.identifier for each in tms.matrices]
-    if notes.get("tms") != tms.identifier or notes.get("matrix") not in names or header.bounds is None:
-        return None
-    finest = tms.matrices[names.index(notes["matrix"])]
-    level = names.index(finest.identifier) - names.index(matrix.identifier)
-    if not 0 <= level < len(header.levels):
-        return None
-    pages = header.levels[level].pages
-    # The set may be somebody's own and have changed since: the numbers must agree as well.
-    cell_width = (header.bounds.east - header.bounds.west) / header.size.cols
-    agrees = (
-        (header.page.rows, header.page.cols) == (matrix.tile_height, matrix.tile_width)
-        and np.isclose(header.bounds.west, finest.origin_x, rtol=1e-9, atol=1e-9 * cell_width)
-        and np.isclose(header.bounds.north, finest.origin_y, rtol=1e-9, atol=1e-9 * cell_width)
-        and np.isclose(cell_width, finest.cell_width, rtol=1e-9, atol=0.0)
-        and request.row < pages.rows
-        and request.col < pages.cols
-    )
-    return level if agrees else None
 
 
 def _check_png(data: bytes, header: MrfHeader, path: Path) -> None:

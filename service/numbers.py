@@ -23,8 +23,8 @@ from lazytile.service.numbers_request import box_of, leading_index, options_of, 
 from lazytile.service.ogc_answer import answered, chosen
 from lazytile.service.ogc_datetime import indices_of, label_of
 from lazytile.service.reply import text_response
-from lazytile.service.request import Query
 from lazytile.service.site import SITE
+from lazytile.service.words import Query
 
 if TYPE_CHECKING:
     from lazytile.pyramid.layer import Layer

@@ -15,13 +15,14 @@ from lazytile.pyramid.image import ImageFormat
 from lazytile.pyramid.numbers import StatisticsOptions
 from lazytile.pyramid.numbers_region import Region
 from lazytile.pyramid.times import TIME
-from lazytile.service.request import TileWords, leading_of
+from lazytile.service.request import leading_of
+from lazytile.service.words import TileWords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lazytile.pyramid.layer import Layer
-    from lazytile.service.request import Query
+    from lazytile.service.words import Query
 
 MAX_VERTICES = 2000
 MAX_LONGITUDE = 540.0

@@ -14,9 +14,9 @@ from lazytile.service.ogc_collections import OPENAPI_TYPE, CollectionWriter
 from lazytile.service.ogc_datetime import label_of
 from lazytile.service.ogc_matrixsets import TILE_FORMATS, SetWriter, described_sets, find_set
 from lazytile.service.openapi import definition
-from lazytile.service.request import Query, TileWords
 from lazytile.service.site import SITE
 from lazytile.service.tile_answer import tile_response
+from lazytile.service.words import Query, TileWords
 
 if TYPE_CHECKING:
     from collections.abc import Callable

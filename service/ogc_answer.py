@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from lazytile.service.request import Query
+    from lazytile.service.words import Query
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

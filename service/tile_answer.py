@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lazytile.pyramid.request import TileRequest
-    from lazytile.service.request import TileWords
     from lazytile.service.site import Site
     from lazytile.service.tiles import PreparedTile, Tile
+    from lazytile.service.words import TileWords
 
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 MAX_WARNED = 8

@@ -15,8 +15,9 @@ from lazytile.service.limits import MERCATOR_LATITUDE, clipped_bounds
 from lazytile.service.ogc_answer import answered
 from lazytile.service.options import NAMES as OPTION_NAMES
 from lazytile.service.reply import text_response
-from lazytile.service.request import XYZ_SET, Query, TileWords, labels_of
+from lazytile.service.request import labels_of
 from lazytile.service.site import SITE
+from lazytile.service.words import XYZ_SET, Query, TileWords
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -12,8 +12,8 @@ from lazytile.pyramid import times
 from lazytile.pyramid.errors import InvalidParameterError
 from lazytile.service.app import open_site
 from lazytile.service.limits import tiles_with_data
-from lazytile.service.request import TileWords
 from lazytile.service.tile_answer import fetch
+from lazytile.service.words import TileWords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -18,12 +18,13 @@ from lazytile.service.feature_info_answer import PROBE
 from lazytile.service.feature_info_formats import SCHEMA_PATH, info_format
 from lazytile.service.legends import MAX_AGE_S
 from lazytile.service.reply import matches, server_timing, text_response
-from lazytile.service.request import Query, integer_of
+from lazytile.service.request import integer_of
 from lazytile.service.site import SITE
 from lazytile.service.tile_answer import ATTEMPTS, cache_control, time_headers
 from lazytile.service.wms_capabilities import CAPABILITIES_TYPES, LEGEND_FORMATS, CapabilitiesWriter
 from lazytile.service.wms_exceptions import reported
 from lazytile.service.wms_request import CURRENT, OLD, VERSIONS, MapRequest, map_request, pixel_request
+from lazytile.service.words import Query
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -23,7 +23,8 @@ from lazytile.pyramid.tms import CRS84_URN, PIXEL_SIZE_M, WEB_MERCATOR_URN, Tile
 from lazytile.service.limits import has_y_first
 from lazytile.service.options import NAMES as OPTION_NAMES
 from lazytile.service.options import options_of
-from lazytile.service.request import TileWords, leading_of
+from lazytile.service.request import leading_of
+from lazytile.service.words import TileWords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.dataset import Dimension
     from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.style import Style
-    from lazytile.service.request import Query
     from lazytile.service.site import Site
+    from lazytile.service.words import Query
 
 CURRENT, OLD = "1.3.0", "1.1.1"
 VERSIONS = (CURRENT, OLD)

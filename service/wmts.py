@@ -21,7 +21,9 @@ from lazytile.service.errors import (
 from lazytile.service.feature_info_answer import info_response
 from lazytile.service.feature_info_formats import SAMPLE_SCHEMA, SCHEMA_PATH
 from lazytile.service.reply import text_response
-from lazytile.service.request import (
+from lazytile.service.site import SITE
+from lazytile.service.tile_answer import tile_response
+from lazytile.service.words import (
     Query,
     info_words_of_kvp,
     info_words_of_rest,
@@ -29,8 +31,6 @@ from lazytile.service.request import (
     words_of_kvp,
     words_of_rest,
 )
-from lazytile.service.site import SITE
-from lazytile.service.tile_answer import tile_response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from lazytile.service.endpoint import Endpoint
-    from lazytile.service.request import InfoWords
+    from lazytile.service.words import InfoWords
 
 VERSION = "1.0.0"
 CAPABILITIES_PATH = "1.0.0/WMTSCapabilities.xml"

@@ -51,6 +51,8 @@ def big(tmp_path_factory):
         ("1km", 4, Resampling.NEAREST, None),
         ("1km", 4, Resampling.CUBIC, "blur"),
         ("1km", 1, Resampling.MODE, "sobel"),
+        ("1km", 4, None, None),
+        ("EPSG3413_1km", 4, None, None),
     ],
 )
 def test_memory_of_the_largest_tiles(big, tms, rows, method, filtered):

@@ -32,7 +32,7 @@ def test_etags_and_304(server):
 def test_304_looks_at_no_cache_and_renders_nothing(server):
     path = "/wmts/global_180/default/WebMercatorQuad/6/13/17.png"
     before = server.counter("lazytile_renders_total")
-    from lazytile.service.request import words_of_rest
+    from lazytile.service.words import words_of_rest
 
     etag = server.site.desk.prepare(
         server.site.resolver.resolve(words_of_rest(path.removeprefix("/wmts/").split("/")))

@@ -9,7 +9,9 @@ import rasterio
 from PIL import Image
 
 from lazytile.pyramid.render import render_index, render_values
-from lazytile.service.request import Query, words_of_xyz
+from lazytile.service.words import Query, words_of_xyz
+from tests import data
+from tests.service.harness import running
 
 TILE = "/xyz/global_180/2/1/1"
 
@@ -69,6 +71,9 @@ def test_enlarged_tiles_have_twice_the_pixels(server):
         raise AssertionError("a quarter of an enlarged tile is the tile of the next zoom")
 
 
+QUERIES = {"": "", "nearest": "?resampling=nearest", "average": "?resampling=average"}
+
+
 @pytest.mark.parametrize(
     ("path", "method"),
     [
@@ -76,17 +81,28 @@ def test_enlarged_tiles_have_twice_the_pixels(server):
         (TILE, "nearest"),
         ("/xyz/global_180/7/60/60", "nearest"),
         ("/wmts/global_180/default/native/1/0/0", "nearest"),
-        ("/xyz/classes/0/0/0", "nearest"),
         ("/wmts/global_180/default/EPSG3413_1km/0/0/1", "nearest"),
     ],
 )
 def test_what_is_resampled_by_where_nobody_says(server, path, method):
-    """Means where pixels are larger than cells, but of classes never."""
+    """Means where pixels are larger than cells."""
     usual = server.get(f"{path}.png").body
     tiles = {name: server.get(f"{path}.png?resampling={name}").body for name in ("nearest", "average")}
     assert usual == tiles[method]
+    tags = {name: server.get(f"{path}.png{query}").headers["ETag"] for name, query in QUERIES.items()}
+    assert tags[""] == tags[method], "equal pixels have one key"
+    assert len(set(tags.values())) == 2
     if method == "average":
         assert tiles["nearest"] != tiles["average"]
+
+
+def test_classes_are_never_mixed_unless_somebody_says_so(tmp_path):
+    data.CATALOGUE["classes"]().write(tmp_path / "store")
+    with running(tmp_path / "store", tmp_path / "cache") as server:
+        replies = {name: server.get(f"/xyz/classes/0/0/0.png{query}") for name, query in QUERIES.items()}
+    assert {reply.status for reply in replies.values()} == {200}
+    assert replies[""].body == replies["nearest"].body != replies["average"].body
+    assert replies[""].headers["ETag"] == replies["nearest"].headers["ETag"] != replies["average"].headers["ETag"]
 
 
 def test_data_tiles_hold_the_values(server):

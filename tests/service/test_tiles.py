@@ -14,9 +14,10 @@ from lazytile.pyramid.style import Styles
 from lazytile.service.cache import NoCache, open_cache
 from lazytile.service.errors import BusyError, OverdueError
 from lazytile.service.metrics import Metrics
-from lazytile.service.request import Resolver, words_of_rest
+from lazytile.service.request import Resolver
 from lazytile.service.settings import Settings
 from lazytile.service.tiles import TileDesk
+from lazytile.service.words import words_of_rest
 from tests import data
 from tests.service.harness import running
 
@@ -249,7 +250,9 @@ def test_light_tasks_need_no_pool_and_others_do(store, tmp_path, monkeypatch):
         monkeypatch.setattr(engine, "render_at_once", lambda task: light.append(task) or render_at_once(task))
         for options in ("", "?resampling=bilinear", "?filter=blur", "?resampling=nearest", ""):
             assert server.get(f"/xyz/global_180/2/1/1.png{options}").status == 200
-        assert [task.resampling for task in light] == [None, Resampling.NEAREST], "the last one is in the cache"
+        assert len(light) == 1, "the nearest cell is what this zoom shows anyway: the last two are in the cache"
+        assert server.get("/xyz/global_180/0/0/0.png?resampling=nearest").status == 200
+        assert [task.resampling for task in light] == [None, Resampling.NEAREST]
         assert server.get("/xyz/global_180/2/1/1.webp").status == 200
         assert len(light) == 2
 

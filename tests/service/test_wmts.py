@@ -12,7 +12,7 @@ from PIL import Image
 from lazytile.pyramid import times
 from lazytile.pyramid.image import ImageFormat
 from lazytile.service import options
-from lazytile.service.request import KVP_NAMES
+from lazytile.service.words import KVP_NAMES
 from tests import data, oracle
 from tests.service.harness import TILE
 
