@@ -18,6 +18,7 @@ import zarr
 
 from lazytile.pyramid.codec import DECOMPRESSORS, decompress, use_one_thread
 from lazytile.pyramid.errors import StoreError
+from lazytile.pyramid.shardread import ShardChunks, shard_reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,21 +119,28 @@ def open_chunks(folder: Path, chunk: Shape) -> ChunkReader:
         raise StoreError(f"array {folder} cannot be opened: {error}") from error
 
 
-def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> FileChunks | None:
+def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> FileChunks | ShardChunks | None:
     """Return the direct reader if the array's metadata says exactly what it understands, else None."""
     grid, encoding = document["chunk_grid"], document["chunk_key_encoding"]
+    is_plain = (
+        grid["name"] == "regular"
+        and encoding["name"] == "default"
+        and encoding.get("configuration", {}).get("separator", "/") == "/"
+        and not document.get("storage_transformers")
+    )
+    if not is_plain:
+        return None
+    shards = shard_reader(str(folder / "c"), document, chunk)
+    if shards is not None:
+        return shards
     leading = len(document["shape"]) - 2
     codecs = [(codec["name"], codec.get("configuration", {})) for codec in document["codecs"]]
     names = [name for name, _ in codecs]
     fits = (
-        grid["name"] == "regular"
-        and tuple(grid["configuration"]["chunk_shape"]) == (*(1,) * leading, chunk.rows, chunk.cols)
-        and encoding["name"] == "default"
-        and encoding.get("configuration", {}).get("separator", "/") == "/"
+        tuple(grid["configuration"]["chunk_shape"]) == (*(1,) * leading, chunk.rows, chunk.cols)
         and names[0] == "bytes"
         and (len(names) == 1 or (len(names) == 2 and names[1] in DECOMPRESSORS))
         and codecs[0][1].get("endian", "little") == sys.byteorder
-        and not document.get("storage_transformers")
     )
     if not fits:
         return None

@@ -114,7 +114,7 @@ class TileRequest:
             and (pixels.expression, pixels.filter, pixels.rgb) == (None, None, None)
             and self.image_format is ImageFormat.PNG
             and len(self.style.palette.rgba) <= PALETTE_SIZE
-            and not (dataset.lazy or dataset.shard)
+            and not dataset.lazy
             and keeps_axes_apart(self.tms.crs, dataset.grid.crs)
         )
 

@@ -1,5 +1,6 @@
 """The direct chunk reader gives what zarr-python gives, and takes only layouts that it understands."""
 
+import google_crc32c
 import numpy as np
 import pytest
 import zarr
@@ -8,6 +9,7 @@ from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 from lazytile.pyramid.chunks import FileChunks, ZarrChunks, open_chunks
 from lazytile.pyramid.errors import StoreError
 from lazytile.pyramid.grid import Shape
+from lazytile.pyramid.shardread import ShardChunks
 
 CHUNK = Shape(8, 16)
 
@@ -58,10 +60,56 @@ def test_direct_reader_equals_zarr(tmp_path, dtype, compressors):
                     np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize("shards", [(1, 16, 32), (1, 8, 64), (1, 32, 16)])
+@pytest.mark.parametrize("compressors", [BloscCodec(cname="lz4", shuffle="shuffle"), None], ids=["blosc", "none"])
+def test_direct_reader_of_shards_equals_zarr(tmp_path, dtype, shards, compressors):
+    fill_value = float("nan") if dtype.startswith("float") else 7
+    codes = make_array(tmp_path / "a", dtype, compressors=compressors, fill_value=fill_value, shards=shards)
+    direct = open_chunks(tmp_path / "a", CHUNK)
+    assert isinstance(direct, ShardChunks)
+    through_zarr = ZarrChunks(zarr.open_array(str(tmp_path / "a"), mode="r"), CHUNK)
+    for time, row, col in np.ndindex(2, 3, 3):
+        expected = expected_chunk(codes, fill_value, time, row, col)
+        for reader in (direct, through_zarr):
+            got = reader.read((time,), row, col)
+            assert got.dtype == codes.dtype
+            np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("where", ["index", "checksum", "chunk", "cut", "empty", "far"])
+def test_damaged_shards_are_a_clear_error(tmp_path, where):
+    make_array(tmp_path / "a", compressors=BloscCodec(), shards=(1, 16, 32))
+    reader, path = open_chunks(tmp_path / "a", CHUNK), tmp_path / "a" / "c" / "1" / "0" / "0"
+    data = bytearray(path.read_bytes())
+    start = len(data) - 4 * 16 - 4  # four chunks of offset and size, and a checksum
+    match where:
+        case "index":
+            data[start] ^= 255
+        case "checksum":
+            data[-1] ^= 255
+        case "chunk":
+            data[int.from_bytes(data[start : start + 8], "little") + 1] ^= 255
+        case "cut":
+            del data[len(data) // 2 :]
+        case "empty":
+            data.clear()
+        case "far":
+            data[start : start + 8] = (len(data) * 2).to_bytes(8, "little")
+            data[-4:] = google_crc32c.value(bytes(data[start:-4])).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match=r"chunk 0/0 of shard .*1/0/0 is damaged"):
+        reader.read((1,), 0, 0)
+
+
 @pytest.mark.parametrize(
     "options",
-    [{"compressors": [ZstdCodec(level=1), GzipCodec(level=1)]}, {"compressors": None, "shards": (1, 16, 32)}],
-    ids=["twice", "sharded"],
+    [
+        {"compressors": [ZstdCodec(level=1), GzipCodec(level=1)]},
+        {"compressors": [ZstdCodec(level=1), GzipCodec(level=1)], "shards": (1, 16, 32)},
+        {"compressors": None, "shards": (2, 16, 32)},
+    ],
+    ids=["twice", "twice in shards", "shards of several steps"],
 )
 def test_other_layouts_go_through_zarr(tmp_path, options):
     codes = make_array(tmp_path / "a", **options)
