@@ -126,7 +126,7 @@ $(GPU_VENV)/.installed: $(GPU_VENV_STAMP) pyproject.toml
 	@touch $@
 
 gpu-check: $(GPU_VENV)/.installed ## Test what needs CUDA's libraries but no GPU, in an environment of its own
-	$(GPU_VENV)/bin/python -m pytest tests/gpu tests/pyramid/test_engine_cuda.py $(PYTEST_ARGS)
+	$(GPU_VENV)/bin/python -m pytest tests/gpu tests/pyramid/engines/test_cuda.py $(PYTEST_ARGS)
 
 $(PEERS_VENV)/.installed: $(PEERS_VENV_STAMP) pyproject.toml
 	$(PEERS_VENV)/bin/python -m pip install --quiet --editable '.[test,peers-check]'

@@ -14,20 +14,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lazytile.colormaps.errors import LazytileError
-    from lazytile.pyramid.convert import convert
-    from lazytile.pyramid.store import Store
-    from lazytile.service.library import open_store, render_tile
+    from lazytile.api import open_store, render_tile
+    from lazytile.colormaps.core.errors import LazytileError
+    from lazytile.pyramid.ingest.convert import convert
+    from lazytile.pyramid.store.store import Store
 
 __version__ = "0.1.0"
 __all__ = ["LazytileError", "Store", "__version__", "convert", "open_store", "render_tile"]
 
 _HOMES = {
-    "LazytileError": "lazytile.colormaps.errors",
-    "Store": "lazytile.pyramid.store",
-    "convert": "lazytile.pyramid.convert",
-    "open_store": "lazytile.service.library",
-    "render_tile": "lazytile.service.library",
+    "LazytileError": "lazytile.colormaps.core.errors",
+    "Store": "lazytile.pyramid.store.store",
+    "convert": "lazytile.pyramid.ingest.convert",
+    "open_store": "lazytile.api",
+    "render_tile": "lazytile.api",
 }
 
 

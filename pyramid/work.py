@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.numbers_task import NumbersTask, compute
-from lazytile.pyramid.render import render
+from lazytile.pyramid.numbers.task import NumbersTask, compute
+from lazytile.pyramid.render.renderer import render
 
 if TYPE_CHECKING:
-    from lazytile.pyramid.task import RenderTask
+    from lazytile.pyramid.render.render_task import RenderTask
 
 
 def perform(task: RenderTask | NumbersTask) -> tuple[bytes, ...]:

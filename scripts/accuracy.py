@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyproj
 
-from lazytile.pyramid.grid import Grid, RegularAxis
-from lazytile.pyramid.mapping import MAX_ERROR_PX, PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
-from lazytile.pyramid.tms import metres_per_unit
+from lazytile.pyramid.core.grid import Grid, RegularAxis
+from lazytile.pyramid.tiling.reprojection import MAX_ERROR_PX, PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
+from lazytile.pyramid.tiling.tms import metres_per_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.colormaps.catalog import ColormapCatalog
-from lazytile.colormaps.continuous import range_colormap
-from lazytile.colormaps.palette import compile_colormap, look_up
-from lazytile.colormaps.ramps import ramp_colours
-from lazytile.pyramid.packing import Packing
+from lazytile.colormaps.compiled.palette import compile_colormap, look_up
+from lazytile.colormaps.library.catalog import ColormapCatalog
+from lazytile.colormaps.synthesis.continuous import range_colormap
+from lazytile.colormaps.synthesis.ramps import ramp_colours
+from lazytile.pyramid.core.packing import Packing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -35,7 +35,7 @@ OURS, BASELINE = "lazytile, all levels", "to_zarr, source chunks"
 HEADINGS = ("program", "wall s", "cpu s", "peak MB", "written MB")
 _OURS = """
 import sys
-from lazytile.pyramid.convert import convert
+from lazytile.pyramid.ingest.convert import convert
 convert(sys.argv[1], sys.argv[2], "bench", [sys.argv[3]])
 """
 _BASELINE = """

@@ -155,7 +155,7 @@ def ratios(found: dict[int, dict[str, Figures]]) -> list[str]:
 
 def prepare(source: Path, work: Path) -> None:
     """Convert the values, once, and write the colormap that ``mur_fN_index.tif`` was made with."""
-    from lazytile.pyramid.convert import convert  # noqa: PLC0415 - the other processes need none of it
+    from lazytile.pyramid.ingest.convert import convert  # noqa: PLC0415 - the other processes need none of it
 
     width = (HIGH_K - LOW_K) / COLOURS
     entries = []
@@ -255,13 +255,14 @@ def _highest(pid: int) -> int:
 
 def export(work: Path, effort: str, engine: str) -> None:
     """Export once; write seconds and processor seconds to stdout."""
-    from lazytile.colormaps.catalog import ColormapCatalog  # noqa: PLC0415 - only this process needs them
-    from lazytile.pyramid.engines.engine import EngineSpec, open_bulk_engine  # noqa: PLC0415
-    from lazytile.pyramid.mrf.effort import Effort  # noqa: PLC0415
+    from lazytile.colormaps.library.catalog import ColormapCatalog  # noqa: PLC0415 - only this process needs them
+    from lazytile.pyramid.engines.factory import open_bulk_engine  # noqa: PLC0415
+    from lazytile.pyramid.engines.protocol import EngineSpec  # noqa: PLC0415
+    from lazytile.pyramid.mrf.effort import CompressionEffort  # noqa: PLC0415
     from lazytile.pyramid.mrf.export import export_mrf  # noqa: PLC0415
     from lazytile.pyramid.mrf.options import ExportOptions  # noqa: PLC0415
-    from lazytile.pyramid.store import Store  # noqa: PLC0415
-    from lazytile.pyramid.style import Styles  # noqa: PLC0415
+    from lazytile.pyramid.render.style import Styles  # noqa: PLC0415
+    from lazytile.pyramid.store.store import Store  # noqa: PLC0415
 
     store = Store(work / "store")
     layer = store.layer("mur")
@@ -274,7 +275,7 @@ def export(work: Path, effort: str, engine: str) -> None:
             style,
             work / f"out-{effort}",
             engine=opened,
-            options=ExportOptions(page=512, effort=Effort(effort)),
+            options=ExportOptions(page=512, effort=CompressionEffort(effort)),
         )
         seconds, processor_s = time.monotonic() - started, time.process_time() - processor
         queued_s = queued_seconds() - queued

@@ -32,24 +32,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.colormaps.catalog import ColormapCatalog
-from lazytile.colormaps.palette import compile_colormap
-from lazytile.pyramid.allocator import keep_freed_memory
-from lazytile.pyramid.image import ImageFormat, encode_png8
-from lazytile.pyramid.painting import paint
-from lazytile.pyramid.plan import locate
-from lazytile.pyramid.reading import read_values
-from lazytile.pyramid.render import render, render_index, store_at
-from lazytile.pyramid.request import PixelOptions, TileRequest
-from lazytile.pyramid.resample import Resampling
-from lazytile.pyramid.store import Store
-from lazytile.pyramid.style import Styles
+from lazytile.colormaps.compiled.palette import compile_colormap
+from lazytile.colormaps.library.catalog import ColormapCatalog
+from lazytile.pyramid.core.allocator import keep_freed_memory
+from lazytile.pyramid.render.image import ImageFormat, encode_png8
+from lazytile.pyramid.render.location import locate
+from lazytile.pyramid.render.painting import paint
+from lazytile.pyramid.render.read_values import read_values
+from lazytile.pyramid.render.renderer import render, render_index
+from lazytile.pyramid.render.resampling import Resampling
+from lazytile.pyramid.render.style import Styles
+from lazytile.pyramid.render.tile_request import PixelOptions, TileRequest
+from lazytile.pyramid.store.store import Store, store_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lazytile.pyramid.layer import Layer
-    from lazytile.pyramid.task import RenderTask
+    from lazytile.pyramid.render.render_task import RenderTask
+    from lazytile.pyramid.store.layer import Layer
 
 ROOT = Path(__file__).resolve().parent.parent
 ENOUGH_DATA = 0.25
@@ -123,7 +123,7 @@ def ensure_store(work: Path, factor: int) -> Path:
         size = ["--full"] if factor == 1 else []
         run([sys.executable, str(ROOT / "scripts/make_demo_data.py"), "--out", str(work / f"data{factor}"), *size])
         source = next((work / f"data{factor}").glob("*sst*.nc" if factor != 1 else "*.nc"))
-    convert = "import sys; from lazytile.pyramid.convert import convert; convert(*sys.argv[1:])"
+    convert = "import sys; from lazytile.pyramid.ingest.convert import convert; convert(*sys.argv[1:])"
     run([sys.executable, "-c", convert, str(source), str(store), name_of(factor)])
     return store
 
@@ -139,14 +139,14 @@ def choose_tasks(store: Path, factor: int, zoom: int, count: int) -> list[Render
     style = Styles(ColormapCatalog(None)).style(layer, "default")
     tms = layer.tile_matrix_set("WebMercatorQuad")
     matrix = tms.matrix(str(zoom))
-    leading = tuple(0 for _ in layer.variable.dimensions)
+    dim_index = tuple(0 for _ in layer.variable.dimensions)
     random = np.random.default_rng(zoom)
     tiles = [(row, col) for row in range(matrix.matrix_height) for col in range(matrix.matrix_width)]
     chosen = []
     for at in random.permutation(len(tiles)):
         row, col = tiles[at]
         pixels = PixelOptions(Resampling.NEAREST)
-        request = TileRequest(layer, style, leading, tms, matrix, row, col, ImageFormat.PNG, pixels)
+        request = TileRequest(layer, style, dim_index, tms, matrix, row, col, ImageFormat.PNG, pixels)
         task = replace(request.task(store), value_cache_bytes=0)
         if np.count_nonzero(render_index(task)) >= ENOUGH_DATA * 256 * 256:
             chosen.append(task)
@@ -253,9 +253,9 @@ def stage_seconds(task: RenderTask) -> tuple[float, ...]:
         footprints=method.needs_footprints,
     )
     clock.append(time.perf_counter())
-    read_values(stored, variable, task.leading, location, method)
+    read_values(stored, variable, task.dim_index, location, method)
     clock.append(time.perf_counter())
-    tile = read_values(stored, variable, task.leading, location, method)
+    tile = read_values(stored, variable, task.dim_index, location, method)
     clock.append(time.perf_counter())
     index = paint(tile, task.palette)
     clock.append(time.perf_counter())

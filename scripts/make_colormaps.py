@@ -7,11 +7,11 @@ import math
 from decimal import Decimal
 from pathlib import Path
 
-from lazytile.colormaps.continuous import Bin, binned_colormap, class_colormap
-from lazytile.colormaps.gibs_writer import write_gibs
-from lazytile.colormaps.model import Colormap, Interval
-from lazytile.colormaps.ramps import parse_hex, ramp_colours
-from lazytile.colormaps.scale import decimal_text
+from lazytile.colormaps.core.model import Colormap, Interval
+from lazytile.colormaps.core.round_scale import decimal_text
+from lazytile.colormaps.formats.gibs_writer import write_gibs
+from lazytile.colormaps.synthesis.continuous import Bin, binned_colormap, class_colormap
+from lazytile.colormaps.synthesis.ramps import parse_hex, ramp_colours
 
 CLASSES = (
     (1, "Water", "2f6fb0"),

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from lazytile.colormaps.catalog import ColormapCatalog
-from lazytile.colormaps.continuous import range_colormap
-from lazytile.colormaps.legend_layout import LegendStyle, plan_legend
-from lazytile.colormaps.legend_png import legend_image
-from lazytile.colormaps.ramps import ramp_colours
+from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
+from lazytile.colormaps.legends.png import legend_image
+from lazytile.colormaps.library.catalog import ColormapCatalog
+from lazytile.colormaps.synthesis.continuous import range_colormap
+from lazytile.colormaps.synthesis.ramps import ramp_colours
 
 if TYPE_CHECKING:
-    from lazytile.colormaps.model import Colormap
+    from lazytile.colormaps.core.model import Colormap
 
 HEIGHT = 400
 LIGHT, DARK = (250, 250, 248), (24, 28, 35)

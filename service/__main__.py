@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lazytile.service.cli import main
+from lazytile.service.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -23,5 +23,5 @@ settings.load_profile("lazytile")
 def _loggers_as_they_were():
     """The command line, run in this process, sets levels of loggers; the next test is to find none."""
     yield
-    for name in ("lazytile", "lazytile.pyramid.engines.engine"):
+    for name in ("lazytile", "lazytile.pyramid.engines.factory"):
         logging.getLogger(name).setLevel(logging.NOTSET)

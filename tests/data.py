@@ -1,8 +1,8 @@
 """Synthetic datasets: what is in them as plain numbers, and the same as a store on disk.
 
 ``Synthetic`` is a grid with fields on it. ``write`` puts it on disk with zarr-python alone, in the format that
-``lazytile.pyramid.dataset`` describes, its overviews made by the oracle; ``oracle`` hands out the oracle's view of
-one field. ``CATALOGUE`` has one dataset for each kind of grid and packing that is known to go wrong somewhere.
+``lazytile.pyramid.store.dataset`` describes, its overviews made by the oracle; ``oracle`` hands out the oracle's
+view of one field. ``CATALOGUE`` has one dataset for each kind of grid and packing that is known to go wrong somewhere.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pyproj
 import zarr
 from zarr.codecs import BloscCodec, GzipCodec
 
-from lazytile.pyramid.dataset import Dataset, Dimension, Variable
-from lazytile.pyramid.grid import Grid, RegularAxis, Shape
-from lazytile.pyramid.packing import Packing
+from lazytile.pyramid.core.grid import Grid, RegularAxis, Shape
+from lazytile.pyramid.core.packing import Packing
+from lazytile.pyramid.store.dataset import Dataset, Dimension, Variable
 from tests.oracle import GEOGRAPHIC, MERCATOR, OracleLayer
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ def _smooth(rows: int, cols: int, seed: int) -> np.ndarray:
         ky, kx, phase = random.uniform(0.5, 9, 3)
         waves += np.sin(2 * np.pi * (ky * y + kx * x) + phase) / (ky + kx)
     waves += 0.05 * random.standard_normal((rows, cols))
-    spread = np.ptp(waves)
-    return (waves - waves.min()) / spread if spread else np.full((rows, cols), 0.5)
+    rescale_to = np.ptp(waves)
+    return (waves - waves.min()) / rescale_to if rescale_to else np.full((rows, cols), 0.5)
 
 
 def _packed(rows: int, cols: int, seed: int, dtype: str, low: float, high: float, fill: float | None) -> np.ndarray:

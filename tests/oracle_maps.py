@@ -280,7 +280,7 @@ def axis_weights(method: str, position: float, footprint: float, cells: int, cir
 
 
 @dataclass
-class Mixture:
+class WeightedSum:
     """What a pixel is made of."""
 
     share: float
@@ -292,17 +292,17 @@ class Mixture:
     """Whether some of its weight has no data or lies outside."""
 
     @property
-    def spread(self) -> float:
+    def rescale_to(self) -> float:
         """Largest difference between its values."""
         return max(self.classes) - min(self.classes) if self.classes else 0.0
 
 
-def mixture(seen: View, values: np.ndarray, method: str, row: int, col: int) -> Mixture:
+def mixture(seen: View, values: np.ndarray, method: str, row: int, col: int) -> WeightedSum:
     """Mix the values of a level, shape (rows, cols), NaN for no data, as a method says for a pixel."""
     high, wide = values.shape
     rows = axis_weights(method, seen.rows[row, col], seen.height[row, col], high, None)
     cols = axis_weights(method, seen.cols[row, col], seen.width[row, col], wide, seen.circle)
-    mixed = Mixture(0.0, 0.0, {}, abs(sum(rows.values()) * sum(cols.values()) - 1) > 1e-9)
+    mixed = WeightedSum(0.0, 0.0, {}, abs(sum(rows.values()) * sum(cols.values()) - 1) > 1e-9)
     for r, c, weight in _products(rows, cols):
         value = float(values[r, c])
         if math.isnan(value) or (method != "mode" and math.isinf(value)):  # an infinite value cannot be mixed

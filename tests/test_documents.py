@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lazytile.pyramid.image import ImageFormat
-from lazytile.service import options
-from lazytile.service.settings import Settings
+from lazytile.pyramid.catalog import tile_options
+from lazytile.pyramid.render.image import ImageFormat
+from lazytile.service.http.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -35,7 +35,7 @@ def test_the_readme_names_no_setting_that_is_not_there():
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(Settings.model_fields)
 
 
-@pytest.mark.parametrize("option", sorted(options.NAMES))
+@pytest.mark.parametrize("option", sorted(tile_options.NAMES))
 def test_every_option_of_tiles_is_documented(option):
     assert f"| `{option}=" in SERVING
 

@@ -138,10 +138,10 @@ def test_nothing_reads_the_environment_at_import():
 @pytest.mark.parametrize(
     ("package", "source"),
     [
-        ("colormaps", "import lazytile.pyramid.grid"),
+        ("colormaps", "import lazytile.pyramid.core.grid"),
         ("colormaps", "from lazytile import pyramid"),
         ("colormaps", "from ..service import settings"),
-        ("pyramid", "def late():\n    from lazytile.service.settings import Settings"),
+        ("pyramid", "def late():\n    from lazytile.service.http.settings import Settings"),
         ("pyramid", "from .. import service"),
         ("pyramid.readers", "from ...service import settings"),
     ],

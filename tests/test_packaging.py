@@ -87,7 +87,7 @@ def test_the_wheel_works_away_from_the_sources(wheel, tmp_path):
     )
     program = (
         f"import sys; sys.path.insert(0, {str(site)!r})\n"
-        "import importlib.metadata as m, lazytile.colormaps, lazytile.pyramid.tms, lazytile.service\n"
+        "import importlib.metadata as m, lazytile.colormaps, lazytile.pyramid.tiling.tms, lazytile.service\n"
         f"assert lazytile.service.__file__.startswith({str(site)!r}), lazytile.service.__file__\n"
         f"(d,) = m.distributions(name='lazytile', path=[{str(site)!r}])\n"
         "(e,) = d.entry_points\n"
@@ -97,7 +97,7 @@ def test_the_wheel_works_away_from_the_sources(wheel, tmp_path):
     assert run(sys.executable, "-P", "-c", program, cwd=tmp_path).split() == [
         "console_scripts",
         "lazytile",
-        "lazytile.service.cli:main",
+        "lazytile.service.cli.main:main",
         "True",
     ]
 
@@ -111,7 +111,7 @@ def test_type_checkers_see_an_installation(tmp_path):
         pytest.skip("lazytile runs from its sources here and is not installed")
     consumer = tmp_path / "consumer.py"
     consumer.write_text(
-        "from lazytile.pyramid.grid import Shape\n"
+        "from lazytile.pyramid.core.grid import Shape\n"
         "def tiles(shape: Shape) -> int:\n"
         "    return shape.rows * shape.cols\n"
         "answer: str = tiles(Shape(2, 3))\n"

@@ -1,1 +1,4 @@
-"""Where work runs: threads, Dask clusters, GPUs."""
+"""Where work runs: threads, Dask clusters, GPUs. ``protocol`` is what callers see, ``factory`` opens one by its name.
+
+May import: colormaps.core, core.
+"""

@@ -8,15 +8,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lazytile.pyramid.backend import probe_device
-from lazytile.pyramid.engines.devices import EXTRAS, gpu_devices
-from lazytile.pyramid.engines.engine import one_line
-from lazytile.pyramid.engines.session import cluster_arguments, open_own
-from lazytile.pyramid.errors import EngineError
+from lazytile.pyramid.core.array_backend import probe_device
+from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.engines.dask_session import cluster_arguments, open_own
+from lazytile.pyramid.engines.gpu_devices import EXTRAS, gpu_devices
+from lazytile.pyramid.engines.protocol import one_line
 
 if TYPE_CHECKING:
-    from lazytile.pyramid.engines.engine import EngineOptions
-    from lazytile.pyramid.engines.session import ClusterSession
+    from lazytile.pyramid.engines.dask_session import ClusterSession
+    from lazytile.pyramid.engines.protocol import EngineOptions
 
 # An unknown keyword gives a cluster with no workers and no error: open_own counts the workers.
 CUDA_ARGUMENTS: dict[str, Any] = {

@@ -11,16 +11,16 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
-from lazytile.pyramid.engines.atonce import Patience
-from lazytile.pyramid.engines.bulk import bounded_results
-from lazytile.pyramid.engines.flight import SharedFlights
-from lazytile.pyramid.errors import EngineError
+from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.engines.bounded_map import bounded_results
+from lazytile.pyramid.engines.inline_render import Backoff
+from lazytile.pyramid.engines.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
-    from lazytile.pyramid.engines.engine import Item, Result
+    from lazytile.pyramid.engines.protocol import Item, Result
 
 TASKS_PER_THREAD = 2
 """Tasks given out for each thread: one that runs, and one so that no thread waits for us."""
@@ -72,8 +72,8 @@ class ThreadsTileEngine:
         self.capacity = threads
         self.in_process = True
         self._function = function
-        self._flights: SharedFlights[tuple[bytes, ...]] = SharedFlights()
-        self._patience = Patience()
+        self._flights: SingleFlight[tuple[bytes, ...]] = SingleFlight()
+        self._patience = Backoff()
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, thread_name_prefix="lazytile-tile")
 
     @property
@@ -81,15 +81,15 @@ class ThreadsTileEngine:
         """One line for people."""
         return f"threads, {_counted(self.capacity)}"
 
-    def render_at_once(self, task: Any) -> tuple[bytes, ...] | None:
+    def render_inline(self, task: Any) -> tuple[bytes, ...] | None:
         """Render a light task in the thread of the caller, unless light tasks have not been quick lately."""
-        if self._pool is None or not self._patience.lasts():
+        if self._pool is None or not self._patience.is_allowed():
             return None
         began = time.monotonic()
         try:
             return self._function(task)
         finally:
-            self._patience.note(time.monotonic() - began)
+            self._patience.record(time.monotonic() - began)
 
     async def render(self, task: Any) -> tuple[bytes, ...]:
         """Render one task in the pool."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.mrf.read import read_header
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.reader import read_header
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lazytile.pyramid.layer import Layer
+    from lazytile.pyramid.store.layer import Layer
 
 
 def write_cog(mrf: Path, path: Path, layer: Layer) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.mrf.modmrf import MAX_TILE_BYTES, problems_of, remark_on
-from lazytile.pyramid.mrf.read import MrfReader
+from lazytile.pyramid.mrf.reader import MrfReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

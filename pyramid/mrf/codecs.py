@@ -15,7 +15,7 @@ import numcodecs.zstd
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.mrf.zen import mask_of, masked, segments
 

@@ -11,8 +11,8 @@ from enum import Enum
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.image import deflate_fast
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.render.image import deflate_fast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ _SERVED_BY = "isal" if find_spec("isal") else "zlib"
 """What ``deflate_fast`` is here: its bytes are only those of the service where the service has the same."""
 
 
-class Effort(Enum):
+class CompressionEffort(Enum):
     """What an export spends on a page."""
 
     SERVED = "served"
@@ -45,7 +45,7 @@ class Effort(Enum):
     SMALL = "small"
 
     @classmethod
-    def parse(cls, name: str) -> Effort:
+    def parse(cls, name: str) -> CompressionEffort:
         """Return the effort of that name, or raise ``MrfError``."""
         for item in cls:
             if item.value == name.strip().lower():
@@ -55,16 +55,16 @@ class Effort(Enum):
     @property
     def encoder(self) -> str:
         """Name of what makes the bytes: an export only goes on with pages of the same."""
-        return f"served {_SERVED_BY}" if self is Effort.SERVED else f"{LIBRARY} {_LEVELS[self]}"
+        return f"served {_SERVED_BY}" if self is CompressionEffort.SERVED else f"{LIBRARY} {_LEVELS[self]}"
 
     @property
     def deflate(self) -> Callable[[Any], bytes]:
         """From the filtered rows of a page, C-contiguous, to a zlib stream (RFC 1950)."""
-        if self is Effort.SERVED:
+        if self is CompressionEffort.SERVED:
             return deflate_fast
         level = _LEVELS[self]
         return lambda rows: _compress(memoryview(rows).cast("B"), level)
 
 
-_LEVELS = {Effort.FAST: 2, Effort.DEFAULT: 6, Effort.SMALL: 7}
+_LEVELS = {CompressionEffort.FAST: 2, CompressionEffort.DEFAULT: 6, CompressionEffort.SMALL: 7}
 """Levels of libdeflate, 1 to 12; from 8 on each costs some 3 times as much for 2 % fewer bytes."""

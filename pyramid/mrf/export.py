@@ -14,28 +14,28 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.mrf.name import time_key
-from lazytile.pyramid.mrf.nearest import nearest_tile
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.file_names import time_key
+from lazytile.pyramid.mrf.nearest_overviews import nearest_tile
 from lazytile.pyramid.mrf.onearth import check_onearth, write_onearth
 from lazytile.pyramid.mrf.options import ExportOptions
 from lazytile.pyramid.mrf.plan import plan_mrfs
-from lazytile.pyramid.mrf.read import MrfReader
-from lazytile.pyramid.mrf.write import MrfWriter
+from lazytile.pyramid.mrf.reader import MrfReader
+from lazytile.pyramid.mrf.writer import MrfWriter
 from lazytile.pyramid.mrf.zdb import write_zdb
-from lazytile.pyramid.painting import paint
-from lazytile.pyramid.render import codes_of, render_codes, render_index
+from lazytile.pyramid.render.painting import paint
+from lazytile.pyramid.render.renderer import codes_of, render_codes, render_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lazytile.pyramid.engines.engine import BulkEngine
-    from lazytile.pyramid.layer import Layer
-    from lazytile.pyramid.mrf.encode import PageFormat
+    from lazytile.pyramid.engines.protocol import BulkEngine
+    from lazytile.pyramid.mrf.page_encoding import PageFormat
     from lazytile.pyramid.mrf.plan import MrfPlan, PageRun
-    from lazytile.pyramid.style import Style
-    from lazytile.pyramid.task import RenderTask
+    from lazytile.pyramid.render.render_task import RenderTask
+    from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.store.layer import Layer
 
 DEFAULT_OPTIONS = ExportOptions()
 WINDOW_JOBS_A_WORKER = 24
@@ -133,7 +133,7 @@ def export_mrf(
     for plan in plans:
         summaries.append(_finished(plan, tally) or _write(plan, engine, tally))
         if options.as_slices:
-            write_zdb(plan.path, [time_key(layer, leading) for leading in plan.slices])
+            write_zdb(plan.path, [time_key(layer, dim_index) for dim_index in plan.slices])
     if options.onearth:
         write_onearth(plans, layer, style, folder)
     return summaries

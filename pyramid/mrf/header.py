@@ -10,20 +10,20 @@ from pyproj import CRS
 from pyproj.enums import WktVersion
 from pyproj.exceptions import CRSError
 
-from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.grid import GEOGRAPHIC_CODES, Bounds, Shape
-from lazytile.pyramid.image import padded_palette
-from lazytile.pyramid.mrf.encode import VALUE_TYPES, PageFormat
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.core.grid import GEOGRAPHIC_CODES, Bounds, Shape
 from lazytile.pyramid.mrf.model import Compression, MrfHeader
+from lazytile.pyramid.mrf.page_encoding import VALUE_TYPES, PageFormat
 from lazytile.pyramid.mrf.zen import fits
-from lazytile.pyramid.task import RENDERER_VERSION
-from lazytile.pyramid.tms import metres_per_unit, native_set
+from lazytile.pyramid.render.image import padded_palette
+from lazytile.pyramid.render.render_task import RENDERER_VERSION
+from lazytile.pyramid.tiling.tms import metres_per_unit, native_set
 
 if TYPE_CHECKING:
-    from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.mrf.model import MrfLevel
-    from lazytile.pyramid.style import Style
-    from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
+    from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.store.layer import Layer
+    from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
 
 OPEN_ENDED_SETS = frozenset({"WebMercatorQuad", "WorldCRS84Quad"})
 """Sets that go on far beyond any data. A GIBS set has the size that its layers have, and is exported whole."""
@@ -177,7 +177,7 @@ def notes_of(
     return (
         ("layer", layer.name),
         ("generation", ";".join(layer.dataset.content_generation([layer.variable.name], at) for at in slices)),
-        ("index", ";".join(" ".join(map(str, leading)) for leading in slices)),
+        ("index", ";".join(" ".join(map(str, dim_index)) for dim_index in slices)),
         ("style", style.name),
         ("palette", style.palette.key),
         ("tms", tms.identifier),

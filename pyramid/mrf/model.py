@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.grid import Bounds, Shape
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.core.grid import Bounds, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,13 +13,13 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from lazytile.pyramid.mrf.header import OPEN_ENDED_SETS
-from lazytile.pyramid.tms import REGISTERED
+from lazytile.pyramid.tiling.tms import REGISTERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lazytile.pyramid.mrf.model import MrfHeader
-    from lazytile.pyramid.tms import TileMatrix, TileMatrixSet
+    from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
 
 MAX_TILE_BYTES = 4 << 20
 """Of a page that mod_mrf sends."""

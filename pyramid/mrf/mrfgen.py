@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lxml import etree
 
-from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.mrf.encode import DEFAULT_QUALITY
+from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.mrf.options import ExportOptions
-from lazytile.pyramid.tms import REGISTERED
+from lazytile.pyramid.mrf.page_encoding import DEFAULT_QUALITY
+from lazytile.pyramid.tiling.tms import REGISTERED
 
 if TYPE_CHECKING:
-    from lazytile.pyramid.layer import Layer
-    from lazytile.pyramid.tms import TileMatrixSet
+    from lazytile.pyramid.store.layer import Layer
+    from lazytile.pyramid.tiling.tms import TileMatrixSet
 
 Chosen = TypeVar("Chosen")
 

@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.colormaps.atomic import write_atomically
-from lazytile.colormaps.errors import ColormapError
-from lazytile.colormaps.gibs_writer import gibs_xml
-from lazytile.colormaps.legend_layout import LegendStyle, plan_legend
-from lazytile.colormaps.legend_png import legend_png
-from lazytile.colormaps.legend_svg import legend_svg
-from lazytile.pyramid.errors import MrfError
+from lazytile.colormaps.core.atomic_write import write_atomically
+from lazytile.colormaps.core.errors import ColormapError
+from lazytile.colormaps.formats.gibs_writer import gibs_xml
+from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
+from lazytile.colormaps.legends.png import legend_png
+from lazytile.colormaps.legends.svg import legend_svg
+from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.mrf.modmrf import onearth_name
-from lazytile.pyramid.tms import REGISTERED
+from lazytile.pyramid.tiling.tms import REGISTERED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
     from typing import Any
 
-    from lazytile.pyramid.layer import Layer
     from lazytile.pyramid.mrf.model import MrfHeader
     from lazytile.pyramid.mrf.plan import MrfPlan
-    from lazytile.pyramid.style import Style
+    from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.store.layer import Layer
 
 _MIME = {Compression.PPNG: "image/png", Compression.PNG: "image/png", Compression.JPEG: "image/jpeg"}
 _MIME |= {Compression.JPNG: "image/png", Compression.LERC: "image/lerc", Compression.TIF: "image/tiff"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.layer import NATIVE
-from lazytile.pyramid.mrf.effort import Effort
-from lazytile.pyramid.mrf.encode import DEFAULT_QUALITY, PageFormat
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.effort import CompressionEffort
 from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.page_encoding import DEFAULT_QUALITY, PageFormat
+from lazytile.pyramid.store.layer import NATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class ExportOptions:
     """What pages hold: PPNG palette indices, PNG, JPEG and JPNG colours, the others the data's codes."""
     quality: int = DEFAULT_QUALITY
     """Of JPEG."""
-    effort: Effort = Effort.SERVED
+    effort: CompressionEffort = CompressionEffort.SERVED
     """How hard PPNG and DEFLATE pages are compressed."""
     bands: int | None = None
     """Of PNG pages: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA (the default)."""

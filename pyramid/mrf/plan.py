@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.mapping import keeps_axes_apart
+from lazytile.pyramid.mrf.file_names import file_stems, sliced_stems, year_of
 from lazytile.pyramid.mrf.header import finest_of, header_of, level_matrix, notes_of, paged
-from lazytile.pyramid.mrf.name import file_stems, sliced_stems, year_of
-from lazytile.pyramid.plan import TileBlock, locate
-from lazytile.pyramid.task import RenderTask
+from lazytile.pyramid.render.location import TileBlock, locate
+from lazytile.pyramid.render.render_task import RenderTask
+from lazytile.pyramid.tiling.reprojection import keeps_axes_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.grid import Shape
-    from lazytile.pyramid.layer import Layer
-    from lazytile.pyramid.mrf.encode import PageFormat
+    from lazytile.pyramid.core.grid import Shape
     from lazytile.pyramid.mrf.model import MrfHeader
     from lazytile.pyramid.mrf.options import ExportOptions
-    from lazytile.pyramid.style import Style
-    from lazytile.pyramid.tms import TileMatrix
+    from lazytile.pyramid.mrf.page_encoding import PageFormat
+    from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.store.layer import Layer
+    from lazytile.pyramid.tiling.tms import TileMatrix
 
 JOB_PIXELS = 64 * 256 * 256
 """Of the pages that one task makes: some 50 ms of work, so that what Dask spends on a task does not show."""
@@ -65,11 +65,11 @@ class MrfPlan:
         for level, matrix in zip(self.header.levels, self.matrices, strict=True):
             rows, cols = self._reached(matrix, level.pages)
             places = itertools.product(self.slices, range(level.pages.rows))
-            for number, (leading, row) in enumerate(places):
+            for number, (dim_index, row) in enumerate(places):
                 begun = first - level.first_record - number * level.pages.cols
                 if begun < level.pages.cols:
-                    generation = self.layer.dataset.content_generation(variable, leading)
-                    pattern = replace(self.task, generation=generation, leading=leading, matrix=matrix)
+                    generation = self.layer.dataset.content_generation(variable, dim_index)
+                    pattern = replace(self.task, generation=generation, dim_index=dim_index, matrix=matrix)
                     yield from self._row(pattern, row, max(0, begun), cols & rows[row])
 
     def _row(self, pattern: RenderTask, row: int, begin: int, reached: NDArray[np.bool_]) -> Iterator[PageRun]:
@@ -140,6 +140,6 @@ def _files(layer: Layer, folder: Path, options: ExportOptions) -> Iterator[tuple
         for stem, slices in sliced_stems(layer, options.select):
             yield folder / f"{stem}.mrf", slices
         return
-    for stem, leading in file_stems(layer, options.select):
-        year = year_of(layer, leading) if options.by_year else None
-        yield (folder / year if year else folder) / f"{stem}.mrf", (leading,)
+    for stem, dim_index in file_stems(layer, options.select):
+        year = year_of(layer, dim_index) if options.by_year else None
+        yield (folder / year if year else folder) / f"{stem}.mrf", (dim_index,)

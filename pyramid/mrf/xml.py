@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from lazytile.pyramid.errors import MrfError
-from lazytile.pyramid.grid import Bounds, Shape
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.core.grid import Bounds, Shape
 from lazytile.pyramid.mrf.model import MAX_LENGTH, Compression, MrfHeader
 
 if TYPE_CHECKING:

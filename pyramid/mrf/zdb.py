@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.core.errors import MrfError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.errors import MrfError
+from lazytile.pyramid.core.errors import MrfError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.grid import Shape
+    from lazytile.pyramid.core.grid import Shape
 
 NAME = b"Zen\0"
 _START, _APP3, _SCAN = b"\xff\xd8", 0xE3, 0xDA

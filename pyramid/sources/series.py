@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING, Any
 import cftime
 import numpy as np
 
-from lazytile.pyramid import cf
-from lazytile.pyramid.errors import SourceError
-from lazytile.pyramid.labels import sort_key
-from lazytile.pyramid.sources.clock import calendars_agree
-from lazytile.pyramid.sources.location import is_url, last_name
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.fetch.source_url import base_name, is_url
+from lazytile.pyramid.sources.cf import attributes
+from lazytile.pyramid.sources.cf.labels import sort_key
+from lazytile.pyramid.sources.cf.time_units import calendars_agree
 from lazytile.pyramid.sources.source import Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lazytile.pyramid.dataset import Dimension
-    from lazytile.pyramid.sources.dimension import Coordinate
-    from lazytile.pyramid.sources.grid import Overrides
+    from lazytile.pyramid.sources.overrides import Overrides
     from lazytile.pyramid.sources.source import SourceVariable
+    from lazytile.pyramid.store.dataset import Coordinate, Dimension
 
 
 def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
@@ -51,7 +50,7 @@ def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
     if not found:
         raise SourceError("there is no file to convert")
     # By their own names first: the folders of downloads have names that say nothing.
-    return sorted(dict.fromkeys(found), key=lambda each: (last_name(each), each))
+    return sorted(dict.fromkeys(found), key=lambda each: (base_name(each), each))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +169,8 @@ def _coordinates(sources: Sequence[Source], named: dict[str, list[_Step]]) -> tu
 
 
 def _in_units_of(first: Coordinate, other: Coordinate) -> Any:
-    units, calendar = (cf.text(other.attributes, key) for key in ("units", "calendar"))
-    wanted, kept = (cf.text(first.attributes, key) for key in ("units", "calendar"))
+    units, calendar = (attributes.text(other.attributes, key) for key in ("units", "calendar"))
+    wanted, kept = (attributes.text(first.attributes, key) for key in ("units", "calendar"))
     if not calendars_agree(calendar, kept):
         raise SourceError(f"the files of a series have the calendars {kept or 'standard'} and {calendar or 'standard'}")
     if units == wanted:

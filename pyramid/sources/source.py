@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid import cf
-from lazytile.pyramid.conventions import CRS_VARIABLE, axis_names
-from lazytile.pyramid.dataset import Variable
-from lazytile.pyramid.errors import SourceError, StoreError
-from lazytile.pyramid.sources.container import NETCDF, Container, open_container
-from lazytile.pyramid.sources.dimension import dimension_of, scalar_time
-from lazytile.pyramid.sources.grib import GRIB
-from lazytile.pyramid.sources.grid import GridFinding, Home, Overrides
-from lazytile.pyramid.sources.gridfinder import find_grid
-from lazytile.pyramid.sources.location import located, resolved
+from lazytile.pyramid.core.errors import SourceError, StoreError
+from lazytile.pyramid.fetch.source_url import absolute_source, path_or_url
+from lazytile.pyramid.sources.cf import attributes as cf
+from lazytile.pyramid.sources.cf.dimension import dimension_of, scalar_time
+from lazytile.pyramid.sources.formats.container import NETCDF, Container, open_container
+from lazytile.pyramid.sources.formats.grib import GRIB
+from lazytile.pyramid.sources.grids.finder import find_grid
+from lazytile.pyramid.sources.grids.finding import GridFinding, SourceLocation
+from lazytile.pyramid.sources.overrides import Overrides
+from lazytile.pyramid.store.dataset import Variable
+from lazytile.pyramid.store.geozarr import CRS_VARIABLE, axis_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from lazytile.pyramid.dataset import Dimension
-    from lazytile.pyramid.packing import Packing
-    from lazytile.pyramid.sources.dimension import Coordinate
+    from lazytile.pyramid.core.packing import Packing
+    from lazytile.pyramid.store.dataset import Coordinate, Dimension
 
 _BARRED = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -96,7 +96,7 @@ def open_source(
     says what was found and what is allowed.
     """
     overrides = overrides or Overrides()
-    container = open_container(located(path), overrides)
+    container = open_container(path_or_url(path), overrides)
     try:
         return _describe(container, variables, group, overrides)
     except StoreError as error:
@@ -114,7 +114,7 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
             f"{path} with {_listed(map(str, each.data_vars))}" for path, each in groups.items() if each.data_vars
         )
         raise SourceError(f"it holds several grids, choose one with --group or --var: {grids}")
-    home = Home(resolved(container.path), container.engine, "/", dict(container.groups["/"].attrs))
+    home = SourceLocation(absolute_source(container.path), container.engine, "/", dict(container.groups["/"].attrs))
     found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, home)
     taken_names = {CRS_VARIABLE, *axis_names(found.grid)}
     dims = {str(dim) for path, name in members for dim in groups[path].variables[name].dims}
@@ -128,7 +128,7 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
     ]
     attributes = cf.json_attributes(container.groups["/"].attrs)
     return Source(
-        path=resolved(container.path),
+        path=absolute_source(container.path),
         engine=container.engine,
         found=found,
         variables=tuple(variables),

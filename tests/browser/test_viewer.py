@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from lazytile.pyramid.tms import REGISTERED
-from lazytile.service.app import VIEWER, make_app
-from lazytile.service.settings import Settings
+from lazytile.pyramid.tiling.tms import REGISTERED
+from lazytile.service.app.application import VIEWER, make_app
+from lazytile.service.http.settings import Settings
 from scripts.browser import BrowserError, find_chromium, open_page
 from tests.data import CATALOGUE
 

@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from lazytile.colormaps.errors import ColormapError
-from lazytile.colormaps.files import read_colormap
-from lazytile.colormaps.palette import compile_colormap
-from lazytile.service.cli_colormap import app
+from lazytile.colormaps.compiled.palette import compile_colormap
+from lazytile.colormaps.core.errors import ColormapError
+from lazytile.colormaps.formats.readers import read_colormap
+from lazytile.service.cli.colormap import app
+from tests.colormaps.formats.test_gibs import document, entry
 from tests.colormaps.slow import FILES, is_nodata, slow_number, slow_parse
-from tests.colormaps.test_gibs import document, entry
 from tests.shared import shared
 
 
@@ -91,7 +91,7 @@ def test_convert_to_other_formats(tmp_path, suffix):
 
 
 def shared_bundled(name):
-    from lazytile.colormaps.catalog import BUNDLED
+    from lazytile.colormaps.library.catalog import BUNDLED
 
     return BUNDLED / f"{name}.xml"
 

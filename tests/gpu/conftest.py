@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lazytile.colormaps import palette
-from lazytile.pyramid import backend, cells, expression, filters, meshcells, packing, painting, reduce, resample
+from lazytile.colormaps.compiled import palette
+from lazytile.pyramid.core import array_backend, packing
+from lazytile.pyramid.render import expression, filters, mesh_plan, painting, read_plan, resampling
+from lazytile.pyramid.store import reduce
 from tests.gpu.cupy_shape import CupyShape
 
 KINDS = ("numpy", "shaped", "strict", "cupy")
@@ -40,7 +42,7 @@ class Arrays:
             return np.asarray(array.to_device(self.xp.Device("CPU_DEVICE")))
         if self.kind == "cupy":
             assert isinstance(array, self.xp.ndarray), "an array was made on the host"
-            return backend.to_host(array)
+            return array_backend.to_host(array)
         assert isinstance(array, np.ndarray)
         return array
 
@@ -48,7 +50,7 @@ class Arrays:
 def working_gpu():
     """Return why no GPU works, or an empty text. Makes a CUDA context where one does."""
     try:
-        backend.probe_device()
+        array_backend.probe_device()
     except Exception as error:  # noqa: BLE001 - import errors, driver errors, compiler errors
         return f"{type(error).__name__}: {error}"
     return ""
@@ -64,7 +66,7 @@ def gpu():
         pytest.skip(f"no GPU works: {reason}")
 
 
-USERS = (cells, expression, filters, meshcells, packing, painting, reduce, resample)
+USERS = (read_plan, expression, filters, mesh_plan, packing, painting, reduce, resampling)
 """The modules that ask ``array_module``: for ``shaped`` arrays, which are NumPy's, they are told the shape."""
 
 

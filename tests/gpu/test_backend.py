@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lazytile.pyramid.backend import array_module, probe_device, to_host
+from lazytile.pyramid.core.array_backend import array_module, probe_device, to_host
 from tests.gpu.cupy_shape import CupyShape
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lazytile.pyramid.packing import Packing
+from lazytile.pyramid.core.packing import Packing
 
 PACKINGS = [
     (Packing("int16", 0.001, 298.15, (-32768.0,)), [-32768, -32767, -1, 0, 1, 32767]),

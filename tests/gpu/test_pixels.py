@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from lazytile.colormaps import palette
-from lazytile.colormaps.catalog import ColormapCatalog
-from lazytile.pyramid import reduce
-from lazytile.pyramid.cells import AxisPlan
-from lazytile.pyramid.expression import Expression
-from lazytile.pyramid.filters import Filter
-from lazytile.pyramid.grid import Shape
-from lazytile.pyramid.meshcells import MeshPlan
-from lazytile.pyramid.packing import Packing
-from lazytile.pyramid.painting import paint
-from lazytile.pyramid.resample import Mixture, Resampling, blend_axes, mode_stack, taps
-from lazytile.pyramid.values import ValueTile
+from lazytile.colormaps.compiled import palette
+from lazytile.colormaps.library.catalog import ColormapCatalog
+from lazytile.pyramid.core.grid import Shape
+from lazytile.pyramid.core.packing import Packing
+from lazytile.pyramid.render.expression import Expression
+from lazytile.pyramid.render.filters import Filter
+from lazytile.pyramid.render.mesh_plan import MeshPlan
+from lazytile.pyramid.render.painting import paint
+from lazytile.pyramid.render.read_plan import AxisPlan
+from lazytile.pyramid.render.resampling import Resampling, WeightedSum, blend_axes, mode_stack, taps
+from lazytile.pyramid.render.value_tile import ValueTile
+from lazytile.pyramid.store import reduce
 
 RANDOM = np.random.default_rng(11)
 
@@ -83,7 +83,7 @@ def test_mixtures(arrays, has_gaps):
     values, weights = RANDOM.normal(0, 9, (9, 5, 6)), RANDOM.random((9, 5, 6))
     weights /= weights.sum(axis=0)
     gaps = RANDOM.random(values.shape) < 0.4 if has_gaps else np.zeros(values.shape, bool)
-    mixture = Mixture(arrays.make(np.zeros((5, 6))), arrays.make(np.zeros((5, 6))))
+    mixture = WeightedSum(arrays.make(np.zeros((5, 6))), arrays.make(np.zeros((5, 6))))
     for value, gap, weight in zip(values, gaps, weights, strict=True):
         mixture.add(arrays.make(value), arrays.make(gap) if has_gaps else None, arrays.make(weight))
     found, missing = mixture.mean()

@@ -18,7 +18,7 @@ import pytest
 import zarr
 
 import lazytile
-from lazytile.pyramid.convert import Storage, convert
+from lazytile.pyramid.ingest.convert import Storage, convert
 from tests.pyramid.netcdf import TIME, centres, write_grid
 
 # Their modules warn that they are experimental, and of deprecations of each other.

@@ -13,16 +13,16 @@ from urllib.parse import urlencode
 from aiohttp import web
 from lxml import etree
 
-from lazytile.service.server import listen, make_runner
-from lazytile.service.settings import Settings
-from lazytile.service.site import SITE
+from lazytile.service.app.server import listen, make_runner
+from lazytile.service.http.settings import Settings
+from lazytile.service.protocol.context import APP_CONTEXT
 from tests.shared import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lazytile.service.site import Site
+    from lazytile.service.protocol.context import AppContext
 
 NAMESPACES = {
     "wmts": "http://www.opengis.net/wmts/1.0",
@@ -59,9 +59,11 @@ class Reply:
 
 
 class Server:
-    def __init__(self, port: int, site: Site | None = None, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(
+        self, port: int, context: AppContext | None = None, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         self.port = port
-        self.site = site
+        self.context = context
         self.loop = loop
         self.url = f"http://127.0.0.1:{port}"
 
@@ -111,7 +113,7 @@ def running(store: Path, cache: Path, **options: Any) -> Iterator[Server]:
         try:
             await runner.setup()
             await web.SockSite(runner, sock).start()
-            server = Server(sock.getsockname()[1], runner.app[SITE], asyncio.get_running_loop())
+            server = Server(sock.getsockname()[1], runner.app[APP_CONTEXT], asyncio.get_running_loop())
             server.stop = lambda: server.loop.call_soon_threadsafe(stop.set)
             started.append(server)
             ready.set()

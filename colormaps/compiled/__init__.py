@@ -1,0 +1,4 @@
+"""A colormap compiled: from values to palette indices, exactly.
+
+May import: core, synthesis.
+"""

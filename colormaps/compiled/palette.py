@@ -1,0 +1,260 @@
+"""A colormap compiled: which palette index a value gets, exactly, and which colour an index has.
+
+Slot 0 is no data: its colour is that of the first no-data entry, or transparent black. The other entries follow in
+document order. A value that no entry holds is no data.
+
+Every bin edge is exact. All finite ends of all intervals are cut points; between two cuts, and at each cut, one entry
+wins (the first in document order). An edge that belongs to the bin below it is a cut at the next float64 above it,
+between which and the edge there is no value, so one half-open search is enough for open and closed ends alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.colormaps.compiled.uniform_cuts import EvenCuts, even_cuts
+from lazytile.colormaps.core.errors import ColormapError
+from lazytile.colormaps.core.model import TRANSPARENT, Colormap, Entry, Interval
+from lazytile.colormaps.core.units import IDENTITY, Conversion, are_comparable, conversion, is_difference
+from lazytile.colormaps.synthesis.rescale import rescaled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+MAX_INDEXED = 256
+"""Colours that an 8-bit palette holds."""
+MAX_COLOURS = 65536
+_FORMAT = b"lazytile palette 1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Palette:
+    """From values to palette indices to colours. Equal palettes have equal keys and give equal pixels."""
+
+    rgba: NDArray[np.uint8]
+    """Shape (colours, 4): the colour of each index; row 0 is no data."""
+    cuts: NDArray[np.float64]
+    """Shape (cuts,), strictly ascending, units of the colormap: where the index changes."""
+    slots: NDArray[np.uint8] | NDArray[np.uint16]
+    """Shape (cuts + 2,): the index below the first cut, from each cut on, and last (0) that of NaN."""
+    conversion: Conversion = IDENTITY
+    """From the units of the data to those of the colormap."""
+    entries: tuple[int, ...] = ()
+    """The ColorMapEntry (its index in the colormap) behind each palette index; -1 where there is none."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about this compilation."""
+    even: EvenCuts | None = field(init=False, default=None)
+    """How to do without a search, where the cuts are even enough. Never changes an index."""
+    key: str = field(init=False, default="")
+    """SHA-256, in hexadecimal, over everything that decides pixels; equal on every machine."""
+
+    def __post_init__(self) -> None:
+        if self.rgba.ndim != 2 or self.rgba.shape[1] != 4 or not 1 <= len(self.rgba) <= MAX_COLOURS:
+            raise ColormapError(f"a palette has 1 to {MAX_COLOURS} colours, got shape {self.rgba.shape}")
+        if len(self.slots) != len(self.cuts) + 2 or int(self.slots[-1]) != 0 or int(self.slots.max()) >= len(self.rgba):
+            raise ColormapError("a palette has one slot below its cuts, one for each cut, and 0 for NaN")
+        if not bool(np.all(self.cuts[1:] > self.cuts[:-1])):
+            raise ColormapError("the cuts of a palette must ascend")
+        for array in (self.rgba, self.cuts, self.slots):
+            array.setflags(write=False)
+        object.__setattr__(self, "even", even_cuts(self.cuts))
+        object.__setattr__(self, "key", self._digest())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the constructor, so that the arrays are read-only on the other side as well.
+        fields = (self.rgba, self.cuts, self.slots, self.conversion, self.entries, self.notes)
+        return Palette, tuple(np.array(f) if isinstance(f, np.ndarray) else f for f in fields)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Palette) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the indices fit an 8-bit palette image; else colour them with ``colours``."""
+        return len(self.rgba) <= MAX_INDEXED
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256(_FORMAT)
+        for array, dtype in ((self.rgba, "u1"), (self.cuts, "<f8"), (self.slots, "<u2")):
+            data = np.ascontiguousarray(array, dtype=dtype).tobytes()
+            digest.update(len(data).to_bytes(8, "little") + data)
+        digest.update(repr(self.conversion.steps).encode())
+        return digest.hexdigest()
+
+    def index_of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the palette index of each value.
+
+        values: any shape, floats or integers in the units of the data, NumPy or CuPy. Returns the same shape and
+        kind of array, uint8 (uint16 where the palette is not indexed); NaN gives 0.
+        """
+        xp = module_of(values)
+        indices: NDArray[Any] = xp.take(xp.asarray(self.slots), self.cuts_below(values))
+        return indices
+
+    def cuts_below(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return how many cuts each value has reached; NaN counts as one more than there are.
+
+        Between two values of equal count no colour begins. values: as for ``index_of``; the same shape, integers.
+        """
+        xp = module_of(values)
+        with np.errstate(over="ignore"):  # a value beyond the largest float64 is infinite, as it should be
+            converted = self.conversion.apply(values.astype(np.float64))
+        nan = converted != converted  # noqa: PLR0124
+        if self.even is not None:
+            found = self.even.count(xp, self.cuts, converted, nan)
+        else:
+            found = xp.searchsorted(xp.asarray(self.cuts), converted, side="right")
+        counts: NDArray[Any] = xp.where(nan, len(self.cuts) + 1, found)
+        return counts
+
+    def table(self, codes: NDArray[Any], decode: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[Any]:
+        """Return the palette index of each code: decode, then bin, in float64.
+
+        codes: all codes of an 8- or 16-bit type in the order of their unsigned bit patterns, shape (256,) or
+        (65536,). decode: to physical values in the units of the data, NaN for no data. The indices of an array of
+        stored codes are then ``table[codes.view(unsigned)]``, one gather.
+        """
+        return self.index_of(decode(codes))
+
+    def colours(self, indices: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return the colour of each palette index: shape (*shape, 4), uint8, NumPy or CuPy."""
+        coloured: NDArray[np.uint8] = module_of(indices).asarray(self.rgba)[indices]
+        return coloured
+
+
+def module_of(array: Any) -> ModuleType:
+    """Return the module of an array's functions: numpy, cupy, or whatever made it."""
+    return sys.modules[type(array).__module__.partition(".")[0]]
+
+
+def look_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """Return the palette index of each stored code from the table of all codes: one gather.
+
+    codes: the 8- or 16-bit integers the table was made for, any shape; table: shape (256,) or (65536,). Both NumPy or
+    both CuPy.
+    """
+    indices: NDArray[Any] = module_of(codes).take(table, codes.view(f"u{codes.dtype.itemsize}"))
+    return indices
+
+
+def compile_colormap(
+    colormap: Colormap,
+    *,
+    data_units: str = "",
+    map_title: str | None = None,
+    rescale: tuple[float, float] | None = None,
+    spacing: str = "keep",
+) -> Palette:
+    """Compile a colormap for data in the given units.
+
+    data_units: where they differ from the colormap's in a way that ``colormaps.units`` knows, values are converted
+    before they are binned. map_title: of several ColorMaps that colour the same values, the one to use; no-data and
+    classification parts stay. rescale, spacing: as ``rescaled`` takes them, in the units of the colormap (a relative
+    one takes those of the data). Raises ``ColormapError`` where there is no such part, the colormap cannot be spread
+    so, or there are too many entries.
+    """
+    if rescale is not None or spacing != "keep":
+        units = data_units if colormap.relative else None
+        colormap = rescaled(colormap, *(rescale or (None, None)), spacing=spacing, units=units)
+    chosen = colormap.part(map_title) if map_title is not None else None
+    slots = _slots(colormap)
+    map_units = (chosen.units if chosen is not None else "") or colormap.units
+    bins = (
+        (interval, slots[entry.index])
+        for part in colormap.parts
+        if chosen is None or part is chosen or part.is_classification
+        for entry in part.entries
+        for interval in colormap.bins(entry)
+        if not interval.is_empty
+    )
+    nodata = colormap.nodata_entry
+    ordered = sorted((slot, entry) for entry, slot in slots.items() if slot or nodata is not None)
+    colours = [colormap.entries[entry].rgba for _, entry in ordered]
+    sources = [entry for _, entry in ordered]
+    if nodata is None:
+        colours.insert(0, TRANSPARENT)
+        sources.insert(0, -1)
+    if len(colours) > MAX_COLOURS:
+        raise ColormapError(f"colormap {colormap.name} has {len(colours)} colours, at most {MAX_COLOURS} can be told")
+    cuts, winners = _cuts(bins)
+    notes: tuple[str, ...] = ()
+    if not are_comparable(data_units, map_units):
+        notes = (
+            f"data in {data_units} is coloured by a map in {map_units}: no conversion is known, values are compared",
+        )
+    return Palette(
+        np.array(colours, np.uint8),
+        np.array(cuts, np.float64),
+        np.array([*winners, 0], np.uint8) if len(colours) <= MAX_INDEXED else np.array([*winners, 0], np.uint16),
+        conversion(data_units, map_units, difference=is_difference(f"{(chosen or colormap).title} {colormap.name}")),
+        tuple(sources),
+        notes,
+    )
+
+
+def _slots(colormap: Colormap) -> dict[int, int]:
+    """Palette index of each entry."""
+    nodata = colormap.nodata_entry
+    slots = {nodata.index: 0} if nodata is not None else {}
+    rest: Iterable[Entry] = (entry for entry in colormap.entries if entry is not nodata)
+    slots.update({entry.index: slot for slot, entry in enumerate(rest, start=1)})
+    return slots
+
+
+def _cuts(bins: Iterable[tuple[Interval, int]]) -> tuple[list[float], list[int]]:
+    """Return the cuts, ascending, and the winning slots: below the first cut, then from each cut on.
+
+    ``bins`` come in order of precedence. A half-open bin is two float64: the first value in it, and the first value
+    after it (None: nothing is after).
+    """
+    ranges = [(*_half_open(interval), slot) for interval, slot in bins]
+    starts = sorted({start for start, _, _ in ranges} | {end for _, end, _ in ranges if end is not None})
+    number = {start: position for position, start in enumerate(starts)}
+    winners: list[int | None] = [None] * len(starts)
+    # The next position at or after this one that nobody has won yet, with path compression: linear in effect,
+    # however much the intervals overlap.
+    free = list(range(len(starts) + 1))
+
+    def next_free(position: int) -> int:
+        while free[position] != position:
+            free[position] = free[free[position]]
+            position = free[position]
+        return position
+
+    for start, end, slot in ranges:
+        stop = len(starts) if end is None else number[end]
+        position = next_free(number[start])
+        while position < stop:
+            winners[position] = slot
+            free[position] = position + 1
+            position = next_free(position + 1)
+    below = 0
+    cuts: list[float] = []
+    slots: list[int] = []
+    for start, winner in zip(starts, winners, strict=True):
+        slot = winner or 0
+        if start == -math.inf:
+            below = slot
+        elif slot != (slots[-1] if slots else below):
+            cuts.append(start)
+            slots.append(slot)
+    return cuts, [below, *slots]
+
+
+def _half_open(interval: Interval) -> tuple[float, float | None]:
+    start = interval.lower if interval.closed_lower else math.nextafter(interval.lower, math.inf)
+    if not interval.closed_upper:
+        return start, interval.upper
+    return start, None if interval.upper == math.inf else math.nextafter(interval.upper, math.inf)

@@ -1,0 +1,65 @@
+"""Parsing XML that came from anywhere: no entities, no network, no more bytes than allowed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from lazytile.colormaps.core.errors import ColormapError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMIT_BYTES = 4 << 20
+"""A file larger than this is no colormap: the largest real ones have 60 kB."""
+
+_DECLARATION = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+def read_bytes(path: Path, limit_bytes: int = LIMIT_BYTES) -> bytes:
+    """Return the bytes of a file, or raise ``ColormapError`` where it cannot be read or is larger than the limit."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise ColormapError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > limit_bytes:
+        raise ColormapError(f"{path}: larger than the {limit_bytes} bytes a colormap may have")
+    return content
+
+
+def parse_xml(content: bytes, file: str, limit_bytes: int = LIMIT_BYTES) -> etree._Element:
+    """Return the root element. ``file`` names the document in messages.
+
+    A document type declaration is refused, and with it every entity. Raises ``ColormapError`` for that, for more
+    than ``limit_bytes`` and for anything that is not well formed.
+    """
+    if len(content) > limit_bytes:
+        raise ColormapError(f"{file}: {len(content)} bytes, a colormap has at most {limit_bytes}")
+    # A 16- or 32-bit encoding, or UTF-7, would hide a declaration from this search; libxml2 would still see it, so
+    # the parsed document is asked as well.
+    if b"\0" in content[:1024] or _DECLARATION.search(content):
+        raise ColormapError(f"{file}: document type declarations, entities and 16-bit encodings are not allowed")
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
+        raise ColormapError(f"{file}: not well-formed XML: {error}") from error
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise ColormapError(f"{file}: document type declarations are not allowed")
+    return root
+
+
+def local_name(element: etree._Element) -> str:
+    """Return the element's name without its namespace."""
+    return etree.QName(element).localname

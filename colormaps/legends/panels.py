@@ -1,0 +1,155 @@
+"""What a legend shows: its panels, swatches and ticks, apart from where they are drawn.
+
+As OnEarth does: one panel for each ColorMap with something to see, transparent entries left out, ticks of continuous
+maps where a bin begins and of discrete ones in its middle, labels where ``showLabel`` says so, ``minLabel`` and
+``maxLabel`` at the ends, classes as patches with their names.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lazytile.colormaps.core.json_document import json_number
+from lazytile.colormaps.synthesis.rescale import bin_text
+
+if TYPE_CHECKING:
+    from lazytile.colormaps.core.model import Colormap, Interval, Part, Rgba
+
+_AUTO_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Swatch:
+    """One colour of a panel, low values first."""
+
+    rgba: Rgba
+    text: str
+    bin: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark along a bar of swatches."""
+
+    place: float
+    """0 at the low end of the bar, 1 at the high end."""
+    label: str
+    """Empty for a mark alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The legend of one ColorMap."""
+
+    title: str
+    units: str
+    type: str
+    swatches: tuple[Swatch, ...]
+    ticks: tuple[Tick, ...] = ()
+    min_label: str = ""
+    max_label: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Title and units on one line."""
+        return f"{self.title} ({self.units})" if self.units and self.title else self.title or self.units
+
+    @property
+    def is_classes(self) -> bool:
+        """Whether it is patches with names rather than a bar."""
+        return self.type == "classification"
+
+    @property
+    def open_ends(self) -> tuple[bool, bool]:
+        """Whether the lowest and highest colour go on to infinity."""
+        first, last = self.swatches[0].bin, self.swatches[-1].bin
+        return (first is not None and first.lower == -math.inf, last is not None and last.upper == math.inf)
+
+
+def legend_panels(colormap: Colormap) -> tuple[Panel, ...]:
+    """Return the panels of a colormap, in the order of its file; none where every entry is transparent."""
+    panels = (_panel(colormap, part) for part in colormap.parts)
+    return tuple(panel for panel in panels if panel.swatches)
+
+
+def legend_document(colormap: Colormap) -> dict[str, Any]:
+    """Return the legend as JSON values: ``stops`` and ``units`` of the main panel, and all ``panels``."""
+    panels = [_panel_document(panel) for panel in legend_panels(colormap)]
+    main = next(
+        (panel for panel in panels if panel["title"] in {colormap.title, colormap.name.replace("_", " ")}), None
+    )
+    nodata = colormap.nodata_entry
+    return {
+        "name": colormap.name,
+        "title": colormap.title or colormap.name,
+        "units": colormap.units,
+        "type": main["type"] if main else None,
+        "stops": main["stops"] if main else [],
+        "nodata": None if nodata is None else _colour(nodata.rgba),
+        "panels": panels,
+    }
+
+
+def _panel(colormap: Colormap, part: Part) -> Panel:
+    legend = part.legend
+    kind = legend.type if legend else "classification" if part.is_classification else "continuous"
+    shown = [entry for entry in part.entries if entry.rgba.alpha > 0]
+    swatches = []
+    for entry in shown:
+        bins = entry.value or entry.source
+        text = entry.label or ", ".join(bin_text(bin_) for bin_ in bins)
+        swatches.append(Swatch(entry.rgba, text, bins[0] if bins else None))
+    title = part.title or colormap.name.replace("_", " ")
+    if kind == "classification" or not swatches:
+        return Panel(title, part.units, kind, tuple(swatches))
+    marks = {entry.id: entry for entry in legend.entries} if legend else {}
+    ticks = []
+    for position, entry in enumerate(shown):
+        mark = marks.get(entry.ref) if entry.ref is not None else None
+        if mark is not None and (mark.show_tick or mark.show_label):
+            place = position + (0.5 if kind == "discrete" else 0.0)
+            ticks.append(Tick(place / len(shown), mark.label or "" if mark.show_label else ""))
+    if not any(tick.label for tick in ticks):
+        ticks = _automatic(swatches) or ticks
+    low = (legend.min_label if legend else None) or swatches[0].text
+    high = (legend.max_label if legend else None) or swatches[-1].text
+    return Panel(title, part.units, kind, tuple(swatches), tuple(ticks), low, high)
+
+
+def _automatic(swatches: list[Swatch]) -> list[Tick]:
+    """Ticks at the beginnings of a few bins, for maps that ask for no labels."""
+    stride = max(1, len(swatches) // (_AUTO_TICKS + 1))
+    starts = [(position, swatches[position].bin) for position in range(stride, len(swatches) - stride // 2, stride)]
+    return [
+        Tick(position / len(swatches), f"{bin_.lower:.4g}")
+        for position, bin_ in starts
+        if bin_ is not None and math.isfinite(bin_.lower)
+    ]
+
+
+def _panel_document(panel: Panel) -> dict[str, Any]:
+    return {
+        "title": panel.title,
+        "units": panel.units,
+        "type": panel.type,
+        "min_label": panel.min_label,
+        "max_label": panel.max_label,
+        "stops": [
+            {
+                "lower": None if swatch.bin is None else json_number(swatch.bin.lower),
+                "upper": None if swatch.bin is None else json_number(swatch.bin.upper),
+                "closed_lower": None if swatch.bin is None else swatch.bin.closed_lower,
+                "closed_upper": None if swatch.bin is None else swatch.bin.closed_upper,
+                "label": swatch.text,
+                **_colour(swatch.rgba),
+            }
+            for swatch in panel.swatches
+        ],
+        "ticks": [{"place": round(tick.place, 6), "label": tick.label} for tick in panel.ticks],
+    }
+
+
+def _colour(rgba: Rgba) -> dict[str, Any]:
+    return {"color": rgba.hex(), "opacity": round(rgba.alpha / 255, 4)}

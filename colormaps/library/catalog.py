@@ -1,0 +1,122 @@
+"""Finding a colormap by name, and one that suits a layer that has none of its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError
+from lazytile.colormaps.core.model import Diagnostic
+from lazytile.colormaps.core.names import check_name, is_name
+from lazytile.colormaps.formats.readers import SUFFIXES, read_colormap
+from lazytile.colormaps.synthesis.defaults import choose_default
+from lazytile.colormaps.synthesis.named import named_colormap, named_colormap_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from lazytile.colormaps.core.model import Colormap
+
+BUNDLED = Path(__file__).resolve().parent.parent
+"""The project's own colormaps lie beside this module."""
+
+
+def default_user_folder() -> Path:
+    """Return where a user's own and fetched colormaps are kept unless a setting says otherwise."""
+    return Path.home() / ".config" / "lazytile" / "colormaps"
+
+
+@dataclass(frozen=True, slots=True)
+class ColormapCatalog:
+    """Colormaps by name: the user's folder first, then the bundled ones, then names that are computed.
+
+    It looks at the folder at each call, so a file put there is found without a restart. It does not go online;
+    ``lazytile.colormaps.library.online`` brings files into the user's folder.
+    """
+
+    user_folder: Path | None = None
+    """Colormap files of the user; need not exist."""
+    bundled_folder: Path = field(default=BUNDLED)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all files, sorted. Computed names such as ``random`` are not among them."""
+        found = {
+            path.stem
+            for folder in self._folders()
+            for path in folder.iterdir()
+            if path.suffix in SUFFIXES and is_name(path.stem)
+        }
+        return tuple(sorted(found))
+
+    def path_of(self, name: str) -> Path | None:
+        """Return the file of that name, or None. Raises ``ColormapError`` for a name that is none."""
+        check_name(name)
+        for folder in self._folders():
+            for suffix in SUFFIXES:
+                path = folder / f"{name}{suffix}"
+                if path.is_file():
+                    return path
+        return None
+
+    def find(self, name: str) -> Colormap:
+        """Return the colormap of that name.
+
+        Raises ``ColormapNotFoundError`` where there is none, ``ColormapError`` for a bad name or an unreadable file.
+        """
+        path = self.path_of(name)
+        if path is not None:
+            return read_colormap(path, name)
+        computed = named_colormap(name)
+        if computed is not None:
+            return computed
+        raise ColormapNotFoundError(
+            f"there is no colormap {name!r}; there are {', '.join((*self.names(), *named_colormap_names()))}"
+        )
+
+    def default_for(
+        self,
+        names: Sequence[str] = (),
+        *,
+        units: str = "",
+        standard_name: str = "",
+        minimum: float | None = None,
+        maximum: float | None = None,
+        is_classes: bool = False,
+        attributes: Mapping[str, Any] | None = None,
+        title: str = "",
+    ) -> tuple[Colormap, str]:
+        """Return a colormap for a layer and, in words, why this one. Never fails for want of a colormap.
+
+        names: the layer's names, most telling first; a file of such a name wins. Then come flag attributes, what
+        standard_name and units say, and a map made for the range. minimum, maximum: of the data, in its units, as
+        far as known. attributes: of the variable (``flag_values``, ``long_name``, ...). A file that cannot be read
+        is passed over; the colormap's warnings then say so.
+        """
+        passed_over: list[Diagnostic] = []
+        for name in names:
+            try:
+                path = self.path_of(name)
+                if path is not None:
+                    colormap = read_colormap(path, name)
+                    return colormap, f"it has the layer's name, {name}"
+            except ColormapError as error:
+                if is_name(name):
+                    passed_over.append(Diagnostic(name, str(error)))
+        colormap, reason = choose_default(
+            self.find,
+            name=next(iter(names), "") or standard_name or "default",
+            units=units,
+            standard_name=standard_name,
+            minimum=minimum,
+            maximum=maximum,
+            is_classes=is_classes,
+            attributes=attributes or {},
+            title=title,
+        )
+        return colormap.with_warnings((*passed_over, *colormap.warnings)), reason
+
+    def _folders(self) -> tuple[Path, ...]:
+        folders = (self.user_folder, self.bundled_folder)
+        return tuple(folder for folder in folders if folder is not None and folder.is_dir())

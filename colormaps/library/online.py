@@ -1,0 +1,218 @@
+"""Colormaps from the network: GIBS, then the Sea Level Change Portal, kept in the user's folder.
+
+Only the hosts in the settings are asked, by https, within a time and a size; a redirect may not leave its host. What
+comes is read as a colormap before it is written, in one rename. A refresh asks with the ETag and Last-Modified of the
+last answer, which lie beside the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import aiohttp
+
+from lazytile.colormaps.core.atomic_write import write_atomically
+from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError
+from lazytile.colormaps.core.names import check_name
+from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
+from lazytile.colormaps.formats.readers import SUFFIXES, read_content
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_MAX_REDIRECTS = 3
+_GONE = frozenset({404, 410})
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineSource:
+    """A place on the network that has colormaps by name: ``base`` + name + ``suffix``."""
+
+    base: str
+    """URL up to the name, such as ``https://gibs.earthdata.nasa.gov/colormaps/v1.3/``."""
+    suffix: str
+    """Decides the format too, as for files."""
+
+    def __post_init__(self) -> None:
+        if self.suffix not in SUFFIXES:
+            raise ColormapError(f"a colormap file ends in {', '.join(SUFFIXES)}, not {self.suffix!r}")
+
+    def url_of(self, name: str) -> str:
+        """Return the URL of a colormap."""
+        return f"{self.base.rstrip('/')}/{quote(name, safe='')}{self.suffix}"
+
+
+DEFAULT_SOURCES = (
+    OnlineSource("https://gibs.earthdata.nasa.gov/colormaps/v1.3/", ".xml"),
+    OnlineSource("https://gibs.earthdata.nasa.gov/colormaps/v1.0/", ".xml"),
+    OnlineSource("https://sealevel.nasa.gov/data-analysis-tool/jpl/assets/colorbars/", ".json"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of asking for a colormap."""
+
+    name: str
+    path: Path
+    url: str
+    outcome: str
+    """``new``, ``changed``, ``unchanged`` (the server says so) or ``kept`` (it was there, nothing was asked)."""
+
+
+class _NotThereError(Exception):
+    """This source has no colormap of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineColormaps:
+    """Fetches colormaps into a folder."""
+
+    folder: Path
+    sources: tuple[OnlineSource, ...] = DEFAULT_SOURCES
+    """Asked in this order, until one has the name."""
+    timeout_s: float = 10.0
+    """For one request, from the connection to the last byte."""
+    limit_bytes: int = LIMIT_BYTES
+    allow_loopback_http: bool = False
+    """Whether a source may be plain http on this machine, for tests and mirrors."""
+
+    def __post_init__(self) -> None:
+        for source in self.sources:
+            if not self._may_ask(source.base):
+                raise ColormapError(f"colormaps are fetched by https only, not from {source.base}")
+
+    async def fetch(self, name: str, *, refresh: bool = False) -> Fetched:
+        """Bring a colormap into the folder.
+
+        One that is there is left as it is, unless ``refresh``: then its source is asked whether it has changed. Raises
+        ``ColormapNotFoundError`` where no source has the name, else ``ColormapError`` with every source's trouble;
+        the folder is then as it was.
+        """
+        check_name(name)
+        for source in self.sources:
+            path = self.folder / f"{name}{source.suffix}"
+            if path.is_file() and not refresh:
+                return Fetched(name, path, _memory(path).get("url", ""), "kept")
+        timeout = aiohttp.ClientTimeout(total=self.timeout_s)
+        # No compression: a small answer must not grow past the limit while it is unpacked.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "lazytile"}
+        async with aiohttp.ClientSession(timeout=timeout, headers=headers, auto_decompress=False) as session:
+            troubles: list[str] = []
+            for source in self.sources:
+                try:
+                    return await self._from_source(session, source, name)
+                except _NotThereError:
+                    continue
+                except ColormapError as error:
+                    troubles.append(f"{source.url_of(name)}: {error}")
+                except TimeoutError:
+                    troubles.append(f"{source.url_of(name)}: no answer within {self.timeout_s:g} s")
+                except (aiohttp.ClientError, OSError) as error:
+                    troubles.append(f"{source.url_of(name)}: {str(error) or type(error).__name__}")
+        if troubles:
+            raise ColormapError(f"colormap {name} cannot be fetched: {'; '.join(troubles)}")
+        hosts = ", ".join(dict.fromkeys(source.base for source in self.sources))
+        raise ColormapNotFoundError(f"there is no colormap {name!r} at {hosts or 'any source: none is set'}")
+
+    async def prefetch(self, names: Sequence[str]) -> tuple[tuple[Fetched, ...], tuple[str, ...]]:
+        """Bring whatever there is of some colormaps into the folder, a few at a time; never raises for a failure.
+
+        Returns what was fetched, and in words what was not.
+        """
+        gate = asyncio.Semaphore(4)
+
+        async def one(name: str) -> Fetched | str:
+            async with gate:
+                try:
+                    return await self.fetch(name)
+                except ColormapError as error:
+                    return str(error)
+
+        results = await asyncio.gather(*(one(name) for name in dict.fromkeys(names)))
+        fetched = tuple(result for result in results if isinstance(result, Fetched))
+        return fetched, tuple(result for result in results if isinstance(result, str))
+
+    async def _from_source(self, session: aiohttp.ClientSession, source: OnlineSource, name: str) -> Fetched:
+        path = self.folder / f"{name}{source.suffix}"
+        url, memory, conditions = source.url_of(name), _memory(path), {}
+        if path.is_file() and not memory:
+            raise ColormapError(f"{path.name} in the folder was not fetched: it is left alone")
+        if path.is_file() and memory.get("url") == url and memory.get("sha256") == _sha256(path.read_bytes()):
+            pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last_modified"))
+            conditions = {header: memory[key] for header, key in pairs if memory.get(key)}
+        content, answer = await self._get(session, url, conditions)
+        if content is None:
+            return Fetched(name, path, url, "unchanged")
+        await asyncio.to_thread(read_content, content, name, path.name)
+        outcome = "changed" if path.is_file() else "new"
+        # The file first: a kill between the two leaves a memory that does not fit it, and so is not used.
+        write_atomically(path, content)
+        memory = {"url": url, "sha256": _sha256(content), "etag": answer.get("ETag", "")}
+        memory["last_modified"] = answer.get("Last-Modified", "")
+        write_atomically(_memory_path(path), json.dumps(memory, indent=1).encode())
+        return Fetched(name, path, url, outcome)
+
+    async def _get(
+        self, session: aiohttp.ClientSession, url: str, conditions: Mapping[str, str]
+    ) -> tuple[bytes | None, Mapping[str, str]]:
+        """Return the body (None: unchanged) and the headers of an answer."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            async with session.get(url, headers=conditions, allow_redirects=False) as response:
+                if response.status in {301, 302, 303, 307, 308}:
+                    target = urljoin(url, response.headers.get("Location", ""))
+                    if urlsplit(target)[:2] != urlsplit(url)[:2]:
+                        raise ColormapError(f"redirects to another host, {target[:200]}")
+                    url = target
+                    continue
+                if response.status in _GONE:
+                    raise _NotThereError
+                if response.status == 304 and conditions:
+                    return None, response.headers
+                if response.status != 200:
+                    raise ColormapError(f"answers HTTP {response.status}")
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise ColormapError("answers compressed although that was not asked for")
+                return await self._body(response), response.headers
+        raise ColormapError(f"redirects more than {_MAX_REDIRECTS} times")
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        if (response.content_length or 0) <= self.limit_bytes:
+            async for chunk in response.content.iter_chunked(1 << 16):
+                body += chunk
+                if len(body) > self.limit_bytes:
+                    break
+            else:
+                return bytes(body)
+        raise ColormapError(f"answers more than the {self.limit_bytes} bytes a colormap may have")
+
+    def _may_ask(self, url: str) -> bool:
+        parts = urlsplit(url)
+        if parts.scheme == "https":
+            return bool(parts.hostname)
+        return self.allow_loopback_http and parts.scheme == "http" and parts.hostname in _LOOPBACK
+
+
+def _memory_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.http")
+
+
+def _memory(path: Path) -> dict[str, str]:
+    """What is known of a fetched file's answer; empty for one that was not fetched."""
+    try:
+        document: Any = json.loads(_memory_path(path).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in document.items()} if isinstance(document, dict) else {}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,27 @@
+"""Colours without values: they run from 0 to 1, the low to the high end of a range that the data brings."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lazytile.colormaps.core.model import TRANSPARENT, Interval
+from lazytile.colormaps.synthesis.continuous import Bin, binned_colormap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lazytile.colormaps.core.model import Colormap, Rgba
+
+
+def relative_colormap(
+    name: str, colours: Sequence[Rgba], *, nodata: Rgba = TRANSPARENT, origin: str = "generated"
+) -> Colormap:
+    """Return a relative colormap: the first and last colour for values below 0 and above 1, the others in between."""
+    count = len(colours) - 2
+    bins = [Bin(Interval(-math.inf, 0.0), colours[0], "below")]
+    for position, rgba in enumerate(colours[1:-1]):
+        interval = Interval(position / count, (position + 1) / count)
+        bins.append(Bin(interval, rgba, f"{position / count:.1%} – {(position + 1) / count:.1%}"))  # noqa: RUF001
+    bins.append(Bin(Interval(1.0, math.inf, closed_upper=True), colours[-1], "above"))
+    return binned_colormap(name, bins, units="", nodata=nodata, origin=origin, relative=True)

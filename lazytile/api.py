@@ -1,0 +1,94 @@
+"""Tiles for Python programs: the bytes that the service would answer, without a service.
+
+``lazytile`` itself names these functions, so that ``lazytile.render_tile(...)`` is all that is to be known.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
+from lazytile.pyramid.catalog.resolver import Resolver, unknown_names
+from lazytile.pyramid.catalog.tile_address import RawTileAddress
+from lazytile.pyramid.core.errors import GenerationChangedError, InvalidParameterError
+from lazytile.pyramid.render.image import ImageFormat
+from lazytile.pyramid.render.renderer import render
+from lazytile.pyramid.render.style import DEFAULT, Styles
+from lazytile.pyramid.store.store import Store
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.render.tile_request import TileRequest
+
+ATTEMPTS = 2
+
+
+def open_store(folder: str | Path) -> Store:
+    """Open a folder of datasets that ``convert`` wrote. Datasets that come, change or go are noticed by themselves.
+
+    ``store.layers()`` lists what there is to see; a folder that does not exist has nothing.
+    """
+    return Store(Path(folder))
+
+
+def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (OGC 17-083r4)
+    store: Store | str | Path,
+    layer: str,
+    tms: str,
+    matrix: str | int,
+    row: int,
+    col: int,
+    *,
+    style: str = DEFAULT,
+    time: str | None = None,
+    format: str = "png",  # noqa: A002 - the word of every tile protocol
+    colormaps: str | Path | None = None,
+    **options: str,
+) -> bytes:
+    """Render one tile and return its file: the same bytes that WMTS, XYZ and an MRF of it have.
+
+    ``layer``, ``tms``, ``matrix``, ``row`` (from the north), ``col``: as in WMTS; ``tms="native"`` is the data's own
+    grid. ``time``: as in WMTS, the default time where it is None. ``format``: a file name extension (``png``, ``jpg``,
+    ``webp``, ``tif``, ``npy``, ``lerc``, ``terrain``) or a MIME type. ``colormaps``: folder of further colormaps.
+    ``options``: other dimensions of the layer by name, and ``colormap``, ``rescale``, ``spacing``, ``resampling``,
+    ``filter``, ``expression``, ``rgb``, ``scale`` as in a request.
+
+    Raises ``lazytile.LazytileError``: ``RequestError`` names the parameter that is wrong, ``StoreError`` a dataset that
+    is missing or damaged.
+    """
+    opened = store if isinstance(store, Store) else _opened(str(Path(store).resolve()))
+    image_format = ImageFormat.from_mime(format) if "/" in format else ImageFormat.from_extension(format)
+    named = {name.lower(): value for name, value in options.items()}
+    if time is not None:
+        named["time"] = time
+    address = RawTileAddress(layer, style, tms, str(matrix), str(row), str(col), image_format, named)
+    resolver = Resolver(opened, _styles(None if colormaps is None else str(colormaps)))
+    for attempt in range(ATTEMPTS):
+        request = resolver.resolve(address)
+        _refuse_unknown(request, address)
+        try:
+            (tile,) = render(request.task(opened.folder.resolve()))
+        except GenerationChangedError:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return tile
+    raise AssertionError("the loop returns or raises")
+
+
+def _refuse_unknown(request: TileRequest, address: RawTileAddress) -> None:
+    """A program that misspells an option is told; WMTS wants a server to ignore it."""
+    names = unknown_names(request, address)
+    if names:
+        raise InvalidParameterError(names[0], f"{request.layer.name} takes no option {', '.join(map(repr, names))}")
+
+
+@functools.lru_cache(maxsize=16)
+def _opened(folder: str) -> Store:
+    return open_store(folder)
+
+
+@functools.lru_cache(maxsize=16)
+def _styles(folder: str | None) -> Styles:
+    return Styles(ColormapCatalog(default_user_folder() if folder is None else Path(folder)))

@@ -1,0 +1,92 @@
+"""Which styles the capabilities offer for a layer, of all those that a request may name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.colormaps.core.errors import ColormapError
+from lazytile.colormaps.core.units import are_comparable
+from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
+from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.render.style import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lazytile.colormaps.core.model import Colormap
+    from lazytile.colormaps.library.catalog import ColormapCatalog
+    from lazytile.pyramid.store.layer import Layer
+
+ORIENTATIONS = {"H": "horizontal", "V": "vertical"}
+"""As GIBS names the files of its legends: ``NAME_H.svg``."""
+MAX_OFFERED = 32
+"""Colormaps listed for one layer; any other may be asked for all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedStyle:
+    """A style as a capabilities document lists it."""
+
+    name: str
+    title: str
+    legend_sizes: dict[str, tuple[int, int]]
+    """Width and height by letter of the orientation; empty for the default style.
+
+    Its colormap may be made for the layer, and to make a thousand would take seconds; sizes are optional.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class KnownColormap:
+    """A colormap of the catalog, read."""
+
+    colormap: Colormap
+    style: OfferedStyle
+    changed: float
+    """When its file was, seconds since the epoch."""
+
+
+class StyleCatalog:
+    """The styles offered. Thread-safe; colormap files are read once for each of their versions."""
+
+    def __init__(self, catalog: ColormapCatalog) -> None:
+        self._catalog = catalog
+        self._known: BytesLru[KnownColormap | None] = BytesLru(1024, lambda _: 1)
+
+    def known(self) -> tuple[KnownColormap, ...]:
+        """Return the colormaps there are now. One that cannot be read is left out; asking for it says why."""
+        found = (self._find(name) for name in self._catalog.names() if name != DEFAULT)
+        return tuple(each for each in found if each is not None)
+
+    def _changed(self, name: str) -> float:
+        try:
+            path = self._catalog.path_of(name)
+            return 0.0 if path is None else path.stat().st_mtime
+        except (OSError, ColormapError):
+            return 0.0
+
+    def _find(self, name: str) -> KnownColormap | None:
+        changed = self._changed(name)
+        return self._known.get((name, changed), lambda: self._read(name, changed))
+
+    def _read(self, name: str, changed: float) -> KnownColormap | None:
+        try:
+            colormap = self._catalog.find(name)
+        except ColormapError:
+            return None
+        drawings = {letter: plan_legend(colormap, LegendStyle(way)) for letter, way in ORIENTATIONS.items()}
+        sizes = {letter: (drawing.width, drawing.height) for letter, drawing in drawings.items()}
+        return KnownColormap(colormap, OfferedStyle(name, colormap.title or name, sizes), changed)
+
+
+def offered_styles(layer: Layer, known: Iterable[KnownColormap]) -> list[OfferedStyle]:
+    """Return the default style and those whose colormap is of the layer's kind: comparable units, or classes."""
+    suited = [each.style for each in known if _suits(each.colormap, layer)]
+    return [OfferedStyle(DEFAULT, layer.title, {}), *suited[:MAX_OFFERED]]
+
+
+def _suits(colormap: Colormap, layer: Layer) -> bool:
+    if colormap.is_classification != layer.variable.is_classes:
+        return False
+    return layer.variable.is_classes or are_comparable(layer.variable.units, colormap.units)

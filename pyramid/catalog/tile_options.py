@@ -1,0 +1,109 @@
+"""Options of a tile request that are not WMTS's: how values become colours. The same for KVP, REST and XYZ queries.
+
+``colormap=NAME``, ``rescale=MIN,MAX``, ``spacing=keep|even|log``, ``resampling=``, ``filter=``, ``expression=``,
+``rgb=RED,GREEN,BLUE`` (with ``rescale=MIN,MAX;MIN,MAX;MIN,MAX``) and ``scale=2`` (or ``@2x`` before the extension).
+Every one is bounded and checked before any work, and part of the tile's key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.core.errors import DatasetNotFoundError, InvalidParameterError
+from lazytile.pyramid.render.expression import Expression
+from lazytile.pyramid.render.filters import Filter
+from lazytile.pyramid.render.render_task import Channel, Rgb
+from lazytile.pyramid.render.resampling import Resampling
+from lazytile.pyramid.render.style import Rescale
+from lazytile.pyramid.render.tile_request import PixelOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lazytile.pyramid.store.dataset import Variable
+    from lazytile.pyramid.store.layer import Layer
+
+NAMES = frozenset({"colormap", "rescale", "spacing", "resampling", "filter", "expression", "rgb", "scale"})
+"""Every option, in lower case."""
+SCALES = ("1", "2")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a request, checked against its layer."""
+
+    colormap: str
+    """Used instead of the style where it is not empty."""
+    rescale_to: Rescale | None
+    pixels: PixelOptions
+    scale: int
+
+
+def options_of(layer: Layer, named: Mapping[str, str]) -> Options:
+    """Read the options among named parameters (lower-case names). Raises ``InvalidParameterError``."""
+    rescale, rgb = named.get("rescale", ""), named.get("rgb", "")
+    spacing = named.get("spacing", "") or "keep"
+    pixels = PixelOptions(
+        resampling=Resampling.parse(named["resampling"]) if named.get("resampling") else None,
+        expression=_expression(layer, named.get("expression", "")),
+        filter=Filter.parse(named["filter"]) if named.get("filter") else None,
+        rgb=_rgb(layer, rgb, rescale) if rgb else None,
+    )
+    if rgb and pixels.expression is not None:
+        raise InvalidParameterError("rgb", "rgb and expression cannot be asked for together")
+    rescale_to = Rescale.parse(rescale, spacing) if rescale and not rgb else None
+    return Options(named.get("colormap", ""), rescale_to, pixels, _scale(named.get("scale", "")))
+
+
+def _scale(text: str) -> int:
+    if text and text not in SCALES:
+        raise InvalidParameterError("scale", f"scale {text[:20]!r} is invalid, it may be {', '.join(SCALES)}")
+    return int(text or 1)
+
+
+def _expression(layer: Layer, text: str) -> Expression | None:
+    if not text:
+        return None
+    expression = Expression.parse(text, frozenset(variable.name for variable in layer.dataset.variables))
+    for name in expression.variables:
+        _same_dimensions(layer, layer.dataset.variable(name), "expression")
+    return expression
+
+
+def _rgb(layer: Layer, text: str, rescale: str) -> Rgb:
+    names = text.split(",")
+    ranges = rescale.split(";") if rescale else [""] * len(names)
+    if len(names) != 3 or len(ranges) != 3:
+        raise InvalidParameterError(
+            "rgb", "rgb is RED,GREEN,BLUE, three variables, with rescale=MIN,MAX;MIN,MAX;MIN,MAX"
+        )
+    red, green, blue = (_channel(layer, name, limits) for name, limits in zip(names, ranges, strict=True))
+    return Rgb(red, green, blue)
+
+
+def _channel(layer: Layer, name: str, limits: str) -> Channel:
+    try:
+        variable = layer.dataset.variable(name)
+    except DatasetNotFoundError as error:
+        raise InvalidParameterError("rgb", str(error)) from error
+    _same_dimensions(layer, variable, "rgb")
+    if limits:
+        try:
+            minimum, maximum = (float(part) for part in limits.split(","))
+        except ValueError:
+            raise InvalidParameterError("rescale", f"rescale {limits[:60]!r} is invalid, it is MIN,MAX") from None
+        return Channel(name, minimum, maximum)
+    least, greatest = variable.style_range
+    if least is None or greatest is None:
+        raise InvalidParameterError(
+            "rescale", f"the range of {name} is not known: give rescale=MIN,MAX for each colour"
+        )
+    return Channel(name, least, greatest if greatest > least else least + 1.0)
+
+
+def _same_dimensions(layer: Layer, variable: Variable, parameter: str) -> None:
+    if variable.dimensions != layer.variable.dimensions:
+        raise InvalidParameterError(
+            parameter, f"{variable.name} has other dimensions than {layer.variable.name}: they cannot be mixed"
+        )

@@ -1,0 +1,61 @@
+"""The exceptions of everything between a source file and a tile image.
+
+Each carries one line of text that says what is wrong, where, and what is allowed. ``lazytile.service.http.errors``
+maps the classes to HTTP statuses and OWS exception codes; the command line prints the text and exits with 2.
+"""
+
+from __future__ import annotations
+
+from lazytile.colormaps.core.errors import LazytileError
+
+
+class SourceError(LazytileError):
+    """A source file cannot be opened, or holds no grid that can be placed on the Earth."""
+
+
+class AnswerTooLongError(SourceError):
+    """A server's answer is longer than what is taken. A smaller request may do."""
+
+
+class StoreError(LazytileError):
+    """A store or a dataset in it is missing, damaged, or of a format this version does not know."""
+
+
+class DatasetNotFoundError(StoreError):
+    """The store holds no dataset or layer of that name."""
+
+
+class GenerationChangedError(StoreError):
+    """The dataset was replaced while work on its old content was under way. Asking again helps."""
+
+
+class EngineError(LazytileError):
+    """The engine asked for cannot start, or lost the work it was given."""
+
+
+class MrfError(LazytileError):
+    """An MRF cannot be written, or a file is not an MRF that may be read."""
+
+
+class RequestError(LazytileError):
+    """A request for a tile cannot be served as it stands. ``parameter`` names the culprit as WMTS spells it."""
+
+    def __init__(self, parameter: str, text: str) -> None:
+        super().__init__(text)
+        self.parameter = parameter
+
+    def __reduce__(self) -> tuple[type[RequestError], tuple[str, str]]:
+        # Exceptions travel from Dask workers by pickle, which would call the constructor with the text alone.
+        return type(self), (self.parameter, str(self))
+
+
+class MissingParameterError(RequestError):
+    """A mandatory parameter is absent or empty (OGC 07-057r7, Table 24)."""
+
+
+class InvalidParameterError(RequestError):
+    """A parameter has a value outside what the capabilities declare (OGC 07-057r7, Table 24)."""
+
+
+class TileOutOfRangeError(RequestError):
+    """TileRow or TileCol lies outside the tile matrix (OGC 07-057r7, Table 24)."""

@@ -1,0 +1,195 @@
+"""Bulk work on a Dask cluster, and what tiles share with it: opening a session and waiting for a result."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import uuid
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from distributed import KilledWorker
+from distributed.client import FutureCancelledError
+
+from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.engines.bounded_map import bounded_results
+from lazytile.pyramid.engines.dask_session import open_local, open_scheduler
+from lazytile.pyramid.engines.dask_worker import run_task, stop_map
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from types import TracebackType
+
+    from lazytile.pyramid.engines.dask_session import ClusterSession
+    from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec, Item, Result
+
+LOG = logging.getLogger(__name__)
+
+TASKS_PER_THREAD = 4
+"""Tasks given out for each thread of the workers: a new one takes 20 ms to get there."""
+CHECK_INTERVAL_S = 2.0
+"""How often a wait for a result asks whether the cluster is still there."""
+CLEAN_UP_TIMEOUT_S = 30.0
+"""How long an interrupted start or stop of workers may take to clean up."""
+SETTLE_TIMEOUT_S = 60.0
+"""How long an interrupted map waits for the tasks that run on the workers."""
+SETTLE_INTERVAL_S = 0.02
+
+Value = TypeVar("Value")
+
+
+class LoopThread:
+    """An event loop in a thread of its own, for synchronous callers of asynchronous code."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="lazytile-engine", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+            runner.get_loop().run_forever()
+
+    def start(self, work: Coroutine[Any, Any, Value]) -> Future[Value]:
+        """Start a coroutine on the loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def call(self, work: Coroutine[Any, Any, Value]) -> Value:
+        """Run a coroutine on the loop and wait for it. An interrupt cancels it, and waits until it has cleaned up."""
+        ended = threading.Event()
+
+        async def tracked() -> Value:
+            try:
+                return await work
+            finally:
+                ended.set()
+
+        future = self.start(tracked())
+        try:
+            return future.result()
+        except BaseException:
+            if future.cancel():
+                ended.wait(CLEAN_UP_TIMEOUT_S)
+            raise
+
+    def close(self) -> None:
+        """Cancel what runs on the loop and end the thread."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+
+
+async def cluster_result(session: ClusterSession, future: Any) -> Any:
+    """Wait for a Dask future, and give up where the cluster does. Raises the task's exception or ``EngineError``."""
+    answer = asyncio.ensure_future(future.result())
+    try:
+        while True:
+            done, _ = await asyncio.wait({answer}, timeout=CHECK_INTERVAL_S)
+            if done:
+                return answer.result()
+            session.check()
+    except KilledWorker as error:
+        raise EngineError(f"a task of {session.description} lost its worker again and again") from error
+    except FutureCancelledError as error:
+        raise EngineError(f"the connection to the Dask scheduler of {session.description} is lost") from error
+    finally:
+        answer.cancel()
+        # The scheduler forgets a task that no client holds: an unfinished one is cancelled, a result is freed.
+        future.release()
+
+
+async def open_session(spec: EngineSpec, options: EngineOptions) -> ClusterSession:
+    """Connect to the cluster of an engine, starting it where it is ours. Raises ``EngineError``."""
+    match spec.kind:
+        case "local":
+            return await open_local(options)
+        case "scheduler":
+            return await open_scheduler(spec.address, options)
+        case "cuda" | "auto":
+            from lazytile.pyramid.engines.cuda import open_cuda  # noqa: PLC0415 - only these two look for GPUs
+
+            return await open_cuda(options)
+        case "threads":
+            raise EngineError("the engine threads has no cluster")
+
+
+class DaskBulkEngine:
+    """Bulk work on a Dask cluster. See ``BulkEngine`` for what each method promises."""
+
+    def __init__(self, spec: EngineSpec, options: EngineOptions) -> None:
+        """Open the session on a loop of our own. Raises ``EngineError``."""
+        self._loop: LoopThread | None = LoopThread()
+        try:
+            self._session = self._loop.call(open_session(spec, options))
+        except BaseException:
+            self._loop.close()
+            raise
+
+    @property
+    def description(self) -> str:
+        """One line for people."""
+        return self._session.description
+
+    @property
+    def capacity(self) -> int:
+        """Number of threads of all workers as of now."""
+        return self._session.capacity
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str) -> Iterator[Result]:
+        """Yield results as they finish."""
+        token = uuid.uuid4().hex
+        counter = iter(range(2**63))
+
+        def start(item: Item) -> Future[Result]:
+            return self._open_loop().start(self._result((f"{label}-{token}", next(counter)), function, item))
+
+        def settle(pending: set[Future[Result]]) -> None:
+            loop = self._open_loop()
+            try:
+                loop.call(self._stop(token))
+            finally:
+                for future in pending:
+                    future.cancel()
+                wait(pending)
+
+        yield from bounded_results(start, items, self.capacity * TASKS_PER_THREAD, settle)
+
+    async def _result(self, key: tuple[str, int], function: Callable[[Item], Result], item: Item) -> Result:
+        token = key[0].rpartition("-")[2]
+        future = self._session.client.submit(run_task, token, function, item, key=key, pure=False)
+        result: Result = await cluster_result(self._session, future)
+        return result
+
+    async def _stop(self, token: str) -> None:
+        """Let no further task of a map begin, and return when none runs."""
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                while True:
+                    answers = await self._session.run_everywhere(stop_map, token, timeout_s=SETTLE_TIMEOUT_S)
+                    if not any(answer for answer in answers.values() if not isinstance(answer, Exception)):
+                        return
+                    await asyncio.sleep(SETTLE_INTERVAL_S)
+        except (OSError, TimeoutError):
+            LOG.warning("tasks of %s may still run: its workers do not answer", self.description)
+
+    def close(self) -> None:
+        """Close the session and end its loop."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            try:
+                loop.call(self._session.close())
+            finally:
+                loop.close()
+
+    def _open_loop(self) -> LoopThread:
+        if self._loop is None:
+            raise EngineError("the engine is closed")
+        return self._loop
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,130 @@
+"""Exporting a layer as one file that others read: PMTiles, MBTiles, cloud optimized GeoTIFF.
+
+The tiles are made as an MRF first, in a hidden folder beside the target: by the same renderer, in parallel, and resumed
+after a kill. Then they are packed, PMTiles in the order of its tile numbers, so that the archive is clustered. The
+file gets its name when it is whole.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.exports.cog import write_cog
+from lazytile.pyramid.exports.tile_archives import write_mbtiles, write_pmtiles
+from lazytile.pyramid.mrf.export import export_mrf
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.reader import MrfReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lazytile.pyramid.engines.protocol import BulkEngine
+    from lazytile.pyramid.mrf.export import MrfProgress
+    from lazytile.pyramid.mrf.options import ExportOptions
+    from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.store.layer import Layer
+
+
+class Archive(Enum):
+    """What a layer is exported to: the extension, and the package that writes it."""
+
+    PMTILES = ("pmtiles", "pmtiles")
+    MBTILES = ("mbtiles", "sqlite3")
+    COG = ("tif", "rasterio")
+
+    @classmethod
+    def parse(cls, name: str) -> Archive:
+        """Return the archive of that name, or raise ``MrfError``."""
+        for item in cls:
+            if item.name == name.strip().upper():
+                return item
+        raise MrfError(f"a layer is not exported to {name!r}, but to {', '.join(item.name.lower() for item in cls)}")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSummary:
+    """What was written."""
+
+    path: Path
+    tiles: int
+    """Tiles with data; those without are left out."""
+    file_bytes: int
+
+
+def export_archives(
+    store: Path,
+    layer: Layer,
+    style: Style,
+    folder: Path,
+    archive: Archive,
+    *,
+    engine: BulkEngine,
+    options: ExportOptions,
+    progress: Callable[[MrfProgress], None] | None = None,
+) -> list[ArchiveSummary]:
+    """Write one file for each step of a layer, named as MRFs are; a file that is there is replaced.
+
+    PMTiles and MBTiles hold pictures in a set of Web Mercator; a GeoTIFF also the data's codes (compressions of
+    values). Raises ``MrfError``, also where the package is missing, and what ``export_mrf`` raises.
+    """
+    _check(layer, archive, options)
+    work = folder / f".{layer.name}.{archive.name.lower()}.work"
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MrfError(f"folder {folder} cannot be written: {error.strerror}") from error
+    options = replace(options, by_year=False, as_slices=False)
+    made = export_mrf(store, layer, style, work, engine=engine, options=options, progress=progress)
+    summaries = []
+    for each in made:
+        target = folder / f"{each.path.stem}.{archive.value[0]}"
+        part = folder / f".{target.name}.part"
+        try:
+            part.unlink(missing_ok=True)
+            _pack(each.path, part, archive, layer=layer, style=style, tms=options.tms)
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(target)
+        except OSError as error:
+            raise MrfError(f"{target} cannot be written: {error.strerror or error}") from error
+        summaries.append(ArchiveSummary(target, each.tiles - each.empty_tiles, target.stat().st_size))
+    shutil.rmtree(work)
+    return summaries
+
+
+def _pack(mrf: Path, part: Path, archive: Archive, *, layer: Layer, style: Style, tms: str) -> None:
+    if archive is Archive.COG:
+        write_cog(mrf, part, layer)
+        return
+    write = write_pmtiles if archive is Archive.PMTILES else write_mbtiles
+    with MrfReader(mrf) as reader:
+        write(reader, part, layer.tile_matrix_set(tms), layer, style)
+
+
+def _check(layer: Layer, archive: Archive, options: ExportOptions) -> None:
+    """Say what cannot be before hours of work."""
+    package = archive.value[1]
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise MrfError(f"{archive.name} needs the package {package}: pip install {package}") from error
+    if archive is Archive.COG:
+        return
+    if options.page is not None:
+        raise MrfError(f"{archive.name} has the tiles of the set, not pages of {options.page} pixels")
+    tms = layer.tile_matrix_set(options.tms)
+    is_quad = tms.crs == "EPSG:3857" and all(
+        (matrix.matrix_width, matrix.matrix_height, matrix.identifier) == (1 << zoom, 1 << zoom, str(zoom))
+        for zoom, matrix in enumerate(tms.matrices)
+    )
+    if not is_quad:
+        raise MrfError(f"{archive.name} has tiles of Web Mercator, not of {tms.identifier}: --tms WebMercatorQuad")
+    if options.compression not in (Compression.PPNG, Compression.PNG, Compression.JPEG):
+        raise MrfError(f"{archive.name} has tiles in PPNG, PNG or JPEG, not {options.compression.name}")

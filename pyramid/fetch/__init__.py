@@ -1,0 +1,4 @@
+"""Bringing sources to this machine: HTTP, credentials, checksums, unpacking, SDAP servers. Knows no grid.
+
+May import: core.
+"""

@@ -1,0 +1,230 @@
+"""Asking HTTP servers: one request with its redirects, its credentials and its retries, everything bounded.
+
+Redirects are followed here and not by the library, because credentials depend on each step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from lazytile import __version__
+from lazytile.pyramid.core.errors import AnswerTooLongError, SourceError
+from lazytile.pyramid.fetch.credentials import NO_CREDENTIALS, Credentials, origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+
+_Result = TypeVar("_Result")
+LOG = logging.getLogger(__name__)
+PIECE_BYTES = 1 << 20
+_MAX_REDIRECTS = 10
+_MAX_WAIT_S = 60.0
+_GAIN_BYTES = 1 << 20
+"""An attempt that brought this much begins the count of failures anew."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses after which the same request may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """How remote sources are fetched."""
+
+    credentials: Credentials = NO_CREDENTIALS
+    limit_bytes: int = 100 * 10**9
+    """Of a download, and of what is unpacked from it."""
+    timeout_s: float = 60.0
+    """How long a server may be silent."""
+    retries: int = 4
+    """Attempts after the first that may fail in a row."""
+    backoff_s: float = 1.0
+    """Wait before the first retry; it doubles from one to the next."""
+    refresh: bool = False
+    """Fetch again what is there already."""
+
+    def __post_init__(self) -> None:
+        if self.limit_bytes < 1 or self.timeout_s <= 0 or self.retries < 0 or self.backoff_s < 0:
+            raise SourceError("limit and time-out of downloads must be above 0, retries and backoff not below")
+
+
+class PassingError(Exception):
+    """An attempt failed in a way that may pass. ``wait_s`` is what the server asks to wait, at least."""
+
+    def __init__(self, text: str, wait_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.wait_s = wait_s
+
+
+class Client:
+    """What asks for one URL."""
+
+    def __init__(self, url: str, fetching: HttpOptions) -> None:
+        self.url = checked_url(url)
+        self._fetching = fetching
+
+    def get(self, limit_bytes: int, *, accept: str = "*/*") -> tuple[int, bytes]:
+        """Return status and body of an answer. Errors as of ``document``."""
+        return run(self.document(limit_bytes, accept=accept))
+
+    async def document(self, limit_bytes: int, *, accept: str = "*/*") -> tuple[int, bytes]:
+        """Return status and body of an answer, whichever it is.
+
+        Raises ``SourceError`` where no answer comes, and ``AnswerTooLongError`` for one over ``limit_bytes``.
+        """
+
+        async def attempt(session: aiohttp.ClientSession) -> tuple[int, bytes]:
+            async with self.answer(session, {"Accept": accept}) as response:
+                if response.status in _PASSING - {500}:
+                    raise PassingError(_status(response), _retry_after(response))
+                body = bytearray()
+                async for piece in response.content.iter_chunked(PIECE_BYTES):
+                    body += piece
+                    if len(body) > limit_bytes:
+                        raise AnswerTooLongError(
+                            f"{self.url}: the answer has over {limit_bytes} bytes, which is the limit"
+                        )
+                return response.status, bytes(body)
+
+        return await self.retried(attempt, lambda: 0)
+
+    async def retried(
+        self, attempt: Callable[[aiohttp.ClientSession], Awaitable[_Result]], size: Callable[[], int]
+    ) -> _Result:
+        """Return the result of the first attempt that succeeds."""
+        failures = 0
+        while True:
+            before = size()
+            try:
+                async with self._session() as session:
+                    return await attempt(session)
+            except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorDNSError, aiohttp.InvalidURL) as no:
+                raise SourceError(f"{self.url} cannot be reached: {_first_line(no)}") from no
+            except (PassingError, aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+                failures = 1 if size() - before > _GAIN_BYTES else failures + 1
+                reason = self._reason(error)
+                if failures > self._fetching.retries:
+                    raise SourceError(f"{self.url}: {reason}; {failures} attempts failed") from error
+                wait_s = self._fetching.backoff_s * 2 ** (failures - 1)
+                if isinstance(error, PassingError):
+                    wait_s = max(wait_s, error.wait_s)
+                LOG.info("%s: %s; trying again", self.url, reason)
+                await asyncio.sleep(min(wait_s, _MAX_WAIT_S))
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"the server was silent for {self._fetching.timeout_s:g} s"
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return "the answer was cut short"
+        return _first_line(error)
+
+    def _session(self) -> aiohttp.ClientSession:
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._fetching.timeout_s, sock_read=self._fetching.timeout_s
+        )
+        # Logins hand their session over in cookies; hosts without a name have a right to theirs too.
+        return aiohttp.ClientSession(
+            timeout=timeout, cookie_jar=aiohttp.CookieJar(unsafe=True), auto_decompress=False, trust_env=False
+        )
+
+    @asynccontextmanager
+    async def answer(
+        self, session: aiohttp.ClientSession, headers: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Give the answer at the end of the redirects, its body not yet read."""
+        url = self.url
+        for _ in range(_MAX_REDIRECTS + 1):
+            said = {"Accept-Encoding": "identity", "User-Agent": f"lazytile/{__version__}", **headers}
+            authorization = self._fetching.credentials.authorization(url, self.url)
+            if authorization is not None:
+                said["Authorization"] = authorization
+            proxy = _proxy(url)
+            async with session.get(
+                URL(url, encoded=True), headers=said, allow_redirects=False, proxy=proxy
+            ) as response:
+                if response.status not in _REDIRECTS or "Location" not in response.headers:
+                    yield response
+                    return
+                url = self._next(url, response.headers["Location"])
+        raise SourceError(f"{self.url} redirects more than {_MAX_REDIRECTS} times")
+
+    def _next(self, url: str, location: str) -> str:
+        """Return where a redirect leads, or raise ``SourceError`` where it must not be followed."""
+        parts = urlsplit(urljoin(url, location))
+        # A password in a redirect would be somebody else's.
+        target = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+        scheme, host, _ = origin_of(target)
+        if scheme not in ("http", "https"):
+            raise SourceError(f"{self.url} redirects to a {scheme or 'nameless'} address; http and https are followed")
+        if scheme == "http" and urlsplit(url).scheme == "https":
+            raise SourceError(f"{self.url} redirects from https to plain http at {host}, which is not followed")
+        return target
+
+    def check_status(self, response: aiohttp.ClientResponse) -> None:
+        """Raise what is said of a status that brings no data."""
+        status = response.status
+        host = response.url.host
+        if status in _PASSING:
+            raise PassingError(_status(response), _retry_after(response))
+        if status == 401:
+            raise SourceError(
+                f"{self.url}: {host} wants a login (401): put it into the .netrc file, or give a token (--token-file)"
+            )
+        if status == 403:
+            raise SourceError(f"{self.url}: {host} does not let us (403 {response.reason or 'Forbidden'})")
+        if status in (404, 410):
+            raise SourceError(f"{self.url}: {host} has no such file ({status})")
+        if status not in (200, 206):
+            raise SourceError(f"{self.url}: {_status(response)}")
+
+
+def checked_url(url: str) -> str:
+    """Return an ``http`` or ``https`` URL as it may be asked for. Raises ``SourceError`` for one that may not."""
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise SourceError(f"a password does not belong into the URL of {parts.hostname}: put it into the .netrc file")
+    origin_of(url)
+    try:
+        return str(URL(urlunsplit(parts._replace(fragment=""))))
+    except ValueError as error:
+        raise SourceError(f"{url} is no URL: {error}") from error
+
+
+def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Return the result of asynchronous work, also where an event loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+
+
+def _status(response: aiohttp.ClientResponse) -> str:
+    return f"{response.url.host} answers {response.status} {response.reason or ''}".rstrip()
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    try:
+        return max(0.0, float(response.headers.get("Retry-After", "0")))
+    except ValueError:
+        return 0.0  # a date: the usual wait will do
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

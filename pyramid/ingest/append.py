@@ -1,0 +1,236 @@
+"""Adding time steps to a dataset: in one step for every reader, and without touching what is there.
+
+The new state is made beside the old one: what stays is linked (a second name of the same file, no copy), what is new
+is built as ``convert`` builds it, and both change places as in ``convert``. Steps that stay keep their generation,
+and with it the keys of their tiles.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from dataclasses import replace
+from itertools import groupby, product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import zarr
+
+from lazytile.pyramid.core.errors import SourceError, StoreError
+from lazytile.pyramid.engines.thread_mapper import ThreadMapper
+from lazytile.pyramid.fetch.downloads import FOLDER as DOWNLOADS
+from lazytile.pyramid.fetch.downloads import local_files
+from lazytile.pyramid.fetch.source_url import source_stamp
+from lazytile.pyramid.ingest.append_check import StepMapping, check_fits, map_steps
+from lazytile.pyramid.ingest.build import Progress, build_arrays
+from lazytile.pyramid.ingest.convert import summarised
+from lazytile.pyramid.sources.source import Source, open_source
+from lazytile.pyramid.store.chunk_file import CHUNKS
+from lazytile.pyramid.store.chunk_reader import open_chunks
+from lazytile.pyramid.store.codec import DEFAULT_CODEC
+from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Variable
+from lazytile.pyramid.store.geozarr import consolidate, write_coordinate
+from lazytile.pyramid.store.layout import level_shape
+from lazytile.pyramid.store.manifest import FOLDER, planes
+from lazytile.pyramid.store.publish import UNFINISHED, replacing
+from lazytile.pyramid.store.store import read_description
+from lazytile.pyramid.store.summary import FILE as SUMMARY
+from lazytile.pyramid.store.summary import Summary, read_summary, summarise, write_summaries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.fetch.http_client import HttpOptions
+
+_METADATA = "zarr.json"
+_NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.ENOSYS})
+
+
+def append(
+    path: str | Path,
+    store: str | Path,
+    name: str,
+    *,
+    group: str | None = None,
+    replace_steps: bool = False,
+    fetching: HttpOptions | None = None,
+    engine: Mapper | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Dataset:
+    """Add the time steps of a file or URL to the dataset ``STORE/NAME.zarr`` and return its new description.
+
+    The file must have the same grid, packing and other dimensions. Its times must be later than the dataset's last;
+    ``replace_steps`` lets a time that the dataset has take the place of the old step. Until the end, and if
+    anything fails, the dataset stays as it is; a run that was killed is gone on with.
+
+    Raises ``SourceError`` for a file that does not fit and ``StoreError`` where the store cannot be written.
+    """
+    folder = Path(store) / f"{name}{SUFFIX}"
+    old = read_description(folder)
+    timed = [variable.name for variable in old.variables if variable.time is not None]
+    if not timed:
+        raise SourceError(f"dataset {name} has no time, so nothing can be appended to it")
+    (file,) = local_files([str(path)], Path(store) / DOWNLOADS, fetching)
+    source = open_source(file, timed, group=group)
+    check_fits(source, old)
+    steps = map_steps(source, old, folder, replace_steps=replace_steps)
+    mapper = engine or ThreadMapper()
+    with replacing(Path(store), name, _fingerprint(source, old)) as partial:
+        if read_description(folder).generation != old.generation:
+            raise StoreError(f"dataset {name} has been changed meanwhile, append again")
+        new = _grown(old, steps)
+        if not (partial / UNFINISHED).exists():
+            _clone(folder, partial, old, steps.replaced)
+            _write_shapes(partial, new, steps)
+        added = build_arrays(source, partial, new, mapper, progress, time_steps=steps.placed)
+        if steps.replaced:
+            totals = {name: _recounted(partial, new, name, len(levels), mapper) for name, levels in added.items()}
+        else:
+            totals = {name: _added(folder, name, levels) for name, levels in added.items()}
+            totals = {
+                name: levels or _recounted(partial, new, name, len(added[name]), mapper)
+                for name, levels in totals.items()
+            }
+        new = replace(
+            new,
+            variables=tuple(
+                summarised(variable, totals[variable.name]) if variable.name in totals else variable
+                for variable in new.variables
+            ),
+        )
+        write_summaries(partial, totals)
+        zarr.open_group(partial, mode="r+").attrs.update({"lazytile": new.to_json()})
+        consolidate(partial)
+    return new
+
+
+def _fingerprint(source: Source, old: Dataset) -> str:
+    placements = [repr(each.placement) for each in source.variables]
+    parts = ("append", source.path, source_stamp(source.path), source.version, placements, old.generation)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _grown(old: Dataset, steps: StepMapping) -> Dataset:
+    """Return the description with the new steps and a new generation, its statistics still the old ones."""
+    generation = secrets.token_hex(16)
+    return replace(
+        old,
+        generation=generation,
+        codec=old.codec or DEFAULT_CODEC.text,  # format 1 has Blosc alone, whose chunks name their compressor
+        variables=tuple(_grown_variable(variable, old.generation, generation, steps) for variable in old.variables),
+    )
+
+
+def _grown_variable(variable: Variable, before: str, now: str, steps: StepMapping) -> Variable:
+    generations = variable.step_generations(before)
+    dimensions = variable.dimensions
+    if variable.time is not None:
+        generations += [now] * (len(steps.labels) - len(generations))
+        for step in steps.replaced:
+            generations[step] = now
+        grown = replace(variable.time, labels=steps.labels)
+        dimensions = tuple(grown if each.kind == "time" else each for each in dimensions)
+    runs = tuple((each, len(list(members))) for each, members in groupby(generations))
+    least, greatest = variable.style_range
+    ends = None if least is None or greatest is None else (least, greatest)
+    return replace(variable, dimensions=dimensions, generations=runs, first_range=ends)
+
+
+def _clone(folder: Path, partial: Path, old: Dataset, left_out: Collection[int]) -> None:
+    """Make a second dataset of the same files, without some time steps."""
+    shutil.copy2(folder / _METADATA, partial / _METADATA)
+    for level in range(old.levels):
+        here, there = folder / str(level), partial / str(level)
+        there.mkdir()
+        data = {variable.name: variable for variable in old.variables}
+        for entry in here.iterdir():
+            variable = data.get(entry.name)
+            if variable is None:
+                # Coordinates are small, and zarr-python may write into the files that are there.
+                (shutil.copytree if entry.is_dir() else shutil.copy2)(entry, there / entry.name)
+                continue
+            array = there / entry.name
+            array.mkdir()
+            shutil.copy2(entry / _METADATA, array / _METADATA)
+            axis = variable.time_axis
+            if (entry / CHUNKS).is_dir():
+                _link_tree(str(entry / CHUNKS), str(array / CHUNKS), axis, left_out)
+            for plane in planes(entry):
+                if axis is None or plane.name == "plane" or int(plane.name.split("-")[axis]) not in left_out:
+                    (array / FOLDER).mkdir(exist_ok=True)
+                    _link(str(plane), str(array / FOLDER / plane.name))
+            if axis is None and (entry / SUMMARY).exists():
+                shutil.copy2(entry / SUMMARY, array / SUMMARY)
+
+
+def _link_tree(source: str, target: str, axis: int | None, left_out: Collection[int]) -> None:
+    """Link all files below a folder; at ``axis`` folders deep, those of some steps are left out."""
+    Path(target).mkdir()
+    with os.scandir(source) as entries:
+        for entry in entries:
+            if axis == 0 and entry.name.isdecimal() and int(entry.name) in left_out:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                _link_tree(entry.path, f"{target}/{entry.name}", None if not axis else axis - 1, left_out)
+            elif entry.name.isdecimal():
+                _link(entry.path, f"{target}/{entry.name}")
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copy2(source, target)
+
+
+def _write_shapes(partial: Path, new: Dataset, steps: StepMapping) -> None:
+    """Write the new lengths into the metadata of the arrays, and the times."""
+    for level in range(new.levels):
+        for variable in new.variables:
+            path = partial / str(level) / variable.name / _METADATA
+            document = json.loads(path.read_bytes())
+            leading = [len(dimension.labels) for dimension in variable.dimensions]
+            document["shape"] = [*leading, *document["shape"][-2:]]
+            path.write_text(json.dumps(document, indent=2), encoding="utf-8")
+        group = zarr.open_group(partial / str(level), mode="r+", use_consolidated=False)
+        write_coordinate(group, steps.name, steps.values, steps.attributes)
+
+
+def _added(folder: Path, name: str, levels: list[Summary]) -> list[Summary]:
+    """Return the summaries of old and new steps together; none where those of the old ones are not known."""
+    before = [read_summary(folder, level, name) for level in range(len(levels))]
+    known = [summary for summary in before if summary is not None]
+    return [one + other for one, other in zip(known, levels, strict=True)] if len(known) == len(levels) else []
+
+
+def _recounted(partial: Path, new: Dataset, name: str, levels: int, mapper: Mapper) -> list[Summary]:
+    """Read all stored codes of a variable and summarise them."""
+    variable = new.variable(name)
+    totals = [Summary()] * levels
+    every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
+    items = [(partial, new, variable, level, steps) for steps in every for level in range(levels)]
+    for level, summary in mapper.map(_count_plane, items, label="count"):
+        totals[level] += summary
+    return totals
+
+
+def _count_plane(item: tuple[Path, Dataset, Variable, int, tuple[int, ...]]) -> tuple[int, Summary]:
+    folder, dataset, variable, level, steps = item
+    reader = open_chunks(folder / str(level) / variable.name, dataset.chunk)
+    shape = level_shape(dataset.grid.shape, level)
+    chunk = dataset.chunk
+    total = Summary()
+    for row in range(0, shape.rows, chunk.rows):
+        for col in range(0, shape.cols, chunk.cols):
+            codes = reader.read(steps, row // chunk.rows, col // chunk.cols)
+            codes = np.ascontiguousarray(codes[: shape.rows - row, : shape.cols - col])
+            total += summarise(codes, variable.packing, binned=level == 0)
+    return level, total

@@ -1,0 +1,167 @@
+"""Whether a source fits a dataset, and where its time steps belong in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cftime
+import numpy as np
+import zarr
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.sources.cf.time_units import calendars_agree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.core.grid import Grid, RegularAxis
+    from lazytile.pyramid.sources.source import Source
+    from lazytile.pyramid.store.dataset import Dataset, Dimension, Variable
+
+AXIS_TOLERANCE = 1e-3
+"""Part of a cell by which two grids may differ: coordinates of float32 give no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepMapping:
+    """Where the steps of a source go, and the whole time axis afterwards."""
+
+    name: str
+    """Of the time dimension."""
+    labels: tuple[str, ...]
+    """Of all steps afterwards."""
+    values: NDArray[Any]
+    """Stored times of all steps afterwards, shape (steps,)."""
+    attributes: dict[str, Any]
+    """Of the stored times."""
+    placed: tuple[int, ...]
+    """Stored index of each of the source's steps."""
+    replaced: frozenset[int]
+    """Stored indices that the dataset had before."""
+
+
+def check_fits(source: Source, dataset: Dataset) -> None:
+    """Raise ``SourceError`` where a source has another grid, packing or other dimensions than a dataset."""
+    what = f"{source.path} cannot be appended to dataset {dataset.name}"
+    grid = source.found.grid
+    if not _same_grid(grid, dataset.grid):
+        raise SourceError(f"{what}: its grid is {_grid_text(grid)}, the dataset's {_grid_text(dataset.grid)}")
+    for each in source.variables:
+        here, there = each.variable, _stored(dataset, each.variable, what)
+        if here.packing != there.packing:
+            raise SourceError(
+                f"{what}: variable {here.name} is packed as {_packing_text(here)}, "
+                f"the dataset's as {_packing_text(there)}"
+            )
+        if here.reduction != there.reduction:
+            raise SourceError(
+                f"{what}: variable {here.name} would have overviews by {here.reduction}, the dataset's are by "
+                f"{there.reduction}"
+            )
+        mine, its = (tuple(map(_outline, variable.dimensions)) for variable in (here, there))
+        if mine != its:
+            raise SourceError(
+                f"{what}: variable {here.name} has dimensions {_listed(here)}, the dataset's {_listed(there)}"
+            )
+
+
+def _stored(dataset: Dataset, variable: Variable, what: str) -> Variable:
+    for each in dataset.variables:
+        if each.name == variable.name:
+            return each
+    raise SourceError(f"{what}: the dataset has no variable {variable.name}")
+
+
+def _outline(dimension: Dimension) -> tuple[object, ...]:
+    labels = None if dimension.kind == "time" else dimension.labels
+    return (dimension.name, dimension.kind, labels)
+
+
+def _listed(variable: Variable) -> str:
+    return ", ".join(f"{each.name} ({len(each.labels)})" for each in variable.dimensions) or "none"
+
+
+def _packing_text(variable: Variable) -> str:
+    packing = variable.packing
+    missing = ", ".join(f"{code:g}" for code in packing.missing) or "none"
+    ends = "" if packing.valid_min is packing.valid_max is None else f", valid {packing.valid_min}..{packing.valid_max}"
+    return f"{packing.dtype} x {packing.scale_factor:g} + {packing.add_offset:g}, no data {missing}{ends}"
+
+
+def _grid_text(grid: Grid) -> str:
+    shape, bounds = grid.shape, grid.bounds
+    ends = f"{bounds.west:g}, {bounds.south:g}, {bounds.east:g}, {bounds.north:g}"
+    return f"{shape.cols} x {shape.rows} cells over {ends}"
+
+
+def _same_grid(one: Grid, other: Grid) -> bool:
+    return one.crs == other.crs and _same_axis(one.x, other.x) and _same_axis(one.y, other.y)
+
+
+def _same_axis(one: RegularAxis, other: RegularAxis) -> bool:
+    if len(one.centres()) != len(other.centres()):
+        return False
+    off = np.abs(one.centres()[[0, -1]] - other.centres()[[0, -1]]).max()
+    return bool(off <= AXIS_TOLERANCE * abs(other.cell_size))
+
+
+def map_steps(source: Source, dataset: Dataset, folder: Path, *, replace_steps: bool) -> StepMapping:
+    """Decide where the steps of a source go. Raises ``SourceError`` for a time that has no place."""
+    what = f"{source.path} cannot be appended to dataset {dataset.name}"
+    stored = next(variable.time for variable in dataset.variables if variable.time is not None)
+    given = next(each.variable.time for each in source.variables if each.variable.time is not None)
+    for variable in dataset.variables:
+        if variable.time is not None and variable.time != stored:
+            raise SourceError(f"{what}: the dataset's variables have different times")
+    values, attributes = _stored_times(folder, stored.name, what)
+    new = _in_units_of(attributes, source, given.name, what)
+    known = {label: step for step, label in enumerate(stored.labels)}
+    placed: list[int] = []
+    labels, numbers = list(stored.labels), list(values.tolist())
+    for label, number in zip(given.labels, new.tolist(), strict=True):
+        if label in known:
+            if not replace_steps:
+                raise SourceError(f"{what}: the dataset has {label} already; --replace-steps puts the new step there")
+            placed.append(known[label])
+            continue
+        if number <= values[-1]:
+            raise SourceError(f"{what}: {label} is not after the dataset's last time, {stored.labels[-1]}")
+        placed.append(len(labels))
+        labels.append(label)
+        numbers.append(number)
+    kept = np.asarray(numbers, values.dtype)
+    times = kept if np.array_equal(kept, np.asarray(numbers, np.float64)) else np.asarray(numbers, np.float64)
+    return StepMapping(
+        stored.name, tuple(labels), times, attributes, tuple(placed), frozenset(placed) & frozenset(known.values())
+    )
+
+
+def _stored_times(folder: Path, name: str, what: str) -> tuple[NDArray[Any], dict[str, Any]]:
+    try:
+        array = zarr.open_array(folder / "0" / name, mode="r")
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{what}: the dataset has no coordinate {name}") from error
+    return np.atleast_1d(np.asarray(array[...])), dict(array.attrs.asdict())
+
+
+def _in_units_of(attributes: dict[str, Any], source: Source, name: str, what: str) -> NDArray[Any]:
+    """Return the times of a source as numbers in the units of a dataset's times."""
+    coordinate = next((each for each in source.coordinates if each.name == name), None)
+    if coordinate is None:
+        raise SourceError(f"{what}: it has no numeric times along {name}")
+    units, calendar = (str(attributes.get(key, usual)) for key, usual in (("units", ""), ("calendar", "standard")))
+    its_units, its_calendar = (
+        str(coordinate.attributes.get(key, usual)) for key, usual in (("units", ""), ("calendar", "standard"))
+    )
+    if not calendars_agree(calendar, its_calendar):
+        raise SourceError(f"{what}: its calendar is {its_calendar}, the dataset's {calendar}")
+    if units == its_units:
+        return np.atleast_1d(coordinate.values)
+    try:
+        dates = cftime.num2date(np.atleast_1d(coordinate.values), its_units, its_calendar)
+        return np.atleast_1d(np.asarray(cftime.date2num(dates, units, its_calendar)))
+    except (ValueError, TypeError) as error:
+        raise SourceError(f"{what}: its times ({its_units}) are no times in {units!r}: {error}") from error

@@ -1,0 +1,194 @@
+"""Building the arrays of a pyramid in one pass over the source, on an engine.
+
+Each task reads one block, reduces it as deep as the block allows and writes whole chunks of every level it makes.
+Tasks are plain functions of plain values: they open files by path, wherever they run.
+
+Memory: a task holds one block of codes and what is made of it, at most about 2.5 times ``layout.MAX_BLOCK_BYTES``
+(240 MiB); a process keeps up to ``block_reader.CHUNK_CACHE_BYTES`` (192 MiB) of decompressed source chunks. A process
+with n threads so needs 192 + 240 n MiB at most, whatever the size of the source. The exception is a source that is
+compressed in larger pieces than a block: a piece can only be decompressed whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.ingest.build_task import CHUNK, ArrayJob, Outcome, Task, run_task
+from lazytile.pyramid.ingest.journal import Journal
+from lazytile.pyramid.ingest.shard_packing import PARTS, pack_shards
+from lazytile.pyramid.sources.block_reader import BlockReader
+from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
+from lazytile.pyramid.store.codec import Codec
+from lazytile.pyramid.store.layout import Stage, chunk_grid, padding_code, plan_stages
+from lazytile.pyramid.store.manifest import Manifests
+from lazytile.pyramid.store.publish import UNFINISHED
+from lazytile.pyramid.store.summary import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.sources.source import Source, SourceVariable
+    from lazytile.pyramid.store.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is. Bytes are of decompressed codes read."""
+
+    done_bytes: int
+    total_bytes: int
+    done_tasks: int
+    total_tasks: int
+    written_bytes: int
+    """Compressed bytes written so far."""
+    label: str
+    """What is being made: a variable's name."""
+
+
+def build_arrays(
+    source: Source,
+    target: Path,
+    dataset: Dataset,
+    mapper: Mapper,
+    progress: Callable[[Progress], None] | None = None,
+    *,
+    time_steps: tuple[int, ...] | None = None,
+) -> dict[str, list[Summary]]:
+    """Fill the arrays of the source's variables below ``target``, whose metadata must be there already.
+
+    ``dataset`` says how: codec, shards, and whether only level 0 is made. ``time_steps`` gives the stored index of
+    each of the source's time steps where they differ. What an earlier run of the same work has left in ``target``
+    is not done again. Returns the summary of each level made, by variable. Raises ``SourceError`` where the source
+    cannot be read.
+    """
+    plans = [
+        (_job(source, each, target, dataset, time_steps), stages_of(source, each, lazy=dataset.lazy))
+        for each in source.variables
+    ]
+    tasks = [
+        [_tasks(job, stages[turn]) for job, stages in plans if turn < len(stages)]
+        for turn in range(max(len(stages) for _, stages in plans))
+    ]
+    turns = [[task for tasks_of_one in turn for task in tasks_of_one] for turn in tasks]
+    meter = _Meter([task for turn in turns for task in turn], progress)
+    summaries: dict[str, dict[int, Summary]] = {job.name: {} for job, _ in plans}
+    manifests = Manifests()
+    jobs = {job.name: job for job, _ in plans}
+
+    def take(task_name: str, outcome: Outcome, read_bytes: int) -> None:
+        found = summaries[task_name]
+        for level, summary in outcome.summaries.items():
+            found[level] = found.get(level, Summary()) + summary
+        if not dataset.shard:
+            for level, index, mark in outcome.marks:
+                array = target / str(level) / task_name
+                manifests.add(array, chunk_grid(dataset.grid.shape, level), index, mark)
+        meter.add(outcome, read_bytes)
+
+    with Journal(target / UNFINISHED) as journal:
+        for turn in turns:
+            waiting: list[Task] = []
+            for task in turn:
+                outcome = journal.find(task)
+                if outcome is None:
+                    waiting.append(task)
+                else:
+                    take(task.job.name, outcome, task.read_bytes)
+            for done, outcome in mapper.map(_run, list(enumerate(waiting)), label="convert"):
+                task = waiting[done]
+                journal.add(task, outcome)
+                take(task.job.name, outcome, task.read_bytes)
+    if dataset.shard:
+        pack_shards(target, dataset, [*jobs.values()], manifests, mapper)
+    return {name: [found[level] for level in sorted(found)] for name, found in summaries.items()}
+
+
+def _run(item: tuple[int, Task]) -> tuple[int, Outcome]:
+    number, task = item
+    return number, run_task(task)
+
+
+def _tasks(job: ArrayJob, stage: Stage) -> list[Task]:
+    return [Task(job, stage.level, block) for block in stage.blocks]
+
+
+def _job(
+    source: Source, each: SourceVariable, target: Path, dataset: Dataset, time_steps: tuple[int, ...] | None
+) -> ArrayJob:
+    variable = each.variable
+    folder = PARTS if dataset.shard else CHUNKS
+    return ArrayJob(
+        name=variable.name,
+        packing=variable.packing,
+        reduction=variable.reduction,
+        shape=source.found.grid.shape,
+        folders=tuple(
+            ChunkFolder(
+                str(target / str(level) / variable.name / folder),
+                variable.packing.dtype,
+                CHUNK,
+                padding_code(variable.packing),
+                Codec.parse(dataset.codec),
+            )
+            for level in range(dataset.levels)
+        ),
+        reader=reader_of(source, each),
+        time_axis=variable.time_axis,
+        time_steps=time_steps,
+    )
+
+
+def reader_of(source: Source, variable: SourceVariable) -> BlockReader:
+    """Return what reads blocks of a variable."""
+    return BlockReader(
+        path=source.path,
+        engine=source.engine,
+        placement=variable.placement,
+        rows=source.found.rows,
+        cols=source.found.cols,
+        dtype=variable.variable.packing.dtype,
+        resampling=source.found.resampling,
+        fill=variable.variable.packing.fill_code or 0,
+        files=source.files,
+        version=source.version,
+    )
+
+
+def stages_of(source: Source, variable: SourceVariable, *, lazy: bool = False) -> tuple[Stage, ...]:
+    """Return the rounds of blocks in which a variable is built; those of the first hold the source once.
+
+    ``lazy`` leaves out all that makes overviews.
+    """
+    leading = [len(dimension.labels) for dimension in variable.variable.dimensions]
+    item_bytes = np.dtype(variable.variable.packing.dtype).itemsize
+    stages = plan_stages(leading, source.found.grid.shape, item_bytes, variable.placement.chunks)
+    if lazy:
+        return (replace(stages[0], blocks=tuple(replace(block, depth=0) for block in stages[0].blocks)),)
+    return stages
+
+
+class _Meter:
+    """Adds outcomes up and passes the sums on."""
+
+    def __init__(self, tasks: Sequence[Task], progress: Callable[[Progress], None] | None) -> None:
+        self._progress = progress
+        self._total_tasks = len(tasks)
+        self._total_bytes = sum(task.read_bytes for task in tasks)
+        self._done_tasks = self._done_bytes = self._written_bytes = 0
+        self._report("")
+
+    def add(self, outcome: Outcome, read_bytes: int) -> None:
+        self._done_tasks += 1
+        self._done_bytes += read_bytes
+        self._written_bytes += outcome.written_bytes
+        self._report(outcome.name)
+
+    def _report(self, label: str) -> None:
+        if self._progress is not None:
+            counts = (self._done_bytes, self._total_bytes, self._done_tasks, self._total_tasks, self._written_bytes)
+            self._progress(Progress(*counts, label))

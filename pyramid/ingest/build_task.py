@@ -1,0 +1,151 @@
+"""One task of a build: read a block, reduce it as deep as the block goes, write whole chunks of every level.
+
+A task is a plain value that travels to any thread or process and opens files by path; so is its outcome.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.store import codec
+from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, level_shape
+from lazytile.pyramid.store.reduce import reduce_level
+from lazytile.pyramid.store.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.core.grid import Shape
+    from lazytile.pyramid.core.packing import Packing
+    from lazytile.pyramid.sources.block_reader import BlockReader
+    from lazytile.pyramid.store.chunk_file import ChunkFolder, FileDigest
+
+CHUNK = (CHUNK_CELLS, CHUNK_CELLS)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayJob:
+    """What the tasks of a variable share."""
+
+    name: str
+    packing: Packing
+    reduction: str
+    shape: Shape
+    """Of level 0."""
+    folders: tuple[ChunkFolder, ...]
+    """Where the chunks of each level go."""
+    reader: BlockReader
+    time_axis: int | None = None
+    time_steps: tuple[int, ...] | None = None
+    """Stored index of each time step of the source; None where they agree."""
+
+    def stored(self, steps: tuple[int, ...]) -> tuple[int, ...]:
+        """Return where steps of the source are stored."""
+        if self.time_steps is None or self.time_axis is None:
+            return steps
+        at = self.time_axis
+        return (*steps[:at], self.time_steps[steps[at]], *steps[at + 1 :])
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One block of a stage."""
+
+    job: ArrayJob
+    level: int
+    block: Block
+
+    @property
+    def key(self) -> str:
+        """Equal for equal work of one build."""
+        block = self.block
+        return repr((self.job.name, self.level, block.leading, block.rows, block.cols, block.depth))
+
+    @property
+    def cells(self) -> int:
+        """How many cells it reads."""
+        cells = 1
+        for start, stop in (*self.block.leading, self.block.rows, self.block.cols):
+            cells *= stop - start
+        return cells
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of the codes it reads."""
+        return self.cells * np.dtype(self.job.packing.dtype).itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a task reports."""
+
+    name: str
+    summaries: dict[int, Summary]
+    """Of what it has written, by level."""
+    marks: tuple[tuple[int, tuple[int, ...], FileDigest], ...]
+    """Level, index and mark of every chunk it has dealt with."""
+
+    @property
+    def written_bytes(self) -> int:
+        """Compressed bytes written."""
+        return sum(mark.size for _, _, mark in self.marks)
+
+
+def run_task(task: Task) -> Outcome:
+    """Do the work of a task. Runs in any thread or process."""
+    codec.use_one_thread()
+    job, block = task.job, task.block
+    planes = job.reader.read(block) if task.level == 0 else _read_level(task)
+    summaries: dict[int, Summary] = {}
+    marks: list[tuple[int, tuple[int, ...], FileDigest]] = []
+    if task.level == 0:
+        summaries[0] = summarise(planes, job.packing, binned=True)
+    for steps in product(*(range(start, stop) for start, stop in block.leading)):
+        codes = planes[tuple(step - start for step, (start, _) in zip(steps, block.leading, strict=True))]
+        if task.level == 0:
+            _write_plane(task, 0, steps, codes, marks)
+        for level in range(task.level + 1, task.level + block.depth + 1):
+            codes = reduce_level(codes, job.packing, job.reduction)
+            summaries[level] = summaries.get(level, Summary()) + summarise(codes, job.packing)
+            _write_plane(task, level, steps, codes, marks)
+    return Outcome(job.name, summaries, tuple(marks))
+
+
+def _write_plane(
+    task: Task,
+    level: int,
+    steps: tuple[int, ...],
+    codes: NDArray[Any],
+    marks: list[tuple[int, tuple[int, ...], FileDigest]],
+) -> None:
+    """Write the chunks of one plane of a block at a level; its first cell is on a chunk edge there."""
+    up = level - task.level
+    first_row, first_col = ((start >> up) // CHUNK_CELLS for start in (task.block.rows[0], task.block.cols[0]))
+    folder, stored = task.job.folders[level], task.job.stored(steps)
+    for row in range(0, codes.shape[0], CHUNK_CELLS):
+        for col in range(0, codes.shape[1], CHUNK_CELLS):
+            index = (*stored, first_row + row // CHUNK_CELLS, first_col + col // CHUNK_CELLS)
+            part = codes[row : row + CHUNK_CELLS, col : col + CHUNK_CELLS]
+            marks.append((level, index, folder.write(index, part)))
+
+
+def _read_level(task: Task) -> NDArray[Any]:
+    """Read a block of a level that an earlier stage has written."""
+    job, block = task.job, task.block
+    shape = tuple(stop - start for start, stop in (*block.leading, block.rows, block.cols))
+    planes = np.empty(shape, np.dtype(job.packing.dtype))
+    here = level_shape(job.shape, task.level)
+    folder = job.folders[task.level]
+    for steps in product(*(range(start, stop) for start, stop in block.leading)):
+        plane = planes[tuple(step - start for step, (start, _) in zip(steps, block.leading, strict=True))]
+        for row in range(block.rows[0], block.rows[1], CHUNK_CELLS):
+            for col in range(block.cols[0], block.cols[1], CHUNK_CELLS):
+                codes = folder.read((*job.stored(steps), row // CHUNK_CELLS, col // CHUNK_CELLS))
+                codes = codes[: here.rows - row, : here.cols - col]
+                top, left = row - block.rows[0], col - block.cols[0]
+                plane[top : top + codes.shape[0], left : left + codes.shape[1]] = codes
+    return planes

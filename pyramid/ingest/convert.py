@@ -1,0 +1,165 @@
+"""From a source file to a dataset in a store: the one public function of the converter."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lazytile import __version__
+from lazytile.pyramid.core.errors import SourceError, StoreError
+from lazytile.pyramid.core.grid import Shape
+from lazytile.pyramid.engines.thread_mapper import ThreadMapper
+from lazytile.pyramid.fetch.downloads import FOLDER, local_files
+from lazytile.pyramid.fetch.source_url import base_name, source_stamp
+from lazytile.pyramid.ingest.build import Progress, build_arrays
+from lazytile.pyramid.sources.overrides import Overrides
+from lazytile.pyramid.sources.series import files_of, open_files
+from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
+from lazytile.pyramid.store.dataset import NAME_PATTERN, Dataset
+from lazytile.pyramid.store.geozarr import finish_metadata, write_metadata
+from lazytile.pyramid.store.layout import CHUNK_CELLS, plan_levels
+from lazytile.pyramid.store.publish import UNFINISHED, replacing
+from lazytile.pyramid.store.summary import write_summaries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.fetch.http_client import HttpOptions
+    from lazytile.pyramid.sources.source import Source
+    from lazytile.pyramid.store.dataset import Variable
+    from lazytile.pyramid.store.summary import Summary
+
+MAX_SHARD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How a dataset is stored."""
+
+    codec: Codec = DEFAULT_CODEC
+    shard: int = 0
+    """Chunks on a side of the square that one file holds; 0 gives each a file of its own."""
+    lazy: bool = False
+    """Leave the overviews to the first reader."""
+
+    def __post_init__(self) -> None:
+        if self.shard and (self.shard < 2 or self.shard > MAX_SHARD or self.shard & (self.shard - 1)):
+            raise StoreError(f"a shard has 2, 4, 8 ... {MAX_SHARD} chunks on a side, not {self.shard}")
+        if self.shard and self.lazy:
+            raise StoreError("lazy overviews are written chunk by chunk, so they cannot be in shards")
+
+
+DEFAULT_STORAGE = Storage()
+
+
+def convert(
+    path: str | Path | Sequence[str | Path],
+    store: str | Path,
+    name: str | None = None,
+    variables: Sequence[str] | None = None,
+    *,
+    group: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    crs: str | None = None,
+    bounds: tuple[float, float, float, float] | None = None,
+    nodata: float | None = None,
+    title: str | None = None,
+    colormap: str | None = None,
+    storage: Storage = DEFAULT_STORAGE,
+    fetching: HttpOptions | None = None,
+    engine: Mapper | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Dataset:
+    """Convert a gridded file, or several of one time series, to ``STORE/NAME.zarr`` and return its description.
+
+    path: a file, a URL, a pattern (``sst-*.nc``) or a list of them, which are one time series. What is remote or packed
+    is brought to ``STORE/.downloads`` first, as ``fetching`` says. ``name``: letters, digits,
+    ``_`` and ``-``; None makes it from the file's name. ``variables`` picks layers, None takes all on the largest grid.
+    ``group``, ``x``, ``y`` (names of coordinate variables) and ``crs`` (``EPSG:n``, WKT or PROJ) say what the file does
+    not; ``bounds`` (west, south, east, north: outer edges) places a NumPy array, and ``nodata`` is the code of no data
+    where the file names none. ``engine`` runs the tasks, None runs them in threads of this process. A dataset of the
+    same name is replaced in one step; until then, and if anything fails, it stays as it is. A run that was killed is
+    gone on with by one of the same source and options.
+
+    Raises ``SourceError`` for a file that cannot be converted and ``StoreError`` where the store cannot be written.
+    """
+    chosen = None if name is None else _checked_name(name)
+    files = local_files(files_of(path), Path(store) / FOLDER, fetching)
+    chosen = chosen or dataset_name(files[0])
+    source = open_files(files, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
+    dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
+    with replacing(Path(store), chosen, fingerprint(source, dataset)) as partial:
+        if not (partial / UNFINISHED).exists():
+            write_metadata(partial, dataset, source.coordinates, source.attributes)
+        summaries = build_arrays(source, partial, dataset, engine or ThreadMapper(), progress)
+        dataset = replace(
+            dataset,
+            variables=tuple(summarised(variable, summaries[variable.name]) for variable in dataset.variables),
+        )
+        write_summaries(partial, summaries)
+        finish_metadata(partial, dataset, source.attributes)
+    return dataset
+
+
+def describe_dataset(
+    source: Source, name: str, *, title: str | None, colormap: str | None, storage: Storage = DEFAULT_STORAGE
+) -> Dataset:
+    """Return the description of the dataset that a source becomes, with a new generation and no statistics yet."""
+    grid = source.found.grid
+    return Dataset(
+        name=name,
+        generation=secrets.token_hex(16),
+        grid=grid,
+        levels=len(plan_levels(grid.shape)),
+        chunk=Shape(CHUNK_CELLS, CHUNK_CELLS),
+        variables=tuple(replace(each.variable, colormap=colormap) for each in source.variables),
+        title=source.title if title is None else title,
+        source=base_name(source.path),
+        codec=storage.codec.text,
+        shard=storage.shard,
+        lazy=storage.lazy,
+    )
+
+
+def fingerprint(source: Source, dataset: Dataset) -> str:
+    """Return what names a piece of work: equal for the same source, unchanged, and the same result."""
+    described = {**dataset.to_json(), "generation": ""}
+    placements = [repr(each.placement) for each in source.variables]
+    parts = (
+        source.path,
+        [source_stamp(each) for each in source.files or (source.path,)],
+        source.version,
+        described,
+        placements,
+        __version__,
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def summarised(variable: Variable, levels: Sequence[Summary]) -> Variable:
+    """Return a variable with the statistics that its levels' summaries give."""
+    statistics = tuple(summary.statistics(variable.packing) for summary in levels)
+    histogram = levels[0].histogram(variable.packing)
+    return replace(variable, statistics=statistics[0], level_statistics=statistics, histogram=histogram)
+
+
+def dataset_name(path: str | Path) -> str:
+    """Return a dataset name made of a file's: its stem in letters, digits, ``_`` and ``-``."""
+    stem = re.sub(
+        r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr|tiff?|npy|npz|grib2?|grb2?))+$", "", base_name(path), flags=re.IGNORECASE
+    )
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")[:128] or "dataset"
+
+
+def _checked_name(name: str) -> str:
+    if not NAME_PATTERN.fullmatch(name):
+        raise SourceError(
+            f"a dataset's name has letters, digits, _ and -, 128 at most and a letter or digit first; not {name!r}"
+        )
+    return name

@@ -1,0 +1,274 @@
+"""What a source file or a stored dataset holds, in a form for programs and as text for people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyproj
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.grid import Shape
+from lazytile.pyramid.fetch.source_url import is_url
+from lazytile.pyramid.ingest.build import reader_of, stages_of
+from lazytile.pyramid.sources.formats.container import FORMATS
+from lazytile.pyramid.sources.source import Source, SourceVariable, open_source
+from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Dimension, Variable
+from lazytile.pyramid.store.layout import CHUNK_CELLS, level_shape, plan_levels
+from lazytile.pyramid.store.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.core.grid import Grid
+    from lazytile.pyramid.sources.overrides import Overrides
+
+CHEAP_BYTES = 64 << 20
+"""Codes of a source variable that are read for its range; a larger one is described without."""
+_METADATA = "zarr.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of a stored pyramid, or of the one that a source would give."""
+
+    shape: Shape
+    stored_bytes: int | None
+    """Of its files; None where it is only planned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a source file or a stored dataset holds."""
+
+    path: str
+    kind: str
+    """``source`` or ``dataset``."""
+    format: str
+    title: str
+    generation: str
+    """Of a dataset; empty for a source."""
+    grid: Grid
+    chunk: Shape
+    levels: tuple[Level, ...]
+    variables: tuple[Variable, ...]
+    """With statistics where the dataset has them or the source is small."""
+    stored_bytes: int | None
+    """None where that is not known: of remote Zarr."""
+    problems: tuple[str, ...]
+    """What is wrong, left out or put right, one line each."""
+
+
+def describe(path: str | Path, *, group: str | None = None, overrides: Overrides | None = None) -> Description:
+    """Describe a source file, remote Zarr, or a dataset folder ``NAME.zarr`` of ours.
+
+    Raises ``SourceError`` or ``StoreError`` with one line where it is neither.
+    """
+    if is_url(path):
+        return _of_source(open_source(path, group=group, overrides=overrides))
+    folder = Path(path)
+    root = _our_attributes(folder)
+    return (
+        _of_source(open_source(folder, group=group, overrides=overrides)) if root is None else _of_dataset(folder, root)
+    )
+
+
+def _our_attributes(folder: Path) -> Any | None:
+    """Return the ``lazytile`` attribute of a dataset folder; None for anything else."""
+    try:
+        document = json.loads((folder / _METADATA).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    attributes = document.get("attributes") if isinstance(document, dict) else None
+    return attributes.get("lazytile") if isinstance(attributes, dict) else None
+
+
+def _of_source(source: Source) -> Description:
+    grid = source.found.grid
+    problems = list(source.remarks)
+    variables = []
+    for variable in source.variables:
+        try:
+            variables.append(_with_range(source, variable))
+        except SourceError as error:
+            problems.append(str(error))
+            variables.append(variable.variable)
+    return Description(
+        path=source.path,
+        kind="source",
+        format=FORMATS[source.engine],
+        title=source.title,
+        generation="",
+        grid=grid,
+        chunk=Shape(CHUNK_CELLS, CHUNK_CELLS),
+        levels=tuple(Level(shape, None) for shape in plan_levels(grid.shape)),
+        variables=tuple(variables),
+        stored_bytes=_source_bytes(source.path),
+        problems=tuple(problems),
+    )
+
+
+def _with_range(source: Source, variable: SourceVariable) -> Variable:
+    packing = variable.variable.packing
+    cells = source.found.grid.shape.rows * source.found.grid.shape.cols
+    for dimension in variable.variable.dimensions:
+        cells *= len(dimension.labels)
+    if cells * np.dtype(packing.dtype).itemsize > CHEAP_BYTES:
+        return variable.variable
+    reader = reader_of(source, variable)
+    summary = Summary()
+    for block in stages_of(source, variable)[0].blocks:
+        summary += summarise(reader.read(block), packing)
+    return replace(variable.variable, statistics=summary.statistics(packing))
+
+
+def _of_dataset(folder: Path, attribute: Any) -> Description:
+    dataset = Dataset.from_json(attribute)
+    problems = list(_problems(folder, dataset))
+    if folder.name != f"{dataset.name}{SUFFIX}":
+        problems.append(f"the folder is called {folder.name}, its dataset {dataset.name}")
+    levels = tuple(
+        Level(level_shape(dataset.grid.shape, level), _folder_bytes(folder / str(level)))
+        for level in range(dataset.levels)
+    )
+    return Description(
+        path=str(folder),
+        kind="dataset",
+        format="Zarr v3, GeoZarr",
+        title=dataset.title,
+        generation=dataset.generation,
+        grid=dataset.grid,
+        chunk=dataset.chunk,
+        levels=levels,
+        variables=dataset.variables,
+        stored_bytes=_folder_bytes(folder),
+        problems=tuple(problems),
+    )
+
+
+def _problems(folder: Path, dataset: Dataset) -> list[str]:
+    """Compare the metadata of every array with the description."""
+    problems = []
+    for level in range(dataset.levels):
+        shape = level_shape(dataset.grid.shape, level)
+        for variable in dataset.variables:
+            wanted = [*(len(dimension.labels) for dimension in variable.dimensions), shape.rows, shape.cols]
+            place = f"{level}/{variable.name}"
+            try:
+                document = json.loads((folder / place / _METADATA).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                problems.append(f"array {place} is missing or damaged")
+                continue
+            if document.get("shape") != wanted or document.get("data_type") != variable.packing.dtype:
+                found = f"{document.get('shape')} of {document.get('data_type')}"
+                problems.append(f"array {place} is {found}, it should be {wanted} of {variable.packing.dtype}")
+    return problems
+
+
+def _source_bytes(source: str) -> int | None:
+    if is_url(source):
+        return None
+    path = Path(source)
+    return _folder_bytes(path) if path.is_dir() else path.stat().st_size
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def format_description(description: Description) -> str:
+    """Return a description as lines of plain text."""
+    grid, bounds = description.grid, description.grid.bounds
+    stored = "" if description.stored_bytes is None else f", {_size(description.stored_bytes)} on disk"
+    lines = [
+        f"{description.kind} {description.path}",
+        f"  format      {description.format}{stored}",
+    ]
+    if description.title:
+        lines.append(f"  title       {description.title}")
+    if description.generation:
+        lines.append(f"  generation  {description.generation}")
+    around = ", all the way round" if grid.is_full_circle else ""
+    lines += [
+        f"  grid        {grid.shape.rows} rows x {grid.shape.cols} columns, {_crs_name(grid)}",
+        f"  cell        {grid.x.cell_size:.10g} x {-grid.y.cell_size:.10g} {grid_units(grid)}{around}",
+        (
+            f"  bounds      west {bounds.west:.10g}, south {bounds.south:.10g}, "
+            f"east {bounds.east:.10g}, north {bounds.north:.10g}"
+        ),
+        (
+            f"  levels      {len(description.levels)}, in chunks of {description.chunk.rows} x {description.chunk.cols}"
+            f"{'' if description.kind == 'dataset' else ' (after conversion)'}"
+        ),
+    ]
+    for number, level in enumerate(description.levels):
+        stored = "" if level.stored_bytes is None else f"  {_size(level.stored_bytes)}"
+        lines.append(f"    {number:<2} {level.shape.rows} x {level.shape.cols}{stored}")
+    lines.append(f"  variables   {len(description.variables)}")
+    for variable in description.variables:
+        lines += _variable_lines(variable)
+    if description.problems:
+        lines.append("  remarks")
+        lines += [f"    {problem}" for problem in description.problems]
+    return "\n".join(lines)
+
+
+def _crs_name(grid: Grid) -> str:
+    """Return the code of a CRS, or what kind of projection one without a code is."""
+    if grid.crs.startswith("EPSG:"):
+        return grid.crs
+    crs = pyproj.CRS.from_user_input(grid.crs)
+    method = crs.coordinate_operation.method_name if crs.coordinate_operation else "geographic"
+    return f"{method} ({crs.name})" if crs.name not in ("undefined", "unknown", "unnamed") else method
+
+
+def grid_units(grid: Grid) -> str:
+    """Return the units of a grid's coordinates."""
+    if grid.is_geographic:
+        return "degrees"
+    axes = pyproj.CRS.from_user_input(grid.crs).axis_info
+    unit = axes[0].unit_name if axes else "metre"
+    return {"metre": "m", "degree": "degrees"}.get(unit, unit)
+
+
+def _variable_lines(variable: Variable) -> list[str]:
+    packing = variable.packing
+    names = ", ".join(part for part in (variable.title, variable.standard_name) if part)
+    lines = [f"    {variable.name}{f'  {names}' if names else ''}"]
+    stored = packing.dtype
+    if packing.scale_factor != 1.0 or packing.add_offset != 0.0:
+        stored += f" x {packing.scale_factor:.10g} + {packing.add_offset:.10g}"
+    if packing.missing:
+        stored += f", no data {', '.join(f'{code:.10g}' for code in packing.missing)}"
+    if packing.valid_min is not None or packing.valid_max is not None:
+        ends = ("" if end is None else f"{end:.10g}" for end in (packing.valid_min, packing.valid_max))
+        stored += f", valid codes {'..'.join(ends)}"
+    lines.append(f"      stored    {stored}")
+    lines.append(f"      overviews {variable.reduction}")
+    lines += [f"      {dimension.name:<9} {_steps(dimension)}" for dimension in variable.dimensions]
+    statistics = variable.statistics
+    if statistics is not None:
+        share = 100 * statistics.valid_count / max(1, statistics.cell_count)
+        units = f" {variable.units}" if variable.units else ""
+        if statistics.minimum is None or statistics.maximum is None or statistics.mean is None:
+            lines.append("      values    none, every cell is no data")
+        else:
+            ends_text = f"{statistics.minimum:.7g} to {statistics.maximum:.7g}{units}, mean {statistics.mean:.7g}"
+            lines.append(f"      values    {ends_text}, {share:.1f} % of the cells hold data")
+    return lines
+
+
+def _steps(dimension: Dimension) -> str:
+    labels = dimension.labels
+    units = f" {dimension.units}" if dimension.units else ""
+    if len(labels) <= 6:
+        return f"{', '.join(labels)}{units}"
+    return f"{len(labels)} steps, {labels[0]} to {labels[-1]}{units}"
+
+
+def _size(count: int) -> str:
+    if count < 1000:
+        return f"{count} bytes"
+    power = min(3, (len(str(count)) - 1) // 3)
+    return f"{count / 1000**power:.1f} {('kB', 'MB', 'GB')[power - 1]}"

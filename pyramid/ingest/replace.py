@@ -1,0 +1,61 @@
+"""Putting another source in the place of a dataset that is there, stored and shown as the old one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.ingest.convert import Storage, convert
+from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
+from lazytile.pyramid.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.ingest.build import Progress
+    from lazytile.pyramid.store.dataset import Dataset
+
+
+def replace(
+    path: str | Path | Sequence[str | Path],
+    store: str | Path,
+    name: str,
+    variables: Sequence[str] | None = None,
+    *,
+    group: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    crs: str | None = None,
+    bounds: tuple[float, float, float, float] | None = None,
+    nodata: float | None = None,
+    engine: Mapper | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Dataset:
+    """Convert a source in the place of the dataset ``STORE/NAME.zarr`` and return its new description.
+
+    Layers, title, colormap, codec, shards and laziness are those of the old dataset; ``variables`` names other layers.
+    Grid, times and packing may be others. The other arguments are those of ``convert``. Until the end, and if anything
+    fails, the old dataset stays as it is.
+
+    Raises ``DatasetNotFoundError`` where there is none, and what ``convert`` raises.
+    """
+    old = Store(Path(store)).dataset(name).description
+    codec = Codec.parse(old.codec) if old.codec else DEFAULT_CODEC
+    return convert(
+        path,
+        store,
+        name,
+        variables or [variable.name for variable in old.variables],
+        group=group,
+        x=x,
+        y=y,
+        crs=crs,
+        bounds=bounds,
+        nodata=nodata,
+        title=old.title,
+        colormap=old.variables[0].colormap,
+        storage=Storage(codec, old.shard, old.lazy),
+        engine=engine,
+        progress=progress,
+    )

@@ -1,0 +1,109 @@
+"""Shards: files that hold a square of chunks each (Zarr v3, codec ``sharding_indexed``, index at the end).
+
+A build writes chunks as files of their own first, for a block of the source seldom ends at a shard's edge, and packs
+them when all are there: the compressed bytes are put one behind the other, nothing is compressed twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import google_crc32c
+import numpy as np
+
+from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, ChunkFolder, FileDigest
+from lazytile.pyramid.store.layout import shard_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.ingest.build_task import ArrayJob
+    from lazytile.pyramid.store.dataset import Dataset
+    from lazytile.pyramid.store.manifest import Manifests
+
+PARTS = "parts"
+"""Folder of the chunks that wait to be packed, in that of their array."""
+_NOTHING = 0xFFFFFFFFFFFFFFFF
+"""Offset and size of a chunk that is not there (Zarr v3, sharding codec, section "Binary shard format")."""
+_UINT64 = np.dtype("<u8")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """One shard to pack."""
+
+    parts: ChunkFolder
+    target: str
+    """Of the folder of shards."""
+    level: int
+    steps: tuple[int, ...]
+    row: int
+    col: int
+    side: int
+    """Chunks on a side."""
+    name: str
+    """Of the variable."""
+
+
+def pack_shards(target: Path, dataset: Dataset, jobs: Sequence[ArrayJob], manifests: Manifests, mapper: Mapper) -> None:
+    """Pack the chunks of every level of some arrays, and note the shards' checksums."""
+    shards = [
+        shard for job in jobs for level in range(dataset.levels) for shard in _shards(target, dataset, job, level)
+    ]
+    for shard, mark in mapper.map(_pack, shards, label="pack"):
+        array = target / str(shard.level) / shard.name
+        rows, cols = shard_grid(dataset, shard.level)
+        manifests.add(array, (rows, cols), (*shard.steps, shard.row, shard.col), mark)
+    for job in jobs:
+        for folder in job.folders:
+            shutil.rmtree(folder.path, ignore_errors=True)
+
+
+def _shards(target: Path, dataset: Dataset, job: ArrayJob, level: int) -> list[_Shard]:
+    dimensions = dataset.variable(job.name).dimensions
+    counts: list[Sequence[int]] = [range(len(dimension.labels)) for dimension in dimensions]
+    if job.time_axis is not None and job.time_steps is not None:
+        counts[job.time_axis] = job.time_steps
+    rows, cols = shard_grid(dataset, level)
+    folder = str(target / str(level) / job.name / CHUNKS)
+    return [
+        _Shard(job.folders[level], folder, level, steps, row, col, dataset.shard, job.name)
+        for steps in itertools.product(*counts)
+        for row in range(rows)
+        for col in range(cols)
+    ]
+
+
+def _pack(shard: _Shard) -> tuple[_Shard, FileDigest]:
+    """Write one shard; one without any chunk gets no file."""
+    side = shard.side
+    index = np.full((side, side, 2), _NOTHING, _UINT64)
+    pieces: list[bytes] = []
+    at = 0
+    files: list[Path] = []
+    for row, col in itertools.product(range(side), repeat=2):
+        path = shard.parts.file((*shard.steps, shard.row * side + row, shard.col * side + col))
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        files.append(path)
+        index[row, col] = at, len(data)
+        at += len(data)
+        pieces.append(data)
+    if not files:
+        return shard, NO_FILE
+    table = index.tobytes()
+    data = b"".join((*pieces, table, google_crc32c.value(table).to_bytes(4, "little")))
+    path = Path(shard.target, *map(str, (*shard.steps, shard.row, shard.col)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    for part in files:
+        part.unlink()
+    # Without what only the pack needs: it travels back.
+    return replace(shard, parts=replace(shard.parts, path="")), FileDigest.of(data)

@@ -1,0 +1,55 @@
+"""Overviews of the nearest cell, as plain subsampling makes them: for exports that ask for it.
+
+Every pixel of an overview shows the cell of level 0 under its centre. A native overview's centre lies on the corner
+of four blocks of cells and takes the one to the lower right; where that is past the grid's edge, the last one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.render.location import Location, choose_level, locate
+from lazytile.pyramid.render.read_values import read_values
+from lazytile.pyramid.render.renderer import check_generation
+from lazytile.pyramid.render.resampling import Resampling
+from lazytile.pyramid.store.store import store_at
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.render.render_task import RenderTask
+    from lazytile.pyramid.render.value_tile import ValueTile
+    from lazytile.pyramid.store.dataset import Dataset
+
+
+def nearest_tile(task: RenderTask) -> ValueTile:
+    """Read the codes of level 0 that a task's block shows. Raises ``GenerationChangedError`` as ``render`` does."""
+    store = store_at(task.store, task.chunk_cache_bytes)
+    stored = store.dataset(task.dataset)
+    description = stored.description
+    location = _native(description, task) if task.tms.is_native else _located(description, task)
+    tile = read_values(stored, description.variable(task.variable), task.dim_index, location, Resampling.NEAREST)
+    for seen in (stored, store.dataset(task.dataset)):
+        check_generation(task, seen)
+    return tile
+
+
+def _located(description: Dataset, task: RenderTask) -> Location:
+    return locate(description.grid, 1, task.tms, task.matrix, task.block)
+
+
+def _native(description: Dataset, task: RenderTask) -> Location:
+    grid, matrix, block = description.grid, task.matrix, task.block
+    level = choose_level(grid, 64, task.tms, matrix)
+    rows = _cells(block.row * matrix.tile_height, block.rows * matrix.tile_height, grid.shape.rows, level)
+    cols = _cells(block.col * matrix.tile_width, block.cols * matrix.tile_width, grid.shape.cols, level)
+    return Location(0, cols, rows)
+
+
+def _cells(first: int, count: int, length: int, level: int) -> NDArray[np.float64]:
+    """Position on level 0 of ``count`` pixels of a level: the centre of a cell; NaN past the level's last pixel."""
+    pixels = np.arange(first, first + count, dtype=np.int64)
+    cells = np.minimum((pixels << level) + (1 << level >> 1), length - 1)
+    return np.where(pixels << level < length, cells + 0.5, np.nan)

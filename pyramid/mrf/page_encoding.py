@@ -1,0 +1,218 @@
+"""Encoding pages of an MRF: what a compression holds, and the bytes of one page.
+
+Pictures (PPNG, PNG, JPEG, JPNG) hold the layer's colours, the others its codes, still packed, as GDAL users want
+them who compute with the values.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numcodecs.zstd
+import numpy as np
+from PIL import Image
+
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.zen import with_mask
+from lazytile.pyramid.render.image import ImageFormat, encode_png8, encode_rgba
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.mrf.effort import CompressionEffort
+
+BLACK = (0, 0, 0)
+"""Behind transparent colours in JPEG: what a page that is not there reads as."""
+_BANDS = {Compression.PPNG: 1, Compression.PNG: 4, Compression.JPEG: 3, Compression.JPNG: 4}
+"""Of pictures; codes have one."""
+VALUE_TYPES = frozenset({"uint8", "int16", "uint16", "float32"})
+"""Codes that every compression of values takes."""
+ZSTD_LEVEL = 9
+DEFAULT_QUALITY = 85
+
+
+@dataclass(frozen=True, slots=True)
+class PageFormat:
+    """How an export writes its pages."""
+
+    compression: Compression
+    effort: CompressionEffort
+    """Of PPNG and DEFLATE; the others have one way."""
+    quality: int = DEFAULT_QUALITY
+    """Of JPEG, 1 to 95."""
+    png_bands: int | None = None
+    """Of PNG: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; None is 4. Without alpha, no data is black."""
+    full_chroma: bool = False
+    """Of JPEG: colour differences at full resolution (4:4:4), not at half (4:2:0)."""
+    max_error: float = 0.0
+    """Of LERC: how far a code may be off; 0 is lossless."""
+    zen: bool = False
+    """Of JPEG: with a mask of the pixels without data, which readers that know it show as exactly 0."""
+
+    def __post_init__(self) -> None:
+        if self.png_bands is not None and self.compression is not Compression.PNG:
+            raise MrfError(f"{self.compression.name} pages have their own bands, only PNG's can be chosen")
+        if self.png_bands not in (None, 1, 2, 3, 4):
+            raise MrfError(f"PNG pages of {self.png_bands} bands cannot be, they may have 1 to 4")
+        if self.full_chroma and self.compression not in (Compression.JPEG, Compression.JPNG):
+            raise MrfError(f"{self.compression.name} pages have no chroma, JPEG and JPNG pages do")
+        if self.zen and self.compression is not Compression.JPEG:
+            raise MrfError(f"{self.compression.name} pages have no Zen mask, JPEG pages do")
+        if self.max_error and self.compression is not Compression.LERC:
+            raise MrfError(f"{self.compression.name} pages are exact, only LERC may be off")
+        if not 0.0 <= self.max_error < np.inf:
+            raise MrfError(f"LERC's error {self.max_error} is out of range, it may be 0 or more")
+        if not 1 <= self.quality <= 95:
+            raise MrfError(f"JPEG quality {self.quality} is out of range, it may be 1 to 95")
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether pages show colours; else they hold codes."""
+        return self.compression in _BANDS
+
+    @property
+    def bands(self) -> int:
+        """Bands of a page."""
+        return self.png_bands or _BANDS.get(self.compression, 1)
+
+    @property
+    def encoder(self) -> str:
+        """What decides the bytes beside the pixels: an export only goes on with pages of the same."""
+        match self.compression:
+            case Compression.PPNG | Compression.DEFLATE:
+                return self.effort.encoder
+            case Compression.JPEG | Compression.JPNG:
+                return f"quality {self.quality}{' 4:4:4' if self.full_chroma else ''}{' zen' if self.zen else ''}"
+            case Compression.LERC if self.max_error:
+                return f"error {self.max_error!r}"
+            case _:
+                return "1"
+
+    def drops_blank(self, rgba: NDArray[np.uint8]) -> bool:
+        """Whether a reader gets the right pixels for a page without data that is not stored.
+
+        ``rgba``: shape (colours, 4), uint8, no data first. In pictures a page that is not there reads as all 0.
+        """
+        return not self.is_picture or self.compression is Compression.PPNG or not self.shown(rgba)[0].any()
+
+    def shown(self, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the colours as pages of colours hold them: shape (colours, bands). Without alpha they lie on black.
+
+        Raises ``MrfError`` where a grey page would need colours.
+        """
+        colours = rgba if self.bands in (2, 4) else _on_black(rgba)
+        if self.bands <= 2:
+            if (colours[:, :3] != colours[:, :1]).any():
+                raise MrfError("the style has colours, PNG pages of 1 or 2 bands are grey: 3 or 4 bands hold it")
+            return np.ascontiguousarray(colours[:, (0, 3)[: self.bands]])
+        return np.ascontiguousarray(colours[:, : self.bands])
+
+    def encode_picture(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes | None:
+        """Return the bytes of a page of palette indices, shape (rows, cols); None where it need not be stored.
+
+        ``rgba``: shape (colours, 4), uint8.
+        """
+        if not index.any() and self.drops_blank(rgba):
+            return None
+        return self.picture(index, rgba)
+
+    def picture(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes:
+        """Return the bytes of a page of palette indices, whatever it shows."""
+        if self.compression is Compression.PPNG:
+            return encode_png8(index, rgba, self.effort.deflate)
+        colours = self.shown(rgba)[index]
+        is_opaque = self.bands != 4 or bool((colours[..., 3] == 255).all())
+        if self.compression is Compression.PNG or not is_opaque:
+            return encode_rgba(colours, ImageFormat.PNG, BLACK) if self.bands == 4 else _png(colours)
+        page = _jpeg(colours[..., :3], self.quality, full_chroma=self.full_chroma)
+        # What is transparent is no data; a colour that is black is not.
+        return with_mask(page, rgba[:, 3][index] > 0) if self.zen else page
+
+    def encode_codes(self, codes: NDArray[Any], fill_code: float | None) -> bytes | None:
+        """Return the bytes of a page of codes, shape (rows, cols); None where all of it is fill."""
+        if fill_code is not None and _is_fill(codes, fill_code).all():
+            return None
+        raw = np.ascontiguousarray(codes, codes.dtype.newbyteorder("<"))
+        match self.compression:
+            case Compression.NONE:
+                return raw.tobytes()
+            case Compression.DEFLATE:
+                return self.effort.deflate(raw)
+            case Compression.ZSTD:
+                ranks = raw.reshape(-1).view(np.uint8).reshape(-1, raw.itemsize).T.reshape(-1)
+                # The first byte is its own difference; uint8 wraps as it should.
+                return bytes(numcodecs.zstd.compress(np.diff(ranks, prepend=np.uint8(0)), ZSTD_LEVEL))
+            case Compression.TIF:
+                return _tiff(raw, self.effort)
+            case _:
+                return _lerc(codes, fill_code, self.max_error)
+
+
+def _is_fill(codes: NDArray[Any], fill_code: float) -> NDArray[np.bool_]:
+    filled: NDArray[np.bool_] = np.isnan(codes) if np.isnan(fill_code) else codes == codes.dtype.type(fill_code)
+    return filled
+
+
+def _on_black(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return colours mixed with black by their alpha, and opaque: shape (colours, 4)."""
+    alpha = rgba[:, 3:].astype(np.uint16)
+    flat = (rgba * alpha + 127) // 255
+    flat[:, 3] = 255
+    return flat.astype(np.uint8)
+
+
+def _png(colours: NDArray[np.uint8]) -> bytes:
+    """Return a PNG of colours, shape (rows, cols, 1 to 3)."""
+    stream = io.BytesIO()
+    Image.fromarray(colours[..., 0] if colours.shape[-1] == 1 else colours).save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
+
+
+def _jpeg(colours: NDArray[np.uint8], quality: int, *, full_chroma: bool) -> bytes:
+    stream = io.BytesIO()
+    subsampling = 0 if full_chroma else 2
+    Image.fromarray(np.ascontiguousarray(colours)).save(stream, "JPEG", quality=quality, subsampling=subsampling)
+    return stream.getvalue()
+
+
+def _lerc(codes: NDArray[Any], fill_code: float | None, max_error: float) -> bytes:
+    try:
+        import lerc  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise MrfError("pages in LERC need the package lerc: pip install 'lazytile[lerc]'") from error
+    valid = np.ones(codes.shape, np.bool_) if fill_code is None else ~_is_fill(codes, fill_code)
+    filled = np.ascontiguousarray(np.where(valid, codes, codes.dtype.type(0)))
+    # LERC stores raw what it cannot compress, behind a mask of at most one bit a pixel and some bytes more in its runs.
+    room = filled.nbytes + filled.size // 4 + 4096
+    failed, *made = lerc.encode(filled, 1, bool((~valid).any()), np.ascontiguousarray(valid), max_error, room)
+    if failed:
+        raise MrfError(f"the LERC library could not encode a page of {codes.dtype}, error {failed}")
+    size, blob = made
+    return bytes(memoryview(blob)[:size])
+
+
+def _tiff(raw: NDArray[Any], effort: CompressionEffort) -> bytes:
+    """Return a little-endian TIFF of one deflated strip (TIFF 6.0, and Adobe's supplement 2 for Deflate)."""
+    rows, cols = raw.shape
+    strip = effort.deflate(raw)
+    kinds = {"u": 1, "i": 2, "f": 3}
+    short, long = 3, 4
+    tags = [
+        (256, long, cols),
+        (257, long, rows),
+        (258, short, raw.itemsize * 8),
+        (259, short, 8),  # Deflate
+        (262, short, 1),  # black is zero
+        (273, long, 8),  # the strip follows the file's header
+        (277, short, 1),
+        (278, long, rows),
+        (279, long, len(strip)),
+        (339, short, kinds[raw.dtype.kind]),
+    ]
+    padding = b"\0" * (len(strip) % 2)
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, kind, 1, v) for tag, kind, v in tags)
+    return struct.pack("<2sHI", b"II", 42, 8 + len(strip) + len(padding)) + strip + padding + directory + bytes(4)

@@ -1,0 +1,155 @@
+"""Reading MRFs, ours and anybody's: a header, and pages by position in two reads.
+
+Files are taken for hostile: nothing is opened but the .mrf file and two plain files beside it, nothing is mapped (a
+file that is cut while mapped kills the process), and every number is compared with the files' lengths before it is
+used.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.codecs import decode_page
+from lazytile.pyramid.mrf.model import RECORD_BYTES
+from lazytile.pyramid.mrf.xml import LIMIT_BYTES, file_names, parse_header
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.mrf.model import MrfHeader
+
+MAX_EXPANSION = 2
+"""A page's bytes are at most this many times those of its pixels: GDAL refuses more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRecord:
+    """Where a page's bytes lie in the data file. Size 0: the page was never written, or is known to be empty."""
+
+    offset: int
+    size: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no page."""
+        return self.size == 0
+
+
+class MrfReader:
+    """An MRF open for reading. Thread-safe; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the .mrf file and the two beside it. Raises ``MrfError`` where they are not a whole MRF."""
+        self.path = Path(path)
+        self._data = self._index = -1
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        content = _read_head(self.path)
+        self.header: MrfHeader = parse_header(content, str(self.path))
+        data_name, index_name = file_names(content, self.path.name, self.header.compression)
+        self._index, index_bytes = _open(self.path.with_name(index_name))
+        wanted = self.header.records * RECORD_BYTES
+        if index_bytes != wanted:
+            raise MrfError(f"{self.path}: the index has {index_bytes} bytes, its pages need {wanted}")
+        self._data, self.data_bytes = _open(self.path.with_name(data_name))
+
+    def record(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> PageRecord:
+        """Return where a page lies. Raises ``MrfError`` for a page out of range and for a damaged record."""
+        return self.record_at(self.header.record(level, row, col, z=z, band=band))
+
+    def record_at(self, number: int) -> PageRecord:
+        """Return the record of that number in the index. Raises ``MrfError`` as ``record`` does."""
+        if not 0 <= number < self.header.records:
+            raise MrfError(f"{self.path}: record {number} is out of range, it may be 0 to {self.header.records - 1}")
+        raw = os.pread(self._index, RECORD_BYTES, number * RECORD_BYTES)
+        if len(raw) != RECORD_BYTES:
+            raise MrfError(f"{self.path}: the index ends before record {number}")
+        record = PageRecord(int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:], "big"))
+        if record.is_empty:
+            return record
+        if record.offset + record.size > self.data_bytes:
+            raise MrfError(
+                f"{self.path}: record {number} ends at byte {record.offset + record.size}, "
+                f"the data file has {self.data_bytes}"
+            )
+        if record.size > MAX_EXPANSION * self.header.page_bytes:
+            raise MrfError(
+                f"{self.path}: record {number} has {record.size} bytes, a page of {self.header.page_bytes} "
+                f"has at most {MAX_EXPANSION} times as many"
+            )
+        return record
+
+    def page(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> bytes | None:
+        """Return the bytes of a page as they are stored, None where it is empty."""
+        record = self.record(level, row, col, z=z, band=band)
+        if record.is_empty:
+            return None
+        data = os.pread(self._data, record.size, record.offset)
+        if len(data) != record.size:
+            raise MrfError(f"{self.path}: the data file ends within a page at byte {record.offset}")
+        return data
+
+    def pixels(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> NDArray[Any] | None:
+        """Return the decoded page, shape (rows, cols, bands of a page), None where it is empty."""
+        data = self.page(level, row, col, z=z, band=band)
+        if data is None:
+            return None
+        try:
+            return decode_page(data, self.header)
+        except MrfError as error:
+            raise MrfError(f"{self.path}: level {level} row {row} column {col}: {error}") from error
+
+    def close(self) -> None:
+        """Close the files. Safe to call twice."""
+        for descriptor in (self._data, self._index):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._data = self._index = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_header(path: Path) -> MrfHeader:
+    """Return the header of a .mrf file without opening its data. Raises ``MrfError``."""
+    return parse_header(_read_head(path), str(path))
+
+
+def _read_head(path: Path) -> bytes:
+    if path.suffix != ".mrf":
+        raise MrfError(f"{path}: the name of an MRF ends in .mrf")
+    descriptor, _ = _open(path)
+    try:
+        return os.pread(descriptor, LIMIT_BYTES + 1, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> tuple[int, int]:
+    """Return a descriptor and the length of a plain file; a pipe or a device would wait or never end."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise MrfError(f"{path} cannot be opened: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise MrfError(f"{path} is not a plain file")
+    return descriptor, status.st_size

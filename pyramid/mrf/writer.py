@@ -1,0 +1,261 @@
+"""Writing one MRF: pages in the order of the index, beside the final place, resumed after a kill.
+
+While it is written an MRF is three hidden files: ``.NAME.mrf.part`` with the final header, ``.NAME.EXT.part`` and
+``.NAME.idx.part``. Data is on disk before the records that point to it, so whatever a kill leaves, the records that
+are there are good, and writing goes on after the last of them. The same pages give the same bytes, killed or not.
+The .mrf file gets its name last: where it is, the whole MRF is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import itertools
+import os
+import struct
+import time
+from typing import TYPE_CHECKING, Self
+
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.model import RECORD_BYTES
+from lazytile.pyramid.mrf.reader import read_header
+from lazytile.pyramid.mrf.xml import format_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from lazytile.pyramid.mrf.model import MrfHeader
+
+CHECKPOINT_BYTES = 64 << 20
+CHECKPOINT_S = 5.0
+"""How much work a kill may cost: data of so many bytes, or so many seconds."""
+SHARED_PAGES = 1 << 18
+"""Pages that are remembered to find equal ones; the oldest are forgotten (60 MB of memory at most)."""
+_INDEX_READ_BYTES = RECORD_BYTES << 16
+
+
+class MrfWriter:
+    """An MRF under way. A context manager: leaving it early keeps what is written for the next attempt."""
+
+    def __init__(self, path: Path, header: MrfHeader, *, share_pages: bool = False) -> None:
+        """Begin, or go on where an earlier attempt with the same header and path was killed.
+
+        With ``share_pages`` equal pages are stored once. Raises ``MrfError`` where the folder cannot be written, or
+        another process is writing the same MRF.
+        """
+        self.path = path
+        self.header = header
+        self.written = 0
+        """Records written so far, those of an earlier attempt included: the number of the next page."""
+        self.empty_pages = 0
+        self.shared_pages = 0
+        self.data_bytes = 0
+        self._head = format_header(header)
+        self._known: dict[bytes, tuple[int, int]] | None = {} if share_pages else None
+        self._pending = bytearray()
+        self._is_published = False
+        self._lock = self._index = self._data = -1
+        extension = header.compression.extension
+        self._final_data, self._final_index = path.with_suffix(f".{extension}"), path.with_suffix(".idx")
+        self._part_head, self._part_data, self._part_index = (
+            path.with_name(f".{path.stem}.{kind}.part") for kind in ("mrf", extension, "idx")
+        )
+        try:
+            self._open()
+        except OSError as error:
+            self.close()
+            raise MrfError(f"{path} cannot be written: {error.strerror or error}") from error
+        except BaseException:
+            self.close()
+            raise
+        self._synced_bytes, self._synced_at = self.data_bytes, time.monotonic()
+
+    def add(self, page: bytes | None) -> None:
+        """Write the next page in the order of the index; None is a page without data, which takes no room."""
+        if self.written == self.header.records:
+            raise MrfError(f"{self.path} has {self.written} pages, there is no other")
+        self._append(*self._place(page))
+        now = time.monotonic()
+        if self.data_bytes - self._synced_bytes >= CHECKPOINT_BYTES or now - self._synced_at >= CHECKPOINT_S:
+            self._checkpoint()
+
+    def finish(self) -> None:
+        """Give the files their names. Raises ``MrfError`` while pages are missing."""
+        if self.written != self.header.records:
+            raise MrfError(f"{self.path} has {self.header.records} pages, only {self.written} were written")
+        if not self._is_published:
+            self._checkpoint()
+            self._publish()
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; parts stay for the next attempt. Safe to call twice."""
+        for descriptor in (self._data, self._index, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._data = self._index = self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._index >= 0:
+            self._checkpoint()
+        self.close()
+
+    def _open(self) -> None:
+        self._lock = _locked(self._part_head, self.path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        if os.pread(self._lock, len(self._head) + 1, 0) == self._head:
+            if not self._part_data.exists() and self._is_all_written():
+                # The header follows the other two, so the kill came while the files got their names.
+                self._publish()
+                return
+            self._index = os.open(self._part_index, flags, 0o644)
+            self._data = os.open(self._part_data, flags, 0o644)
+            self._resume()
+            return
+        os.ftruncate(self._lock, 0)
+        self._index = os.open(self._part_index, flags | os.O_TRUNC, 0o644)
+        self._data = os.open(self._part_data, flags | os.O_TRUNC, 0o644)
+        _write(self._lock, self._head)
+        os.fsync(self._lock)
+
+    def _is_all_written(self) -> bool:
+        """Whether data has its final name and the whole index, under either name, points into it."""
+        index = self._part_index if self._part_index.exists() else self._final_index
+        try:
+            descriptor = os.open(index, os.O_RDONLY | os.O_CLOEXEC)
+            data_bytes = self._final_data.stat().st_size
+        except OSError:
+            return False
+        try:
+            if os.fstat(descriptor).st_size != self.header.records * RECORD_BYTES:
+                return False
+            if max((offset + size for offset, size in _records(descriptor)), default=0) != data_bytes:
+                return False
+            self._count(_records(descriptor))
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _resume(self) -> None:
+        """Take over the records of an earlier attempt, and drop data that none of them points to."""
+        data_bytes = os.fstat(self._data).st_size
+        known = itertools.islice(_records(self._index), self.header.records)
+        self._count(itertools.takewhile(lambda record: sum(record) <= data_bytes, known))
+        os.ftruncate(self._index, self.written * RECORD_BYTES)
+        os.ftruncate(self._data, self.data_bytes)
+        os.lseek(self._index, 0, os.SEEK_END)
+        os.lseek(self._data, 0, os.SEEK_END)
+
+    def _count(self, records: Iterable[tuple[int, int]]) -> None:
+        """Bring the figures, and the memory of equal pages, to where they were after these records."""
+        for offset, size in records:
+            self.written += 1
+            if size == 0:
+                self.empty_pages += 1
+            elif offset < self.data_bytes:
+                self.shared_pages += 1
+            else:
+                self.data_bytes = offset + size
+                if self._known is not None and self._data >= 0:
+                    self._remember(hashlib.sha256(os.pread(self._data, size, offset)).digest(), (offset, size))
+
+    def _place(self, page: bytes | None) -> tuple[int, int]:
+        """Return the record of a page, after writing the page where it is not there yet."""
+        if page is None:
+            self.empty_pages += 1
+            return 0, 0
+        digest = hashlib.sha256(page).digest() if self._known is not None else b""
+        if self._known is not None and digest in self._known:
+            self.shared_pages += 1
+            return self._known[digest]
+        record = (self.data_bytes, len(page))
+        _write(self._data, page)
+        self.data_bytes += len(page)
+        if self._known is not None:
+            self._remember(digest, record)
+        return record
+
+    def _remember(self, digest: bytes, record: tuple[int, int]) -> None:
+        assert self._known is not None
+        if len(self._known) >= SHARED_PAGES:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = record
+
+    def _append(self, offset: int, size: int) -> None:
+        self._pending += offset.to_bytes(8, "big") + size.to_bytes(8, "big")
+        self.written += 1
+
+    def _checkpoint(self) -> None:
+        """Bring everything to disk, data before the records that point to it."""
+        os.fsync(self._data)
+        _write(self._index, self._pending)
+        os.fsync(self._index)
+        self._pending.clear()
+        self._synced_bytes, self._synced_at = self.data_bytes, time.monotonic()
+
+    def _publish(self) -> None:
+        stale = self._stale_files()
+        # The old header goes first: it must never stand over new data.
+        self.path.unlink(missing_ok=True)
+        for part, final in ((self._part_data, self._final_data), (self._part_index, self._final_index)):
+            if part.exists():
+                part.replace(final)
+        self._part_head.replace(self.path)
+        for path in stale:
+            path.unlink(missing_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._is_published = True
+
+    def _stale_files(self) -> list[Path]:
+        """Files that belong to the MRF that is replaced and to nothing afterwards."""
+        stale = [self.path.with_name(f"{self.path.name}.aux.xml")]
+        try:
+            old = self.path.with_suffix(f".{read_header(self.path).compression.extension}")
+        except MrfError:
+            return stale
+        return stale if old == self._final_data else [*stale, old]
+
+
+def _locked(path: Path, target: Path) -> int:
+    """Return a descriptor of the file, made where there is none, that this process alone holds."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise MrfError(f"{target} is being written by another process") from error
+        try:
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass  # the process that held it has just finished
+        os.close(descriptor)
+
+
+def _records(index: int) -> Iterator[tuple[int, int]]:
+    """Yield offset and size of each whole record of an index file."""
+    at = 0
+    while block := os.pread(index, _INDEX_READ_BYTES, at):
+        whole = len(block) // RECORD_BYTES * RECORD_BYTES
+        if not whole:
+            return
+        yield from struct.iter_unpack(">QQ", block[:whole])
+        at += whole
+
+
+def _write(descriptor: int, data: bytes | bytearray) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]

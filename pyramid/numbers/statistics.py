@@ -1,0 +1,263 @@
+"""Numbers out of a stored dataset: statistics of a region, the value at a point, its course through time.
+
+All of them read whole cells, no resampling. Statistics read the finest level that fits a budget of cells and say
+which one that was; above level 0 they are those of the reduced values (the extremes of a mean are less extreme).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.core.grid import FULL_CIRCLE
+from lazytile.pyramid.numbers.region import CellAxis, Edges, Region, cell_areas, edges_on
+from lazytile.pyramid.tiling.reprojection import transform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.store.dataset import Dataset, Variable
+    from lazytile.pyramid.store.store import StoredDataset
+
+
+class StoppedError(Exception):
+    """Nobody waits for the numbers any longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsOptions:
+    """What is asked of a region besides its place."""
+
+    budget_cells: int
+    percentiles: tuple[float, ...] = ()
+    """0 to 100."""
+    bins: int = 0
+    """Of the histogram; 0 for none."""
+    limits: tuple[float, float] | None = None
+    """Range of the histogram; the range of the values without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Cells and area by value."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    areas_m2: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionStatistics:
+    """Statistics of the valid cells in a region; means and percentiles are weighted by area. None without data."""
+
+    level: int
+    cell_count: int
+    valid_count: int
+    area_m2: float
+    valid_area_m2: float
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    std: float | None
+    """Standard deviation of the population."""
+    percentiles: tuple[float | None, ...]
+    """Of each percentage asked for: the smallest value that so much of the area does not exceed."""
+    histogram: Histogram | None
+
+
+@dataclass(frozen=True, slots=True)
+class PointCell:
+    """The cell of level 0 that holds a point."""
+
+    row: int
+    col: int
+    longitude: float
+    """Of its centre."""
+    latitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A run of rows and columns at a level that a region reaches."""
+
+    edges: Edges
+    rows: tuple[int, int]
+    cols: tuple[int, int]
+
+    @property
+    def cell_count(self) -> int:
+        return (self.rows[1] - self.rows[0]) * (self.cols[1] - self.cols[0])
+
+
+def statistics(  # noqa: PLR0917 - where, what, how
+    stored: StoredDataset,
+    variable: Variable,
+    dim_index: tuple[int, ...],
+    region: Region,
+    options: StatisticsOptions,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> RegionStatistics:
+    """Return the statistics of a variable in a region. Raises ``StoreError``, and ``StoppedError`` once stopped."""
+    dataset = stored.description
+    level, windows = _choose(dataset, region, options.budget_cells)
+    cell_count, area = 0, 0.0
+    values, weights = [np.empty(0)], [np.empty(0)]
+    for window in windows:
+        for part in _parts(dataset, level, window):
+            if is_stopped():
+                raise StoppedError
+            chunk = stored.chunk(level, variable.name, dim_index, part.chunk_row, part.chunk_col)
+            found = variable.packing.decode(chunk[part.rows, part.cols])[part.mask]
+            areas = part.areas[part.mask]
+            cell_count += found.size
+            area += float(areas.sum())
+            valid = np.isfinite(found)
+            values.append(found[valid])
+            weights.append(areas[valid])
+    return _summary(level, (cell_count, area), np.concatenate(values), np.concatenate(weights), options)
+
+
+def _choose(dataset: Dataset, region: Region, budget_cells: int) -> tuple[int, list[_Window]]:
+    """Return the finest level at which the region's windows hold no more cells than the budget; else the last."""
+    copies = edges_on(region, dataset.grid)
+    for level in range(dataset.levels):
+        windows = [_window(dataset, level, copy) for copy in copies]
+        if sum(window.cell_count for window in windows) <= budget_cells or level == dataset.levels - 1:
+            break
+    return level, [window for window in windows if window.cell_count]
+
+
+def _window(dataset: Dataset, level: int, edges: Edges) -> _Window:
+    bounds, grid = edges.bounds, dataset.grid
+    rows = CellAxis(grid.y, level).cells_between(bounds.south, bounds.north)
+    first, last = CellAxis(grid.x, level).cells_between(bounds.west, bounds.east)
+    if grid.is_full_circle:
+        # Some grids repeat their first columns at the end: each place counts once.
+        last = min(last, math.ceil(FULL_CIRCLE / (grid.x.cell_size * (1 << level)) - 0.5))
+    return _Window(edges, rows, (first, max(first, last)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """The part of a window that lies in one chunk."""
+
+    chunk_row: int
+    chunk_col: int
+    rows: slice
+    cols: slice
+    mask: NDArray[np.bool_]
+    areas: NDArray[np.float64]
+
+
+def _parts(dataset: Dataset, level: int, window: _Window) -> Iterator[_Part]:
+    """Cut a window at chunk borders; chunks without a cell in the region are left out."""
+    x, y, chunk = CellAxis(dataset.grid.x, level), CellAxis(dataset.grid.y, level), dataset.chunk
+    for chunk_row, top, bottom in _cut(*window.rows, chunk.rows):
+        y_edges = y.edges(top, bottom)
+        for chunk_col, left, right in _cut(*window.cols, chunk.cols):
+            x_edges = x.edges(left, right)
+            mask = window.edges.mask((x_edges[1:] + x_edges[:-1]) / 2, (y_edges[1:] + y_edges[:-1]) / 2)
+            if mask.any():
+                yield _Part(
+                    chunk_row,
+                    chunk_col,
+                    slice(top - chunk_row * chunk.rows, bottom - chunk_row * chunk.rows),
+                    slice(left - chunk_col * chunk.cols, right - chunk_col * chunk.cols),
+                    mask,
+                    np.broadcast_to(cell_areas(dataset.grid, x_edges, y_edges), mask.shape),
+                )
+
+
+def _cut(first: int, last: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """Number of each chunk, and the run of cells in it."""
+    for chunk in range(first // size, -(-last // size)):
+        yield chunk, max(first, chunk * size), min(last, (chunk + 1) * size)
+
+
+def _summary(
+    level: int,
+    region: tuple[int, float],
+    values: NDArray[np.float64],
+    areas: NDArray[np.float64],
+    options: StatisticsOptions,
+) -> RegionStatistics:
+    cell_count, area = region
+    total = float(areas.sum())
+    histogram = _histogram(values, areas, options) if options.bins else None
+    if values.size == 0 or total == 0:
+        nothing = (None,) * len(options.percentiles)
+        return RegionStatistics(level, cell_count, 0, area, 0.0, None, None, None, None, nothing, histogram)
+    mean = float(np.average(values, weights=areas))
+    std = float(np.sqrt(np.average((values - mean) ** 2, weights=areas)))
+    shares = np.array(options.percentiles) / 100.0
+    found = np.quantile(values, shares, weights=areas, method="inverted_cdf") if shares.size else shares
+    return RegionStatistics(
+        level,
+        cell_count,
+        values.size,
+        area,
+        total,
+        float(values.min()),
+        float(values.max()),
+        mean,
+        std,
+        tuple(np.atleast_1d(found).tolist()),
+        histogram,
+    )
+
+
+def _histogram(values: NDArray[np.float64], areas: NDArray[np.float64], options: StatisticsOptions) -> Histogram | None:
+    """Return the histogram; None where neither values nor a range say where its bins are."""
+    if values.size == 0 and options.limits is None:
+        return None
+    limits = options.limits or (float(values.min()), float(values.max()))
+    if limits[0] == limits[1]:
+        # A bin needs a width that float64 can tell.
+        half = max(0.5, abs(limits[0]) * 1e-9)
+        limits = (limits[0] - half, limits[1] + half)
+    counts, edges = np.histogram(values, options.bins, limits)
+    weighted, _ = np.histogram(values, options.bins, limits, weights=areas)
+    return Histogram(tuple(edges.tolist()), tuple(counts.tolist()), tuple(weighted.tolist()))
+
+
+def cell_at(dataset: Dataset, longitude: float, latitude: float) -> PointCell | None:
+    """Return the cell that holds a point; None outside the data."""
+    grid = dataset.grid
+    x, y = np.array([longitude]), np.array([latitude])
+    if not grid.is_geographic:
+        x, y = transform("EPSG:4326", grid.crs, x, y)
+    row, col = int(grid.rows_of(y)[0]), int(grid.cols_of(x)[0])
+    if row < 0 or col < 0:
+        return None
+    centre_x = np.array([grid.x.first_edge + (col + 0.5) * grid.x.cell_size])
+    centre_y = np.array([grid.y.first_edge + (row + 0.5) * grid.y.cell_size])
+    if not grid.is_geographic:
+        centre_x, centre_y = transform(grid.crs, "EPSG:4326", centre_x, centre_y)
+    return PointCell(row, col, float(centre_x[0]), float(centre_y[0]))
+
+
+def values_at(
+    stored: StoredDataset,
+    variable: Variable,
+    steps: Sequence[tuple[int, ...]],
+    cell: PointCell,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> list[float | None]:
+    """Return the value of a cell at each of several indices along the leading dimensions; None for no data.
+
+    Raises ``StoreError``, and ``StoppedError`` once stopped.
+    """
+    chunk = stored.description.chunk
+    row, col = cell.row % chunk.rows, cell.col % chunk.cols
+    codes = np.empty(len(steps), variable.packing.dtype)
+    for at, dim_index in enumerate(steps):
+        if is_stopped():
+            raise StoppedError
+        codes[at] = stored.chunk(0, variable.name, dim_index, cell.row // chunk.rows, cell.col // chunk.cols)[row, col]
+    values = variable.packing.decode(codes)
+    return [float(value) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,96 @@
+"""Numbers as work for an engine: a frozen, picklable task, computed where the chunks are, answered in JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.pyramid.numbers.statistics import Histogram, RegionStatistics, statistics, values_at
+from lazytile.pyramid.store.store import store_at
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.numbers.region import Region
+    from lazytile.pyramid.numbers.statistics import PointCell, StatisticsOptions
+    from lazytile.pyramid.store.store import StoredDataset
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersTask:
+    """Statistics of a region, where there is a ``region``; else the values of a ``cell``."""
+
+    store: str
+    """Folder of the store, as the process that computes sees it."""
+    dataset: str
+    generation: str
+    """Of the dataset."""
+    variable: str
+    indices: tuple[tuple[int, ...], ...]
+    """Index along the leading dimensions: one for a region, any number for a cell."""
+    region: Region | None = None
+    options: StatisticsOptions | None = None
+    cell: PointCell | None = None
+    limit_s: float = 30.0
+    """Work that takes longer is given up."""
+    chunk_cache_bytes: int = 64 << 20
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides the numbers."""
+        rings = () if self.region is None else tuple(ring.tolist() for ring in self.region.rings)
+        parts = (self.dataset, self.generation, self.variable, self.indices, rings, self.options, self.cell)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    @property
+    def locality(self) -> str:
+        """Name of what the task reads."""
+        return repr((self.dataset, self.generation, self.variable))
+
+
+def compute(task: NumbersTask) -> tuple[bytes, ...]:
+    """Compute a task; one JSON document, for ``read_statistics`` or ``read_values``.
+
+    Raises ``GenerationChangedError`` where the dataset is no longer the one that the task was made for, ``StoreError``,
+    and ``StoppedError`` past the limit of time.
+    """
+    store = store_at(task.store, task.chunk_cache_bytes)
+    stored = store.dataset(task.dataset)
+    _check(task, stored)
+    end = time.monotonic() + task.limit_s
+
+    def is_over() -> bool:
+        return time.monotonic() > end
+
+    variable = stored.description.variable(task.variable)
+    found: Any
+    if task.region is not None and task.options is not None:
+        found = asdict(statistics(stored, variable, task.indices[0], task.region, task.options, is_over))
+    elif task.cell is not None:
+        found = values_at(stored, variable, task.indices, task.cell, is_over)
+    else:
+        found = [None] * len(task.indices)
+    _check(task, store.dataset(task.dataset))
+    return (json.dumps(found).encode(),)
+
+
+def _check(task: NumbersTask, stored: StoredDataset) -> None:
+    if stored.description.generation != task.generation:
+        raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
+
+
+def read_statistics(document: bytes) -> RegionStatistics:
+    """Read what ``compute`` makes of a region."""
+    found = json.loads(document)
+    histogram = found.pop("histogram")
+    percentiles = tuple(found.pop("percentiles"))
+    counted = None if histogram is None else Histogram(**{name: tuple(each) for name, each in histogram.items()})
+    return RegionStatistics(**found, percentiles=percentiles, histogram=counted)
+
+
+def read_values(document: bytes) -> list[float | None]:
+    """Read what ``compute`` makes of a cell: a value for each index, None for no data."""
+    values: list[float | None] = json.loads(document)
+    return values

@@ -1,0 +1,137 @@
+"""Filters on value tiles: each reads a margin of pixels round the tile, so that tiles join without seams.
+
+Arrays are float64 with NaN where there is no data; NumPy or CuPy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from lazytile.pyramid.core.array_backend import array_module
+from lazytile.pyramid.core.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MARGIN_PX = 2
+_BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
+_SUN_AZIMUTH_DEG = 315.0
+_SUN_ALTITUDE_DEG = 45.0
+
+
+class FilterKind(Enum):
+    """What a filter shows."""
+
+    SOBEL = "sobel"
+    """Magnitude of the gradient, in units of the variable a pixel (Sobel & Feldman 1968, divided by 8)."""
+    BLUR = "blur"
+    """The 5 x 5 binomial mean, no data left out."""
+    HILLSHADE = "hillshade"
+    """Brightness 0 to 255 of the values as a relief lit from the north-west (Horn 1981)."""
+    CONTOUR = "contour"
+    """The values on lines at multiples of ``interval``, no data between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter and its number."""
+
+    kind: FilterKind
+    interval: float | None = None
+    """Of contours, in units of the variable; hillshade: how much a unit is raised, in pixels."""
+
+    @classmethod
+    def parse(cls, text: str) -> Filter:
+        """Read ``sobel``, ``blur``, ``hillshade[:EXAGGERATION]`` or ``contour:INTERVAL``."""
+        name, _, number = text.partition(":")
+        try:
+            kind = FilterKind(name)
+            value = float(number) if number else None
+        except ValueError:
+            raise _refusal(text) from None
+        needs = kind is FilterKind.CONTOUR
+        takes = needs or kind is FilterKind.HILLSHADE
+        if (value is None and needs) or (value is not None and (not takes or not 1e-9 <= value <= 1e9)):
+            raise _refusal(text)
+        return cls(kind, value)
+
+    def apply(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Filter a tile with its margin.
+
+        ``values``: shape (height + 2 MARGIN_PX, width + 2 MARGIN_PX). Returns shape (height, width).
+        """
+        match self.kind:
+            case FilterKind.BLUR:
+                return _blur(values)
+            case FilterKind.SOBEL:
+                across, down = _gradient(values)
+                xp = array_module(values)
+                return xp.hypot(across, down)  # type: ignore[no-any-return]
+            case FilterKind.HILLSHADE:
+                return _hillshade(values, 1.0 if self.interval is None else self.interval)
+            case FilterKind.CONTOUR:
+                assert self.interval is not None
+                return _contour(values, self.interval)
+
+
+def _refusal(text: str) -> InvalidParameterError:
+    return InvalidParameterError(
+        "filter",
+        f"filter {text[:40]!r} is invalid, it may be sobel, blur, hillshade[:EXAGGERATION] or contour:INTERVAL",
+    )
+
+
+def _shifted(values: NDArray[Any], down: int, right: int) -> NDArray[Any]:
+    """Return the pixels that lie so far below and to the right of each pixel of the tile."""
+    height, width = values.shape[0] - 2 * MARGIN_PX, values.shape[1] - 2 * MARGIN_PX
+    top, left = MARGIN_PX + down, MARGIN_PX + right
+    return values[top : top + height, left : left + width]
+
+
+def _blur(values: NDArray[Any]) -> NDArray[Any]:
+    xp = array_module(values)
+    total: Any = 0.0
+    share: Any = 0.0
+    for i, down in enumerate(_BINOMIAL):
+        for j, right in enumerate(_BINOMIAL):
+            cell = _shifted(values, i - 2, j - 2)
+            valid = ~xp.isnan(cell)
+            total = total + xp.where(valid, cell, 0.0) * (down * right)
+            share = share + xp.astype(valid, xp.float64) * (down * right)
+    centre = _shifted(values, 0, 0)
+    return xp.where(xp.isnan(centre), xp.nan, total / xp.where(share > 0, share, 1.0))  # type: ignore[no-any-return]
+
+
+def _gradient(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the change a pixel to the right and a pixel down (3 x 3 Sobel, divided by 8); NaN beside no data."""
+    right = _shifted(values, -1, 1) + 2 * _shifted(values, 0, 1) + _shifted(values, 1, 1)
+    left = _shifted(values, -1, -1) + 2 * _shifted(values, 0, -1) + _shifted(values, 1, -1)
+    below = _shifted(values, 1, -1) + 2 * _shifted(values, 1, 0) + _shifted(values, 1, 1)
+    above = _shifted(values, -1, -1) + 2 * _shifted(values, -1, 0) + _shifted(values, -1, 1)
+    return (right - left) / 8.0, (below - above) / 8.0
+
+
+def _hillshade(values: NDArray[Any], exaggeration: float) -> NDArray[Any]:
+    xp = array_module(values)
+    across, down = _gradient(values)
+    across, down = across * exaggeration, down * exaggeration
+    slope = xp.atan(xp.hypot(across, down))
+    aspect = xp.atan2(down, -across)
+    altitude, azimuth = math.radians(_SUN_ALTITUDE_DEG), math.radians(90.0 - _SUN_AZIMUTH_DEG)
+    light = math.sin(altitude) * xp.cos(slope) + math.cos(altitude) * xp.sin(slope) * xp.cos(azimuth - aspect)
+    return 255.0 * xp.where(light < 0.0, 0.0, light)  # type: ignore[no-any-return]
+
+
+def _contour(values: NDArray[Any], interval: float) -> NDArray[Any]:
+    """Keep the pixels between which and their right or lower neighbour a multiple of the interval lies."""
+    xp = array_module(values)
+    centre = _shifted(values, 0, 0)
+    step = xp.floor(centre / interval)
+    crosses: Any = centre != centre  # noqa: PLR0124 - False, but where there is no data
+    for down, right in ((0, 1), (1, 0)):
+        neighbour = _shifted(values, down, right)
+        crosses = crosses | ((xp.floor(neighbour / interval) != step) & ~xp.isnan(neighbour))
+    return xp.where(crosses & ~xp.isnan(centre), centre, xp.nan)  # type: ignore[no-any-return]

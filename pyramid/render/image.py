@@ -1,0 +1,168 @@
+"""Image formats and encoders: palette indices in, bytes out.
+
+A PNG-8 is put together here from one row filter and one deflate call, since that is 4 to 20 times faster than
+Pillow and smaller (filter Up on palette indices of smooth fields). Its palette always has 256 entries: with 16 or
+fewer a PNG writer may choose 4 bits a pixel, which GDAL then reads as wrong numbers. JPEG and RGBA are Pillow's.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from lazytile.pyramid.core.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+try:
+    from isal import isal_zlib
+
+    def deflate_fast(data: Any) -> bytes:
+        """Return a zlib stream, made in the least time."""
+        return bytes(isal_zlib.compress(data, 1))
+except ImportError:  # no wheel for this platform: the same picture in other bytes, some 4 times slower
+
+    def deflate_fast(data: Any) -> bytes:
+        """Return a zlib stream, made in the least time."""
+        return zlib.compress(data, 1)
+
+
+PALETTE_SIZE = 256
+JPEG_QUALITY = 85
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_FILTER_UP = 2
+
+
+class ImageFormat(Enum):
+    """A format that tiles are served in: MIME type and file name extensions, the preferred one first."""
+
+    PNG = ("image/png", ("png",))
+    JPEG = ("image/jpeg", ("jpg", "jpeg"))
+    WEBP = ("image/webp", ("webp",))
+    GEOTIFF = ("image/tiff; application=geotiff", ("tif", "tiff"))
+    LERC = ("image/lerc", ("lerc", "lrc"))
+    NPY = ("application/x-npy", ("npy",))
+    TERRAIN = ("image/png; encoding=terrain-rgb", ("terrain",))
+
+    @property
+    def mime(self) -> str:
+        """MIME type."""
+        return str(self.value[0])
+
+    @property
+    def extension(self) -> str:
+        """Extension without its dot."""
+        return str(self.value[1][0])
+
+    @property
+    def is_data(self) -> bool:
+        """Whether tiles in this format hold values, not colours."""
+        return self in (ImageFormat.GEOTIFF, ImageFormat.LERC, ImageFormat.NPY, ImageFormat.TERRAIN)
+
+    @classmethod
+    def from_mime(cls, mime: str) -> ImageFormat:
+        """Return the format of a MIME type or raise ``InvalidParameterError``."""
+        return cls._find(mime, lambda item: mime == item.mime, [item.mime for item in cls])
+
+    @classmethod
+    def from_extension(cls, extension: str) -> ImageFormat:
+        """Return the format of a file name extension or raise ``InvalidParameterError``."""
+        return cls._find(extension, lambda item: extension in item.value[1], [item.extension for item in cls])
+
+    @classmethod
+    def _find(cls, asked: str, fits: Callable[[ImageFormat], bool], allowed: list[str]) -> ImageFormat:
+        for item in cls:
+            if fits(item):
+                return item
+        raise InvalidParameterError("Format", f"Format {asked!r} is invalid, it may be {', '.join(allowed)}")
+
+
+def padded_palette(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a palette as exactly 256 entries, shape (256, 4), the rest transparent black."""
+    palette = np.zeros((PALETTE_SIZE, 4), np.uint8)
+    palette[: len(rgba)] = rgba
+    return palette
+
+
+def encode(
+    index: NDArray[Any], rgba: NDArray[np.uint8], image_format: ImageFormat, background: tuple[int, int, int]
+) -> bytes:
+    """Encode a tile.
+
+    ``index``: shape (height, width), uint8 (or uint16 where the palette has over 256 colours), each an entry of
+    ``rgba``, shape (colours, 4), uint8. ``background`` shows through transparent colours where the format has no
+    alpha.
+    """
+    if image_format is ImageFormat.PNG and len(rgba) <= PALETTE_SIZE:
+        return encode_png8(index, rgba)
+    if image_format is ImageFormat.JPEG:
+        # Colours are mixed with the background once each, not once a pixel.
+        return _save(Image.fromarray(_flattened(rgba, background)[index]), image_format)
+    return _save(Image.fromarray(rgba[index]), image_format)
+
+
+def encode_rgba(pixels: NDArray[np.uint8], image_format: ImageFormat, background: tuple[int, int, int]) -> bytes:
+    """Encode a picture of colours, shape (height, width, 4), uint8."""
+    if image_format is ImageFormat.JPEG:
+        pixels = _flattened(pixels, background)
+    return _save(Image.fromarray(pixels), image_format)
+
+
+def _save(image: Image.Image, image_format: ImageFormat) -> bytes:
+    stream = io.BytesIO()
+    match image_format:
+        case ImageFormat.PNG:
+            image.save(stream, "PNG", compress_level=3)
+        case ImageFormat.JPEG:
+            image.save(stream, "JPEG", quality=JPEG_QUALITY)
+        case ImageFormat.WEBP:
+            # Lossless, so that every colour is one of the colormap's; ``exact`` keeps those under full transparency.
+            image.save(stream, "WEBP", lossless=True, method=0, exact=True)
+        case _:
+            raise ValueError(f"{image_format.name} tiles hold values, not colours")
+    return stream.getvalue()
+
+
+def encode_png8(
+    index: NDArray[np.uint8], rgba: NDArray[np.uint8], deflate: Callable[[Any], bytes] = deflate_fast
+) -> bytes:
+    """Encode palette indices as an 8-bit paletted PNG with alpha (PNG specification, colour type 3).
+
+    ``index``: shape (height, width), uint8; ``rgba``: shape (up to 256, 4), uint8. ``deflate`` makes a zlib stream of
+    the filtered rows.
+    """
+    height, width = index.shape
+    palette = padded_palette(rgba)
+    rows = np.empty((height, width + 1), np.uint8)
+    rows[:, 0] = _FILTER_UP
+    rows[0, 1:] = index[0]
+    np.subtract(index[1:], index[:-1], out=rows[1:, 1:])
+    return b"".join(
+        (
+            _PNG_SIGNATURE,
+            _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
+            _png_chunk(b"PLTE", palette[:, :3].tobytes()),
+            _png_chunk(b"tRNS", palette[:, 3].tobytes()),
+            _png_chunk(b"IDAT", deflate(rows)),
+            _png_chunk(b"IEND", b""),
+        )
+    )
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+
+
+def _flattened(rgba: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Put colours, shape (..., 4), on a background: shape (..., 3)."""
+    alpha = rgba[..., 3:].astype(np.float64) / 255.0
+    return np.rint(rgba[..., :3] * alpha + np.array(background, np.float64) * (1.0 - alpha)).astype(np.uint8)

@@ -1,0 +1,285 @@
+"""Where the pixels of a block of tiles lie in the cells of a level. Made without touching data.
+
+Inverse mapping: for each output pixel the source cell that holds its centre, at the coarsest level that is still as
+fine as the tile. Between longitude/latitude and Web Mercator both axes are independent, so a map is two vectors;
+elsewhere every pixel has a position of its own. A tile costs as much whatever the dataset's size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core.grid import FULL_CIRCLE, cells_of
+from lazytile.pyramid.render.axis_location import AxisLocation
+from lazytile.pyramid.render.mesh_plan import MeshPlan, Window
+from lazytile.pyramid.render.read_plan import AxisPlan
+from lazytile.pyramid.tiling.reprojection import PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
+from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE, metres_per_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.core.grid import Grid
+    from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
+
+WINDOW_CELLS = 1 << 21
+"""The largest rectangle of cells that is read to gather a mesh from."""
+_LEVEL_TOLERANCE = 1e-9
+"""A cell this much (relative) larger than a pixel still counts as being as fine: 1/3 degree is no exact number."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileBlock:
+    """A rectangle of neighbouring tiles of one matrix; one tile is the smallest."""
+
+    row: int
+    col: int
+    rows: int = 1
+    cols: int = 1
+
+    def addresses(self) -> Iterator[tuple[int, int]]:
+        """Row and column of each tile, row by row."""
+        for row in range(self.row, self.row + self.rows):
+            for col in range(self.col, self.col + self.cols):
+                yield row, col
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Location:
+    """Positions of pixel centres in cells of a level: the centre of cell i is i + 0.5. NaN where there is no data."""
+
+    level: int
+    x: NDArray[np.float64]
+    """Shape (width,), or (height, width) where ``is_mesh``."""
+    y: NDArray[np.float64]
+    """Shape (height,), or (height, width) where ``is_mesh``."""
+    width_cells: NDArray[np.float64] | None = None
+    """Cells that each pixel covers along x, shaped like ``x``; None where nobody asked."""
+    height_cells: NDArray[np.float64] | None = None
+    """The same along y, shaped like ``y``."""
+    down: AxisLocation | None = None
+    """``y`` as it is kept for all tiles of a row of the matrix."""
+    across: AxisLocation | None = None
+    """``x`` as it is kept for all tiles of a column."""
+    _plan: list[MeshPlan | Window] = field(default_factory=list)
+    """What ``nearest`` has made, once."""
+
+    @property
+    def is_mesh(self) -> bool:
+        """Whether every pixel has a position of its own."""
+        return self.x.ndim == 2
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        arrays = (self.x, self.y, self.width_cells, self.height_cells)
+        plan = (self.x, self.y, self.x) if self.is_mesh else ()
+        return sum(array.nbytes for array in (*arrays, *plan) if array is not None)
+
+    def rows(self, part: slice) -> Location:
+        """Return some rows of a mesh."""
+        wide, high = self.width_cells, self.height_cells
+        return Location(
+            self.level,
+            self.x[part],
+            self.y[part],
+            None if wide is None else wide[part],
+            None if high is None else high[part],
+        )
+
+    def nearest(self) -> AxisPlan | MeshPlan | Window:
+        """Return the plan that shows the cell under each pixel's centre."""
+        if self.is_mesh:
+            if not self._plan:
+                mesh = MeshPlan(self.level, cells_of(self.y), cells_of(self.x))
+                self._plan.append(mesh.window(WINDOW_CELLS) or mesh)
+            return self._plan[0]
+        if self.down is not None and self.across is not None:
+            return AxisPlan(self.level, self.down.cells, self.across.cells)
+        return AxisPlan.of(self.level, cells_of(self.y), cells_of(self.x))
+
+
+_axes: BytesLru[AxisLocation] = BytesLru(16 << 20, lambda axis: axis.nbytes)
+
+
+def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> int:
+    """Return the coarsest level whose cells are no larger than the matrix's pixels on either axis; 0 at least.
+
+    Sizes are compared at the equator, so that all tiles of a matrix show the same level and have no seams.
+    """
+    pixel_metres = metres_per_unit(tms.crs)
+    cell_metres = metres_per_unit(grid.crs)
+    ratio = min(
+        matrix.cell_width * pixel_metres / (grid.x.cell_size * cell_metres),
+        matrix.cell_height * pixel_metres / (-grid.y.cell_size * cell_metres),
+    )
+    level = 0
+    while level < levels - 1 and (2 << level) <= ratio * (1 + _LEVEL_TOLERANCE):
+        level += 1
+    return level
+
+
+def is_finer(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> bool:
+    """Tell whether a matrix shows a level with more than one cell a pixel, so that single cells would drop others.
+
+    As for ``choose_level``, one answer for a whole matrix. In a native set a pixel is a cell.
+    """
+    if tms.is_native:
+        return False
+    cell_metres = metres_per_unit(grid.crs) * (1 << choose_level(grid, levels, tms, matrix))
+    pixel_metres = metres_per_unit(tms.crs)
+    cells = max(
+        matrix.cell_width * pixel_metres / (grid.x.cell_size * cell_metres),
+        matrix.cell_height * pixel_metres / (-grid.y.cell_size * cell_metres),
+    )
+    return cells > 1 + _LEVEL_TOLERANCE
+
+
+def locate(
+    grid: Grid,
+    levels: int,
+    tms: TileMatrixSet,
+    matrix: TileMatrix,
+    block: TileBlock,
+    *,
+    margin_px: int = 0,
+    footprints: bool = False,
+) -> Location:
+    """Locate a block of tiles on a dataset's grid, with a margin of pixels round it for filters.
+
+    What is said of a pixel depends on its place in the matrix alone, not on the block. ``footprints``: say also how
+    many cells each pixel covers. Raises ``RequestError`` where that cannot be.
+    """
+    matrix.check(block.row, block.col)
+    matrix.check(block.row + block.rows - 1, block.col + block.cols - 1)
+    level = choose_level(grid, levels, tms, matrix)
+    if tms.is_native or keeps_axes_apart(tms.crs, grid.crs):
+        place = _Place(grid, level, tms, matrix, margin_px, footprints)
+        key = (grid, level, tms.identifier, tms.bounds, matrix, margin_px, footprints)
+        across = _axes.get((key, "x", block.col, block.cols), lambda: place.cols(block))
+        down = _axes.get((key, "y", block.row, block.rows), lambda: place.rows(block))
+        return Location(level, across.position, down.position, across.covered, down.covered, down, across)
+    cols, rows = _pixel_cols(matrix, block, margin_px), _pixel_rows(matrix, block, margin_px)
+    # Positions on level 0 decide, so that nothing is drawn past the data's true edge; the division is exact.
+    scale = float(1 << level)
+    extra = 1 if footprints else 0  # a pixel's size is the way to its neighbours on the right and below
+    wide, high = replace(cols, count=cols.count + extra), replace(rows, count=rows.count + extra)
+    mesh = map_mesh(tms.crs, grid.crs, wide, high, wraps=grid.is_angular)
+    at = np.s_[: rows.count, : cols.count]
+    x, y = grid.col_positions(mesh.x[at]) / scale, grid.row_positions(mesh.y[at]) / scale
+    x[:, _outside_cols(tms, cols, margin_px)] = np.nan
+    x[_outside_rows(tms, rows)] = np.nan
+    if not footprints:
+        return Location(level, x, y)
+    width, height = grid.x.cell_size * scale, -grid.y.cell_size * scale
+    circle = FULL_CIRCLE if grid.is_angular else None
+    return Location(level, x, y, _reached(mesh.x, width, circle), _reached(mesh.y, height, None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the axes of a map that keeps them apart follow from, beside the block."""
+
+    grid: Grid
+    level: int
+    tms: TileMatrixSet
+    matrix: TileMatrix
+    margin_px: int
+    footprints: bool
+
+    def cols(self, block: TileBlock) -> AxisLocation:
+        """Locate the columns of pixels."""
+        cols = _pixel_cols(self.matrix, block, self.margin_px)
+        xs, margin = cols.centres(), self.margin_px
+        if self.tms.is_native:
+            # Pixel = cell, also in a ragged last cell whose centre is past the data's edge.
+            level_grid = self.grid.coarsen(self.level)
+            x = level_grid.x.position_of(xs)
+            if margin:
+                # Only a filter looks round the circle: what lies past the last column of a tile is padding.
+                x[:margin] = level_grid.col_positions(xs[:margin])
+                x[-margin:] = level_grid.col_positions(xs[-margin:])
+            return AxisLocation.of(x, np.ones(cols.count))
+        tile_crs, data_crs = self.tms.crs, self.grid.crs
+        if tile_crs == "EPSG:3857" != data_crs:
+            # Counted in degrees from the start these are exact, and a centre on the edge of a cell stays there.
+            xs = self.matrix.pixel_xs(block.col, block.cols, margin, METRES_PER_DEGREE)
+        else:
+            xs = map_x(tile_crs, data_crs, xs)
+        scale = float(1 << self.level)
+        x = self.grid.col_positions(xs) / scale
+        x[_outside_cols(self.tms, cols, margin)] = np.nan
+        if not self.footprints:
+            return AxisLocation.of(x, None)
+        lengths = np.diff(map_x(tile_crs, data_crs, cols.edges()))
+        return AxisLocation.of(x, _covered(lengths, self.grid.x.cell_size * scale))
+
+    def rows(self, block: TileBlock) -> AxisLocation:
+        """Locate the rows of pixels."""
+        rows = _pixel_rows(self.matrix, block, self.margin_px)
+        ys = rows.centres()
+        if self.tms.is_native:
+            return AxisLocation.of(self.grid.coarsen(self.level).row_positions(ys), np.ones(rows.count))
+        tile_crs, data_crs = self.tms.crs, self.grid.crs
+        scale = float(1 << self.level)
+        y = self.grid.row_positions(map_y(tile_crs, data_crs, ys)) / scale
+        y[_outside_rows(self.tms, rows)] = np.nan
+        if not self.footprints:
+            return AxisLocation.of(y, None)
+        lengths = np.diff(map_y(tile_crs, data_crs, rows.edges()))
+        return AxisLocation.of(y, _covered(lengths, -self.grid.y.cell_size * scale))
+
+
+def _outside_cols(tms: TileMatrixSet, cols: PixelAxis, margin_px: int) -> NDArray[np.bool_]:
+    """Tell which columns of pixels lie outside a set, shape (width,)."""
+    outside = _is_outside(cols.centres(), tms.bounds.west, tms.bounds.east)
+    if margin_px:
+        # A filter at 180 degrees looks across: only pixels of the tile itself end at the edge of the set.
+        outside[:margin_px] = outside[-margin_px:] = False
+    return outside
+
+
+def _outside_rows(tms: TileMatrixSet, rows: PixelAxis) -> NDArray[np.bool_]:
+    """Tell which rows of pixels lie outside a set, shape (height,)."""
+    return _is_outside(rows.centres(), tms.bounds.south, tms.bounds.north)
+
+
+def _pixel_cols(matrix: TileMatrix, block: TileBlock, margin_px: int) -> PixelAxis:
+    """Columns of pixels of a block with its margin."""
+    first, count = block.col * matrix.tile_width - margin_px, block.cols * matrix.tile_width + 2 * margin_px
+    return PixelAxis(matrix.origin_x, matrix.cell_width, first, count)
+
+
+def _pixel_rows(matrix: TileMatrix, block: TileBlock, margin_px: int) -> PixelAxis:
+    """Rows of pixels of a block with its margin."""
+    first, count = block.row * matrix.tile_height - margin_px, block.rows * matrix.tile_height + 2 * margin_px
+    return PixelAxis(matrix.origin_y, -matrix.cell_height, first, count)
+
+
+def _covered(lengths: NDArray[np.float64], cell: float) -> NDArray[np.float64]:
+    """Cells in each length of an axis, 1 where that is not known."""
+    covered = np.abs(lengths) / cell
+    return np.where(np.isfinite(covered), covered, 1.0)
+
+
+def _reached(image: NDArray[np.float64], cell: float, circle: float | None) -> NDArray[np.float64]:
+    """Cells along one axis of the grid from each pixel to its neighbours on the right and below, both ways added.
+
+    ``image``: coordinates of the pixels in the CRS of the data, one row and column more than the result has.
+    """
+    total = np.zeros((image.shape[0] - 1, image.shape[1] - 1))
+    with np.errstate(invalid="ignore"):
+        for step in (image[:-1, 1:] - image[:-1, :-1], image[1:, :-1] - image[:-1, :-1]):
+            way = step if circle is None else step - circle * np.round(step / circle)
+            total += np.where(np.isfinite(way), np.abs(way), 0.0) / cell
+    return np.where(total > 0, total, 1.0)
+
+
+def _is_outside(centres: NDArray[np.float64], low: float, high: float) -> NDArray[np.bool_]:
+    return (centres < low) | (centres > high)

@@ -1,0 +1,149 @@
+"""What is to be rendered: a frozen, picklable value that says all of a block of tiles and nothing else."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.render.image import ImageFormat
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lazytile.colormaps.compiled.palette import Palette
+    from lazytile.pyramid.render.expression import Expression
+    from lazytile.pyramid.render.filters import Filter
+    from lazytile.pyramid.render.location import TileBlock
+    from lazytile.pyramid.render.resampling import Resampling
+    from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
+
+RENDERER_VERSION = 2
+"""Part of every key: raised whenever the same request would give other bytes."""
+WHITE = (255, 255, 255)
+LOCALITY_TILES = 4
+"""Tiles in a square of so many share most of their chunks, and there are squares enough for every worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One variable as the brightness of one colour."""
+
+    variable: str
+    minimum: float
+    """Value, in the variable's units, that is dark."""
+    maximum: float
+    """Value that is bright; below ``minimum`` for an inverted channel."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.minimum) and math.isfinite(self.maximum)) or self.minimum == self.maximum:
+            raise InvalidParameterError(
+                "rescale", f"a colour needs two different finite values, got {self.minimum},{self.maximum}"
+            )
+
+    def brightness(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return 0 to 255 for values of any shape, NaN for NaN."""
+        return np.clip((values - self.minimum) / (self.maximum - self.minimum), 0.0, 1.0) * 255.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rgb:
+    """Three variables of a dataset as one picture."""
+
+    red: Channel
+    green: Channel
+    blue: Channel
+
+
+def shown_variables(variable: str, expression: Expression | None, rgb: Rgb | None) -> tuple[str, ...]:
+    """Return the names of the variables whose values a picture is made of."""
+    if rgb is not None:
+        return (rgb.red.variable, rgb.green.variable, rgb.blue.variable)
+    return (variable,) if expression is None else tuple(expression.variables)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderTask:
+    """A block of tiles of one layer in one style: what to compute, where its data is, and nothing else."""
+
+    store: str
+    """Folder of the store, as the process that renders sees it."""
+    dataset: str
+    generation: str
+    """Of the content that is shown, as ``Dataset.content_generation`` gives it."""
+    variable: str
+    dim_index: tuple[int, ...]
+    """Index along each dimension before rows and columns."""
+    tms: TileMatrixSet
+    matrix: TileMatrix
+    block: TileBlock
+    palette: Palette
+    image_format: ImageFormat = ImageFormat.PNG
+    background: tuple[int, int, int] = WHITE
+    """Seen through transparent colours in formats without alpha."""
+    resampling: Resampling | None = None
+    """None: as ``default_resampling`` has it."""
+    expression: Expression | None = None
+    """Computed instead of ``variable`` where there is one."""
+    filter: Filter | None = None
+    rgb: Rgb | None = None
+    """Shown instead of ``variable`` in ``palette`` where there is one."""
+    chunk_cache_bytes: int = 64 << 20
+    value_cache_bytes: int = 32 << 20
+    is_light: bool = False
+    """Whether it takes a millisecond or two where its chunks are at hand; decides nothing of the bytes."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the variables that it shows."""
+        return shown_variables(self.variable, self.expression, self.rgb)
+
+    @property
+    def locality(self) -> str:
+        """Name of what the task reads: tasks of one name find each other's chunks in a worker's memory."""
+        near = (self.block.row // LOCALITY_TILES, self.block.col // LOCALITY_TILES)
+        return repr((self.dataset, self.generation, self.variable, self.dim_index, self.matrix.identifier, near))
+
+    def value_key(self, variable: str) -> tuple[object, ...]:
+        """Return what decides the values of a variable (or of the expression), before any colour."""
+        place = (self.tms.identifier, self.matrix, self.block)
+        how = (self.resampling, self.expression, self.filter)
+        return (self.store, self.dataset, self.generation, variable, self.dim_index, place, how)
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides the bytes: equal tasks are computed once on a cluster."""
+        return self.tile_key(self.block)
+
+    def tile_key(self, block: TileBlock) -> str:
+        """Return the key of another block (a single tile, say) of the same layer, style and matrix.
+
+        64 hexadecimal digits: the key of the tile caches and, quoted, the ETag.
+        """
+        parts = (
+            RENDERER_VERSION,
+            self.dataset,
+            self.generation,
+            self.variable,
+            self.dim_index,
+            self.tms.identifier,
+            block,
+            "usual" if self.resampling is None else self.resampling.value,
+            self.expression,
+            self.filter,
+            self.rgb or self.palette.key,
+            self.image_format.mime,
+            self.background if self.image_format is ImageFormat.JPEG else None,
+        )
+        return hashlib.sha256(f"{parts!r}{_text_of(self.matrix)}".encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _text_of(matrix: TileMatrix) -> str:
+    """Return a matrix as text, exact and the same in every process: ten numbers take longer to write than to find."""
+    return repr(matrix)

@@ -1,0 +1,220 @@
+"""From a task to tiles: read, map, colour, encode. The one renderer of service, export and warm-up.
+
+``render`` is the function that engines run, in this process or on a Dask worker. Everything it needs is in the task,
+which is small and picklable; a process opens each store once.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core.errors import DatasetNotFoundError, GenerationChangedError
+from lazytile.pyramid.render.data_tile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
+from lazytile.pyramid.render.default_resampling import default_resampling
+from lazytile.pyramid.render.filters import MARGIN_PX
+from lazytile.pyramid.render.image import ImageFormat, encode, encode_rgba
+from lazytile.pyramid.render.location import TileBlock, locate
+from lazytile.pyramid.render.painting import paint
+from lazytile.pyramid.render.read_values import read_values
+from lazytile.pyramid.render.resampling import Resampling
+from lazytile.pyramid.render.value_tile import VALUES, ValueTile
+from lazytile.pyramid.store.store import Store, StoredDataset, store_at
+from lazytile.pyramid.tiling.reprojection import keeps_axes_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.render.location import Location
+    from lazytile.pyramid.render.render_task import RenderTask
+    from lazytile.pyramid.store.dataset import Dataset
+
+MAX_BLOCK_PX = 1 << 20
+"""Tiles of a block are computed together up to so many pixels (a metatile of 4 x 4 tiles of 256 pixels)."""
+
+_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.nbytes)
+_blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
+
+
+def render(task: RenderTask) -> tuple[bytes, ...]:
+    """Compute the tiles of a task's block, row by row.
+
+    Raises ``GenerationChangedError`` where the dataset is no longer the one the task was made for, and
+    ``StoreError`` or ``RequestError`` as the store and the plan do.
+    """
+    tiles = task.block.rows * task.block.cols
+    if tiles > 1 and tiles * task.matrix.tile_height * task.matrix.tile_width > MAX_BLOCK_PX:
+        # A pixel is the same in every block, so memory need not grow with the metatile.
+        alone = (TileBlock(row, col) for row, col in task.block.addresses())
+        return tuple(itertools.chain.from_iterable(render(replace(task, block=block)) for block in alone))
+    if task.rgb is not None:
+        pixels = render_rgba(task)
+        return tuple(encode_rgba(tile, task.image_format, task.background) for tile in _tiles(task, pixels))
+    if task.image_format.is_data:
+        values = render_values(task)
+        addresses = task.block.addresses()
+        return tuple(
+            _encode_values(task, tile, address) for tile, address in zip(_tiles(task, values), addresses, strict=True)
+        )
+    return tuple(_encode_index(task, tile) for tile in _tiles(task, render_index(task)))
+
+
+def _tiles(task: RenderTask, pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut a block, shape (height, width, ...), into tiles, row by row."""
+    height, width = task.matrix.tile_height, task.matrix.tile_width
+    for top in range(0, pixels.shape[0], height):
+        for left in range(0, pixels.shape[1], width):
+            yield pixels[top : top + height, left : left + width]
+
+
+def _encode_index(task: RenderTask, tile: NDArray[Any]) -> bytes:
+    palette = task.palette
+    if tile.any():
+        return encode(tile, palette.rgba, task.image_format, task.background)
+    # Every tile without data of a style, size and format is the same image.
+    return _blanks.get(
+        (palette.key, tile.shape, task.image_format, task.background),
+        lambda: encode(tile, palette.rgba, task.image_format, task.background),
+    )
+
+
+def _encode_values(task: RenderTask, tile: NDArray[np.float64], address: tuple[int, int]) -> bytes:
+    match task.image_format:
+        case ImageFormat.GEOTIFF:
+            return encode_geotiff(tile, task.matrix.tile_bounds(*address), task.tms.crs)
+        case ImageFormat.LERC:
+            return encode_lerc(tile)
+        case ImageFormat.TERRAIN:
+            return encode_terrain(tile)
+        case _:
+            return encode_npy(tile)
+
+
+def render_index(task: RenderTask) -> NDArray[Any]:
+    """Compute the palette indices of a task's block: shape (height, width), uint8 (uint16 over 256 colours)."""
+    return paint(_value_tile(task, task.variable), task.palette)
+
+
+def render_codes(task: RenderTask) -> NDArray[Any]:
+    """Compute the codes of a task's block, still packed: shape (height, width), the fill code where there is no data.
+
+    Every code that means no data becomes the one fill code. Without a fill code the pixels outside the data are 0.
+    """
+    if task.resampling is None:
+        task = replace(task, resampling=Resampling.NEAREST)  # whatever is mixed is no code any more
+    return codes_of(_value_tile(task, task.variable))
+
+
+def codes_of(tile: ValueTile) -> NDArray[Any]:
+    """Return the codes of a value tile as ``render_codes`` does."""
+    fill = tile.packing.fill_code
+    missing = tile.packing.is_missing(tile.codes)
+    if tile.outside is not None:
+        missing = missing | tile.outside
+    return np.where(missing, tile.codes.dtype.type(0 if fill is None else fill), tile.codes)
+
+
+def render_values(task: RenderTask) -> NDArray[np.float64]:
+    """Compute the values of a task's block: shape (height, width), float64, physical units, NaN for no data."""
+    return _value_tile(task, task.variable).decode()
+
+
+def render_rgba(task: RenderTask) -> NDArray[np.uint8]:
+    """Compute the colours of a task of three variables: shape (height, width, 4), transparent without data."""
+    assert task.rgb is not None
+    channels = [
+        channel.brightness(_value_tile(task, channel.variable).decode())
+        for channel in (task.rgb.red, task.rgb.green, task.rgb.blue)
+    ]
+    shown = np.logical_and.reduce([np.isfinite(channel) for channel in channels])
+    pixels = np.zeros((*shown.shape, 4), np.uint8)
+    for at, channel in enumerate(channels):
+        pixels[..., at] = np.where(shown, np.rint(channel), 0.0)
+    pixels[..., 3] = shown * np.uint8(255)
+    return pixels
+
+
+def _value_tile(task: RenderTask, variable: str) -> ValueTile:
+    """Return the values of a task's block, from memory where another style of the same pixels was asked for."""
+    store = store_at(task.store, task.chunk_cache_bytes)
+    cache = value_cache(task.value_cache_bytes)
+    return cache.get(task.value_key(variable), lambda: _read(store, task, variable))
+
+
+def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
+    stored = store.dataset(task.dataset)
+    check_generation(task, stored)
+    description = stored.description
+    method = task.resampling or default_resampling(description, task.variables, task.tms, task.matrix)
+    location = _locate(description, task, method)
+
+    def read_variable(name: str) -> ValueTile:
+        return read_values(stored, description.variable(name), task.dim_index, location, method)
+
+    if task.expression is None and task.filter is None:
+        tile = read_variable(variable)
+    else:
+        tile = _compute(task, variable, read_variable)
+    # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
+    check_generation(task, store.dataset(task.dataset))
+    return tile
+
+
+def _locate(description: Dataset, task: RenderTask, method: Resampling) -> Location:
+    margin_px = 0 if task.filter is None else MARGIN_PX
+
+    def make() -> Location:
+        return locate(
+            description.grid,
+            description.levels,
+            task.tms,
+            task.matrix,
+            task.block,
+            margin_px=margin_px,
+            footprints=method.needs_footprints,
+        )
+
+    if keeps_axes_apart(task.tms.crs, description.grid.crs):
+        return make()
+    # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
+    place = (task.tms.identifier, task.matrix, task.block)
+    key = (description.grid, description.levels, place, margin_px, method.needs_footprints)
+    return _meshes.get(key, make)
+
+
+def _compute(task: RenderTask, variable: str, read_variable: Callable[[str], ValueTile]) -> ValueTile:
+    """Compute what an expression or a filter makes of the variables."""
+    if task.expression is None:
+        values = read_variable(variable).decode()
+    else:
+        with np.errstate(all="ignore"):  # what is not finite becomes no data
+            values = task.expression.evaluate(
+                {name: read_variable(name).decode() for name in task.expression.variables}
+            )
+    if task.filter is not None:
+        centre = values[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+        values = np.where(np.isnan(centre), np.nan, task.filter.apply(values))
+    return ValueTile(values, VALUES, None)
+
+
+def check_generation(task: RenderTask, stored: StoredDataset) -> None:
+    """Raise ``GenerationChangedError`` where a dataset's content is no longer what the task was made for."""
+    try:
+        generation = stored.description.content_generation(task.variables, task.dim_index)
+    except DatasetNotFoundError:
+        generation = ""
+    if generation != task.generation:
+        raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
+
+
+@functools.lru_cache(maxsize=8)
+def value_cache(limit_bytes: int) -> BytesLru[ValueTile]:
+    """Return this process's value tiles."""
+    return BytesLru(limit_bytes, lambda tile: tile.nbytes)

@@ -1,0 +1,168 @@
+"""A servable request for one tile: every name resolved, every number in range. An invalid one cannot be built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.render.default_resampling import default_resampling
+from lazytile.pyramid.render.image import PALETTE_SIZE, ImageFormat
+from lazytile.pyramid.render.location import TileBlock
+from lazytile.pyramid.render.render_task import WHITE, RenderTask, shown_variables
+from lazytile.pyramid.render.resampling import Resampling
+from lazytile.pyramid.tiling.reprojection import keeps_axes_apart
+from lazytile.pyramid.tiling.tms import metres_per_unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lazytile.pyramid.render.expression import Expression
+    from lazytile.pyramid.render.filters import Filter
+    from lazytile.pyramid.render.render_task import Rgb
+    from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.store.layer import Layer
+    from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
+
+
+MAX_OVERZOOM = 1 << 26
+"""Pixels that one cell may be wide on a tile. The deepest registered sets stay below it for any sensible grid; in a
+deeper one float64 could no longer tell neighbouring pixels apart to a small part of a pixel."""
+
+
+LIGHT_PX = dict.fromkeys(Resampling, 0) | {Resampling.NEAREST: 512 * 512, Resampling.AVERAGE: 256 * 256}
+"""The most pixels of a tile that may be made on the event loop (``engines.inline_render``): a millisecond or two."""
+MAX_TILE_SIDE_PX = 2048
+"""Of a tile as it is made, so after ``@2x``: memory grows with the pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelOptions:
+    """What a request may say of its pixels besides place, time and style."""
+
+    resampling: Resampling | None = None
+    """None: as ``default_resampling`` has it."""
+    expression: Expression | None = None
+    """Shown instead of the layer's variable."""
+    filter: Filter | None = None
+    rgb: Rgb | None = None
+    """Shown instead of the layer's variable in its style."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileRequest:
+    """One tile of a layer."""
+
+    layer: Layer
+    style: Style
+    dim_index: tuple[int, ...]
+    """Index along each of the layer's dimensions."""
+    tms: TileMatrixSet
+    matrix: TileMatrix
+    row: int
+    col: int
+    image_format: ImageFormat
+    pixels: PixelOptions = PixelOptions()
+
+    def __post_init__(self) -> None:
+        self.matrix.check(self.row, self.col)
+        side = max(self.matrix.tile_width, self.matrix.tile_height)
+        if side > MAX_TILE_SIDE_PX:
+            raise InvalidParameterError(
+                "TileMatrix", f"a tile has at most {MAX_TILE_SIDE_PX} pixels a side, this one has {side}"
+            )
+        grid = self.layer.dataset.grid
+        pixel_m = self.matrix.cell_width * metres_per_unit(self.tms.crs)
+        if grid.x.cell_size * metres_per_unit(grid.crs) > MAX_OVERZOOM * pixel_m:
+            raise InvalidParameterError(
+                "TileMatrix",
+                f"TileMatrix {self.matrix.identifier} is too fine for {self.layer.name}: a cell would be over "
+                f"{MAX_OVERZOOM} pixels wide",
+            )
+        if self.image_format.is_data and self.pixels.rgb is not None:
+            raise InvalidParameterError(
+                "Format", "a picture of three variables has no values: ask for png, jpg or webp"
+            )
+        sizes = [len(dimension.labels) for dimension in self.layer.variable.dimensions]
+        if len(sizes) != len(self.dim_index) or not all(
+            0 <= at < size for at, size in zip(self.dim_index, sizes, strict=True)
+        ):
+            raise ValueError(f"index {self.dim_index} does not fit dimensions of sizes {sizes}")
+
+    @property
+    def resampling(self) -> Resampling:
+        """The method asked for, else the usual one."""
+        if self.pixels.resampling is not None:
+            return self.pixels.resampling
+        shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
+        return default_resampling(self.layer.dataset, shown, self.tms, self.matrix)
+
+    def canonical(self) -> TileRequest:
+        """Return the request without a method that is the usual one anyway, so that equal pixels have one key."""
+        asked = self.pixels.resampling
+        if asked is None:
+            return self
+        usual = replace(self, pixels=replace(self.pixels, resampling=None))
+        return usual if usual.resampling is asked else self
+
+    @property
+    def is_light(self) -> bool:
+        """Whether a tile is made of a few chunk files by two vectors and a table."""
+        dataset, pixels = self.layer.dataset, self.pixels
+        return (
+            self.matrix.tile_width * self.matrix.tile_height <= LIGHT_PX[self.resampling]
+            and (pixels.expression, pixels.filter, pixels.rgb) == (None, None, None)
+            and self.image_format is ImageFormat.PNG
+            and len(self.style.palette.rgba) <= PALETTE_SIZE
+            and not dataset.lazy
+            and keeps_axes_apart(self.tms.crs, dataset.grid.crs)
+        )
+
+    def task(
+        self,
+        store: Path,
+        *,
+        metatile: int = 1,
+        background: tuple[int, int, int] = WHITE,
+        chunk_cache_bytes: int = 64 << 20,
+        value_cache_bytes: int = 32 << 20,
+    ) -> RenderTask:
+        """Return the task that makes this tile's metatile: ``metatile`` x ``metatile`` tiles, cut at the matrix edge.
+
+        ``store``: the folder, absolute where another process is to find it.
+        The blocks of a matrix do not overlap, so neighbours ask for the same task.
+        """
+        top, left = self.row // metatile * metatile, self.col // metatile * metatile
+        block = TileBlock(
+            top,
+            left,
+            min(metatile, self.matrix.matrix_height - top),
+            min(metatile, self.matrix.matrix_width - left),
+        )
+        dataset = self.layer.dataset
+        shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
+        return RenderTask(
+            str(store),
+            dataset.name,
+            dataset.content_generation(shown, self.dim_index),
+            self.layer.variable.name,
+            self.dim_index,
+            self.tms,
+            self.matrix,
+            block,
+            self.style.palette,
+            self.image_format,
+            background,
+            chunk_cache_bytes=chunk_cache_bytes,
+            value_cache_bytes=value_cache_bytes,
+            is_light=metatile == 1 and self.is_light,
+            resampling=self.pixels.resampling,
+            expression=self.pixels.expression,
+            filter=self.pixels.filter,
+            rgb=self.pixels.rgb,
+        )
+
+    @property
+    def tile(self) -> TileBlock:
+        """This tile alone, for ``RenderTask.tile_key``."""
+        return TileBlock(self.row, self.col)

@@ -1,0 +1,204 @@
+"""Reading blocks of a source by its description, in whichever process the block's task runs.
+
+Files stay open between blocks, one handle a process. The netCDF and HDF5 libraries are not thread-safe, so reads
+of them take turns under the locks that xarray uses; decompression is part of the read, while what follows a read
+(reduction, compression, writing) runs beside the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.fetch.source_url import path_or_url, source_stamp
+from lazytile.pyramid.sources.formats.container import NETCDF, open_group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.sources.cf.axes import AxisMap
+    from lazytile.pyramid.sources.grids.regrid import Resampling
+    from lazytile.pyramid.sources.source import Placement
+    from lazytile.pyramid.store.layout import Block, Range
+
+CHUNK_CACHE_BYTES = 192 << 20
+"""Decompressed source chunks that the HDF5 library keeps for a variable: those at the edge between two blocks."""
+_CACHE_SLOTS = 4001
+_STRIP_BYTES = 32 << 20
+"""Source codes that are read at a time where cells are resampled."""
+_MAX_HANDLES = 4
+
+
+class _Handles:
+    """The source files that this process has open, the most recently used last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[tuple[Any, ...], Any] = {}
+
+    def get(self, path: str, engine: str, group: str, version: str) -> Any:
+        """Return the open group of a file, opening it where needed or where the file has changed."""
+        key = (os.getpid(), path, engine, group, version, source_stamp(path))
+        with self._lock:
+            handle = self._open.pop(key, None) or _open(path, engine, group)
+            self._open[key] = handle
+            while len(self._open) > _MAX_HANDLES:
+                # Not closed here: another thread may read it. It closes when the last user lets go.
+                self._open.pop(next(iter(self._open)))
+            return handle
+
+
+_HANDLES = _Handles()
+
+
+@contextmanager
+def _library_locks(engine: str) -> Iterator[None]:
+    if engine != NETCDF:
+        yield
+        return
+    with NETCDFC_LOCK, HDF5_LOCK:
+        yield
+
+
+def _open(path: str, engine: str, group: str) -> Any:
+    if engine == NETCDF:
+        import netCDF4  # noqa: PLC0415 - other formats do not need it
+
+        with _library_locks(engine):
+            root = netCDF4.Dataset(path)
+            root.set_auto_maskandscale(False)
+            root.set_always_mask(False)
+            return root if group == "/" else root[group]
+    return open_group(path_or_url(path), engine, group)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReader:
+    """Reads blocks of one variable of a source. Plain values: it travels to any process."""
+
+    path: str
+    engine: str
+    placement: Placement
+    rows: AxisMap
+    cols: AxisMap
+    dtype: str
+    """Of the codes."""
+    resampling: Resampling | None = None
+    """Where each cell comes from, if the source has no rows and columns of its own."""
+    fill: float = 0
+    """Code of cells that no source cell reaches."""
+    files: tuple[str, ...] = ()
+    """All files of a series; ``path`` is the first."""
+    version: str = ""
+    """Of what is remote: what is open of another version is not read."""
+
+    def read(self, block: Block) -> NDArray[Any]:
+        """Return the codes of a block, north up and west to east.
+
+        Shape (*leading, rows, cols) of the block, native ``dtype``. Raises ``SourceError`` where the file is damaged.
+        """
+        if self.placement.series is not None:
+            return self._joined(block, *self.placement.series)
+        if self.resampling is not None:
+            return self._resampled(block, self.resampling)
+        ranges = (self.rows.source_range(*block.rows), self.cols.source_range(*block.cols))
+        codes = self._box(block.leading, *ranges)
+        for axis, picks in ((-2, self.rows.picks(*block.rows)), (-1, self.cols.picks(*block.cols))):
+            if picks is not None:
+                codes = codes.take(picks, axis=axis)
+        return np.ascontiguousarray(codes[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1])
+
+    def _joined(self, block: Block, axis: int, steps: tuple[tuple[int, int], ...]) -> NDArray[Any]:
+        """Return the codes of a block of several files, reading each run of steps of a file at once."""
+        parts = []
+        at, stop = block.leading[axis]
+        placement = replace(self.placement, series=None)
+        while at < stop:
+            file, first = steps[at]
+            count = 1
+            while at + count < stop and steps[at + count] == (file, first + count):
+                count += 1
+            leading = (*block.leading[:axis], (first, first + count), *block.leading[axis + 1 :])
+            part = replace(self, path=self.files[file], placement=placement, files=())
+            parts.append(part.read(replace(block, leading=leading)))
+            at += count
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
+
+    def _resampled(self, block: Block, resampling: Resampling) -> NDArray[Any]:
+        """Return the codes of a block of which each cell has its own source cell, reading strips of source rows."""
+        cells = resampling.source_cells(block.rows, block.cols)
+        leading = [stop - start for start, stop in block.leading]
+        codes = np.full((*leading, *cells.shape), self.fill, self.dtype)
+        there = cells >= 0
+        if not there.any():
+            return codes
+        rows, cols = np.divmod(cells[there], resampling.source_cols)
+        left, right = int(cols.min()), int(cols.max()) + 1
+        row_bytes = int(np.prod(leading, dtype=np.int64)) * (right - left) * np.dtype(self.dtype).itemsize
+        step = max(1, _STRIP_BYTES // row_bytes)
+        gathered = np.empty((*leading, rows.size), self.dtype)
+        for top in range(int(rows.min()), int(rows.max()) + 1, step):
+            stop = min(int(rows.max()) + 1, top + step)
+            inside = (rows >= top) & (rows < stop)
+            if inside.any():
+                box = self._box(block.leading, (top, stop), (left, right))
+                gathered[..., inside] = box[..., rows[inside] - top, cols[inside] - left]
+        codes[..., there] = gathered
+        return codes
+
+    def _box(self, leading: tuple[Range, ...], rows: Range, cols: Range) -> NDArray[Any]:
+        """Return codes of a box of source cells, shape (*leading, rows, cols), in the directions of the source."""
+        axes = self.placement.axes
+        ranges = [*leading, rows, cols]
+        orders = [*self.placement.orders, None, None]
+        key: list[slice | list[int]] = [slice(None)] * sum(axis is not None for axis in axes)
+        for axis, span, order in zip(axes, ranges, orders, strict=True):
+            if axis is not None:
+                key[axis] = slice(*span) if order is None else _steps(order, span)
+        try:
+            stored = self._stored(tuple(key))
+        except Exception as error:
+            where = ", ".join(f"{start}..{stop - 1}" for start, stop in ranges)
+            cause = error.__cause__ or error  # rasterio says "see previous exception"
+            reason = (str(cause) or type(cause).__name__).splitlines()[0]
+            raise SourceError(f"{self.path}: {self.placement.name} cannot be read at {where}: {reason}") from error
+        codes = stored.transpose([axis for axis in axes if axis is not None])
+        for position, axis in enumerate(axes):
+            if axis is None:
+                codes = np.expand_dims(codes, position)
+        return _as_codes(codes, np.dtype(self.dtype))
+
+    def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
+        handle = _HANDLES.get(self.path, self.engine, self.placement.group, self.version)
+        if self.engine != NETCDF:
+            return np.asarray(handle.variables[self.placement.name][key].values)
+        with _library_locks(self.engine):
+            variable = handle.variables[self.placement.name]
+            if isinstance(variable.chunking(), list):
+                size, _, _ = variable.get_var_chunk_cache()
+                if size < CHUNK_CACHE_BYTES:
+                    variable.set_var_chunk_cache(CHUNK_CACHE_BYTES, _CACHE_SLOTS, 1.0)
+            return np.asarray(variable[key])
+
+
+def _steps(order: tuple[int, ...], span: Range) -> slice | list[int]:
+    steps = order[slice(*span)]
+    # A single step is a slice of one; libraries read lists of indices one by one.
+    return slice(steps[0], steps[0] + 1) if len(steps) == 1 else list(steps)
+
+
+def _as_codes(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return stored numbers as codes: native byte order, and the sign that ``_Unsigned`` gives them."""
+    if stored.dtype.kind == "b":
+        return stored.astype(np.uint8)
+    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    return native if native.dtype == dtype else native.view(dtype)

@@ -1,0 +1,228 @@
+"""From the coordinates of cell centres, as files carry them, to a regular axis with exact edges.
+
+Files hold centres, often rounded to float32 or to a few decimals. The axis that the producer meant is found by
+trying round numbers first: the first one that explains every centre within the rounding is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.grid import FULL_CIRCLE, RegularAxis
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EXACT_AXIS = "exact_axis"
+"""Attribute of a coordinate whose format states it exactly: first edge and step, in stored order."""
+TOLERANCE_CELLS = 0.05
+"""How far a centre may lie from its place on the regular axis, in cells."""
+_MIN_SLACK_CELLS = 1e-4
+_MAX_SLACK_CELLS = 1e-3
+"""Centres off by no more than this are taken for rounded ones."""
+_NOISE_ULPS = 2
+_SHORT_DECIMALS = 5
+_MAX_DECIMALS = 10
+_MAX_DENOMINATOR = 3600
+
+
+class IrregularAxisError(SourceError):
+    """The centres of an axis are not evenly spaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class AxisMap:
+    """A regular axis, and which index of the source each of its cells comes from."""
+
+    axis: RegularAxis
+    flipped: bool
+    """Whether the source runs the other way."""
+    dropped: int
+    """Source cells left out past the end, because they repeat the first ones 360 degrees on."""
+    nearest: tuple[int, ...] | None = None
+    """The source index of each cell where the source is not evenly spaced; ``flipped`` is then False."""
+
+    def source_range(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the ascending range of source indices that holds cells ``start`` to ``stop`` of the axis."""
+        if self.nearest is not None:
+            picked = self.nearest[start:stop]
+            return min(picked), max(picked) + 1
+        if not self.flipped:
+            return start, stop
+        length = self.axis.length + self.dropped
+        return length - stop, length - start
+
+    def picks(self, start: int, stop: int) -> NDArray[np.int64] | None:
+        """Return the places of cells ``start`` to ``stop`` in ``source_range``; None where they follow each other."""
+        if self.nearest is None:
+            return None
+        picked = np.asarray(self.nearest[start:stop], np.int64)
+        places: NDArray[np.int64] = picked - picked.min()
+        return places
+
+
+def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
+    """Return the axis from west to east of longitudes (degrees, shape (cells,), any order that is regular)."""
+    values = _finite(centres, name)
+    if values.size > 1:
+        # A step against the run is a seam (179 -> -179, 359 -> 0): go on counting across it.
+        turn = np.round(np.diff(values) / FULL_CIRCLE) * FULL_CIRCLE
+        values = values - np.concatenate([[0.0], np.cumsum(turn)])
+    axis, flipped = _regular(values, _resolution(centres), name, bounds, circle=True)
+    if axis.cell_size < 0:
+        axis = RegularAxis(axis.last_edge, -axis.cell_size, axis.length)
+    whole = round(FULL_CIRCLE / axis.cell_size)
+    goes_round = abs(whole * axis.cell_size - FULL_CIRCLE) <= TOLERANCE_CELLS * axis.cell_size
+    dropped = axis.length - whole if goes_round and axis.length > whole else 0
+    return AxisMap(RegularAxis(axis.first_edge, axis.cell_size, axis.length - dropped), flipped, dropped)
+
+
+def latitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
+    """Return the axis from north to south of latitudes (degrees, shape (cells,), either order)."""
+    values = _finite(centres, name)
+    if np.abs(values).max() > 90.0 + 1e-6:
+        raise SourceError(f"{name} reaches {np.abs(values).max():g}; latitudes lie within -90..90 degrees")
+    axis, _flipped = _regular(values, _resolution(centres), name, bounds, circle=False)
+    if axis.cell_size > 0:
+        axis = RegularAxis(axis.last_edge, -axis.cell_size, axis.length)
+        return AxisMap(axis, flipped=True, dropped=0)
+    return AxisMap(axis, flipped=False, dropped=0)
+
+
+def projected_axis(
+    centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None, *, rising: bool, noise: float | None = None
+) -> AxisMap:
+    """Return an axis of projected coordinates (shape (cells,), units of the CRS, either order).
+
+    rising: True for x, from west to east; False for y, from north to south. ``noise`` is the rounding of the stored
+    numbers where ``centres`` are no longer as they were stored.
+    """
+    values = _finite(centres, name)
+    axis, _ = _regular(values, _resolution(centres) if noise is None else noise, name, bounds, circle=False)
+    if (axis.cell_size > 0) == rising:
+        return AxisMap(axis, flipped=False, dropped=0)
+    return AxisMap(RegularAxis(axis.last_edge, -axis.cell_size, axis.length), flipped=True, dropped=0)
+
+
+def exact_axis(first_edge: float, step: float, length: int, *, rising: bool) -> AxisMap:
+    """Return the axis that a format states exactly, turned so that x rises and y falls."""
+    axis = RegularAxis(first_edge, step, length)
+    if (step > 0) == rising:
+        return AxisMap(axis, flipped=False, dropped=0)
+    return AxisMap(RegularAxis(axis.last_edge, -step, length), flipped=True, dropped=0)
+
+
+MAX_REFINEMENT = 4
+"""Cells of the regular axis for each cell of an irregular one, at most."""
+
+
+def resampled_axis(centres: NDArray[Any], name: str, *, rising: bool, limit: float | None = None) -> AxisMap:
+    """Return a regular axis over unevenly spaced centres (shape (cells,)), each of its cells with the nearest one.
+
+    Its step is the least spacing, or what makes it ``MAX_REFINEMENT`` times as long. ``limit`` keeps its edges within
+    -limit..limit. Raises ``SourceError`` where the centres do not run one way.
+    """
+    values = _finite(centres, name)
+    spacing = np.diff(values)
+    if not ((spacing > 0).all() or (spacing < 0).all()):
+        raise SourceError(f"{name} does not run one way: it rises and falls; sort it first")
+    order = np.argsort(values)
+    ascending = values[order]
+    spacing = np.diff(ascending)
+    low, high = ascending[0] - spacing[0] / 2, ascending[-1] + spacing[-1] / 2
+    if limit is not None:
+        low, high = max(low, -limit), min(high, limit)
+    # A little less than the least spacing may be rounding: one cell more or less is no matter.
+    length = math.ceil((high - low) / max(spacing.min(), (high - low) / (MAX_REFINEMENT * values.size)) - 1e-3)
+    step = (high - low) / length
+    axis = RegularAxis(float(low), float(step), length) if rising else RegularAxis(float(high), -float(step), length)
+    middles = (ascending[1:] + ascending[:-1]) / 2
+    nearest = order[np.searchsorted(middles, axis.centres(), side="right")]
+    return AxisMap(axis, flipped=False, dropped=0, nearest=tuple(int(index) for index in nearest))
+
+
+def _finite(centres: NDArray[Any], name: str) -> NDArray[np.float64]:
+    values = np.asarray(centres, dtype=np.float64)
+    if values.size == 0:
+        raise SourceError(f"{name} has no values")
+    if not np.isfinite(values).all():
+        raise SourceError(f"{name} has values that are missing or not finite; an axis needs every one")
+    return values
+
+
+def _resolution(centres: NDArray[Any]) -> float:
+    """Return the rounding of the stored numbers: a few units in the last place of the largest one."""
+    kind = np.asarray(centres).dtype
+    largest = float(np.abs(np.asarray(centres, dtype=np.float64)).max(initial=1.0))
+    last_place = float(np.spacing(np.float32(largest))) if kind == np.float32 else float(np.spacing(largest)) * 64
+    return _NOISE_ULPS * last_place
+
+
+def _regular(
+    values: NDArray[np.float64], noise: float, name: str, bounds: NDArray[Any] | None, *, circle: bool
+) -> tuple[RegularAxis, bool]:
+    """Return the axis in the order of the values, and whether a longitude axis must be flipped."""
+    count = values.size
+    if count == 1:
+        return _single(name, bounds), False
+    step = (values[-1] - values[0]) / (count - 1)
+    if step == 0:
+        raise SourceError(f"{name} does not run: its first and last values are both {values[0]:g}")
+    off = float(np.abs(values - (values[0] + step * np.arange(count))).max() / abs(step))
+    if off > TOLERANCE_CELLS:
+        raise IrregularAxisError(
+            f"{name} is not regular: cells are up to {off:.2g} of a cell away from even steps of {step:.6g}, "
+            f"{TOLERANCE_CELLS} is allowed"
+        )
+    # Only rounding is cleaned away. Centres further off than that are as the producer wants them.
+    slack = max(noise, _MIN_SLACK_CELLS * abs(step), off * abs(step) if off <= _MAX_SLACK_CELLS else 0.0)
+    cell = _clean_step(count, float(step), (noise, slack), circle=circle)
+    # The middle splits what rounding is left between both ends.
+    middle = float(values[0] + values[-1]) / 2
+    edge = _clean_edge(middle - cell * count / 2, cell, (noise, slack))
+    return RegularAxis(edge, cell, count), bool(step < 0)
+
+
+def _single(name: str, bounds: NDArray[Any] | None) -> RegularAxis:
+    if bounds is None or np.asarray(bounds).size != 2:
+        raise SourceError(f"{name} has one value and no bounds, so the size of its cell is unknown")
+    low, high = sorted(float(edge) for edge in np.asarray(bounds, dtype=np.float64).ravel())
+    if not low < high:
+        raise SourceError(f"{name} has a cell from {low:g} to {high:g}; a cell has a size")
+    return RegularAxis(low, high - low, 1)
+
+
+def _clean_step(count: int, step: float, slacks: tuple[float, ...], *, circle: bool) -> float:
+    """Return the roundest step that puts every centre within the first slack that allows one."""
+    size, sign = abs(step), math.copysign(1.0, step)
+    whole = round(FULL_CIRCLE / size)
+    if circle and count >= whole and abs(size * whole - FULL_CIRCLE) <= TOLERANCE_CELLS * size:
+        return sign * FULL_CIRCLE / whole
+    simple = float(Fraction(size).limit_denominator(_MAX_DENOMINATOR))
+    short = [round(size, decimals) for decimals in range(_SHORT_DECIMALS)]
+    long = [round(size, decimals) for decimals in range(_SHORT_DECIMALS, _MAX_DECIMALS)]
+    for slack in slacks:
+        for candidate in (*short, simple, *long):
+            if candidate > 0 and abs(candidate - size) <= 2 * slack / (count - 1):
+                return sign * candidate
+    return step
+
+
+def _clean_edge(edge: float, cell: float, slacks: tuple[float, ...]) -> float:
+    """Return the roundest edge within the first slack that allows one: a multiple of half a cell, a short decimal."""
+    halves = round(edge / (cell / 2)) * (cell / 2)
+    for slack in slacks:
+        if abs(halves - edge) <= slack:
+            # Steps such as 0.01 are not exact in binary, and neither is their multiple: -179.995, not -179.995000...03.
+            short = round(halves, _MAX_DECIMALS)
+            return (short if abs(short - halves) <= 1e-12 * max(abs(halves), 1.0) else halves) + 0.0
+        for decimals in range(_SHORT_DECIMALS):
+            if abs(round(edge, decimals) - edge) <= slack:
+                return round(edge, decimals) + 0.0
+    return edge

@@ -1,0 +1,180 @@
+"""Times that a source writes in its own way, as numbers of days, seconds ... since an epoch (CF 4.4).
+
+cftime and xarray count in fixed units of a known calendar. Files also count calendar months and years, weeks and
+nanoseconds, write dates as text, or as the digits of ``day as %Y%m%d.%f``. All become what both can read, so that the
+store's own coordinate is plain CF.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import cftime
+import numpy as np
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.sources.cf.attributes import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+_SINCE = re.compile(r"\s*([a-zA-Z_]+)\s+since\s+(.*)", re.IGNORECASE | re.DOTALL)
+_OFFSET = re.compile(r"(.*\d:\d[\d:.]*)\s*([+-])(\d{1,2})(?::?(\d\d))?\s*")
+_MONTHS = dict.fromkeys(("month", "months", "mon"), 1) | dict.fromkeys(("year", "years", "yr"), 12)
+_SCALED: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("week", "weeks"), ("days", lambda values: values * 7)),
+    **dict.fromkeys(("nanosecond", "nanoseconds", "ns", "nanosec"), ("microseconds", lambda values: values / 1000)),
+}
+_SAME = {"utc": "standard", "tai": "proleptic_gregorian"}
+"""Calendars that xarray does not know, and the one whose dates are the same but for leap seconds (CF 4.4.1)."""
+_MIXED = frozenset({"", "standard", "gregorian"})
+_YEAR_ZERO = re.compile(r"0+-\d")
+_DIGITS = re.compile(r"\s*day\s+as\s+%Y%m%d(?:\.%f)?\s*")
+_DATE = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T_ ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?)?\s*(?:Z|UTC)?", re.ASCII
+)
+_EPOCH = "days since 1970-01-01"
+
+
+_ALIKE = ({"standard", "gregorian", "proleptic_gregorian"}, {"noleap", "365_day"}, {"all_leap", "366_day"})
+
+
+def calendars_agree(one: str, other: str) -> bool:
+    """Tell whether two calendars give the same dates from 1582 on; the empty name is the standard one (CF 4.4.1)."""
+    first, second = (name.lower() or "standard" for name in (one, other))
+    return first == second or any({first, second} <= names for names in _ALIKE)
+
+
+def as_plain_times(
+    values: NDArray[Any], attributes: Mapping[str, Any], name: str
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Return a coordinate in units and a calendar that cftime reads, and its attributes; any other one as it is.
+
+    values: shape (steps,), numbers. Raises ``SourceError`` for months or years that cannot be counted.
+    """
+    given = dict(attributes)
+    calendar = text(given, "calendar").lower()
+    if calendar in _SAME:
+        given["calendar"] = calendar = _SAME[calendar]
+    if _DIGITS.fullmatch(text(given, "units")):
+        return _of_digits(values, name), {**given, "units": _EPOCH, "calendar": calendar or "standard"}
+    match = _SINCE.fullmatch(text(given, "units"))
+    if match is None:
+        return values, given
+    unit, epoch = match[1].lower(), _with_offset(match[2])
+    given["units"] = f"{match[1]} since {epoch}"
+    if calendar == "none":
+        # Its steps have no dates, and its units are those of a plain number.
+        del given["calendar"]
+        given["units"] = match[1]
+    elif unit in _SCALED:
+        plain, scale = _SCALED[unit]
+        values, given["units"] = scale(np.asarray(values, np.float64)), f"{plain} since {epoch}"
+    elif unit in _MONTHS and not (calendar == "360_day" and _MONTHS[unit] == 1):
+        # A month of cftime's own is one of 30 days, in the one calendar where every month has them.
+        months = np.asarray(values, np.float64) * _MONTHS[unit]
+        values, given["units"] = _days_of_months(months, epoch, calendar or "standard", name), f"days since {epoch}"
+    elif calendar in _MIXED and _YEAR_ZERO.match(epoch):
+        values, given["calendar"] = _from_year_zero(values, text(given, "units"), name), "proleptic_gregorian"
+    return values, given
+
+
+def _with_offset(epoch: str) -> str:
+    """Return an epoch whose offset from UTC cftime reads: it passes over ``-6:00``, the example of CF 4.4."""
+    match = _OFFSET.fullmatch(epoch)
+    return epoch if match is None else f"{match[1]} {match[2]}{int(match[3]):02d}:{match[4] or '00'}"
+
+
+def _from_year_zero(values: NDArray[Any], units: str, name: str) -> NDArray[Any]:
+    """Return times of a climatology that counts from year 0, which the mixed calendar has not, in one that has it.
+
+    The dates stay what they are called. CF drops the year 0 of climatologies (4.4.2), files do not.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cftime.CFWarning)
+            dates = cftime.num2date(values, units, "standard", only_use_cftime_datetimes=True, has_year_zero=True)
+        renamed = [
+            cftime.datetime(
+                *(each.year, each.month, each.day, each.hour, each.minute, each.second, each.microsecond),
+                calendar="proleptic_gregorian",
+            )
+            for each in np.atleast_1d(dates)
+        ]
+        return np.asarray(cftime.date2num(renamed, units, "proleptic_gregorian"))
+    except (ValueError, OverflowError, TypeError) as error:
+        raise SourceError(f"{name} cannot be read as times: {error} (units {units!r})") from error
+
+
+def _days_of_months(months: NDArray[np.float64], epoch: str, calendar: str, name: str) -> NDArray[np.float64]:
+    """Return the days from an epoch on to so many months later; a part of a month is that part of its days.
+
+    UDUNITS has a month of 30.4 days, which no file means: its steps would drift through the calendar.
+    """
+    if not np.isfinite(months).all():
+        raise SourceError(f"{name} has times that are missing")
+    try:
+        units = f"days since {epoch}"
+        start = cftime.num2date(0, units, calendar, only_use_cftime_datetimes=True)
+        whole = np.floor(months).astype(np.int64)
+        ends = [
+            np.asarray(
+                cftime.date2num([_later(start, int(count) + more) for count in whole], units, calendar), np.float64
+            )
+            for more in (0, 1)
+        ]
+    except (ValueError, OverflowError, TypeError) as error:
+        raise SourceError(f"{name} cannot be read as times: {error} (units months since {epoch})") from error
+    days: NDArray[np.float64] = ends[0] + (months - whole) * (ends[1] - ends[0])
+    return days
+
+
+def _later(start: Any, months: int) -> Any:
+    """Return the date some months on, at the last day of a month that is too short."""
+    years, month = divmod(start.month - 1 + months, 12)
+    for day in range(start.day, 27, -1):
+        try:
+            return start.replace(year=start.year + years, month=month + 1, day=day)
+        except ValueError:
+            continue
+    return start.replace(year=start.year + years, month=month + 1)
+
+
+def _of_digits(values: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """Return days since 1970 of numbers such as 20010228.5."""
+    numbers = np.asarray(values, np.float64)
+    if not np.isfinite(numbers).all():
+        raise SourceError(f"{name} has times that are missing")
+    whole = np.floor(numbers).astype(np.int64)
+    texts = [f"{day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" for day in whole.tolist()]
+    days = days_of_texts(texts)
+    if days is None:
+        raise SourceError(f"{name} cannot be read as times: {numbers[0]:.15g} ... are no days written as YYYYMMDD")
+    return days + (numbers - whole)
+
+
+def days_of_texts(texts: Sequence[str]) -> NDArray[np.float64] | None:
+    """Return days since 1970-01-01 of dates written as text (ISO 8601, or WRF's with ``_``); None if one is no date."""
+    found = []
+    for each in texts:
+        match = _DATE.fullmatch(each.strip().strip("\0"))
+        if match is None:
+            return None
+        try:
+            numbers = [int(part or 0) for part in match.groups()[:6]]
+            if not numbers[0]:
+                return None  # WRF's invariant fields have the time 0000-00-00
+            micro = int((match[7] or "0").ljust(6, "0"))
+            date = cftime.datetime(*numbers, micro, calendar="standard")
+        except ValueError:
+            return None
+        found.append(float(cftime.date2num(date, _EPOCH, "standard")))
+    return np.array(found, np.float64)
+
+
+TEXT_TIME = {"standard_name": "time", "units": _EPOCH, "calendar": "standard"}
+"""Attributes of a coordinate made of dates that were text."""

@@ -1,0 +1,212 @@
+"""GeoTIFF and COG files as variables, read by window with rasterio (the extra ``geotiff``).
+
+Bands of one kind are one variable with a dimension ``band``; bands that differ in type, packing or description are
+variables each. Cells that a mask or an alpha band hides get a code of their own, which takes the next larger integer
+type, since every code of a byte may be data. A palette becomes classes with colours (``flag_values``,
+``flag_colors``). rasterio gives the outer corner of the first cell whether the file says pixel-is-area or
+pixel-is-point.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.sources.cf import crs as source_crs
+from lazytile.pyramid.sources.cf.axes import EXACT_AXIS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+try:
+    import rasterio
+    import rasterio.enums
+    import rasterio.windows
+except ImportError:  # the extra is not installed
+    rasterio = None
+
+GEOTIFF = "geotiff"
+_COLOURS = {"red", "green", "blue", "alpha"}
+_MAPPING = "spatial_ref"
+_UNNAMED = re.compile(r"(?:band|layer|channel)?[ _]?\d*", re.IGNORECASE)
+
+
+class _Bands(BackendArray):
+    """Some bands of a file, read where they are indexed. Each read opens the file: handles keep to a thread."""
+
+    def __init__(
+        self, path: str, bands: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any], masked: float | None
+    ) -> None:
+        self.path, self.bands, self.shape, self.dtype = path, bands, shape, dtype
+        self.masked = masked
+        """What is put where the file's mask says that there is no data; None where the file has no mask."""
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        spans = [_span(part, size) for part, size in zip(key[-2:], self.shape[-2:], strict=True)]
+        bands: int | list[int] = self.bands[0]
+        if len(self.shape) == 3:
+            chosen = np.asarray(self.bands)[key[0]]
+            bands = int(chosen) if np.ndim(chosen) == 0 else [int(band) for band in chosen]
+        with warnings.catch_warnings(), rasterio.open(self.path) as file:
+            window = rasterio.windows.Window.from_slices(*spans)
+            found: NDArray[Any] = file.read(bands, window=window)
+            if self.masked is not None:
+                found = found.astype(self.dtype, copy=False)
+                found[file.read_masks(bands, window=window) == 0] = self.masked
+        inner = tuple(0 if isinstance(part, int | np.integer) else slice(None, None, part.step) for part in key[-2:])
+        return found[(..., *inner)]
+
+
+def _span(part: int | slice, size: int) -> tuple[int, int]:
+    if isinstance(part, slice):
+        start, stop, _ = part.indices(size)
+        return start, stop
+    return int(part), int(part) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """What tells bands apart."""
+
+    number: int
+    dtype: str
+    scale: float
+    offset: float
+    nodata: float | None
+    description: str
+    units: str
+    colour: str
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        nodata = None if self.nodata is None else repr(self.nodata)
+        return self.dtype, self.scale, self.offset, nodata, self.units
+
+
+def open_geotiff(path: Path) -> xr.Dataset:
+    """Return the variables of a TIFF file, not decoded. Raises ``SourceError`` for one that cannot be placed."""
+    if rasterio is None:
+        raise SourceError(f"{path} is a TIFF file, and rasterio is not installed: pip install 'lazytile[geotiff]'")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NotGeoreferencedWarning: we say it ourselves
+        with rasterio.open(path) as file:
+            return _describe(str(path), file)
+
+
+def _describe(path: str, file: Any) -> xr.Dataset:
+    transform = file.transform
+    if transform.is_identity and file.crs is None:
+        more = "; it has ground control points: warp it first (gdalwarp)" if file.gcps[0] else ""
+        raise SourceError(f"{path} is a TIFF file without georeference (no transform and no CRS){more}")
+    if transform.b or transform.d:
+        raise SourceError(f"{path} is turned or sheared ({tuple(transform)[:6]}); make it north-up first (gdalwarp)")
+    if file.dtypes[0].startswith(("complex", "c")):
+        raise SourceError(f"{path} holds complex numbers; convert their amplitude or phase")
+    lonlat = file.crs is not None and source_crs.is_lonlat(source_crs.parse(file.crs.to_wkt()))
+    dims = ("lat", "lon") if lonlat else ("y", "x")
+    variables: dict[str, xr.Variable] = {}
+    for dim, axis, first, step, size in (
+        (dims[0], "Y", transform.f, transform.e, file.height),
+        (dims[1], "X", transform.c, transform.a, file.width),
+    ):
+        kind = {"Y": "latitude", "X": "longitude"}[axis] if lonlat else f"projection_{axis.lower()}_coordinate"
+        centres = first + (np.arange(size) + 0.5) * step
+        variables[dim] = xr.Variable((dim,), centres, {"standard_name": kind, "axis": axis, EXACT_AXIS: (first, step)})
+    if file.crs is not None:
+        variables[_MAPPING] = xr.Variable((), np.int32(0), {"crs_wkt": file.crs.to_wkt()})
+    variables |= _data(path, file, dims)
+    attributes = {key: value for key, value in file.tags().items() if key == "TIFFTAG_IMAGEDESCRIPTION"}
+    return xr.Dataset(variables, attrs={"title": next(iter(attributes.values()), "")})
+
+
+def _data(path: str, file: Any, dims: tuple[str, str]) -> dict[str, xr.Variable]:
+    bands = [
+        _Band(
+            number=number,
+            dtype=file.dtypes[place],
+            scale=file.scales[place],
+            offset=file.offsets[place],
+            nodata=file.nodatavals[place],
+            description=file.descriptions[place] or "",
+            units=file.units[place] or "",
+            colour=file.colorinterp[place].name,
+        )
+        for place, number in enumerate(file.indexes)
+    ]
+    if any(_has_mask(file, band) for band in bands):
+        bands = [band for band in bands if band.colour != "alpha"]
+    shape = (file.height, file.width)
+    found: dict[str, xr.Variable] = {}
+    if len(bands) > 1 and len({band.kind for band in bands}) == 1 and not {b.colour for b in bands} & _COLOURS:
+        found["bands"] = _variable(path, bands, ("band", *dims), (len(bands), *shape), file)
+        names = [band.description for band in bands]
+        labels = names if all(names) and len(set(names)) == len(names) else [band.number for band in bands]
+        found["band"] = xr.Variable(("band",), np.asarray(labels), {"long_name": "band"})
+        return found
+    for band in bands:
+        name = band.colour if band.colour in _COLOURS else band.description
+        if _UNNAMED.fullmatch(name) or name in found:
+            name = f"band_{band.number}"
+        found[name] = _variable(path, [band], dims, shape, file)
+    return found
+
+
+def _variable(path: str, bands: list[_Band], dims: tuple[str, ...], shape: tuple[int, ...], file: Any) -> xr.Variable:
+    first = bands[0]
+    attributes: dict[str, Any] = {"grid_mapping": _MAPPING}
+    dtype, masked = np.dtype(first.dtype), None
+    if first.nodata is not None:
+        attributes["_FillValue"] = first.nodata
+    elif _has_mask(file, first):
+        dtype, masked = _with_room(dtype)
+        attributes["_FillValue"] = masked
+    if first.scale != 1.0 or first.offset != 0.0:
+        attributes |= {"scale_factor": first.scale, "add_offset": first.offset}
+    if first.units:
+        attributes["units"] = first.units
+    if len(bands) == 1 and first.description:
+        attributes["long_name"] = first.description
+    if first.colour == "palette":
+        attributes |= _classes(file.colormap(first.number), first.nodata)
+    data = indexing.LazilyIndexedArray(_Bands(path, tuple(band.number for band in bands), shape, dtype, masked))
+    variable = xr.Variable(dims, data, attributes)
+    variable.encoding["chunksizes"] = (*(1 for _ in dims[:-2]), *file.block_shapes[0])
+    return variable
+
+
+def _has_mask(file: Any, band: _Band) -> bool:
+    """Tell whether a mask or an alpha band says where a band holds data; a no-data code goes before both."""
+    return band.nodata is None and rasterio.enums.MaskFlags.per_dataset in file.mask_flag_enums[band.number - 1]
+
+
+def _with_room(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], float]:
+    """Return the type in which masked cells of a type have a code of their own, and that code."""
+    if dtype.kind == "f":
+        return dtype, float("nan")
+    wide = np.dtype(f"i{min(8, 2 * dtype.itemsize)}")
+    return wide, int(np.iinfo(wide).min)
+
+
+def _classes(palette: dict[int, tuple[int, int, int, int]], nodata: float | None) -> dict[str, Any]:
+    """Return a palette as CF classes; transparent entries and that of no data are none."""
+    shown = {code: colour for code, colour in palette.items() if colour[3] and code != nodata}
+    # Palettes are padded to 256 entries, mostly with black: what follows the last other colour is no class.
+    last = max((code for code, colour in shown.items() if colour[:3] != (0, 0, 0)), default=max(shown, default=0))
+    shown = {code: colour for code, colour in shown.items() if code <= last}
+    return {
+        "flag_values": np.array(list(shown), np.uint16),
+        "flag_colors": " ".join(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue, _ in shown.values()),
+    }

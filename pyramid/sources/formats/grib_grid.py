@@ -1,0 +1,113 @@
+"""The grid of a GRIB message: the coordinates of its rows and columns, and the order of its values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyproj
+import xarray as xr
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.sources.formats.grib_message import Order, eccodes, key_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAPPING = "projection"
+"""Name of the variable that holds the grid mapping."""
+_REDUCED = {"reduced_gg", "reduced_ll", "reduced_rotated_gg", "octahedral_gg"}
+_SCANS = ("iScansNegatively", "jScansPositively", "jPointsAreConsecutive", "alternativeRowScanning")
+
+
+def grid_of(handle: Any) -> tuple[xr.Dataset, Order]:
+    """Return the coordinates of a message's grid and the order of its values, or raise ``SourceError``."""
+    kind = str(key_of(handle, "gridType"))
+    if kind in _REDUCED:
+        raise SourceError(
+            f"values on a reduced grid ({kind}, rows of unequal length); make it regular first "
+            "(cdo setgridtype,regular, or grib_filter with interpolation)"
+        )
+    cols, rows = key_of(handle, "Ni"), key_of(handle, "Nj")
+    if not cols or not rows or cols * rows != key_of(handle, "numberOfPoints"):
+        raise SourceError(
+            f"values on a grid of type {kind}, which has no rows and columns; make it regular first (cdo)"
+        )
+    scans = {key: int(key_of(handle, key, 0)) for key in _SCANS}
+    order = Order(int(cols), int(rows), bool(scans["jPointsAreConsecutive"]), bool(scans["alternativeRowScanning"]))
+    if kind == "rotated_ll":
+        x, y, mapping = _rotated(handle, order, scans)
+        kinds = ("grid_latitude", "grid_longitude")
+        units = "degrees"
+    else:
+        lon, lat = (order.plane(eccodes.codes_get_array(handle, key)) for key in ("longitudes", "latitudes"))
+        if kind in ("regular_ll", "regular_gg"):
+            return _dataset(lat[:, 0], lon[0], ("latitude", "longitude"), "", {}), order
+        x, y, mapping = _projected(handle, kind, lon, lat)
+        kinds, units = ("projection_y_coordinate", "projection_x_coordinate"), "m"
+    return _dataset(y, x, kinds, units, mapping), order
+
+
+def _dataset(
+    y: NDArray[np.float64],
+    x: NDArray[np.float64],
+    kinds: tuple[str, str],
+    units: str,
+    mapping: dict[str, Any],
+) -> xr.Dataset:
+    # ecCodes holds angles in millionths of a degree, some files in thousandths: rounding that the axes must know of.
+    variables = {
+        "row": xr.Variable(("row",), y.astype(np.float32 if not units else np.float64), {"standard_name": kinds[0]}),
+        "col": xr.Variable(("col",), x.astype(np.float32 if not units else np.float64), {"standard_name": kinds[1]}),
+    }
+    if units:
+        for variable in variables.values():
+            variable.attrs["units"] = units
+    if mapping:
+        variables[MAPPING] = xr.Variable((), np.int32(0), mapping)
+    return xr.Dataset(variables, attrs={"axes": ("row", "col")})
+
+
+def _rotated(
+    handle: Any, order: Order, scans: dict[str, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Any]]:
+    if key_of(handle, "angleOfRotationInDegrees", 0):
+        raise SourceError("values on a rotated grid with an angle of rotation, which no projection of ours has")
+    ends = {
+        end: [float(key_of(handle, f"{axis}Of{end}GridPointInDegrees")) for axis in ("longitude", "latitude")]
+        for end in ("First", "Last")
+    }
+    span = ends["Last"][0] - ends["First"][0]
+    span = (-((-span) % 360) if scans["iScansNegatively"] else span % 360) or span
+    first = ends["First"][0]
+    first -= 360 if first + max(span, 0) > 360 or (first > 180 and first + span > 180) else 0
+    x = np.linspace(first, first + span, order.cols)
+    y = np.linspace(ends["First"][1], ends["Last"][1], order.rows)
+    lat = float(key_of(handle, "latitudeOfSouthernPoleInDegrees"))
+    lon = float(key_of(handle, "longitudeOfSouthernPoleInDegrees"))
+    return (
+        x,
+        y,
+        {
+            "grid_mapping_name": "rotated_latitude_longitude",
+            "grid_north_pole_latitude": -lat,
+            "grid_north_pole_longitude": (lon + 360.0) % 360.0 - 180.0,
+        },
+    )
+
+
+def _projected(
+    handle: Any, kind: str, lon: NDArray[np.float64], lat: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Any]]:
+    text = key_of(handle, "projString")
+    if not text:
+        raise SourceError(f"values on a grid of type {kind}, which ecCodes does not place")
+    crs = pyproj.CRS.from_user_input(f"{text} +units=m +no_defs")
+    to = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    x, _ = to.transform(lon[0], lat[0])
+    _, y = to.transform(lon[:, 0], lat[:, 0])
+    far_x, far_y = to.transform(lon[-1, -1], lat[-1, -1])
+    miss = max(abs(far_x - x[-1]) / abs(x[1] - x[0]), abs(far_y - y[-1]) / abs(y[1] - y[0]))
+    if not miss < 0.05:
+        raise SourceError(f"values on a grid of type {kind} whose points do not lie on the projection {text}")
+    return np.asarray(x), np.asarray(y), {"crs_wkt": crs.to_wkt()}

@@ -1,0 +1,158 @@
+"""The messages of a GRIB file: what each holds, and its values, decoded by ecCodes (the extra ``grib``)."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyproj  # noqa: F401 - before eccodes, whose wheels bring a PROJ that breaks every CRS of a pyproj imported later
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from lazytile.pyramid.core.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+eccodes: Any
+try:
+    eccodes = importlib.import_module("eccodes")  # untyped
+except (ImportError, RuntimeError):  # the extra is not installed, or its library is not found
+    eccodes = None
+
+
+_NO_VALUE = 1e36
+"""What ecCodes is told to put where a bitmap says that there is no value."""
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Where a message lies in the file, and its place in a variable."""
+
+    offset: int
+    name: str
+    kind: tuple[str, str, str]
+    """Kind of level, kind of step, grid: what tells variables of one name apart."""
+    time: float
+    """Seconds since 1970 for which it is valid."""
+    member: int
+    level: float
+
+
+class Messages(BackendArray):
+    """Messages as an array of planes, each read where it is indexed; one that is missing is no data."""
+
+    def __init__(self, path: str, offsets: NDArray[np.int64], order: Order) -> None:
+        self.path, self.offsets, self.order = path, offsets, order
+        self.shape = (*offsets.shape, order.rows, order.cols)
+        self.dtype = np.dtype(np.float32)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        offsets = np.asarray(self.offsets[key[:-2]])
+        planes = [self._plane(int(offset))[key[-2:]] for offset in offsets.ravel()]
+        return np.stack(planes).reshape(*offsets.shape, *planes[0].shape) if offsets.ndim else planes[0]
+
+    def _plane(self, offset: int) -> NDArray[np.float32]:
+        if offset < 0:
+            return np.full((self.order.rows, self.order.cols), np.nan, np.float32)
+        with _LOCK, open(self.path, "rb") as file:  # noqa: PTH123 - ecCodes wants a file of the C library
+            file.seek(offset)
+            handle = eccodes.codes_grib_new_from_file(file)
+            if handle is None:
+                raise SourceError(f"{self.path} is cut short: there is no message at byte {offset}")
+            try:
+                eccodes.codes_set(handle, "missingValue", _NO_VALUE)
+                values = eccodes.codes_get_values(handle)
+            finally:
+                eccodes.codes_release(handle)
+        found = values.astype(np.float32)
+        found[values == _NO_VALUE] = np.nan
+        return self.order.plane(found)
+
+
+def handles(path: Path) -> Iterator[Any]:
+    """Yield a handle for each message, released after its turn."""
+    with _LOCK, path.open("rb") as file:
+        while True:
+            try:
+                handle = eccodes.codes_grib_new_from_file(file)
+            except eccodes.CodesInternalError as error:
+                raise SourceError(f"{path} cannot be read, it is damaged or cut short: {error}") from error
+            if handle is None:
+                return
+            try:
+                yield handle
+            finally:
+                eccodes.codes_release(handle)
+
+
+def key_of(handle: Any, key: str, default: Any = None) -> Any:
+    """Return the value of a key of a message, or ``default`` where the message has none."""
+    try:
+        return eccodes.codes_get(handle, key)
+    except eccodes.KeyValueNotFoundError:
+        return default
+
+
+def message_of(handle: Any) -> Message:
+    """Tell what a message holds and where it lies."""
+    name = key_of(handle, "shortName", "unknown")
+    if name in ("unknown", "~"):
+        name = f"parameter_{key_of(handle, 'paramId', 0)}"
+    day, clock = int(key_of(handle, "validityDate")), int(key_of(handle, "validityTime"))
+    valid = datetime(day // 10000, day // 100 % 100, day % 100, clock // 100, clock % 100, tzinfo=UTC)
+    level = key_of(handle, "level", 0)
+    kind = (str(key_of(handle, "typeOfLevel")), str(key_of(handle, "stepType")), str(key_of(handle, "md5GridSection")))
+    return Message(
+        offset=int(eccodes.codes_get(handle, "offset", int)),
+        name=str(name),
+        kind=kind,
+        time=valid.timestamp(),
+        member=int(key_of(handle, "number") or 0),
+        level=float(level),
+    )
+
+
+def attributes_of(handle: Any) -> dict[str, Any]:
+    """Return the attributes of a message's variable, CF where there is a CF name for them."""
+    standard = key_of(handle, "cfName", "unknown")
+    found = {
+        "long_name": key_of(handle, "name", ""),
+        "units": key_of(handle, "units", ""),
+        "standard_name": "" if standard == "unknown" else standard,
+        "level_type": key_of(handle, "typeOfLevel", ""),
+        "step_type": key_of(handle, "stepType", ""),
+        "level_units": {"isobaricInhPa": "hPa", "isobaricInPa": "Pa"}.get(key_of(handle, "typeOfLevel", ""), ""),
+    }
+    return {key: value for key, value in found.items() if value and value != "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of a message's values."""
+
+    cols: int
+    rows: int
+    columns_first: bool
+    alternating: bool
+
+    def plane(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values as rows and columns, in the directions in which the file scans them."""
+        plane = values.reshape(self.cols, self.rows).T if self.columns_first else values.reshape(self.rows, self.cols)
+        if self.alternating:
+            plane = plane.copy()
+            turned = plane[:, 1::2] if self.columns_first else plane[1::2]
+            turned[...] = turned[::-1] if self.columns_first else turned[:, ::-1]
+        return plane

@@ -1,0 +1,150 @@
+"""Zarr in object storage and on web servers, read in place: ``s3://``, ``gs://``, ``https://`` and ``http://``.
+
+obstore does the reading; it is in the extra ``remote``. It finds the credentials of object stores in the variables
+that the clouds' own tools use (``AWS_...``, ``GOOGLE_...``). Where consolidated metadata are, they also say what there
+is, since web servers list nothing and many public buckets let nobody list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import xarray as xr
+import zarr
+from zarr.storage import ObjectStore, WrapperStore
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.fetch.http_client import checked_url
+from lazytile.pyramid.fetch.zarr_url import _METADATA, OBJECT_SCHEMES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from obstore.store import ClientConfig, HTTPStore, RetryConfig, S3Store
+    from obstore.store import GCSStore as GoogleStore
+
+_AWS_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+_GOOGLE_CREDENTIALS = (
+    "GOOGLE_SERVICE_ACCOUNT",
+    "GOOGLE_SERVICE_ACCOUNT_PATH",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+)
+
+
+class _CatalogueStore(WrapperStore[ObjectStore[Any]]):
+    """A store that lists what its consolidated metadata name, and asks nobody for it."""
+
+    def __init__(self, store: ObjectStore[Any], names: frozenset[str] = frozenset()) -> None:
+        super().__init__(store)
+        self._names = names
+
+    def _with_store(self, store: ObjectStore[Any]) -> _CatalogueStore:
+        return type(self)(store, self._names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._store, self._names)
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Yield the names of the groups and arrays of a group."""
+        start = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        for name in sorted(self._names):
+            if name.startswith(start) and "/" not in name[len(start) :]:
+                yield name[len(start) :]
+
+
+def open_store(url: str) -> tuple[zarr.Group, bool]:
+    """Return the root group behind a URL, and whether its metadata are consolidated. Raises ``SourceError``."""
+    store = ObjectStore(_object_store(url), read_only=True)
+    root = zarr.open_group(store, mode="r")
+    if root.metadata.consolidated_metadata is None:
+        if urlsplit(url).scheme not in OBJECT_SCHEMES:
+            raise SourceError(
+                f"{url} has no consolidated metadata, and web servers list no folders: "
+                f"zarr.consolidate_metadata writes them"
+            )
+        return root, False
+    names = frozenset(name for name, _ in root.members(max_depth=None))
+    listed = _CatalogueStore(store, names)
+    return zarr.open_group(listed, mode="r", use_consolidated=True), True
+
+
+def remote_group_names(url: str) -> list[str]:
+    """List all groups behind a URL, parents before children."""
+    root, _ = open_store(url)
+    members = sorted(root.members(max_depth=None))
+    return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
+
+
+def open_remote_group(url: str, name: str, options: Mapping[str, Any]) -> xr.Dataset:
+    """Open a group behind a URL with xarray and its ``options``."""
+    root, consolidated = open_store(url)
+    path = None if name == "/" else name
+    store: Any = root.store  # which xarray takes, but does not say so
+    # Consolidated metadata are at the root; xarray would look for them in every group.
+    return xr.open_dataset(store, engine="zarr", group=path, consolidated=consolidated and path is None, **options)
+
+
+def version_of(url: str) -> str:
+    """Return what tells the root metadata behind a URL from others, or raise ``SourceError`` where there is no Zarr.
+
+    Chunks that are written anew under the same metadata are not noticed; writers seldom leave those untouched.
+    """
+    store = _object_store(url)
+    digest = hashlib.sha256()
+    found = 0
+    for name in _METADATA:
+        try:
+            answer = store.get(name)
+            content = bytes(answer.bytes())
+        except FileNotFoundError:
+            continue
+        except Exception as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise SourceError(f"{url} cannot be read: {reason}") from error
+        digest.update(repr((name, answer.meta["e_tag"], answer.meta["last_modified"], content)).encode())
+        found += 1
+    if not found:
+        raise SourceError(f"{url} holds no Zarr group: there is none of {', '.join(_METADATA)}")
+    return digest.hexdigest()[:16]
+
+
+def _object_store(url: str) -> S3Store | GoogleStore | HTTPStore:
+    parts = urlsplit(url)
+    if parts.scheme not in {*OBJECT_SCHEMES, "http", "https"}:
+        raise SourceError(f"{url} has the scheme {parts.scheme}; s3, gs, https and http are read")
+    if parts.query or parts.fragment:
+        raise SourceError(f"{url}: a Zarr URL has no ? and no #")
+    if importlib.util.find_spec("obstore") is None:
+        raise SourceError(f"{url} is remote Zarr, and obstore is not installed: pip install 'lazytile[remote]'")
+    from obstore.store import GCSStore, HTTPStore, S3Store  # noqa: PLC0415 - an extra
+
+    client: ClientConfig = {"timeout": timedelta(seconds=60), "connect_timeout": timedelta(seconds=20)}
+    retry: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(minutes=3)}
+    environment = os.environ
+    if parts.scheme == "s3":
+        endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
+        if endpoint.startswith("http://"):
+            client["allow_http"] = True
+        # Without this a machine outside Amazon's network would be searched for an identity for seconds.
+        anonymous = "AWS_SKIP_SIGNATURE" not in environment and not any(map(environment.get, _AWS_CREDENTIALS))
+        if anonymous:
+            return S3Store.from_url(url, client_options=client, retry_config=retry, skip_signature=True)
+        return S3Store.from_url(url, client_options=client, retry_config=retry)
+    if parts.scheme == "gs":
+        if any(map(environment.get, _GOOGLE_CREDENTIALS)):
+            return GCSStore.from_url(url, client_options={**client, "allow_http": True}, retry_config=retry)
+        return GCSStore.from_url(url, client_options=client, retry_config=retry, skip_signature=True)
+    if parts.scheme == "http":
+        client["allow_http"] = True
+    return HTTPStore.from_url(checked_url(url), client_options=client, retry_config=retry)

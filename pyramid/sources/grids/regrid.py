@@ -1,0 +1,237 @@
+"""Resampling of curvilinear grids and swaths onto a regular grid, once, at conversion.
+
+A cell of the regular grid takes the code of the source cell whose centre is nearest on the sphere, if it lies within
+``REACH`` of half the diagonal of that source cell, else no data. So no value is made that the source does not hold,
+classes and packed integers stay what they are, and gaps between swaths stay gaps. A k-d tree of SciPy (the extra
+``regrid``) finds the nearest centre.
+
+Memory: the latitudes and longitudes of the source (20 bytes a cell) and, for each block, a tree of the cells near it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.grid import FULL_CIRCLE, Grid, RegularAxis
+from lazytile.pyramid.fetch.source_url import path_or_url
+from lazytile.pyramid.sources.cf import attributes
+from lazytile.pyramid.sources.formats.container import open_group
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.store.layout import Range
+
+spatial: Any
+try:
+    spatial = importlib.import_module("scipy.spatial")  # untyped
+except ImportError:  # the extra is not installed
+    spatial = None
+
+REACH = 1.2
+"""How far from its centre a source cell reaches, in halves of its diagonal: a little over 1 closes seams."""
+_SAMPLE_CELLS = 1 << 20
+_STRIP_CELLS = 1 << 19
+_LON_BINS = 7200
+_KEPT_MAPS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """Which source cells a regular grid is made of. Plain values: it travels to any process."""
+
+    path: str
+    engine: str
+    group: str
+    latitude: str
+    longitude: str
+    source_cols: int
+    """Columns of the source: what flat indices are divided by."""
+    grid: Grid
+
+    def source_cells(self, rows: Range, cols: Range) -> NDArray[np.int64]:
+        """Return the flat index of the source cell of each cell of a block, -1 where there is none.
+
+        Shape (rows, cols) of the block. The last blocks asked for are kept, since every variable and step asks again.
+        """
+        return _MAPS.get(self, rows, cols)
+
+
+class _Maps:
+    """The last maps made in this process, and the places of the last source."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._maps: dict[tuple[Resampling, Range, Range], NDArray[np.int64]] = {}
+        self._places: tuple[tuple[str, ...], _Places] | None = None
+
+    def get(self, resampling: Resampling, rows: Range, cols: Range) -> NDArray[np.int64]:
+        key = (resampling, rows, cols)
+        with self._lock:
+            found = self._maps.pop(key, None)
+            if found is None:
+                found = self._cells_of(resampling).nearest(resampling.grid, rows, cols)
+            self._maps[key] = found
+            while len(self._maps) > _KEPT_MAPS:
+                self._maps.pop(next(iter(self._maps)))
+            return found
+
+    def _cells_of(self, resampling: Resampling) -> _Places:
+        key = (resampling.path, resampling.group, resampling.latitude, resampling.longitude)
+        if self._places is None or self._places[0] != key:
+            group = open_group(path_or_url(resampling.path), resampling.engine, resampling.group)
+            lat, lon = (read_cell_coordinates(group, name) for name in (resampling.latitude, resampling.longitude))
+            self._places = key, _Places(lat, lon)
+        return self._places[1]
+
+
+_MAPS = _Maps()
+
+
+def read_cell_coordinates(group: xr.Dataset, name: str) -> NDArray[np.float64]:
+    """Return the latitudes or longitudes of every cell in degrees, NaN where missing: shape (rows, cols)."""
+    stored = group.variables[name]
+    plane = stored[(*(0 for _ in stored.dims[:-2]), slice(None), slice(None))]
+    packing = attributes.packing_of(stored.dtype, stored.attrs, netcdf=True)
+    codes = np.asarray(plane.values)
+    codes = codes.astype(codes.dtype.newbyteorder("="), copy=False).view(packing.dtype)
+    places: NDArray[np.float64] = packing.decode(codes)
+    return places
+
+
+def _vectors(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points on the unit sphere, shape (..., 3)."""
+    lat, lon = np.radians(lat), np.radians(lon)
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+
+
+class _Places:
+    """The centres of the source's cells and how far each of them reaches."""
+
+    def __init__(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> None:
+        self._lat, self._lon = lat.ravel(), lon.ravel()
+        self._reach = _reaches(lat, lon).ravel()
+        self._reach[~(np.isfinite(self._lat) & np.isfinite(self._lon))] = np.nan
+        self._farthest = float(np.nanmax(self._reach, initial=0.0))
+
+    def nearest(self, grid: Grid, rows: Range, cols: Range) -> NDArray[np.int64]:
+        """Return the flat index of the nearest source cell of each cell of a block, -1 where none reaches it."""
+        lats, lons = grid.y.centres()[slice(*rows)], grid.x.centres()[slice(*cols)]
+        found = np.full((lats.size, lons.size), -1, np.int64)
+        near = self._near(lats, lons)
+        if near.size == 0:
+            return found
+        tree = spatial.cKDTree(_vectors(self._lat[near], self._lon[near]))
+        reach = self._reach[near]
+        step = max(1, _STRIP_CELLS // lons.size)
+        for top in range(0, lats.size, step):
+            points = _vectors(*np.meshgrid(lats[top : top + step], lons, indexing="ij"))
+            distance, index = tree.query(points, distance_upper_bound=self._farthest * (1 + 1e-9) + 1e-12)
+            there = index < near.size
+            there[there] = distance[there] <= reach[index[there]]
+            strip = found[top : top + step]
+            strip[there] = near[index[there]]
+        return found
+
+    def _near(self, lats: NDArray[np.float64], lons: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the source cells that may reach a block."""
+        pad = math.degrees(2 * math.asin(min(1.0, self._farthest / 2))) + 1e-6
+        with np.errstate(invalid="ignore"):
+            near = np.isfinite(self._reach) & (self._lat >= lats.min() - pad) & (self._lat <= lats.max() + pad)
+            highest = min(90.0, np.abs(lats).max() + pad)
+            if highest < 85:
+                half = (lons.max() - lons.min()) / 2 + pad / math.cos(math.radians(highest))
+                off = np.abs((self._lon - (lons.max() + lons.min()) / 2 + 180) % FULL_CIRCLE - 180)
+                near &= off <= half
+        return np.flatnonzero(near)
+
+
+def _reaches(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far each cell reaches from its centre (chord of the unit sphere): by its nearer neighbours."""
+    total = np.zeros(lat.shape)
+    for axis in (0, 1):
+        gaps = _spacings(lat, lon, axis)
+        edge = np.full_like(np.take(lat, [0], axis=axis), np.nan)
+        both = np.stack([np.concatenate([edge, gaps], axis=axis), np.concatenate([gaps, edge], axis=axis)])
+        # The nearer one: the other may lie across a seam or a gap. A repeated column has no size at all.
+        both[both < 1e-9] = np.nan
+        total += np.fmin(both[0], both[1]) ** 2
+    return REACH * np.sqrt(total) / 2
+
+
+def _spacings(lat: NDArray[np.float64], lon: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Return the chord between neighbours along an axis, by strips of rows: no large array of vectors is held."""
+    shape = list(lat.shape)
+    shape[axis] -= 1
+    found = np.empty(shape)
+    step = max(1, _STRIP_CELLS // lat.shape[1])
+    for top in range(0, shape[0], step):
+        stop = min(shape[0], top + step)
+        rows = slice(top, stop + (axis == 0))
+        found[top:stop] = np.linalg.norm(np.diff(_vectors(lat[rows], lon[rows]), axis=axis), axis=-1)
+    return found
+
+
+def regular_grid(lat: NDArray[np.float64], lon: NDArray[np.float64], name: str) -> Grid:
+    """Return the longitude/latitude grid over cells with these centres, of matching resolution.
+
+    lat, lon: shape (rows, cols), degrees, NaN where missing. The step is the smaller median distance between
+    neighbours, along rows and along columns. Raises ``SourceError`` where no cell has a place.
+    """
+    if spatial is None:
+        raise SourceError(
+            f"{name} gives each cell its own place (a curvilinear grid or a swath), which SciPy is needed to resample: "
+            "pip install 'lazytile[regrid]'"
+        )
+    known = np.isfinite(lat) & np.isfinite(lon)
+    if min(lat.shape) < 2 or known.sum() < 4:
+        raise SourceError(f"{name} gives fewer than four cells a place")
+    if np.abs(lat[known]).max() > 90 + 1e-3:
+        raise SourceError(f"{name} reaches {np.abs(lat[known]).max():g}; latitudes lie within -90..90 degrees")
+    skip = max(1, lat.size // _SAMPLE_CELLS)
+    along_rows = _spacings(lat[::skip], lon[::skip], 1)
+    pairs = [_spacings(lat[row : row + 2], lon[row : row + 2], 0) for row in range(0, lat.shape[0] - 1, skip)]
+    medians = [np.median(gaps[gaps > 1e-9]) for gaps in (along_rows, np.concatenate(pairs)) if (gaps > 1e-9).any()]
+    step = math.degrees(min(medians))
+    west, width = _longitudes(lon[known], step)
+    if width >= FULL_CIRCLE:
+        step = FULL_CIRCLE / max(1, round(FULL_CIRCLE / step))
+    else:
+        step = float(f"{step:.2g}")
+        west, width = _snapped(west, width, step)
+    north = min(90.0, math.ceil((float(lat[known].max()) + step / 2) / step - 1e-6) * step)
+    south = max(-90.0, float(lat[known].min()) - step / 2)
+    rows = max(1, math.ceil((north - south) / step - 1e-6))
+    cols = max(1, round(width / step))
+    return Grid("EPSG:4326", RegularAxis(west, step, cols), RegularAxis(north, -step, rows))
+
+
+def _snapped(west: float, width: float, step: float) -> tuple[float, float]:
+    """Return the edges of whole cells around longitudes."""
+    first = math.floor((west - step / 2) / step + 1e-6)
+    last = math.ceil((west + width + step / 2) / step - 1e-6)
+    return round(first * step, 10), (last - first) * step
+
+
+def _longitudes(lon: NDArray[np.float64], step: float) -> tuple[float, float]:
+    """Return the western end and the width of all longitudes: what the widest empty part of the circle leaves."""
+    bins = max(8, min(_LON_BINS, int(FULL_CIRCLE / (2 * step))))
+    filled = np.zeros(bins, bool)
+    filled[np.minimum(((lon % FULL_CIRCLE) / FULL_CIRCLE * bins).astype(np.int64), bins - 1)] = True
+    full = np.flatnonzero(filled)
+    gaps = np.diff(np.append(full, full[0] + bins))
+    widest = int(gaps.argmax())
+    if gaps[widest] <= 2:
+        return -180.0, FULL_CIRCLE
+    start = full[(widest + 1) % full.size] * FULL_CIRCLE / bins
+    turned = (lon - start) % FULL_CIRCLE
+    west = (start + float(turned.min()) + 180) % FULL_CIRCLE - 180
+    return west, float(turned.max() - turned.min())

@@ -1,0 +1,20 @@
+"""What the user says about a source instead of the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the user says about a source instead of the file; None leaves it to the file."""
+
+    x: str | None = None
+    """Name of the variable that holds x or longitude."""
+    y: str | None = None
+    crs: str | None = None
+    """Of x and y: ``EPSG:n``, WKT or PROJ text."""
+    bounds: tuple[float, float, float, float] | None = None
+    """West, south, east, north: outer edges of an array that has no coordinates."""
+    nodata: float | None = None
+    """Code that means no data where the file names none."""

@@ -1,0 +1,232 @@
+"""The metadata that makes a stored dataset plain GeoZarr: groups, arrays and their attributes.
+
+CF attributes and coordinates at every level are for xarray; the ``multiscales``, ``proj:`` and ``spatial:`` Zarr
+conventions (v0.1) are for GDAL and tile servers; ``lazytile`` is our own description.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyproj
+import zarr
+
+from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
+from lazytile.pyramid.store.layout import CHUNK_CELLS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.core.grid import Grid
+    from lazytile.pyramid.core.packing import Packing
+    from lazytile.pyramid.store.dataset import Coordinate, Dataset, Variable
+
+CRS_VARIABLE = "crs"
+_RESAMPLING = {"mean": "average", "mode": "mode", "nearest": "nearest", "min": "min", "max": "max"}
+_OWN_ATTRIBUTES = frozenset({"scale_factor", "add_offset", "missing_value", "_FillValue", "_Unsigned"})
+
+
+def _convention(name: str, uuid: str, description: str) -> dict[str, str]:
+    home = f"zarr-conventions/{name}"
+    return {
+        "uuid": uuid,
+        "schema_url": f"https://raw.githubusercontent.com/{home}/refs/tags/v0.1/schema.json",
+        "spec_url": f"https://github.com/{home}/blob/v0.1/README.md",
+        "name": name,
+        "description": description,
+    }
+
+
+MULTISCALES = _convention("multiscales", "d35379db-88df-4056-af3a-620245f8e347", "Multiscale layout of zarr datasets")
+PROJ = _convention(
+    "proj", "f17cb550-5864-4468-aeb7-f3180cfb622f", "Coordinate reference system information for geospatial data"
+)
+SPATIAL = _convention("spatial", "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "Spatial coordinate information")
+
+
+def write_metadata(path: Path, dataset: Dataset, coordinates: Sequence[Coordinate], attributes: dict[str, Any]) -> None:
+    """Write the groups, the coordinate arrays and the metadata of every data array, without data."""
+    root = zarr.create_group(path, zarr_format=3, attributes=root_attributes(dataset, attributes))
+    for level in range(dataset.levels):
+        _write_level(root, dataset, level, coordinates)
+
+
+def finish_metadata(path: Path, dataset: Dataset, attributes: dict[str, Any]) -> None:
+    """Write the root attributes again, now with what the build has found, and consolidate all metadata in the root."""
+    root = zarr.open_group(path, mode="r+")
+    root.attrs.put(root_attributes(dataset, attributes))
+    consolidate(path)
+
+
+def consolidate(path: Path) -> None:
+    """Gather all metadata of a group in its root, as a reader of one file wants it."""
+    with warnings.catch_warnings():
+        # Consolidated metadata is an extension that zarr-python, xarray and GDAL read; it says so each time.
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(path, zarr_format=3)
+
+
+def root_attributes(dataset: Dataset, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a dataset's root group."""
+    bounds = dataset.grid.bounds
+    return {
+        **attributes,
+        **({"title": dataset.title} if dataset.title else {}),
+        "Conventions": "CF-1.11",
+        "zarr_conventions": [MULTISCALES, PROJ, SPATIAL],
+        "multiscales": {
+            "layout": [_layout(dataset, level) for level in range(dataset.levels)],
+            "resampling_method": _RESAMPLING[dataset.variables[0].reduction],
+        },
+        **_proj(dataset.grid),
+        "spatial:dimensions": list(axis_names(dataset.grid)),
+        "spatial:bbox": [bounds.west, bounds.south, bounds.east, bounds.north],
+        "lazytile": dataset.to_json(),
+    }
+
+
+def _layout(dataset: Dataset, level: int) -> dict[str, Any]:
+    grid = dataset.grid.coarsen(level)
+    entry: dict[str, Any] = {"asset": str(level)}
+    if level:
+        # Relative to the level it is made of, in cells: both have the same first edge.
+        entry |= {"derived_from": str(level - 1), "transform": {"scale": [2.0, 2.0], "translation": [0.0, 0.0]}}
+    else:
+        entry |= {"transform": {"scale": [1.0, 1.0], "translation": [0.0, 0.0]}}
+    return entry | {"spatial:shape": [grid.shape.rows, grid.shape.cols], "spatial:transform": _transform(grid)}
+
+
+def _transform(grid: Grid) -> list[float]:
+    return [grid.x.cell_size, 0.0, grid.x.first_edge, 0.0, grid.y.cell_size, grid.y.first_edge]
+
+
+def _proj(grid: Grid) -> dict[str, Any]:
+    authority, _, code = grid.crs.partition(":")
+    if code.isdigit() and authority.isupper():
+        return {"proj:code": grid.crs}
+    return {"proj:wkt2": grid.crs}
+
+
+def _level_attributes(grid: Grid) -> dict[str, Any]:
+    bounds = grid.bounds
+    return {
+        "Conventions": "CF-1.11",
+        "zarr_conventions": [PROJ, SPATIAL],
+        **_proj(grid),
+        "spatial:dimensions": list(axis_names(grid)),
+        "spatial:bbox": [bounds.west, bounds.south, bounds.east, bounds.north],
+        "spatial:shape": [grid.shape.rows, grid.shape.cols],
+        "spatial:transform": _transform(grid),
+    }
+
+
+def _write_level(root: zarr.Group, dataset: Dataset, level: int, coordinates: Sequence[Coordinate]) -> None:
+    grid = dataset.grid.coarsen(level)
+    group = root.create_group(str(level), attributes=_level_attributes(grid))
+    names = axis_names(grid)
+    for name, axis, attributes in zip(names, (grid.y, grid.x), _axis_attributes(grid), strict=True):
+        write_coordinate(group, name, axis.centres(), attributes)
+    for coordinate in coordinates:
+        write_coordinate(group, coordinate.name, coordinate.values, coordinate.attributes)
+    crs = group.create_array(
+        CRS_VARIABLE, shape=(), dtype="int32", fill_value=0, compressors=None, attributes=_crs_attributes(grid)
+    )
+    crs[...] = 0
+    for variable in dataset.variables:
+        leading = [len(dimension.labels) for dimension in variable.dimensions]
+        dtype = np.dtype(variable.packing.dtype)
+        fill = variable.packing.fill_code
+        ones = (1,) * len(leading)
+        shard_cells = dataset.shard * CHUNK_CELLS
+        codec = Codec.parse(dataset.codec) if dataset.codec else DEFAULT_CODEC
+        group.create_array(
+            variable.name,
+            shape=(*leading, grid.shape.rows, grid.shape.cols),
+            dtype=dtype,
+            chunks=(*ones, CHUNK_CELLS, CHUNK_CELLS),
+            shards=(*ones, shard_cells, shard_cells) if shard_cells else None,
+            compressors=codec.zarr_codec(dtype),
+            fill_value=0 if fill is None else dtype.type(fill),
+            dimension_names=[*(dimension.name for dimension in variable.dimensions), *names],
+            attributes=variable_attributes(variable),
+        )
+
+
+_LATITUDE = {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north", "axis": "Y"}
+_LONGITUDE = {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east", "axis": "X"}
+
+
+def axis_names(grid: Grid) -> tuple[str, str]:
+    """Return the names of the dimensions of rows and columns."""
+    if grid.is_geographic:
+        return "lat", "lon"
+    return ("rlat", "rlon") if pyproj.CRS.from_user_input(grid.crs).is_geographic else ("y", "x")
+
+
+def _axis_attributes(grid: Grid) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the CF attributes of the coordinates of rows and columns."""
+    if grid.is_geographic:
+        return _LATITUDE, _LONGITUDE
+    crs = pyproj.CRS.from_user_input(grid.crs)
+    unit = crs.axis_info[0].unit_name if crs.axis_info else "metre"
+    units = {"metre": "m", "degree": "degrees"}.get(unit, unit)
+    kinds = ("grid_latitude", "grid_longitude") if crs.is_geographic else _PROJECTED_KINDS
+    return {"standard_name": kinds[0], "units": units, "axis": "Y"}, {
+        "standard_name": kinds[1],
+        "units": units,
+        "axis": "X",
+    }
+
+
+_PROJECTED_KINDS = ("projection_y_coordinate", "projection_x_coordinate")
+
+
+def write_coordinate(group: zarr.Group, name: str, values: NDArray[Any], attributes: dict[str, Any]) -> None:
+    """Write a one-dimensional coordinate array anew."""
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=values.shape,
+        compressors=DEFAULT_CODEC.zarr_codec(values.dtype),
+        fill_value=0,
+        dimension_names=[name],
+        attributes=attributes,
+        overwrite=True,
+    )
+    array[...] = values
+
+
+def _crs_attributes(grid: Grid) -> dict[str, Any]:
+    crs = pyproj.CRS.from_user_input(grid.crs)
+    found: dict[str, Any] = crs.to_cf()
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+    return {key: value for key, value in plain.items() if isinstance(value, (str, float, int, list))}
+
+
+def variable_attributes(variable: Variable) -> dict[str, Any]:
+    """Return the CF attributes of a data array: the source's, with the packing as we keep it."""
+    packing = variable.packing
+    attributes = {key: value for key, value in variable.attributes.items() if key not in _OWN_ATTRIBUTES}
+    if packing.scale_factor != 1.0 or packing.add_offset != 0.0:
+        attributes |= {"scale_factor": packing.scale_factor, "add_offset": packing.add_offset}
+    return attributes | _missing(packing) | {"grid_mapping": CRS_VARIABLE}
+
+
+def _missing(packing: Packing) -> dict[str, Any]:
+    """Return ``_FillValue`` as xarray spells it for Zarr v3 (base64 of the double for floats), and further codes."""
+    kind = np.dtype(packing.dtype).kind
+    if packing.fill_code is None:
+        return {}
+    others = [code for code in packing.missing if code != packing.fill_code]
+    further = {"missing_value": [float(code) if kind == "f" else int(code) for code in others]} if others else {}
+    if kind == "f":
+        return {"_FillValue": base64.standard_b64encode(struct.pack("<d", packing.fill_code)).decode(), **further}
+    return {"_FillValue": int(packing.fill_code), **further}

@@ -1,0 +1,137 @@
+"""Overview chunks that are made when they are first read, and kept.
+
+Who needs a chunk computes it from its children, which may have to be made first, and puts the file in its place in
+one step. A lock makes one process compute it while others wait; in a process the chunk cache does. Locks are taken
+from coarse levels to fine ones, so they cannot block each other. Where the store cannot be written (it is read-only,
+the disk is full) the chunk is computed each time.
+
+A dataset may be replaced at any moment. The file is therefore written below the folder that was opened, not below
+its name, after a look at that folder's description: what was made of old data never gets into a new dataset.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import secrets
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
+from lazytile.pyramid.store.codec import Codec
+from lazytile.pyramid.store.layout import padding_code
+from lazytile.pyramid.store.overview import Address, overview_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.store.chunk_reader import ChunkReader
+    from lazytile.pyramid.store.dataset import Dataset
+
+LOG = logging.getLogger(__name__)
+LOCKS = 64
+"""Lock files of an array; chunks share them by hash."""
+
+
+class OpenedDataset(Protocol):
+    """What is asked of the dataset whose overview a chunk belongs to."""
+
+    path: Path
+    description: Dataset
+    stamp: tuple[int, int]
+    """Of the file that the description was read from."""
+
+    def chunk(self, level: int, variable: str, dim_index: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
+        """Return a decoded chunk of codes."""
+        ...
+
+
+def lazy_chunk(stored: OpenedDataset, reader: ChunkReader, variable: str, at: Address) -> NDArray[Any]:
+    """Return a chunk of an overview, shape ``description.chunk``: the stored one, else made now and stored.
+
+    Raises ``GenerationChangedError`` where the dataset was replaced meanwhile, and ``StoreError`` where what it is
+    made of is damaged.
+    """
+    array = stored.path / str(at.level) / variable
+    file = array.joinpath(CHUNKS, *map(str, at.index))
+    if file.exists():
+        return reader.read(at.steps, at.row, at.col)
+    with _lock(array, at) as is_held:
+        if file.exists():
+            return reader.read(at.steps, at.row, at.col)
+        description = stored.description
+        described = description.variable(variable)
+        cells = overview_codes(
+            lambda steps, row, col: stored.chunk(at.level - 1, variable, steps, row, col), description, described, at
+        )
+        chunk, fill = (description.chunk.rows, description.chunk.cols), padding_code(described.packing)
+        if is_held:
+            folder = ChunkFolder(str(array), described.packing.dtype, chunk, fill, Codec.parse(description.codec))
+            _keep(stored, file, folder.encode(cells, always=True))
+    if cells.shape == chunk:
+        return cells
+    padded = np.full(chunk, fill, cells.dtype)
+    padded[: cells.shape[0], : cells.shape[1]] = cells
+    return padded
+
+
+@contextmanager
+def _lock(array: Path, at: Address) -> Iterator[bool]:
+    """Hold the lock of a chunk; False where there can be none."""
+    path = array / f".lazy-{zlib.crc32(repr(at.index).encode()) % LOCKS}"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        LOG.warning("overviews in %s are not kept: %s", array, error.strerror)
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def _keep(stored: OpenedDataset, file: Path, data: bytes) -> None:
+    """Put a chunk's file in its place below the folder that the dataset was opened in."""
+    relative = file.relative_to(stored.path)
+    temporary = f"{relative.parent}/.{relative.name}-{secrets.token_hex(4)}"
+    root = os.open(stored.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _check(stored, root)
+        for parent in reversed(relative.parents[:-1]):
+            try:
+                os.mkdir(parent, dir_fd=root)
+            except FileExistsError:
+                continue
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=root)
+            with open(descriptor, "wb") as target:  # noqa: PTH123 - it has no path of its own
+                target.write(data)
+            os.rename(temporary, relative, src_dir_fd=root, dst_dir_fd=root)
+        except OSError as error:
+            LOG.warning("overview %s is not kept: %s", file, error.strerror)
+            try:
+                os.unlink(temporary, dir_fd=root)
+            except OSError:
+                return
+    finally:
+        os.close(root)
+
+
+def _check(stored: OpenedDataset, root: int) -> None:
+    """Raise ``GenerationChangedError`` where an open folder is not that of the dataset as it was opened."""
+    try:
+        status = os.stat("zarr.json", dir_fd=root)
+    except OSError:
+        status = None
+    if status is None or (status.st_mtime_ns, status.st_ino) != stored.stamp:
+        raise GenerationChangedError(f"dataset {stored.description.name} has been replaced, ask again")

@@ -1,0 +1,66 @@
+"""What was written where: the size and checksum of each chunk file, kept beside the chunks for ``verify``.
+
+An array's folder has a folder ``checksums`` with one file for each plane (step of the leading dimensions), named by
+the step: two little-endian uint32 for each file of the plane's grid, row by row: size in bytes and CRC-32; both 0
+where there is no file. Zarr readers do not look for it. A plane that is appended adds a file and changes none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.store.chunk_file import FileDigest
+
+FOLDER = "checksums"
+_PLANE = re.compile(r"[0-9]+(?:-[0-9]+)*|plane")
+_UINT32 = np.dtype("<u4")
+
+
+def plane_file(array: Path, steps: tuple[int, ...]) -> Path:
+    """Return the file of a plane's marks in the folder of an array."""
+    return array / FOLDER / ("-".join(map(str, steps)) or "plane")
+
+
+def read_plane(array: Path, steps: tuple[int, ...], files: tuple[int, int]) -> NDArray[Any] | None:
+    """Return size and checksum of each file, shape (rows, cols, 2), uint32; None where they are not known."""
+    try:
+        data = plane_file(array, steps).read_bytes()
+        return np.frombuffer(data, _UINT32).reshape(*files, 2)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+class Manifests:
+    """Collects marks, in any order, and writes a plane's once it has all of them."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[Path, tuple[int, ...]], tuple[NDArray[Any], int]] = {}
+
+    def add(self, array: Path, files: tuple[int, int], index: tuple[int, ...], mark: FileDigest) -> None:
+        """Note a file; files: how many the plane has in rows and columns; index: steps, row and column."""
+        steps, (row, col) = index[:-2], index[-2:]
+        marks, missing = self._open.get((array, steps)) or (np.zeros((*files, 2), _UINT32), files[0] * files[1])
+        marks[row, col] = mark.size, mark.crc
+        if missing > 1:
+            self._open[array, steps] = marks, missing - 1
+            return
+        self._open.pop((array, steps), None)
+        path = plane_file(array, steps)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(marks.tobytes())
+
+
+def planes(array: Path) -> Iterator[Path]:
+    """Return the files of all planes of an array."""
+    folder = array / FOLDER
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if _PLANE.fullmatch(path.name))

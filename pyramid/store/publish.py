@@ -1,0 +1,204 @@
+"""Putting a finished dataset in its place, so that a kill at any moment leaves the old one or the new one.
+
+A dataset is written to ``STORE/.NAME.zarr.partial-XXXX`` while a lock on ``STORE/.NAME.zarr.lock`` is held. The
+system drops the lock of a process that dies; the next one to take it knows that partial folders of that name are
+left-overs: it goes on with the one that has its own work's key in its name, and removes the others. The finished
+folder changes places with the old one in one step (Linux ``renameat2`` with ``RENAME_EXCHANGE``); where that is
+missing, the old one is moved aside first, and a run that died between the two renames is put right by the next one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_METADATA = "zarr.json"
+UNFINISHED = ".journal"
+"""Name of a file in a folder that a later run of the same work may go on with."""
+_REMOVE_ATTEMPTS = 5
+
+
+@contextmanager
+def replacing(store: Path, name: str, work: str = "") -> Iterator[Path]:
+    """Give a folder to write a dataset to; when the block ends well it becomes ``STORE/NAME.zarr``.
+
+    When it ends with an exception the folder is removed and the store is as before; an interrupt, like a kill,
+    leaves it. ``work`` names what is done: what a killed run of the same work has left is given again, as it is;
+    without it the folder is always empty. Raises ``StoreError`` where the store cannot be written or another
+    process is at work on the same name.
+    """
+    target = store / f"{name}{SUFFIX}"
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise StoreError(f"{target} is not a folder; a dataset would replace it")
+        if target.exists() and not _is_dataset(target):
+            raise StoreError(
+                f"{target} is no dataset of lazytile and would be lost; give another name, or move it away"
+            )
+        with _locked(store, name):
+            partial = store / f".{name}{SUFFIX}.partial-{work or secrets.token_hex(4)}"
+            _clean(store, name, keep=partial)
+            partial.mkdir(exist_ok=True)
+            try:
+                yield partial
+                _publish(partial, target)
+            except Exception:
+                _remove(partial)
+                raise
+            _remove(partial)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"{error.filename or target} cannot be written: {reason}") from error
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Tell whether a folder is a dataset that may be replaced, and not a Zarr group or a folder of somebody else's."""
+    try:
+        attributes = json.loads((folder / _METADATA).read_bytes())["attributes"]
+    except (FileNotFoundError, NotADirectoryError):
+        return not any(folder.iterdir())
+    except (ValueError, KeyError, TypeError):
+        return False
+    return "lazytile" in attributes
+
+
+def remove(store: Path, name: str) -> None:
+    """Remove a dataset: in one step for readers, then its files. Raises ``StoreError``, ``DatasetNotFoundError``."""
+    target = store / f"{name}{SUFFIX}"
+    try:
+        if not NAME_PATTERN.fullmatch(name) or not (target / _METADATA).is_file():
+            raise DatasetNotFoundError(f"the store {store} has no dataset {name!r}")
+        with _locked(store, name):
+            _clean(store, name)
+            gone = store / f".{name}{SUFFIX}.removed-{secrets.token_hex(4)}"
+            target.rename(gone)
+            _sync_folder(store)
+            _remove(gone)
+    except OSError as error:
+        raise StoreError(f"{error.filename or target} cannot be removed: {error.strerror or error}") from error
+
+
+@contextmanager
+def _locked(store: Path, name: str) -> Iterator[None]:
+    """Hold the lock of a dataset's name, or raise ``StoreError`` where a living process has it."""
+    path = store / f".{name}{SUFFIX}.lock"
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise StoreError(f"process {holder} is writing dataset {name} in {store}; wait for it to end") from None
+        # The file may have been unlinked between open and lock by the one who held it; then it locks nothing.
+        try:
+            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                break
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _clean(store: Path, name: str, keep: Path | None = None) -> None:
+    """Put right what runs that were killed have left of this dataset. The caller holds its lock."""
+    target = store / f"{name}{SUFFIX}"
+    for aside in sorted(store.glob(f".{name}{SUFFIX}.old-*")):
+        if target.exists():
+            _remove(aside)
+        else:
+            aside.rename(target)
+    for gone in store.glob(f".{name}{SUFFIX}.removed-*"):
+        _remove(gone)
+    for partial in store.glob(f".{name}{SUFFIX}.partial-*"):
+        # One that is the dataset that was replaced (a kill after the exchange) lacks the mark of unfinished work.
+        if partial != keep or not (partial / UNFINISHED).is_file():
+            _remove(partial)
+
+
+def _publish(partial: Path, target: Path) -> None:
+    """Put a finished folder in its place. The old one is left where the new one was, or is gone."""
+    (partial / UNFINISHED).unlink(missing_ok=True)
+    _flush(partial)
+    if not target.exists():
+        partial.rename(target)
+    elif not exchange(partial, target):
+        aside = target.with_name(f".{target.name}.old-{secrets.token_hex(4)}")
+        target.rename(aside)
+        partial.rename(target)
+        _remove(aside)
+    _sync_folder(target.parent)
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Let two paths change places in one step; False where the system or the file system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+    if renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM):
+        return False
+    raise OSError(code, os.strerror(code), str(second))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of a dataset, its root metadata first: a reader that still has it open can tell by that."""
+    for attempt in range(_REMOVE_ATTEMPTS):
+        try:
+            (folder / _METADATA).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            # A reader of a lazy dataset that began before may still put its chunk there.
+            if error.errno != errno.ENOTEMPTY or attempt == _REMOVE_ATTEMPTS - 1:
+                raise
+
+
+def _flush(folder: Path) -> None:
+    """Have the system write everything below the folder to disk: one call a file system, where there is one."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        if syncfs is None:
+            os.sync()
+        elif syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

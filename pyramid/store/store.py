@@ -1,0 +1,175 @@
+"""The store: a folder of datasets, and a dataset opened for reading.
+
+Everything is opened once per generation. A dataset that is replaced on disk gets a new generation, so a reader that
+holds the old one sees either its own chunks or, once they are gone, a ``StoreError``; never a mixture under one key.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.store.chunk_reader import ChunkReader, open_chunks
+from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX, Dataset
+from lazytile.pyramid.store.layer import Layer
+from lazytile.pyramid.store.lazy_overview import lazy_chunk
+from lazytile.pyramid.store.overview import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+READ_AHEAD = 8
+"""Chunks that are read at the same time where reading means waiting."""
+
+
+@functools.lru_cache(maxsize=1)
+def _read_pool() -> ThreadPoolExecutor:
+    """Return this process's threads for reads that wait. Nothing that runs in them reads through them."""
+    return ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="lazytile-read")
+
+
+def read_description(path: Path) -> Dataset:
+    """Read the description of a stored dataset. Raises ``StoreError`` where there is none that we understand."""
+    try:
+        attributes = json.loads((path / "zarr.json").read_bytes())["attributes"]["lazytile"]
+    except FileNotFoundError as error:
+        raise DatasetNotFoundError(f"{path} holds no dataset") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is not a dataset of ours: {type(error).__name__}: {error}") from error
+    return Dataset.from_json(attributes)
+
+
+@dataclass(slots=True, eq=False)
+class StoredDataset:
+    """A dataset opened for reading: its description and its chunks, decoded ones kept in memory."""
+
+    path: Path
+    description: Dataset
+    stamp: tuple[int, int]
+    """Modification time and number of the file that the description was read from."""
+    _chunks: BytesLru[NDArray[Any]]
+    _readers: dict[tuple[int, str], ChunkReader] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def chunk(self, level: int, variable: str, dim_index: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
+        """Return a decoded chunk of codes, shape ``description.chunk``, read-only. Read once for all who wait."""
+        (chunk,) = self.chunks(level, variable, dim_index, ((row, col),))
+        return chunk
+
+    def chunks(
+        self, level: int, variable: str, dim_index: tuple[int, ...], places: Sequence[tuple[int, int]]
+    ) -> Iterator[NDArray[Any]]:
+        """Yield the chunks at (row, column) places in their order, some at a time where reading means waiting."""
+        reader = self._reader(level, variable)
+        generation = self.description.content_generation((variable,), dim_index)
+        plane = (generation, self.description.name, variable, level, dim_index)
+
+        def make(row: int, col: int) -> NDArray[Any]:
+            if level == 0 or not self.description.lazy:
+                return reader.read(dim_index, row, col)
+            return lazy_chunk(self, reader, variable, Address(level, dim_index, row, col))
+
+        def read(place: tuple[int, int]) -> NDArray[Any]:
+            return self._chunks.get((plane, place), lambda: make(*place))
+
+        if len(places) < 2 or not reader.waits:
+            yield from map(read, places)
+            return
+        for first in range(0, len(places), READ_AHEAD):
+            yield from _read_pool().map(read, places[first : first + READ_AHEAD])
+
+    def _reader(self, level: int, variable: str) -> ChunkReader:
+        reader = self._readers.get((level, variable))
+        if reader is None:
+            with self._lock:
+                folder = self.path / str(level) / variable
+                reader = self._readers.setdefault((level, variable), open_chunks(folder, self.description.chunk))
+        return reader
+
+
+class Store:
+    """A folder of datasets. Thread-safe."""
+
+    def __init__(self, folder: Path, chunk_cache_bytes: int = 64 << 20) -> None:
+        self.folder = Path(folder)
+        self._root = str(self.folder)
+        self._chunks: BytesLru[NDArray[Any]] = BytesLru(chunk_cache_bytes, lambda array: array.nbytes)
+        self._open: dict[str, tuple[tuple[int, int], StoredDataset]] = {}
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Names of the datasets there are now, sorted. A folder that does not exist has none."""
+        if not self.folder.is_dir():
+            return []
+        found = (path for path in self.folder.glob(f"*{SUFFIX}") if (path / "zarr.json").is_file())
+        return sorted(path.stem for path in found if NAME_PATTERN.fullmatch(path.stem))
+
+    def dataset(self, name: str) -> StoredDataset:
+        """Return the dataset as it is now; opened anew only where it changed. Raises ``DatasetNotFoundError``."""
+        if not NAME_PATTERN.fullmatch(name):
+            raise DatasetNotFoundError(f"{name!r} is no dataset name: letters, digits, _ and - only")
+        # Asked several times a tile: text and one system call, no path objects.
+        folder = f"{self._root}/{name}{SUFFIX}"
+        try:
+            status = os.stat(f"{folder}/zarr.json")  # noqa: PTH116
+        except OSError as error:
+            known = ", ".join(self.names()) or "none"
+            raise DatasetNotFoundError(f"the store {self.folder} has no dataset {name!r}, it has {known}") from error
+        # A replaced dataset is another folder with another file; an appended one has another time.
+        stamp = (status.st_mtime_ns, status.st_ino)
+        with self._lock:
+            known_stamp, opened = self._open.get(name, (None, None))
+            if opened is not None and known_stamp == stamp:
+                return opened
+        path = Path(folder)
+        description = read_description(path)
+        if description.name != name:
+            # The folder was renamed by hand: the folder's name is what requests use.
+            raise StoreError(f"{path} holds the dataset {description.name!r}: the folder must have its name")
+        opened = StoredDataset(path, description, stamp, self._chunks)
+        with self._lock:
+            self._open[name] = (stamp, opened)
+        return opened
+
+    def datasets(self) -> Iterator[StoredDataset]:
+        """Every dataset that can be read, by name; damaged ones are left out."""
+        for name in self.names():
+            try:
+                yield self.dataset(name)
+            except StoreError:
+                continue
+
+    def layers(self) -> Iterator[Layer]:
+        """Every layer of every dataset that can be read, by name."""
+        for stored in self.datasets():
+            for variable in stored.description.variables:
+                yield Layer(stored.description, variable)
+
+    def layer(self, name: str) -> Layer:
+        """Return the layer of that name. Raises ``DatasetNotFoundError`` where there is none."""
+        dataset_name, _, variable_name = name.partition(".")
+        try:
+            description = self.dataset(dataset_name).description
+            if not variable_name and len(description.variables) == 1:
+                return Layer(description, description.variables[0])
+            variable = description.variable(variable_name)
+        except DatasetNotFoundError as error:
+            known = ", ".join(layer.name for layer in self.layers()) or "none"
+            raise DatasetNotFoundError(f"there is no layer {name!r}, there is {known}") from error
+        return Layer(description, variable)
+
+
+@functools.lru_cache(maxsize=64)
+def store_at(folder: str, chunk_cache_bytes: int) -> Store:
+    """Return this process's reader of a store."""
+    return Store(Path(folder), chunk_cache_bytes)

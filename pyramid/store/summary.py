@@ -1,0 +1,162 @@
+"""Statistics of codes, gathered block by block and exact for integers."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.store.dataset import Histogram, Statistics
+from lazytile.pyramid.store.histogram import Bins, count_bins
+from lazytile.pyramid.store.reduce import holds_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.core.packing import Packing
+
+_STRIP_CELLS = 1 << 18
+FILE = "summary.json"
+"""In the folder of an array; Zarr readers do not look for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known of some cells, in packed units. ``+`` joins the summaries of two sets of cells."""
+
+    cells: int = 0
+    valid: int = 0
+    least: float | None = None
+    greatest: float | None = None
+    total: float = 0
+    """Sum of the codes that are data: a Python integer for integer codes, so that it is exact."""
+    bins: Bins | None = None
+    """Counts of the codes that are data, where they were asked for."""
+
+    def __add__(self, other: Summary) -> Summary:
+        ends = [(a, b) for a, b in ((self.least, self.greatest), (other.least, other.greatest)) if a is not None]
+        bins = self.bins or other.bins
+        if self.bins is not None and other.bins is not None:
+            bins = self.bins + other.bins
+        return Summary(
+            self.cells + other.cells,
+            self.valid + other.valid,
+            min((low for low, _ in ends), default=None),
+            max((high for _, high in ends if high is not None), default=None),
+            self.total + other.total,
+            bins,
+        )
+
+    def statistics(self, packing: Packing) -> Statistics:
+        """Return the same in physical units."""
+        if not self.valid or self.least is None or self.greatest is None:
+            return Statistics(None, None, None, self.valid, self.cells)
+        ends = sorted(code * packing.scale_factor + packing.add_offset for code in (self.least, self.greatest))
+        mean = self.total / self.valid * packing.scale_factor + packing.add_offset
+        # The rounding of one division must not put a constant field's mean outside its range.
+        return Statistics(ends[0], ends[1], min(max(mean, ends[0]), ends[1]), self.valid, self.cells)
+
+    def histogram(self, packing: Packing) -> Histogram | None:
+        """Return the counts by physical value, ascending; None where nothing was counted."""
+        if self.bins is None:
+            return None
+        width = math.ldexp(1.0, self.bins.exponent)
+        first, counts = self.bins.first, self.bins.counts
+        # Integer codes stand in the middle of their bin of one; a class's bar is then above its number.
+        shift = 0.5 if np.dtype(packing.dtype).kind in "iu" else 0.0
+        start = first * width - shift
+        if packing.scale_factor < 0:
+            start, counts = (first + len(counts)) * width - shift, counts[::-1]
+        return Histogram(start * packing.scale_factor + packing.add_offset, width * abs(packing.scale_factor), counts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary as JSON values; ``from_json`` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Any) -> Summary:
+        """Build a summary from JSON values. Raises ``StoreError`` for anything that does not fit."""
+        try:
+            bins = document["bins"]
+            fields = {key: value for key, value in document.items() if key != "bins"}
+            counted = None if bins is None else Bins(bins["exponent"], bins["first"], tuple(bins["counts"]))
+            return cls(**fields, bins=counted)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"not a summary: {type(error).__name__}: {error}") from error
+
+
+def summarise(codes: NDArray[Any], packing: Packing, *, binned: bool = False) -> Summary:
+    """Return the summary of an array of codes of any shape. Infinite floats count as data but not in the sum."""
+    flat = codes.reshape(-1)
+    if packing.has_table:
+        return _summarise_table(flat, packing, binned=binned)
+    summary = Summary()
+    for start in range(0, flat.size, _STRIP_CELLS):
+        summary += _summarise(flat[start : start + _STRIP_CELLS], packing, binned=binned)
+    return summary
+
+
+def _summarise_table(codes: NDArray[Any], packing: Packing, *, binned: bool) -> Summary:
+    """Count each 8- or 16-bit code; all the rest follows from the counts."""
+    table, valid = _table(packing)
+    patterns = codes.view(f"u{codes.dtype.itemsize}")
+    counts = np.zeros(table.size, np.int64)
+    for start in range(0, patterns.size, _STRIP_CELLS):
+        counts += np.bincount(patterns[start : start + _STRIP_CELLS], minlength=table.size)
+    occurring = valid & (counts > 0)
+    data, times = table[occurring], counts[occurring]
+    if not data.size:
+        return Summary(codes.size)
+    total = int((data.astype(np.int64) * times).sum())
+    bins = count_bins(data, times) if binned else None
+    return Summary(codes.size, int(times.sum()), data.min().item(), data.max().item(), total, bins)
+
+
+@functools.lru_cache(maxsize=64)
+def _table(packing: Packing) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    table = packing.all_codes()
+    return table, holds_data(table, packing)
+
+
+def _summarise(codes: NDArray[Any], packing: Packing, *, binned: bool) -> Summary:
+    valid = holds_data(codes, packing)
+    count = int(np.count_nonzero(valid))
+    if count == 0:
+        return Summary(codes.size)
+    data = codes if count == codes.size else codes[valid]
+    if data.dtype.kind == "f":
+        data = data[np.isfinite(data)]
+        if not data.size:
+            return Summary(codes.size, count)
+        total: float = float(data.sum(dtype=np.float64))
+    elif data.dtype.itemsize < 8:
+        total = int(data.sum(dtype=np.int64))
+    else:
+        # Halves of 32 bits: neither sum can overflow.
+        low = data & data.dtype.type(0xFFFFFFFF)
+        total = (int((data >> data.dtype.type(32)).sum()) << 32) + int(low.sum(dtype=np.uint64))
+    bins = count_bins(data) if binned else None
+    return Summary(codes.size, count, data.min().item(), data.max().item(), total, bins)
+
+
+def write_summaries(dataset: Path, summaries: Mapping[str, Sequence[Summary]]) -> None:
+    """Keep the summaries of each variable's levels beside their chunks, exact, for what is appended later."""
+    for name, levels in summaries.items():
+        for level, summary in enumerate(levels):
+            (dataset / str(level) / name / FILE).write_text(json.dumps(summary.to_json()), encoding="utf-8")
+
+
+def read_summary(dataset: Path, level: int, name: str) -> Summary | None:
+    """Return what ``write_summaries`` has kept; None where there is none."""
+    try:
+        return Summary.from_json(json.loads((dataset / str(level) / name / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, StoreError):
+        return None

@@ -1,0 +1,212 @@
+"""Whether a stored dataset is what was written: every file by its checksum, every level by the one it was made of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.engines.thread_mapper import ThreadMapper
+from lazytile.pyramid.store import codec
+from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, FileDigest
+from lazytile.pyramid.store.chunk_reader import open_chunks
+from lazytile.pyramid.store.dataset import SUFFIX, Dataset
+from lazytile.pyramid.store.layout import level_shape, shard_grid
+from lazytile.pyramid.store.manifest import read_plane
+from lazytile.pyramid.store.overview import Address, overview_codes
+from lazytile.pyramid.store.store import read_description
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lazytile.pyramid.engines.protocol import Mapper
+
+_METADATA = "zarr.json"
+BAND_CHUNKS = 4
+"""Rows of chunks of a level that one task recomputes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was looked at, and what is wrong with it."""
+
+    dataset: str
+    files: int
+    """Chunk files (or shards) whose checksum was compared."""
+    unknown: int
+    """Chunk files without a checksum to compare with: made by a reader of a lazy dataset, or by an older version."""
+    chunks: int
+    """Overview chunks that were computed again from the level below."""
+    problems: tuple[str, ...]
+    """One line each, the path first; none where all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """Some rows of chunks of one plane of one level."""
+
+    folder: str
+    dataset: Dataset
+    variable: str
+    level: int
+    steps: tuple[int, ...]
+    first: int
+    """Row of files (checksums) or chunks (levels)."""
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    files: int = 0
+    unknown: int = 0
+    chunks: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def verify(
+    store: str | Path,
+    name: str,
+    *,
+    engine: Mapper | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verification:
+    """Check a dataset. ``progress`` is told how many of how many tasks are done.
+
+    Raises ``DatasetNotFoundError`` or ``StoreError`` where there is no dataset that can be described.
+    """
+    folder = Path(store) / f"{name}{SUFFIX}"
+    dataset = read_description(folder)
+    mapper = engine or ThreadMapper()
+    problems = _metadata_problems(folder, dataset)
+    files, bands = _bands(folder, dataset)
+    done, total = 0, len(files) + len(bands)
+    found: list[_Found] = []
+    for function, items in ((_check_files, files), (_check_level, bands)):
+        for result in mapper.map(function, items, label="verify"):
+            found.append(result)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    if read_description(folder).generation != dataset.generation:
+        raise StoreError(f"dataset {name} was changed while it was verified, verify it again")
+    return Verification(
+        dataset.name,
+        sum(each.files for each in found),
+        sum(each.unknown for each in found),
+        sum(each.chunks for each in found),
+        tuple(sorted({*problems, *(line for each in found for line in each.problems)})),
+    )
+
+
+def _bands(folder: Path, dataset: Dataset) -> tuple[list[_Band], list[_Band]]:
+    files: list[_Band] = []
+    levels: list[_Band] = []
+    for variable in dataset.variables:
+        every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
+        for steps, level in product(every, range(dataset.levels)):
+            plane = (str(folder), dataset, variable.name, level, steps)
+            rows, _ = shard_grid(dataset, level)
+            files.append(_Band(*plane, 0, rows))
+            if level:
+                count = -(-level_shape(dataset.grid.shape, level).rows // dataset.chunk.rows)
+                levels += [
+                    _Band(*plane, first, min(count, first + BAND_CHUNKS)) for first in range(0, count, BAND_CHUNKS)
+                ]
+    return files, levels
+
+
+def _metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
+    """Compare the metadata of every array with the description and with the copy in the root."""
+    problems = []
+    consolidated: dict[str, Any] = {}
+    try:
+        root = json.loads((folder / _METADATA).read_bytes())
+        consolidated = (root.get("consolidated_metadata") or {}).get("metadata", {})
+    except (OSError, ValueError) as error:
+        problems.append(f"{folder / _METADATA}: {error}")
+    for level in range(dataset.levels):
+        shape = level_shape(dataset.grid.shape, level)
+        for variable in dataset.variables:
+            path = folder / str(level) / variable.name / _METADATA
+            wanted = [*(len(dimension.labels) for dimension in variable.dimensions), shape.rows, shape.cols]
+            try:
+                document = json.loads(path.read_bytes())
+            except (OSError, ValueError) as error:
+                problems.append(f"{path}: missing or damaged: {type(error).__name__}")
+                continue
+            copy = consolidated.get(f"{level}/{variable.name}", document)
+            if document.get("shape") != wanted or document.get("data_type") != variable.packing.dtype:
+                problems.append(f"{path}: it describes {document.get('shape')}, it should be {wanted}")
+            elif (copy.get("shape"), copy.get("codecs")) != (document.get("shape"), document.get("codecs")):
+                problems.append(f"{path}: the copy of it in the root's zarr.json differs")
+    return problems
+
+
+def _check_files(band: _Band) -> _Found:
+    """Compare the files of a plane with the checksums noted when they were written."""
+    array = Path(band.folder, str(band.level), band.variable)
+    rows, cols = shard_grid(band.dataset, band.level)
+    marks = read_plane(array, band.steps, (rows, cols))
+    is_overview = band.level > 0 and band.dataset.lazy
+    known = unknown = 0
+    problems: list[str] = []
+    for row, col in product(range(rows), range(cols)):
+        path = array.joinpath(CHUNKS, *map(str, (*band.steps, row, col)))
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            data = b""
+        except OSError as error:
+            problems.append(f"{path}: it cannot be read: {error.strerror}")
+            continue
+        if marks is None:
+            unknown += bool(data)
+            continue
+        wanted = FileDigest(int(marks[row, col, 0]), int(marks[row, col, 1]))
+        known += 1
+        if wanted == NO_FILE:
+            if path.exists():
+                problems.append(f"{path}: there should be no such file")
+        elif not data:
+            problems.append(f"{path}: missing or empty, it had {wanted.size} bytes")
+        elif FileDigest.of(data) != wanted:
+            problems.append(f"{path}: damaged, its checksum is not that of what was written")
+    if marks is None and band.dataset.codec and not is_overview:
+        problems.append(f"{array}: the checksums of step {band.steps} are missing")
+    return _Found(known, unknown, 0, tuple(problems))
+
+
+def _check_level(band: _Band) -> _Found:
+    """Compute the chunks of a level again from the finer one and compare them bit by bit."""
+    codec.use_one_thread()
+    dataset = band.dataset
+    variable = dataset.variable(band.variable)
+    here, finer = (Path(band.folder, str(level), band.variable) for level in (band.level, band.level - 1))
+    try:
+        stored, children = open_chunks(here, dataset.chunk), open_chunks(finer, dataset.chunk)
+    except StoreError as error:
+        return _Found(problems=(f"{here}: {error}",))
+    shape = level_shape(dataset.grid.shape, band.level)
+    cols = -(-shape.cols // dataset.chunk.cols)
+    chunks = 0
+    problems: list[str] = []
+    for row, col in product(range(band.first, band.stop), range(cols)):
+        path = here.joinpath(CHUNKS, *map(str, (*band.steps, row, col)))
+        if dataset.lazy and not path.exists():
+            continue
+        try:
+            codes = stored.read(band.steps, row, col)
+            wanted = overview_codes(children.read, dataset, variable, Address(band.level, band.steps, row, col))
+        except Exception as error:  # noqa: BLE001 - whatever a damaged file makes a library raise
+            problems.append(f"{path}: it or what it is made of cannot be read: {str(error).splitlines()[0][:200]}")
+            continue
+        chunks += 1
+        seen = np.ascontiguousarray(codes[: wanted.shape[0], : wanted.shape[1]])
+        if seen.tobytes() != np.ascontiguousarray(wanted).tobytes():
+            problems.append(f"{path}: not what level {band.level - 1} gives")
+    return _Found(chunks=chunks, problems=tuple(problems))

@@ -1,0 +1,4 @@
+"""Tile matrix sets, their registry, and the reprojection of pixels.
+
+May import: core.
+"""

@@ -1,0 +1,127 @@
+"""Finding a tile matrix set by name: ours, those of the OGC registry, and those of the operator's own files.
+
+The exact numbers of the sets that matter most stand in ``tms``. The rest of what the OGC has registered is taken
+from morecantile's definitions, once and frozen; an operator's sets are OGC 17-083r4 JSON documents.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING
+
+import morecantile
+import pyproj
+from pydantic import ValidationError
+
+from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.grid import Bounds
+from lazytile.pyramid.tiling.tms import GLOBE, REGISTERED, TileMatrix, TileMatrixSet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_DOCUMENT_BYTES = 1 << 20
+MAX_TILE_SIDE = 1024
+_NORTH_FIRST = {"y", "n", "lat", "northing", "latitude"}
+
+_custom: dict[str, TileMatrixSet] = {}
+
+
+def find_tms(identifier: str) -> TileMatrixSet | None:
+    """Return the set of that name, or None. Names are those of ``tms.REGISTERED``, custom files and the OGC."""
+    return REGISTERED.get(identifier) or _custom.get(identifier) or _from_ogc_registry(identifier)
+
+
+def custom_sets() -> tuple[TileMatrixSet, ...]:
+    """Every set that ``register_file`` added."""
+    return tuple(_custom.values())
+
+
+def register_file(path: Path) -> TileMatrixSet:
+    """Add the set of an OGC 17-083r4 JSON document. Raises ``StoreError`` saying what does not fit.
+
+    Called at start-up, before anything is served. A name that is taken is refused, unless by the very same set.
+    """
+    try:
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise StoreError(f"{path} is larger than {MAX_DOCUMENT_BYTES} bytes, no tile matrix set is")
+        document = morecantile.TileMatrixSet.model_validate(json.loads(path.read_bytes()))
+        frozen = _freeze(document)
+    except (OSError, ValueError, ValidationError, pyproj.exceptions.ProjError) as error:
+        reason = " ".join(str(error).split())
+        raise StoreError(f"{path} is no tile matrix set (OGC 17-083r4 JSON): {reason[:300]}") from error
+    if find_tms(frozen.identifier) not in (None, frozen):
+        raise StoreError(f"{path}: there is a tile matrix set {frozen.identifier!r} already, give it another id")
+    _custom[frozen.identifier] = frozen
+    return frozen
+
+
+def register_folder(folder: Path) -> tuple[TileMatrixSet, ...]:
+    """Add the set of every ``*.json`` of a folder, by name. Raises ``StoreError`` as ``register_file`` does."""
+    if not folder.is_dir():
+        raise StoreError(f"there is no folder {folder} of tile matrix sets")
+    return tuple(register_file(path) for path in sorted(folder.glob("*.json")))
+
+
+@functools.lru_cache(maxsize=64)
+def _from_ogc_registry(identifier: str) -> TileMatrixSet | None:
+    if identifier not in morecantile.tms.list():
+        return None
+    document = morecantile.tms.get(identifier)
+    return None if document.is_variable else _freeze(document)
+
+
+def _freeze(document: morecantile.TileMatrixSet) -> TileMatrixSet:
+    """Take the numbers out of a document. Raises ``ValueError`` where we cannot make its tiles."""
+    if document.is_variable:
+        raise ValueError("sets of variable width are not supported")
+    authority = document.crs.to_authority(min_confidence=20) if hasattr(document.crs, "to_authority") else None
+    crs = pyproj.CRS.from_user_input(authority or document.crs._pyproj_crs)  # noqa: SLF001 - it offers no other way
+    name = crs.to_authority()
+    is_lonlat = crs.is_geographic and name in (("EPSG", "4326"), ("OGC", "CRS84"))
+    if name is None:
+        raise ValueError("its CRS has no authority code")
+    axes = [axis.lower() for axis in document.orderedAxes or [axis.abbrev for axis in crs.axis_info]]
+    north_first = axes[0] in _NORTH_FIRST
+    matrices = []
+    for matrix in sorted(document.tileMatrices, key=lambda item: -item.cellSize):
+        x, y = matrix.pointOfOrigin[::-1] if north_first else matrix.pointOfOrigin
+        if matrix.cornerOfOrigin == "bottomLeft":
+            y += matrix.cellSize * matrix.tileHeight * matrix.matrixHeight
+        if max(matrix.tileWidth, matrix.tileHeight) > MAX_TILE_SIDE:
+            raise ValueError(f"tiles are {MAX_TILE_SIDE} pixels wide and high at most")
+        cell = float(matrix.cellSize)
+        matrices.append(
+            TileMatrix(
+                matrix.id,
+                cell,
+                cell,
+                float(x),
+                float(y),
+                matrix.tileWidth,
+                matrix.tileHeight,
+                matrix.matrixWidth,
+                matrix.matrixHeight,
+                float(matrix.scaleDenominator),
+            )
+        )
+    return TileMatrixSet(
+        str(document.id),
+        str(document.title or document.id),
+        "EPSG:4326" if is_lonlat else ":".join(name),
+        f"urn:ogc:def:crs:{name[0]}:{'1.3' if name[0] == 'OGC' else ''}:{name[1]}",
+        None,
+        tuple(matrices),
+        GLOBE if is_lonlat else _extent(matrices),
+    )
+
+
+def _extent(matrices: list[TileMatrix]) -> Bounds:
+    corners = [matrix.tile_bounds(matrix.matrix_height - 1, matrix.matrix_width - 1) for matrix in matrices]
+    return Bounds(
+        min(matrix.origin_x for matrix in matrices),
+        min(corner.south for corner in corners),
+        max(corner.east for corner in corners),
+        max(matrix.origin_y for matrix in matrices),
+    )

@@ -1,0 +1,254 @@
+"""Where the pixels of a block of tiles lie in the CRS of the data.
+
+Same CRS and longitude/latitude <-> Web Mercator keep the axes apart: two exact vectors. Any other pair
+is a surface (``MeshMap``): exact pyproj points at the nodes of a control grid, bilinear in between. A control cell in
+which that misses an exact check point by too much (a pole, the seam, the horizon of a geostationary view) gets a finer
+control grid of its own, and what still misses there is computed pixel by pixel. The error is bounded by
+``MAX_ERROR_PX`` of a tile pixel. Control cells are counted from the matrix's origin and each is judged alone, so that a
+pixel has one position whichever tile, metatile or margin it was asked for in.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyproj
+
+from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.grid import FULL_CIRCLE, GEOGRAPHIC_CODES
+from lazytile.pyramid.tiling.tms import EARTH_RADIUS_M, METRES_PER_DEGREE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_ERROR_PX = 0.125
+"""What DESIGN promises. It is asked of control cells of twice the size that is used: since the miss of a bilinear
+interpolation falls with the square of the spacing, what is used misses by about a quarter of it."""
+COARSE_PX, FINE_PX = 8, 2
+"""Spacing of the nodes, and within control cells that need more. Control cells are twice as wide."""
+_CELL_PX = 2 * COARSE_PX
+
+
+@dataclass(frozen=True, slots=True)
+class PixelAxis:
+    """Neighbouring pixels of a matrix along x or y."""
+
+    origin: float
+    """Coordinate of the outer edge of the matrix's pixel 0."""
+    step: float
+    """Signed size of a pixel."""
+    first: int
+    """Number of the first pixel, counted from the origin."""
+    count: int
+
+    def at(self, pixels: NDArray[Any]) -> NDArray[np.float64]:
+        """Coordinates of the centres of pixels by (any fractional) number, float64."""
+        return np.asarray(self.origin + (pixels + 0.5) * self.step, np.float64)
+
+    def centres(self) -> NDArray[np.float64]:
+        """Coordinates of the pixel centres, shape (count,)."""
+        return self.at(np.arange(self.first, self.first + self.count, dtype=np.float64))
+
+    def edges(self) -> NDArray[np.float64]:
+        """Coordinates of the edges of the pixels, shape (count + 1,)."""
+        return self.at(np.arange(self.first, self.first + self.count + 1, dtype=np.float64) - 0.5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeshMap:
+    """A map that is a surface."""
+
+    x: NDArray[np.float64]
+    """Shape (height, width): x of each pixel in the CRS of the data; NaN or infinite where there is none."""
+    y: NDArray[np.float64]
+    """Shape (height, width)."""
+    exact_share: float
+    """Share of the pixels that were computed one by one, for benchmarks and tests."""
+
+
+def keeps_axes_apart(tile_crs: str, data_crs: str) -> bool:
+    """Tell whether x between two CRSs follows from x alone, and y from y."""
+    tile_crs, data_crs = _plain(tile_crs), _plain(data_crs)
+    return tile_crs == data_crs or {tile_crs, data_crs} == {"EPSG:4326", "EPSG:3857"}
+
+
+def _plain(crs: str) -> str:
+    """Name longitude and latitude one way: x is always first here, so both codes mean the same."""
+    return "EPSG:4326" if crs in GEOGRAPHIC_CODES else crs
+
+
+def map_x(tile_crs: str, data_crs: str, xs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map x, any shape, between CRSs that keep the axes apart."""
+    if _plain(tile_crs) == _plain(data_crs):
+        return xs
+    return xs / METRES_PER_DEGREE if tile_crs == "EPSG:3857" else xs * METRES_PER_DEGREE
+
+
+def map_y(tile_crs: str, data_crs: str, ys: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map y, any shape, between CRSs that keep the axes apart."""
+    if _plain(tile_crs) == _plain(data_crs):
+        return ys
+    return latitude_of(ys) if tile_crs == "EPSG:3857" else northing_of(ys)
+
+
+def latitude_of(northing: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Latitude in degrees of a Web Mercator northing in metres (EPSG method 1024)."""
+    return np.degrees(2 * np.arctan(np.exp(northing / EARTH_RADIUS_M)) - np.pi / 2)
+
+
+def northing_of(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Web Mercator northing in metres of a latitude in degrees; the poles lie outside every grid."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return EARTH_RADIUS_M * np.log(np.tan(np.pi / 4 + np.radians(latitude) / 2))
+
+
+class _Transformers(threading.local):
+    """pyproj transformers, one of each kind a thread: PROJ's contexts are not shared between threads."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str], pyproj.Transformer] = {}
+
+    def get(self, source: str, target: str) -> pyproj.Transformer:
+        transformer = self._made.get((source, target))
+        if transformer is None:
+            try:
+                transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
+            except pyproj.exceptions.ProjError as error:
+                raise InvalidParameterError("TileMatrixSet", f"no map from {source} to {target}: {error}") from error
+            self._made[source, target] = transformer
+        return transformer
+
+
+_transformers = _Transformers()
+
+
+def transform(
+    source: str, target: str, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Transform points exactly, x first; infinite where a point has no image. Any equal shapes, float64."""
+    target_x, target_y = _transformers.get(source, target).transform(x, y, errcheck=False)
+    return np.asarray(target_x, np.float64), np.asarray(target_y, np.float64)
+
+
+def map_mesh(tile_crs: str, data_crs: str, cols: PixelAxis, rows: PixelAxis, *, wraps: bool) -> MeshMap:
+    """Map pixel centres, ``rows`` x ``cols`` of ``tile_crs``, between any two CRSs.
+
+    ``wraps``: whether x of the result is an angle in degrees. It may leave -180..180 and is meant round the circle.
+    """
+    top, down = _cells_over(rows)
+    left, across = _cells_over(cols)
+    node_cols = np.arange(left * _CELL_PX, (left + across) * _CELL_PX + 1, COARSE_PX)
+    node_rows = np.arange(top * _CELL_PX, (top + down) * _CELL_PX + 1, COARSE_PX)
+    node_x, node_y = transform(tile_crs, data_crs, *np.meshgrid(cols.at(node_cols), rows.at(node_rows)))
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        smooth = _is_smooth(node_x, node_y, _CELL_PX, wraps=wraps)
+        x = _interpolate(node_x, COARSE_PX, wraps=wraps)
+        y = _interpolate(node_y, COARSE_PX, wraps=False)
+    window = np.s_[
+        rows.first - top * _CELL_PX : rows.first + rows.count - top * _CELL_PX,
+        cols.first - left * _CELL_PX : cols.first + cols.count - left * _CELL_PX,
+    ]
+    exact = 0
+    if not smooth.all():
+        wanted = np.zeros(x.shape, np.bool_)
+        wanted[window] = True
+        cell_rows, cell_cols = np.nonzero(~smooth)
+        # Pixels of the cells that need more, shape (cells, _CELL_PX): rows and columns of ``x`` and ``y``.
+        at_rows = cell_rows[:, None] * _CELL_PX + np.arange(_CELL_PX)
+        at_cols = cell_cols[:, None] * _CELL_PX + np.arange(_CELL_PX)
+        places = (at_rows[:, :, None], at_cols[:, None, :])
+        x[places], y[places], bad = _refined(
+            (tile_crs, data_crs), cols, rows, (cell_rows + top, cell_cols + left), wraps=wraps
+        )
+        cells, i, j = np.nonzero(bad & wanted[places])
+        i, j = at_rows[cells, i], at_cols[cells, j]
+        x[i, j], y[i, j] = transform(tile_crs, data_crs, cols.at(j + left * _CELL_PX), rows.at(i + top * _CELL_PX))
+        exact = i.size
+    return MeshMap(x[window], y[window], exact / (rows.count * cols.count))
+
+
+def _cells_over(axis: PixelAxis) -> tuple[int, int]:
+    """Number of the first control cell that holds pixels of an axis, and how many there are."""
+    first = axis.first // _CELL_PX
+    return first, (axis.first + axis.count - 1) // _CELL_PX + 1 - first
+
+
+def _refined(
+    between: tuple[str, str],
+    cols: PixelAxis,
+    rows: PixelAxis,
+    cells: tuple[NDArray[np.intp], NDArray[np.intp]],
+    *,
+    wraps: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Map the pixels of control cells by finer grids: x, y and where they cannot be trusted.
+
+    ``between``: CRS of the tile and of the data. ``cells``: row and column of each control cell, shape (cells,).
+    Returns shapes (cells, _CELL_PX, _CELL_PX).
+    """
+    cell_rows, cell_cols = cells
+    nodes = np.arange(0, _CELL_PX + 1, FINE_PX)
+    node_x, node_y = np.broadcast_arrays(
+        cols.at(cell_cols[:, None] * _CELL_PX + nodes)[:, None, :],
+        rows.at(cell_rows[:, None] * _CELL_PX + nodes)[:, :, None],
+    )
+    node_x, node_y = transform(*between, node_x, node_y)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        smooth = _is_smooth(node_x, node_y, 2 * FINE_PX, wraps=wraps)
+        x = _interpolate(node_x, FINE_PX, wraps=wraps)
+        y = _interpolate(node_y, FINE_PX, wraps=False)
+    return x, y, ~smooth.repeat(2 * FINE_PX, axis=1).repeat(2 * FINE_PX, axis=2)
+
+
+def _near(values: NDArray[np.float64], reference: NDArray[np.float64], *, wraps: bool) -> NDArray[np.float64]:
+    """Take angles round the circle to within half of it of a reference."""
+    return values - FULL_CIRCLE * np.round((values - reference) / FULL_CIRCLE) if wraps else values
+
+
+def _interpolate(nodes: NDArray[np.float64], spacing_px: int, *, wraps: bool) -> NDArray[np.float64]:
+    """Interpolate node values, shape (..., n + 1, m + 1), bilinearly: shape (..., n * spacing_px, m * spacing_px)."""
+    share = np.arange(spacing_px) / spacing_px
+    above = nodes[..., :-1, :]
+    drop = _near(nodes[..., 1:, :], above, wraps=wraps) - above
+    lines = above[..., None, :] + drop[..., None, :] * share[:, None]
+    lines = lines.reshape(*nodes.shape[:-2], -1, nodes.shape[-1])
+    left = lines[..., :-1]
+    rise = _near(lines[..., 1:], left, wraps=wraps) - left
+    return np.asarray((left[..., None] + rise[..., None] * share).reshape(*lines.shape[:-1], -1), np.float64)
+
+
+def _is_smooth(
+    node_x: NDArray[np.float64], node_y: NDArray[np.float64], cell_px: int, *, wraps: bool
+) -> NDArray[np.bool_]:
+    """Tell in which control cells the interpolation of the corners meets the nodes between them.
+
+    The nodes have shape (..., 2 n + 1, 2 m + 1), the result (..., n, m). ``cell_px``: side of a control cell.
+    """
+    height, width = node_x.shape[-2] - 1, node_x.shape[-1] - 1
+
+    def at(nodes: NDArray[np.float64], i: int, j: int) -> NDArray[np.float64]:
+        return nodes[..., i : i + height : 2, j : j + width : 2]
+
+    x00, y00 = at(node_x, 0, 0), at(node_y, 0, 0)
+    x01, y01 = _near(at(node_x, 0, 2), x00, wraps=wraps), at(node_y, 0, 2)
+    x10, y10 = _near(at(node_x, 2, 0), x00, wraps=wraps), at(node_y, 2, 0)
+    x11, y11 = _near(at(node_x, 2, 2), x00, wraps=wraps), at(node_y, 2, 2)
+    # One pixel to the right moves the image by (a, c), one pixel down by (b, d).
+    a, c = (x01 - x00) / cell_px, (y01 - y00) / cell_px
+    b, d = (x10 - x00) / cell_px, (y10 - y00) / cell_px
+    determinant = a * d - b * c
+    smooth = np.isfinite(x00 + y00 + x01 + y01 + x10 + y10 + x11 + y11) & (determinant != 0)
+    for i, j in ((0, 1), (1, 0), (1, 1), (1, 2), (2, 1)):
+        u, v = i / 2, j / 2
+        weights = ((1 - u) * (1 - v), (1 - u) * v, u * (1 - v), u * v)
+        expected_x = weights[0] * x00 + weights[1] * x01 + weights[2] * x10 + weights[3] * x11
+        expected_y = weights[0] * y00 + weights[1] * y01 + weights[2] * y10 + weights[3] * y11
+        miss_x = _near(at(node_x, i, j), expected_x, wraps=wraps) - expected_x
+        miss_y = at(node_y, i, j) - expected_y
+        miss_cols = (d * miss_x - b * miss_y) / determinant
+        miss_rows = (a * miss_y - c * miss_x) / determinant
+        smooth &= np.hypot(miss_cols, miss_rows) <= MAX_ERROR_PX
+    return np.asarray(smooth, np.bool_)

@@ -1,0 +1,141 @@
+"""Which index along a dimension the text in a request means (OGC 07-057r7, Table 9; ISO 8601).
+
+Strict in what the capabilities say, lenient in what is taken, and never a silent default: a time outside every period
+of the layer is an ``InvalidParameterError`` whose text says which ones there are.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.times.calendars import STANDARD, to_datetime
+from lazytile.pyramid.times.time_axis import is_standard, time_axis
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from lazytile.pyramid.store.dataset import Dimension
+
+DEFAULT = "default"
+CURRENT = "current"
+"""Means the latest time (OGC 07-057r7, Table 9)."""
+TIME = "Time"
+TOLERANCE = 0.05
+"""How far a number may be off, as a share of the distance to the neighbour of the value that is meant. Coordinates
+such as 0.494024992 are asked for as 0.5; half-way between two, nobody could say which one was meant."""
+RESERVED = frozenset({
+    "service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol",
+    "i", "j", "infoformat", "time", "default",
+    "colormap", "rescale", "spacing", "resampling", "filter", "expression", "rgb", "scale",
+})  # fmt: skip
+"""Names that a request's own parameters have: a dimension that is called so gets the prefix ``dim_``."""
+
+_FORMS = "YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What an ISO 8601 text of some precision means: all instants from ``start`` up to, not with, ``end``."""
+
+    start: datetime
+    end: datetime
+
+
+def parse_instant(text: str) -> Interval | None:
+    """Read a year, month, date, minute, second or fraction of one, UTC unless it has an offset; None if it is none.
+
+    An instant written in full is one microsecond long, which is how fine ``datetime`` is.
+    """
+    span = STANDARD.read(text)
+    if span is None:
+        return None
+    try:
+        return Interval(to_datetime(span.start_us), to_datetime(span.end_us))
+    except OverflowError:
+        return None
+
+
+def parameter_name(dimension: Dimension) -> str:
+    """Name of a dimension in requests and capabilities: ``Time`` for time, else the source's name made safe."""
+    if dimension.kind == "time":
+        return TIME
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", dimension.name)
+    return f"dim_{name}" if name.lower() in RESERVED or not name[:1].isalpha() else name
+
+
+def default_index(dimension: Dimension) -> int:
+    """Index that an absent parameter means: the latest time, the first of anything else."""
+    return len(dimension.labels) - 1 if dimension.kind == "time" else 0
+
+
+def index_of(dimension: Dimension, asked: str | None) -> int:
+    """Return the index along the dimension that a request means. Raises ``InvalidParameterError``.
+
+    None, the empty text and ``default`` are the default, for time also ``current``. A label as the capabilities list
+    it always fits. A time less precise than the labels means the first of them within it; else the one whose period
+    it falls into, as GIBS has it. Of other dimensions the nearest value within ``TOLERANCE`` is meant.
+    """
+    if asked is None or asked in ("", DEFAULT) or (asked == CURRENT and dimension.kind == "time"):
+        return default_index(dimension)
+    found = _positions(dimension.labels).get(asked)
+    if found is None:
+        found = _time_index(dimension, asked) if dimension.kind == "time" else _number_index(dimension.labels, asked)
+    if found is None:
+        raise InvalidParameterError(parameter_name(dimension), _refusal(dimension, asked))
+    return found
+
+
+# By identity: see timeaxis.
+_kept_positions: BytesLru[tuple[tuple[str, ...], dict[str, int]]] = BytesLru(256 << 20, lambda kept: 200 * len(kept[0]))
+
+
+def _positions(labels: tuple[str, ...]) -> dict[str, int]:
+    return _kept_positions.get(id(labels), lambda: (labels, {label: at for at, label in enumerate(labels)}))[1]
+
+
+def instants_of(labels: tuple[str, ...]) -> list[datetime] | None:
+    """Return the instants that labels stand for, ascending; None where they are not instants in order."""
+    axis = time_axis(labels)
+    return [to_datetime(start_us) for start_us in axis.starts_us] if axis is not None and is_standard(axis) else None
+
+
+def _time_index(dimension: Dimension, asked: str) -> int | None:
+    axis = time_axis(dimension.labels)
+    span = None if axis is None else axis.calendar.read(asked)
+    return None if axis is None or span is None else axis.index_of(span)
+
+
+def _number_index(labels: tuple[str, ...], asked: str) -> int | None:
+    """Return the index of the nearest number, if it is near enough to be meant."""
+    wanted = _number(asked)
+    numbers = [(number, at) for at, label in enumerate(labels) if (number := _number(label)) is not None]
+    if wanted is None or not numbers:
+        return None
+    nearest, at = min(numbers, key=lambda pair: abs(pair[0] - wanted))
+    gap = min((abs(number - nearest) for number, other in numbers if other != at), default=0.0)
+    near_enough = max(TOLERANCE * gap, 1e-6 * abs(nearest))
+    return at if abs(nearest - wanted) <= near_enough else None
+
+
+def _number(text: str) -> float | None:
+    if not re.fullmatch(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?", text, re.ASCII):
+        return None
+    return float(text)
+
+
+def _refusal(dimension: Dimension, asked: str) -> str:
+    labels, parameter = dimension.labels, parameter_name(dimension)
+    if dimension.kind != "time":
+        shown = ", ".join(labels) if len(labels) <= 20 else f"{labels[0]}, {labels[1]}, ... {labels[-1]}"
+        return f"{parameter} {asked!r} is invalid, it may be {shown}"
+    axis = time_axis(labels)
+    span = labels[0] if len(labels) == 1 else f"one of {len(labels)} from {labels[0]} to {labels[-1]}"
+    if axis is not None and len(axis.runs) > 1 and len(labels) > 1:
+        span += f" in {len(axis.runs)} periods"
+    if axis is not None and axis.calendar.read(asked) is None:
+        return f"{parameter} {asked!r} is no time: it must be {_FORMS}, and {span}"
+    return f"{parameter} {asked!r} is none of this layer's: it may be {span}"

@@ -1,0 +1,4 @@
+"""The application: routes, start and end, server processes, warm-up.
+
+May import: everything below it.
+"""

@@ -1,0 +1,115 @@
+"""The command ``serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lazytile.service.cli.options import (
+    DEFAULT_STORE,
+    CacheOption,
+    ColormapsOption,
+    DashboardOption,
+    EngineOption,
+    StoreOption,
+    existing,
+)
+
+TileMatrixSetsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tile-matrix-sets",
+        metavar="FOLDER",
+        envvar="LAZYTILE_TILE_MATRIX_SETS",
+        help="Folder of further tile matrix sets (OGC JSON).",
+    ),
+]
+
+
+def serve(
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    cache: CacheOption = None,
+    cache_limit: Annotated[
+        int | None,
+        typer.Option("--cache-limit", metavar="MB", min=1, help="Megabytes of tiles on disk [default: 2048]."),
+    ] = None,
+    no_tile_cache: Annotated[
+        bool, typer.Option("--no-tile-cache", help="Keep no tiles at all: for measuring the renderer.")
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address to listen on [default: 127.0.0.1].")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Port; 0 takes a free one [default: 8080].")
+    ] = None,
+    engine: EngineOption = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Server processes that share the port where the engine is threads; "
+            "Dask workers behind one server process otherwise.",
+        ),
+    ] = None,
+    dashboard: DashboardOption = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Address of the server as clients see it, where a proxy stands before it."),
+    ] = None,
+    colormaps: ColormapsOption = None,
+    tile_matrix_sets: TileMatrixSetsOption = None,
+    mrf: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder of exported MRFs to serve from [default: mrf beside the store]."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Fetch no colormaps from the network, not even those that layers name.")
+    ] = False,
+    metatile: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=16, help="Compute N x N tiles at a time [default: 1, on a cluster 2]."),
+    ] = None,
+    queue: Annotated[
+        int | None,
+        typer.Option("--queue", metavar="N", min=0, help="Tasks that may wait; over it 503 [default: 1024]."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", help="How long a request may take; over it 504 [default: 30]."),
+    ] = None,
+) -> None:
+    """Serve a store: WMTS at /wmts, XYZ at /xyz, the viewer at /.
+
+    Every setting can also come from the environment, as LAZYTILE_ and its name (LAZYTILE_PORT=8081).
+    """
+    from lazytile.service.app.processes import run_server  # noqa: PLC0415 - needed by this command alone
+    from lazytile.service.http.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.of(
+        store=existing(store),
+        cache=cache,
+        cache_limit_bytes=None if cache_limit is None else cache_limit << 20,
+        no_tile_cache=no_tile_cache or None,
+        host=host,
+        port=port,
+        engine=engine,
+        workers=workers,
+        dashboard=dashboard,
+        public_url=public_url,
+        colormaps=colormaps,
+        tile_matrix_sets=tile_matrix_sets,
+        offline=offline or None,
+        mrf_folder=mrf,
+        metatile=metatile,
+        queue_length=queue,
+        timeout_s=timeout,
+    )
+    run_server(settings, _announce)
+
+
+def _announce(address: str, engine: str) -> None:
+    typer.echo(f"lazytile is at {address} ({engine}); Ctrl-C stops it")

@@ -1,0 +1,54 @@
+"""The command ``warm``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lazytile.service.cli.options import (
+    DEFAULT_STORE,
+    CacheOption,
+    ColormapsOption,
+    DashboardOption,
+    EngineOption,
+    StoreOption,
+    WorkersOption,
+    existing,
+    progress_bar,
+)
+
+
+def warm(
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Layer, as lazytile info lists them.")],
+    *,
+    zoom: Annotated[str, typer.Option(metavar="ZOOMS", help="Zooms, such as 0-4 or 0,2,5-7.")] = "0-4",
+    tms: Annotated[str, typer.Option("--tms", metavar="SET", help="Tile matrix set.")] = "WebMercatorQuad",
+    style: Annotated[str, typer.Option(metavar="STYLE", help="Style.")] = "default",
+    time: Annotated[
+        list[str] | None, typer.Option(metavar="TIME", help="Time, or all; may be given several times [latest].")
+    ] = None,
+    image_format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="png or jpg.")] = "png",
+    store: StoreOption = DEFAULT_STORE,
+    cache: CacheOption = None,
+    engine: EngineOption = "auto",
+    workers: WorkersOption = None,
+    dashboard: DashboardOption = None,
+    colormaps: ColormapsOption = None,
+) -> None:
+    """Fill the tile cache with the tiles of a layer that hold data, also while a server runs."""
+    from lazytile.pyramid.render.image import ImageFormat  # noqa: PLC0415 - needed by this command alone
+    from lazytile.service.app import warm as warming  # noqa: PLC0415
+    from lazytile.service.http.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.of(
+        store=existing(store), cache=cache, engine=engine, workers=workers, dashboard=dashboard, colormaps=colormaps
+    )
+    what = warming.WarmUp(
+        layer, warming.parse_zooms(zoom), tms, style, ImageFormat.from_extension(image_format), tuple(time or ())
+    )
+    with progress_bar(f"warming {layer}", "tiles") as progress:
+        tiers = warming.warm(settings, what, progress)
+    typer.echo(
+        f"{tiers.total()} tiles: {tiers['computed']} computed, {tiers.total() - tiers['computed']} there already"
+    )

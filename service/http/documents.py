@@ -1,0 +1,111 @@
+"""What every answer of the OGC APIs has in common: the choice of a format, links, problems, plain HTML pages.
+
+Documents are JSON (OGC 19-072, requirements class JSON); the HTML is made of the same document, so the two cannot
+differ in what they say.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import html
+import json
+from typing import TYPE_CHECKING, Any
+
+from lazytile.service.http.errors import failure_of
+from lazytile.service.http.problems import PROBLEM_TYPE, problem_document
+from lazytile.service.http.reply import text_response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+JSON = "application/json"
+HTML = "text/html"
+DOCUMENT_TYPES = {"json": JSON, "html": HTML}
+"""Media types of documents by the value of ``f``, the preferred one first."""
+
+Document = dict[str, Any]
+
+_PATH_WORDS = frozenset({
+    "layer", "style", "tilematrixset", "tilematrix", "tilerow", "tilecol", "request", "colormap",
+})  # fmt: skip
+"""What stands in the path of an address, by the names that errors have for it."""
+
+
+def link(href: str, rel: str, media_type: str = JSON, title: str = "", *, templated: bool = False) -> Document:
+    """Return a link as OGC APIs write it."""
+    members: Document = {"href": href, "rel": rel, "type": media_type}
+    if title:
+        members["title"] = title
+    if templated:
+        members["templated"] = True
+    return members
+
+
+def with_problem_responses(handler: Handler, in_query: frozenset[str] = frozenset()) -> Handler:
+    """Return the handler with its exceptions turned into problem documents (RFC 9457).
+
+    What an address names and is not there is 404; a query parameter that does not fit is 400. ``in_query``: what this
+    address has in its query though others have it in their path, such as ``style``.
+    """
+
+    @functools.wraps(handler)
+    async def wrapped(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Exception as error:  # noqa: BLE001 - the one place where exceptions become problems of these APIs
+            return problem_response(request, error, in_query)
+
+    return wrapped
+
+
+def problem_response(request: web.Request, error: Exception, in_query: frozenset[str]) -> web.Response:
+    """Return the problem document of an exception."""
+    parameter = getattr(error, "parameter", None)
+    in_path = parameter is None or parameter.lower() in _PATH_WORDS - in_query
+    failure = failure_of(error, in_path=in_path)
+    headers = {"Cache-Control": "no-store", **failure.headers}
+    return text_response(request, problem_document(failure), PROBLEM_TYPE, status=failure.status, headers=headers)
+
+
+def document_response(request: web.Request, document: Document, chosen_format: str, title: str) -> web.Response:
+    """Return a document as JSON or as a plain HTML page, with an entity tag."""
+    if chosen_format == "html":
+        body, content_type = html_page(document, title), f"{HTML}; charset=utf-8"
+    else:
+        body, content_type = json.dumps(document, allow_nan=False).encode(), JSON
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}
+    return text_response(request, body, content_type, digest=hashlib.sha256(body).hexdigest(), headers=headers)
+
+
+def html_page(document: Document, title: str) -> bytes:
+    """Return a document as a page: its links, those of its members, and all of it as text."""
+    parts = [
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8">',
+        f"<title>{html.escape(title)}</title>\n<h1>{html.escape(title)}</h1>",
+    ]
+    if isinstance(document.get("description"), str):
+        parts.append(f"<p>{html.escape(document['description'])}</p>")
+    parts.append(_list(document.get("links", [])))
+    for member, entries in document.items():
+        if isinstance(entries, list) and member != "links":
+            parts.extend(
+                f"<h2>{html.escape(str(entry.get('title') or entry.get('id') or member))}</h2>\n{_list(entry['links'])}"
+                for entry in entries
+                if isinstance(entry, dict) and "links" in entry
+            )
+    parts.append(f"<details><summary>JSON</summary><pre>{html.escape(json.dumps(document, indent=2))}</pre></details>")
+    return "\n".join([*parts, "</html>\n"]).encode()
+
+
+def _list(links: list[Document]) -> str:
+    rows = []
+    for each in links:
+        href, text = html.escape(each["href"]), html.escape(each.get("title") or each["rel"].rpartition("/")[2])
+        shown = f"{text}: <code>{href}</code>" if each.get("templated") else f'<a href="{href}">{text}</a>'
+        rows.append(f"<li>{shown} <small>{html.escape(each['type'])}</small></li>")
+    return f"<ul>{''.join(rows)}</ul>"

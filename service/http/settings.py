@@ -1,0 +1,155 @@
+"""The settings of a server: built once, passed down. Environment variables start with ``LAZYTILE_``."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
+from lazytile.service.http.errors import SettingsError
+from lazytile.service.http.proxies import networks_of
+
+if TYPE_CHECKING:
+    from lazytile.service.http.proxies import Network
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Immutable; build it with ``Settings.of``."""
+
+    model_config = SettingsConfigDict(env_prefix="LAZYTILE_", frozen=True, extra="forbid")
+
+    store: Path = Path("store")
+    """Folder of the datasets."""
+    cache: Path = Path("cache")
+    """Folder of the tile cache; made with mode 0700."""
+    cache_limit_bytes: int = Field(2 << 30, ge=1 << 20)
+    """Bytes of tiles on disk; the oldest go first."""
+    memory_cache_bytes: int = Field(256 << 20, ge=0)
+    """Bytes of encoded tiles in memory, for each server process."""
+    chunk_cache_bytes: int = Field(128 << 20, ge=0)
+    """Bytes of decoded chunks in memory, for each process that renders."""
+    value_cache_bytes: int = Field(32 << 20, ge=0)
+    """Bytes of values of tiles in memory, for each process that renders: a second style of them is quick."""
+    no_tile_cache: bool = False
+    """Switch the tile caches off, for measuring."""
+    mrf_folder: Path | None = None
+    """Folder of exported MRFs to serve from; without it ``mrf`` beside the store."""
+    colormaps: Path | None = None
+    """Folder of further colormaps (GIBS XML and the other formats); the bundled ones are there anyway."""
+
+    tile_matrix_sets: Path | None = None
+    """Folder of further tile matrix sets, one OGC 17-083r4 JSON document a file (``*.json``); read at start-up."""
+
+    offline: bool = False
+    """Never ask the network; else colormaps that layers want and that are not here are fetched at the start."""
+    colormap_urls: tuple[str, ...] = ()
+    """Where colormaps are asked for, each with ``{name}`` in it; GIBS and the Sea Level Change Portal without any."""
+    colormap_timeout_s: float = Field(10.0, gt=0, le=300)
+    """How long one request for a colormap may take."""
+    colormap_limit_bytes: int = Field(LIMIT_BYTES, ge=1024)
+    """Bytes that a colormap from the network may have."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    public_url: str | None = None
+    """Address of the server's root as clients see it; without it, what each request's Host header says."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of reverse proxies whose Forwarded and X-Forwarded headers are believed."""
+
+    engine: str = "auto"
+    workers: int | None = Field(None, ge=1, le=1024)
+    """Server processes with the engine ``threads``; Dask workers behind one server process otherwise."""
+    dashboard: str | None = None
+    """Address of Dask's dashboard, such as 127.0.0.1:8787; it asks for no password."""
+    metatile: int | None = Field(None, ge=1, le=16)
+    """Tiles on a side of the square block that is computed as one task; 1 with ``threads``, else 2."""
+    queue_length: int = Field(1024, ge=0)
+    """Tasks that may wait for the engine; over it the answer is 503."""
+    timeout_s: float = Field(30.0, gt=0, le=3600)
+    """How long a request may take; over it the answer is 504."""
+    shutdown_s: float = Field(5.0, ge=0, le=3600)
+    """How long requests under way may go on when the server is stopped."""
+
+    max_query_bytes: int = Field(8192, ge=512)
+    """Longest path and query string that is read; the answer to a longer one is 414."""
+    max_value_length: int = Field(1024, ge=64)
+    """Longest single value in a request."""
+    max_map_side_px: int = Field(2048, ge=256, le=8192)
+    """Most pixels that a WMS map may be wide or high."""
+    max_number_cells: int = Field(1 << 22, ge=1 << 16, le=1 << 26)
+    """Most cells that a request for statistics reads; a coarser level is taken over it."""
+    jpeg_background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
+    """Colour that shows through no data in formats without transparency."""
+
+    capabilities_title: str = "lazytile"
+    feature_info: bool = True
+    """Whether GetFeatureInfo is offered; without it tiles are all that there is."""
+    max_age_s: int = Field(3600, ge=0)
+    """How long clients may keep a tile of a layer without times, seconds."""
+    latest_max_age_s: int = Field(60, ge=0)
+    """How long clients may keep a tile of the latest time, seconds."""
+    old_max_age_s: int = Field(7 * 86400, ge=0)
+    """How long clients may keep a tile of an earlier time, seconds, and not even ask whether it has changed."""
+    layer_max_age_s: dict[str, int] = Field(default_factory=dict)
+    """Seconds for layers or datasets by name, whatever the time; 0 has clients ask each time."""
+    metrics_folder: Path | None = None
+    """Where several server processes share their counters; set by ``lazytile serve`` itself."""
+
+    @classmethod
+    def of(cls, **options: Any) -> Self:
+        """Build settings from options, then the environment, then defaults. None means that an option was not given.
+
+        Raises ``SettingsError`` with one line that names the culprit.
+        """
+        try:
+            return cls(**{name: value for name, value in options.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise SettingsError(f"setting {name}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"must be http(s)://HOST[:PORT][/PATH], got {value!r}")
+        return value.rstrip("/")
+
+    @field_validator("colormap_urls")
+    @classmethod
+    def _check_colormap_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            if url.count("{name}") != 1 or urlsplit(url).scheme not in ("http", "https"):
+                raise ValueError(f"must be a URL with {{name}} in it, got {url!r}")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        networks_of(value)
+        return value
+
+    @cached_property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """``trusted_proxies`` as networks."""
+        return networks_of(self.trusted_proxies)
+
+    @property
+    def mrfs(self) -> Path:
+        """``mrf_folder``, or where it is looked for without one."""
+        return self.mrf_folder or self.store.parent / "mrf"
+
+    @property
+    def background(self) -> tuple[int, int, int]:
+        """``jpeg_background`` as red, green and blue, 0 to 255."""
+        red, green, blue = bytes.fromhex(self.jpeg_background[1:])
+        return red, green, blue

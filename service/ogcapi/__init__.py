@@ -1,0 +1,5 @@
+"""OGC API - Tiles, and the OpenAPI definition of all that has an address.
+
+May import: pyramid.core, pyramid.tiling, pyramid.store, pyramid.times, pyramid.render, pyramid.catalog, http,
+protocol, legends, numbers.
+"""

@@ -1,0 +1,136 @@
+"""Layers as the collections of an OGC API (OGC 19-072 and 20-024), with their extents and styles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from lazytile.pyramid.catalog.layer_text import abstract_of
+from lazytile.pyramid.times import lookup
+from lazytile.service.http.documents import HTML, Document, link
+from lazytile.service.legends.routes import legend_links
+from lazytile.service.ogcapi.tile_matrix_sets import REL, TILESETS_MAP, TILING_SCHEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lazytile.pyramid.catalog.style_catalog import OfferedStyle
+    from lazytile.pyramid.store.layer import Layer
+
+CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+GREGORIAN = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
+OPENAPI_TYPE = "application/vnd.oai.openapi+json;version=3.0"
+LISTED_VALUES = 1000
+"""Values of a dimension that a collection lists; a longer one has its ends only."""
+_TILES = "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf"
+_COMMON_1 = "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf"
+_TMS = "http://www.opengis.net/spec/tms/2.0/conf"
+CONFORMS_TO = (
+    *(f"{_COMMON_1}/{name}" for name in ("core", "landing-page", "json", "html", "oas30")),
+    "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+    *(
+        f"{_TILES}/{name}"
+        for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "datetime", "png", "jpeg", "oas30")
+    ),
+    *(
+        f"{_TMS}/{name}"
+        for name in ("tilematrixset", "json-tilematrixset", "tilematrixsetlimits", "json-tilematrixsetlimits",
+                     "tilesetmetadata", "json-tilesetmetadata")
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionWriter:
+    """Writes the landing page and the collections as clients at one address see them."""
+
+    base_url: str
+    """Address of the service, without a slash at the end."""
+
+    @property
+    def root(self) -> str:
+        """Address of the API."""
+        return f"{self.base_url}/ogc"
+
+    def landing(self, title: str) -> Document:
+        """Return the landing page (OGC 19-072, requirement /req/landing-page/root-success)."""
+        root = self.root
+        return {
+            "title": title,
+            "description": "Scientific grids as map tiles",
+            "links": [
+                link(f"{root}/", "self", title="This document"),
+                link(f"{root}/?f=html", "alternate", HTML, "This document as HTML"),
+                link(f"{root}/api", "service-desc", OPENAPI_TYPE, "The API's definition"),
+                link(f"{root}/api?f=html", "service-doc", HTML, "The API's documentation"),
+                link(f"{root}/conformance", "conformance", title="Conformance classes"),
+                link(f"{root}/conformance", f"{REL}/conformance", title="Conformance classes"),
+                link(f"{root}/collections", "data", title="Layers"),
+                link(f"{root}/collections", f"{REL}/data", title="Layers"),
+                link(f"{root}/tileMatrixSets", TILING_SCHEMES, title="Tile matrix sets"),
+                link(f"{self.base_url}/wmts/1.0.0/WMTSCapabilities.xml", "related", "application/xml", "WMTS"),
+            ],
+        }
+
+    def conformance(self) -> Document:
+        """Return the conformance declaration."""
+        return {"conformsTo": list(CONFORMS_TO), "links": [link(f"{self.root}/conformance", "self")]}
+
+    def listing(self, layers: Iterable[Layer]) -> Document:
+        """Return every layer."""
+        return {
+            "collections": [self.collection(layer) for layer in layers],
+            "links": [link(f"{self.root}/collections", "self")],
+        }
+
+    def collection(self, layer: Layer) -> Document:
+        """Return one layer."""
+        address = self.address(layer)
+        return {
+            "id": layer.name,
+            "title": layer.title,
+            "description": abstract_of(layer),
+            "extent": extent_of(layer),
+            "crs": [CRS84],
+            "links": [
+                link(address, "self", title=layer.title),
+                link(f"{address}?f=html", "alternate", HTML, f"{layer.title} as HTML"),
+                link(f"{address}/map/tiles", TILESETS_MAP, title="Map tilesets in the default style"),
+                link(f"{address}/styles", f"{REL}/styles", title="Styles"),
+            ],
+        }
+
+    def styles(self, layer: Layer, styles: list[OfferedStyle]) -> Document:
+        """Return the styles of a layer, each with its tilesets and its legends."""
+        address = self.address(layer)
+        entries = []
+        for style in styles:
+            tiles = f"{address}/styles/{quote(style.name, safe='')}/map/tiles"
+            legends = [
+                link(f"{self.base_url}/legends/{quote(legend.path)}", f"{REL}/legend", legend.mime)
+                for legend in legend_links(layer.name, style)
+            ]
+            entries.append({"id": style.name, "title": style.title, "links": [link(tiles, TILESETS_MAP), *legends]})
+        return {"default": styles[0].name, "styles": entries, "links": [link(f"{address}/styles", "self")]}
+
+    def address(self, layer: Layer) -> str:
+        """Return where a layer's collection is."""
+        return f"{self.root}/collections/{quote(layer.name, safe='')}"
+
+
+def extent_of(layer: Layer) -> Document:
+    """Return where and when a layer has data. A box whose west is above its east crosses 180 degrees."""
+    bounds = layer.geographic_bounds()
+    east = bounds.east - 360.0 if bounds.east > 180.0 and bounds.east - bounds.west < 360.0 else bounds.east
+    extent: Document = {"spatial": {"bbox": [[bounds.west, bounds.south, east, bounds.north]], "crs": CRS84}}
+    for dimension in layer.variable.dimensions:
+        labels = dimension.labels
+        if dimension.kind == "time" and lookup.instants_of(labels) is not None:
+            extent["temporal"] = {"interval": [[labels[0], labels[-1]]], "trs": GREGORIAN}
+            continue
+        grid: Document = {"cellsCount": len(labels)}
+        if len(labels) <= LISTED_VALUES:
+            grid["coordinates"] = list(labels)
+        extent[lookup.parameter_name(dimension)] = {"interval": [[labels[0], labels[-1]]], "grid": grid}
+    return extent

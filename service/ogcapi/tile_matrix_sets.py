@@ -1,0 +1,191 @@
+"""Tile matrix sets as OGC 17-083r4 JSON documents, and the tilesets that layers have in them (OGC 20-057)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from lazytile.pyramid.catalog.tile_limits import bounds_in, linked_sets, position, tiles_with_data
+from lazytile.pyramid.core.errors import DatasetNotFoundError, InvalidParameterError
+from lazytile.pyramid.store.dataset import NAME_PATTERN
+from lazytile.pyramid.tiling.registry import custom_sets, find_tms
+from lazytile.pyramid.tiling.tms import REGISTERED, native_set
+from lazytile.service.http.documents import Document, link
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lazytile.pyramid.store.layer import Layer
+    from lazytile.pyramid.store.store import Store
+    from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
+
+REL = "http://www.opengis.net/def/rel/ogc/1.0"
+TILING_SCHEME = f"{REL}/tiling-scheme"
+TILING_SCHEMES = f"{REL}/tiling-schemes"
+TILESETS_MAP = f"{REL}/tilesets-map"
+TILE_FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+"""Media types of tiles by the value of ``f``, the preferred one first."""
+
+_REGISTER = "http://www.opengis.net/def/tilematrixset/OGC/1.0"
+_IN_REGISTER = frozenset({
+    "CDB1GlobalGrid", "EuropeanETRS89_LAEAQuad", "GNOSISGlobalGrid", "UPSAntarcticWGS84Quad", "UPSArcticWGS84Quad",
+    "UTM31WGS84Quad", "WebMercatorQuad", "WorldCRS84Quad", "WorldMercatorWGS84Quad",
+})  # fmt: skip
+_NATIVE_PREFIX = "native_"
+VERSION_1 = "17-083r2"
+"""The first version of the standard, whose JSON has other names."""
+
+
+def crs_uri(supported_crs: str) -> str:
+    """Return the http address of a CRS for its URN; the version of the EPSG's database is left open, as 0."""
+    *_, authority, version, code = supported_crs.replace(":EPSG:6.18:3:", ":EPSG::").split(":")
+    return f"http://www.opengis.net/def/crs/{authority}/{version or '0'}/{code}"
+
+
+def described_sets(store: Store) -> Iterator[TileMatrixSet]:
+    """Every set that documents name: registered ones, the operator's, and each dataset's own where it has squares."""
+    yield from REGISTERED.values()
+    yield from custom_sets()
+    for stored in store.datasets():
+        it = stored.description
+        own = native_set(it.name, it.grid, it.levels, it.chunk)
+        if own.has_square_pixels:
+            yield own
+
+
+def find_set(store: Store, identifier: str) -> TileMatrixSet:
+    """Return a set by its identifier. Raises ``InvalidParameterError`` where there is none that can be described."""
+    found = find_tms(identifier)
+    name = identifier.removeprefix(_NATIVE_PREFIX)
+    if found is None and identifier.startswith(_NATIVE_PREFIX) and NAME_PATTERN.fullmatch(name):
+        try:
+            it = store.dataset(name).description
+        except DatasetNotFoundError as error:
+            raise InvalidParameterError("TileMatrixSet", f"there is no tile matrix set {identifier!r}") from error
+        found = native_set(it.name, it.grid, it.levels, it.chunk)
+    if found is None:
+        raise InvalidParameterError("TileMatrixSet", f"there is no tile matrix set {identifier!r}")
+    if not found.has_square_pixels:
+        raise InvalidParameterError(
+            "TileMatrixSet", f"{identifier} has cells that are not square: it is served, but OGC 17-083 cannot say it"
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class SetWriter:
+    """Writes tile matrix sets and tilesets as clients at one address see them."""
+
+    root: str
+    """Address of the API, without a slash at the end."""
+
+    def address(self, tms: TileMatrixSet) -> str:
+        """Return where a set's document is."""
+        return f"{self.root}/tileMatrixSets/{quote(tms.identifier, safe='')}"
+
+    def uri(self, tms: TileMatrixSet) -> str:
+        """Return the name of a set: the OGC's where it is registered there, else where its document is."""
+        return f"{_REGISTER}/{tms.identifier}" if tms.identifier in _IN_REGISTER else self.address(tms)
+
+    def listing(self, sets: Iterator[TileMatrixSet]) -> Document:
+        """Return the list of sets (OGC 20-057, requirement /req/tms/tilematrixsets)."""
+        entries = [
+            {
+                "id": tms.identifier,
+                "title": tms.title,
+                "uri": self.uri(tms),
+                "crs": crs_uri(tms.supported_crs),
+                "links": [link(self.address(tms), "self", title=tms.title)],
+            }
+            for tms in sets
+        ]
+        return {"tileMatrixSets": entries, "links": [link(f"{self.root}/tileMatrixSets", "self")]}
+
+    def definition(self, tms: TileMatrixSet, compatible: str = "") -> Document:
+        """Return a set in full (OGC 17-083r4, annex on the JSON encoding).
+
+        With ``compatible`` equal to ``VERSION_1`` the names that 17-083r2 had for the same are there as well. Raises
+        ``InvalidParameterError`` for another version.
+        """
+        if compatible not in ("", VERSION_1):
+            raise InvalidParameterError("compat", f"compat {compatible[:40]!r} is invalid, it may be {VERSION_1}")
+        members: Document = {
+            "id": tms.identifier,
+            "title": tms.title,
+            "uri": self.uri(tms),
+            "crs": crs_uri(tms.supported_crs),
+            "tileMatrices": [_matrix(tms, matrix) for matrix in tms.matrices],
+            "links": [link(self.address(tms), "self")],
+        }
+        if tms.well_known_scale_set is not None:
+            name = tms.well_known_scale_set.rpartition(":")[2]
+            members["wellKnownScaleSet"] = f"http://www.opengis.net/def/wkss/OGC/1.0/{name}"
+        if compatible:
+            members |= {"type": "TileMatrixSetType", "identifier": members["id"], "supportedCRS": members["crs"]}
+            for matrix in members["tileMatrices"]:
+                matrix |= {"identifier": matrix["id"], "topLeftCorner": matrix["pointOfOrigin"]}
+        return members
+
+    def tilesets(self, layer: Layer, address: str) -> Document:
+        """Return the tilesets of a layer; ``address`` is the list's own."""
+        entries = [self._entry(layer, tms, address) for tms in linked_sets(layer)]
+        return {"tilesets": entries, "links": [link(address, "self")]}
+
+    def tileset(self, layer: Layer, tms: TileMatrixSet, address: str) -> Document:
+        """Return the metadata of one tileset, with limits and the templates of its tiles."""
+        document = self._entry(layer, tms, address)
+        limits = [tiles_with_data(layer, tms, matrix) for matrix in tms.matrices]
+        document["tileMatrixSetLimits"] = [
+            {
+                "tileMatrix": each.matrix,
+                "minTileRow": each.min_row,
+                "maxTileRow": each.max_row,
+                "minTileCol": each.min_col,
+                "maxTileCol": each.max_col,
+            }
+            for each in limits
+        ]
+        bounds = bounds_in(layer, tms)
+        document["boundingBox"] = {
+            "lowerLeft": list(position(tms.supported_crs, bounds.west, bounds.south)),
+            "upperRight": list(position(tms.supported_crs, bounds.east, bounds.north)),
+            "crs": crs_uri(tms.supported_crs),
+        }
+        template = f"{self._tileset_address(address, tms)}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}"
+        document["links"] += [
+            link(f"{template}?f={name}", "item", media_type, f"Tiles as {name}", templated=True)
+            for name, media_type in TILE_FORMATS.items()
+        ]
+        return document
+
+    def _tileset_address(self, address: str, tms: TileMatrixSet) -> str:
+        return f"{address}/{quote(tms.identifier, safe='')}"
+
+    def _entry(self, layer: Layer, tms: TileMatrixSet, address: str) -> Document:
+        return {
+            "title": f"{layer.title}, {tms.title}",
+            "tileMatrixSetId": tms.identifier,
+            "tileMatrixSetURI": self.uri(tms),
+            "dataType": "map",
+            "crs": crs_uri(tms.supported_crs),
+            "links": [
+                link(self._tileset_address(address, tms), "self", title=f"{layer.title}, {tms.title}"),
+                # GDAL before 3.8 follows this and knows no other names; morecantile refuses the ones it knows.
+                link(f"{self.address(tms)}?compat={VERSION_1}", TILING_SCHEME, title=tms.title),
+            ],
+        }
+
+
+def _matrix(tms: TileMatrixSet, matrix: TileMatrix) -> Document:
+    return {
+        "id": matrix.identifier,
+        "scaleDenominator": matrix.scale_denominator,
+        "cellSize": matrix.cell_width,
+        "cornerOfOrigin": "topLeft",
+        "pointOfOrigin": list(position(tms.supported_crs, matrix.origin_x, matrix.origin_y)),
+        "tileWidth": matrix.tile_width,
+        "tileHeight": matrix.tile_height,
+        "matrixWidth": matrix.matrix_width,
+        "matrixHeight": matrix.matrix_height,
+    }

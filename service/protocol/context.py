@@ -1,0 +1,53 @@
+"""What one server process works with, built once and handed to the handlers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from lazytile.service.http.proxies import forwarding
+
+if TYPE_CHECKING:
+    from lazytile.colormaps.library.catalog import ColormapCatalog
+    from lazytile.pyramid.catalog.resolver import Resolver
+    from lazytile.pyramid.catalog.style_catalog import StyleCatalog
+    from lazytile.pyramid.render.style import Styles
+    from lazytile.pyramid.store.store import Store
+    from lazytile.service.http.metrics import Metrics
+    from lazytile.service.http.settings import Settings
+    from lazytile.service.tiles.broker import TileBroker
+
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class AppContext:
+    """The parts of a running service."""
+
+    settings: Settings
+    store: Store
+    catalog: ColormapCatalog
+    style_catalog: StyleCatalog
+    styles: Styles
+    resolver: Resolver
+    broker: TileBroker
+    metrics: Metrics
+
+    def base_url(self, request: web.Request) -> str:
+        """Address of the root as this client sees it, without a slash at the end.
+
+        The Host header is the client's word; one that is no host name is not repeated in documents.
+        """
+        if self.settings.public_url is not None:
+            return self.settings.public_url
+        said = forwarding(request.remote, request.headers, self.settings.proxy_networks)
+        host = said.host or request.headers.get("Host", "")
+        if not _HOST.fullmatch(host):
+            host = f"{self.settings.host}:{self.settings.port}"
+        return f"{said.scheme or 'http'}://{host}{said.prefix}"
+
+
+APP_CONTEXT: web.AppKey[AppContext] = web.AppKey("site")

@@ -1,0 +1,82 @@
+"""What is done around every request: limits, CORS, exceptions to answers, counters."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
+from lazytile.service.http.endpoint import GIBS_SCRIPT
+from lazytile.service.http.errors import TooLongError, failure_of
+from lazytile.service.http.ows_xml import CONTENT_TYPE, exception_report
+from lazytile.service.http.problems import PROBLEM_TYPE, problem_document
+from lazytile.service.http.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request_id_of, text_response
+from lazytile.service.http.soap import soap_fault, soap_type
+from lazytile.service.protocol.context import APP_CONTEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "viewer")
+_QUERY_LOCATORS = {"wmts_rest": OPTION_NAMES, "xyz": OPTION_NAMES | {"style", "time"}}
+"""What an address may have in its query string (a scale is in the path too)."""
+
+
+def route_of(path: str) -> str:
+    """Return which part of the service a path belongs to, for counters and for the form that errors have."""
+    first = path.split("/", 2)[1] if path.startswith("/") else ""
+    if first == "wmts":
+        return "wmts_kvp" if path == "/wmts" or path.endswith(f"/{GIBS_SCRIPT}") else "wmts_rest"
+    return first if first in ROUTES else "other"
+
+
+@web.middleware
+async def request_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer, whatever happens, and count it."""
+    began = time.perf_counter()
+    context = request.app[APP_CONTEXT]
+    route = route_of(request.path)
+    try:
+        check_length(request, context.settings.max_query_bytes)
+        response = _preflight() if request.method == "OPTIONS" else await handler(request)
+    except asyncio.CancelledError:
+        context.metrics.cancelled.inc()
+        raise
+    except Exception as error:  # noqa: BLE001 - the one place where exceptions become answers
+        response = failure_response(request, error, route)
+    response.headers.update(CORS_HEADERS)
+    response.headers["X-Request-Id"] = request_id_of(request)
+    context.metrics.requests.labels(route, str(response.status)).inc()
+    context.metrics.request_seconds.labels(route).observe(time.perf_counter() - began)
+    return response
+
+
+def check_length(request: web.Request, limit: int) -> None:
+    """Raise ``TooLongError`` for an address that no client of ours has a reason to send."""
+    length = len(request.raw_path)
+    if length > limit:
+        raise TooLongError("request", f"the address has {length} characters, it may have {limit}")
+
+
+def _preflight() -> web.Response:
+    return web.Response(status=204, headers=PREFLIGHT_HEADERS)
+
+
+def failure_response(request: web.Request, error: Exception, route: str) -> web.Response:
+    """Return the answer to a request that failed: an OWS exception report for WMTS, a problem document elsewhere."""
+    parameter = getattr(error, "parameter", "").lower()
+    asked = {name.lower() for name in request.query} & _QUERY_LOCATORS.get(route, frozenset())
+    in_query = route == "wmts_kvp" or parameter in asked
+    failure = failure_of(error, in_path=not in_query)
+    headers = {"Cache-Control": "no-store", **failure.headers}
+    soap = soap_type(request) if route.startswith("wmts") else None
+    if soap is not None and isinstance(error, web.HTTPMethodNotAllowed):
+        return text_response(request, soap_fault(soap), soap, status=failure.status, headers=headers)
+    if route.startswith("wmts"):
+        return text_response(request, exception_report(failure), CONTENT_TYPE, status=failure.status, headers=headers)
+    return text_response(request, problem_document(failure), PROBLEM_TYPE, status=failure.status, headers=headers)

@@ -1,0 +1,108 @@
+"""The tiers of the tile cache: memory, then disk. Keys are those of ``RenderTask.tile_key``."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.service.tiles.disk_cache import DiskTier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lazytile.service.http.settings import Settings
+
+ENTRY_BYTES = 400
+"""What a tile in memory costs beside its bytes: key, dictionary entry, object headers."""
+
+
+class TileCache(Protocol):
+    """Where encoded tiles are kept."""
+
+    def peek(self, key: str) -> bytes | None:
+        """Return a tile that is in memory."""
+        ...
+
+    async def load(self, key: str) -> bytes | None:
+        """Return a tile from the slower tiers, and keep it in memory."""
+        ...
+
+    async def keep(self, tiles: Mapping[str, bytes], tag: str) -> None:
+        """Keep tiles of one generation in every tier."""
+        ...
+
+    async def drop(self, tag: str) -> None:
+        """Forget the tiles of a generation."""
+        ...
+
+    async def close(self) -> None:
+        """Release files and threads."""
+        ...
+
+
+class NoCache:
+    """Keeps nothing: for measuring the renderer."""
+
+    def peek(self, key: str) -> None:
+        """Find nothing."""
+
+    async def load(self, key: str) -> None:
+        """Find nothing."""
+
+    async def keep(self, tiles: Mapping[str, bytes], tag: str) -> None:
+        """Keep nothing."""
+
+    async def drop(self, tag: str) -> None:
+        """Have nothing to forget."""
+
+    async def close(self) -> None:
+        """Have nothing to release."""
+
+
+class TieredCache:
+    """Memory in front of disk. SQLite's connections belong to threads, so reads and writes have a thread each."""
+
+    def __init__(self, disk: DiskTier, memory_bytes: int) -> None:
+        self._memory: BytesLru[bytes] = BytesLru(memory_bytes, lambda data: len(data) + ENTRY_BYTES)
+        self._disk = disk
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-read")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-write")
+
+    def peek(self, key: str) -> bytes | None:
+        """Return a tile that is in memory."""
+        return self._memory.peek(key)
+
+    async def load(self, key: str) -> bytes | None:
+        """Return a tile from disk, and keep it in memory."""
+        data = await asyncio.get_running_loop().run_in_executor(self._reader, self._disk.get, key)
+        if data is not None:
+            self._memory.put(key, data)
+        return data
+
+    async def keep(self, tiles: Mapping[str, bytes], tag: str) -> None:
+        """Keep tiles in memory at once, and return when they are on disk, so that other processes find them."""
+        for key, data in tiles.items():
+            self._memory.put(key, data)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._disk.put, tiles, tag)
+
+    async def drop(self, tag: str) -> None:
+        """Forget the tiles of a generation on disk; those in memory are never asked for again and fall out."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._disk.drop, tag)
+
+    async def close(self) -> None:
+        """Close each thread's connections, then the threads."""
+        loop = asyncio.get_running_loop()
+        for pool in (self._reader, self._writer):
+            await loop.run_in_executor(pool, self._disk.close)
+            pool.shutdown(wait=True)
+        self._disk.close()
+
+
+def open_cache(settings: Settings, on_failure: Callable[[], object] | None = None) -> TileCache:
+    """Open the tile cache that the settings ask for. Raises ``CacheError``. ``on_failure``: as for ``DiskTier``."""
+    if settings.no_tile_cache:
+        return NoCache()
+    disk = DiskTier(settings.cache, settings.cache_limit_bytes, on_failure)
+    return TieredCache(disk, settings.memory_cache_bytes)

@@ -1,0 +1,275 @@
+"""The MRF tier of the tile cache: tiles out of exported files, without computing.
+
+An export that lies in the folder of MRFs is found by its name (``mrf_name.file_stems``), also in folders below. What
+its header notes decides whether it has the tile asked for: the same dataset, generation, palette and tile matrix set.
+One of another generation is passed over with one line in the log; so is a damaged one, until its files change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import struct
+import time
+import zlib
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.codecs import PNG_SIGNATURE
+from lazytile.pyramid.mrf.effort import CompressionEffort
+from lazytile.pyramid.mrf.file_names import possible_stems
+from lazytile.pyramid.mrf.match import has_pixels_of, is_plain, level_of
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.reader import MrfReader
+from lazytile.pyramid.render.image import ImageFormat, encode
+from lazytile.pyramid.render.render_task import WHITE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lazytile.pyramid.mrf.model import MrfHeader
+    from lazytile.pyramid.render.tile_request import TileRequest
+
+LOG = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+"""How long a new, replaced or removed MRF may go unnoticed."""
+OPEN_FILES = 64
+"""MRFs open at a time, of three descriptors at most each; the least recently used is closed."""
+MAX_DEPTH = 4
+"""Of folders below the folder of MRFs: style, tile matrix set and year have room."""
+MAX_FILES = 1 << 20
+FRESH_NS = 2_000_000_000
+"""A folder changed so recently may change again within the same tick of its file system's clock."""
+
+_Identity = tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MrfTile:
+    """A tile out of an MRF."""
+
+    data: bytes
+    variant: str
+    """Empty where these are the bytes that the renderer gives; else the checksum of these bytes, which hold the same
+    pixels: 8 hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenMrf:
+    reader: MrfReader
+    notes: dict[str, str]
+    slices: dict[str, int]
+    """Place along z of each step, as the header notes it."""
+    identity: _Identity
+
+
+class MrfTier:
+    """Finds tiles in MRFs. One thread does all that touches files, so nothing is closed that is being read."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look in a folder, which need not be there yet."""
+        self._shelf = MrfFileIndex(folder)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="lazytile-mrf")
+        self._next_look = 0.0
+
+    async def find(self, request: TileRequest) -> MrfTile | None:
+        """Return the tile, None where no sound MRF has it."""
+        if not is_plain(request):
+            return None
+        loop = asyncio.get_running_loop()
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_EVERY_S
+            await loop.run_in_executor(self._pool, self._shelf.refresh)
+        paths = self._shelf.paths_for(request)
+        return await loop.run_in_executor(self._pool, self._shelf.find, request, paths) if paths else None
+
+    async def close(self) -> None:
+        """Close the files, then the thread."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._shelf.close)
+        self._pool.shutdown(wait=True)
+
+
+class MrfFileIndex:
+    """The MRFs of a folder. For one thread, but for ``paths_for``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._paths: dict[str, list[Path]] = {}
+        """By stem. Never changed, only replaced."""
+        self._folders: dict[Path, int] = {}
+        """Folders looked through, and when each was last changed, in nanoseconds."""
+        self._open: OrderedDict[Path, _OpenMrf] = OrderedDict()
+        self._damaged: dict[Path, _Identity] = {}
+        self._stale: dict[Path, tuple[_Identity, str]] = {}
+        """Files, and the generation asked for, of which the log has been told."""
+        self._blanks: BytesLru[bytes] = BytesLru(4 << 20, len)
+
+    def refresh(self) -> None:
+        """Take note of what has changed."""
+        for path, mrf in list(self._open.items()):
+            if _identity(path) != mrf.identity:
+                self._drop(path)
+        if not self._folders or any(_changed_ns(folder) != at for folder, at in self._folders.items()):
+            self._scan()
+
+    def paths_for(self, request: TileRequest) -> list[Path]:
+        """Return the files that may have the tile, by their names."""
+        known = self._paths
+        if not known:
+            return []
+        stems = possible_stems(request.layer, request.dim_index)
+        return [path for stem in stems for path in known.get(stem, ())]
+
+    def find(self, request: TileRequest, paths: list[Path]) -> MrfTile | None:
+        """Return the tile out of the first of these files that has it."""
+        for path in paths:
+            try:
+                mrf = self._opened(path)
+                tile = None if mrf is None else self._read(mrf, request)
+            except MrfError as error:
+                self._pass_over(path, str(error))
+                continue
+            if tile is not None:
+                return tile
+        return None
+
+    def close(self) -> None:
+        """Close every file."""
+        for path in list(self._open):
+            self._drop(path)
+
+    def _scan(self) -> None:
+        paths: dict[str, list[Path]] = {}
+        folders: dict[Path, int] = {}
+        queue = [(self._folder, 0)]
+        count = 0
+        now = time.time_ns()
+        while queue:
+            folder, depth = queue.pop()
+            changed = _changed_ns(folder)
+            folders[folder] = changed if now - changed > FRESH_NS else 0
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in sorted(entries, key=lambda each: each.name):
+                        count += 1
+                        if entry.name.startswith(".") or count > MAX_FILES:
+                            continue
+                        if entry.name.endswith(".mrf"):
+                            paths.setdefault(entry.name.removesuffix(".mrf"), []).append(folder / entry.name)
+                        elif depth < MAX_DEPTH and entry.is_dir(follow_symlinks=False):
+                            queue.append((folder / entry.name, depth + 1))
+            except OSError:
+                continue  # not there, or gone since
+        self._paths, self._folders = paths, folders
+
+    def _opened(self, path: Path) -> _OpenMrf | None:
+        """Return the MRF, None where it was found wanting before and has not changed."""
+        mrf = self._open.get(path)
+        if mrf is not None:
+            self._open.move_to_end(path)
+            return mrf
+        identity = _identity(path)
+        if self._damaged.get(path) == identity:
+            return None
+        reader = MrfReader(path)
+        notes = dict(reader.header.notes)
+        slices = {step: z for z, step in enumerate(notes.get("index", "?").split(";"))}
+        mrf = self._open[path] = _OpenMrf(reader, notes, slices, identity)
+        while len(self._open) > OPEN_FILES:
+            self._drop(next(iter(self._open)))
+        return mrf
+
+    def _read(self, mrf: _OpenMrf, request: TileRequest) -> MrfTile | None:
+        header, notes, layer = mrf.reader.header, mrf.notes, request.layer
+        if notes.get("layer") != layer.name:
+            return None
+        level = level_of(header, notes, request)
+        z = mrf.slices.get(" ".join(map(str, request.dim_index)))
+        if level is None or z is None or not has_pixels_of(header, notes, request):
+            return None
+        # Of the step that is asked for: steps appended since leave the MRFs of the others good.
+        generation = layer.dataset.content_generation([layer.variable.name], request.dim_index)
+        generations = notes.get("generation", "").split(";")
+        if z >= len(generations) or generations[z] != generation:
+            self._tell_stale(mrf, generation)
+            return None
+        data = mrf.reader.page(level, request.row, request.col, z=z)
+        if data is None:
+            return MrfTile(self._blank(request), "")
+        _check_png(data, header, mrf.reader.path)
+        is_served = header.compression is Compression.PNG or notes.get("encoder") == CompressionEffort.SERVED.encoder
+        return MrfTile(data, "" if is_served else f"{zlib.crc32(data):08x}")
+
+    def _blank(self, request: TileRequest) -> bytes:
+        palette = request.style.palette
+        shape = (request.matrix.tile_height, request.matrix.tile_width)
+        return self._blanks.get(
+            (palette.key, shape), lambda: encode(np.zeros(shape, np.uint8), palette.rgba, ImageFormat.PNG, WHITE)
+        )
+
+    def _tell_stale(self, mrf: _OpenMrf, generation: str) -> None:
+        path, shown = mrf.reader.path, mrf.notes.get("generation")
+        if self._stale.get(path) != (mrf.identity, generation):
+            self._stale[path] = (mrf.identity, generation)
+            LOG.warning("MRF is passed over: %s shows generation %s, the dataset is at %s", path, shown, generation)
+
+    def _pass_over(self, path: Path, reason: str) -> None:
+        self._drop(path)
+        identity = _identity(path)
+        if self._damaged.get(path) != identity:
+            self._damaged[path] = identity
+            LOG.warning("MRF is passed over: %s", reason)
+
+    def _drop(self, path: Path) -> None:
+        mrf = self._open.pop(path, None)
+        if mrf is not None:
+            mrf.reader.close()
+
+
+def _check_png(data: bytes, header: MrfHeader, path: Path) -> None:
+    """Raise ``MrfError`` unless the bytes are a whole PNG of a page: every chunk's checksum is right.
+
+    Costs 10 to 20 microseconds, and a client never gets what a bad disk has made of a tile.
+    """
+    kind = 3 if header.compression is Compression.PPNG else 6
+    wanted = struct.pack(">IIBB", header.page.cols, header.page.rows, 8, kind)
+    if not data.startswith(PNG_SIGNATURE) or data[12:16] != b"IHDR" or data[16:26] != wanted:
+        raise MrfError(f"{path}: a page is no PNG of {header.page.cols} x {header.page.rows} pixels of its kind")
+    view, at, last = memoryview(data), len(PNG_SIGNATURE), b""
+    while at + 12 <= len(data):
+        stop = at + 8 + int.from_bytes(view[at : at + 4], "big")
+        last = bytes(view[at + 4 : at + 8])
+        if stop + 4 > len(data) or zlib.crc32(view[at + 4 : stop]) != int.from_bytes(view[stop : stop + 4], "big"):
+            raise MrfError(f"{path}: a page is damaged, the checksum of its PNG is wrong")
+        at = stop + 4
+    if at != len(data) or last != b"IEND":
+        raise MrfError(f"{path}: a page is damaged, its PNG does not end where it should")
+
+
+def _identity(path: Path) -> _Identity:
+    """Return what changes when any of an MRF's files is replaced, rewritten or cut."""
+    found = []
+    for suffix in (".mrf", ".idx", ".ppg"):
+        try:
+            status = path.with_suffix(suffix).stat()
+        except OSError:
+            found.append((0, 0, 0))
+        else:
+            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def _changed_ns(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0

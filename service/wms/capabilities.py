@@ -1,0 +1,209 @@
+"""The WMS capabilities document of versions 1.3.0 (OGC 06-042, annex A) and 1.1.1 (01-068r3, annex A)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from lxml import etree
+
+from lazytile.pyramid.catalog.layer_text import LISTED_VALUES, abstract_of
+from lazytile.pyramid.catalog.style_catalog import offered_styles
+from lazytile.pyramid.catalog.tile_limits import bounds_in, clipped_bounds, has_y_first
+from lazytile.pyramid.tiling.tms import REGISTERED
+from lazytile.pyramid.times import lookup
+from lazytile.pyramid.times.periods import periods_of
+from lazytile.service.featureinfo.formats import INFO_FORMATS
+from lazytile.service.http.errors import one_line
+from lazytile.service.http.ows_xml import XLINK, XSI, double
+from lazytile.service.wms.exceptions import OLD_TYPE
+from lazytile.service.wms.map_request import CRSS, CURRENT, FORMATS, dimension_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lazytile.pyramid.catalog.style_catalog import KnownColormap, OfferedStyle
+    from lazytile.pyramid.store.dataset import Dimension
+    from lazytile.pyramid.store.layer import Layer
+    from lazytile.pyramid.tiling.tms import TileMatrixSet
+
+WMS = "http://www.opengis.net/wms"
+LEGEND_FORMATS = ("image/png", "image/svg+xml")
+CAPABILITIES_TYPES = {CURRENT: "text/xml", "1.1.1": "application/vnd.ogc.wms_xml"}
+_SCHEMA = f"{WMS} http://schemas.opengis.net/wms/1.3.0/capabilities_1_3_0.xsd"
+_DTD = '<!DOCTYPE WMT_MS_Capabilities SYSTEM "http://schemas.opengis.net/wms/1.1.1/WMS_MS_Capabilities.dtd">'
+_POLAR = {"EPSG:3413": "EPSG3413_1km", "EPSG:3031": "EPSG3031_1km"}
+_SETS = {"EPSG:4326": "WorldCRS84Quad", "CRS:84": "WorldCRS84Quad", "EPSG:3857": "WebMercatorQuad", **_POLAR}
+"""A set for each CRS, whose bounds cut those of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilitiesWriter:
+    """Writes the document of one version as clients at one address see it."""
+
+    version: str
+    base_url: str
+    title: str
+    max_side_px: int
+    colormaps: tuple[KnownColormap, ...]
+    is_queryable: bool
+
+    @property
+    def _is_current(self) -> bool:
+        return self.version == CURRENT
+
+    def write(self, layers: Iterable[Layer]) -> bytes:
+        """Return the document. The order of its elements is the schema's."""
+        if self._is_current:
+            root = etree.Element(f"{{{WMS}}}WMS_Capabilities", nsmap={None: WMS, "xlink": XLINK, "xsi": XSI})
+            root.set(f"{{{XSI}}}schemaLocation", _SCHEMA)
+        else:
+            root = etree.Element("WMT_MS_Capabilities", nsmap={"xlink": XLINK})
+        root.set("version", self.version)
+        self._service(self._add(root, "Service"))
+        capability = self._add(root, "Capability")
+        self._operations(self._add(capability, "Request"))
+        exception = self._add(capability, "Exception")
+        self._add(exception, "Format", "XML" if self._is_current else OLD_TYPE)
+        top = self._add(capability, "Layer")
+        self._add(top, "Title", self.title)
+        for crs in self._named_crss(CRSS):
+            self._add(top, "CRS" if self._is_current else "SRS", crs)
+        for layer in layers:
+            self._layer(top, layer)
+        doctype = None if self._is_current else _DTD
+        return etree.tostring(root, xml_declaration=True, encoding="UTF-8", doctype=doctype)
+
+    def _named_crss(self, crss: Iterable[str]) -> list[str]:
+        return [crs for crs in crss if self._is_current or crs != "CRS:84"]
+
+    def _add(
+        self, parent: etree._Element, name: str, text: str | None = None, attributes: dict[str, str] | None = None
+    ) -> etree._Element:
+        child = etree.SubElement(parent, f"{{{WMS}}}{name}" if self._is_current else name, attributes or {})
+        if text is not None:
+            child.text = one_line(text)
+        return child
+
+    def _online(self, parent: etree._Element, address: str) -> None:
+        attributes = {f"{{{XLINK}}}type": "simple", f"{{{XLINK}}}href": address}
+        self._add(parent, "OnlineResource", attributes=attributes)
+
+    def _service(self, service: etree._Element) -> None:
+        self._add(service, "Name", "WMS" if self._is_current else "OGC:WMS")
+        self._add(service, "Title", self.title)
+        self._add(service, "Abstract", "Scientific grids as maps, computed from the data when they are asked for")
+        self._online(service, f"{self.base_url}/")
+        self._add(service, "Fees", "none")
+        self._add(service, "AccessConstraints", "none")
+        if self._is_current:
+            self._add(service, "LayerLimit", "1")
+            self._add(service, "MaxWidth", str(self.max_side_px))
+            self._add(service, "MaxHeight", str(self.max_side_px))
+
+    def _operations(self, parent: etree._Element) -> None:
+        operations = {"GetCapabilities": [CAPABILITIES_TYPES[self.version]], "GetMap": list(FORMATS)}
+        if self.is_queryable:
+            operations["GetFeatureInfo"] = [each.mime for each in INFO_FORMATS]
+        if not self._is_current:
+            operations["GetLegendGraphic"] = list(LEGEND_FORMATS)
+        for name, formats in operations.items():
+            operation = self._add(parent, name)
+            for media_type in formats:
+                self._add(operation, "Format", media_type)
+            get = self._add(self._add(self._add(operation, "DCPType"), "HTTP"), "Get")
+            self._online(get, f"{self.base_url}/wms?")
+
+    def _layer(self, parent: etree._Element, layer: Layer) -> None:
+        element = self._add(parent, "Layer", attributes={"queryable": "1" if self.is_queryable else "0", "opaque": "0"})
+        self._add(element, "Name", layer.name)
+        self._add(element, "Title", layer.title)
+        self._add(element, "Abstract", abstract_of(layer))
+        boxes = boxes_of(layer)
+        if (own := layer.dataset.grid.crs) in boxes and own not in CRSS:
+            self._add(element, "CRS" if self._is_current else "SRS", own)
+        self._geographic_box(element, layer)
+        for crs in self._named_crss(boxes):
+            self._box(element, crs, layer, boxes[crs])
+        for dimension in layer.variable.dimensions:
+            self._dimension(element, dimension)
+        for dimension in layer.variable.dimensions:
+            self._extent(element, dimension)
+        for style in offered_styles(layer, self.colormaps):
+            self._style(element, layer, style)
+
+    def _geographic_box(self, element: etree._Element, layer: Layer) -> None:
+        bounds = clipped_bounds(layer)
+        if self._is_current:
+            box = self._add(element, "EX_GeographicBoundingBox")
+            for name, value in (
+                ("westBoundLongitude", bounds.west),
+                ("eastBoundLongitude", bounds.east),
+                ("southBoundLatitude", bounds.south),
+                ("northBoundLatitude", bounds.north),
+            ):
+                self._add(box, name, double(value))
+            return
+        corners = zip(
+            ("minx", "miny", "maxx", "maxy"), (bounds.west, bounds.south, bounds.east, bounds.north), strict=True
+        )
+        self._add(element, "LatLonBoundingBox", attributes={name: double(value) for name, value in corners})
+
+    def _box(self, element: etree._Element, crs: str, layer: Layer, tms: TileMatrixSet) -> None:
+        bounds = bounds_in(layer, tms)
+        values = [bounds.west, bounds.south, bounds.east, bounds.north]
+        if self._is_current and has_y_first(CRSS.get(crs, tms.supported_crs)):
+            values = [bounds.south, bounds.west, bounds.north, bounds.east]
+        attributes = {"CRS" if self._is_current else "SRS": crs}
+        corners = zip(("minx", "miny", "maxx", "maxy"), values, strict=True)
+        self._add(element, "BoundingBox", attributes=attributes | {name: double(value) for name, value in corners})
+
+    def _dimension(self, element: etree._Element, dimension: Dimension) -> None:
+        name = dimension_name(dimension)
+        attributes = {"name": name, "units": "ISO8601" if name == "time" else one_line(dimension.units)}
+        if not self._is_current:
+            self._add(element, "Dimension", attributes=attributes)
+            return
+        attributes |= {"default": dimension.labels[lookup.default_index(dimension)], "nearestValue": "0"}
+        self._add(element, "Dimension", values_of(dimension), attributes)
+
+    def _extent(self, element: etree._Element, dimension: Dimension) -> None:
+        """Append the values of a dimension, which 1.1.1 keeps apart."""
+        if not self._is_current:
+            default = dimension.labels[lookup.default_index(dimension)]
+            attributes = {"name": dimension_name(dimension), "default": default, "nearestValue": "0"}
+            self._add(element, "Extent", values_of(dimension), attributes)
+
+    def _style(self, element: etree._Element, layer: Layer, style: OfferedStyle) -> None:
+        child = self._add(element, "Style")
+        self._add(child, "Name", style.name)
+        self._add(child, "Title", style.title)
+        width, height = style.legend_sizes.get("V", (150, 300))
+        parameters = {
+            "SERVICE": "WMS",
+            "VERSION": self.version,
+            "REQUEST": "GetLegendGraphic",
+            "LAYER": layer.name,
+            "STYLE": style.name,
+            "FORMAT": LEGEND_FORMATS[0],
+        }
+        legend = self._add(child, "LegendURL", attributes={"width": str(width), "height": str(height)})
+        self._add(legend, "Format", LEGEND_FORMATS[0])
+        self._online(legend, f"{self.base_url}/wms?{urlencode(parameters, quote_via=quote)}")
+
+
+def boxes_of(layer: Layer) -> dict[str, TileMatrixSet]:
+    """Return the CRSs in which a layer has a bounding box, each with the set whose bounds cut it."""
+    crss = {tms.crs for tms in layer.tile_matrix_sets()}
+    boxes = {crs: REGISTERED[name] for crs, name in _SETS.items() if crs not in _POLAR or crs in crss}
+    own = layer.native_set
+    if own.crs.startswith("EPSG:"):
+        boxes.setdefault(own.crs, own)
+    return boxes
+
+
+def values_of(dimension: Dimension) -> str:
+    """Return the values of a dimension: short lists one by one, long times as periods."""
+    short = len(dimension.labels) <= LISTED_VALUES
+    return ",".join(dimension.labels if short or dimension.kind != "time" else periods_of(dimension.labels))

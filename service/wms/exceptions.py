@@ -1,0 +1,70 @@
+"""Exceptions of WMS: ServiceExceptionReport of both versions (OGC 06-042, 7.2.6 and annex E; 01-068r3, 6.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from lazytile.pyramid.times import lookup
+from lazytile.service.http.errors import failure_of, one_line
+from lazytile.service.http.reply import text_response
+from lazytile.service.wms.map_request import CURRENT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+OGC = "http://www.opengis.net/ogc"
+XML = "text/xml"
+OLD_TYPE = "application/vnd.ogc.se_xml"
+_CODES = {
+    "layer": "LayerNotDefined",
+    "layers": "LayerNotDefined",
+    "query_layers": "LayerNotDefined",
+    "style": "StyleNotDefined",
+    "styles": "StyleNotDefined",
+    "format": "InvalidFormat",
+    "infoformat": "InvalidFormat",
+    "info_format": "InvalidFormat",
+    "crs": "InvalidCRS",
+    "srs": "InvalidSRS",
+    "i": "InvalidPoint",
+    "j": "InvalidPoint",
+    "x": "InvalidPoint",
+    "y": "InvalidPoint",
+    lookup.TIME.lower(): "InvalidDimensionValue",
+    "request": "OperationNotSupported",
+}
+"""Codes by the parameter whose value is wrong."""
+
+
+async def reported(
+    request: web.Request, version_of: Callable[[], str], answer: Callable[[], Awaitable[web.Response]]
+) -> web.Response:
+    """Return the answer, or the report of the exception that prevented it, in the version known by then."""
+    try:
+        return await answer()
+    except Exception as error:  # noqa: BLE001 - the one place where exceptions become reports of WMS
+        failure = failure_of(error, in_path=False)
+        code = failure.code
+        if code in ("InvalidParameterValue", "PointIJOutOfRange") and failure.locator is not None:
+            code = _CODES.get(failure.locator.lower(), code)
+        headers = {"Cache-Control": "no-store", **failure.headers}
+        version = version_of()
+        media_type = XML if version == CURRENT else OLD_TYPE
+        body = report(version, code, failure.text)
+        return text_response(request, body, media_type, status=failure.status, headers=headers)
+
+
+def report(version: str, code: str, text: str) -> bytes:
+    """Return a ServiceExceptionReport."""
+    if version == CURRENT:
+        root = etree.Element(f"{{{OGC}}}ServiceExceptionReport", nsmap={None: OGC}, version=version)
+        exception = etree.SubElement(root, f"{{{OGC}}}ServiceException", code=code)
+    else:
+        root = etree.Element("ServiceExceptionReport", version=version)
+        exception = etree.SubElement(root, "ServiceException", code=code)
+    exception.text = one_line(text)
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")

@@ -1,0 +1,220 @@
+"""The WMTS capabilities document (OGC 07-057r7, 7.1 and 10.1), made once for each state of the store.
+
+What is said of a layer or a set is kept as text, with a placeholder for the address that a client sees the server at:
+a new address, or one changed dataset among a thousand, costs no more than putting the pieces together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.catalog.tile_limits import linked_sets, position
+from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.store.layer import Layer
+from lazytile.pyramid.tiling.registry import custom_sets
+from lazytile.service.http import ows_xml
+from lazytile.service.http.endpoint import MAIN
+from lazytile.service.wmts.capabilities_layer import LayerWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lxml import etree
+
+    from lazytile.pyramid.catalog.style_catalog import KnownColormap, StyleCatalog
+    from lazytile.pyramid.store.store import Store
+    from lazytile.pyramid.tiling.tms import TileMatrixSet
+    from lazytile.service.http.endpoint import Endpoint
+
+NO_SECTIONS: frozenset[str] = frozenset()
+SECTIONS = ("ServiceIdentification", "ServiceProvider", "OperationsMetadata", "Contents", "Themes")
+ALL_SECTIONS = frozenset(SECTIONS)
+GOOGLE_SCALES = 19
+"""Denominators of the well-known scale set GoogleMapsCompatible; a set that has more does not conform to it (6.2)."""
+
+
+PLACEHOLDER = "http://base.invalid"
+"""Stands for the server's address in kept pieces; no address of a server can be the same (RFC 6761, 6.4)."""
+_CONTENTS = "contents-go-here"
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A layer or a set as text."""
+
+    text: bytes
+    sets: tuple[TileMatrixSet, ...]
+    """Those that a layer is linked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilitiesDocument:
+    """A capabilities document and the hash that its ETag is made of."""
+
+    body: bytes
+    digest: str
+
+
+class Capabilities:
+    """Capabilities documents of a store. Thread-safe, and blocking: call it from a thread."""
+
+    def __init__(self, store: Store, style_catalog: StyleCatalog, title: str, *, has_info: bool = True) -> None:
+        self._store = store
+        self._offer = style_catalog
+        self._title = title
+        self._has_info = has_info
+        self._documents: BytesLru[CapabilitiesDocument] = BytesLru(64 << 20, lambda document: len(document.body))
+        self._pieces: BytesLru[_Piece] = BytesLru(64 << 20, lambda piece: len(piece.text))
+
+    @property
+    def update_sequence(self) -> int:
+        """A number that grows with every change of the store or the colormaps: when the last was, in milliseconds."""
+        return self._sequence_of([stored.path for stored in self._store.datasets()], self._offer.known())
+
+    def _sequence_of(self, paths: list[Path], colormaps: tuple[KnownColormap, ...]) -> int:
+        newest_ns = 0
+        for path in (self._store.folder, *(folder / "zarr.json" for folder in paths)):
+            try:
+                newest_ns = max(newest_ns, path.stat().st_mtime_ns)
+            except OSError:
+                continue  # it has just been removed
+        newest_s = max((each.changed for each in colormaps), default=0.0)
+        return max(newest_ns // 1_000_000, int(newest_s * 1000))
+
+    def document(
+        self, base_url: str, sections: frozenset[str] = ALL_SECTIONS, endpoint: Endpoint = MAIN
+    ) -> CapabilitiesDocument:
+        """Return the document for clients that see the server at ``base_url`` (no slash at its end).
+
+        Without any section it is the empty one that says that nothing changed (OGC 06-121r3, 7.3.4).
+        """
+        datasets = list(self._store.datasets())
+        layers = [
+            Layer(stored.description, variable) for stored in datasets for variable in stored.description.variables
+        ]
+        colormaps = self._offer.known()
+        sequence = self._sequence_of([stored.path for stored in datasets], colormaps)
+        generations = tuple((layer.name, layer.dataset.generation) for layer in layers)
+        key = (base_url, endpoint, sections, sequence, generations)
+        writer = LayerWriter(PLACEHOLDER, endpoint, colormaps, self._has_info)
+        return self._documents.get(key, lambda: self._make(sections, layers, writer, sequence, base_url))
+
+    def _make(
+        self, sections: frozenset[str], layers: list[Layer], writer: LayerWriter, sequence: int, base_url: str
+    ) -> CapabilitiesDocument:
+        attributes = {
+            "version": "1.0.0",
+            "updateSequence": str(sequence),
+            f"{{{ows_xml.XSI}}}schemaLocation": ows_xml.WMTS_SCHEMA,
+        }
+        root = ows_xml.root("Capabilities", attributes)
+        endpoint = writer.endpoint
+        if "ServiceIdentification" in sections:
+            _identification(root, self._title)
+        if "ServiceProvider" in sections:
+            _provider(root, self._title, PLACEHOLDER)
+        if "OperationsMetadata" in sections:
+            _operations(root, PLACEHOLDER, endpoint, has_info=self._has_info)
+        if "Contents" in sections:
+            ows_xml.add(root, "Contents", _CONTENTS)
+        if sections == ALL_SECTIONS:
+            address = f"{PLACEHOLDER}{endpoint.path}/1.0.0/WMTSCapabilities.xml"
+            ows_xml.add(root, "ServiceMetadataURL", attributes=ows_xml.link(address))
+        body = ows_xml.document(root)
+        if "Contents" in sections:
+            body = body.replace(_CONTENTS.encode(), self._contents(layers, writer))
+        body = body.replace(PLACEHOLDER.encode(), escape(base_url, quote=True).encode())
+        return CapabilitiesDocument(body, hashlib.sha256(body).hexdigest())
+
+    def _contents(self, layers: list[Layer], writer: LayerWriter) -> bytes:
+        colormaps = tuple((each.style.name, each.changed) for each in writer.colormaps)
+        sets: dict[str, TileMatrixSet] = {}
+        texts = []
+        for layer in layers:
+            key = (layer.name, layer.dataset.generation, writer.endpoint, colormaps, custom_sets())
+            piece = self._pieces.get(key, partial(_layer_piece, layer, writer))
+            texts.append(piece.text)
+            sets.update((tms.identifier, tms) for tms in piece.sets)
+        texts += [self._pieces.get(tms, partial(_set_piece, tms)).text for tms in sets.values()]
+        return b"".join(texts)
+
+
+def _layer_piece(layer: Layer, writer: LayerWriter) -> _Piece:
+    linked = [tms for tms in linked_sets(layer) if writer.endpoint.crs in (None, tms.crs)]
+    contents = ows_xml.root("Contents", {})
+    if linked:
+        writer.write(contents, layer, linked)
+    return _Piece(ows_xml.children(contents), tuple(linked))
+
+
+def _set_piece(tms: TileMatrixSet) -> _Piece:
+    contents = ows_xml.root("Contents", {})
+    _matrix_set(contents, tms)
+    return _Piece(ows_xml.children(contents), ())
+
+
+def _identification(root: etree._Element, title: str) -> None:
+    service = ows_xml.add(root, "ows:ServiceIdentification")
+    ows_xml.add(service, "ows:Title", title)
+    ows_xml.add(
+        service, "ows:Abstract", "Scientific grids as map tiles, computed from the data when they are asked for"
+    )
+    ows_xml.add(service, "ows:ServiceType", "OGC WMTS")
+    ows_xml.add(service, "ows:ServiceTypeVersion", "1.0.0")
+    ows_xml.add(service, "ows:Fees", "none")
+    ows_xml.add(service, "ows:AccessConstraints", "none")
+
+
+def _provider(root: etree._Element, title: str, base_url: str) -> None:
+    provider = ows_xml.add(root, "ows:ServiceProvider")
+    ows_xml.add(provider, "ows:ProviderName", title)
+    ows_xml.add(provider, "ows:ProviderSite", attributes=ows_xml.link(f"{base_url}/"))
+    ows_xml.add(provider, "ows:ServiceContact")
+
+
+def _operations(root: etree._Element, base_url: str, endpoint: Endpoint, *, has_info: bool) -> None:
+    operations = ows_xml.add(root, "ows:OperationsMetadata")
+    place = f"{base_url}{endpoint.path}/"
+    rest = {"GetCapabilities": f"{place}1.0.0/WMTSCapabilities.xml", "GetTile": place}
+    if has_info:
+        rest["GetFeatureInfo"] = place
+    rest["DescribeDomains"] = f"{place}1.0.0/"
+    for name, rest_address in rest.items():
+        operation = ows_xml.add(operations, "ows:Operation", attributes={"name": name})
+        http = ows_xml.add(ows_xml.add(operation, "ows:DCP"), "ows:HTTP")
+        for address, encoding in ((f"{base_url}{endpoint.kvp_path}?", "KVP"), (rest_address, "RESTful")):
+            get = ows_xml.add(http, "ows:Get", attributes=ows_xml.link(address))
+            constraint = ows_xml.add(get, "ows:Constraint", attributes={"name": "GetEncoding"})
+            ows_xml.add(ows_xml.add(constraint, "ows:AllowedValues"), "ows:Value", encoding)
+        if name == "GetCapabilities":
+            for parameter, values in (("AcceptFormats", ("application/xml", "text/xml")), ("Sections", SECTIONS)):
+                element = ows_xml.add(operation, "ows:Parameter", attributes={"name": parameter})
+                allowed = ows_xml.add(element, "ows:AllowedValues")
+                for value in values:
+                    ows_xml.add(allowed, "ows:Value", value)
+
+
+def _matrix_set(contents: etree._Element, tms: TileMatrixSet) -> None:
+    element = ows_xml.add(contents, "TileMatrixSet")
+    ows_xml.add(element, "ows:Title", tms.title)
+    ows_xml.add(element, "ows:Identifier", tms.identifier)
+    ows_xml.add(element, "ows:SupportedCRS", tms.supported_crs)
+    if tms.well_known_scale_set is not None and len(tms.matrices) <= GOOGLE_SCALES:
+        ows_xml.add(element, "WellKnownScaleSet", tms.well_known_scale_set)
+    for matrix in tms.matrices:
+        corner = position(tms.supported_crs, matrix.origin_x, matrix.origin_y)
+        child = ows_xml.add(element, "TileMatrix")
+        ows_xml.add(child, "ows:Identifier", matrix.identifier)
+        ows_xml.add(child, "ScaleDenominator", ows_xml.double(matrix.scale_denominator))
+        ows_xml.add(child, "TopLeftCorner", " ".join(map(ows_xml.double, corner)))
+        for name, size in (
+            ("TileWidth", matrix.tile_width),
+            ("TileHeight", matrix.tile_height),
+            ("MatrixWidth", matrix.matrix_width),
+            ("MatrixHeight", matrix.matrix_height),
+        ):
+            ows_xml.add(child, name, str(size))

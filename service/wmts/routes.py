@@ -1,0 +1,182 @@
+"""WMTS 1.0.0: the KVP and RESTful operations (OGC 07-057r7, 7, 8 and 10)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.service.featureinfo.address import pixel_address_of_kvp, pixel_address_of_rest
+from lazytile.service.featureinfo.formats import SAMPLE_SCHEMA, SCHEMA_PATH
+from lazytile.service.featureinfo.response import info_response
+from lazytile.service.http.endpoint import GIBS_SCRIPT, MAIN, split_endpoint
+from lazytile.service.http.errors import (
+    NotAcceptableError,
+    NotFoundError,
+    NotOfferedError,
+    UpdateSequenceError,
+    VersionNegotiationError,
+)
+from lazytile.service.http.query import Query, segments_of
+from lazytile.service.http.reply import text_response
+from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.tile_address import address_of_kvp, address_of_rest
+from lazytile.service.protocol.tile_response import tile_response
+from lazytile.service.wmts.capabilities import ALL_SECTIONS, NO_SECTIONS, SECTIONS, Capabilities
+from lazytile.service.wmts.domains import domains_request_of_kvp, domains_request_of_rest, domains_response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from lazytile.service.featureinfo.address import RawPixelAddress
+    from lazytile.service.http.endpoint import Endpoint
+
+CAPABILITIES: web.AppKey[Capabilities] = web.AppKey("wmts capabilities")
+VERSION = "1.0.0"
+CAPABILITIES_PATH = "1.0.0/WMTSCapabilities.xml"
+_XML_TYPES = ("application/xml", "text/xml")
+
+
+async def kvp(request: web.Request) -> web.StreamResponse:
+    """Answer a KVP request at our own endpoint."""
+    return await _kvp(request, MAIN)
+
+
+async def _kvp(request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
+    query = Query(request.rel_url.raw_query_string, request.app[APP_CONTEXT].settings.max_value_length)
+    query.require_one("service", "WMTS")
+    name = query.require("request")
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise InvalidParameterError("request", f"request {name!r} is invalid, it may be {', '.join(OPERATIONS)}")
+    return await operation(request, query, endpoint)
+
+
+async def _get_tile(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
+    address = address_of_kvp(query, requires_style=endpoint.requires_style)
+    return await tile_response(request, replace(address, is_limited=endpoint.is_limited))
+
+
+async def _get_feature_info(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
+    _check_queryable(request)
+    address = pixel_address_of_kvp(query, requires_style=endpoint.requires_style)
+    return await _info(request, address, endpoint)
+
+
+async def _info(request: web.Request, address: RawPixelAddress, endpoint: Endpoint) -> web.StreamResponse:
+    address = replace(address, tile=replace(address.tile, is_limited=endpoint.is_limited))
+    return await info_response(request, address, f"{request.app[APP_CONTEXT].base_url(request)}{endpoint.path}")
+
+
+def _check_queryable(request: web.Request) -> None:
+    if not request.app[APP_CONTEXT].settings.feature_info:
+        raise NotOfferedError("GetFeatureInfo", "GetFeatureInfo is not offered: no layer here can be queried")
+
+
+async def _get_capabilities(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
+    _negotiate(query)
+    sections = _sections(query)
+    accepted = [word.strip() for word in query.get("AcceptFormats").split(",")]
+    content_type = next((mime for mime in accepted if mime in _XML_TYPES), _XML_TYPES[0])
+    if query.get("updateSequence"):
+        current = await asyncio.to_thread(lambda: request.app[CAPABILITIES].update_sequence)
+        if _is_current(query.get("updateSequence"), current):
+            sections = NO_SECTIONS
+    return await _capabilities(request, sections, content_type, endpoint)
+
+
+async def _describe_domains(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
+    return domains_response(request, domains_request_of_kvp(query), endpoint)
+
+
+OPERATIONS: dict[str, Callable[[web.Request, Query, Endpoint], Awaitable[web.StreamResponse]]] = {
+    "GetCapabilities": _get_capabilities,
+    "GetTile": _get_tile,
+    "GetFeatureInfo": _get_feature_info,
+    "DescribeDomains": _describe_domains,
+}
+
+
+def _is_current(asked: str, current: int) -> bool:
+    """Tell whether the client knows the present state (OGC 06-121r3, 7.3.4). Raises ``RequestError``."""
+    if not re.fullmatch(r"[0-9]{1,18}", asked):
+        raise InvalidParameterError("updateSequence", f"updateSequence {asked!r} is invalid, it is a whole number")
+    if int(asked) > current:
+        raise UpdateSequenceError("updateSequence", f"updateSequence {asked} is yet to come, now it is {current}")
+    return int(asked) == current
+
+
+def _negotiate(query: Query) -> None:
+    """Raise ``VersionNegotiationError`` unless a version is accepted that we have (OGC 06-121r3, 7.3.2)."""
+    if "acceptversions" not in query.values:
+        return
+    accepted = [word.strip() for word in query.get("AcceptVersions").split(",")]
+    if VERSION not in accepted:
+        raise VersionNegotiationError("AcceptVersions", f"none of the accepted versions is offered, {VERSION} is")
+
+
+def _sections(query: Query) -> frozenset[str]:
+    if "sections" not in query.values:
+        return ALL_SECTIONS
+    asked = [word.strip() for word in query.require("sections").split(",")]
+    for name in asked:
+        if name not in (*SECTIONS, "All"):
+            raise InvalidParameterError(
+                "sections", f"section {name!r} is invalid, it may be All, {', '.join(SECTIONS)}"
+            )
+    return ALL_SECTIONS if "All" in asked else frozenset(asked)
+
+
+async def rest(request: web.Request) -> web.StreamResponse:
+    """Answer a RESTful request, the capabilities or a tile, or what GIBS clients ask for."""
+    settings = request.app[APP_CONTEXT].settings
+    segments = segments_of(request.rel_url.raw_path, "/wmts/", settings.max_value_length)
+    endpoint, segments = split_endpoint(segments)
+    if endpoint is not MAIN and segments == [GIBS_SCRIPT]:
+        return await _kvp(request, endpoint)
+    if "/".join(segments) == CAPABILITIES_PATH:
+        return await _capabilities(request, ALL_SECTIONS, _acceptable(request), endpoint)
+    if "/".join(segments) == SCHEMA_PATH:
+        return text_response(
+            request, SAMPLE_SCHEMA.encode(), _XML_TYPES[0], headers={"Cache-Control": "public, max-age=86400"}
+        )
+    if segments[0] == VERSION and len(segments) == 6:
+        address = domains_request_of_rest(
+            segments[1:], Query(request.rel_url.raw_query_string, settings.max_value_length)
+        )
+        return domains_response(request, address, endpoint)
+    if segments[0] == VERSION:
+        raise NotFoundError("request", f"there is nothing at this address; the capabilities are at {CAPABILITIES_PATH}")
+    query = Query(request.rel_url.raw_query_string, settings.max_value_length)
+    info_words = pixel_address_of_rest(segments, query)
+    if info_words is not None:
+        _check_queryable(request)
+        return await _info(request, info_words, endpoint)
+    return await tile_response(request, replace(address_of_rest(segments, query), is_limited=endpoint.is_limited))
+
+
+def _acceptable(request: web.Request) -> str:
+    """Return the XML type that Accept asks for (RFC 9110, 12.5.1). Raises ``NotAcceptableError``."""
+    accept = request.headers.get("Accept", "").lower()
+    ranges = [part.split(";")[0].strip() for part in accept.split(",") if part.strip()]
+    for media in ranges:
+        if media in _XML_TYPES:
+            return media
+    if not ranges or {"*/*", "application/*", "text/*", "text/html", "application/xhtml+xml"} & set(ranges):
+        return _XML_TYPES[0]
+    raise NotAcceptableError("Accept", f"the capabilities are application/xml, Accept is {accept}")
+
+
+async def _capabilities(
+    request: web.Request, sections: frozenset[str], content_type: str, endpoint: Endpoint
+) -> web.StreamResponse:
+    context = request.app[APP_CONTEXT]
+    capabilities = request.app[CAPABILITIES]
+    document = await asyncio.to_thread(capabilities.document, context.base_url(request), sections, endpoint)
+    return text_response(
+        request, document.body, content_type, digest=document.digest, headers={"Cache-Control": "no-cache"}
+    )

@@ -1,0 +1,20 @@
+"""XYZ tiles: ``/xyz/{layer}/{z}/{x}/{y}.{ext}``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lazytile.service.http.query import Query, segments_of
+from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.tile_address import address_of_xyz
+from lazytile.service.protocol.tile_response import tile_response
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+async def xyz(request: web.Request) -> web.StreamResponse:
+    """Answer ``/xyz/{layer}/{z}/{x}/{y}.{ext}``: a tile of WebMercatorQuad."""
+    limit = request.app[APP_CONTEXT].settings.max_value_length
+    segments = segments_of(request.rel_url.raw_path, "/xyz/", limit)
+    return await tile_response(request, address_of_xyz(segments, Query(request.rel_url.raw_query_string, limit)))

@@ -1,0 +1,100 @@
+"""TileJSON 3.0 of the XYZ tiles: ``/xyz/{layer}.json?style=&time=&format=`` and the options that tiles take."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from lazytile.pyramid.catalog.layer_text import abstract_of
+from lazytile.pyramid.catalog.resolver import labels_of
+from lazytile.pyramid.catalog.tile_address import RawTileAddress
+from lazytile.pyramid.catalog.tile_limits import MERCATOR_LATITUDE, clipped_bounds
+from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
+from lazytile.pyramid.render.image import ImageFormat
+from lazytile.pyramid.tiling.tms import REGISTERED, metres_per_unit
+from lazytile.pyramid.times import lookup
+from lazytile.service.http.documents import with_problem_responses
+from lazytile.service.http.query import Query
+from lazytile.service.http.reply import text_response
+from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.tile_address import XYZ_SET
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from lazytile.pyramid.render.tile_request import TileRequest
+    from lazytile.pyramid.store.layer import Layer
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    """Add the address. It has to come before that of the tiles."""
+    router.add_get("/xyz/{layer}.json", with_problem_responses(tilejson, frozenset({"style"})))
+
+
+async def tilejson(request: web.Request) -> web.StreamResponse:
+    """Answer with the document of a layer. What its query asks for is checked, and part of the tiles' address."""
+    context = request.app[APP_CONTEXT]
+    query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
+    image_format = ImageFormat.from_extension(query.get("format") or ImageFormat.PNG.extension)
+    address = RawTileAddress(
+        request.match_info["layer"], query.get("style"), XYZ_SET, "0", "0", "0", image_format, query.values
+    )
+    body = json.dumps(document(context.base_url(request), context.resolver.resolve(address), query)).encode()
+    headers = {"Cache-Control": f"public, max-age={context.settings.latest_max_age_s}"}
+    digest = hashlib.sha256(body).hexdigest()
+    return text_response(request, body, "application/json", digest=digest, headers=headers)
+
+
+def document(base_url: str, tile: TileRequest, query: Query) -> dict[str, Any]:
+    """Return the document that describes tiles like ``tile``.
+
+    Times and other dimensions that were asked for stand in the address by their full labels.
+    """
+    layer = tile.layer
+    asked = {name.lower(): (name, label) for name, label in labels_of(tile).items() if query.get(name)}
+    parameters = {name: value for name, value in query.values.items() if name == "style" or name in OPTION_NAMES}
+    parameters |= {name.lower() if name == lookup.TIME else name: label for name, label in asked.values()}
+    address = f"{base_url}/xyz/{quote(layer.name)}/{{z}}/{{x}}/{{y}}.{tile.image_format.extension}"
+    west, south, east, north = _bounds(layer)
+    last = finest_zoom(layer)
+    whole = layer.geographic_bounds()  # data across 180 degrees has its middle there, not at 0
+    longitude = (whole.west + whole.east) / 2
+    longitude -= 360.0 * round(longitude / 360.0)
+    zoom = _zoom_that_shows(whole.east - whole.west, last)
+    middle = [round(longitude, 6), round((south + north) / 2, 6), zoom]
+    return {
+        "tilejson": "3.0.0",
+        "name": layer.title,
+        "description": abstract_of(layer),
+        "scheme": "xyz",
+        "tiles": [f"{address}?{urlencode(parameters)}" if parameters else address],
+        "minzoom": 0,
+        "maxzoom": last,
+        "bounds": [west, south, east, north],
+        "center": middle,
+    }
+
+
+def finest_zoom(layer: Layer) -> int:
+    """Return the first zoom of Web Mercator whose pixels are as fine as the data; deeper ones show nothing more."""
+    grid = layer.dataset.grid
+    cell_m = min(grid.x.cell_size, -grid.y.cell_size) * metres_per_unit(grid.crs)
+    matrices = REGISTERED[XYZ_SET].matrices
+    fine = (zoom for zoom, matrix in enumerate(matrices) if matrix.cell_width <= cell_m)
+    return next(fine, len(matrices) - 1)
+
+
+def _bounds(layer: Layer) -> tuple[float, float, float, float]:
+    bounds = clipped_bounds(layer)
+    south, north = max(bounds.south, -MERCATOR_LATITUDE), min(bounds.north, MERCATOR_LATITUDE)
+    return bounds.west, south, bounds.east, north
+
+
+def _zoom_that_shows(degrees: float, last: int) -> int:
+    """Return the deepest zoom at which a width fits into two tiles."""
+    zoom = 0
+    while zoom < last and degrees <= 360.0 / (1 << zoom):
+        zoom += 1
+    return zoom

@@ -1,0 +1,71 @@
+"""The bytes-bounded cache: its bound, its order, and that a value is made once."""
+
+import threading
+
+import pytest
+
+from lazytile.pyramid.core.byte_lru import BytesLru
+
+
+def test_keeps_the_most_recently_used_within_its_limit():
+    cache: BytesLru[bytes] = BytesLru(10, len)
+    for key in "abc":
+        cache.get(key, lambda: b"1234")
+    assert cache.peek("a") is None
+    assert cache.peek("b") == b"1234"
+    cache.get("d", lambda: b"1234")
+    assert cache.peek("c") is None, "b was used after c, so c goes first"
+    assert cache.held_bytes == 8
+
+
+def test_a_value_over_the_limit_is_returned_and_not_kept():
+    cache: BytesLru[bytes] = BytesLru(3, len)
+    assert cache.get("a", lambda: b"12345") == b"12345"
+    assert cache.peek("a") is None
+    assert cache.held_bytes == 0
+
+
+def test_equal_values_are_made_once_for_all_who_wait():
+    cache: BytesLru[bytes] = BytesLru(100, len)
+    made = []
+    inside = threading.Event()
+    go = threading.Event()
+
+    def make() -> bytes:
+        made.append(threading.get_ident())
+        inside.set()
+        assert go.wait(10)
+        return b"x"
+
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(cache.get("k", make))) for _ in range(8)]
+    threads[0].start()
+    assert inside.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert results == [b"x"] * 8
+    assert len(made) == 1
+
+
+def test_a_failure_reaches_the_caller_and_is_not_kept():
+    cache: BytesLru[bytes] = BytesLru(100, len)
+
+    def fail() -> bytes:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        cache.get("k", fail)
+    assert cache.get("k", lambda: b"good") == b"good"
+
+
+def test_put_and_clear():
+    cache: BytesLru[bytes] = BytesLru(100, len)
+    cache.put("k", b"1")
+    cache.put("k", b"22")
+    assert cache.peek("k") == b"1"
+    cache.clear()
+    assert cache.peek("k") is None
+    assert cache.held_bytes == 0

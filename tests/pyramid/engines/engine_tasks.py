@@ -1,0 +1,124 @@
+"""What the engines' tests run on workers. Apart from the tests, so that a worker need not import pytest."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lazytile.pyramid.core.errors import InvalidParameterError, StoreError
+
+DEADLINE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A tile task that leaves marks in a folder."""
+
+    key: str
+    folder: str = ""
+    deed: str = ""
+    """What happens to it: see ``render``."""
+    place: str = ""
+    """Its locality."""
+
+
+class ObstinateError(Exception):
+    """Pickles, and does not come back."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+
+def mark(folder, name):
+    """Leave a mark, and tell whether it is the first of that name."""
+    path = Path(folder, f"{name}.{os.getpid()}.{time.monotonic_ns()}")
+    first = not list(Path(folder).glob(f"{name}.*"))
+    path.touch()
+    return first
+
+
+def marks(folder, name="*"):
+    """Count the marks of a name."""
+    return len(list(Path(folder).glob(f"{name}.*")))
+
+
+def wait_for(path):
+    """Return when the file is there."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not Path(path).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(path)
+        time.sleep(0.005)
+
+
+def die():
+    """End this process as the kernel ends one that takes too much memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def square(number):
+    return number * number
+
+
+def process_id(number):
+    return os.getpid()
+
+
+def visible_devices(number):
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def pretended_device():
+    return "pretended", ""
+
+
+def fail_on_three(job):
+    folder, number = job
+    mark(folder, "begun")
+    if number == 3:
+        raise InvalidParameterError("Time", "no such time in chunk 3")
+    time.sleep(0.02)
+    return number
+
+
+def slow(job):
+    folder, number = job
+    mark(folder, "begun")
+    if number:
+        time.sleep(0.2)
+    mark(folder, "ended")
+    return number
+
+
+def die_once(job):
+    folder, number = job
+    if number == 3 and mark(folder, "death"):
+        die()
+    return number
+
+
+def die_always(number):
+    die()
+
+
+def render(task):
+    """Render a tile: the id of the process, in bytes."""
+    if task.folder:
+        first = mark(task.folder, task.key)
+        match task.deed:
+            case "wait":
+                wait_for(Path(task.folder, "gate"))
+            case "die once" if first:
+                die()
+            case "die":
+                die()
+            case "fail":
+                raise StoreError(f"chunk of {task.key} is damaged")
+            case "fail obstinately":
+                raise ObstinateError("this", "that")
+    return task.key.encode(), str(os.getpid()).encode()
+
+
+def locality(task):
+    return task.place or task.key

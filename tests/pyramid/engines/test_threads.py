@@ -1,0 +1,248 @@
+"""The engine in this process: bulk work and tiles."""
+
+import asyncio
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from lazytile.pyramid.core.errors import EngineError, StoreError
+from lazytile.pyramid.engines import inline_render
+from lazytile.pyramid.engines.factory import open_bulk_engine, open_tile_engine
+from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
+from lazytile.pyramid.engines.threads import TASKS_PER_THREAD
+
+THREADS = EngineSpec("threads")
+TWO = EngineOptions(workers=2)
+
+
+@dataclass(frozen=True)
+class Task:
+    key: str
+
+
+def square(number):
+    return number * number
+
+
+def test_bulk_yields_every_result():
+    with open_bulk_engine(THREADS, TWO) as engine:
+        assert (engine.capacity, engine.description) == (2, "threads, 2 threads")
+        assert sorted(engine.map(square, range(100), label="square")) == [n * n for n in range(100)]
+        assert list(engine.map(square, [], label="square")) == []
+
+
+def test_bulk_yields_in_the_order_of_finishing():
+    gate = threading.Event()
+
+    def waits_for_the_other(name):
+        if name == "first":
+            assert gate.wait(10)
+        return name
+
+    with open_bulk_engine(THREADS, TWO) as engine:
+        results = engine.map(waits_for_the_other, ["first", "second"], label="order")
+        assert next(results) == "second"
+        gate.set()
+        assert list(results) == ["first"]
+
+
+def test_bulk_draws_items_only_as_room_comes_free():
+    drawn = 0
+
+    def items():
+        nonlocal drawn
+        for number in range(1_000):
+            drawn += 1
+            yield number
+
+    with open_bulk_engine(THREADS, TWO) as engine:
+        for taken, _ in enumerate(engine.map(square, items(), label="square"), start=1):
+            assert drawn <= taken + 2 * TASKS_PER_THREAD
+
+
+def test_bulk_raises_the_first_exception_unchanged_and_cancels_the_rest():
+    error = StoreError("chunk 3 of x.zarr is damaged")
+    begun = []
+
+    def fails_on_three(number):
+        begun.append(number)
+        if number == 3:
+            raise error
+        return number
+
+    with open_bulk_engine(THREADS, TWO) as engine:
+        with pytest.raises(StoreError) as raised:
+            list(engine.map(fails_on_three, range(1_000), label="fail"))
+        assert raised.value is error
+        count = len(begun)
+        assert count < 20
+        assert list(engine.map(square, [2], label="after")) == [4]
+    assert len(begun) == count
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, GeneratorExit])
+def test_bulk_waits_for_running_tasks_when_interrupted(interrupt):
+    release = threading.Event()
+    running = threading.Event()
+    finished = []
+
+    def slow(number):
+        if number:
+            running.set()
+            assert release.wait(10)
+        finished.append(number)
+        return number
+
+    with open_bulk_engine(THREADS, TWO) as engine:
+        results = engine.map(slow, range(3), label="slow")
+        assert next(results) == 0
+        assert running.wait(10)
+        threading.Timer(0.05, release.set).start()
+        if interrupt is GeneratorExit:
+            results.close()
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                results.throw(KeyboardInterrupt)
+        assert 1 in finished
+        count = len(finished)
+    assert len(finished) == count
+
+
+def test_a_closed_bulk_engine_says_so():
+    engine = open_bulk_engine(THREADS, TWO)
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        list(engine.map(square, [1], label="square"))
+
+
+def test_tiles_are_rendered_and_equal_keys_once():
+    calls = []
+    gate = threading.Event()
+
+    def render(task):
+        calls.append(task.key)
+        assert gate.wait(10)
+        return (task.key.encode(),)
+
+    async def main():
+        async with await open_tile_engine(THREADS, render, TWO) as engine:
+            assert (engine.capacity, engine.description) == (2, "threads, 2 threads")
+            waiting = [asyncio.create_task(engine.render(Task(key))) for key in ("a", "a", "b", "a")]
+            await asyncio.sleep(0.01)
+            gate.set()
+            return await asyncio.gather(*waiting)
+
+    assert asyncio.run(main()) == [(b"a",), (b"a",), (b"b",), (b"a",)]
+    assert sorted(calls) == ["a", "b"]
+
+
+def test_a_tile_engine_raises_what_the_function_raises():
+    def render(task):
+        raise StoreError(f"{task.key} is damaged")
+
+    async def main():
+        async with await open_tile_engine(THREADS, render, TWO) as engine:
+            results = await asyncio.gather(engine.render(Task("a")), engine.render(Task("a")), return_exceptions=True)
+            assert [str(result) for result in results] == ["a is damaged"] * 2
+            with pytest.raises(StoreError, match="b is damaged"):
+                await engine.render(Task("b"))
+
+    asyncio.run(main())
+
+
+def test_work_that_nobody_waits_for_is_not_begun():
+    begun = []
+    running_now = threading.Event()
+    gate = threading.Event()
+
+    def render(task):
+        begun.append(task.key)
+        running_now.set()
+        assert gate.wait(10)
+        return ()
+
+    async def main():
+        async with await open_tile_engine(THREADS, render, EngineOptions(workers=1)) as engine:
+            running = asyncio.create_task(engine.render(Task("runs")))
+            lonely = asyncio.create_task(engine.render(Task("lonely")))
+            shared = [asyncio.create_task(engine.render(Task("shared"))) for _ in range(2)]
+            await asyncio.to_thread(running_now.wait, 10)
+            lonely.cancel()
+            shared[0].cancel()
+            await asyncio.wait([lonely, shared[0]])
+            gate.set()
+            assert await running == ()
+            assert await shared[1] == ()
+            assert lonely.cancelled()
+            assert shared[0].cancelled()
+
+    asyncio.run(main())
+    assert begun == ["runs", "shared"]
+
+
+def test_closing_a_tile_engine_ends_what_waits():
+    gate = threading.Event()
+
+    def render(task):
+        assert gate.wait(10)
+        return ()
+
+    async def main():
+        engine = await open_tile_engine(THREADS, render, EngineOptions(workers=1))
+        waiting = [asyncio.create_task(engine.render(Task(key))) for key in "ab"]
+        await asyncio.sleep(0.01)
+        asyncio.get_running_loop().call_later(0.05, gate.set)
+        await engine.close()
+        await engine.close()
+        for result in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(result, EngineError)
+        with pytest.raises(EngineError, match="closed"):
+            await engine.render(Task("c"))
+
+    asyncio.run(main())
+
+
+def test_light_tasks_run_in_the_thread_of_the_caller_until_one_is_slow(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(inline_render.time, "monotonic", lambda: clock[0])
+
+    def render(task):
+        clock[0] += float(task.key)
+        return (threading.current_thread().name.encode(),)
+
+    async def main():
+        async with await open_tile_engine(THREADS, render, TWO) as engine:
+            here = (threading.current_thread().name.encode(),)
+            quick, slow = Task("0.001"), Task(str(2 * inline_render.LIMIT_S))
+            assert engine.render_inline(quick) == here
+            for pause_s in (
+                inline_render.FIRST_PAUSE_S,
+                2 * inline_render.FIRST_PAUSE_S,
+                4 * inline_render.FIRST_PAUSE_S,
+            ):
+                assert engine.render_inline(slow) == here
+                clock[0] += 0.9 * pause_s
+                assert engine.render_inline(quick) is None
+                assert await engine.render(quick) != here
+                clock[0] += 0.2 * pause_s
+            assert engine.render_inline(quick) == here
+            assert engine.render_inline(slow) == here
+            clock[0] += 1.1 * inline_render.FIRST_PAUSE_S
+            assert engine.render_inline(quick) == here, "a quick one made the pause short again"
+        assert engine.render_inline(quick) is None, "it is closed"
+
+    asyncio.run(main())
+
+
+def test_a_light_task_that_fails_raises_where_it_was_asked_for():
+    def fail(task):
+        raise StoreError("damaged")
+
+    async def main():
+        async with await open_tile_engine(THREADS, fail, TWO) as engine:
+            with pytest.raises(StoreError, match="damaged"):
+                engine.render_inline(Task("a"))
+
+    asyncio.run(main())

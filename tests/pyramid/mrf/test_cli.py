@@ -1,0 +1,154 @@
+"""``lazytile mrf`` and its commands."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from lazytile.pyramid.mrf.reader import MrfReader
+from lazytile.pyramid.store.dataset import Dimension
+from lazytile.service.cli import main
+from tests.pyramid.mrf.stores import field, write_store
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    monkeypatch.delenv("LAZYTILE_STORE", raising=False)
+    monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
+
+    def run_command(*arguments):
+        code = main.run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run_command
+
+
+@pytest.fixture
+def store(tmp_path):
+    time = Dimension("time", "time", ("2019-01-01T09:00:00Z", "2019-01-02T09:00:00Z", "2019-02-01T00:00:00Z"))
+    depth = Dimension("depth", "other", ("0", "10"))
+    codes = np.stack([np.stack([field(300, 520, 2 * at + deep) for deep in range(2)]) for at in range(3)])
+    write_store(tmp_path, codes, dimensions=(time, depth))
+    return tmp_path
+
+
+def test_a_terminal_shows_rate_and_time_left(run, store, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    code, _, err = run("mrf", "sst", tmp_path / "out", "--store", store)
+    assert code == 0
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err).strip().splitlines()[-1]
+    assert re.search(r"54/54 \d+ tiles/s \d+:\d\d:\d\d$", last.strip()), last
+
+
+def names(folder):
+    return sorted(path.name for path in folder.glob("*.mrf"))
+
+
+def test_export_of_some_steps(run, store, tmp_path):
+    out = tmp_path / "out"
+    code, told, _ = run("mrf", "sst", out, "--store", store, "--time", "2019-01", "--dim", "depth=10")
+    assert code == 0
+    assert names(out) == ["sst_depth-10-2019001090000.mrf", "sst_depth-10-2019002090000.mrf"]
+    assert told.count(" tiles, ") == 2
+    # Options may come first, and a command's name is no layer's.
+    assert run("mrf", "--store", store, "--time", "2019-02", "--dim", "depth=0", "sst", out)[0] == 0
+    assert "sst_depth-0-2019032000000.mrf" in names(out)
+    code, _, err = run("mrf", "export", "verify", out, "--store", store)
+    assert (code, "no layer 'verify'" in err) == (2, True)
+
+
+def test_export_with_every_option(run, store, tmp_path):
+    out = tmp_path / "out"
+    one = ["--store", store, "--time", "2019-02", "--dim", "depth=0"]
+    code, _, _ = run("mrf", "sst", out, *one, "--page", 512, "--compression", "jpeg", "--quality", 60, "--share-pages")
+    assert code == 0
+    (path,) = out.glob("*.mrf")
+    with MrfReader(path) as mrf:
+        assert (mrf.header.page.cols, mrf.header.compression.name, mrf.header.quality) == (512, "JPEG", 60)
+        assert dict(mrf.header.notes)["shared"] == "true"
+    code, _, _ = run("mrf", "sst", tmp_path / "gibs", *one, "--tms", "16km", "--finest", "1", "--effort", "small")
+    assert code == 0
+    (path,) = (tmp_path / "gibs").glob("*.mrf")
+    with rasterio.open(path) as mrf:
+        assert (mrf.width, mrf.height) == (1280, 640)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--compression", "gif"], "MRF compression 'gif' is not supported"),
+        (["--effort", "much"], "effort 'much' is not known, it may be served, fast, default, small"),
+        (["--dim", "depth"], "--dim 'depth' is not NAME=LABEL"),
+        (["--dim", "depth=5"], "sst has no depth '5', it has 0, 10"),
+        (["--page", "77"], "pages of 77 pixels cannot be"),
+        (["--tms", "nope"], "nope"),
+        (["--time", "1999"], "1999"),
+    ],
+)
+def test_what_cannot_be_is_one_line(run, store, tmp_path, arguments, told):
+    code, _, err = run("mrf", "sst", tmp_path / "out", "--store", store, *arguments)
+    assert (code, err.count("\n")) == (2, 1)
+    assert told in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_verify_info_and_extract(run, store, tmp_path):
+    out = tmp_path / "out"
+    run("mrf", "sst", out, "--store", store, "--time", "2019-02", "--dim", "depth=0")
+    (path,) = out.glob("*.mrf")
+    code, told, _ = run("mrf", "verify", path, "--decode", "--onearth")
+    assert code == 0
+    assert "9 pages" in told
+    assert told.splitlines()[1].startswith("no tile matrix set of GIBS")
+    described = json.loads(run("mrf", "info", path, "--json")[1])
+    assert described["size"] == "520 x 300"
+    assert described["layer"] == "sst"
+    assert "compression   PPNG" in run("mrf", "info", path)[1]
+    page = tmp_path / "page.png"
+    code, _, _ = run("mrf", "extract", path, page, "--row", 1, "--col", 1)
+    assert code == 0
+    with MrfReader(path) as mrf:
+        assert page.read_bytes() == mrf.page(0, 1, 1)
+    with Image.open(page) as image:
+        assert image.size == (256, 256)
+    code, _, err = run("mrf", "extract", path, page)
+    assert (code, "is empty" in err) == (1, True)
+    code, _, err = run("mrf", "extract", path, page, "--row", 9)
+    assert (code, "row 9 is out of range" in err) == (2, True)
+
+
+def test_verify_finds_what_is_wrong(run, store, tmp_path):
+    out = tmp_path / "out"
+    run("mrf", "sst", out, "--store", store, "--time", "2019-02", "--dim", "depth=0")
+    (path,) = out.glob("*.mrf")
+    data = path.with_suffix(".ppg")
+    data.write_bytes(data.read_bytes()[:-100])
+    code, _, err = run("mrf", "verify", path)
+    assert (code, "ends at byte" in err) == (1, True)
+    code, told, _ = run("mrf", "verify", path, "--json")
+    assert (code, len(json.loads(told)["problems"])) == (1, 1)
+    code, _, err = run("mrf", "verify", tmp_path / "none.mrf")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_export_to_other_files(run, store, tmp_path):
+    out = tmp_path / "out"
+    one = ["--store", store, "--time", "2019-02", "--dim", "depth=0"]
+    stem = "sst_depth-0-2019032000000"
+    for kind, extension in (("mbtiles", "mbtiles"), ("cog", "tif"), ("pmtiles", "pmtiles")):
+        if kind == "pmtiles":
+            pytest.importorskip("pmtiles")
+        code, told, _ = run("export", "sst", out, "--to", kind, *one)
+        assert (code, told.count("\n")) == (0, 1)
+        assert (out / f"{stem}.{extension}").stat().st_size > 1000
+    code, _, _ = run("export", "sst", out, "--to", "cog", "--values", *one)
+    with rasterio.open(out / f"{stem}.tif") as tif:
+        assert (code, tif.dtypes) == (0, ("int16",))
+    assert run("export", "sst", out, "--to", "mbtiles", "--values", *one)[0] == 2
+    code, _, err = run("export", "sst", out, "--to", "zip", *one)
+    assert (code, err) == (2, "lazytile: a layer is not exported to 'zip', but to pmtiles, mbtiles, cog\n")

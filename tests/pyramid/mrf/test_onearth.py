@@ -1,0 +1,221 @@
+"""What an OnEarth operator needs: files beside the MRFs, and mrfgen's configurations as input."""
+
+import io
+
+import numpy as np
+import pytest
+from lxml import etree
+from PIL import Image
+
+from lazytile.colormaps.formats.gibs import read_gibs
+from lazytile.colormaps.library.catalog import ColormapCatalog
+from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.model import Compression
+from lazytile.pyramid.mrf.mrfgen import read_mrfgen
+from lazytile.pyramid.mrf.reader import MrfReader
+from lazytile.pyramid.render.style import Styles
+from lazytile.pyramid.store.dataset import Dimension
+from lazytile.service.cli import main
+from tests.pyramid.mrf.stores import export, field, write_store
+
+DAYS = Dimension("time", "time", ("2014-06-06T00:00:00Z", "2014-06-06T12:30:00Z", "2015-01-01T00:00:00Z"))
+
+
+def painted(store):
+    return Styles(ColormapCatalog()).style(next(iter(store.layers())), "default")
+
+
+@pytest.fixture
+def timed(tmp_path):
+    codes = np.stack([field(180, 360, at) for at in range(3)])
+    return write_store(tmp_path, codes, dimensions=(DAYS,))
+
+
+def test_files_beside_the_mrfs(timed, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    style, out = painted(timed), tmp_path / "out"
+    (first, *_) = export(timed, out, style, tms="16km", by_year=True, onearth=True)
+    names = {path.name for path in out.iterdir() if path.is_file()}
+    assert names == {
+        *("sst.yaml", "sst.xml", "sst_empty.png", "sst_H.png", "sst_H.svg", "sst_V.png", "sst_V.svg"),
+    }
+    layer = yaml.safe_load((out / "sst.yaml").read_text())
+    assert layer["source_mrf"] == {
+        "size_x": 2560,
+        "size_y": 1280,
+        "bands": 1,
+        "tile_size_x": 512,
+        "tile_size_y": 512,
+        "idx_path": "/onearth/idx/epsg4326",
+        "data_file_uri": "/onearth/mrf-archive/epsg4326",
+        "year_dir": True,
+        "bbox": "-180,-90,180,90",
+        "empty_tile": "sst_empty.png",
+    }
+    assert (layer["layer_id"], layer["tilematrixset"], layer["projection"]) == ("sst", "16km", "EPSG:4326")
+    assert (layer["mime_type"], layer["static"], layer["time_config"]) == ("image/png", False, ["DETECT"])
+    assert layer["metadata"][0]["xlink:href"] == "sst.xml"
+    # The colormap, read back, paints as the MRF does.
+    with MrfReader(first.path) as mrf:
+        palette = np.array(mrf.header.palette, np.uint8)
+    colours = {entry.rgba for part in read_gibs(out / "sst.xml").parts for entry in part.entries}
+    assert {tuple(colour) for colour in palette[1:20].tolist()} <= colours
+    with Image.open(out / "sst_empty.png") as empty:
+        assert (empty.mode, empty.size) == ("P", (512, 512))
+        assert not np.asarray(empty).any()
+    assert etree.fromstring((out / "sst_V.svg").read_bytes()).tag.endswith("svg")
+
+
+def test_a_static_layer_names_its_file(tmp_path):
+    yaml = pytest.importorskip("yaml")
+    store = write_store(tmp_path, field(180, 360))
+    export(store, tmp_path / "out", painted(store), tms="16km", onearth=True, compression=Compression.JPEG)
+    layer = yaml.safe_load((tmp_path / "out" / "sst.yaml").read_text())
+    assert layer["static"] is True
+    assert "time_config" not in layer
+    assert layer["source_mrf"]["data_file_uri"] == "/onearth/mrf-archive/epsg4326/sst/sst.pjg"
+    with Image.open(io.BytesIO((tmp_path / "out" / "sst_empty.jpg").read_bytes())) as empty:
+        assert (empty.format, empty.mode) == ("JPEG", "RGB")
+
+
+def test_what_onearth_cannot_serve(tmp_path):
+    store = write_store(tmp_path, field(20, 30))
+    with pytest.raises(MrfError, match="OnEarth serves no pages in ZSTD"):
+        export(store, tmp_path / "out", painted(store), compression=Compression.ZSTD, onearth=True)
+    with pytest.raises(MrfError, match="OnEarth serves 16km in tiles of 512 pixels, not in pages of 256"):
+        export(store, tmp_path / "out", painted(store), tms="16km", page=256, onearth=True)
+    assert not (tmp_path / "out").exists(), "it is said before the work"
+
+
+def config(folder, text="", *, name="sst", date="20140606"):
+    path = folder / "mrfgen.xml"
+    path.write_text(
+        f"""<?xml version="1.0" encoding="UTF-8"?>
+<mrfgen_configuration>
+ <date_of_data>{date}</date_of_data>
+ <parameter_name>{name}</parameter_name>
+ <input_dir>/mrfgen/in</input_dir>
+ <output_dir>{folder}/out</output_dir>
+ <working_dir>/mrfgen/work</working_dir>
+ {text}
+</mrfgen_configuration>"""
+    )
+    return path
+
+
+def run(capsys, *arguments):
+    code = main.run([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_configuration_of_mrfgen(timed, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
+    path = config(
+        tmp_path,
+        "<mrf_empty_tile_filename>black.png</mrf_empty_tile_filename><mrf_blocksize>512</mrf_blocksize>"
+        "<mrf_compression_type>PPNG</mrf_compression_type><outsize>2560,1280</outsize><quality_prec>6</quality_prec><mrf_merge>false</mrf_merge>"
+        "<overview_resampling>average</overview_resampling><colormap></colormap><email_server>x</email_server>",
+    )
+    code, told, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path, "--onearth")
+    assert code == 0, err
+    assert told.count("\n") == 2
+    for name in ("input_dir", "working_dir", "mrf_empty_tile_filename", "mrf_merge", "email_server", "quality_prec"):
+        assert f"mrfgen.xml: {name} is not used" in err
+    made = sorted(file.name for file in (tmp_path / "out").glob("*.mrf"))
+    assert made == ["sst-2014157000000.mrf", "sst-2014157123000.mrf"]
+    assert (tmp_path / "out" / "sst.yaml").exists()
+    with MrfReader(tmp_path / "out" / made[0]) as mrf:
+        assert (mrf.header.size.cols, mrf.header.size.rows) == (2560, 1280)
+
+
+def test_a_configuration_with_a_colormap_and_a_clock(timed, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
+    from lazytile.colormaps.formats.gibs_writer import write_gibs
+
+    write_gibs(ColormapCatalog().find("grey"), tmp_path / "mine.xml")
+    path = config(
+        tmp_path,
+        f"<time_of_data>123000</time_of_data><target_x>2560</target_x><mrf_compression_type>PPNG"
+        f"</mrf_compression_type><colormap>{tmp_path}/mine.xml</colormap>",
+    )
+    code, _, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path)
+    assert code == 0, err
+    (made,) = (tmp_path / "out").glob("*.mrf")
+    assert made.name == "sst-2014157123000.mrf"
+    with MrfReader(made) as mrf:
+        notes = dict(mrf.header.notes)
+        assert (notes["style"], notes["overviews"]) == ("mine", "nearest")
+
+
+def test_pages_of_a_set_are_its_tiles_unless_a_size_is_given(timed, tmp_path):
+    layer = next(iter(timed.layers()))
+    for text, page in (("", None), ("<mrf_blocksize>512</mrf_blocksize>", 512)):
+        job = read_mrfgen(config(tmp_path, f"<target_epsg>3857</target_epsg><target_x>2048</target_x>{text}"))
+        options = job.options(layer)
+        assert (options.tms, options.page) == ("GoogleMapsCompatible_Level3", page)
+
+
+@pytest.mark.parametrize(("kind", "is_zen"), [("ZEN", True), ("JPG", False)])
+def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
+    monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
+    text = f"<target_x>2560</target_x><mrf_compression_type>{kind}</mrf_compression_type>"
+    text += "<mrf_blocksize>256</mrf_blocksize>"
+    path = config(tmp_path, text + "<time_of_data>123000</time_of_data><quality_prec>70</quality_prec>")
+    code, _, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path)
+    assert code == 0, err
+    (made,) = (tmp_path / "out").glob("*.mrf")
+    with MrfReader(made) as mrf:
+        assert (mrf.header.compression, mrf.header.quality) == (Compression.JPEG, 70)
+        assert mrf.header.nodata == ((0.0,) if is_zen else ())
+        assert (mrf.header.page.rows, mrf.header.levels[0].pages.cols) == (256, 10)
+        pages = [mrf.page(0, row, col) for row in range(5) for col in range(10)]
+        assert {b"Zen\0" in page for page in pages if page is not None} == {is_zen}
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "told"),
+    [
+        ("<mrf_compression_type>EPNG</mrf_compression_type>", {}, "mrf_compression_type 'EPNG' is not supported"),
+        (
+            "<mrf_z_levels>3</mrf_z_levels><mrf_brunsli>true</mrf_brunsli>",
+            {},
+            "not supported are mrf_z_levels, mrf_bru",
+        ),
+        ("<target_extents>0,0,10,10</target_extents>", {}, "not supported are target_extents"),
+        ("<nonsense>1</nonsense>", {}, "not supported are nonsense"),
+        ("<target_epsg>32633</target_epsg>", {}, "target_epsg '32633' is not supported"),
+        ("<target_x>1000</target_x>", {}, "target_x 1000 fits no GIBS set of EPSG:4326, these do: 2560, 20480"),
+        ("<target_x>9999999999999</target_x>", {}, "is not a whole number"),
+        ("<target_x>2560</target_x><target_y>1000</target_y>", {}, "target_y 1000 cannot be, 16km has 1280"),
+        ("<outsize>2560 1000</outsize>", {}, "target_y 1000 cannot be, 16km has 1280"),
+        ("<overview_resampling>gauss</overview_resampling>", {}, "overview_resampling 'gauss' is not supported"),
+        ("<mrf_blocksize>25</mrf_blocksize><target_x>2560</target_x>", {}, "pages of 25 pixels cannot be"),
+        ("<colormap>https://example.com/c.xml</colormap>", {}, "is an address, a file can be read"),
+        ("<target_x>2560</target_x>", {"date": "20200101"}, "sst has no time 2020-01-01"),
+        ("", {"date": "June"}, "date_of_data is YYYYMMDD"),
+        ("", {"name": ""}, "a mrfgen configuration has parameter_name"),
+        ("<unclosed>", {}, "not well-formed XML"),
+    ],
+)
+def test_what_is_not_supported_is_named(timed, tmp_path, capsys, text, changes, told):
+    path = config(tmp_path, text, **changes)
+    code, _, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path, "--engine", "threads")
+    assert code == 2
+    assert told in err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_hostile_configurations(tmp_path):
+    path = tmp_path / "bomb.xml"
+    path.write_text('<!DOCTYPE x [<!ENTITY a "b">]><mrfgen_configuration>&a;</mrfgen_configuration>')
+    with pytest.raises(MrfError, match="no document type"):
+        read_mrfgen(path)
+    path.write_text(" " * (1 << 20) + "<mrfgen_configuration/>")
+    with pytest.raises(MrfError, match="at most"):
+        read_mrfgen(path)
+    path.write_text("<other/>")
+    with pytest.raises(MrfError, match="not a mrfgen configuration, it starts with 'other'"):
+        read_mrfgen(path)
+    with pytest.raises(MrfError, match="cannot be read"):
+        read_mrfgen(tmp_path / "none.xml")

@@ -1,0 +1,164 @@
+"""Verification finds every kind of damage, by path; removal takes a dataset away in one step."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.ingest.convert import Storage, convert
+from lazytile.pyramid.store.chunk_file import ChunkFolder
+from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
+from lazytile.pyramid.store.publish import remove, replacing
+from lazytile.pyramid.store.store import Store
+from lazytile.pyramid.store.verify import verify
+from lazytile.service.cli import main
+from tests import data
+from tests.pyramid.netcdf import TIME, centres, write_grid
+from tests.service.harness import running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STORAGES = {"usual": Storage(), "sharded": Storage(Codec("zstd", 1), shard=2), "lazy": Storage(lazy=True)}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    codes = np.random.default_rng(3).integers(0, 500, (2, 700, 900)).astype("int16")
+    codes[:, 256:512, :256] = -1
+    steps = {"time": ([0, 1], TIME)}
+    return write_grid(tmp_path / "in.nc", codes, centres(70, -0.1, 700), centres(0, 0.1, 900), leading=steps, fill=-1)
+
+
+@pytest.mark.parametrize("kind", STORAGES)
+def test_what_was_written_is_well(source: Path, tmp_path: Path, kind: str) -> None:
+    convert(source, tmp_path, "d", storage=STORAGES[kind])
+    found = verify(tmp_path, "d")
+    assert found.problems == ()
+    files = {"usual": 2 * (3 * 4 + 2 * 2 + 1), "sharded": 2 * (2 * 2 + 1 + 1), "lazy": 2 * 3 * 4}
+    assert (found.files, found.unknown) == (files[kind], 0)
+    assert found.chunks == (0 if kind == "lazy" else 2 * (2 * 2 + 1))
+
+
+def test_damage_is_found_by_path(source: Path, tmp_path: Path) -> None:
+    convert(source, tmp_path, "d")
+    folder = tmp_path / "d.zarr"
+    flipped, missing, extra, stale = (
+        folder / f"{path}" for path in ("0/t/c/0/0/1", "0/t/c/1/2/2", "0/t/c/0/1/0", "1/t/c/1/0/0")
+    )
+    content = bytearray(flipped.read_bytes())
+    content[len(content) // 2] ^= 4
+    flipped.write_bytes(content)
+    missing.unlink()
+    extra.write_bytes(b"x")
+    # A chunk that reads well but is not what the finer level gives, with a checksum that says so.
+    chunks = ChunkFolder(str(folder / "1/t/c"), "int16", (256, 256), -1, DEFAULT_CODEC)
+    codes = chunks.read((1, 0, 0)).copy()
+    codes[7, 7] += 1
+    mark = chunks.write((1, 0, 0), codes)
+    plane = folder / "1/t/checksums/1"
+    marks = np.frombuffer(plane.read_bytes(), "<u4").reshape(2, 2, 2).copy()
+    marks[0, 0] = mark.size, mark.crc
+    plane.write_bytes(marks.tobytes())
+    problems = verify(tmp_path, "d").problems
+    by_path = {line.partition(": ")[0]: line for line in problems}
+    assert "damaged, its checksum is not that of what was written" in "".join(
+        line for line in problems if line.startswith(f"{flipped}:")
+    )
+    assert "missing or empty" in by_path[str(missing)]
+    assert "there should be no such file" in "".join(line for line in problems if line.startswith(f"{extra}:"))
+    assert "not what level 0 gives" in by_path[str(stale)]
+
+
+def test_metadata_and_checksums_that_are_gone_are_found(source: Path, tmp_path: Path) -> None:
+    convert(source, tmp_path, "d")
+    folder = tmp_path / "d.zarr"
+    (folder / "0/t/checksums/1").unlink()
+    document = json.loads((folder / "1/t/zarr.json").read_text())
+    document["shape"][0] = 3
+    (folder / "1/t/zarr.json").write_text(json.dumps(document))
+    problems = "\n".join(verify(tmp_path, "d").problems)
+    assert f"{folder / '0/t'}: the checksums of step (1,) are missing" in problems
+    assert f"{folder / '1/t/zarr.json'}: it describes [3, 350, 450], it should be [2, 350, 450]" in problems
+
+
+def test_a_dataset_of_an_older_version_is_checked_level_by_level(tmp_path: Path) -> None:
+    data.CATALOGUE["odd_sizes"]().write(tmp_path)
+    found = verify(tmp_path, "odd_sizes")
+    assert found.problems == ()
+    assert found.files == 0
+    assert found.unknown
+    assert found.chunks
+
+
+def test_the_command_says_it_with_its_exit_code(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "s"
+    convert(source, store, "d")
+    assert main.run(["verify", "d", "--store", str(store), "--engine", "threads"]) == 0
+    assert "34 checksums compared, 10 overview chunks computed again: all is well" in capsys.readouterr().out
+    chunk = store / "d.zarr/2/t/c/0/0/0"
+    chunk.write_bytes(b"")
+    assert main.run(["verify", "d", "--store", str(store), "--engine", "threads"]) == 2
+    assert str(chunk) in capsys.readouterr().out
+    assert main.run(["verify", "e", "--store", str(store)]) == 2
+    assert main.run(["remove", "d", "--store", str(store)]) == 0
+    assert list(store.iterdir()) == []
+    assert main.run(["remove", "d", "--store", str(store)]) == 2
+    assert "has no dataset 'd'" in capsys.readouterr().err
+
+
+def test_append_and_storage_on_the_command_line(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ["--store", str(tmp_path / "s")]
+    later = write_grid(
+        tmp_path / "later.nc",
+        np.ones((1, 700, 900), "int16"),
+        centres(70, -0.1, 700),
+        centres(0, 0.1, 900),
+        leading={"time": ([5], TIME)},
+        fill=-1,
+    )
+    assert main.run(["convert", str(source), "--name", "d", "--codec", "zstd:1", "--shard", "2", *store]) == 0
+    assert main.run(["append", str(later), "d", *store]) == 0
+    assert "3 time steps, the last 2001-01-06T00:00:00Z" in capsys.readouterr().out
+    assert main.run(["append", str(later), "d", *store]) == 2
+    assert "has 2001-01-06T00:00:00Z already; --replace-steps" in capsys.readouterr().err
+    assert main.run(["append", str(later), "d", "--replace-steps", *store]) == 0
+    assert main.run(["verify", "d", *store]) == 0
+    assert main.run(["convert", str(source), "--codec", "lzma", *store]) == 2
+    assert main.run(["convert", str(source), "--lazy", "--shard", "2", *store]) == 2
+    described = Store(tmp_path / "s").dataset("d").description
+    assert (described.codec, described.shard) == ("zstd:1", 2)
+
+
+def test_a_removed_dataset_is_gone_for_a_running_server(source: Path, tmp_path: Path) -> None:
+    store = tmp_path / "s"
+    convert(source, store, "d")
+    convert(source, store, "e")
+    with running(store, tmp_path / "cache") as server:
+        assert server.get("/xyz/d/0/0/0.png").status == 200
+        remove(store, "d")
+        assert server.get("/xyz/d/0/0/0.png").status in (400, 404)
+        assert (
+            "<ows:Identifier>d</ows:Identifier>"
+            not in server.get("/wmts?request=GetCapabilities&service=WMTS").body.decode()
+        )
+        assert server.get("/xyz/e/0/0/0.png").status == 200
+
+
+def test_what_is_being_written_is_not_removed(source: Path, tmp_path: Path) -> None:
+    convert(source, tmp_path, "d")
+    with replacing(tmp_path, "d") as partial:
+        (partial / "zarr.json").write_text("{}")
+        with pytest.raises(StoreError, match="is writing dataset d"):
+            remove(tmp_path, "d")
+    for name in ("x", "../s", ""):
+        with pytest.raises(DatasetNotFoundError):
+            remove(tmp_path, name)

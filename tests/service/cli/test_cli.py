@@ -1,0 +1,201 @@
+"""The command line: what it does, and that everything wrong is one line and exit code 2."""
+
+import json
+import logging
+import re
+import subprocess
+import sys
+
+import pytest
+
+from lazytile import __version__
+from lazytile.service.cli import main
+from tests.service.harness import running
+from tests.shared import SHARED
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for name in ("STORE", "CACHE", "ENGINE", "COLORMAPS"):
+        monkeypatch.delenv(f"LAZYTILE_{name}", raising=False)
+    monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
+
+
+@pytest.fixture
+def run(capsys):
+    def run_command(*arguments):
+        code = main.run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run_command
+
+
+@pytest.fixture(scope="module")
+def netcdf(tmp_path_factory):
+    import numpy as np
+    import xarray as xr
+
+    path = tmp_path_factory.mktemp("source") / "temps.nc"
+    values = np.arange(2 * 30 * 60, dtype="float32").reshape(2, 30, 60)
+    times = np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]")
+    xr.Dataset(
+        {"t2m": (("time", "lat", "lon"), values, {"units": "K", "long_name": "temperature"})},
+        {
+            "time": times,
+            "lat": ("lat", np.linspace(87, -87, 30), {"units": "degrees_north"}),
+            "lon": ("lon", np.linspace(-177, 177, 60), {"units": "degrees_east"}),
+        },
+    ).to_netcdf(path, engine="netcdf4")
+    return path
+
+
+def test_version_and_help(run):
+    assert run("--version") == (0, f"lazytile {__version__}\n", "")
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("convert", "serve", "mrf", "warm", "info"):
+        assert command in out
+        code, text, err = run(command, "--help")
+        assert (code, err) == (0, "")
+        assert "--store" in text
+    assert "Usage" in run()[1] + run()[2]
+
+
+WRONG = [
+    (["nonsense"], "nonsense"),
+    (["serve", "--nonsense"], "--nonsense"),
+    (["serve", "--port", "x"], "--port"),
+    (["serve", "--port", "99999"], "--port"),
+    (["serve", "--workers", "0"], "--workers"),
+    (["serve", "--store", "{tmp}/none"], "there is no store at"),
+    (["serve", "--store", "{store}", "--engine", "warp", "--port", "0"], "no engine is called 'warp'"),
+    (["serve", "--store", "{store}", "--engine", "tcp://nope", "--port", "0"], "tcp://HOST:PORT"),
+    (["serve", "--store", "{store}", "--public-url", "ftp://x"], "public_url"),
+    (["serve", "--store", "{store}", "--host", "999.1.1.1"], "cannot listen on 999.1.1.1"),
+    (["serve", "--store", "{store}", "--cache", "{file}", "--port", "0"], "folder of its own"),
+    (["serve", "--store", "{store}", "--timeout", "-1"], "timeout_s"),
+    (["convert"], "FILE"),
+    (["convert", "{tmp}/none.nc", "--store", "{tmp}/s"], "none.nc"),
+    (["convert", "{file}", "--store", "{tmp}/s"], "file"),
+    (["convert", "{nc}", "--store", "{tmp}/s", "--var", "nope"], "nope"),
+    (["convert", "{nc}", "--store", "{tmp}/s", "--name", "a/b"], "a/b"),
+    (["info", "nope", "--store", "{store}"], "no dataset 'nope'"),
+    (["info", "{file}"], "file"),
+    (["info", "{tmp}/none.nc"], "there is no file"),
+    (["info", "--store", "{tmp}/none"], "there is no store at"),
+    (["warm", "nope", "--store", "{store}", "--cache", "{tmp}/c"], "no layer 'nope'"),
+    (["warm", "global_180", "--zoom", "4-2", "--store", "{store}"], "zoom '4-2'"),
+    (["warm", "global_180", "--zoom", "29", "--store", "{store}", "--cache", "{tmp}/c"], "it may be 0 to 24"),
+    (["warm", "global_180", "--tms", "nope", "--store", "{store}", "--cache", "{tmp}/c"], "TileMatrixSet 'nope'"),
+    (["warm", "global_180", "--style", "nope", "--store", "{store}", "--cache", "{tmp}/c"], "Style 'nope'"),
+    (["warm", "global_180", "--format", "gif", "--store", "{store}", "--cache", "{tmp}/c"], "Format 'gif'"),
+    (["warm", "time_steps", "--time", "1999", "--store", "{store}", "--cache", "{tmp}/c"], "1999"),
+    (["warm", "global_180", "--time", "1999", "--store", "{store}", "--cache", "{tmp}/c"], "has no time"),
+    (["mrf", "nope", "{tmp}/out", "--store", "{store}"], "no layer 'nope'"),
+    (["mrf", "global_180", "{tmp}/out", "--style", "nope", "--store", "{store}"], "Style 'nope'"),
+    (["mrf", "time_steps", "{tmp}/out", "--time", "1999", "--store", "{store}"], "1999"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), WRONG)
+def test_what_is_wrong_is_one_line_and_code_2(run, store, netcdf, tmp_path, arguments, says):
+    (tmp_path / "file").write_text("no grid")
+    values = {"tmp": tmp_path, "store": store, "file": tmp_path / "file", "nc": netcdf}
+    code, out, err = run(*(argument.format(**values) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"lazytile: [^\n]+\n", err), err
+    assert says in err
+
+
+def test_a_port_in_use_is_one_line(run, store, tmp_path):
+    with running(store, tmp_path / "c") as server:
+        for workers in ("1", "2"):
+            code, _, err = run("serve", "--store", store, "--port", server.port, "--workers", workers)
+            assert code == 2
+            assert err == f"lazytile: cannot listen on 127.0.0.1 port {server.port}: Address already in use\n"
+
+
+def test_convert_info_and_warm(run, netcdf, tmp_path):
+    store, cache = tmp_path / "store", tmp_path / "cache"
+    code, out, _ = run("convert", netcdf, "--store", store, "--name", "temps", "--title", "Two days")
+    assert code == 0
+    assert "temps.zarr: 60 x 30 cells" in out
+    code, out, _ = run("info", "--store", store)
+    assert code == 0
+    assert "Two days" in out
+    assert "30 rows x 60 columns" in out
+    assert "layers      temps\n" in out
+    assert "2024-01-01T00:00:00Z" in out
+    assert run("info", "temps", "--store", store)[1] == out
+    assert run("info", store / "temps.zarr")[1] == out
+    assert json.loads(run("info", "temps", "--store", store, "--json")[1])[0]["title"] == "Two days"
+    code, out, _ = run("info", netcdf)
+    assert code == 0
+    assert "30 rows x 60 columns" in out
+    assert json.loads(run("info", netcdf, "--json")[1])[0]["kind"] == "source"
+    warm = ("warm", "temps", "--zoom", "0-2", "--store", store, "--cache", cache)
+    assert run(*warm)[1] == "21 tiles: 21 computed, 0 there already\n"
+    assert run(*warm)[1] == "21 tiles: 0 computed, 21 there already\n"
+    assert run(*warm, "--time", "all")[1] == "42 tiles: 21 computed, 21 there already\n"
+    with running(store, cache) as server:
+        for time in ("2024-01-01", "default"):
+            assert "cache;desc=disk" in server.get(f"/xyz/temps/2/1/1.png?time={time}").headers["Server-Timing"]
+        assert server.counter("lazytile_renders_total") == 0
+
+
+def test_the_engine_is_told_by_serve_alone(run, netcdf, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("LAZYTILE_ENGINE", "auto")
+    logger = logging.getLogger("lazytile.pyramid.engines.factory")
+    run("convert", netcdf, "--store", tmp_path / "store", "--name", "temps")
+    assert logger.getEffectiveLevel() == logging.WARNING
+    assert not [record for record in caplog.records if "engine auto" in record.message]
+    run("--verbose", "info", "--store", tmp_path / "store")
+    assert logger.getEffectiveLevel() == logging.DEBUG
+    run("serve", "--store", tmp_path / "nowhere")
+    assert logger.getEffectiveLevel() == logging.INFO
+
+
+def test_warm_makes_only_tiles_with_data(run, store, tmp_path):
+    command = ("warm", "odd_sizes", "--store", store, "--cache", tmp_path / "c", "--zoom")
+    assert run(*command, "6", "--tms", "WorldCRS84Quad")[1].startswith("8 tiles")
+    assert run(*command, "0-1", "--tms", "native")[0] == 0
+
+
+def test_mrf(run, store, tmp_path):
+    code, out, _ = run("mrf", "time_steps", tmp_path / "out", "--store", store, "--time", "2024-01-02")
+    assert code == 0, out
+    assert len(list((tmp_path / "out").glob("*.mrf"))) == 1
+    assert (
+        "was there already" in run("mrf", "time_steps", tmp_path / "out", "--store", store, "--time", "2024-01-02")[1]
+    )
+
+
+def test_the_environment_sets_what_options_do_not(run, store, monkeypatch):
+    monkeypatch.setenv("LAZYTILE_STORE", str(store))
+    assert "global_180" in run("info")[1]
+    monkeypatch.setenv("LAZYTILE_PORT", "x")
+    code, _, err = run("serve", "--host", "127.0.0.1")
+    assert code == 2
+    assert "port" in err
+
+
+def test_help_does_not_import_the_heavy_packages():
+    script = (
+        "import sys; from lazytile.service.cli.main import run; code = run(['--help']);"
+        "heavy = {'xarray', 'dask', 'distributed', 'zarr', 'aiohttp', 'pandas', 'numpy', 'lxml'} & set(sys.modules);"
+        "assert code == 0 and not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_real_data(run, tmp_path):
+    files = sorted(SHARED.glob("realdata/20241011*GAMSSA*.nc"))
+    if not files:
+        pytest.skip("reference data is not beside the checkout: ../shared/realdata/20241011*GAMSSA*.nc")
+    store = tmp_path / "store"
+    assert run("convert", files[0], "--store", store, "--name", "gamssa", "--var", "analysed_sst")[0] == 0
+    assert "kelvin" in run("info", "gamssa", "--store", store)[1]
+    with running(store, tmp_path / "c") as server:
+        assert server.get("/xyz/gamssa/2/1/1.png?time=2024-10-11").status == 200
