@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import shutil
 from dataclasses import replace
@@ -15,19 +14,11 @@ from aiohttp import web
 from PIL import Image
 
 from lazytile.pyramid.tiling.tms import REGISTERED
-from lazytile.service.app.application import VIEWER, make_app
-from lazytile.service.http.settings import Settings
-from scripts.browser import BrowserError, find_chromium, open_page
+from scripts.browser import open_page
+from tests.browser.page import READY, choose, listening, serving, skip_without_browser, viewer
 from tests.data import CATALOGUE
 
-try:
-    find_chromium()
-except BrowserError as error:
-    pytest.skip(str(error), allow_module_level=True)
-if not (VIEWER / "index.html").is_file():
-    pytest.skip("the viewer page is not built: make setup builds it", allow_module_level=True)
-
-READY = "document.documentElement.dataset.state === 'ready'"
+skip_without_browser()
 
 
 @pytest.fixture(scope="module")
@@ -42,46 +33,9 @@ def datasets(tmp_path_factory):
     return store
 
 
-@contextlib.asynccontextmanager
-async def listening(app):
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
-
-
-@contextlib.asynccontextmanager
-async def serving(store, cache, *middlewares):
-    app = make_app(Settings.of(store=store, cache=cache, engine="threads", workers=1))
-    app.middlewares.extend(middlewares)
-    async with listening(app) as url:
-        yield url
-
-
-@contextlib.asynccontextmanager
-async def viewer(store, cache, hash_="", size=(1000, 700), middlewares=()):
-    """The page, with every tile drawn."""
-    async with serving(store, cache, *middlewares) as url, open_page(*size) as page:
-        await page.go(url + hash_)
-        await page.wait_until(READY)
-        yield page
-
-
 async def fields_of(page):
     """The permalink."""
     return await page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
-
-
-async def choose(page, control, value):
-    await page.evaluate(
-        f"(() => {{ const c = document.querySelector({control!r}); if (c.type === 'radio') c.checked = true;"
-        f" else c.value = {value!r}; c.dispatchEvent(new Event('input', {{bubbles: true}}));"
-        " c.dispatchEvent(new Event('change', {bubbles: true})); })()"
-    )
 
 
 def tiles(page):

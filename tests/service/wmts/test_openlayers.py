@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 
 from lazytile.pyramid.store.dataset import Dimension
-from tests.browser.test_viewer import READY, choose, viewer
+from tests.browser.page import READY, choose, skip_without_browser, viewer
 from tests.data import CATALOGUE
+
+skip_without_browser()
 
 DAYS = [*range(1, 9), *range(11, 19)]
 """Of January, with a gap: two periods."""
