@@ -20,8 +20,8 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.sources.cf import crs as source_crs
-from lazytile.pyramid.sources.cf.axes import EXACT_AXIS
+from lazytile.pyramid.sources.cf.crs import is_lonlat, parse_crs
+from lazytile.pyramid.sources.formats.exact_coordinate import exact_coordinate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,16 +115,14 @@ def _describe(path: str, file: Any) -> xr.Dataset:
         raise SourceError(f"{path} is turned or sheared ({tuple(transform)[:6]}); make it north-up first (gdalwarp)")
     if file.dtypes[0].startswith(("complex", "c")):
         raise SourceError(f"{path} holds complex numbers; convert their amplitude or phase")
-    lonlat = file.crs is not None and source_crs.is_lonlat(source_crs.parse(file.crs.to_wkt()))
+    lonlat = file.crs is not None and is_lonlat(parse_crs(file.crs.to_wkt()))
     dims = ("lat", "lon") if lonlat else ("y", "x")
     variables: dict[str, xr.Variable] = {}
     for dim, axis, first, step, size in (
         (dims[0], "Y", transform.f, transform.e, file.height),
         (dims[1], "X", transform.c, transform.a, file.width),
     ):
-        kind = {"Y": "latitude", "X": "longitude"}[axis] if lonlat else f"projection_{axis.lower()}_coordinate"
-        centres = first + (np.arange(size) + 0.5) * step
-        variables[dim] = xr.Variable((dim,), centres, {"standard_name": kind, "axis": axis, EXACT_AXIS: (first, step)})
+        variables[dim] = exact_coordinate(dim, axis, first, step, size, lonlat=lonlat)
     if file.crs is not None:
         variables[_MAPPING] = xr.Variable((), np.int32(0), {"crs_wkt": file.crs.to_wkt()})
     variables |= _data(path, file, dims)

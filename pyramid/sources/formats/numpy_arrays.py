@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.sources.cf import crs as source_crs
-from lazytile.pyramid.sources.cf.axes import EXACT_AXIS
+from lazytile.pyramid.sources.cf.crs import GEOGRAPHIC, is_lonlat, parse_crs
+from lazytile.pyramid.sources.formats.exact_coordinate import exact_coordinate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,21 +66,18 @@ def placed(group: xr.Dataset, overrides: Overrides, path: Path) -> xr.Dataset:
     west, south, east, north = overrides.bounds
     if not (west < east and south < north):
         raise SourceError(f"the bounds {west:g},{south:g},{east:g},{north:g} are not WEST,SOUTH,EAST,NORTH")
-    crs = source_crs.parse(overrides.crs or source_crs.GEOGRAPHIC)
-    lonlat = source_crs.is_lonlat(crs)
+    crs = parse_crs(overrides.crs or GEOGRAPHIC)
+    lonlat = is_lonlat(crs)
     variables: dict[str, xr.Variable] = {}
     for name, variable in group.data_vars.items():
         rows, cols = variable.shape[-2:] if variable.ndim >= 2 else (0, 0)
         for dim, axis, first, last, size in (("row", "Y", north, south, rows), ("col", "X", west, east, cols)):
             if not size:
                 continue
-            step = (last - first) / size
-            kind = {"Y": "latitude", "X": "longitude"}[axis] if lonlat else f"projection_{axis.lower()}_coordinate"
-            attributes = {"standard_name": kind, "axis": axis, EXACT_AXIS: (first, step)}
             known = variables.get(dim)
             if known is not None and known.size != size:
                 raise SourceError(f"{path} holds arrays of several sizes, {name} among them; bounds place one size")
-            variables[dim] = xr.Variable((dim,), first + (np.arange(size) + 0.5) * step, attributes)
+            variables[dim] = exact_coordinate(dim, axis, first, (last - first) / size, size, lonlat=lonlat)
     variables[_MAPPING] = xr.Variable((), np.int32(0), {"crs_wkt": crs.to_wkt()})
     renamed = {
         name: xr.Variable((*variable.dims[:-2], "row", "col"), variable.variable._data, {"grid_mapping": _MAPPING})  # noqa: SLF001 - unread

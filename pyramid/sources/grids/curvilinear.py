@@ -14,8 +14,9 @@ import pyproj
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.grid import Grid
-from lazytile.pyramid.sources.cf import crs as source_crs
 from lazytile.pyramid.sources.cf.axes import TOLERANCE_CELLS, AxisMap, latitude_axis, longitude_axis, projected_axis
+from lazytile.pyramid.sources.cf.crs import GEOGRAPHIC, crs_text, parse_crs
+from lazytile.pyramid.sources.cf.grid_mapping import stated_crs, wrf_crs
 from lazytile.pyramid.sources.grids.finding import GridFinding
 from lazytile.pyramid.sources.grids.regrid import REACH, Resampling, read_cell_coordinates, regular_grid
 
@@ -59,11 +60,11 @@ def _as_they_are(places: Places, pair: CoordinatePair, candidates: Sequence[pypr
     """Return the grid of cells that are rows and columns already, in a projection or in degrees; None of others."""
     lat, lon = places
     for crs in candidates:
-        x, y = pyproj.Transformer.from_crs(source_crs.GEOGRAPHIC, crs, always_xy=True).transform(lon, lat)
+        x, y = pyproj.Transformer.from_crs(GEOGRAPHIC, crs, always_xy=True).transform(lon, lat)
         found = _rows_and_columns((np.asarray(x), np.asarray(y)), pair)
         if found is not None:
             rows, cols = found
-            grid = Grid(source_crs.text_of(crs), cols.axis, rows.axis)
+            grid = Grid(crs_text(crs), cols.axis, rows.axis)
             return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, ())
     return _lonlat(lat, lon, pair)
 
@@ -72,11 +73,11 @@ def _candidates(
     group: xr.Dataset, pair: CoordinatePair, overrides: Overrides, home: SourceLocation
 ) -> Iterator[pyproj.CRS]:
     if overrides.crs is not None:
-        yield source_crs.parse(overrides.crs)
+        yield parse_crs(overrides.crs)
         return
     if pair.mapping in group.variables:
-        yield from source_crs.stated(group.variables[pair.mapping].attrs)
-    wrf = source_crs.of_wrf(home.attributes)
+        yield from stated_crs(group.variables[pair.mapping].attrs)
+    wrf = wrf_crs(home.attributes)
     if wrf is not None:
         yield wrf
 
@@ -108,5 +109,5 @@ def _lonlat(lat: NDArray[np.float64], lon: NDArray[np.float64], pair: Coordinate
         cols = longitude_axis(lon[0].astype(np.float32), f"longitude {pair.x}")
     except SourceError:
         return None
-    grid = Grid(source_crs.GEOGRAPHIC, cols.axis, rows.axis)
+    grid = Grid(GEOGRAPHIC, cols.axis, rows.axis)
     return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, ())

@@ -17,7 +17,6 @@ import pyproj
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Grid
 from lazytile.pyramid.sources.cf import attributes as cf
-from lazytile.pyramid.sources.cf import crs as source_crs
 from lazytile.pyramid.sources.cf.axes import (
     EXACT_AXIS,
     AxisMap,
@@ -28,6 +27,9 @@ from lazytile.pyramid.sources.cf.axes import (
     projected_axis,
     resampled_axis,
 )
+from lazytile.pyramid.sources.cf.coordinate_units import to_crs_units
+from lazytile.pyramid.sources.cf.crs import GEOGRAPHIC, crs_text, parse_crs
+from lazytile.pyramid.sources.cf.grid_mapping import stated_crs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -139,11 +141,12 @@ def _span(variable: xr.Variable) -> str:
 
 def _candidates(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides) -> Iterator[pyproj.CRS]:
     if overrides.crs is not None:
-        yield source_crs.parse(overrides.crs)
+        yield parse_crs(overrides.crs)
         return
+    x_units = cf.text(group.variables[pair.x].attrs, "units")
     if pair.mapping in group.variables:
-        yield from source_crs.stated(group.variables[pair.mapping].attrs)
-    yield from source_crs.stated(group.attrs)
+        yield from stated_crs(group.variables[pair.mapping].attrs, x_units)
+    yield from stated_crs(group.attrs, x_units)
 
 
 def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> GridFinding:
@@ -163,9 +166,7 @@ def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> GridFinding:
     )
     if cols.dropped:
         remarks.append(f"{cols.dropped} columns that repeat the first ones 360 degrees on are left out")
-    return GridFinding(
-        Grid(source_crs.GEOGRAPHIC, cols.axis, rows.axis), pair.row_dim, pair.col_dim, rows, cols, tuple(remarks)
-    )
+    return GridFinding(Grid(GEOGRAPHIC, cols.axis, rows.axis), pair.row_dim, pair.col_dim, rows, cols, tuple(remarks))
 
 
 def _axis(
@@ -200,12 +201,12 @@ def _projected(group: xr.Dataset, pair: CoordinatePair, crs: pyproj.CRS) -> Grid
         stored = group.variables[name]
         stored_values = _values(stored)
         units = cf.text(stored.attrs, "units")
-        values = source_crs.coordinates_in(crs, np.asarray(stored_values, np.float64), units, name)
+        values = to_crs_units(crs, np.asarray(stored_values, np.float64), units, name)
         factor = float(np.abs(values).max(initial=0.0)) / max(1e-300, float(np.abs(stored_values).max(initial=0.0)))
         noise = factor * float(np.spacing(np.abs(stored_values).max(initial=0.0))) * 2
         bounds = _bounds(group, stored)
         if bounds is not None:
-            bounds = source_crs.coordinates_in(crs, np.asarray(bounds, np.float64), units, name)
+            bounds = to_crs_units(crs, np.asarray(bounds, np.float64), units, name)
         maps.append(
             _axis(
                 lambda: projected_axis(values, name, bounds, rising=rising, noise=noise),  # noqa: B023 - called at once
@@ -215,7 +216,7 @@ def _projected(group: xr.Dataset, pair: CoordinatePair, crs: pyproj.CRS) -> Grid
             )
         )
     rows, cols = maps
-    grid = Grid(source_crs.text_of(crs), cols.axis, rows.axis)
+    grid = Grid(crs_text(crs), cols.axis, rows.axis)
     return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, tuple(remarks))
 
 
@@ -232,7 +233,7 @@ def _miss(group: xr.Dataset, finding: GridFinding, crs: pyproj.CRS, places: Sequ
             continue
         xs, ys = finding.grid.x.centres(), finding.grid.y.centres()
         xs, ys = (xs[::-1] if finding.cols.flipped else xs), (ys[::-1] if finding.rows.flipped else ys)
-        to = pyproj.Transformer.from_crs(source_crs.GEOGRAPHIC, crs, always_xy=True)
+        to = pyproj.Transformer.from_crs(GEOGRAPHIC, crs, always_xy=True)
         x, y = to.transform(known[there, 0], known[there, 1], errcheck=False)
         off_x = np.abs(x - np.array([xs[col] for _, col in cells])[there]) / finding.grid.x.cell_size
         off_y = np.abs(y - np.array([ys[row] for row, _ in cells])[there]) / -finding.grid.y.cell_size

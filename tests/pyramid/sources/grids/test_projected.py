@@ -14,7 +14,7 @@ import zarr
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.ingest.describe import describe, format_description
-from lazytile.pyramid.sources.cf.crs import text_of
+from lazytile.pyramid.sources.cf.crs import crs_text
 from tests.pyramid.netcdf import centres
 from tests.shared import shared
 
@@ -123,6 +123,25 @@ MAPPINGS: list[tuple[dict[str, Any], str, float, str]] = [
         1,
         "+proj=stere +lat_0=-90 +lon_0=-45 +lat_ts=-71 +ellps=WGS84",
     ),
+    # CF has a false easting in the units of x; some files with kilometres have it in metres.
+    (
+        CONE | {"standard_parallel": [33.0, 45.0], "false_easting": 2000.0},
+        "km",
+        1e3,
+        f"{_LCC} +lat_1=33 +lat_2=45 +x_0=2e6",
+    ),
+    (
+        CONE | {"standard_parallel": [33.0, 45.0], "false_easting": 2e6},
+        "km",
+        1e3,
+        f"{_LCC} +lat_1=33 +lat_2=45 +x_0=2e6",
+    ),
+    (
+        CONE | {"grid_mapping_name": "albers_conical_equal_area", "standard_parallel": 29.5},
+        "m",
+        1,
+        "+proj=aea +lat_0=40 +lon_0=-97 +lat_1=29.5 +lat_2=29.5 +R=6370000",
+    ),
     ({"epsg_code": "EPSG:2263"}, "US_survey_foot", 1200 / 3937, "EPSG:2263"),
     ({"crs_wkt": pyproj.CRS("EPSG:3413").to_wkt()}, "ft", 0.3048, "EPSG:3413"),
     ({"grid_mapping_name": "polar_stereographic", "EPSG": np.int32(3413)}, "m", 1, "EPSG:3413"),
@@ -162,7 +181,7 @@ def test_cells_lie_where_proj_puts_them(
         # Without its WKT the CF grid mapping of the store says the same.
         plain = {key: value for key, value in stored["crs"].attrs.items() if key != "crs_wkt"}
         if plain.get("grid_mapping_name") == "albers_conical_equal_area":
-            assert plain["standard_parallel"] == [29.5, 45.5]
+            assert plain["standard_parallel"] == np.resize(mapping["standard_parallel"], 2).tolist()
 
 
 @pytest.mark.parametrize("units", ["degrees", "degrees_east"])
@@ -265,9 +284,9 @@ def test_the_store_says_where_it_lies(tmp_path: Path) -> None:
 
 
 def test_longitudes_on_any_ellipsoid_are_4326() -> None:
-    assert text_of(pyproj.CRS.from_epsg(4269)) == "EPSG:4326"
-    assert text_of(pyproj.CRS.from_proj4("+proj=longlat +R=6371229")) == "EPSG:4326"
-    assert text_of(pyproj.CRS.from_epsg(3413)) == "EPSG:3413"
+    assert crs_text(pyproj.CRS.from_epsg(4269)) == "EPSG:4326"
+    assert crs_text(pyproj.CRS.from_proj4("+proj=longlat +R=6371229")) == "EPSG:4326"
+    assert crs_text(pyproj.CRS.from_epsg(3413)) == "EPSG:3413"
 
 
 # File, variable, group, how far its own latitudes and longitudes of every cell may be, in cells (None: it has none).
