@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,8 @@ from lazytile.service.featureinfo.probe import PixelReader
 from lazytile.service.featureinfo.response import PIXEL_READER
 from lazytile.service.http import metrics
 from lazytile.service.http.errors import NotFoundError
+from lazytile.service.http.health import Health
+from lazytile.service.http.json_document import JSON, json_bytes
 from lazytile.service.legends import routes as legends
 from lazytile.service.numbers import routes as numbers
 from lazytile.service.ogcapi import routes as ogc
@@ -132,15 +133,13 @@ async def exposition(request: web.Request) -> web.StreamResponse:
 async def health(request: web.Request) -> web.StreamResponse:
     """Answer that the server is up, with what it is and how many datasets it sees."""
     context = request.app[APP_CONTEXT]
-    state = {
-        "status": "ok",
-        "version": __version__,
-        "engine": context.broker.engine_description,
-        "datasets": len(context.store.names()),
-    }
-    return web.Response(
-        body=json.dumps(state).encode(), content_type="application/json", headers={"Cache-Control": "no-store"}
+    state = Health(
+        status="ok",
+        version=__version__,
+        engine=context.broker.engine_description,
+        datasets=len(context.store.names()),
     )
+    return web.Response(body=json_bytes(state), content_type=JSON, headers={"Cache-Control": "no-store"})
 
 
 async def page(request: web.Request) -> web.StreamResponse:
