@@ -94,11 +94,11 @@ warm: setup $(DEMO) ## Fill the tile cache for zooms ZOOM of a demo layer (LAYER
 test: setup ## Run all tests (PYTEST_ARGS: arguments for pytest)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-check: $(VENV)/.installed ## Lint, format check, strict types, direction of imports
+check: $(VENV)/.installed ## Lint, check format and types, imports between packages, docstrings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_imports.py
+	$(BIN)/python -m pytest -q tests/test_imports.py tests/test_layers.py tests/test_docstrings.py
 
 format: $(VENV)/.installed ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
