@@ -7,7 +7,6 @@ same at once; the system drops that of a process that dies.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.file_lock import LockHeldError, file_lock
 from lazytile.pyramid.fetch.credentials import origin_of
 from lazytile.pyramid.fetch.http_client import HttpOptions, run
 from lazytile.pyramid.fetch.nexus_file import discard_windows, fetch_grid
@@ -177,12 +177,10 @@ class Downloads:
         entry = self._folder / hashlib.sha256(source.encode()).hexdigest()[:16]
         try:
             entry.mkdir(parents=True, exist_ok=True)
-            with (entry / _LOCK).open("a+") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    raise SourceError(f"another process is fetching {source} to {entry}; wait for it to end") from None
+            with file_lock(entry / _LOCK, wait=False):
                 yield entry
+        except LockHeldError:
+            raise SourceError(f"another process is fetching {source} to {entry}; wait for it to end") from None
         except OSError as error:
             raise SourceError(f"{error.filename or entry}: {error.strerror or error}") from error
 

@@ -8,7 +8,6 @@ The .mrf file gets its name last: where it is, the whole MRF is.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import itertools
 import os
@@ -17,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.core.file_lock import LockHeldError, acquire
 from lazytile.pyramid.mrf.model import RECORD_BYTES
 from lazytile.pyramid.mrf.reader import read_header
 from lazytile.pyramid.mrf.xml import format_header
@@ -64,6 +64,8 @@ class MrfWriter:
         )
         try:
             self._open()
+        except LockHeldError as error:
+            raise MrfError(f"{path} is being written by another process") from error
         except OSError as error:
             self.close()
             raise MrfError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -108,7 +110,7 @@ class MrfWriter:
         self.close()
 
     def _open(self) -> None:
-        self._lock = _locked(self._part_head, self.path)
+        self._lock = acquire(self._part_head, wait=False)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         if os.pread(self._lock, len(self._head) + 1, 0) == self._head:
             if not self._part_data.exists() and self._is_all_written():
@@ -225,23 +227,6 @@ class MrfWriter:
         except MrfError:
             return stale
         return stale if old == self._final_data else [*stale, old]
-
-
-def _locked(path: Path, target: Path) -> int:
-    """Return a descriptor of the file, made where there is none, that this process alone holds."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise MrfError(f"{target} is being written by another process") from error
-        try:
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
-        except FileNotFoundError:
-            pass  # the process that held it has just finished
-        os.close(descriptor)
 
 
 def _records(index: int) -> Iterator[tuple[int, int]]:

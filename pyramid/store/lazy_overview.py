@@ -11,17 +11,17 @@ its name, after a look at that folder's description: what was made of old data n
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import secrets
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.pyramid.core.file_lock import file_lock
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import padding_code
@@ -87,17 +87,14 @@ def lazy_chunk(stored: OpenedDataset, reader: ChunkReader, variable: str, at: Ad
 def _lock(array: Path, at: Address) -> Iterator[bool]:
     """Hold the lock of a chunk; False where there can be none."""
     path = array / f".lazy-{zlib.crc32(repr(at.index).encode()) % LOCKS}"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        LOG.warning("overviews in %s are not kept: %s", array, error.strerror)
-        yield False
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield True
-    finally:
-        os.close(descriptor)
+    is_held = True
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(path))
+        except OSError as error:
+            LOG.warning("overviews in %s are not kept: %s", array, error.strerror)
+            is_held = False
+        yield is_held
 
 
 def _keep(stored: OpenedDataset, file: Path, data: bytes) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import json
 import os
 import secrets
@@ -20,6 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.core.file_lock import LockHeldError, file_lock
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
 
 if TYPE_CHECKING:
@@ -98,29 +98,11 @@ def remove(store: Path, name: str) -> None:
 @contextmanager
 def _locked(store: Path, name: str) -> Iterator[None]:
     """Hold the lock of a dataset's name, or raise ``StoreError`` where a living process has it."""
-    path = store / f".{name}{SUFFIX}.lock"
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-            os.close(descriptor)
-            raise StoreError(f"process {holder} is writing dataset {name} in {store}; wait for it to end") from None
-        # The file may have been unlinked between open and lock by the one who held it; then it locks nothing.
-        try:
-            if os.fstat(descriptor).st_ino == path.stat().st_ino:
-                break
-        except FileNotFoundError:
-            pass
-        os.close(descriptor)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
+        with file_lock(store / f".{name}{SUFFIX}.lock", wait=False, write_pid=True, remove=True):
+            yield
+    except LockHeldError as error:
+        raise StoreError(f"process {error.holder} is writing dataset {name} in {store}; wait for it to end") from None
 
 
 def _clean(store: Path, name: str, keep: Path | None = None) -> None:

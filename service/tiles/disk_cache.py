@@ -7,24 +7,23 @@ are bytes, the folder is for its owner alone, and both directions of pickle rais
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import re
 import shutil
 import sqlite3
 import zlib
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import diskcache
 from diskcache.core import MODE_BINARY, MODE_RAW, UNKNOWN
 
+from lazytile.pyramid.core.file_lock import file_lock
 from lazytile.service.http.errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 LOG = logging.getLogger(__name__)
 
@@ -91,7 +90,8 @@ class DiskTier:
         self._cache = self._open_or_replace()
 
     def _open_or_replace(self) -> Any:
-        with _alone(self.folder.parent / f"{FOLDER}.lock"):
+        # Of several processes that start together one makes the tables.
+        with file_lock(self.folder.parent / f"{FOLDER}.lock", mode=0o600):
             try:
                 return self._open()
             except Exception as error:  # noqa: BLE001 - whatever is in the files, the remedy is the same
@@ -163,17 +163,6 @@ class DiskTier:
             self._on_failure()
         if self.errors & (self.errors - 1) == 0:  # the 1st, 2nd, 4th, 8th ... so that a dead disk does not fill the log
             LOG.warning("tile cache in %s, failure %d: %s", self.folder, self.errors, reason)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock file, so that of several processes that start together one makes the tables."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _make_private(folder: Path) -> None:
