@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.colormaps.compiled.uniform_cuts import EvenCuts, even_cuts
+from lazytile.colormaps.core.array_module import array_module
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.core.model import TRANSPARENT, Colormap, Entry, Interval
 from lazytile.colormaps.core.units import IDENTITY, Conversion, are_comparable, conversion, is_difference
@@ -26,7 +26,6 @@ from lazytile.colormaps.synthesis.rescale import rescaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -99,7 +98,7 @@ class Palette:
         values: any shape, floats or integers in the units of the data, NumPy or CuPy. Returns the same shape and
         kind of array, uint8 (uint16 where the palette is not indexed); NaN gives 0.
         """
-        xp = module_of(values)
+        xp = array_module(values)
         indices: NDArray[Any] = xp.take(xp.asarray(self.slots), self.cuts_below(values))
         return indices
 
@@ -108,7 +107,7 @@ class Palette:
 
         Between two values of equal count no colour begins. values: as for ``index_of``; the same shape, integers.
         """
-        xp = module_of(values)
+        xp = array_module(values)
         with np.errstate(over="ignore"):  # a value beyond the largest float64 is infinite, as it should be
             converted = self.conversion.apply(values.astype(np.float64))
         nan = converted != converted  # noqa: PLR0124
@@ -130,13 +129,8 @@ class Palette:
 
     def colours(self, indices: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the colour of each palette index: shape (*shape, 4), uint8, NumPy or CuPy."""
-        coloured: NDArray[np.uint8] = module_of(indices).asarray(self.rgba)[indices]
+        coloured: NDArray[np.uint8] = array_module(indices).asarray(self.rgba)[indices]
         return coloured
-
-
-def module_of(array: Any) -> ModuleType:
-    """Return the module of an array's functions: numpy, cupy, or whatever made it."""
-    return sys.modules[type(array).__module__.partition(".")[0]]
 
 
 def look_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
@@ -145,7 +139,7 @@ def look_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
     codes: the 8- or 16-bit integers the table was made for, any shape; table: shape (256,) or (65536,). Both NumPy or
     both CuPy.
     """
-    indices: NDArray[Any] = module_of(codes).take(table, codes.view(f"u{codes.dtype.itemsize}"))
+    indices: NDArray[Any] = array_module(codes).take(table, codes.view(f"u{codes.dtype.itemsize}"))
     return indices
 
 

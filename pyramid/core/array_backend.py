@@ -1,7 +1,6 @@
-"""The one module that knows CuPy: which array module an array belongs to, and whether a GPU really works.
+"""Arrays on the host and on a GPU: moving them, and whether a GPU really works. The one module that imports CuPy.
 
-Kernels take their array module from their arrays, so one body serves NumPy on a processor and CuPy on a GPU.
-CuPy is imported only where CuPy arrays already are, or on a worker that has a GPU of its own.
+CuPy is imported only on a worker that has a GPU of its own; elsewhere kernels take it from their arrays.
 """
 
 from __future__ import annotations
@@ -10,50 +9,54 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.colormaps.core.array_module import array_module
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+__all__ = ["array_module", "probe_device", "to_device_of", "to_host"]
 
 PROBE_LENGTH = 1024
 
 
-def array_module(array: Any) -> Any:
-    """Return the module whose functions work on the array: ``numpy``, ``cupy``, or its array API namespace.
-
-    CuPy's arrays have no ``__array_namespace__``, so they are told by the module of their type. Raises
-    ``TypeError`` for anything that is not an array.
-    """
-    if isinstance(array, np.ndarray | np.generic):
-        return np
-    if type(array).__module__.partition(".")[0] == "cupy":
-        import cupy  # noqa: PLC0415 - an optional extra, and imported already where such an array exists
-
-        return cupy
-    namespace = getattr(array, "__array_namespace__", None)
-    if namespace is None:
-        raise TypeError(f"{type(array).__name__} is not an array")
-    return namespace()
-
-
 def to_device_of(values: NDArray[Any], array: Any) -> Any:
-    """Return a host array's values as an array of the same kind and on the same device as another array."""
+    """Return an array of the kind and on the device of another array.
+
+    Args:
+        values: A host array of any shape and dtype.
+        array: The array to follow.
+
+    Returns:
+        The same shape, dtype and values; ``values`` itself where the other array is NumPy's.
+    """
     xp = array_module(array)
     if xp is np:
         return values
     device = getattr(array, "device", None)
-    # CuPy makes arrays on the current device and takes no ``device``; the standard's namespaces want to be told.
+    # CuPy makes arrays on the current device and takes no ``device``; the standard's namespaces need it.
     return xp.asarray(values, device=device) if hasattr(array, "__array_namespace__") else xp.asarray(values)
 
 
 def to_host(array: Any) -> NDArray[Any]:
-    """Return a NumPy array of the same shape, dtype and values; NumPy arrays are returned as they are."""
+    """Return a NumPy array of the same shape, dtype and values.
+
+    Args:
+        array: An array of NumPy, which is returned as it is, or of CuPy.
+
+    Returns:
+        The array on the host.
+    """
     return array if isinstance(array, np.ndarray) else np.asarray(array.get())
 
 
 def probe_device() -> str:
     """Compile and run a kernel on this process's GPU and return the GPU's name. For workers only.
 
-    Neither a worker's start nor ``cupy.cuda.is_available()`` says that driver, compiler and GPU fit together;
-    this does. It creates a CUDA context in the process. Raises what CuPy raises, or ``ArithmeticError``.
+    Neither a worker's start nor ``cupy.cuda.is_available()`` proves that driver, compiler and GPU fit together;
+    this does. It creates a CUDA context in the process.
+
+    Raises:
+        ArithmeticError: The GPU computes a wrong sum. CuPy's own errors pass through.
     """
     import cupy  # noqa: PLC0415 - an optional extra
 

@@ -15,10 +15,11 @@ A block without data gets the packing's fill code, or its first cell's where the
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from lazytile.pyramid.core.array_backend import array_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
 
 STRIP_CELLS = 1 << 18
 """Cells reduced at a time, so that temporaries stay in a processor's cache."""
-
-
-def array_module(array: Any) -> Any:
-    """Return the module whose functions take this array: NumPy, or CuPy where the array is on a GPU."""
-    return sys.modules[type(array).__module__.partition(".")[0]]
 
 
 def reduce_level(codes: NDArray[Any], packing: Packing, reduction: str) -> NDArray[Any]:

@@ -66,7 +66,7 @@ def gpu():
         pytest.skip(f"no GPU works: {reason}")
 
 
-USERS = (read_plan, expression, filters, mesh_plan, packing, painting, reduce, resampling)
+USERS = (read_plan, expression, filters, mesh_plan, packing, painting, palette, reduce, resampling)
 """The modules that ask ``array_module``: for ``shaped`` arrays, which are NumPy's, they are told the shape."""
 
 
@@ -81,7 +81,6 @@ def arrays(request, monkeypatch):
             shape = CupyShape(np, cupy)
             for module in USERS:
                 monkeypatch.setattr(module, "array_module", lambda _: shape)
-            monkeypatch.setattr(palette, "module_of", lambda _: shape)
             return Arrays("shaped", shape)
         case "strict":
             strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed: make gpu-check")

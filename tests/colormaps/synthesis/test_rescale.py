@@ -150,7 +150,7 @@ def test_which_cuts_are_even():
 class Device:
     """An array of another library: it offers little, and will not mix with NumPy's arrays."""
 
-    __module__ = "cupy_like._core"
+    __module__ = "cupy._core.core"
     __array__ = None
     __array_ufunc__ = None
 
@@ -187,7 +187,7 @@ for _name in ["add", "sub", "mul", "truediv", "eq", "ne", "lt", "ge", "gt", "le"
 @pytest.fixture
 def device(monkeypatch):
     """A module with only what palettes may use, all of it in CuPy with these arguments."""
-    module = types.ModuleType("cupy_like")
+    module = types.ModuleType("cupy")
 
     def unwrap(x):
         return x._array if isinstance(x, Device) else x
@@ -202,7 +202,7 @@ def device(monkeypatch):
     module.clip = lambda a, low, high: Device(np.clip(*only_device(a, low, high)))
     module.floor = lambda a: Device(np.floor(*only_device(a)))
     module.take = lambda a, i: Device(np.take(*only_device(a, i)))
-    monkeypatch.setitem(sys.modules, "cupy_like", module)
+    monkeypatch.setitem(sys.modules, "cupy", module)
     return Device
 
 
