@@ -25,6 +25,8 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 
+from lazytile.pyramid.core.processors import processor_count
+
 MAX_RATIO = 1.3
 """How many times the time of the baseline of level 0 alone all levels may take."""
 MAX_PEAK_BYTES = 2 << 30
@@ -193,7 +195,7 @@ def write_section(document: Path, source: Path, runs: list[Run], lines: list[str
     """Put a table into a document, in the place of the one of the last run on a source of this name."""
     begin, end = f"<!-- bench-convert {source.name} -->", f"<!-- end of bench-convert {source.name} -->"
     text = document.read_text() if document.exists() else "# Benchmarks\n"
-    size = f"{source.stat().st_size / 1e6:.0f} MB, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}"
+    size = f"{source.stat().st_size / 1e6:.0f} MB, {processor_count()} processors, {time.strftime('%Y-%m-%d')}"
     load = f"load {os.getloadavg()[0]:.1f} at the end"
     heading = f"## Converting {source.name} ({size}, {load})"
     rows = [f"| {' | '.join(HEADINGS)} |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]

@@ -28,6 +28,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from lazytile.pyramid.core.processors import processor_count
+
 QUALITIES = {"85 (its default)": None, "60": 60, "10": 10}
 OVERVIEWS = ["2", "4", "8", "16", "32", "64"]
 COLOURS = 255
@@ -119,7 +121,7 @@ def exports(options: argparse.Namespace, factor: int):  # noqa: ANN201 - pairs o
 
 def line(label: str, figures: Figures) -> str:
     """Return a row of the table."""
-    cores = len(os.sched_getaffinity(0))
+    cores = processor_count()
     busy = figures.processor_s / figures.seconds / cores
     wanted = f"{busy + figures.queued_s / figures.seconds / cores:.0%}" if figures.queued_s else "-"
     times = f"{figures.seconds:.2f} | {figures.whole_s:.2f} | {figures.processor_s:.2f} | {busy:.0%} of {cores}"
@@ -292,7 +294,7 @@ def write_section(document: Path, rows: list[str]) -> None:
     """Put the tables into a document, in the place of those of the last run."""
     text = document.read_text() if document.exists() else "# Benchmarks\n"
     load = f"load {os.getloadavg()[0]:.1f} at the end"
-    heading = f"## MRF export against GDAL ({os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}, {load})"
+    heading = f"## MRF export against GDAL ({processor_count()} processors, {time.strftime('%Y-%m-%d')}, {load})"
     intro = (
         "`make bench-mrf`: a sea-surface temperature, PPNG pages of 512 pixels, all levels; `scripts/bench_mrf.py` says"
     )

@@ -22,7 +22,8 @@ from distributed import Client, LocalCluster, Status
 
 from lazytile import __version__
 from lazytile.pyramid.core.errors import EngineError
-from lazytile.pyramid.engines.protocol import one_line, processor_count
+from lazytile.pyramid.core.processors import processor_count
+from lazytile.pyramid.engines.protocol import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

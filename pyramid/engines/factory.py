@@ -12,7 +12,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.errors import EngineError
-from lazytile.pyramid.engines.protocol import BulkEngine, EngineOptions, EngineSpec, TileEngine, processor_count
+from lazytile.pyramid.core.processors import processor_count
+from lazytile.pyramid.engines.gpu_devices import gpu_devices
+from lazytile.pyramid.engines.protocol import BulkEngine, EngineOptions, EngineSpec, TileEngine
+from lazytile.pyramid.engines.threads import ThreadsBulkEngine, ThreadsTileEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +32,6 @@ def open_bulk_engine(spec: EngineSpec, options: EngineOptions = DEFAULT_OPTIONS)
     ``local`` and ``cuda`` start processes that import the program's main module anew: a script that calls this
     needs ``if __name__ == "__main__":``.
     """
-    from lazytile.pyramid.engines.threads import ThreadsBulkEngine  # noqa: PLC0415 - the engines import this module
-
     if not _takes_threads(spec):
         from lazytile.pyramid.engines.dask_bulk import DaskBulkEngine  # noqa: PLC0415 - distributed takes 0.5 s to import
 
@@ -54,8 +55,6 @@ async def open_tile_engine(
     ``locality`` names what a task reads, so that tasks of one name go to the same worker and find its caches
     warm; without it the task's key does. As for ``open_bulk_engine``, the main module must be importable.
     """
-    from lazytile.pyramid.engines.threads import ThreadsTileEngine  # noqa: PLC0415 - the engines import this module
-
     if not _takes_threads(spec):
         from lazytile.pyramid.engines.dask_tiles import open_dask_tile_engine  # noqa: PLC0415 - as above
 
@@ -69,8 +68,6 @@ async def open_tile_engine(
 def _takes_threads(spec: EngineSpec) -> bool:
     """Tell whether the engine is ``threads``: asked for, or because ``auto`` finds no GPU at all."""
     if spec.kind == "auto":
-        from lazytile.pyramid.engines.gpu_devices import gpu_devices  # noqa: PLC0415 - only auto and cuda look for GPUs
-
         devices = gpu_devices()
         if not devices.ids:
             LOG.info("engine auto takes threads: %s", devices.reason)

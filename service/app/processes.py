@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core.allocator import keep_freed_memory
-from lazytile.pyramid.engines.protocol import EngineSpec, processor_count
+from lazytile.pyramid.core.processors import processor_count
+from lazytile.pyramid.engines.protocol import EngineSpec
 from lazytile.service.http.errors import ServiceError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from lazytile.pyramid.core.errors import EngineError
-from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec, processor_count
+from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 
 
 @pytest.mark.parametrize("text", ["auto", "threads", "local", "cuda"])
@@ -64,7 +64,3 @@ def test_an_engine_has_at_least_one_worker(workers):
 def test_timeouts_are_positive():
     with pytest.raises(EngineError, match="above 0"):
         EngineOptions(connect_timeout_s=0)
-
-
-def test_there_is_a_processor():
-    assert processor_count() >= 1

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lazytile.pyramid.engines.protocol import processor_count
+from lazytile.pyramid.core.processors import processor_count
 from tests.service.harness import Server
 
 COMMAND = [sys.executable, "-c", "from lazytile.service.cli.main import main\nif __name__ == '__main__': main()"]

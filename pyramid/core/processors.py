@@ -1,0 +1,75 @@
+"""How many processors this process may use: those of its affinity mask, no more than its cgroups' quota.
+
+``os.cpu_count`` counts the machine's processors, also in a container that may use two of them. ``dask.system`` reads
+the quota of one cgroup alone and misses that of a parent and version 1's plain ``cpu`` folder.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MEMBERSHIP = Path("/proc/self/cgroup")
+_MOUNT = Path("/sys/fs/cgroup")
+
+
+def processor_count() -> int:
+    """Return how many processors this process may use; a quota of a fraction is rounded up."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    usable = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    try:
+        membership = _MEMBERSHIP.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return usable
+    quota = cgroup_quota(membership, _MOUNT)
+    return usable if quota is None else max(1, min(usable, math.ceil(quota)))
+
+
+def cgroup_quota(membership: str, mount: Path) -> float | None:
+    """Return the processor time that a process's cgroups allow it.
+
+    Follows the kernel's ``cgroup-v2`` (``cpu.max``) and ``sched-bwc`` (``cpu.cfs_quota_us``) documents.
+
+    Args:
+        membership: Content of ``/proc/PID/cgroup``.
+        mount: Where the cgroup file systems are mounted.
+
+    Returns:
+        Processors, the least quota of the cgroups and their parents; None without any.
+    """
+    return min(_quotas(membership, mount), default=None)
+
+
+def _quotas(membership: str, mount: Path) -> Iterator[float]:
+    for line in membership.splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        # In a container the path may be the host's while the mount shows the container's part: missing folders pass.
+        parts = [part for part in group.split("/") if part and part != ".."]
+        roots = {mount / controllers, mount / "cpu"} if controllers else {mount, mount / "unified"}
+        for folder in (root.joinpath(*parts[:depth]) for root in roots for depth in range(len(parts) + 1)):
+            quota = _folder_quota(folder)
+            if quota is not None:
+                yield quota
+
+
+def _folder_quota(folder: Path) -> float | None:
+    """Return the quota that one cgroup sets; None where it sets none."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+        else:
+            quota, period = (
+                (folder / f"cpu.cfs_{name}_us").read_text(encoding="ascii").strip() for name in ("quota", "period")
+            )
+        share = int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None  # ``max``: no quota
+    return share if share > 0 else None
