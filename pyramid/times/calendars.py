@@ -8,9 +8,10 @@ A calendar without leap days has only dates that the world's has too; the missin
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+
+import cftime
 
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
@@ -40,7 +41,7 @@ class ParsedInstant:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """All instants from ``start_us`` up to, not with, ``end_us``; microseconds since year 1, or 0, began."""
+    """All instants from ``start_us`` up to, not with, ``end_us``; microseconds since year 1 began."""
 
     start_us: int
     end_us: int
@@ -79,23 +80,23 @@ def _offset_us(zone: str | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """How dates are counted."""
+    """How dates are counted: a calendar of cftime."""
 
     name: str
-    month_days: tuple[int, ...] = ()
-    """Days of each month, the same every year; empty for the calendar that the world uses."""
+    has_year_zero: bool = True
+    first_ordinal: int = field(init=False, repr=False)
+    """Of 1 January of year 1, in days as cftime counts them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first_ordinal", cftime.datetime(1, 1, 1, calendar=self.name).toordinal())
 
     def day_number(self, year: int, month: int, day: int) -> int | None:
-        """Return the days from a fixed one to a date; None where there is no such date."""
-        if self.month_days:
-            if day > self.month_days[month - 1]:
-                return None
-            before = [0, *accumulate(self.month_days)]
-            return year * before[12] + before[month - 1] + day - 1
+        """Return the days from 1 January of year 1 to a date; None where the calendar has no such date."""
         try:
-            return datetime(year, month, day, tzinfo=UTC).toordinal() - 1
+            date = cftime.datetime(year, month, day, calendar=self.name, has_year_zero=self.has_year_zero)
         except ValueError:
             return None
+        return int(date.toordinal()) - self.first_ordinal
 
     def read(self, text: str) -> Span | None:
         """Return what a text of some precision means, UTC unless it has an offset; None where it is no time here.
@@ -124,17 +125,13 @@ class Calendar:
         """Return the instant some months after another, in microseconds; a day too many for its month runs over."""
         count = written.year * 12 + written.month - 1 + months
         first = self.day_number(count // 12, count % 12 + 1, 1)
-        if first is None:  # past the last year there is
-            first = (self.day_number(9999, 12, 1) or 0) + 31
+        assert first is not None  # every month has a first day
         return (first + written.day - 1) * DAY_US + written.time_us - written.offset_us
 
 
-STANDARD = Calendar("standard")
-CALENDARS = (
-    STANDARD,
-    Calendar("all_leap", (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)),
-    Calendar("360_day", (30,) * 12),
-)
+STANDARD = Calendar("proleptic_gregorian", has_year_zero=False)
+"""The calendar of ISO 8601, without the year 0 that ``datetime`` does not have."""
+CALENDARS = (STANDARD, Calendar("all_leap"), Calendar("360_day"))
 
 
 def to_datetime(microseconds: int) -> datetime:

@@ -86,9 +86,8 @@ def _instant(date: Any, digits: int) -> str:
     microseconds = (date.microsecond + step // 2) // step * step
     if microseconds >= 1_000_000 or microseconds != date.microsecond:
         date = date + (microseconds - date.microsecond) * _MICROSECOND
-    fraction = f".{date.microsecond:06d}".rstrip("0").rstrip(".") if date.microsecond else ""
-    day = f"{'-' if date.year < 0 else ''}{abs(date.year):04d}-{date.month:02d}-{date.day:02d}"
-    return f"{day}T{date.hour:02d}:{date.minute:02d}:{date.second:02d}{fraction}Z"
+    label = str(date.isoformat())
+    return f"{label.rstrip('0') if '.' in label else label}Z"
 
 
 def _short(value: Any) -> str:

@@ -136,12 +136,8 @@ def _days_of_months(months: NDArray[np.float64], epoch: str, calendar: str, name
 def _later(start: Any, months: int) -> Any:
     """Return the date some months on, at the last day of a month that is too short."""
     years, month = divmod(start.month - 1 + months, 12)
-    for day in range(start.day, 27, -1):
-        try:
-            return start.replace(year=start.year + years, month=month + 1, day=day)
-        except ValueError:
-            continue
-    return start.replace(year=start.year + years, month=month + 1)
+    first = start.replace(year=start.year + years, month=month + 1, day=1)
+    return first.replace(day=min(start.day, first.daysinmonth))
 
 
 def _of_digits(values: NDArray[Any], name: str) -> NDArray[np.float64]:
@@ -159,7 +155,7 @@ def _of_digits(values: NDArray[Any], name: str) -> NDArray[np.float64]:
 
 def days_of_texts(texts: Sequence[str]) -> NDArray[np.float64] | None:
     """Return days since 1970-01-01 of dates written as text (ISO 8601, or WRF's with ``_``); None if one is no date."""
-    found = []
+    dates = []
     for each in texts:
         match = _DATE.fullmatch(each.strip().strip("\0"))
         if match is None:
@@ -169,11 +165,10 @@ def days_of_texts(texts: Sequence[str]) -> NDArray[np.float64] | None:
             if not numbers[0]:
                 return None  # WRF's invariant fields have the time 0000-00-00
             micro = int((match[7] or "0").ljust(6, "0"))
-            date = cftime.datetime(*numbers, micro, calendar="standard")
+            dates.append(cftime.datetime(*numbers, micro, calendar="standard"))
         except ValueError:
             return None
-        found.append(float(cftime.date2num(date, _EPOCH, "standard")))
-    return np.array(found, np.float64)
+    return np.asarray(cftime.date2num(dates, _EPOCH, "standard"), np.float64) if dates else np.empty(0)
 
 
 TEXT_TIME = {"standard_name": "time", "units": _EPOCH, "calendar": "standard"}
