@@ -26,7 +26,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check format mrf warm bench bench-convert bench-mrf gpu-check peers-check screenshot clean
+.PHONY: help setup serve test check tables format mrf warm bench bench-convert bench-mrf gpu-check peers-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -99,6 +99,9 @@ check: $(VENV)/.installed ## Lint, check format and types, imports between packa
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py tests/test_layers.py tests/test_docstrings.py
+
+tables: $(VENV)/.installed ## Write the tables of settings and metrics in docs/serving.md from the code
+	$(BIN)/python scripts/document_tables.py
 
 format: $(VENV)/.installed ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""The documents name what is there: settings, dependencies, make targets, files."""
+"""The documents say what is so: settings and their values, metrics, options, dependencies, make targets, files."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
 from lazytile.pyramid.catalog import tile_options
 from lazytile.pyramid.render.image import ImageFormat
+from lazytile.service.cli.main import app
+from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.settings import Settings
+from scripts.document_tables import metrics_table, options_of_settings, with_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVING = (ROOT / "docs" / "serving.md").read_text()
-SETTINGS_TABLE = SERVING.split("<!-- settings: begin -->")[1].split("<!-- settings: end -->")[0]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
@@ -24,14 +28,102 @@ def dependencies() -> set[str]:
     return {re.match(r"[A-Za-z0-9_.-]+", one)[0] for one in listed} - {"lazytile"}
 
 
-@pytest.mark.parametrize("setting", sorted(Settings.model_fields))
-def test_every_setting_is_documented(setting):
-    assert f"`{setting}`" in SETTINGS_TABLE
+def test_the_tables_are_those_of_the_code():
+    assert with_tables(SERVING) == SERVING, "python scripts/document_tables.py writes them"
 
 
-def test_no_setting_is_documented_that_is_not_there():
-    rows = [line.split("|")[1] for line in SETTINGS_TABLE.splitlines() if line.startswith("| `")]
-    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(Settings.model_fields)
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| `port` | `LAZYTILE_PORT` | `--port PORT` | 8080 | 0 to 65535 | Port to listen on; 0 takes a free one. |",
+        "| `lazytile_tiles_total` | counter | `tier` | Tiles answered, by where they came from. |",
+    ],
+)
+def test_a_changed_value_makes_a_table_stale(row):
+    assert row in SERVING
+    stale = SERVING.replace(row, row.replace("8080", "8081").replace("counter", "gauge"))
+    assert with_tables(stale) == SERVING != stale
+
+
+def test_every_metric_that_is_answered_is_in_the_table():
+    answered = re.findall(r"^# TYPE (lazytile_\w+) (\w+)$", Metrics().exposition().decode(), re.MULTILINE)
+    names = {(name, kind) for name, kind in answered if not name.endswith("_created")}
+    assert names == set(re.findall(r"^\| `(\w+)` \| (counter|gauge|histogram) \|", metrics_table(), re.MULTILINE))
+
+
+def test_the_help_of_serve_states_the_defaults_of_the_settings():
+    stated = {
+        setting: match[1]
+        for setting, option in options_of_settings().items()
+        if (match := re.search(r"\[default: ([^,\]]+)", getattr(option, "help", "") or ""))
+    }
+    defaults = {name: field.default for name, field in Settings.model_fields.items() if field.default is not None}
+    megabytes = {name: value >> 20 for name, value in defaults.items() if name.endswith("_limit_bytes")}
+    expected = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in defaults.items()}
+    expected |= {name: str(value) for name, value in megabytes.items()}
+    assert {"port", "queue_length", "timeout_s", "cache_limit_bytes"} <= stated.keys()
+    assert {name: text for name, text in stated.items() if name in expected} == {
+        name: text for name, text in expected.items() if name in stated
+    }
+
+
+def commands(command, path=("lazytile",)):
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, (*path, name))
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+OPTIONS = {
+    path: {"--help"} | {opt for parameter in command.params for opt in (*parameter.opts, *parameter.secondary_opts)}
+    for path, command in COMMANDS.items()
+}
+# "lazytile mrf LAYER FOLDER" is short for "lazytile mrf export LAYER FOLDER".
+OPTIONS["lazytile", "mrf"] |= OPTIONS["lazytile", "mrf", "export"]
+CODE = re.compile(r"^```\w*\n(.*?)^```|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
+COMMAND_LINE = re.compile(r"^\s*(?:\$ )?(?:[\w./]*/)?(lazytile (?!is at )[a-z][^\n#|]*)", re.MULTILINE)
+
+
+def unknown_options(text):
+    """Command lines of lazytile in a document that name a command or an option that it has not."""
+    code = "\n".join(block for match in CODE.finditer(text) for block in match.groups(""))
+    lines = COMMAND_LINE.findall(re.sub(r"\\\n\s*", " ", code))
+    wrong = []
+    for line in lines:
+        words = line.split()
+        path = max((path for path in COMMANDS if tuple(words[: len(path)]) == path), key=len, default=())
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        if len(path) < 2 or not options <= OPTIONS[path]:
+            wrong.append(line)
+    return wrong
+
+
+@pytest.mark.parametrize("document", sorted(path.relative_to(ROOT) for path in DOCUMENTS), ids=str)
+def test_commands_and_options_that_documents_show_are_there(document):
+    assert unknown_options((ROOT / document).read_text()) == []
+
+
+@pytest.mark.parametrize("document", sorted(path.relative_to(ROOT) for path in DOCUMENTS), ids=str)
+def test_options_that_documents_name_are_there(document):
+    named = set(re.findall(r"`(--[a-z][a-z-]*)", (ROOT / document).read_text()))
+    assert named <= set().union(*OPTIONS.values()) | options_of_scripts()
+
+
+def options_of_scripts():
+    sources = [path.read_text() for path in (ROOT / "scripts").glob("*.py")]
+    return {option for source in sources for option in re.findall(r"add_argument\(\s*\"(--[a-z-]+)\"", source)}
+
+
+@pytest.mark.parametrize(
+    "line", ["lazytile serve --stoer x", "bin/lazytile convret a.nc", "lazytile mrf \\\n  export --nil"]
+)
+def test_a_wrong_command_line_is_seen(line):
+    assert len(unknown_options(f"Text.\n```bash\n{line}\n```\n")) == 1
+    assert len(unknown_options(f"Text `{line}`.\n")) == ("\n" not in line)
+
+
+def test_a_right_command_line_is_fine():
+    assert unknown_options("```\nlazytile serve --store x\n```\nSee `lazytile mrf --help`.\n") == []
 
 
 @pytest.mark.parametrize("option", sorted(tile_options.NAMES))

@@ -55,7 +55,9 @@ class Settings(BaseSettings):
     """Bytes that a colormap from the network may have."""
 
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: int = Field(8080, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
     public_url: str | None = None
     """Address of the server's root as clients see it; without it, what each request's Host header says."""
 
@@ -63,6 +65,7 @@ class Settings(BaseSettings):
     """Addresses and networks of reverse proxies whose Forwarded and X-Forwarded headers are believed."""
 
     engine: str = "auto"
+    """Where tiles are computed: auto, threads, local, cuda, or the address of a Dask scheduler (tcp://HOST:8786)."""
     workers: int | None = Field(None, ge=1, le=1024)
     """Server processes with the engine ``threads``; Dask workers behind one server process otherwise."""
     dashboard: str | None = None
@@ -88,6 +91,7 @@ class Settings(BaseSettings):
     """Colour that shows through no data in formats without transparency."""
 
     capabilities_title: str = "lazytile"
+    """Title of the service in capabilities and landing pages."""
     feature_info: bool = True
     """Whether GetFeatureInfo is offered; without it tiles are all that there is."""
     max_age_s: int = Field(3600, ge=0)

@@ -1,0 +1,174 @@
+"""Write the tables of settings and metrics in docs/serving.md from the code that they describe.
+
+``python scripts/document_tables.py`` writes them, with ``--check`` it exits with 1 where one is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from prometheus_client.metrics import MetricWrapperBase
+
+from lazytile.service.cli import serve
+from lazytile.service.cli.main import app
+from lazytile.service.http.metrics import Metrics
+from lazytile.service.http.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click import Command, Parameter
+    from pydantic.fields import FieldInfo
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "serving.md"
+_UNITS = ("bytes", "KiB", "MiB", "GiB")
+
+
+def serve_parameters() -> dict[str, Parameter]:
+    """Return the parameters of ``lazytile serve`` by the names that its function has for them."""
+    command: Command = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]
+    return {parameter.name: parameter for parameter in command.params if parameter.name}
+
+
+def options_of_settings() -> dict[str, Parameter]:
+    """Return the option of ``lazytile serve`` that sets each setting, read from the call of ``Settings.of``."""
+    parameters = serve_parameters()
+    calls = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(serve)))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Settings.of"
+    ]
+    return {
+        keyword.arg: parameters[name.id]
+        for call in calls
+        for keyword in call.keywords
+        for name in ast.walk(keyword.value)
+        if keyword.arg and isinstance(name, ast.Name) and name.id in parameters
+    }
+
+
+def meanings() -> dict[str, str]:
+    """Return the docstring of each field of ``Settings``."""
+    body = ast.parse(inspect.getsource(Settings)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in zip(body.body, body.body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
+
+
+def value_text(name: str, value: Any) -> str:
+    """Return a value of a setting as documents show it.
+
+    Args:
+        name: The setting's name, whose ending is the unit of a number.
+        value: Its value.
+
+    Returns:
+        Markdown, empty for None and for empty collections.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None or value in ((), {}):
+        return ""
+    if isinstance(value, int) and name.endswith("_bytes"):
+        power = max(power for power in range(len(_UNITS)) if value % 1024**power == 0) if value else 0
+        return f"{value // 1024**power} {_UNITS[power]}"
+    if isinstance(value, int | float):
+        return f"{value:g} s" if name.endswith("_s") else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"`{value}`"
+
+
+def range_text(name: str, field: FieldInfo) -> str:
+    """Return the bounds of a setting's values, empty without any.
+
+    Args:
+        name: The setting's name, whose ending is the unit of its values.
+        field: The field of ``Settings``.
+    """
+    bounds = {
+        bound: getattr(one, bound) for one in field.metadata for bound in ("ge", "gt", "le") if hasattr(one, bound)
+    }
+    text = {bound: value_text(name, value) for bound, value in bounds.items()}
+    if "ge" in text:
+        return f"{text['ge']} to {text['le']}" if "le" in text else f"{text['ge']} or more"
+    return ", ".join(f"{word} {text[bound]}" for word, bound in (("above", "gt"), ("up to", "le")) if bound in text)
+
+
+def settings_table() -> str:
+    """Return the table of all settings, in the order of ``Settings``."""
+    options, texts = options_of_settings(), meanings()
+    prefix = Settings.model_config["env_prefix"]
+    rows = ["| Setting | Environment variable | Option | Default | Range | Meaning |", "| --- " * 6 + "|"]
+    for name, field in Settings.model_fields.items():
+        option = options.get(name)
+        opts = f"`{option.opts[0]}{f' {option.metavar}' if option.metavar else ''}`" if option else ""
+        cells = (
+            f"`{name}`",
+            f"`{prefix}{name.upper()}`",
+            opts,
+            value_text(name, field.get_default(call_default_factory=True)),
+            range_text(name, field),
+            " ".join(texts[name].split()).replace("``", "`").replace("|", "\\|"),
+        )
+        rows.append(_row(cells))
+    return "\n".join(rows)
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)
+
+
+def metrics_table() -> str:
+    """Return the table of all metrics of ``/metrics``, under the names that it shows."""
+    instruments = [one for one in vars(Metrics()).values() if isinstance(one, MetricWrapperBase)]
+    rows = ["| Metric | Type | Labels | Meaning |", "| --- " * 4 + "|"]
+    for instrument in instruments:
+        for metric in instrument.describe():
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            labels = ", ".join(f"`{label}`" for label in instrument._labelnames)  # noqa: SLF001 - no public way
+            rows.append(_row((f"`{name}`", metric.type, labels, f"{metric.documentation}.")))
+    return "\n".join(rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {"settings": settings_table, "metrics": metrics_table}
+
+
+def with_tables(document: str) -> str:
+    """Return a document with each table written anew between its two markers.
+
+    Args:
+        document: Markdown with ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->`` for each name in ``TABLES``.
+
+    Returns:
+        The same document, its tables as the code has them.
+    """
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}: begin -->\n", f"\n<!-- {name}: end -->"
+        before, rest = document.split(begin)
+        document = before + begin + table() + end + rest.split(end)[1]
+    return document
+
+
+def main() -> None:
+    """Write the tables, or check them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="exit with 1 where a table is out of date")
+    options = parser.parse_args()
+    document = DOCUMENT.read_text()
+    current = with_tables(document)
+    if options.check and current != document:
+        raise SystemExit(f"{DOCUMENT}: the tables are out of date; python scripts/document_tables.py writes them")
+    if not options.check:
+        DOCUMENT.write_text(current)
+
+
+if __name__ == "__main__":
+    main()
