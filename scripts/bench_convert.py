@@ -143,16 +143,16 @@ def verdicts(runs: list[Run], growth: float | None) -> tuple[list[str], bool]:
     for name, other in best.items():
         if name.startswith("to_zarr"):
             ratio, cpu = ours.wall_s / other.wall_s, ours.cpu_s / other.cpu_s
-            limit = f", {MAX_RATIO} is allowed" if name == BASELINE else ""
-            text = f"all levels take {ratio:.2f} times as long as {name} ({cpu:.2f} times the processor seconds){limit}"
+            limit = f", limit {MAX_RATIO}" if name == BASELINE else ""
+            text = f"all levels take {ratio:.2f} times as long as {name} ({cpu:.2f} times the CPU seconds){limit}"
             found.append((text, name != BASELINE or ratio <= MAX_RATIO))
     peak = max(each.peak_bytes for each in runs if each.program.startswith(OURS))
-    found.append((f"the peak of all processes is {peak / 1e6:.0f} MB, 2147 is allowed", peak <= MAX_PEAK_BYTES))
+    found.append((f"the peak of all processes is {peak / 1e6:.0f} MB, limit 2147", peak <= MAX_PEAK_BYTES))
     small = next((each for name, each in best.items() if name.startswith(f"{OURS}, factor")), None)
     if small is not None and growth is not None:
         steeper = ours.wall_s / small.wall_s / growth
-        text = f"{growth:.1f} times the cells take {ours.wall_s / small.wall_s:.1f} times as long: {steeper:.2f} a cell"
-        found.append((f"{text}, {MAX_GROWTH} is allowed", steeper <= MAX_GROWTH))
+        text = f"{growth:.1f} times the cells take {ours.wall_s / small.wall_s:.1f} times as long: {steeper:.2f} per cell"
+        found.append((f"{text}, limit {MAX_GROWTH}", steeper <= MAX_GROWTH))
     return [f"{'ok' if kept else 'OVER'}: {text}" for text, kept in found], all(kept for _, kept in found)
 
 
@@ -201,7 +201,7 @@ def write_section(document: Path, source: Path, runs: list[Run], lines: list[str
     rows = [f"| {' | '.join(HEADINGS)} |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]
     rows += [f"| {' | '.join(each.figures)} |" for each in runs]
     said = [f"- {line}" for line in lines]
-    intro = "`make bench-convert`; compare figures of one run only. Ratios are of the best run of each program."
+    intro = "`make bench-convert`. Compare figures within one run only; ratios use the best run of each program."
     section = "\n".join([begin, heading, "", intro, "", *rows, "", *said, "", end])
     before, found, rest = text.partition(begin)
     after = rest.partition(end)[2] if found else "\n"

@@ -6,10 +6,10 @@ FOLDER holds ``mur_fN.nc`` (int16 values) and ``mur_fN_index.tif`` (the same, al
 full size. GDAL starts from the coloured raster: ``gdal_translate -of MRF`` and ``gdaladdo``, or rasterio's GDAL where
 the commands are not there; at its default, QUALITY=60 and QUALITY=10, always on one core. We start from values: our
 Zarr pyramid, which is made first and not timed. Both write PPNG pages of 512 pixels. Each export is a process of its
-own; seconds are those of the export, *whole* those of the process, with the start of Python in ours. What takes under
+own; seconds are those of the export, *total* those of the process, with the start of Python in ours. What takes under
 five seconds is run three times, and the fastest counts. Peak memory is of all processes together, each at its highest.
 
-On a machine that others use as well, look at *wanted*: the share of the machine's cores that the export was running on
+On a machine that others use as well, look at *runnable*: the share of the machine's cores that the export was running on
 or waiting for (Linux counts a thread's time in the queue). What is missing to 100 % it spent idle. Linux only, for it
 reads /proc.
 """
@@ -88,7 +88,7 @@ def main() -> None:
     for factor in map(int, options.factors.split(",")):
         found[factor] = {}
         tell(text, "", f"{36000 // factor} x {-(-17999 // factor)}:", "")
-        tell(text, "| what | s | whole s | processor s | cores busy | wanted | peak MB | MB |")
+        tell(text, "| run | s | total s | CPU s | cores busy | runnable | peak MB | MB |")
         tell(text, "| --- | --: | --: | --: | --: | --: | --: | --: |")
         for name, figures in exports(options, factor):
             found[factor][name] = figures
@@ -131,7 +131,7 @@ def line(label: str, figures: Figures) -> str:
 def ratios(found: dict[int, dict[str, Figures]]) -> list[str]:
     """Return a table of what is to be shown, each ratio with its limit."""
     sizes = list(found)
-    lines = ["", "| ratio | at most | " + " | ".join(f"{36000 // factor} wide" for factor in sizes) + " |"]
+    lines = ["", "| ratio | limit | " + " | ".join(f"{36000 // factor} wide" for factor in sizes) + " |"]
     lines.append("| --- | --: | " + "--: | " * len(sizes))
     for label, effort, quality, figure, limit in LIMITS:
         if all(effort in rows and quality in rows for rows in found.values()):
@@ -149,8 +149,8 @@ def ratios(found: dict[int, dict[str, Figures]]) -> list[str]:
                 for figure in ("seconds", "processor_s", "peak_bytes")
             )
             lines.append(
-                f"| `{name}`, {growth:.0f} times the pixels | | {seconds:.1f} times the time, {processor_s:.1f} the "
-                f"processor's | {peak:.2f} times the peak |"
+                f"| `{name}`, {growth:.0f} times the pixels | | {seconds:.1f} times the time, {processor_s:.1f} times "
+                f"the CPU time | {peak:.2f} times the peak |"
             )
     return lines
 
@@ -296,9 +296,9 @@ def write_section(document: Path, rows: list[str]) -> None:
     load = f"load {os.getloadavg()[0]:.1f} at the end"
     heading = f"## MRF export against GDAL ({processor_count()} processors, {time.strftime('%Y-%m-%d')}, {load})"
     intro = (
-        "`make bench-mrf`: a sea-surface temperature, PPNG pages of 512 pixels, all levels; `scripts/bench_mrf.py` says"
+        "`make bench-mrf`: a sea-surface temperature, PPNG pages of 512 pixels, all levels. `scripts/bench_mrf.py` defines"
     )
-    intro += "\nwhat is timed. GDAL starts from the coloured raster, we from values; compare figures of one run only."
+    intro += "\nthe columns. GDAL starts from the coloured raster, lazytile from values. Compare figures within one run only."
     before, found, rest = text.partition(BEGIN)
     after = rest.partition(END)[2] if found else "\n"
     section = "\n".join([BEGIN, heading, "", intro, *rows, "", END])
