@@ -151,7 +151,9 @@ def verdicts(runs: list[Run], growth: float | None) -> tuple[list[str], bool]:
     small = next((each for name, each in best.items() if name.startswith(f"{OURS}, factor")), None)
     if small is not None and growth is not None:
         steeper = ours.wall_s / small.wall_s / growth
-        text = f"{growth:.1f} times the cells take {ours.wall_s / small.wall_s:.1f} times as long: {steeper:.2f} per cell"
+        text = (
+            f"{growth:.1f} times the cells take {ours.wall_s / small.wall_s:.1f} times as long: {steeper:.2f} per cell"
+        )
         found.append((f"{text}, limit {MAX_GROWTH}", steeper <= MAX_GROWTH))
     return [f"{'ok' if kept else 'OVER'}: {text}" for text, kept in found], all(kept for _, kept in found)
 

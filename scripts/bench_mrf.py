@@ -9,8 +9,8 @@ Zarr pyramid, which is made first and not timed. Both write PPNG pages of 512 pi
 own; seconds are those of the export, *total* those of the process, with the start of Python in ours. What takes under
 five seconds is run three times, and the fastest counts. Peak memory is of all processes together, each at its highest.
 
-On a machine that others use as well, look at *runnable*: the share of the machine's cores that the export was running on
-or waiting for (Linux counts a thread's time in the queue). What is missing to 100 % it spent idle. Linux only, for it
+On a machine that others use as well, look at *runnable*: the share of the machine's cores that the export was running
+on or waiting for (Linux counts a thread's time in the queue). What is missing to 100 % it spent idle. Linux only, for it
 reads /proc.
 """
 
@@ -296,9 +296,10 @@ def write_section(document: Path, rows: list[str]) -> None:
     load = f"load {os.getloadavg()[0]:.1f} at the end"
     heading = f"## MRF export against GDAL ({processor_count()} processors, {time.strftime('%Y-%m-%d')}, {load})"
     intro = (
-        "`make bench-mrf`: a sea-surface temperature, PPNG pages of 512 pixels, all levels. `scripts/bench_mrf.py` defines"
+        "`make bench-mrf`: a sea-surface temperature, PPNG pages of 512 pixels, all levels.\n"
+        "`scripts/bench_mrf.py` defines the columns. GDAL starts from the coloured raster, lazytile from values.\n"
+        "Compare figures within one run only."
     )
-    intro += "\nthe columns. GDAL starts from the coloured raster, lazytile from values. Compare figures within one run only."
     before, found, rest = text.partition(BEGIN)
     after = rest.partition(END)[2] if found else "\n"
     section = "\n".join([BEGIN, heading, "", intro, *rows, "", END])
