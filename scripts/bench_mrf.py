@@ -10,8 +10,8 @@ own; seconds are those of the export, *total* those of the process, with the sta
 five seconds is run three times, and the fastest counts. Peak memory is of all processes together, each at its highest.
 
 On a machine that others use as well, look at *runnable*: the share of the machine's cores that the export was running
-on or waiting for (Linux counts a thread's time in the queue). What is missing to 100 % it spent idle. Linux only, for it
-reads /proc.
+on or waiting for (Linux counts a thread's time in the queue). It was idle for the rest. Linux only, because it reads
+/proc.
 """
 
 from __future__ import annotations
