@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
-from lazytile.pyramid.catalog.resolver import Resolver, unknown_names
+from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
-from lazytile.pyramid.core.errors import GenerationChangedError, InvalidParameterError
+from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.renderer import render
 from lazytile.pyramid.render.style import DEFAULT, Styles
+from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.store.store import Store
-
-if TYPE_CHECKING:
-    from lazytile.pyramid.render.tile_request import TileRequest
-
-ATTEMPTS = 2
 
 
 def open_store(folder: str | Path) -> Store:
@@ -59,29 +54,22 @@ def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (
     """
     opened = store if isinstance(store, Store) else _opened(str(Path(store).resolve()))
     image_format = ImageFormat.from_mime(format) if "/" in format else ImageFormat.from_extension(format)
-    named = {name.lower(): value for name, value in options.items()}
+    parameters = {name.lower(): value for name, value in options.items()}
     if time is not None:
-        named["time"] = time
-    address = RawTileAddress(layer, style, tms, str(matrix), str(row), str(col), image_format, named)
+        parameters["time"] = time
+    address = RawTileAddress(layer, style, tms, str(matrix), str(row), str(col), image_format, parameters)
     resolver = Resolver(opened, _styles(None if colormaps is None else str(colormaps)))
-    for attempt in range(ATTEMPTS):
-        request = resolver.resolve(address)
-        _refuse_unknown(request, address)
-        try:
-            (tile,) = render(request.task(opened.folder.resolve()))
-        except GenerationChangedError:
-            if attempt == ATTEMPTS - 1:
-                raise
-        else:
-            return tile
-    raise AssertionError("the loop returns or raises")
-
-
-def _refuse_unknown(request: TileRequest, address: RawTileAddress) -> None:
-    """A program that misspells an option is told; WMTS wants a server to ignore it."""
-    names = unknown_names(request, address)
-    if names:
-        raise InvalidParameterError(names[0], f"{request.layer.name} takes no option {', '.join(map(repr, names))}")
+    for attempt in generation_attempts():
+        with attempt:
+            resolved = resolver.resolve(address)
+            # WMTS has a server ignore what it does not know; a program that misspells an option wants the error.
+            unknown = resolved.unknown_parameters
+            if unknown:
+                raise InvalidParameterError(
+                    unknown[0], f"{resolved.request.layer.name} takes no option {', '.join(map(repr, unknown))}"
+                )
+            (tile,) = render(resolved.request.task(opened.folder.resolve()))
+    return tile
 
 
 @functools.lru_cache(maxsize=16)

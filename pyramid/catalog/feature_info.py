@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.catalog.resolver import labels_of
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.location import locate
 from lazytile.pyramid.tiling.reprojection import transform
@@ -17,6 +16,7 @@ from lazytile.pyramid.times import lookup
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lazytile.pyramid.catalog.tile_address import ResolvedTile
     from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.render.tile_request import TileRequest
 
@@ -69,13 +69,27 @@ class FeatureInfo:
         return self.dimensions.get(lookup.TIME)
 
 
-def value_request(request: TileRequest) -> TileRequest:
-    """Return the request whose values are told: of a picture of three variables, the layer's own."""
-    return replace(request, image_format=ImageFormat.NPY, pixels=replace(request.pixels, rgb=None))
+def value_request(tile: ResolvedTile) -> ResolvedTile:
+    """Return the tile of values under a picture: for a picture of three variables, those of the layer's own.
+
+    Args:
+        tile: The picture.
+    """
+    request = tile.request
+    values = replace(request, image_format=ImageFormat.NPY, pixels=replace(request.pixels, rgb=None))
+    return replace(tile, request=values)
 
 
-def describe(request: TileRequest, i: int, j: int, value: float | None) -> FeatureInfo:
-    """Return all there is to say of a pixel, given its value."""
+def describe(tile: ResolvedTile, i: int, j: int, value: float | None) -> FeatureInfo:
+    """Describe a pixel.
+
+    Args:
+        tile: The tile.
+        i: Column of the pixel in the tile.
+        j: Row of the pixel in the tile.
+        value: Its value in physical units, None where there is no data.
+    """
+    request = tile.request
     layer, matrix = request.layer, request.matrix
     x, y = float(matrix.pixel_xs(request.col)[i]), float(matrix.pixel_ys(request.row)[j])
     longitude, latitude = _geographic(request.tms.crs, x, y)
@@ -89,7 +103,7 @@ def describe(request: TileRequest, i: int, j: int, value: float | None) -> Featu
         units="" if computed else layer.variable.units,
         label=label,
         colour=colour,
-        dimensions=labels_of(request),
+        dimensions=tile.labels,
         crs=request.tms.supported_crs,
         x=x,
         y=y,

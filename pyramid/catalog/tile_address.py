@@ -1,4 +1,4 @@
-"""The address of a tile as it was written, whichever protocol it came by; its meaning is not yet known."""
+"""The address of a tile as a request writes it, and what it resolves to."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.render.image import ImageFormat
+    from lazytile.pyramid.render.tile_request import TileRequest
 
 
 @dataclass(frozen=True, slots=True)
 class RawTileAddress:
-    """The words of a request for a tile; nothing is known of their meaning yet."""
+    """The text of a request for a tile, split into its parts, none of them resolved."""
 
     layer: str
     style: str
@@ -22,11 +24,32 @@ class RawTileAddress:
     row: str
     col: str
     image_format: ImageFormat
-    named: Mapping[str, str] = field(default_factory=dict)
-    """Dimensions by lower-case name."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Dimensions, options and whatever else a query string holds, by lower-case name."""
     positional: tuple[str, ...] = ()
-    """Dimensions by their place in a REST path."""
-    own_names: frozenset[str] = frozenset()
-    """Those of ``named`` that are no dimensions but the encoding's own."""
+    """Dimensions by their position in a path."""
+    protocol_parameters: frozenset[str] = frozenset()
+    """Names among ``parameters`` that belong to the protocol, not to the layer."""
     is_limited: bool = False
     """Whether a tile outside the limits in the capabilities is an error: so in WMTS, whose clients have read them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTile:
+    """A tile address resolved: all that answering it needs, worked out once."""
+
+    request: TileRequest
+    steps: tuple[SelectedStep, ...]
+    """Along each dimension of the layer, in order."""
+    unknown_parameters: tuple[str, ...] = ()
+    """Names in the query string that mean nothing here, sorted."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Label of the selected step of each dimension, by parameter name."""
+        return {step.parameter: step.label for step in self.steps}
+
+    @property
+    def time(self) -> SelectedStep | None:
+        """The selected time, None for a layer without times."""
+        return next((step for step in self.steps if step.is_time), None)

@@ -87,7 +87,9 @@ class RenderTask:
     background: tuple[int, int, int] = WHITE
     """Seen through transparent colours in formats without alpha."""
     resampling: Resampling | None = None
-    """None: as ``default_resampling`` has it."""
+    """As requested; None where the request names no method."""
+    default_resampling: Resampling | None = None
+    """Method where none is requested; None: the renderer works it out. It holds for ``matrix`` and no other."""
     expression: Expression | None = None
     """Computed instead of ``variable`` where there is one."""
     filter: Filter | None = None

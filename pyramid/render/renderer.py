@@ -152,7 +152,9 @@ def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
     stored = store.dataset(task.dataset)
     check_generation(task, stored)
     description = stored.description
-    method = task.resampling or default_resampling(description, task.variables, task.tms, task.matrix)
+    method = task.resampling or task.default_resampling
+    if method is None:
+        method = default_resampling(description, task.variables, task.tms, task.matrix)
     location = _locate(description, task, method)
 
     def read_variable(name: str) -> ValueTile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import InvalidParameterError
@@ -63,6 +63,12 @@ class TileRequest:
     col: int
     image_format: ImageFormat
     pixels: PixelOptions = PixelOptions()
+    shown_variables: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Names of the variables whose values the pixels show."""
+    generation: str = field(init=False, repr=False, compare=False)
+    """Of the content that is shown, as ``Dataset.content_generation`` returns it."""
+    default_resampling: Resampling = field(init=False, repr=False, compare=False)
+    """Method of a request that names none."""
 
     def __post_init__(self) -> None:
         self.matrix.check(self.row, self.col)
@@ -88,22 +94,23 @@ class TileRequest:
             0 <= at < size for at, size in zip(self.dim_index, sizes, strict=True)
         ):
             raise ValueError(f"index {self.dim_index} does not fit dimensions of sizes {sizes}")
+        dataset = self.layer.dataset
+        shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
+        set_field = object.__setattr__  # the dataclass is frozen
+        set_field(self, "shown_variables", shown)
+        set_field(self, "generation", dataset.content_generation(shown, self.dim_index))
+        set_field(self, "default_resampling", default_resampling(dataset, shown, self.tms, self.matrix))
 
     @property
     def resampling(self) -> Resampling:
-        """The method asked for, else the usual one."""
-        if self.pixels.resampling is not None:
-            return self.pixels.resampling
-        shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
-        return default_resampling(self.layer.dataset, shown, self.tms, self.matrix)
+        """The method requested, else the default one."""
+        return self.pixels.resampling or self.default_resampling
 
     def canonical(self) -> TileRequest:
-        """Return the request without a method that is the usual one anyway, so that equal pixels have one key."""
-        asked = self.pixels.resampling
-        if asked is None:
+        """Return the request without a method that is the default anyway, so that equal pixels have one key."""
+        if self.pixels.resampling is not self.default_resampling:
             return self
-        usual = replace(self, pixels=replace(self.pixels, resampling=None))
-        return usual if usual.resampling is asked else self
+        return replace(self, pixels=replace(self.pixels, resampling=None))
 
     @property
     def is_light(self) -> bool:
@@ -139,12 +146,10 @@ class TileRequest:
             min(metatile, self.matrix.matrix_height - top),
             min(metatile, self.matrix.matrix_width - left),
         )
-        dataset = self.layer.dataset
-        shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
         return RenderTask(
             str(store),
-            dataset.name,
-            dataset.content_generation(shown, self.dim_index),
+            self.layer.dataset.name,
+            self.generation,
             self.layer.variable.name,
             self.dim_index,
             self.tms,
@@ -157,6 +162,7 @@ class TileRequest:
             value_cache_bytes=value_cache_bytes,
             is_light=metatile == 1 and self.is_light,
             resampling=self.pixels.resampling,
+            default_resampling=self.default_resampling,
             expression=self.pixels.expression,
             filter=self.pixels.filter,
             rgb=self.pixels.rgb,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.catalog.tile_limits import tiles_with_data
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.times import lookup
 from lazytile.service.app.application import open_context
-from lazytile.service.protocol.tile_response import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -69,16 +69,19 @@ async def _warm(settings: Settings, what: WarmUp, progress: Callable[[int, int],
         steps = _steps(layer, what)
         total = len(steps) * sum(_count(layer, what, matrix) for matrix in matrices)
         tiers: Counter[str] = Counter()
-        words = (
-            words
+        addresses = (
+            address
             for step in steps
             for matrix in matrices
-            for words in _words(layer, what, matrix, step, context.broker.metatile)
+            for address in _addresses(layer, what, matrix, step, context.broker.metatile)
         )
 
         async def worker() -> None:
-            for one in words:
-                _, tile = await fetch(context, one, context.broker.prepare(context.resolver.resolve(one)))
+            for address in addresses:
+                for attempt in generation_attempts():
+                    with attempt:
+                        request = context.resolver.resolve(address).request
+                        tile = await context.broker.tile(context.broker.prepare(request))
                 tiers[tile.tier] += 1
                 progress(tiers.total(), total)
 
@@ -126,7 +129,7 @@ def _count(layer: Layer, what: WarmUp, matrix: TileMatrix) -> int:
     return (tiles.max_row - tiles.min_row + 1) * (tiles.max_col - tiles.min_col + 1)
 
 
-def _words(layer: Layer, what: WarmUp, matrix: TileMatrix, step: str, metatile: int) -> Iterator[RawTileAddress]:
+def _addresses(layer: Layer, what: WarmUp, matrix: TileMatrix, step: str, metatile: int) -> Iterator[RawTileAddress]:
     """Yield every tile that holds data, metatile by metatile, so that neighbours are asked for together."""
     tiles = tiles_with_data(layer, layer.tile_matrix_set(what.tms), matrix)
     for top in range(tiles.min_row // metatile * metatile, tiles.max_row + 1, metatile):

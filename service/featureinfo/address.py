@@ -1,4 +1,4 @@
-"""The address of a pixel, as KVP and REST write it (OGC 07-057r7, Tables 30 and 34)."""
+"""The address of a pixel in KVP and REST (OGC 07-057r7, Tables 30 and 34)."""
 
 from __future__ import annotations
 
@@ -22,36 +22,74 @@ INFO_NAMES = KVP_NAMES | {"i", "j", "infoformat"}
 
 @dataclass(frozen=True, slots=True)
 class RawPixelAddress:
-    """The words of a GetFeatureInfo."""
+    """The text of a GetFeatureInfo, split into its parts, none of them resolved."""
 
     tile: RawTileAddress
     i: str
     j: str
     info_format: InfoFormat
 
+    def position(self, request: TileRequest) -> tuple[int, int]:
+        """Return the column and the row of the pixel in its tile.
+
+        Args:
+            request: The tile.
+
+        Raises:
+            InvalidParameterError: I or J is not an integer.
+            PointOutOfRangeError: The pixel lies outside the tile.
+        """
+        matrix = request.matrix
+        return pixel_index("I", self.i, matrix.tile_width), pixel_index("J", self.j, matrix.tile_height)
+
+
+def pixel_index(parameter: str, text: str, size: int) -> int:
+    """Parse the row or column of a pixel.
+
+    Args:
+        parameter: Name of the parameter, for messages.
+        text: Its value.
+        size: Rows or columns of the tile or map.
+
+    Raises:
+        InvalidParameterError: The text is not an integer.
+        PointOutOfRangeError: The pixel lies outside the tile or map.
+    """
+    try:
+        return integer_of(parameter, text, size)
+    except TileOutOfRangeError as error:
+        raise PointOutOfRangeError(error.parameter, str(error)) from error
+
 
 def pixel_address_of_kvp(query: Query, *, requires_style: bool = True) -> RawPixelAddress:
-    """Take a KVP GetFeatureInfo apart (OGC 07-057r7, Table 30)."""
+    """Split a KVP GetFeatureInfo (OGC 07-057r7, Table 30).
+
+    Args:
+        query: The query string; the caller has checked SERVICE and REQUEST.
+        requires_style: Whether STYLE is mandatory.
+
+    Raises:
+        MissingParameterError: A mandatory parameter is absent.
+        InvalidParameterError: VERSION, FORMAT or INFOFORMAT is invalid.
+    """
     tile = address_of_kvp(query, requires_style=requires_style)
     j, i, mime = query.require("J"), query.require("I"), query.require("InfoFormat")
-    return RawPixelAddress(replace(tile, own_names=INFO_NAMES), i, j, info_format(mime))
+    return RawPixelAddress(replace(tile, protocol_parameters=INFO_NAMES), i, j, info_format(mime))
 
 
 def pixel_address_of_rest(segments: list[str], query: Query) -> RawPixelAddress | None:
-    """Take ``{address of a tile without extension}/{J}/{I}.{ext}`` apart; None where it is none (Table 34)."""
+    """Split ``{tile address without extension}/{J}/{I}.{ext}`` (OGC 07-057r7, Table 34).
+
+    Args:
+        segments: The decoded segments of the path.
+        query: The query string, of which only options count.
+
+    Returns:
+        The address, None where the path is not that of a pixel.
+    """
     i, _, extension = segments[-1].rpartition(".")
     if extension not in INFO_EXTENSIONS or len(segments) < 8:
         return None
     *tile, col, j, _ = segments
     address = address_of_rest([*tile, f"{col}.{ImageFormat.PNG.extension}"], query)
     return RawPixelAddress(address, i, j, INFO_EXTENSIONS[extension])
-
-
-def point_of(address: RawPixelAddress, request: TileRequest) -> tuple[int, int]:
-    """Return I and J, column and row in the tile. Raises ``InvalidParameterError`` or ``PointOutOfRangeError``."""
-    sizes = (("I", address.i, request.matrix.tile_width), ("J", address.j, request.matrix.tile_height))
-    try:
-        i, j = (integer_of(name, text, size) for name, text, size in sizes)
-    except TileOutOfRangeError as error:
-        raise PointOutOfRangeError(error.parameter, str(error)) from error
-    return i, j

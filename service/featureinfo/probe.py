@@ -11,7 +11,7 @@ from lazytile.pyramid.render.renderer import render_values
 from lazytile.service.http.errors import BusyError, OverdueError
 
 if TYPE_CHECKING:
-    from lazytile.pyramid.render.tile_request import TileRequest
+    from lazytile.pyramid.catalog.tile_address import ResolvedTile
     from lazytile.service.protocol.context import AppContext
 
 
@@ -24,7 +24,7 @@ class PixelReader:
         self._running = asyncio.Semaphore(limit)
         self._under_way = 0
 
-    async def info(self, request: TileRequest, i: int, j: int) -> FeatureInfo:
+    async def info(self, tile: ResolvedTile, i: int, j: int) -> FeatureInfo:
         """Return what is at column ``i`` and row ``j`` of a tile. Raises ``BusyError``, ``OverdueError``."""
         settings = self._site.settings
         if self._under_way > settings.queue_length:
@@ -33,7 +33,7 @@ class PixelReader:
         self._under_way += 1
         try:
             async with asyncio.timeout(settings.timeout_s), self._running:
-                info = await asyncio.to_thread(self._read, request, i, j)
+                info = await asyncio.to_thread(self._read, tile, i, j)
         except TimeoutError as error:
             self._site.metrics.refused.labels("overdue").inc()
             raise OverdueError(f"the value was not ready within {settings.timeout_s:g} seconds") from error
@@ -42,12 +42,12 @@ class PixelReader:
         self._site.metrics.renders.inc()
         return info
 
-    def _read(self, request: TileRequest, i: int, j: int) -> FeatureInfo:
+    def _read(self, tile: ResolvedTile, i: int, j: int) -> FeatureInfo:
         settings = self._site.settings
-        task = request.task(
+        task = tile.request.task(
             settings.store.resolve(),
             chunk_cache_bytes=settings.chunk_cache_bytes,
             value_cache_bytes=0 if settings.no_tile_cache else settings.value_cache_bytes,
         )
         value = float(render_values(task)[j, i])
-        return describe(request, i, j, value if math.isfinite(value) else None)
+        return describe(tile, i, j, value if math.isfinite(value) else None)

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.catalog.resolver import leading_of
-from lazytile.pyramid.catalog.tile_address import RawTileAddress
+from lazytile.pyramid.catalog.dimensions import select_steps
 from lazytile.pyramid.core.errors import InvalidParameterError, MissingParameterError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
 from lazytile.pyramid.numbers.region import Region
 from lazytile.pyramid.numbers.statistics import StatisticsOptions
-from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.times.lookup import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.http.query import Query
 
@@ -136,7 +135,15 @@ def _positions(ring: list[Any]) -> Iterator[tuple[float, float]]:
         yield float(position[0]), float(position[1])
 
 
-def leading_index(layer: Layer, query: Query, time: str) -> tuple[int, ...]:
-    """Return the index along each dimension of a layer; ``time`` is a label, or empty for the latest."""
-    named = query.values | ({TIME.lower(): time} if time else {})
-    return leading_of(layer, RawTileAddress(layer.name, "", "", "", "", "", ImageFormat.NPY, named))
+def steps_of(query: Query, layer: Layer, time: str) -> tuple[SelectedStep, ...]:
+    """Return the step along each dimension of a layer.
+
+    Args:
+        query: The query string.
+        layer: The layer.
+        time: Label of the time; empty for the latest.
+
+    Raises:
+        InvalidParameterError: A value names no step.
+    """
+    return select_steps(layer, query.values | ({TIME.lower(): time} if time else {}))

@@ -16,18 +16,21 @@ from aiohttp import web
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.numbers.statistics import cell_at
 from lazytile.pyramid.numbers.task import NumbersTask, read_statistics, read_values
-from lazytile.pyramid.times.lookup import TIME, parameter_name
+from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.http.documents import with_problem_responses
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.negotiation import negotiate_format
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import text_response
 from lazytile.service.numbers.formats import MEDIA_TYPES, PointValues
-from lazytile.service.numbers.request import box_of, leading_index, options_of, point_of, polygon_of
+from lazytile.service.numbers.request import box_of, options_of, point_of, polygon_of, steps_of
 from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.datetime_parameter import indices_of, label_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.numbers.region import Region
     from lazytile.pyramid.numbers.statistics import PointCell, RegionStatistics, StatisticsOptions
     from lazytile.pyramid.store.layer import Layer
@@ -94,12 +97,13 @@ async def _statistics(request: web.Request, query: Query, region: Region) -> web
     context = request.app[APP_CONTEXT]
     negotiate_format(request, query, {"json": "application/json"})
     options = options_of(query, context.settings.max_number_cells)
-    layer = context.store.layer(request.match_info["layer"])
-    dim_index = leading_index(layer, query, label_of(layer, query.get("datetime")))
-
-    task = _task(context, layer, (dim_index,), region=region, options=options)
-    found = read_statistics(await request.app[NUMBERS_QUEUE].run(context, task))
-    members = {**_heading(layer, dim_index), **_members(found, options)}
+    for attempt in generation_attempts():
+        with attempt:
+            layer = context.store.layer(request.match_info["layer"])
+            steps = steps_of(query, layer, label_of(layer, query.get("datetime")))
+            task = _task(context, layer, (_index_of(steps),), region=region, options=options)
+            found = read_statistics(await request.app[NUMBERS_QUEUE].run(context, task))
+    members = {**_heading(layer, steps), **_members(found, options)}
     return _answer(request, json.dumps(members, allow_nan=False).encode(), "application/json")
 
 
@@ -125,59 +129,73 @@ def _members(found: RegionStatistics, options: StatisticsOptions) -> dict[str, A
     }
 
 
-def _heading(layer: Layer, dim_index: tuple[int, ...]) -> dict[str, Any]:
-    labels = _labels(layer, dim_index)
+def _index_of(steps: Sequence[SelectedStep]) -> tuple[int, ...]:
+    return tuple(step.index for step in steps)
+
+
+def _heading(layer: Layer, steps: Sequence[SelectedStep]) -> dict[str, Any]:
     return {
         "layer": layer.name,
         "title": layer.title,
         "units": layer.variable.units,
-        "time": labels.pop(TIME, None),
-        "dimensions": labels,
+        "time": next((step.label for step in steps if step.is_time), None),
+        "dimensions": _other_labels(steps),
     }
 
 
-def _labels(layer: Layer, dim_index: tuple[int, ...]) -> dict[str, str]:
-    dimensions = zip(layer.variable.dimensions, dim_index, strict=True)
-    return {parameter_name(dimension): dimension.labels[at] for dimension, at in dimensions}
+def _other_labels(steps: Sequence[SelectedStep]) -> dict[str, str]:
+    """Return the labels of the steps along all dimensions but time, by parameter name."""
+    return {step.parameter: step.label for step in steps if not step.is_time}
 
 
 async def point(request: web.Request) -> web.StreamResponse:
     """Answer with the value at a point."""
-    query, context = _query(request), request.app[APP_CONTEXT]
-    layer = context.store.layer(request.match_info["layer"])
-    dim_index = leading_index(layer, query, label_of(layer, query.get("datetime")))
-    return await _at_point(request, query, layer, [dim_index], is_series=False)
+    return await _at_point(request, is_series=False)
 
 
 async def series(request: web.Request) -> web.StreamResponse:
     """Answer with the values at a point, through all times or those of an interval."""
-    query, context = _query(request), request.app[APP_CONTEXT]
-    layer = context.store.layer(request.match_info["layer"])
-    steps = indices_of(layer, query.get("datetime"))
-    if len(steps) > MAX_STEPS:
-        raise InvalidParameterError("datetime", f"there are {len(steps)} times there, a series has {MAX_STEPS} at most")
-    dim_index = leading_index(layer, query, "")
-    where = next((i for i, dimension in enumerate(layer.variable.dimensions) if dimension.kind == "time"), None)
-    indices = [dim_index] if where is None else [(*dim_index[:where], at, *dim_index[where + 1 :]) for at in steps]
-    return await _at_point(request, query, layer, indices, is_series=True)
+    return await _at_point(request, is_series=True)
 
 
-async def _at_point(
-    request: web.Request, query: Query, layer: Layer, indices: list[tuple[int, ...]], *, is_series: bool
-) -> web.Response:
-    longitude, latitude = point_of(query)
-    form = negotiate_format(request, query, MEDIA_TYPES)
-    cell = cell_at(layer.dataset, longitude, latitude)
+async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
+    context, query = request.app[APP_CONTEXT], _query(request)
+    for attempt in generation_attempts():
+        with attempt:
+            layer = context.store.layer(request.match_info["layer"])
+            steps, times = _steps_of_series(query, layer) if is_series else _steps_of_point(query, layer)
+            longitude, latitude = point_of(query)
+            form = negotiate_format(request, query, MEDIA_TYPES)
+            cell = cell_at(layer.dataset, longitude, latitude)
+            task = _task(context, layer, _indices_of(steps, times), cell=cell)
+            values = read_values(await request.app[NUMBERS_QUEUE].run(context, task))
+    time = layer.variable.time
+    labels = () if time is None else tuple(time.labels[at] for at in times)
+    answer = PointValues(layer, longitude, latitude, cell, _other_labels(steps), labels, tuple(values))
+    return _answer(request, answer.written(form, is_series=is_series), MEDIA_TYPES[form])
 
-    context = request.app[APP_CONTEXT]
-    values = read_values(
-        await request.app[NUMBERS_QUEUE].run(context, _task(context, layer, tuple(indices), cell=cell))
-    )
-    labels = [_labels(layer, dim_index) for dim_index in indices]
-    others = {name: label for name, label in labels[0].items() if name != TIME}
-    shown = tuple(each[TIME] for each in labels if TIME in each)
-    told = PointValues(layer, longitude, latitude, cell, others, shown, tuple(values))
-    return _answer(request, told.written(form, is_series=is_series), MEDIA_TYPES[form])
+
+def _steps_of_point(query: Query, layer: Layer) -> tuple[tuple[SelectedStep, ...], Sequence[int]]:
+    """Return the step along each dimension, and the one time among them."""
+    steps = steps_of(query, layer, label_of(layer, query.get("datetime")))
+    return steps, [step.index for step in steps if step.is_time]
+
+
+def _steps_of_series(query: Query, layer: Layer) -> tuple[tuple[SelectedStep, ...], Sequence[int]]:
+    """Return the step along each dimension, and the times of the series instead of the one among them."""
+    times = indices_of(layer, query.get("datetime"))
+    if len(times) > MAX_STEPS:
+        raise InvalidParameterError(
+            "datetime", f"datetime selects {len(times)} times, a series has at most {MAX_STEPS}"
+        )
+    return steps_of(query, layer, ""), times
+
+
+def _indices_of(steps: Sequence[SelectedStep], times: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Return the index along the dimensions for each time; one index for a layer without times."""
+    if not any(step.is_time for step in steps):
+        return (_index_of(steps),)
+    return tuple(tuple(at if step.is_time else step.index for step in steps) for at in times)
 
 
 def _task(

@@ -146,8 +146,8 @@ async def _tile(request: web.Request) -> web.StreamResponse:
         row=names["row"],
         col=names["col"],
         image_format=image_format,
-        named=query.values | ({TIME.lower(): time} if time else {}),
-        own_names=frozenset({"f", "datetime"}),
+        parameters=query.values | ({TIME.lower(): time} if time else {}),
+        protocol_parameters=frozenset({"f", "datetime"}),
     )
     response = await tile_response(request, words)
     vary = response.headers.get("Vary")

@@ -1,7 +1,4 @@
-"""The words of a request: what each encoding of a tile's address is taken apart to, their meaning not yet known.
-
-KVP, REST and XYZ have a function each; ``lazytile.pyramid.catalog.resolver`` gives the words their meaning.
-"""
+"""Tile addresses in KVP, REST and XYZ, split into a ``RawTileAddress``; ``pyramid.catalog.resolver`` interprets it."""
 
 from __future__ import annotations
 
@@ -22,7 +19,16 @@ KVP_NAMES = frozenset({
 
 
 def address_of_kvp(query: Query, *, requires_style: bool = True) -> RawTileAddress:
-    """Take a KVP GetTile apart (OGC 07-057r7, Table 29). SERVICE and REQUEST have been looked at before."""
+    """Split a KVP GetTile (OGC 07-057r7, Table 29).
+
+    Args:
+        query: The query string; the caller has checked SERVICE and REQUEST.
+        requires_style: Whether STYLE is mandatory.
+
+    Raises:
+        MissingParameterError: A mandatory parameter is absent.
+        InvalidParameterError: VERSION or FORMAT is invalid.
+    """
     query.require_one("version", "1.0.0")
     return RawTileAddress(
         layer=query.require("Layer"),
@@ -32,15 +38,21 @@ def address_of_kvp(query: Query, *, requires_style: bool = True) -> RawTileAddre
         matrix=query.require("TileMatrix"),
         row=query.require("TileRow"),
         col=query.require("TileCol"),
-        named=query.values,
-        own_names=KVP_NAMES,
+        parameters=query.values,
+        protocol_parameters=KVP_NAMES,
     )
 
 
 def address_of_rest(segments: list[str], query: Query | None = None) -> RawTileAddress:
-    """Take ``{Layer}/{Style}/[{dimension}/...]{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.{ext}`` apart.
+    """Split ``{Layer}/{Style}/[{dimension}/...]{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.{ext}``.
 
-    Of the query only options count: dimensions have their place in the path.
+    Args:
+        segments: The decoded segments of the path.
+        query: The query string, of which only options count: dimensions belong in the path.
+
+    Raises:
+        NotFoundError: The path is too short.
+        InvalidParameterError: The extension is not that of a format.
     """
     if len(segments) < 6:
         raise NotFoundError(
@@ -56,7 +68,7 @@ def address_of_rest(segments: list[str], query: Query | None = None) -> RawTileA
         row=segments[-2],
         col=col,
         image_format=image_format,
-        named=_options(query) | scale,
+        parameters=_options(query) | scale,
         positional=tuple(dimensions),
     )
 
@@ -66,7 +78,16 @@ def _options(query: Query | None) -> dict[str, str]:
 
 
 def address_of_xyz(segments: list[str], query: Query) -> RawTileAddress:
-    """Take ``{layer}/{z}/{x}/{y}.{ext}?style=&time=`` apart: column before row, north at the top."""
+    """Split ``{layer}/{z}/{x}/{y}.{ext}?style=&time=``: column before row, north at the top.
+
+    Args:
+        segments: The decoded segments of the path.
+        query: The query string: style, dimensions and options.
+
+    Raises:
+        NotFoundError: The path has not four segments.
+        InvalidParameterError: The extension is not that of a format.
+    """
     if len(segments) != 4:
         raise NotFoundError("request", "there is nothing at this address; a tile is at /xyz/LAYER/Z/X/Y.png")
     layer, zoom, col, last = segments
@@ -80,13 +101,13 @@ def address_of_xyz(segments: list[str], query: Query) -> RawTileAddress:
         col,
         image_format,
         query.values | scale,
-        own_names=frozenset({"style"}),
+        protocol_parameters=frozenset({"style"}),
     )
 
 
 def _split_extension(segment: str) -> tuple[str, dict[str, str], ImageFormat]:
-    """Take ``5@2x.png`` apart: number, the option that ``@2x`` stands for, format."""
+    """Split ``5@2x.png`` into the number, the option that ``@2x`` stands for, and the format."""
     stem, _, extension = segment.rpartition(".")
     number, at, scale = stem.partition("@")
-    named = {"scale": (scale[:-1] if scale.endswith("x") else "") or "@"} if at else {}
-    return number, named, ImageFormat.from_extension(extension)
+    options = {"scale": (scale[:-1] if scale.endswith("x") else "") or "@"} if at else {}
+    return number, options, ImageFormat.from_extension(extension)

@@ -1,4 +1,4 @@
-"""The answer to a request for a tile, the same for KVP, REST and XYZ."""
+"""The answer to a request for a tile, the same for every tile protocol."""
 
 from __future__ import annotations
 
@@ -8,108 +8,101 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from lazytile.pyramid.catalog.resolver import asked_values, labels_of, unknown_names
-from lazytile.pyramid.core.errors import GenerationChangedError
-from lazytile.pyramid.times import lookup
+from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.http.reply import server_timing
 from lazytile.service.protocol.context import APP_CONTEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lazytile.pyramid.catalog.tile_address import RawTileAddress
-    from lazytile.pyramid.render.tile_request import TileRequest
+    from lazytile.pyramid.catalog.tile_address import RawTileAddress, ResolvedTile
     from lazytile.service.protocol.context import AppContext
-    from lazytile.service.tiles.broker import PreparedTile, Tile
 
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 MAX_WARNED = 8
-ATTEMPTS = 2
-"""A dataset may be replaced between the look at it and the work; the second look sees the new one."""
+"""Ignored parameters named in one header."""
 
 
 async def tile_response(request: web.Request, address: RawTileAddress) -> web.Response:
-    """Resolve, look for the tile, have it rendered; 304 without any look where the client has it."""
+    """Return a tile, or 304 without a look-up where the client has it.
+
+    Args:
+        request: The HTTP request.
+        address: The tile's address, split by its protocol.
+
+    Raises:
+        LazytileError: The address is invalid, or the tile cannot be rendered.
+    """
     context = request.app[APP_CONTEXT]
     began = time.perf_counter()
-    prepared = context.broker.prepare(context.resolver.resolve(address))
-    resolved_s = time.perf_counter() - began
-    headers = {
-        "ETag": prepared.etag,
-        "Cache-Control": cache_control(context, prepared),
-        **time_headers(prepared, address),
-        **warning_headers(prepared, address),
-    }
-    known = prepared.matching_etag(request.headers.get("If-None-Match"))
-    if known is not None:
-        headers["ETag"] = known
-        context.metrics.tiles.labels("client").inc()
-        headers["Server-Timing"] = server_timing({"resolve": resolved_s}, cache="client")
-        return web.Response(status=304, headers=headers)
-    prepared, tile = await fetch(context, address, prepared)
-    headers["ETag"] = prepared.etag_of(tile)
-    headers["Server-Timing"] = server_timing({"resolve": resolved_s, **tile.stages_s}, cache=tile.tier)
-    return web.Response(body=tile.data, headers=headers, content_type=prepared.request.image_format.mime)
+    for attempt in generation_attempts():
+        with attempt:
+            resolved = context.resolver.resolve(address)
+            prepared = context.broker.prepare(resolved.request)
+            resolved_s = time.perf_counter() - began
+            known = prepared.matching_etag(request.headers.get("If-None-Match"))
+            if known is not None:
+                context.metrics.tiles.labels("client").inc()
+                timing = server_timing({"resolve": resolved_s}, cache="client")
+                headers = {"ETag": known, **tile_headers(context, resolved), "Server-Timing": timing}
+                return web.Response(status=304, headers=headers)
+            tile = await context.broker.tile(prepared)
+    timing = server_timing({"resolve": resolved_s, **tile.stages_s}, cache=tile.tier)
+    headers = {"ETag": prepared.etag_of(tile), **tile_headers(context, resolved), "Server-Timing": timing}
+    return web.Response(body=tile.data, headers=headers, content_type=resolved.request.image_format.mime)
 
 
-async def fetch(context: AppContext, address: RawTileAddress, prepared: PreparedTile) -> tuple[PreparedTile, Tile]:
-    """Return the tile, and what it was prepared as in the end: a dataset replaced meanwhile is looked at anew."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return prepared, await context.broker.tile(prepared)
-        except GenerationChangedError:
-            prepared = context.broker.prepare(context.resolver.resolve(address))
-    return prepared, await context.broker.tile(prepared)
+def tile_headers(context: AppContext, tile: ResolvedTile) -> dict[str, str]:
+    """Return the headers that describe what a tile shows: caching, times, warnings.
 
-
-def cache_control(context: AppContext, prepared: PreparedTile) -> str:
-    """Return how long clients may keep a tile: the latest time's soon has a successor, an older one stays as it is."""
-    layer, settings = prepared.request.layer, context.settings
-    known = settings.layer_max_age_s.get(layer.name, settings.layer_max_age_s.get(layer.dataset.name))
-    if known is not None:
-        return f"public, max-age={known}" if known else "no-cache"
-    for dimension, at in zip(layer.variable.dimensions, prepared.request.dim_index, strict=True):
-        if dimension.kind == "time":
-            if at == lookup.default_index(dimension):
-                return f"public, max-age={settings.latest_max_age_s}"
-            return f"public, max-age={settings.old_max_age_s}, immutable"
-    return f"public, max-age={settings.max_age_s}"
-
-
-def warning_headers(prepared: PreparedTile, address: RawTileAddress) -> dict[str, str]:
-    """Return the header that names parameters which were ignored: they may be misspelled (RFC 7234, 5.5).
-
-    It also says where another number than the one asked for is shown (OGC 06-042, C.4.2).
+    Args:
+        context: The running service.
+        tile: The tile.
     """
-    names = unknown_names(prepared.request, address)
+    return {"Cache-Control": cache_control(context, tile), **time_headers(tile), **warning_headers(tile)}
+
+
+def cache_control(context: AppContext, tile: ResolvedTile) -> str:
+    """Return the Cache-Control header of a tile: the latest time soon has a successor, an older one stays as it is.
+
+    Args:
+        context: The running service.
+        tile: The tile.
+    """
+    layer, settings, step = tile.request.layer, context.settings, tile.time
+    fixed = settings.layer_max_age_s.get(layer.name, settings.layer_max_age_s.get(layer.dataset.name))
+    if fixed is not None:
+        return f"public, max-age={fixed}" if fixed else "no-cache"
+    if step is None:
+        return f"public, max-age={settings.max_age_s}"
+    if step.is_default:
+        return f"public, max-age={settings.latest_max_age_s}"
+    return f"public, max-age={settings.old_max_age_s}, immutable"
+
+
+def warning_headers(tile: ResolvedTile) -> dict[str, str]:
+    """Return the Warning header: parameters that were ignored (RFC 7234, 5.5) and nearest values (OGC 06-042, C.4.2).
+
+    Args:
+        tile: The tile.
+    """
     texts = []
-    if names:
-        shown = [name if _HARMLESS.fullmatch(name) else "?" for name in names[:MAX_WARNED]]
-        texts.append(f"unknown parameters were ignored: {', '.join(shown)}")
-    texts += [f"nearest value used: {name}={label}" for name, label in _nearest(prepared.request, address)]
+    if tile.unknown_parameters:
+        names = [name if _HARMLESS.fullmatch(name) else "?" for name in tile.unknown_parameters[:MAX_WARNED]]
+        texts.append(f"unknown parameters were ignored: {', '.join(names)}")
+    approximate = [step for step in tile.steps if step.is_approximate and _HARMLESS.fullmatch(step.label)]
+    texts += [f"nearest value used: {step.parameter}={step.label}" for step in approximate]
     return {"Warning": ", ".join(f'299 lazytile "{text}"' for text in texts)} if texts else {}
 
 
-def _nearest(request: TileRequest, address: RawTileAddress) -> Iterator[tuple[str, str]]:
-    dimensions = request.layer.variable.dimensions
-    asked = asked_values(request.layer, address)
-    for dimension, at, text in zip(dimensions, request.dim_index, asked, strict=True):
-        label = dimension.labels[at]
-        if dimension.kind == "time" or text in (None, "", lookup.DEFAULT, label) or not _HARMLESS.fullmatch(label):
-            continue
-        if float(str(text)) != float(label):
-            yield lookup.parameter_name(dimension), label
+def time_headers(tile: ResolvedTile) -> dict[str, str]:
+    """Return the headers in which GIBS names the requested time and the time shown.
 
-
-def time_headers(prepared: PreparedTile, address: RawTileAddress) -> dict[str, str]:
-    """Return the headers in which GIBS tells which time was asked for and which is shown."""
-    request = prepared.request
-    actual = labels_of(request).get(lookup.TIME)
-    if actual is None:
+    Args:
+        tile: The tile.
+    """
+    step = tile.time
+    if step is None:
         return {}
-    headers = {"Layer-Time-Actual": actual}
-    dimensions = request.layer.variable.dimensions
-    for dimension, asked in zip(dimensions, asked_values(request.layer, address), strict=True):
-        if dimension.kind == "time" and asked and asked.isascii() and asked.isprintable():
-            headers["Layer-Time-Request"] = asked
+    headers = {"Layer-Time-Actual": step.label}
+    if step.requested and step.requested.isascii() and step.requested.isprintable():
+        headers["Layer-Time-Request"] = step.requested
     return headers

@@ -196,8 +196,8 @@ class MrfFileIndex:
         z = mrf.slices.get(" ".join(map(str, request.dim_index)))
         if level is None or z is None or not has_pixels_of(header, notes, request):
             return None
-        # Of the step that is asked for: steps appended since leave the MRFs of the others good.
-        generation = layer.dataset.content_generation([layer.variable.name], request.dim_index)
+        # Of the step that is requested: appending steps does not make the MRFs of the others stale.
+        generation = request.generation
         generations = notes.get("generation", "").split(";")
         if z >= len(generations) or generations[z] != generation:
             self._tell_stale(mrf, generation)

@@ -1,4 +1,4 @@
-"""From the parameters of a WMS GetMap to a ``TileRequest``: a map is the one tile of a matrix made on the fly.
+"""From the parameters of a WMS GetMap to a tile: a map is the one tile of a matrix made on the fly.
 
 So maps and tiles share plan, renderer, caches and queue (OGC 06-042 for 1.3.0, 01-068r3 for 1.1.1).
 """
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.colormaps.compiled.palette import Palette
-from lazytile.pyramid.catalog.resolver import leading_of
-from lazytile.pyramid.catalog.tile_address import RawTileAddress
+from lazytile.pyramid.catalog.dimensions import select_steps
+from lazytile.pyramid.catalog.tile_address import ResolvedTile
 from lazytile.pyramid.catalog.tile_limits import has_y_first
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.catalog.tile_options import options_of
@@ -65,15 +65,6 @@ _NOT_IN_MAPS = frozenset({"rgb", "scale"})
 
 
 @dataclass(frozen=True, slots=True)
-class MapRequest:
-    """A map, ready to be rendered."""
-
-    tile: TileRequest
-    words: RawTileAddress
-    """What was asked for, for the headers that repeat it."""
-
-
-@dataclass(frozen=True, slots=True)
 class MapFrame:
     """Where a map lies."""
 
@@ -101,14 +92,24 @@ class MapFrame:
         return TileMatrixSet(f"WMS {self.crs}", "A map", self.crs, self.urn, None, (matrix,), bounds)
 
 
-def map_request(context: AppContext, query: Query, version: str) -> MapRequest:
-    """Return the map that a GetMap asks for. Raises ``RequestError`` or ``DatasetNotFoundError``."""
+def resolve_map(context: AppContext, query: Query, version: str) -> ResolvedTile:
+    """Return the map that a GetMap requests.
+
+    Args:
+        context: The running service.
+        query: The query string.
+        version: The version of WMS.
+
+    Raises:
+        RequestError: A parameter is invalid.
+        DatasetNotFoundError: There is no such layer.
+    """
     layer = context.store.layer(_one(query, "Layers"))
     styles = query.get("Styles")
     if "," in styles:
         raise InvalidParameterError("Styles", "there is one layer, and one style of it")
-    named = _named(layer, query)
-    options = options_of(layer, named)
+    parameters = _tile_parameters(layer, query)
+    options = options_of(layer, parameters)
     style = context.resolver.style(layer, options.colormap or styles, options.rescale_to)
     image_format = format_of(query)
     frame = frame_of(layer, query, version, context.settings.max_map_side_px)
@@ -121,20 +122,26 @@ def map_request(context: AppContext, query: Query, version: str) -> MapRequest:
         )
     if not is_transparent(query):
         style = opaque(style, colour_of(query))
-    words = RawTileAddress(layer.name, styles, "", "", "", "", image_format, named)
     tms = frame.tile_matrix_set()
-    dim_index = leading_of(layer, words)
-    tile = TileRequest(layer, style, dim_index, tms, tms.matrices[0], 0, 0, image_format, pixels)
-    return MapRequest(tile, words)
+    steps = select_steps(layer, parameters)
+    dim_index = tuple(step.index for step in steps)
+    request = TileRequest(layer, style, dim_index, tms, tms.matrices[0], 0, 0, image_format, pixels)
+    return ResolvedTile(request, steps)
 
 
-def pixel_request(map_tile: TileRequest, i: int, j: int) -> TileRequest:
-    """Return the request for the pixel at column ``i`` and row ``j`` of a map alone: its centre is the very same."""
-    matrix = map_tile.matrix
-    alone = replace(
+def pixel_of(tile: ResolvedTile, i: int, j: int) -> ResolvedTile:
+    """Return one pixel of a map as a tile of its own, with the very same centre.
+
+    Args:
+        tile: The map.
+        i: Column of the pixel.
+        j: Row of the pixel.
+    """
+    matrix = tile.request.matrix
+    pixels = replace(
         matrix, tile_width=1, tile_height=1, matrix_width=matrix.tile_width, matrix_height=matrix.tile_height
     )
-    return replace(map_tile, matrix=alone, row=j, col=i)
+    return replace(tile, request=replace(tile.request, matrix=pixels, row=j, col=i))
 
 
 def _one(query: Query, parameter: str) -> str:
@@ -239,11 +246,11 @@ def dimension_parameter(dimension: Dimension) -> str:
     return name if name in ("time", "elevation") or name.startswith("dim_") else f"dim_{name}"
 
 
-def _named(layer: Layer, query: Query) -> Mapping[str, str]:
-    """Return options and dimensions by the names that tiles have for them."""
-    named = {name: value for name, value in query.values.items() if name in OPTION_NAMES - _NOT_IN_MAPS}
+def _tile_parameters(layer: Layer, query: Query) -> Mapping[str, str]:
+    """Return options and dimensions by the names that tile requests have for them."""
+    parameters = {name: value for name, value in query.values.items() if name in OPTION_NAMES - _NOT_IN_MAPS}
     for dimension in layer.variable.dimensions:
         value = query.get(dimension_parameter(dimension))
         if value:
-            named[lookup.parameter_name(dimension).lower()] = value
-    return named
+            parameters[lookup.parameter_name(dimension).lower()] = value
+    return parameters

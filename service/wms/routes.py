@@ -12,24 +12,23 @@ from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
 from lazytile.colormaps.legends.png import legend_png
 from lazytile.colormaps.legends.svg import legend_svg
 from lazytile.pyramid.catalog.feature_info import value_request
-from lazytile.pyramid.catalog.resolver import integer_of
-from lazytile.pyramid.core.errors import GenerationChangedError, InvalidParameterError
+from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.store.generation_attempts import generation_attempts
+from lazytile.service.featureinfo.address import pixel_index
 from lazytile.service.featureinfo.formats import SCHEMA_PATH, info_format
 from lazytile.service.featureinfo.response import PIXEL_READER
-from lazytile.service.http.errors import NotOfferedError, PointOutOfRangeError
+from lazytile.service.http.errors import NotOfferedError
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import matches, server_timing, text_response
 from lazytile.service.legends.routes import MAX_AGE_S
 from lazytile.service.protocol.context import APP_CONTEXT
-from lazytile.service.protocol.tile_response import ATTEMPTS, cache_control, time_headers
+from lazytile.service.protocol.tile_response import cache_control, time_headers
 from lazytile.service.wms.capabilities import CAPABILITIES_TYPES, LEGEND_FORMATS, CapabilitiesWriter
 from lazytile.service.wms.exceptions import reported
-from lazytile.service.wms.map_request import CURRENT, OLD, VERSIONS, MapRequest, map_request, pixel_request
+from lazytile.service.wms.map_request import CURRENT, OLD, VERSIONS, pixel_of, resolve_map
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from lazytile.service.tiles.broker import PreparedTile, Tile
 
 DEFAULT_INFO_FORMAT = "text/plain"
 ORIENTATIONS = ("vertical", "horizontal")
@@ -93,32 +92,20 @@ async def _get_capabilities(request: web.Request, query: Query, version: str) ->
 
 async def _get_map(request: web.Request, query: Query, version: str) -> web.Response:
     context = request.app[APP_CONTEXT]
-    asked = map_request(context, query, version)
-    prepared = context.broker.prepare(asked.tile)
-    headers = {
-        "ETag": prepared.etag,
-        "Cache-Control": cache_control(context, prepared),
-        **time_headers(prepared, asked.words),
-    }
-    if matches(request.headers.get("If-None-Match"), prepared.etag):
-        return web.Response(status=304, headers=headers)
-    prepared, tile = await _rendered(request, query, version, prepared)
-    headers["ETag"] = prepared.etag
+    for attempt in generation_attempts():
+        with attempt:
+            resolved = resolve_map(context, query, version)
+            prepared = context.broker.prepare(resolved.request)
+            headers = {
+                "ETag": prepared.etag,
+                "Cache-Control": cache_control(context, resolved),
+                **time_headers(resolved),
+            }
+            if matches(request.headers.get("If-None-Match"), prepared.etag):
+                return web.Response(status=304, headers=headers)
+            tile = await context.broker.tile(prepared)
     headers["Server-Timing"] = server_timing(tile.stages_s, cache=tile.tier)
-    return web.Response(body=tile.data, headers=headers, content_type=prepared.request.image_format.mime)
-
-
-async def _rendered(
-    request: web.Request, query: Query, version: str, prepared: PreparedTile
-) -> tuple[PreparedTile, Tile]:
-    """Return the map; a dataset replaced meanwhile is looked at anew."""
-    context = request.app[APP_CONTEXT]
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return prepared, await context.broker.tile(prepared)
-        except GenerationChangedError:
-            prepared = context.broker.prepare(map_request(context, query, version).tile)
-    return prepared, await context.broker.tile(prepared)
+    return web.Response(body=tile.data, headers=headers, content_type=resolved.request.image_format.mime)
 
 
 async def _get_feature_info(request: web.Request, query: Query, version: str) -> web.Response:
@@ -129,33 +116,18 @@ async def _get_feature_info(request: web.Request, query: Query, version: str) ->
     layer = query.require("Query_Layers")
     if layer != query.require("Layers"):
         raise InvalidParameterError("Query_Layers", f"Query_Layers {layer[:60]!r} is not the layer of the map")
-    asked = _with_format(request, query, version)
-    matrix = asked.tile.matrix
-    names = ("I", "J") if version == CURRENT else ("X", "Y")
-    i, j = (
-        _inside(name, query.require(name), size)
-        for name, size in zip(names, (matrix.tile_width, matrix.tile_height), strict=True)
-    )
-    pixel = pixel_request(value_request(asked.tile), i, j)
-    info = await request.app[PIXEL_READER].info(pixel, 0, 0)
+    query.values.setdefault("format", "image/png")  # the format of the map decides nothing here
+    column, row = ("I", "J") if version == CURRENT else ("X", "Y")
+    for attempt in generation_attempts():
+        with attempt:
+            resolved = resolve_map(context, query, version)
+            matrix = resolved.request.matrix
+            i = pixel_index(column, query.require(column), matrix.tile_width)
+            j = pixel_index(row, query.require(row), matrix.tile_height)
+            info = await request.app[PIXEL_READER].info(pixel_of(value_request(resolved), i, j), 0, 0)
     body = form.write(info, f"{context.base_url(request)}/wmts/{SCHEMA_PATH}")
-    headers = {"Cache-Control": cache_control(context, context.broker.prepare(asked.tile))}
+    headers = {"Cache-Control": cache_control(context, resolved)}
     return text_response(request, body, form.content_type, digest=hashlib.sha256(body).hexdigest(), headers=headers)
-
-
-def _with_format(request: web.Request, query: Query, version: str) -> MapRequest:
-    """Return the map under the point; its format is of no account and may be left out."""
-    query.values.setdefault("format", "image/png")
-    return map_request(request.app[APP_CONTEXT], query, version)
-
-
-def _inside(name: str, text: str, size: int) -> int:
-    try:
-        return integer_of(name, text, size)
-    except InvalidParameterError:
-        raise
-    except Exception as error:
-        raise PointOutOfRangeError(name, str(error)) from error
 
 
 async def _get_legend_graphic(request: web.Request, query: Query, version: str) -> web.Response:

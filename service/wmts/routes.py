@@ -152,10 +152,10 @@ async def rest(request: web.Request) -> web.StreamResponse:
     if segments[0] == VERSION:
         raise NotFoundError("request", f"there is nothing at this address; the capabilities are at {CAPABILITIES_PATH}")
     query = Query(request.rel_url.raw_query_string, settings.max_value_length)
-    info_words = pixel_address_of_rest(segments, query)
-    if info_words is not None:
+    pixel_address = pixel_address_of_rest(segments, query)
+    if pixel_address is not None:
         _check_queryable(request)
-        return await _info(request, info_words, endpoint)
+        return await _info(request, pixel_address, endpoint)
     return await tile_response(request, replace(address_of_rest(segments, query), is_limited=endpoint.is_limited))
 
 

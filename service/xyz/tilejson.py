@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from lazytile.pyramid.catalog.layer_text import abstract_of
-from lazytile.pyramid.catalog.resolver import labels_of
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.catalog.tile_limits import MERCATOR_LATITUDE, clipped_bounds
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
@@ -24,7 +23,7 @@ from lazytile.service.protocol.tile_address import XYZ_SET
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from lazytile.pyramid.render.tile_request import TileRequest
+    from lazytile.pyramid.catalog.tile_address import ResolvedTile
     from lazytile.pyramid.store.layer import Layer
 
 
@@ -47,16 +46,16 @@ async def tilejson(request: web.Request) -> web.StreamResponse:
     return text_response(request, body, "application/json", digest=digest, headers=headers)
 
 
-def document(base_url: str, tile: TileRequest, query: Query) -> dict[str, Any]:
+def document(base_url: str, tile: ResolvedTile, query: Query) -> dict[str, Any]:
     """Return the document that describes tiles like ``tile``.
 
     Times and other dimensions that were asked for stand in the address by their full labels.
     """
-    layer = tile.layer
-    asked = {name.lower(): (name, label) for name, label in labels_of(tile).items() if query.get(name)}
+    layer = tile.request.layer
+    asked = {name.lower(): (name, label) for name, label in tile.labels.items() if query.get(name)}
     parameters = {name: value for name, value in query.values.items() if name == "style" or name in OPTION_NAMES}
     parameters |= {name.lower() if name == lookup.TIME else name: label for name, label in asked.values()}
-    address = f"{base_url}/xyz/{quote(layer.name)}/{{z}}/{{x}}/{{y}}.{tile.image_format.extension}"
+    address = f"{base_url}/xyz/{quote(layer.name)}/{{z}}/{{x}}/{{y}}.{tile.request.image_format.extension}"
     west, south, east, north = _bounds(layer)
     last = finest_zoom(layer)
     whole = layer.geographic_bounds()  # data across 180 degrees has its middle there, not at 0

@@ -24,7 +24,7 @@ def pixels(reply):
 
 def task_of(server, path, query=""):
     words = address_of_xyz(path.removeprefix("/xyz/").split("/"), Query(query, 1024))
-    return server.context.broker.prepare(server.context.resolver.resolve(words)).task
+    return server.context.broker.prepare(server.context.resolver.resolve(words).request).task
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ class Bench:
 
     def prepared(self, row, col, zoom=4):
         path = f"global_180/default/WebMercatorQuad/{zoom}/{row}/{col}.png"
-        return self.broker.prepare(self.resolver.resolve(address_of_rest(path.split("/"))))
+        return self.broker.prepare(self.resolver.resolve(address_of_rest(path.split("/"))).request)
 
     def ask(self, row, col, zoom=4):
         return asyncio.create_task(self.broker.tile(self.prepared(row, col, zoom)))
@@ -217,15 +217,15 @@ def test_a_dataset_replaced_between_look_and_work_is_looked_at_anew(tmp_path, mo
     with running(store, tmp_path / "cache") as server:
         resolve, calls = server.context.resolver.resolve, []
 
-        def replaced_after_the_first(words):
-            request = resolve(words)
-            calls.append(request.layer.dataset.generation)
+        def replaced_after_the_first(address):
+            resolved = resolve(address)
+            calls.append(resolved.request.layer.dataset.generation)
             if len(calls) == 1:
                 data.CATALOGUE["constant"]().write(store, generation="synthetic-2")
-            return request
+            return resolved
 
         monkeypatch.setattr(
-            type(server.context.resolver), "resolve", lambda self, words: replaced_after_the_first(words)
+            type(server.context.resolver), "resolve", lambda self, address: replaced_after_the_first(address)
         )
         reply = server.get("/xyz/constant/0/0/0.png")
         assert reply.status == 200
