@@ -1,4 +1,4 @@
 """What is under a pixel, over HTTP.
 
-May import: pyramid.core, pyramid.render, pyramid.catalog, http, protocol.
+May import: pyramid.core, pyramid.store, pyramid.render, pyramid.catalog, http, tiles, protocol.
 """
