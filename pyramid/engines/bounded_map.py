@@ -1,4 +1,4 @@
-"""A bounded number of tasks under way, results as they finish: what every bulk engine's ``map`` does."""
+"""A bounded number of tasks under way, results in the order of finishing: the ``map`` of every bulk engine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,19 @@ def bounded_results(
     start: Callable[[Item], Future[Result]],
     items: Iterable[Item],
     limit: int,
-    settle: Callable[[set[Future[Result]]], None],
+    cancel: Callable[[set[Future[Result]]], None],
 ) -> Iterator[Result]:
-    """Yield the result of ``start(item)`` for every item, in the order of finishing, at most ``limit`` at once.
+    """Yield the results of tasks in the order of finishing, with a bounded number under way.
 
-    Where the iteration ends early (a task's exception, an interrupt, the caller's ``close``), ``settle`` is given
-    what is still under way and returns when nothing of it runs any more: the caller is about to clean up.
+    Args:
+        start: Starts the task of an item.
+        items: Items, drawn only when their tasks start.
+        limit: Tasks under way at most.
+        cancel: Called with the tasks under way where the iteration ends early (a task's exception, an interrupt, the
+            caller's ``close``). Returns when none of them runs any more: the caller is about to clean up.
+
+    Yields:
+        The result of each task.
     """
     source = iter(items)
     pending: set[Future[Result]] = set()
@@ -36,4 +43,4 @@ def bounded_results(
                 yield done.pop().result()
     finally:
         if pending:
-            settle(pending)
+            cancel(pending)

@@ -1,4 +1,4 @@
-"""Bulk work on a Dask cluster, and what tiles share with it: opening a session and waiting for a result."""
+"""Bulk work on a Dask cluster; opening a session and awaiting a result, which tiles use too."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 TASKS_PER_THREAD = 4
-"""Tasks given out for each thread of the workers: a new one takes 20 ms to get there."""
+"""Tasks under way for each thread of the workers: a new one takes 20 ms to arrive."""
 CHECK_INTERVAL_S = 2.0
-"""How often a wait for a result asks whether the cluster is still there."""
+"""How often a wait for a result checks that the cluster is alive."""
 CLEAN_UP_TIMEOUT_S = 30.0
-"""How long an interrupted start or stop of workers may take to clean up."""
-SETTLE_TIMEOUT_S = 60.0
+"""Limit for an interrupted start or stop of workers to clean up."""
+STOP_TIMEOUT_S = 60.0
 """How long an interrupted map waits for the tasks that run on the workers."""
-SETTLE_INTERVAL_S = 0.02
+STOP_INTERVAL_S = 0.02
 
 Value = TypeVar("Value")
 
 
 class LoopThread:
-    """An event loop in a thread of its own, for synchronous callers of asynchronous code."""
+    """An event loop in its own thread, for synchronous callers of asynchronous code."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -52,11 +52,25 @@ class LoopThread:
             runner.get_loop().run_forever()
 
     def start(self, work: Coroutine[Any, Any, Value]) -> Future[Value]:
-        """Start a coroutine on the loop."""
+        """Start a coroutine on the loop.
+
+        Args:
+            work: The coroutine.
+
+        Returns:
+            Its result to come.
+        """
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def call(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """Run a coroutine on the loop and wait for it. An interrupt cancels it, and waits until it has cleaned up."""
+        """Run a coroutine on the loop and wait for it. An interrupt cancels it and waits until it has cleaned up.
+
+        Args:
+            work: The coroutine.
+
+        Returns:
+            Its result.
+        """
         ended = threading.Event()
 
         async def tracked() -> Value:
@@ -74,13 +88,24 @@ class LoopThread:
             raise
 
     def close(self) -> None:
-        """Cancel what runs on the loop and end the thread."""
+        """Cancel the coroutines on the loop and end the thread."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
 
 
 async def cluster_result(session: ClusterSession, future: Any) -> Any:
-    """Wait for a Dask future, and give up where the cluster does. Raises the task's exception or ``EngineError``."""
+    """Wait for a Dask future, and no longer than its cluster lasts.
+
+    Args:
+        session: The cluster.
+        future: A Dask future of it, released here.
+
+    Returns:
+        The task's result; its exceptions are raised unchanged.
+
+    Raises:
+        EngineError: The cluster lost the task or the connection.
+    """
     answer = asyncio.ensure_future(future.result())
     try:
         while True:
@@ -89,7 +114,7 @@ async def cluster_result(session: ClusterSession, future: Any) -> Any:
                 return answer.result()
             session.check()
     except KilledWorker as error:
-        raise EngineError(f"a task of {session.description} lost its worker again and again") from error
+        raise EngineError(f"a task of {session.description} lost its worker repeatedly") from error
     except FutureCancelledError as error:
         raise EngineError(f"the connection to the Dask scheduler of {session.description} is lost") from error
     finally:
@@ -99,7 +124,18 @@ async def cluster_result(session: ClusterSession, future: Any) -> Any:
 
 
 async def open_session(spec: EngineSpec, options: EngineOptions) -> ClusterSession:
-    """Connect to the cluster of an engine, starting it where it is ours. Raises ``EngineError``."""
+    """Connect to the cluster of an engine, starting one for ``local``, ``cuda`` and ``auto``.
+
+    Args:
+        spec: Which engine.
+        options: How to start it.
+
+    Returns:
+        The session; the caller closes it.
+
+    Raises:
+        EngineError: The cluster cannot be started or reached, or the engine has none.
+    """
     match spec.kind:
         case "local":
             return await open_local(options)
@@ -114,10 +150,10 @@ async def open_session(spec: EngineSpec, options: EngineOptions) -> ClusterSessi
 
 
 class DaskBulkEngine:
-    """Bulk work on a Dask cluster. See ``BulkEngine`` for what each method promises."""
+    """Bulk work on a Dask cluster. See ``BulkEngine``."""
 
     def __init__(self, spec: EngineSpec, options: EngineOptions) -> None:
-        """Open the session on a loop of our own. Raises ``EngineError``."""
+        """Open the session on its own event loop. Raises ``EngineError``."""
         self._loop: LoopThread | None = LoopThread()
         try:
             self._session = self._loop.call(open_session(spec, options))
@@ -132,18 +168,18 @@ class DaskBulkEngine:
 
     @property
     def capacity(self) -> int:
-        """Number of threads of all workers as of now."""
+        """Threads of all workers at present."""
         return self._session.capacity
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str) -> Iterator[Result]:
-        """Yield results as they finish."""
+        """Yield results in the order of finishing."""
         token = uuid.uuid4().hex
         counter = iter(range(2**63))
 
         def start(item: Item) -> Future[Result]:
             return self._open_loop().start(self._result((f"{label}-{token}", next(counter)), function, item))
 
-        def settle(pending: set[Future[Result]]) -> None:
+        def cancel(pending: set[Future[Result]]) -> None:
             loop = self._open_loop()
             try:
                 loop.call(self._stop(token))
@@ -152,7 +188,7 @@ class DaskBulkEngine:
                     future.cancel()
                 wait(pending)
 
-        yield from bounded_results(start, items, self.capacity * TASKS_PER_THREAD, settle)
+        yield from bounded_results(start, items, self.capacity * TASKS_PER_THREAD, cancel)
 
     async def _result(self, key: tuple[str, int], function: Callable[[Item], Result], item: Item) -> Result:
         token = key[0].rpartition("-")[2]
@@ -161,16 +197,16 @@ class DaskBulkEngine:
         return result
 
     async def _stop(self, token: str) -> None:
-        """Let no further task of a map begin, and return when none runs."""
+        """Prevent further tasks of a map and return when none runs."""
         try:
-            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
                 while True:
-                    answers = await self._session.run_everywhere(stop_map, token, timeout_s=SETTLE_TIMEOUT_S)
+                    answers = await self._session.run_everywhere(stop_map, token, timeout_s=STOP_TIMEOUT_S)
                     if not any(answer for answer in answers.values() if not isinstance(answer, Exception)):
                         return
-                    await asyncio.sleep(SETTLE_INTERVAL_S)
+                    await asyncio.sleep(STOP_INTERVAL_S)
         except (OSError, TimeoutError):
-            LOG.warning("tasks of %s may still run: its workers do not answer", self.description)
+            LOG.warning("tasks of %s may still be running: its workers do not answer", self.description)
 
     def close(self) -> None:
         """Close the session and end its loop."""

@@ -1,14 +1,15 @@
-"""How engines are opened.
+"""Opening engines by name.
 
-``BulkEngine`` carries the many independent tasks of 50 to 500 ms of convert, export and warm-up; it is
-synchronous. ``TileEngine`` renders single metatiles for the server; it is asynchronous. Behind both stand
-the same four engines: ``threads`` in this process, ``local`` (Dask worker processes on this machine), ``cuda``
-(one Dask worker a GPU), and a Dask scheduler that is there already, by its address.
+``BulkEngine`` runs the many independent tasks of 50 to 500 ms of convert, export and warm-up; it is synchronous.
+``TileEngine`` renders single metatiles for the server; it is asynchronous. Both come in the same four kinds:
+``threads`` in this process, ``local`` (Dask worker processes on this machine), ``cuda`` (one Dask worker per GPU), and
+an existing Dask scheduler, by its address.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.errors import EngineError
@@ -18,19 +19,28 @@ from lazytile.pyramid.engines.protocol import BulkEngine, EngineOptions, EngineS
 from lazytile.pyramid.engines.threads import ThreadsBulkEngine, ThreadsTileEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LOG = logging.getLogger(__name__)
-
 
 DEFAULT_OPTIONS = EngineOptions()
 
 
 def open_bulk_engine(spec: EngineSpec, options: EngineOptions = DEFAULT_OPTIONS) -> BulkEngine:
-    """Start an engine for bulk work. Raises ``EngineError`` where what was asked for cannot be had.
+    """Start an engine for bulk work.
 
-    ``local`` and ``cuda`` start processes that import the program's main module anew: a script that calls this
+    ``local`` and ``cuda`` start processes that import the program's main module again: a script that calls this
     needs ``if __name__ == "__main__":``.
+
+    Args:
+        spec: Which engine.
+        options: How to start it.
+
+    Returns:
+        The engine; the caller closes it.
+
+    Raises:
+        EngineError: The engine cannot start.
     """
     if not _takes_threads(spec):
         from lazytile.pyramid.engines.dask_bulk import DaskBulkEngine  # noqa: PLC0415 - distributed takes 0.5 s to import
@@ -42,6 +52,23 @@ def open_bulk_engine(spec: EngineSpec, options: EngineOptions = DEFAULT_OPTIONS)
     return ThreadsBulkEngine(options.workers or processor_count())
 
 
+@contextmanager
+def engine_or_threads(engine: BulkEngine | None) -> Iterator[BulkEngine]:
+    """Use the caller's engine, or threads of this process where there is none.
+
+    Args:
+        engine: The caller's engine, which is left open.
+
+    Yields:
+        The engine to use; one that was opened here is closed at the end.
+    """
+    if engine is not None:
+        yield engine
+        return
+    with ThreadsBulkEngine(processor_count()) as threads:
+        yield threads
+
+
 async def open_tile_engine(
     spec: EngineSpec,
     function: Callable[[Any], tuple[bytes, ...]],
@@ -49,11 +76,20 @@ async def open_tile_engine(
     *,
     locality: Callable[[Any], str] | None = None,
 ) -> TileEngine:
-    """Start an engine for tiles. Raises ``EngineError`` where what was asked for cannot be had.
+    """Start an engine for tiles. As for ``open_bulk_engine``, the main module must be importable.
 
-    ``function`` renders one task, given as a ``TileTask``; it is importable on the workers and safe in threads.
-    ``locality`` names what a task reads, so that tasks of one name go to the same worker and find its caches
-    warm; without it the task's key does. As for ``open_bulk_engine``, the main module must be importable.
+    Args:
+        spec: Which engine.
+        function: Renders one ``TileTask``; importable on the workers and thread-safe.
+        options: How to start the engine.
+        locality: Names what a task reads. Tasks of one name go to the same worker and find its caches warm. Without
+            it the task's key decides.
+
+    Returns:
+        The engine; the caller closes it.
+
+    Raises:
+        EngineError: The engine cannot start.
     """
     if not _takes_threads(spec):
         from lazytile.pyramid.engines.dask_tiles import open_dask_tile_engine  # noqa: PLC0415 - as above
@@ -66,17 +102,17 @@ async def open_tile_engine(
 
 
 def _takes_threads(spec: EngineSpec) -> bool:
-    """Tell whether the engine is ``threads``: asked for, or because ``auto`` finds no GPU at all."""
+    """Return whether the engine is ``threads``: as requested, or because ``auto`` finds no GPU at all."""
     if spec.kind == "auto":
         devices = gpu_devices()
         if not devices.ids:
-            LOG.info("engine auto takes threads: %s", devices.reason)
+            LOG.info("engine auto uses threads: %s", devices.reason)
             return True
     return spec.kind == "threads"
 
 
 def _fall_back(spec: EngineSpec, error: EngineError) -> None:
-    """Let ``auto`` go on without its GPUs, and say why. Raises the error for any other engine."""
+    """Log why ``auto`` runs without GPUs; raise the error for any other engine."""
     if spec.kind != "auto":
         raise error
-    LOG.warning("engine auto takes threads: %s", error)
+    LOG.warning("engine auto uses threads: %s", error)

@@ -1,4 +1,4 @@
-"""What callers and engines agree on: the names of engines, their options, and the faces for bulk work and for tiles."""
+"""The contract between callers and engines: names, options, and the protocols for bulk work and for tiles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from lazytile.pyramid.core.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
 
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """Which engine somebody asked for."""
+    """Which engine is requested."""
 
     kind: EngineKind
     address: str = ""
@@ -33,7 +33,17 @@ class EngineSpec:
 
     @classmethod
     def parse(cls, text: str) -> EngineSpec:
-        """Read an engine's name as the command line spells it. Raises ``EngineError`` for any other text."""
+        """Parse an engine's name as the command line spells it.
+
+        Args:
+            text: One of ``ENGINE_CHOICES``.
+
+        Returns:
+            The engine.
+
+        Raises:
+            EngineError: The text names no engine.
+        """
         match text:
             case "auto" | "threads" | "local" | "cuda":
                 return cls(text)
@@ -59,18 +69,18 @@ def _checked_address(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How to start an engine. What an engine has no use for it ignores."""
+    """How to start an engine. An engine ignores options that do not apply to it."""
 
     workers: int | None = None
-    """Threads of ``threads``, processes of ``local``, GPUs of ``cuda``; None is as many as the machine has."""
+    """Threads of ``threads``, processes of ``local``, GPUs of ``cuda``; None: as many as this process may use."""
     dashboard: str | None = None
     """Address of Dask's dashboard for ``local`` and ``cuda``, such as ``127.0.0.1:8787``. It asks for no password."""
     connect_timeout_s: float = 10.0
-    """How long a scheduler may take to answer, and its first worker to be there."""
+    """Limit for a scheduler to answer and to have its first worker."""
     start_timeout_s: float = 60.0
-    """How long the workers of ``local`` and ``cuda`` may take to start."""
+    """Limit for the workers of ``local`` and ``cuda`` to start."""
     lost_timeout_s: float = 60.0
-    """How long work waits for a worker to come back when all are gone."""
+    """How long work waits for a new worker when all are lost."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -84,7 +94,7 @@ class BulkEngine(Protocol):
 
     @property
     def description(self) -> str:
-        """One line for people: ``threads, 8 threads``."""
+        """One line for people, such as ``threads, 8 threads``."""
         ...
 
     @property
@@ -93,14 +103,22 @@ class BulkEngine(Protocol):
         ...
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str) -> Iterator[Result]:
-        """Yield ``function(item)`` for every item, in the order in which they finish.
+        """Run a function on every item and yield the results in the order of finishing.
 
-        ``function`` and the items must be picklable, and a task may run twice where a worker dies. Items are drawn
-        from the iterable as room comes free, and only a small multiple of ``capacity`` is under way or waits to be
-        taken, so neither items nor results pile up. The first exception of a task cancels what has not begun,
-        waits for what runs in this process, and is raised unchanged; so do KeyboardInterrupt and closing the
-        iterator early. Raises ``EngineError`` where the engine loses the work. ``label`` names the tasks in Dask's
-        dashboard: letters and underscores.
+        Only a small multiple of ``capacity`` is under way or waits to be taken, so neither items nor results pile
+        up. The first exception of a task cancels the tasks that have not begun, waits for those that run, and is
+        raised unchanged; KeyboardInterrupt and an early ``close`` of the iterator do the same.
+
+        Args:
+            function: Picklable, as its items. It may run twice for an item where a worker dies.
+            items: Drawn as tasks finish.
+            label: Name of the tasks in Dask's dashboard: letters and underscores.
+
+        Yields:
+            ``function(item)`` of each item.
+
+        Raises:
+            EngineError: The engine lost the work.
         """
         ...
 
@@ -116,7 +134,7 @@ class BulkEngine(Protocol):
 
 
 class TileTask(Protocol):
-    """What a tile engine is given: a frozen, picklable value that says all of one metatile."""
+    """What a tile engine runs: a frozen, picklable value that describes one metatile completely."""
 
     @property
     def key(self) -> str:
@@ -129,33 +147,45 @@ class TileEngine(Protocol):
 
     @property
     def description(self) -> str:
-        """One line for people: ``local, 2 worker processes, direct calls``."""
+        """One line for people, such as ``local, 2 worker processes, direct calls``."""
         ...
 
     @property
     def capacity(self) -> int:
-        """How many tasks run at the same time: the measure for a queue in front of the engine."""
+        """How many tasks run at the same time, by which a queue in front of the engine is sized."""
         ...
 
     @property
     def in_process(self) -> bool:
-        """Whether tasks run in this process, so that handing one over costs next to nothing."""
+        """Whether tasks run in this process, so that a hand-over costs next to nothing."""
         ...
 
     def render_inline(self, task: Any) -> tuple[bytes, ...] | None:
-        """Return ``function(task)`` of a light task, computed here and now while the event loop waits.
+        """Return the tiles of a light task, computed at once while the event loop waits.
 
-        None where the engine would rather be asked by ``render``: tasks run elsewhere, or light ones have not been
-        quick lately (``inline_render``). Equal keys under way are the caller's to look for.
+        Args:
+            task: A ``TileTask``. The caller looks for equal keys under way.
+
+        Returns:
+            The encoded tiles; None where ``render`` is to be used: tasks run elsewhere, or recent light tasks were
+            slow (``inline_render``).
         """
         ...
 
     async def render(self, task: Any) -> tuple[bytes, ...]:
-        """Return ``function(task)``, the encoded tiles of one metatile.
+        """Return the encoded tiles of one metatile.
 
-        Equal keys that are under way at the same time are computed once. When everybody who waited for a key has
-        been cancelled, work that has not begun is not done. Exceptions of the function are raised unchanged;
-        ``EngineError`` where the engine lost the work twice.
+        Equal keys that are under way at the same time are computed once. When all who await a key are cancelled,
+        work that has not begun is dropped. Exceptions of the function are raised unchanged.
+
+        Args:
+            task: A ``TileTask``.
+
+        Returns:
+            The encoded tiles.
+
+        Raises:
+            EngineError: The engine lost the work twice.
         """
         ...
 
@@ -171,14 +201,13 @@ class TileEngine(Protocol):
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception's type and text as one line."""
+    """Return an exception's type and text as one line.
+
+    Args:
+        error: Any exception.
+
+    Returns:
+        ``Type: text``, or the type where there is no text.
+    """
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-class Mapper(Protocol):
-    """The seam to the engines: runs a function over items wherever the engine has its workers."""
-
-    def map(self, function: Callable[[Item], Result], items: Sequence[Item], *, label: str) -> Iterator[Result]:
-        """Yield the results as they come, in any order, with a bounded number of items in flight."""
-        ...

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engines.protocol import Item, Result
 
 TASKS_PER_THREAD = 2
-"""Tasks given out for each thread: one that runs, and one so that no thread waits for us."""
+"""Tasks under way for each thread: one runs, one is queued so that no thread idles."""
 
 
 class ThreadsBulkEngine:
-    """Bulk work on a thread pool of this process. See ``BulkEngine`` for what each method promises."""
+    """Bulk work on a thread pool of this process. See ``BulkEngine``."""
 
     def __init__(self, threads: int) -> None:
         self.capacity = threads
@@ -39,14 +39,14 @@ class ThreadsBulkEngine:
         return f"threads, {_counted(self.capacity)}"
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str) -> Iterator[Result]:
-        """Yield results as they finish. ``label`` has no use here: no dashboard shows threads."""
-        del label
+        """Yield results in the order of finishing."""
+        del label  # no dashboard shows threads
         yield from bounded_results(
-            lambda item: self._open_pool().submit(function, item), items, self.capacity * TASKS_PER_THREAD, _settle
+            lambda item: self._open_pool().submit(function, item), items, self.capacity * TASKS_PER_THREAD, _cancel
         )
 
     def close(self) -> None:
-        """Wait for what runs and end the threads."""
+        """Wait for running tasks and end the threads."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
@@ -119,6 +119,6 @@ def _counted(threads: int) -> str:
     return f"{threads} thread{'s' * (threads != 1)}"
 
 
-def _settle(pending: set[Future[Result]]) -> None:
-    """Cancel what has not begun and wait for what runs: a thread cannot be stopped."""
+def _cancel(pending: set[Future[Result]]) -> None:
+    """Cancel tasks that have not begun and wait for the others: a thread cannot be stopped."""
     wait([future for future in pending if not future.cancel()])

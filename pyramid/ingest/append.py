@@ -22,7 +22,7 @@ import numpy as np
 import zarr
 
 from lazytile.pyramid.core.errors import SourceError, StoreError
-from lazytile.pyramid.engines.thread_mapper import ThreadMapper
+from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.fetch.downloads import FOLDER as DOWNLOADS
 from lazytile.pyramid.fetch.downloads import local_files
 from lazytile.pyramid.fetch.source_url import source_stamp
@@ -45,7 +45,7 @@ from lazytile.pyramid.store.summary import Summary, read_summary, summarise, wri
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.fetch.http_client import HttpOptions
 
 _METADATA = "zarr.json"
@@ -60,7 +60,7 @@ def append(
     group: str | None = None,
     replace_steps: bool = False,
     fetching: HttpOptions | None = None,
-    engine: Mapper | None = None,
+    engine: BulkEngine | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
     """Add the time steps of a file or URL to the dataset ``STORE/NAME.zarr`` and return its new description.
@@ -80,21 +80,20 @@ def append(
     source = open_source(file, timed, group=group)
     check_fits(source, old)
     steps = map_steps(source, old, folder, replace_steps=replace_steps)
-    mapper = engine or ThreadMapper()
-    with replacing(Path(store), name, _fingerprint(source, old)) as partial:
+    with replacing(Path(store), name, _fingerprint(source, old)) as partial, engine_or_threads(engine) as bulk:
         if read_description(folder).generation != old.generation:
             raise StoreError(f"dataset {name} has been changed meanwhile, append again")
         new = _grown(old, steps)
         if not (partial / UNFINISHED).exists():
             _clone(folder, partial, old, steps.replaced)
             _write_shapes(partial, new, steps)
-        added = build_arrays(source, partial, new, mapper, progress, time_steps=steps.placed)
+        added = build_arrays(source, partial, new, bulk, progress, time_steps=steps.placed)
         if steps.replaced:
-            totals = {name: _recounted(partial, new, name, len(levels), mapper) for name, levels in added.items()}
+            totals = {name: _recounted(partial, new, name, len(levels), bulk) for name, levels in added.items()}
         else:
             totals = {name: _added(folder, name, levels) for name, levels in added.items()}
             totals = {
-                name: levels or _recounted(partial, new, name, len(added[name]), mapper)
+                name: levels or _recounted(partial, new, name, len(added[name]), bulk)
                 for name, levels in totals.items()
             }
         new = replace(
@@ -211,13 +210,13 @@ def _added(folder: Path, name: str, levels: list[Summary]) -> list[Summary]:
     return [one + other for one, other in zip(known, levels, strict=True)] if len(known) == len(levels) else []
 
 
-def _recounted(partial: Path, new: Dataset, name: str, levels: int, mapper: Mapper) -> list[Summary]:
+def _recounted(partial: Path, new: Dataset, name: str, levels: int, engine: BulkEngine) -> list[Summary]:
     """Read all stored codes of a variable and summarise them."""
     variable = new.variable(name)
     totals = [Summary()] * levels
     every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
     items = [(partial, new, variable, level, steps) for steps in every for level in range(levels)]
-    for level, summary in mapper.map(_count_plane, items, label="count"):
+    for level, summary in engine.map(_count_plane, items, label="count"):
         totals[level] += summary
     return totals
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.sources.source import Source, SourceVariable
     from lazytile.pyramid.store.dataset import Dataset
 
@@ -54,7 +54,7 @@ def build_arrays(
     source: Source,
     target: Path,
     dataset: Dataset,
-    mapper: Mapper,
+    engine: BulkEngine,
     progress: Callable[[Progress], None] | None = None,
     *,
     time_steps: tuple[int, ...] | None = None,
@@ -99,12 +99,12 @@ def build_arrays(
                     waiting.append(task)
                 else:
                     take(task.job.name, outcome, task.read_bytes)
-            for done, outcome in mapper.map(_run, list(enumerate(waiting)), label="convert"):
+            for done, outcome in engine.map(_run, list(enumerate(waiting)), label="convert"):
                 task = waiting[done]
                 journal.add(task, outcome)
                 take(task.job.name, outcome, task.read_bytes)
     if dataset.shard:
-        pack_shards(target, dataset, [*jobs.values()], manifests, mapper)
+        pack_shards(target, dataset, [*jobs.values()], manifests, engine)
     return {name: [found[level] for level in sorted(found)] for name, found in summaries.items()}
 
 

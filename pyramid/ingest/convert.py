@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lazytile import __version__
 from lazytile.pyramid.core.errors import SourceError, StoreError
 from lazytile.pyramid.core.grid import Shape
-from lazytile.pyramid.engines.thread_mapper import ThreadMapper
+from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.fetch.downloads import FOLDER, local_files
 from lazytile.pyramid.fetch.source_url import base_name, source_stamp
 from lazytile.pyramid.ingest.build import Progress, build_arrays
@@ -28,7 +28,7 @@ from lazytile.pyramid.store.summary import write_summaries
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.fetch.http_client import HttpOptions
     from lazytile.pyramid.sources.source import Source
     from lazytile.pyramid.store.dataset import Variable
@@ -73,7 +73,7 @@ def convert(
     colormap: str | None = None,
     storage: Storage = DEFAULT_STORAGE,
     fetching: HttpOptions | None = None,
-    engine: Mapper | None = None,
+    engine: BulkEngine | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
     """Convert a gridded file, or several of one time series, to ``STORE/NAME.zarr`` and return its description.
@@ -94,10 +94,10 @@ def convert(
     chosen = chosen or dataset_name(files[0])
     source = open_files(files, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
-    with replacing(Path(store), chosen, fingerprint(source, dataset)) as partial:
+    with replacing(Path(store), chosen, fingerprint(source, dataset)) as partial, engine_or_threads(engine) as bulk:
         if not (partial / UNFINISHED).exists():
             write_metadata(partial, dataset, source.coordinates, source.attributes)
-        summaries = build_arrays(source, partial, dataset, engine or ThreadMapper(), progress)
+        summaries = build_arrays(source, partial, dataset, bulk, progress)
         dataset = replace(
             dataset,
             variables=tuple(summarised(variable, summaries[variable.name]) for variable in dataset.variables),

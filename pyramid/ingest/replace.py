@@ -12,7 +12,7 @@ from lazytile.pyramid.store.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.ingest.build import Progress
     from lazytile.pyramid.store.dataset import Dataset
 
@@ -29,7 +29,7 @@ def replace(
     crs: str | None = None,
     bounds: tuple[float, float, float, float] | None = None,
     nodata: float | None = None,
-    engine: Mapper | None = None,
+    engine: BulkEngine | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
     """Convert a source in the place of the dataset ``STORE/NAME.zarr`` and return its new description.

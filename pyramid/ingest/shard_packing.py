@@ -21,7 +21,7 @@ from lazytile.pyramid.store.layout import shard_grid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.ingest.build_task import ArrayJob
     from lazytile.pyramid.store.dataset import Dataset
     from lazytile.pyramid.store.manifest import Manifests
@@ -50,12 +50,14 @@ class _Shard:
     """Of the variable."""
 
 
-def pack_shards(target: Path, dataset: Dataset, jobs: Sequence[ArrayJob], manifests: Manifests, mapper: Mapper) -> None:
+def pack_shards(
+    target: Path, dataset: Dataset, jobs: Sequence[ArrayJob], manifests: Manifests, engine: BulkEngine
+) -> None:
     """Pack the chunks of every level of some arrays, and note the shards' checksums."""
     shards = [
         shard for job in jobs for level in range(dataset.levels) for shard in _shards(target, dataset, job, level)
     ]
-    for shard, mark in mapper.map(_pack, shards, label="pack"):
+    for shard, mark in engine.map(_pack, shards, label="pack"):
         array = target / str(shard.level) / shard.name
         rows, cols = shard_grid(dataset, shard.level)
         manifests.add(array, (rows, cols), (*shard.steps, shard.row, shard.col), mark)

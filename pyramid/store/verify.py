@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.core.errors import StoreError
-from lazytile.pyramid.engines.thread_mapper import ThreadMapper
+from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.store import codec
 from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, FileDigest
 from lazytile.pyramid.store.chunk_reader import open_chunks
@@ -24,7 +24,7 @@ from lazytile.pyramid.store.store import read_description
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.engines.protocol import BulkEngine
 
 _METADATA = "zarr.json"
 BAND_CHUNKS = 4
@@ -72,7 +72,7 @@ def verify(
     store: str | Path,
     name: str,
     *,
-    engine: Mapper | None = None,
+    engine: BulkEngine | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Check a dataset. ``progress`` is told how many of how many tasks are done.
@@ -81,17 +81,17 @@ def verify(
     """
     folder = Path(store) / f"{name}{SUFFIX}"
     dataset = read_description(folder)
-    mapper = engine or ThreadMapper()
     problems = _metadata_problems(folder, dataset)
     files, bands = _bands(folder, dataset)
     done, total = 0, len(files) + len(bands)
     found: list[_Found] = []
-    for function, items in ((_check_files, files), (_check_level, bands)):
-        for result in mapper.map(function, items, label="verify"):
-            found.append(result)
-            done += 1
-            if progress is not None:
-                progress(done, total)
+    with engine_or_threads(engine) as bulk:
+        for function, items in ((_check_files, files), (_check_level, bands)):
+            for result in bulk.map(function, items, label="verify"):
+                found.append(result)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
     if read_description(folder).generation != dataset.generation:
         raise StoreError(f"dataset {name} was changed while it was verified, verify it again")
     return Verification(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lazytile.pyramid.engines.protocol import Mapper
+    from lazytile.pyramid.engines.protocol import BulkEngine
 
 ROWS, COLS = 1400, 900
 
@@ -84,13 +84,13 @@ def chunk_files(store: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[Mapper]:
+def local() -> Iterator[BulkEngine]:
     with open_bulk_engine(EngineSpec.parse("local"), EngineOptions(workers=2)) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
-def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapper]:
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BulkEngine]:
     with (
         scheduler(tmp_path_factory.mktemp("scheduler")) as address,
         worker(address),
@@ -102,7 +102,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapper]:
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("storage", [Storage(), Storage(shard=2)], ids=["usual", "sharded"])
 def test_threads_processes_and_a_scheduler_write_the_same(
-    tmp_path: Path, local: Mapper, remote: Mapper, name: str, storage: Storage
+    tmp_path: Path, local: BulkEngine, remote: BulkEngine, name: str, storage: Storage
 ) -> None:
     path = SOURCES[name](tmp_path / name)
     expected = convert(path, tmp_path / "own", "d", storage=storage)
@@ -118,7 +118,7 @@ def test_threads_processes_and_a_scheduler_write_the_same(
             assert verify(tmp_path / kind, "d", engine=engine).problems == ()
 
 
-def test_an_error_in_a_process_is_the_same_line(tmp_path: Path, local: Mapper) -> None:
+def test_an_error_in_a_process_is_the_same_line(tmp_path: Path, local: BulkEngine) -> None:
     path = raster(tmp_path / "in.tif")
     path.write_bytes(path.read_bytes()[:200_000])
     texts = []

@@ -17,16 +17,14 @@ import numpy as np
 import pytest
 import zarr
 
-from lazytile.pyramid.engines.thread_mapper import ThreadMapper
+from lazytile.pyramid.engines.threads import ThreadsBulkEngine
 from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.store.verify import verify
 from tests.pyramid.netcdf import TIME, centres, write_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from lazytile.pyramid.engines.protocol import Mapper
+    from collections.abc import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parents[3]
 ROWS, COLS = 1500, 1400
@@ -42,15 +40,16 @@ class KillError(BaseException):
     """Like a kill: nothing cleans up."""
 
 
-class Dying:
-    """A mapper that dies after some tasks."""
+class Dying(ThreadsBulkEngine):
+    """An engine that dies after some tasks."""
 
     def __init__(self, tasks: int) -> None:
+        super().__init__(1)
         self.left = tasks
         self.done = 0
 
-    def map(self, function: Callable[[Any], Any], items: Sequence[Any], *, label: str) -> Iterator[Any]:
-        for result in ThreadMapper(1).map(function, items, label=label):
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str) -> Iterator[Any]:
+        for result in super().map(function, items, label=label):
             if self.done == self.left:
                 raise KillError
             self.done += 1
@@ -58,9 +57,8 @@ class Dying:
 
 
 def convert_dying(path: Path, store: Path, after: int, **options: Any) -> None:
-    mapper: Mapper = Dying(after)
     with pytest.raises(KillError):
-        convert(path, store, "d", engine=mapper, **options)
+        convert(path, store, "d", engine=Dying(after), **options)
 
 
 @pytest.mark.parametrize("storage", [Storage(), Storage(shard=2)], ids=["usual", "sharded"])
@@ -103,9 +101,9 @@ def test_other_work_starts_afresh(tmp_path: Path, change: str) -> None:
         path.unlink()
         source(path, 3, 4)
     title = "another" if change == "options" else None
-    convert(path, tmp_path / "s", "d", title=title, engine=(mapper := Dying(10**6)))
+    convert(path, tmp_path / "s", "d", title=title, engine=(resumed := Dying(10**6)))
     convert(path, tmp_path / "w", "d", title=title, engine=(everything := Dying(10**6)))
-    assert mapper.done == everything.done
+    assert resumed.done == everything.done
     assert verify(tmp_path / "s", "d").problems == ()
 
 
