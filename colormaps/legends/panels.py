@@ -1,8 +1,8 @@
-"""What a legend shows: its panels, swatches and ticks, apart from where they are drawn.
+"""What a legend shows: its panels, swatches and ticks, independent of their layout.
 
-As OnEarth does: one panel for each ColorMap with something to see, transparent entries left out, ticks of continuous
-maps where a bin begins and of discrete ones in its middle, labels where ``showLabel`` says so, ``minLabel`` and
-``maxLabel`` at the ends, classes as patches with their names.
+As in OnEarth, each ColorMap with a visible entry has one panel, and transparent entries are left out. Ticks of
+continuous maps stand where a bin begins, those of discrete maps in its middle. ``showLabel`` chooses the labels,
+``minLabel`` and ``maxLabel`` stand at the ends. Classes are patches with their names.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Swatch:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark along a bar of swatches."""
+    """A tick along a bar of swatches."""
 
     place: float
     """0 at the low end of the bar, 1 at the high end."""
     label: str
-    """Empty for a mark alone."""
+    """Empty for a tick without a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +58,38 @@ class Panel:
 
     @property
     def is_classes(self) -> bool:
-        """Whether it is patches with names rather than a bar."""
+        """Whether the panel shows patches with names instead of a bar."""
         return self.type == "classification"
 
     @property
     def open_ends(self) -> tuple[bool, bool]:
-        """Whether the lowest and highest colour go on to infinity."""
+        """Whether the lowest and the highest bin extend to infinity."""
         first, last = self.swatches[0].bin, self.swatches[-1].bin
         return (first is not None and first.lower == -math.inf, last is not None and last.upper == math.inf)
 
 
 def legend_panels(colormap: Colormap) -> tuple[Panel, ...]:
-    """Return the panels of a colormap, in the order of its file; none where every entry is transparent."""
+    """Return the panels of a colormap.
+
+    Args:
+        colormap: What the legend explains.
+
+    Returns:
+        Panels in the order of the file; none where every entry is transparent.
+    """
     panels = (_panel(colormap, part) for part in colormap.parts)
     return tuple(panel for panel in panels if panel.swatches)
 
 
 def legend_document(colormap: Colormap) -> dict[str, Any]:
-    """Return the legend as JSON values: ``stops`` and ``units`` of the main panel, and all ``panels``."""
+    """Describe a legend as JSON values.
+
+    Args:
+        colormap: What the legend explains.
+
+    Returns:
+        ``stops`` and ``units`` of the main panel, and all ``panels``.
+    """
     panels = [_panel_document(panel) for panel in legend_panels(colormap)]
     main = next(
         (panel for panel in panels if panel["title"] in {colormap.title, colormap.name.replace("_", " ")}), None
@@ -119,7 +133,7 @@ def _panel(colormap: Colormap, part: Part) -> Panel:
 
 
 def _automatic(swatches: list[Swatch]) -> list[Tick]:
-    """Ticks at the beginnings of a few bins, for maps that ask for no labels."""
+    """Return ticks where a few bins begin, for maps that show no labels."""
     stride = max(1, len(swatches) // (_AUTO_TICKS + 1))
     starts = [(position, swatches[position].bin) for position in range(stride, len(swatches) - stride // 2, stride)]
     return [

@@ -1,4 +1,4 @@
-"""A planned legend as PNG with a transparent background."""
+"""Legends as PNG with a transparent background."""
 
 from __future__ import annotations
 
@@ -7,45 +7,65 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from lazytile.colormaps.legends.text_metrics import font, renderable_text
+from lazytile.colormaps.legends.text_metrics import TextMetrics
 
 if TYPE_CHECKING:
-    from lazytile.colormaps.legends.layout import Drawing
+    from lazytile.colormaps.legends.drawing import Drawing
 
 _FINE = 4
-"""Shapes are drawn this many times larger and then reduced, so that slopes are smooth."""
+"""Shapes are drawn this many times larger and then reduced, which smooths slanted edges."""
 _ANCHORS = {"start": "lm", "middle": "mm", "end": "rm"}
 
 
 def legend_image(drawing: Drawing) -> Image.Image:
-    """Return the drawing as an RGBA image."""
+    """Draw a legend.
+
+    Args:
+        drawing: The legend, laid out.
+
+    Returns:
+        An RGBA image.
+
+    Raises:
+        ColormapError: This build of Pillow has no FreeType.
+    """
+    metrics = TextMetrics()
     fine = _FINE if drawing.width * drawing.height <= 1 << 22 else 1
     shapes = Image.new("RGBA", (drawing.width * fine, drawing.height * fine))
     draw = ImageDraw.Draw(shapes)
     for shape in drawing.shapes:
-        # Pillow fills the pixel under a polygon's far edges as well: half a fine pixel less keeps sizes true.
+        # Pillow also fills the pixels under a polygon's right and bottom edges: one fine pixel less keeps sizes true.
         points = [(round(x * fine), round(y * fine)) for x, y in shape.points]
         right, bottom = max(x for x, _ in points), max(y for _, y in points)
         draw.polygon([(x - (x == right), y - (y == bottom)) for x, y in points], fill=tuple(shape.rgba))
     if fine > 1:
         shapes = shapes.resize((drawing.width, drawing.height), Image.Resampling.BOX)
-    # Letters are smoothed against what is below them: against the ink's own colour, only alpha changes.
+    # Pillow smooths letters against what is below them: over the ink's own colour only alpha changes.
     letters = Image.new("RGBA", shapes.size, (*drawing.ink[:3], 0))
     draw = ImageDraw.Draw(letters)
     for text in drawing.texts:
-        place = (text.x, text.y)
         draw.text(
-            place,
-            renderable_text(text.text),
+            (text.x, text.y),
+            metrics.renderable(text.text),
             fill=tuple(drawing.ink),
-            font=font(text.size),
+            font=metrics.font(text.size),
             anchor=_ANCHORS[text.anchor],
         )
     return Image.alpha_composite(shapes, letters)
 
 
 def legend_png(drawing: Drawing) -> bytes:
-    """Return the drawing as a PNG file."""
+    """Write a legend as PNG.
+
+    Args:
+        drawing: The legend, laid out.
+
+    Returns:
+        A PNG file.
+
+    Raises:
+        ColormapError: This build of Pillow has no FreeType.
+    """
     file = io.BytesIO()
     legend_image(drawing).save(file, "PNG", optimize=True)
     return file.getvalue()

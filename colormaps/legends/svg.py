@@ -1,4 +1,4 @@
-"""A planned legend as SVG. Patches carry tooltips."""
+"""Legends as SVG. Swatches carry tooltips."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from lxml import etree
 
 if TYPE_CHECKING:
     from lazytile.colormaps.core.model import Rgba
-    from lazytile.colormaps.legends.layout import Drawing
+    from lazytile.colormaps.legends.drawing import Drawing
 
 _NAMESPACE = "http://www.w3.org/2000/svg"
 _FONTS = "Aileron, Inter, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
 
 def legend_svg(drawing: Drawing) -> bytes:
-    """Return the drawing as an SVG document in UTF-8."""
+    """Write a legend as SVG.
+
+    Args:
+        drawing: The legend, laid out.
+
+    Returns:
+        An SVG document in UTF-8.
+    """
     root = etree.Element("svg", nsmap={None: _NAMESPACE})
     for key, value in (
         ("width", str(drawing.width)),

@@ -53,7 +53,10 @@ def is_lonlat(crs: pyproj.CRS) -> bool:
     """Return whether x is a longitude east of Greenwich and y a latitude, both in degrees.
 
     Args:
-        crs: Any coordinate reference system; a rotated pole is not one of longitudes and latitudes.
+        crs: Any coordinate reference system.
+
+    Returns:
+        False for a rotated pole, whose coordinates are longitudes and latitudes of its own.
     """
     if not crs.is_geographic or crs.is_derived:
         return False

@@ -15,7 +15,7 @@ from lazytile.colormaps.legends.layout import INKS, LegendStyle, plan_legend
 from lazytile.colormaps.legends.panels import legend_document, legend_panels
 from lazytile.colormaps.legends.png import legend_png
 from lazytile.colormaps.legends.svg import legend_svg
-from lazytile.colormaps.legends.text_metrics import elided, renderable_text, text_width
+from lazytile.colormaps.legends.text_metrics import TextMetrics
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from scripts.make_legend_picture import picture, six_colormaps
 from tests.colormaps.formats.test_gibs import document, entry
@@ -66,6 +66,7 @@ def test_a_map_without_labels_gets_ticks_of_its_own():
 @pytest.mark.parametrize("file", [*FILES, "bundled"])
 def test_every_orientation_text_and_size(file):
     colormap = ColormapCatalog().find("classes") if file == "bundled" else read_gibs(shared("colormaps", file))
+    metrics = TextMetrics()
     sizes = [(None, None), (24, 24), (60, 400), (1000, 30), (333, 77)]
     for number, (orientation, (width, height)) in enumerate(product(("horizontal", "vertical"), sizes)):
         text = ("dark", "light")[number % 2]
@@ -77,7 +78,7 @@ def test_every_orientation_text_and_size(file):
         svg = etree.fromstring(legend_svg(drawing))
         assert (int(svg.get("width")), int(svg.get("height"))) == image.size
         for letters in drawing.texts:
-            room = text_width(letters.text, letters.size)
+            room = metrics.width(letters.text, letters.size)
             start = letters.x - {"start": 0, "middle": room / 2, "end": room}[letters.anchor]
             if drawing.width >= 160:
                 assert start >= -1
@@ -156,11 +157,12 @@ def test_the_document_has_stops_and_units():
 
 
 def test_letters_the_font_lacks_are_written_otherwise():
-    assert renderable_text("≥ 5 \N{EN DASH} 6 g/m² µ°") == ">= 5 - 6 g/m2 u°"
-    assert renderable_text("é漢\n").endswith("??") or renderable_text("é漢\n").endswith("?")
-    assert elided("short", 12, 500) == "short"
-    assert elided("a long text that does not fit", 12, 60).endswith("…")
-    assert elided("wide", 12, 1) == ""
+    metrics = TextMetrics()
+    assert metrics.renderable("≥ 5 \N{EN DASH} 6 g/m² µ°") == ">= 5 - 6 g/m2 u°"
+    assert metrics.renderable("é漢\n").endswith("??") or metrics.renderable("é漢\n").endswith("?")
+    assert metrics.elided("short", 12, 500) == "short"
+    assert metrics.elided("a long text that does not fit", 12, 60).endswith("…")
+    assert metrics.elided("wide", 12, 1) == ""
 
 
 def test_the_picture_of_the_documentation_is_what_its_script_draws():
