@@ -100,7 +100,7 @@ check: $(VENV)/.installed ## Lint, check format and types, imports between packa
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py tests/test_layers.py tests/test_docstrings.py
 
-tables: $(VENV)/.installed ## Write the tables of settings and metrics in docs/serving.md from the code
+tables: $(VENV)/.installed ## Write the tables of settings, metrics and packages in the documents from the code
 	$(BIN)/python scripts/document_tables.py
 
 format: $(VENV)/.installed ## Format the code and mend what the linter can mend

@@ -1,4 +1,4 @@
-"""All that an engine for tiles is asked to do: one function, importable on every worker."""
+"""``perform``, the function that tile engines run, importable on every worker."""
 
 from __future__ import annotations
 

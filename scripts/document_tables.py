@@ -1,6 +1,6 @@
-"""Write the tables of settings and metrics in docs/serving.md from the code that they describe.
+"""Write the tables of settings, metrics and packages in the documents from the code that they describe.
 
-``python scripts/document_tables.py`` writes them, with ``--check`` it exits with 1 where one is out of date.
+``python scripts/document_tables.py`` writes them; with ``--check`` it exits with 1 if one is out of date.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,17 @@ from lazytile.service.cli.main import app
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.settings import Settings
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for tests.import_graph, which no installation contains
+
+from tests.import_graph import LAYERS, imports_of, layer_of, own_modules  # noqa: E402 - needs the path above
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from click import Command, Parameter
     from pydantic.fields import FieldInfo
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "serving.md"
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
 
 
@@ -138,20 +143,43 @@ def metrics_table() -> str:
     return "\n".join(rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"settings": settings_table, "metrics": metrics_table}
+def layout_table() -> str:
+    """Return the table of all packages from the bottom up: what each one holds and what it imports."""
+    modules = own_modules()
+    imports = {(layer_of(one.importer), layer_of(one.target)) for one in imports_of(modules)}
+    rows = ["| | Package | What it holds | Imports |", "| ---: | --- | --- | --- |"]
+    for number, layer in enumerate(LAYERS, 1):
+        folder = f"{'.'.join(layer.split('.')[:2])}."
+        targets = [other for other in LAYERS if (layer, other) in imports and other != layer]
+        by_folder: dict[str, list[str]] = {}
+        for target in targets:
+            head, _, tail = target.removeprefix("lazytile.").partition(".")
+            by_folder.setdefault("" if target.startswith(folder) else head, []).append(tail or head)
+        groups = [f"{head}: {', '.join(tails)}" if head else ", ".join(tails) for head, tails in by_folder.items()]
+        summary = (ast.get_docstring(ast.parse(modules[layer])) or "").split("\n\n")[0]
+        name = layer.removeprefix("lazytile.")
+        rows.append(_row((str(number), f"`{name}`", " ".join(summary.split()).replace("``", "`"), "; ".join(groups))))
+    return "\n".join(rows)
 
 
-def with_tables(document: str) -> str:
-    """Return a document with each table written anew between its two markers.
+TABLES: dict[str, dict[str, Callable[[], str]]] = {
+    "docs/serving.md": {"settings": settings_table, "metrics": metrics_table},
+    "CONTRIBUTING.md": {"layout": layout_table},
+}
+
+
+def with_tables(name: str, document: str) -> str:
+    """Return a document with each table rewritten between its two markers.
 
     Args:
-        document: Markdown with ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->`` for each name in ``TABLES``.
+        name: Path of the document below the project's root, a key of ``TABLES``.
+        document: Its Markdown, with ``<!-- TABLE: begin -->`` and ``<!-- TABLE: end -->`` for each of its tables.
 
     Returns:
-        The same document, its tables as the code has them.
+        The same document with the tables of the current code.
     """
-    for name, table in TABLES.items():
-        begin, end = f"<!-- {name}: begin -->\n", f"\n<!-- {name}: end -->"
+    for table_name, table in TABLES[name].items():
+        begin, end = f"<!-- {table_name}: begin -->\n", f"\n<!-- {table_name}: end -->"
         before, rest = document.split(begin)
         document = before + begin + table() + end + rest.split(end)[1]
     return document
@@ -160,14 +188,15 @@ def with_tables(document: str) -> str:
 def main() -> None:
     """Write the tables, or check them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="exit with 1 where a table is out of date")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a table is out of date")
     options = parser.parse_args()
-    document = DOCUMENT.read_text()
-    current = with_tables(document)
-    if options.check and current != document:
-        raise SystemExit(f"{DOCUMENT}: the tables are out of date; python scripts/document_tables.py writes them")
-    if not options.check:
-        DOCUMENT.write_text(current)
+    for name in TABLES:
+        document = (ROOT / name).read_text()
+        current = with_tables(name, document)
+        if options.check and current != document:
+            raise SystemExit(f"{name}: a table is out of date; python scripts/document_tables.py writes it")
+        if not options.check:
+            (ROOT / name).write_text(current)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A colormap compiled: from values to palette indices, exactly.
+"""Colormaps compiled to an exact lookup from values to palette indices.
 
 May import: core, synthesis.
 """

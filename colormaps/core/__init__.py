@@ -1,4 +1,4 @@
-"""What a colormap is, the errors of everything, and what reading and writing its files safely needs.
+"""The colormap model, the root of the exception tree, units, and safe reading and writing of files.
 
 May import: nothing of ours.
 """

@@ -1,4 +1,4 @@
-"""Readers and writers of colormap files. A new format is a module here and a line in ``readers``.
+"""Readers and writers of colormap files; ``readers`` selects one by suffix.
 
 May import: core, synthesis, compiled.
 """

@@ -1,4 +1,4 @@
-"""Legends: panels, their layout, and drawing them as SVG and PNG.
+"""Legends: their panels, their layout, and drawing them as SVG and PNG.
 
 May import: core, synthesis.
 """

@@ -1,4 +1,4 @@
-"""Finding a colormap by its name: bundled, the user's own, from the network.
+"""Looking up colormaps by name: the user's own files, bundled files, downloads.
 
 May import: core, synthesis, formats.
 """

@@ -1,4 +1,4 @@
-"""Colormaps made here: ramps, stops, classes of CF flags, defaults, and one rescaled to another range.
+"""Colormaps made in code: ramps, stops, classes of CF flags, defaults, and rescaling.
 
 May import: core.
 """

@@ -1,4 +1,4 @@
-"""What is offered, and how a written address becomes a request: limits, styles, options, resolver, pixels.
+"""The layers, styles and limits on offer, and resolving the address of a request to a tile request.
 
 May import: colormaps.core, colormaps.legends, colormaps.library, core, tiling, store, times, render.
 """

@@ -1,4 +1,4 @@
-"""What everything stands on: errors, arrays on CPU or GPU, bounded memory, grids and the packing of numbers.
+"""The foundation: exceptions, array backends, caches with a byte limit, locks, grids and packing.
 
 May import: colormaps.core.
 """

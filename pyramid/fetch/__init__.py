@@ -1,4 +1,4 @@
-"""Bringing sources to this machine: HTTP, credentials, checksums, unpacking, SDAP servers. Knows no grid.
+"""Downloads: HTTP, credentials, checksums, unpacking, SDAP (NEXUS) servers.
 
 May import: core.
 """

@@ -1,4 +1,4 @@
-"""Meta Raster Format: writing, reading and checking it, and what OnEarth needs beside it.
+"""Meta Raster Format: writing, reading and verifying it, and OnEarth's configuration files.
 
 May import: colormaps.core, colormaps.formats, colormaps.legends, core, engines, tiling, store, render.
 """

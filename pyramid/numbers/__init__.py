@@ -1,4 +1,4 @@
-"""Numbers instead of pictures: statistics of a region, the value at a point, its course through time.
+"""Statistics of a region, values at a point, and time series.
 
 May import: core, tiling, store.
 """

@@ -1,4 +1,4 @@
-"""From a tile request to bytes: locate, read, resample, filter, compute, paint, encode. Knows no protocol.
+"""From a tile request to encoded bytes: locate, read, resample, filter, colour, encode. Knows no protocol.
 
 May import: colormaps.core, colormaps.synthesis, colormaps.compiled, colormaps.library, core, tiling, store.
 """

@@ -1,4 +1,4 @@
-"""What a source file holds that can be put on a map, found without reading its data; and reading its blocks.
+"""The gridded variables of a source file, found without reading their data, and the reader of their blocks.
 
 May import: core, store, fetch, sources.cf, sources.overrides, sources.formats, sources.grids.
 """

@@ -1,4 +1,4 @@
-"""What the user says about a source instead of the file."""
+"""Options that override what a source file says about itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stored pyramid: description, layout, chunks, shards, overviews, statistics; publishing and verifying it.
+"""The Zarr pyramid on disk: description, layout, chunks, shards, overviews, statistics, publishing, verification.
 
 May import: core, engines, tiling.
 """

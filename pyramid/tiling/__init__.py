@@ -1,4 +1,4 @@
-"""Tile matrix sets, their registry, and the reprojection of pixels.
+"""Tile matrix sets, their registry, and the reprojection of pixel positions.
 
 May import: core.
 """

@@ -1,4 +1,4 @@
-"""Calendars and time axes, and which step of a dimension a text means.
+"""Calendars, time axes, and selecting a step of a dimension by its label.
 
 May import: core, store.
 """

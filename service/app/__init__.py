@@ -1,4 +1,4 @@
-"""The application: routes, start and end, server processes, warm-up.
+"""The application: routes, start-up and shutdown, server processes, cache warm-up.
 
 May import: everything below it.
 """

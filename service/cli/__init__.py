@@ -1,4 +1,4 @@
-"""The command ``lazytile``, a module for each command. What a command needs it imports when it runs.
+"""The ``lazytile`` command, one module per command; a command imports what it needs when it runs.
 
 May import: everything below it.
 """

@@ -1,4 +1,4 @@
-"""What is under a pixel, over HTTP.
+"""GetFeatureInfo: the value at a pixel, over HTTP.
 
 May import: pyramid.core, pyramid.store, pyramid.render, pyramid.catalog, http, tiles, protocol.
 """

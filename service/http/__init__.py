@@ -1,4 +1,4 @@
-"""The HTTP toolkit: settings, errors and their statuses, replies, negotiation, proxies, metrics. Knows no tile.
+"""HTTP tools: settings, errors and status codes, responses, negotiation, proxies, metrics. Knows no tile.
 
 May import: colormaps.core, pyramid.core.
 """

@@ -1,4 +1,4 @@
-"""OGC API - Tiles, and the OpenAPI definition of all that has an address.
+"""OGC API - Tiles, and the OpenAPI definition of every address.
 
 May import: pyramid.core, pyramid.tiling, pyramid.store, pyramid.times, pyramid.render, pyramid.catalog, http,
 protocol, legends, numbers.

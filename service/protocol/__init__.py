@@ -1,4 +1,4 @@
-"""What every protocol shares: the application's context, the middleware, written addresses, the response with a tile.
+"""What all protocols share: application context, middleware, request addresses, tile responses.
 
 May import: colormaps.library, pyramid.core, pyramid.store, pyramid.times, pyramid.render, pyramid.catalog, http,
 tiles.

@@ -1,4 +1,4 @@
-"""What attributes and coordinates say: packing, times, labels, axes, coordinate reference systems (CF conventions).
+"""What CF attributes and coordinates mean: packing, times, labels, axes, coordinate reference systems.
 
 May import: core, store.
 """

@@ -1,4 +1,4 @@
-"""File formats, each opened as variables with numbers as stored; a new one also has a line in ``container``.
+"""File formats, each opened as variables with packed numbers; ``container`` registers them.
 
 May import: core, fetch, sources.cf, sources.overrides.
 """
