@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lazytile.service.http.json_document import JsonDocument
     from lazytile.service.http.parameters import Schema
 
+_NULL: Schema = {"type": "object", "nullable": True, "enum": [None]}
 REFERENCE = "#/components/schemas/{model}"
 
 
@@ -23,13 +24,14 @@ class _OpenApiSchema(GenerateJsonSchema):
 
     def nullable_schema(self, schema: Any) -> Schema:
         inner = self.generate_inner(schema["schema"])
-        return {"allOf": [inner], "nullable": True} if "$ref" in inner else {**inner, "nullable": True}
+        # What is referred to is not nullable, and ``nullable`` beside it would not make it so.
+        return {"anyOf": [inner, _NULL]} if "$ref" in inner else {**inner, "nullable": True}
 
     def default_schema(self, schema: Any) -> Schema:
         """Return the schema of a member that may be absent: it is never null."""
         inner = self.generate_inner(schema["schema"])
         inner.pop("nullable", None)
-        return inner["allOf"][0] if list(inner) == ["allOf"] else inner
+        return inner["anyOf"][0] if _NULL in inner.get("anyOf", ()) else inner
 
     def literal_schema(self, schema: Any) -> Schema:
         return {"type": "string", "enum": list(schema["expected"])}
