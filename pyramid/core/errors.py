@@ -21,6 +21,18 @@ class StoreError(LazytileError):
     """A store or a dataset in it is missing, damaged, or of a format this version does not know."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an exception's text, for a message of one line.
+
+    Args:
+        error: Of any library.
+
+    Returns:
+        The line, or the name of the exception's class where it has no text.
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class DatasetNotFoundError(StoreError):
     """The store holds no dataset or layer of that name."""
 

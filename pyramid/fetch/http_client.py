@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from lazytile import __version__
-from lazytile.pyramid.core.errors import AnswerTooLongError, SourceError
+from lazytile.pyramid.core.errors import AnswerTooLongError, SourceError, first_line
 from lazytile.pyramid.fetch.credentials import NO_CREDENTIALS, Credentials, origin_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Client:
                 async with self._session() as session:
                     return await attempt(session)
             except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorDNSError, aiohttp.InvalidURL) as no:
-                raise SourceError(f"{self.url} cannot be reached: {_first_line(no)}") from no
+                raise SourceError(f"{self.url} cannot be reached: {first_line(no)}") from no
             except (PassingError, aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 failures = 1 if size() - before > _GAIN_BYTES else failures + 1
                 reason = self._reason(error)
@@ -125,7 +125,7 @@ class Client:
             return f"the server was silent for {self._fetching.timeout_s:g} s"
         if isinstance(error, aiohttp.ClientPayloadError):
             return "the answer was cut short"
-        return _first_line(error)
+        return first_line(error)
 
     def _session(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(
@@ -224,7 +224,3 @@ def _retry_after(response: aiohttp.ClientResponse) -> float:
         return max(0.0, float(response.headers.get("Retry-After", "0")))
     except ValueError:
         return 0.0  # a date: the usual wait will do
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

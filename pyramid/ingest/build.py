@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazytile.pyramid.engines.protocol import BulkEngine
-    from lazytile.pyramid.sources.source import Source, SourceVariable
+    from lazytile.pyramid.sources.source import Source
+    from lazytile.pyramid.sources.source_variable import SourceVariable
     from lazytile.pyramid.store.dataset import Dataset
 
 

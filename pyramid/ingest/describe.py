@@ -15,7 +15,7 @@ from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.fetch.source_url import is_url
 from lazytile.pyramid.ingest.build import reader_of, stages_of
 from lazytile.pyramid.sources.formats.container import FORMATS
-from lazytile.pyramid.sources.source import Source, SourceVariable, open_source
+from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Dimension, Variable
 from lazytile.pyramid.store.layout import CHUNK_CELLS, level_shape, plan_levels
 from lazytile.pyramid.store.summary import Summary, summarise
@@ -23,6 +23,7 @@ from lazytile.pyramid.store.summary import Summary, summarise
 if TYPE_CHECKING:
     from lazytile.pyramid.core.grid import Grid
     from lazytile.pyramid.sources.overrides import Overrides
+    from lazytile.pyramid.sources.source_variable import SourceVariable
 
 CHEAP_BYTES = 64 << 20
 """Codes of a source variable that are read for its range; a larger one is described without."""

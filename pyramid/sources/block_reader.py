@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
 
-from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.fetch.source_url import path_or_url, source_stamp
+from lazytile.pyramid.sources.cf.attributes import native_codes
 from lazytile.pyramid.sources.formats.container import NETCDF, open_group
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.sources.cf.axes import AxisMap
     from lazytile.pyramid.sources.grids.regrid import Resampling
-    from lazytile.pyramid.sources.source import Placement
+    from lazytile.pyramid.sources.source_variable import Placement
     from lazytile.pyramid.store.layout import Block, Range
 
 CHUNK_CACHE_BYTES = 192 << 20
@@ -169,13 +170,14 @@ class BlockReader:
         except Exception as error:
             where = ", ".join(f"{start}..{stop - 1}" for start, stop in ranges)
             cause = error.__cause__ or error  # rasterio says "see previous exception"
-            reason = (str(cause) or type(cause).__name__).splitlines()[0]
-            raise SourceError(f"{self.path}: {self.placement.name} cannot be read at {where}: {reason}") from error
+            raise SourceError(
+                f"{self.path}: {self.placement.name} cannot be read at {where}: {first_line(cause)}"
+            ) from error
         codes = stored.transpose([axis for axis in axes if axis is not None])
         for position, axis in enumerate(axes):
             if axis is None:
                 codes = np.expand_dims(codes, position)
-        return _as_codes(codes, np.dtype(self.dtype))
+        return native_codes(codes, np.dtype(self.dtype))
 
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
         handle = _HANDLES.get(self.path, self.engine, self.placement.group, self.version)
@@ -194,11 +196,3 @@ def _steps(order: tuple[int, ...], span: Range) -> slice | list[int]:
     steps = order[slice(*span)]
     # A single step is a slice of one; libraries read lists of indices one by one.
     return slice(steps[0], steps[0] + 1) if len(steps) == 1 else list(steps)
-
-
-def _as_codes(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return stored numbers as codes: native byte order, and the sign that ``_Unsigned`` gives them."""
-    if stored.dtype.kind == "b":
-        return stored.astype(np.uint8)
-    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    return native if native.dtype == dtype else native.view(dtype)

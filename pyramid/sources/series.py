@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lazytile.pyramid.sources.overrides import Overrides
-    from lazytile.pyramid.sources.source import SourceVariable
+    from lazytile.pyramid.sources.source_variable import SourceVariable
     from lazytile.pyramid.store.dataset import Coordinate, Dimension
 
 

@@ -54,6 +54,22 @@ def code_dtype(stored: np.dtype[Any], attributes: Attributes) -> np.dtype[Any]:
     return dtype
 
 
+def native_codes(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return stored numbers as codes: in native byte order, with the sign that ``_Unsigned`` gives them.
+
+    Args:
+        stored: Any shape, as the file holds them.
+        dtype: Type of the codes, as ``code_dtype`` returns it.
+
+    Returns:
+        Codes, the shape of ``stored``.
+    """
+    if stored.dtype.kind == "b":
+        return stored.astype(np.uint8)
+    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    return native if native.dtype == dtype else native.view(dtype)
+
+
 def packing_of(stored: np.dtype[Any], attributes: Attributes, *, netcdf: bool) -> Packing:
     """Return how the stored numbers stand for values.
 
@@ -262,7 +278,7 @@ def decode_coordinate(values: NDArray[Any], attributes: Attributes) -> NDArray[A
     values = np.asarray(values)
     if values.dtype.kind not in "iuf":
         return values
-    values = values.astype(values.dtype.newbyteorder("="), copy=False).view(code_dtype(values.dtype, attributes))
+    values = native_codes(values, code_dtype(values.dtype, attributes))
     if not is_packed(attributes):
         return values
     return values * _number(attributes.get("scale_factor"), 1.0) + _number(attributes.get("add_offset"), 0.0)

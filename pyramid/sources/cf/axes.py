@@ -67,13 +67,28 @@ class AxisMap:
         return places
 
 
+def continuous_longitudes(longitudes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return longitudes that continue across the seam: 181 after 179 instead of -179, 360 after 359 instead of 0.
+
+    ``numpy.unwrap`` does the same, but adds what rounds to 360 and not 360 itself, which moves edges.
+
+    Args:
+        longitudes: Degrees, shape (cells,), finite.
+
+    Returns:
+        Degrees, shape (cells,).
+    """
+    values = np.asarray(longitudes, np.float64)
+    turns = np.round(np.diff(values) / FULL_CIRCLE) * FULL_CIRCLE
+    continuous: NDArray[np.float64] = values - np.concatenate([[0.0], np.cumsum(turns)])
+    return continuous
+
+
 def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
     """Return the axis from west to east of longitudes (degrees, shape (cells,), any order that is regular)."""
     values = _finite(centres, name)
     if values.size > 1:
-        # A step against the run is a seam (179 -> -179, 359 -> 0): go on counting across it.
-        turn = np.round(np.diff(values) / FULL_CIRCLE) * FULL_CIRCLE
-        values = values - np.concatenate([[0.0], np.cumsum(turn)])
+        values = continuous_longitudes(values)
     axis, flipped = _regular(values, _resolution(centres), name, bounds, circle=True)
     if axis.cell_size < 0:
         axis = RegularAxis(axis.last_edge, -axis.cell_size, axis.length)

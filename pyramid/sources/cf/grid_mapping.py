@@ -95,7 +95,7 @@ def _plain_numbers(mapping: dict[str, Any], _x_units: str) -> dict[str, Any]:
 
 
 def _single_parallel(mapping: dict[str, Any], _x_units: str) -> dict[str, Any]:
-    """Give cones two parallels and other projections one number.
+    """Return a cone with two parallels and any other projection with one number.
 
     CF (appendix F) lets a cone have one standard parallel beside ``latitude_of_projection_origin``. from_cf takes it
     for the latitude of the origin of a Lambert cone, and 0 for the second parallel of an Albers one. Elsewhere it

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.sources.formats.geotiff import GEOTIFF, open_geotiff
 from lazytile.pyramid.sources.formats.grib import GRIB, open_grib
 from lazytile.pyramid.sources.formats.netcdf3 import needed_bytes
@@ -98,7 +98,7 @@ def open_container(path: Path | str, overrides: Overrides) -> Container:
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{path} cannot be read, {_blamed(error)}: {_first_line(error)}") from error
+        raise SourceError(f"{path} cannot be read, {_blamed(error)}: {first_line(error)}") from error
     return Container(path, engine, groups)
 
 
@@ -111,7 +111,7 @@ def _open_remote(url: str) -> Container:
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{url} cannot be read: {_first_line(error)}") from error
+        raise SourceError(f"{url} cannot be read: {first_line(error)}") from error
     return Container(url, ZARR, groups, version)
 
 
@@ -233,8 +233,3 @@ def _group_names(path: Path, engine: str) -> list[str]:
 def _blamed(error: Exception) -> str:
     unnamed = isinstance(error, KeyError) and ("dimension_names" in str(error) or "_ARRAY_DIMENSIONS" in str(error))
     return "its arrays do not name their dimensions" if unnamed else "it is damaged or cut short"
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]

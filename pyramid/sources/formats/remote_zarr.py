@@ -18,7 +18,7 @@ import xarray as xr
 import zarr
 from zarr.storage import ObjectStore, WrapperStore
 
-from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.fetch.http_client import checked_url
 from lazytile.pyramid.fetch.zarr_url import _METADATA, OBJECT_SCHEMES
 
@@ -110,8 +110,7 @@ def version_of(url: str) -> str:
         except FileNotFoundError:
             continue
         except Exception as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise SourceError(f"{url} cannot be read: {reason}") from error
+            raise SourceError(f"{url} cannot be read: {first_line(error)}") from error
         digest.update(repr((name, answer.meta["e_tag"], answer.meta["last_modified"], content)).encode())
         found += 1
     if not found:

@@ -15,12 +15,13 @@ import numpy as np
 import pyproj
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.core.grid import FULL_CIRCLE, Grid
+from lazytile.pyramid.core.grid import Grid
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.cf.axes import (
     EXACT_AXIS,
     AxisMap,
     IrregularAxisError,
+    continuous_longitudes,
     exact_axis,
     latitude_axis,
     longitude_axis,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import xarray as xr
-    from numpy.typing import NDArray
 
     from lazytile.pyramid.sources.grids.regrid import Resampling
     from lazytile.pyramid.sources.overrides import Overrides
@@ -160,7 +160,7 @@ def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> GridFinding:
     )
     cols = _axis(
         lambda: longitude_axis(_values(longitude), f"longitude {pair.x}", _bounds(group, longitude)),
-        lambda: resampled_axis(_counted_on(_values(longitude)), f"longitude {pair.x}", rising=True),
+        lambda: resampled_axis(continuous_longitudes(_values(longitude)), f"longitude {pair.x}", rising=True),
         longitude,
         remarks,
     )
@@ -184,14 +184,6 @@ def _axis(
             "each with the nearest source cell"
         )
         return axis
-
-
-def _counted_on(longitudes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return longitudes that go on counting across a seam."""
-    values = np.asarray(longitudes, np.float64)
-    turn = np.round(np.diff(values) / FULL_CIRCLE) * FULL_CIRCLE
-    counted: NDArray[np.float64] = values - np.concatenate([[0.0], np.cumsum(turn)])
-    return counted
 
 
 def _projected(group: xr.Dataset, pair: CoordinatePair, crs: pyproj.CRS) -> GridFinding:

@@ -101,9 +101,7 @@ def read_cell_coordinates(group: xr.Dataset, name: str) -> NDArray[np.float64]:
     stored = group.variables[name]
     plane = stored[(*(0 for _ in stored.dims[:-2]), slice(None), slice(None))]
     packing = attributes.packing_of(stored.dtype, stored.attrs, netcdf=True)
-    codes = np.asarray(plane.values)
-    codes = codes.astype(codes.dtype.newbyteorder("="), copy=False).view(packing.dtype)
-    places: NDArray[np.float64] = packing.decode(codes)
+    places: NDArray[np.float64] = packing.decode(attributes.native_codes(plane.values, np.dtype(packing.dtype)))
     return places
 
 

@@ -124,7 +124,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 REFUSED = [
     ("AVHRR_OI_L4_GHRSST_NCEI.npy", "give --bounds"),
-    ("3_layer.grib2", "several grids, choose one with --group or --var"),
+    ("3_layer.grib2", "several grids; choose one with --group or --var"),
     ("reduced_gg.grib", "reduced grid .*rows of unequal length"),
 ]
 NEITHER = {"README.md", "AVHRR_OI_L4_GHRSST_NCEI.json"}

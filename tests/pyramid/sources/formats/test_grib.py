@@ -99,7 +99,7 @@ def test_members_times_and_levels_are_dimensions(tmp_path: Path) -> None:
 
 
 def test_several_grids_ask_for_a_choice(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"several grids, choose one with --group or --var: /grid_73x96 with avg_t;"):
+    with pytest.raises(SourceError, match=r"several grids; choose one with --group or --var: /grid_73x96 with avg_t;"):
         convert(shared("realdata", "3_layer.grib2"), tmp_path)
 
 

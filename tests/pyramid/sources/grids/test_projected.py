@@ -250,7 +250,7 @@ def test_a_grid_without_a_crs_asks_for_one(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"projected grid \(x 300050\.\.305950 m, .* give --crs"):
         convert(tmp_path / "in.nc", tmp_path / "s")
     assert convert(tmp_path / "in.nc", tmp_path / "s", crs="EPSG:32648").grid.crs == "EPSG:32648"
-    with pytest.raises(SourceError, match="is no coordinate reference system"):
+    with pytest.raises(SourceError, match="is not a coordinate reference system"):
         convert(tmp_path / "in.nc", tmp_path / "s", crs="nowhere")
 
 
@@ -268,7 +268,7 @@ def test_named_coordinates_come_first(tmp_path: Path) -> None:
 
 def test_radians_need_a_satellite(tmp_path: Path) -> None:
     write_projected(tmp_path / "in.nc", mapping=UTM.to_cf(), units="rad")
-    with pytest.raises(SourceError, match="radians, which only a geostationary view has"):
+    with pytest.raises(SourceError, match="radians, which only a geostationary view allows"):
         convert(tmp_path / "in.nc", tmp_path)
 
 

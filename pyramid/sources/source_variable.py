@@ -1,0 +1,162 @@
+"""One variable of a source: how it becomes a layer, and where its cells lie in the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lazytile.pyramid.sources.cf import attributes as cf
+from lazytile.pyramid.sources.cf.dimension import dimension_of, scalar_time
+from lazytile.pyramid.sources.formats.container import NETCDF
+from lazytile.pyramid.store.dataset import Variable
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from lazytile.pyramid.core.packing import Packing
+    from lazytile.pyramid.sources.grids.finding import GridFinding
+    from lazytile.pyramid.store.dataset import Coordinate, Dimension
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the cells of a variable lie in the file. Holds plain values, so it can be sent to any process."""
+
+    group: str
+    """Path of the group in the file, ``/`` for the root."""
+    name: str
+    """Name of the variable in that group."""
+    axes: tuple[int | None, ...]
+    """The axis of the source for each leading dimension, then rows, then columns; None where the source lacks it."""
+    orders: tuple[tuple[int, ...] | None, ...]
+    """The source index of each step, by leading dimension; None where the order is the same."""
+    chunks: tuple[int, ...]
+    """Source cells compressed together, by stored axis; 1 where the source is not chunked."""
+    series: tuple[int, tuple[tuple[int, int], ...]] | None = None
+    """Of several files: the leading dimension that joins them, and the file and the index in it of each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVariable:
+    """A variable that becomes a layer."""
+
+    variable: Variable
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A variable of a group that becomes a layer."""
+
+    engine: str
+    group: xr.Dataset
+    path: str
+    name: str
+    layer: str
+    nodata: float | None
+    """The code that the user declares as no data."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDimensions:
+    """The dimensions that the variables of a source share; it grows with each variable."""
+
+    found: GridFinding
+    reserved: set[str]
+    """Names that the store needs for something else."""
+    steps: dict[str, tuple[str, ...]]
+    """Labels of each dimension so far."""
+    coordinates: dict[str, Coordinate]
+
+    def add(self, dimension: Dimension, coordinate: Coordinate | None) -> Dimension:
+        """Add a dimension, under another name where another dimension or the store has its own.
+
+        Args:
+            dimension: Of one variable.
+            coordinate: Its values; None where it has none.
+
+        Returns:
+            The dimension under the name that it got.
+        """
+        name = dimension.name
+        while name in self.reserved or self.steps.get(name, dimension.labels) != dimension.labels:
+            name += "_"
+        self.steps[name] = dimension.labels
+        if coordinate is not None:
+            self.coordinates.setdefault(name, replace(coordinate, name=name))
+        return replace(dimension, name=name)
+
+
+def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariable:
+    """Describe a variable, and add its dimensions to those that the variables share.
+
+    Args:
+        member: The variable and its group.
+        shared: Grows by the dimensions of the variable.
+
+    Returns:
+        The layer that it becomes, and where its cells lie.
+
+    Raises:
+        StoreError: Its packing is invalid.
+        SourceError: A dimension has values that cannot be read or that repeat.
+    """
+    group, name, found = member.group, member.name, shared.found
+    stored = group.variables[name]
+    dims = [str(dim) for dim in stored.dims]
+    leading = [dim for dim in dims if dim not in (found.row_dim, found.col_dim)]
+    axes: list[int | None] = [dims.index(dim) for dim in leading]
+    dimensions: list[Dimension] = []
+    orders: list[tuple[int, ...] | None] = []
+    for dim in leading:
+        dimension, order, coordinate = dimension_of(group, dim)
+        dimensions.append(shared.add(dimension, coordinate))
+        orders.append(order)
+    scalar = None if any(dimension.kind == "time" for dimension in dimensions) else scalar_time(group, stored)
+    if scalar is not None:
+        dimension, _, coordinate = dimension_of(group, scalar)
+        dimensions.insert(0, shared.add(dimension, coordinate))
+        orders.insert(0, None)
+        axes.insert(0, None)
+    axes += [dims.index(found.row_dim), dims.index(found.col_dim)]
+    attributes = {**stored.attrs, **cf.time_attributes(stored.dtype)}
+    if member.nodata is not None and "_FillValue" not in attributes:
+        attributes["_FillValue"] = member.nodata
+    packing = cf.packing_of(stored.dtype, attributes, netcdf=member.engine == NETCDF)
+    source_chunks = list(_source_chunks(stored))
+    if found.resampling is not None:
+        packing = _with_missing(packing)
+        source_chunks[axes[-2] or 0] = source_chunks[axes[-1] or 0] = 1
+    variable = Variable(
+        name=member.layer,
+        dimensions=tuple(dimensions),
+        packing=packing,
+        reduction=cf.reduction_of(name, np.dtype(packing.dtype), attributes),
+        title=cf.text(attributes, "long_name"),
+        units=cf.text(attributes, "units"),
+        standard_name=cf.text(attributes, "standard_name"),
+        attributes=cf.json_attributes(attributes),
+    )
+    placement = Placement(
+        group=member.path,
+        name=name,
+        axes=tuple(axes),
+        orders=tuple(orders),
+        chunks=tuple(1 if axis is None else source_chunks[axis] for axis in axes),
+    )
+    return SourceVariable(variable, placement)
+
+
+def _with_missing(packing: Packing) -> Packing:
+    """Return the packing with a code for cells that no source cell reaches."""
+    if packing.fill_code is not None:
+        return packing
+    limits = np.iinfo(packing.dtype)
+    return replace(packing, missing=(int(limits.max if limits.min == 0 else limits.min),))
+
+
+def _source_chunks(stored: xr.Variable) -> tuple[int, ...]:
+    chunks = stored.encoding.get("chunksizes") or stored.encoding.get("chunks")
+    return tuple(int(size) for size in chunks) if chunks else (1,) * stored.ndim
