@@ -13,6 +13,7 @@ from pydantic import AliasGenerator, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 JSON = "application/json"
+_encode = json.JSONEncoder(allow_nan=False).encode
 
 
 class JsonDocument(BaseModel):
@@ -41,4 +42,4 @@ def json_bytes(document: JsonDocument) -> bytes:
         The text. Python's encoder writes it: pydantic's own leaves out the spaces after commas and colons, and
         every entity tag that clients hold would change.
     """
-    return json.dumps(document.members(), allow_nan=False).encode()
+    return _encode(document.members()).encode()
