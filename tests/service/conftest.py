@@ -1,7 +1,8 @@
 import pytest
 
 from tests import data
-from tests.service.harness import running, schema
+from tests.schemas import schema
+from tests.service.harness import running
 
 DATASETS = ("global_180", "time_steps", "extra_dimension", "two_variables", "antimeridian", "mercator", "odd_sizes")
 

@@ -16,7 +16,6 @@ from lxml import etree
 from lazytile.service.app.server import listen, make_runner
 from lazytile.service.http.settings import Settings
 from lazytile.service.protocol.context import APP_CONTEXT
-from tests.shared import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,26 +141,3 @@ def running(store: Path, cache: Path, **options: Any) -> Iterator[Server]:
         sock.close()
     if failed:
         raise failed[0]
-
-
-def schema(*parts: str, path: Path | None = None, near: Path | None = None) -> etree.XMLSchema:
-    """A schema of the OGC, or one that imports some, these taken from the reference data: nothing is fetched."""
-    path = path or shared("schemas", *parts)
-    parser = etree.XMLParser(no_network=True)
-    parser.resolvers.add(_Local(near or path))
-    return etree.XMLSchema(etree.parse(str(path), parser))
-
-
-class _Local(etree.Resolver):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._folder = next(folder for folder in path.parents if folder.name == "schemas")
-
-    def resolve(self, url: str, public_id: str, context: Any) -> Any:
-        for prefix, folder in (
-            ("http://schemas.opengis.net/", self._folder),
-            ("http://www.w3.org/", self._folder / "w3c"),
-        ):
-            if url.startswith(prefix):
-                return self.resolve_filename(str(folder / url.removeprefix(prefix)), context)
-        return None

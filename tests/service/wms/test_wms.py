@@ -12,6 +12,7 @@ from lxml import etree
 from PIL import Image
 
 from tests import data
+from tests.schemas import packaged, schema
 from tests.service.harness import running
 
 MAP = {
@@ -356,3 +357,26 @@ def test_whatever_is_asked_there_is_a_valid_answer_and_one_render(server, change
     elif reply.headers["Content-Type"] != "application/problem+json":
         fault(reply)
     assert server.context.metrics.renders._value.get() <= renders + 1
+
+
+def test_the_capabilities_are_valid(server):
+    reply = server.get("/wms?SERVICE=WMS&REQUEST=GetCapabilities&VERSION=1.3.0")
+    schema("wms", "1.3.0", "capabilities_1_3_0.xsd").assertValid(etree.fromstring(reply.body))
+
+
+@pytest.mark.parametrize("changes", [{"LAYERS": "nope"}, {"CRS": "EPSG:1"}, {"BBOX": "1,1,0,0"}, {"REQUEST": "Get"}])
+def test_exceptions_are_valid(server, changes):
+    schema("wms", "1.3.0", "exceptions_1_3_0.xsd").assertValid(etree.fromstring(ask(server, **changes).body))
+
+
+def test_capabilities_of_111_are_valid(server):
+    """The DTD wants ``xmlns:xlink`` on each element that uses it; to every parser with namespaces ours is the same."""
+    reply = server.get("/wms?SERVICE=WMS&REQUEST=GetCapabilities&VERSION=1.1.1")
+    declaration = b' xmlns:xlink="http://www.w3.org/1999/xlink"'
+    text = reply.body.replace(declaration, b"", 1).replace(b"<OnlineResource", b"<OnlineResource" + declaration)
+    etree.DTD(str(packaged() / "wms" / "1.1.1" / "capabilities_1_1_1.dtd")).assertValid(etree.fromstring(text))
+
+
+def test_exceptions_of_111_are_valid(server):
+    dtd = etree.DTD(str(packaged() / "wms" / "1.1.1" / "exception_1_1_1.dtd"))
+    dtd.assertValid(etree.fromstring(ask(server, **old(LAYERS="nope")).body))
