@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pydoc
 import re
 import tomllib
 from pathlib import Path
@@ -152,3 +153,62 @@ def test_make_targets_and_files_that_documents_name_are_there(document):
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
     linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
     assert [path for path in linked if not (ROOT / path).exists()] == []
+
+
+PATH = re.compile(r"`((?:\.ci|colormaps|docs|lazytile|pyramid|scripts|service|tests)/[\w./-]*)`")
+MODULE = re.compile(r"\blazytile(?:\.[a-z_]\w*)+")
+
+
+def missing_paths(text):
+    """Files and folders that a document names and the project does not have; NAME stands for one to be written."""
+    made = ("service/viewer/dist/",)
+    return [
+        path for path in PATH.findall(text) if "NAME" not in path and path not in made and not (ROOT / path).exists()
+    ]
+
+
+def missing_modules(text):
+    """Dotted names below ``lazytile`` in a document that are neither modules nor attributes of modules."""
+    names = MODULE.findall(re.sub(r"https?://\S+", "", text))
+    return [name for name in names if pydoc.locate(name) is None]
+
+
+@pytest.mark.parametrize("document", sorted(path.relative_to(ROOT) for path in DOCUMENTS), ids=str)
+def test_paths_and_modules_that_documents_name_are_there(document):
+    text = (ROOT / document).read_text()
+    assert missing_paths(text) == []
+    if document.name != "CHANGELOG.md":  # it also names what is no more
+        assert missing_modules(text) == []
+
+
+def test_a_missing_path_or_module_is_seen():
+    assert missing_paths("see `pyramid/nothing.py`, `pyramid/NAME.py` and `pyramid/work.py`") == ["pyramid/nothing.py"]
+    assert missing_modules("`lazytile.pyramid.nothing` and `lazytile.pyramid.work.perform`") == [
+        "lazytile.pyramid.nothing"
+    ]
+
+
+def changes():
+    section = CONTRIBUTING.split("## Where would I change ...")[1].split("\n## ")[0]
+    return [line for line in section.splitlines() if line.startswith("| a")]
+
+
+def unknown_symbols(row):
+    """Names in backquotes of a row that none of the row's files holds."""
+    files = [ROOT / path for path in PATH.findall(row) if (ROOT / path).is_file()]
+    text = "\n".join(file.read_text() for file in files)
+    names = [name for name in re.findall(r"`([A-Za-z_][\w.-]*)`", row) if not name.endswith(".py")]
+    return [name for name in names if re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", text) is None]
+
+
+def test_there_are_twelve_changes():
+    assert len(changes()) == 12
+
+
+@pytest.mark.parametrize("row", changes(), ids=lambda row: row.split("|")[1].strip())
+def test_the_files_of_a_change_hold_what_is_to_be_changed(row):
+    assert unknown_symbols(row) == []
+
+
+def test_a_symbol_that_no_file_of_the_row_holds_is_seen():
+    assert unknown_symbols("| x | `perform`, `nothing` in `pyramid/work.py` |") == ["nothing"]

@@ -185,7 +185,7 @@ def _mean_floats(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, f
     for cell, each in zip(cells, good, strict=True):
         total += xp.where(each, cell, cell.dtype.type(0))
         held += each
-    result: NDArray[Any] = (total / xp.maximum(held, 1)).astype(cells[0].dtype)
+    result: NDArray[Any] = (total / held).astype(cells[0].dtype)
     _blank(result, held == 0, cells, fill)
     return result
 

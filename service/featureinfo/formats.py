@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.service.featureinfo.documents import feature_collection, feature_info, feature_properties
 from lazytile.service.http.errors import one_line
+from lazytile.service.http.json_document import JSON, json_bytes
 from lazytile.service.http.ows_xml import XSI, document, double
 
 if TYPE_CHECKING:
@@ -82,46 +83,12 @@ class InfoFormat:
 
 def _json(info: FeatureInfo, schema_url: str) -> bytes:
     del schema_url
-    members = _members(info)
-    members["cell"] = None if info.cell is None else {part: members.pop(part) for part in ("level", "row", "col")}
-    position = {"longitude": info.longitude, "latitude": info.latitude}
-    members["position"] = position | {part: members.pop(part) for part in ("crs", "x", "y")}
-    return json.dumps(members).encode()
+    return json_bytes(feature_info(info))
 
 
 def _geojson(info: FeatureInfo, schema_url: str) -> bytes:
     del schema_url
-    point = {"type": "Point", "coordinates": [info.longitude, info.latitude]}
-    feature = {
-        "type": "Feature",
-        "geometry": None if info.longitude is None else point,
-        "properties": _members(info),
-    }
-    return json.dumps({"type": "FeatureCollection", "features": [feature]}).encode()
-
-
-def _members(info: FeatureInfo) -> dict[str, Any]:
-    """Return what there is to say, in order; what does not apply is null."""
-    return {
-        "layer": info.layer,
-        "title": info.title,
-        "style": info.style,
-        "value": info.value,
-        "units": info.units,
-        "label": info.label or None,
-        "colour": info.colour or None,
-        "time": info.time,
-        "dimensions": dict(info.dimensions),
-        **_cell(info),
-        "crs": info.crs,
-        "x": info.x,
-        "y": info.y,
-    }
-
-
-def _cell(info: FeatureInfo) -> dict[str, int]:
-    cell = info.cell
-    return {} if cell is None else {"level": cell.level, "row": cell.row, "col": cell.col}
+    return json_bytes(feature_collection(info))
 
 
 def _lines(info: FeatureInfo) -> list[tuple[str, str]]:
@@ -165,7 +132,7 @@ def _gml(info: FeatureInfo, schema_url: str) -> bytes:
         element.text = one_line(text)
         return element
 
-    for name, member_value in _members(info).items():
+    for name, member_value in feature_properties(info).members().items():
         if isinstance(member_value, dict):
             for dimension, label in member_value.items():
                 add("dimension", label).set("name", one_line(dimension))
@@ -179,7 +146,7 @@ def _gml(info: FeatureInfo, schema_url: str) -> bytes:
 
 
 INFO_FORMATS = (
-    InfoFormat("application/json", "json", _json),
+    InfoFormat(JSON, "json", _json),
     InfoFormat("application/geo+json", "geojson", _geojson),
     InfoFormat("text/html", "html", _html),
     InfoFormat("text/plain", "txt", _text),

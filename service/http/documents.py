@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lazytile.service.http.errors import failure_of
+from lazytile.service.http.json_document import JSON, JsonDocument, json_bytes
 from lazytile.service.http.problems import PROBLEM_TYPE, problem_document
 from lazytile.service.http.reply import text_response
 
@@ -23,27 +24,41 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-JSON = "application/json"
 HTML = "text/html"
 DOCUMENT_TYPES = {"json": JSON, "html": HTML}
 """Media types of documents by the value of ``f``, the preferred one first."""
 
-Document = dict[str, Any]
-
-_PATH_WORDS = frozenset({
+_PATH_FIELDS = frozenset({
     "layer", "style", "tilematrixset", "tilematrix", "tilerow", "tilecol", "request", "colormap",
 })  # fmt: skip
 """What stands in the path of an address, by the names that errors have for it."""
 
 
-def link(href: str, rel: str, media_type: str = JSON, title: str = "", *, templated: bool = False) -> Document:
-    """Return a link as OGC APIs write it."""
-    members: Document = {"href": href, "rel": rel, "type": media_type}
-    if title:
-        members["title"] = title
-    if templated:
-        members["templated"] = True
-    return members
+class Link(JsonDocument):
+    """A link (OGC 19-072, 7.10; RFC 8288)."""
+
+    href: str
+    rel: str
+    type: str
+    title: str | None = None
+    templated: bool | None = None
+    """True where ``href`` is a URI template (OGC 20-057, 8.3)."""
+
+
+def link(href: str, rel: str, media_type: str = JSON, title: str = "", *, templated: bool = False) -> Link:
+    """Return a link.
+
+    Args:
+        href: Where it leads, a URI template if ``templated``.
+        rel: The relation, registered by the IANA or a URI of the OGC.
+        media_type: Of the target.
+        title: For people; left out when empty.
+        templated: Whether clients fill in parts of ``href``.
+
+    Returns:
+        The link.
+    """
+    return Link(href=href, rel=rel, type=media_type, title=title or None, templated=templated or None)
 
 
 def with_problem_responses(handler: Handler, in_query: frozenset[str] = frozenset()) -> Handler:
@@ -66,43 +81,61 @@ def with_problem_responses(handler: Handler, in_query: frozenset[str] = frozense
 def problem_response(request: web.Request, error: Exception, in_query: frozenset[str]) -> web.Response:
     """Return the problem document of an exception."""
     parameter = getattr(error, "parameter", None)
-    in_path = parameter is None or parameter.lower() in _PATH_WORDS - in_query
+    in_path = parameter is None or parameter.lower() in _PATH_FIELDS - in_query
     failure = failure_of(error, in_path=in_path)
     headers = {"Cache-Control": "no-store", **failure.headers}
     return text_response(request, problem_document(failure), PROBLEM_TYPE, status=failure.status, headers=headers)
 
 
-def document_response(request: web.Request, document: Document, chosen_format: str, title: str) -> web.Response:
-    """Return a document as JSON or as a plain HTML page, with an entity tag."""
+def document_response(request: web.Request, document: JsonDocument, chosen_format: str) -> web.Response:
+    """Return the response with a document, as JSON or as a plain HTML page, with an entity tag.
+
+    Args:
+        request: Whose response it is.
+        document: What to send.
+        chosen_format: A key of ``DOCUMENT_TYPES``.
+
+    Returns:
+        The response, 304 if the client has the document.
+    """
     if chosen_format == "html":
-        body, content_type = html_page(document, title), f"{HTML}; charset=utf-8"
+        body, content_type = html_page(document.members(), request.path.rpartition("/")[2]), f"{HTML}; charset=utf-8"
     else:
-        body, content_type = json.dumps(document, allow_nan=False).encode(), JSON
+        body, content_type = json_bytes(document), JSON
     headers = {"Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}
     return text_response(request, body, content_type, digest=hashlib.sha256(body).hexdigest(), headers=headers)
 
 
-def html_page(document: Document, title: str) -> bytes:
-    """Return a document as a page: its links, those of its members, and all of it as text."""
+def html_page(members: dict[str, Any], name: str) -> bytes:
+    """Return a document as a page: its links, those of its members, and all of it as text.
+
+    Args:
+        members: The members of the document.
+        name: The title of the page if the document has neither a title nor an identifier.
+
+    Returns:
+        The page, in UTF-8.
+    """
+    title = html.escape(str(members.get("title") or members.get("id") or name))
     parts = [
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">',
-        f"<title>{html.escape(title)}</title>\n<h1>{html.escape(title)}</h1>",
+        f"<title>{title}</title>\n<h1>{title}</h1>",
     ]
-    if isinstance(document.get("description"), str):
-        parts.append(f"<p>{html.escape(document['description'])}</p>")
-    parts.append(_list(document.get("links", [])))
-    for member, entries in document.items():
+    if isinstance(members.get("description"), str):
+        parts.append(f"<p>{html.escape(members['description'])}</p>")
+    parts.append(_list(members.get("links", [])))
+    for member, entries in members.items():
         if isinstance(entries, list) and member != "links":
             parts.extend(
                 f"<h2>{html.escape(str(entry.get('title') or entry.get('id') or member))}</h2>\n{_list(entry['links'])}"
                 for entry in entries
                 if isinstance(entry, dict) and "links" in entry
             )
-    parts.append(f"<details><summary>JSON</summary><pre>{html.escape(json.dumps(document, indent=2))}</pre></details>")
+    parts.append(f"<details><summary>JSON</summary><pre>{html.escape(json.dumps(members, indent=2))}</pre></details>")
     return "\n".join([*parts, "</html>\n"]).encode()
 
 
-def _list(links: list[Document]) -> str:
+def _list(links: list[dict[str, Any]]) -> str:
     rows = []
     for each in links:
         href, text = html.escape(each["href"]), html.escape(each.get("title") or each["rel"].rpartition("/")[2])

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.catalog.feature_info import clean
 from lazytile.pyramid.times import lookup
+from lazytile.service.http.json_document import JSON, json_bytes
+from lazytile.service.numbers.documents import (
+    CellDocument,
+    CoordinateAxis,
+    Coverage,
+    CoverageAxes,
+    CoverageDomain,
+    CoverageParameter,
+    HistogramDocument,
+    NdArray,
+    ObservedProperty,
+    PointDocument,
+    ReferenceSystem,
+    ReferenceSystemConnection,
+    SeriesDocument,
+    StatisticsDocument,
+    Unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lazytile.pyramid.numbers.statistics import PointCell
+    from lazytile.pyramid.numbers.statistics import PointCell, RegionStatistics, StatisticsOptions
     from lazytile.pyramid.store.layer import Layer
 
-MEDIA_TYPES = {"json": "application/json", "csv": "text/csv", "covjson": "application/prs.coverage+json"}
+MEDIA_TYPES = {"json": JSON, "csv": "text/csv", "covjson": "application/prs.coverage+json"}
 """By the value of ``f``, the preferred one first."""
 _CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 
@@ -39,17 +56,25 @@ class PointValues:
     values: tuple[float | None, ...]
 
     def written(self, form: str, *, is_series: bool) -> bytes:
-        """Return them in a form of ``MEDIA_TYPES``."""
+        """Return the values in a format.
+
+        Args:
+            form: A key of ``MEDIA_TYPES``.
+            is_series: Whether JSON has lists of times and values, however many there are.
+
+        Returns:
+            The document, in UTF-8.
+        """
         if form == "csv":
             return self._csv()
-        return json.dumps(self._coverage() if form == "covjson" else self._json(is_series=is_series)).encode()
+        return json_bytes(self._coverage() if form == "covjson" else self._json(is_series=is_series))
 
     @property
     def _clean(self) -> list[float | None]:
         dtype = self.layer.variable.packing.dtype
         return [None if value is None else clean(value, dtype) for value in self.values]
 
-    def _json(self, *, is_series: bool) -> dict[str, Any]:
+    def _json(self, *, is_series: bool) -> PointDocument | SeriesDocument:
         cell = self.cell
         members: dict[str, Any] = {
             "layer": self.layer.name,
@@ -59,18 +84,12 @@ class PointValues:
             "latitude": self.latitude,
             "cell": None
             if cell is None
-            else {
-                "level": 0,
-                "row": cell.row,
-                "col": cell.col,
-                "longitude": cell.longitude,
-                "latitude": cell.latitude,
-            },
+            else CellDocument(level=0, row=cell.row, col=cell.col, longitude=cell.longitude, latitude=cell.latitude),
             "dimensions": dict(self.dimensions),
         }
         if is_series:
-            return members | {"times": list(self.times), "values": self._clean}
-        return members | {"time": self.times[0] if self.times else None, "value": self._clean[0]}
+            return SeriesDocument(**members, times=list(self.times), values=self._clean)
+        return PointDocument(**members, time=self.times[0] if self.times else None, value=self._clean[0])
 
     def _csv(self) -> bytes:
         stream = io.StringIO()
@@ -83,39 +102,88 @@ class PointValues:
             writer.writerow([*row, self.layer.variable.units])
         return stream.getvalue().encode()
 
-    def _coverage(self) -> dict[str, Any]:
+    def _coverage(self) -> Coverage:
         variable = self.layer.variable
-        axes: dict[str, Any] = {"x": {"values": [self.longitude]}, "y": {"values": [self.latitude]}}
-        referencing = [{"coordinates": ["x", "y"], "system": {"type": "GeographicCRS", "id": _CRS84}}]
+        parameter = CoverageParameter(
+            type="Parameter",
+            description={"en": self.layer.title},
+            unit=Unit(symbol=variable.units),
+            observed_property=ObservedProperty(label={"en": variable.standard_name or self.layer.title}),
+        )
+        values = NdArray(
+            type="NdArray",
+            data_type="float",
+            axis_names=["t"] if self.times else [],
+            shape=[len(self.times)] if self.times else [],
+            values=self._clean,
+        )
+        return Coverage(
+            type="Coverage",
+            domain=self._domain(),
+            parameters={variable.name: parameter},
+            ranges={variable.name: values},
+        )
+
+    def _domain(self) -> CoverageDomain:
+        time = self.layer.variable.time
+        geographic = ReferenceSystem(type="GeographicCRS", id=_CRS84)
+        referencing = [ReferenceSystemConnection(coordinates=["x", "y"], system=geographic)]
         if self.times:
-            axes["t"] = {"values": list(self.times)}
-            gregorian = lookup.instants_of(variable.time.labels) is not None if variable.time else False
-            system = {"type": "TemporalRS", "calendar": "Gregorian" if gregorian else "unknown"}
-            referencing.append({"coordinates": ["t"], "system": system})
-        names = ["t"] if self.times else []
-        return {
-            "type": "Coverage",
-            "domain": {
-                "type": "Domain",
-                "domainType": "PointSeries" if self.times else "Point",
-                "axes": axes,
-                "referencing": referencing,
-            },
-            "parameters": {
-                variable.name: {
-                    "type": "Parameter",
-                    "description": {"en": self.layer.title},
-                    "unit": {"symbol": variable.units},
-                    "observedProperty": {"label": {"en": variable.standard_name or self.layer.title}},
-                }
-            },
-            "ranges": {
-                variable.name: {
-                    "type": "NdArray",
-                    "dataType": "float",
-                    "axisNames": names,
-                    "shape": [len(self.times)] if self.times else [],
-                    "values": self._clean,
-                }
-            },
-        }
+            is_gregorian = time is not None and lookup.instants_of(time.labels) is not None
+            temporal = ReferenceSystem(type="TemporalRS", calendar="Gregorian" if is_gregorian else "unknown")
+            referencing.append(ReferenceSystemConnection(coordinates=["t"], system=temporal))
+        return CoverageDomain(
+            type="Domain",
+            domain_type="PointSeries" if self.times else "Point",
+            axes=CoverageAxes(
+                x=CoordinateAxis(values=[self.longitude]),
+                y=CoordinateAxis(values=[self.latitude]),
+                t=CoordinateAxis(values=list(self.times)) if self.times else None,
+            ),
+            referencing=referencing,
+        )
+
+
+def statistics_document(
+    layer: Layer,
+    time: str | None,
+    dimensions: Mapping[str, str],
+    found: RegionStatistics,
+    options: StatisticsOptions,
+) -> StatisticsDocument:
+    """Return the document of the statistics of a region.
+
+    Args:
+        layer: The layer that was read.
+        time: Label of the time, None for a layer without times.
+        dimensions: Labels of the other dimensions.
+        found: The statistics.
+        options: What was asked for.
+
+    Returns:
+        The document.
+    """
+    histogram = found.histogram
+    return StatisticsDocument(
+        layer=layer.name,
+        title=layer.title,
+        units=layer.variable.units,
+        time=time,
+        dimensions=dict(dimensions),
+        level=found.level,
+        budget=options.budget_cells,
+        cells=found.cell_count,
+        valid_cells=found.valid_count,
+        area_m2=found.area_m2,
+        valid_area_m2=found.valid_area_m2,
+        minimum=found.minimum,
+        maximum=found.maximum,
+        mean=found.mean,
+        std=found.std,
+        percentiles={f"{share:g}": value for share, value in zip(options.percentiles, found.percentiles, strict=True)},
+        histogram=None
+        if histogram is None
+        else HistogramDocument(
+            edges=list(histogram.edges), counts=list(histogram.counts), areas_m2=list(histogram.areas_m2)
+        ),
+    )

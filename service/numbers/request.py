@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +13,16 @@ from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
 from lazytile.pyramid.numbers.region import Region
 from lazytile.pyramid.numbers.statistics import StatisticsOptions
 from lazytile.pyramid.times.lookup import TIME
+from lazytile.service.numbers.parameters import (
+    BBOX,
+    BUDGET,
+    HISTOGRAM,
+    LATITUDE,
+    LONGITUDE,
+    MAX_LONGITUDE,
+    PERCENTILES,
+    RANGE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,60 +30,36 @@ if TYPE_CHECKING:
     from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.http.query import Query
+    from lazytile.service.http.settings import Settings
 
 MAX_VERTICES = 2000
-MAX_LONGITUDE = 540.0
-"""A region may be given past 180 degrees, so that it can cross them."""
-MAX_PERCENTILES = 20
-MAX_BINS = 1000
 DEFAULT_PERCENTILES = "5,25,50,75,95"
-_NUMBER = re.compile(r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
-def number(parameter: str, text: str, low: float, high: float) -> float:
-    """Read a number. Raises ``InvalidParameterError`` unless it is between ``low`` and ``high``."""
-    value = float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
-    if not low <= value <= high:
-        raise InvalidParameterError(
-            parameter, f"{parameter} {text[:40]!r} is invalid, it may be a number from {low:g} to {high:g}"
-        )
-    return value
-
-
-def numbers(parameter: str, text: str, count: int, low: float, high: float) -> list[float]:
-    """Read up to ``count`` numbers with commas between."""
-    parts = text.split(",")
-    if len(parts) > count:
-        raise InvalidParameterError(parameter, f"{parameter} has {len(parts)} numbers, it may have {count}")
-    return [number(parameter, part, low, high) for part in parts]
-
-
-def point_of(query: Query) -> tuple[float, float]:
+def point_of(query: Query, settings: Settings) -> tuple[float, float]:
     """Return longitude and latitude of a point."""
-    longitude = number("lon", query.require("lon"), -MAX_LONGITUDE, MAX_LONGITUDE)
-    return longitude, number("lat", query.require("lat"), -90.0, 90.0)
+    return LONGITUDE.read(query, settings), LATITUDE.read(query, settings)
 
 
-def options_of(query: Query, most_cells: int) -> StatisticsOptions:
-    """Return what is asked of a region. ``most_cells`` is the operator's budget; a request may have a smaller one."""
-    text = query.get("percentiles") or DEFAULT_PERCENTILES
-    bins = int(number("histogram", query.get("histogram") or "0", 0, MAX_BINS))
+def options_of(query: Query, settings: Settings) -> StatisticsOptions:
+    """Return what is asked of a region; a request may have a smaller budget of cells than the operator's."""
+    percentiles = PERCENTILES.read(query, DEFAULT_PERCENTILES)
+    bins = int(HISTOGRAM.read(query, settings, "0"))
     limits = None
-    if query.get("range"):
-        ends = numbers("range", query.get("range"), 2, -1e300, 1e300)
+    if RANGE.text(query):
+        ends = RANGE.read(query)
         if len(ends) != 2 or not ends[0] < ends[1]:
             raise InvalidParameterError("range", "range is MIN,MAX of the histogram, MIN below MAX")
         limits = (ends[0], ends[1])
-    budget = int(number("budget", query.get("budget") or str(most_cells), 1, most_cells))
-    return StatisticsOptions(budget, tuple(numbers("percentiles", text, MAX_PERCENTILES, 0.0, 100.0)), bins, limits)
+    budget = int(BUDGET.read(query, settings, str(settings.max_number_cells)))
+    return StatisticsOptions(budget, tuple(percentiles), bins, limits)
 
 
 def box_of(query: Query) -> Region:
     """Return the box ``bbox=WEST,SOUTH,EAST,NORTH``. One whose west is above its east crosses 180 degrees."""
-    text = query.get("bbox")
-    if not text:
+    if not query.get("bbox"):
         raise MissingParameterError("bbox", "parameter bbox is missing; or POST a GeoJSON polygon")
-    values = numbers("bbox", text, 4, -MAX_LONGITUDE, MAX_LONGITUDE)
+    values = BBOX.read(query)
     if len(values) != 4:
         raise InvalidParameterError("bbox", "bbox is WEST,SOUTH,EAST,NORTH in degrees")
     west, south, east, north = values

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -19,20 +18,22 @@ from lazytile.pyramid.numbers.task import NumbersTask, read_statistics, read_val
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.http.documents import with_problem_responses
 from lazytile.service.http.errors import BusyError, OverdueError
+from lazytile.service.http.json_document import JSON, json_bytes
 from lazytile.service.http.negotiation import negotiate_format
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import text_response
-from lazytile.service.numbers.formats import MEDIA_TYPES, PointValues
+from lazytile.service.numbers.formats import MEDIA_TYPES, PointValues, statistics_document
 from lazytile.service.numbers.request import box_of, options_of, point_of, polygon_of, steps_of
 from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.datetime_parameter import indices_of, label_of
+from lazytile.service.protocol.parameters import DATETIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.numbers.region import Region
-    from lazytile.pyramid.numbers.statistics import PointCell, RegionStatistics, StatisticsOptions
+    from lazytile.pyramid.numbers.statistics import PointCell, StatisticsOptions
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.protocol.context import AppContext
 
@@ -76,10 +77,10 @@ NUMBERS_QUEUE: web.AppKey[NumbersQueue] = web.AppKey("numbers")
 def add_routes(app: web.Application) -> None:
     """Add the addresses, and the desk that they share."""
     app[NUMBERS_QUEUE] = NumbersQueue()
-    app.router.add_get("/numbers/{layer}/statistics", with_problem_responses(box_statistics))
-    app.router.add_post("/numbers/{layer}/statistics", with_problem_responses(polygon_statistics))
-    app.router.add_get("/numbers/{layer}/point", with_problem_responses(point))
-    app.router.add_get("/numbers/{layer}/series", with_problem_responses(series))
+    app.router.add_get("/numbers/{collectionId}/statistics", with_problem_responses(box_statistics))
+    app.router.add_post("/numbers/{collectionId}/statistics", with_problem_responses(polygon_statistics))
+    app.router.add_get("/numbers/{collectionId}/point", with_problem_responses(point))
+    app.router.add_get("/numbers/{collectionId}/series", with_problem_responses(series))
 
 
 async def box_statistics(request: web.Request) -> web.StreamResponse:
@@ -95,52 +96,21 @@ async def polygon_statistics(request: web.Request) -> web.StreamResponse:
 
 async def _statistics(request: web.Request, query: Query, region: Region) -> web.Response:
     context = request.app[APP_CONTEXT]
-    negotiate_format(request, query, {"json": "application/json"})
-    options = options_of(query, context.settings.max_number_cells)
+    negotiate_format(request, query, {"json": JSON})
+    options = options_of(query, context.settings)
     for attempt in generation_attempts():
         with attempt:
-            layer = context.store.layer(request.match_info["layer"])
-            steps = steps_of(query, layer, label_of(layer, query.get("datetime")))
+            layer = context.store.layer(request.match_info["collectionId"])
+            steps = steps_of(query, layer, label_of(layer, DATETIME.text(query)))
             task = _task(context, layer, (_index_of(steps),), region=region, options=options)
             found = read_statistics(await request.app[NUMBERS_QUEUE].run(context, task))
-    members = {**_heading(layer, steps), **_members(found, options)}
-    return _answer(request, json.dumps(members, allow_nan=False).encode(), "application/json")
-
-
-def _members(found: RegionStatistics, options: StatisticsOptions) -> dict[str, Any]:
-    histogram = found.histogram
-    return {
-        "level": found.level,
-        "budget": options.budget_cells,
-        "cells": found.cell_count,
-        "valid_cells": found.valid_count,
-        "area_m2": found.area_m2,
-        "valid_area_m2": found.valid_area_m2,
-        "min": found.minimum,
-        "max": found.maximum,
-        "mean": found.mean,
-        "std": found.std,
-        "percentiles": {
-            f"{share:g}": value for share, value in zip(options.percentiles, found.percentiles, strict=True)
-        },
-        "histogram": None
-        if histogram is None
-        else {"edges": histogram.edges, "counts": histogram.counts, "areas_m2": histogram.areas_m2},
-    }
+    time = next((step.label for step in steps if step.is_time), None)
+    document = statistics_document(layer, time, _other_labels(steps), found, options)
+    return _answer(request, json_bytes(document), JSON)
 
 
 def _index_of(steps: Sequence[SelectedStep]) -> tuple[int, ...]:
     return tuple(step.index for step in steps)
-
-
-def _heading(layer: Layer, steps: Sequence[SelectedStep]) -> dict[str, Any]:
-    return {
-        "layer": layer.name,
-        "title": layer.title,
-        "units": layer.variable.units,
-        "time": next((step.label for step in steps if step.is_time), None),
-        "dimensions": _other_labels(steps),
-    }
 
 
 def _other_labels(steps: Sequence[SelectedStep]) -> dict[str, str]:
@@ -162,9 +132,9 @@ async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
     context, query = request.app[APP_CONTEXT], _query(request)
     for attempt in generation_attempts():
         with attempt:
-            layer = context.store.layer(request.match_info["layer"])
+            layer = context.store.layer(request.match_info["collectionId"])
             steps, times = _steps_of_series(query, layer) if is_series else _steps_of_point(query, layer)
-            longitude, latitude = point_of(query)
+            longitude, latitude = point_of(query, context.settings)
             form = negotiate_format(request, query, MEDIA_TYPES)
             cell = cell_at(layer.dataset, longitude, latitude)
             task = _task(context, layer, _indices_of(steps, times), cell=cell)
@@ -177,13 +147,13 @@ async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
 
 def _steps_of_point(query: Query, layer: Layer) -> tuple[tuple[SelectedStep, ...], Sequence[int]]:
     """Return the step along each dimension, and the one time among them."""
-    steps = steps_of(query, layer, label_of(layer, query.get("datetime")))
+    steps = steps_of(query, layer, label_of(layer, DATETIME.text(query)))
     return steps, [step.index for step in steps if step.is_time]
 
 
 def _steps_of_series(query: Query, layer: Layer) -> tuple[tuple[SelectedStep, ...], Sequence[int]]:
     """Return the step along each dimension, and the times of the series instead of the one among them."""
-    times = indices_of(layer, query.get("datetime"))
+    times = indices_of(layer, DATETIME.text(query))
     if len(times) > MAX_STEPS:
         raise InvalidParameterError(
             "datetime", f"datetime selects {len(times)} times, a series has at most {MAX_STEPS}"

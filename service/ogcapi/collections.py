@@ -8,8 +8,21 @@ from urllib.parse import quote
 
 from lazytile.pyramid.catalog.layer_text import abstract_of
 from lazytile.pyramid.times import lookup
-from lazytile.service.http.documents import HTML, Document, link
+from lazytile.service.http.documents import HTML, link
 from lazytile.service.legends.routes import legend_links
+from lazytile.service.ogcapi.collection_models import (
+    Collection,
+    Collections,
+    Conformance,
+    DimensionExtent,
+    DimensionGrid,
+    Extent,
+    LandingPage,
+    SpatialExtent,
+    StyleEntry,
+    StylesList,
+    TemporalExtent,
+)
 from lazytile.service.ogcapi.tile_matrix_sets import REL, TILESETS_MAP, TILING_SCHEMES
 
 if TYPE_CHECKING:
@@ -20,7 +33,7 @@ if TYPE_CHECKING:
 
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 GREGORIAN = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
-OPENAPI_TYPE = "application/vnd.oai.openapi+json;version=3.0"
+DEFINITION_TYPE = "application/vnd.oai.openapi+json"
 LISTED_VALUES = 1000
 """Values of a dimension that a collection lists; a longer one has its ends only."""
 _TILES = "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf"
@@ -53,16 +66,23 @@ class CollectionWriter:
         """Address of the API."""
         return f"{self.base_url}/ogc"
 
-    def landing(self, title: str) -> Document:
-        """Return the landing page (OGC 19-072, requirement /req/landing-page/root-success)."""
+    def landing(self, title: str) -> LandingPage:
+        """Return the landing page.
+
+        Args:
+            title: Of the service.
+
+        Returns:
+            The document.
+        """
         root = self.root
-        return {
-            "title": title,
-            "description": "Scientific grids as map tiles",
-            "links": [
+        return LandingPage(
+            title=title,
+            description="Scientific grids as map tiles",
+            links=[
                 link(f"{root}/", "self", title="This document"),
                 link(f"{root}/?f=html", "alternate", HTML, "This document as HTML"),
-                link(f"{root}/api", "service-desc", OPENAPI_TYPE, "The API's definition"),
+                link(f"{root}/api", "service-desc", f"{DEFINITION_TYPE};version=3.0", "The API's definition"),
                 link(f"{root}/api?f=html", "service-doc", HTML, "The API's documentation"),
                 link(f"{root}/conformance", "conformance", title="Conformance classes"),
                 link(f"{root}/conformance", f"{REL}/conformance", title="Conformance classes"),
@@ -71,38 +91,60 @@ class CollectionWriter:
                 link(f"{root}/tileMatrixSets", TILING_SCHEMES, title="Tile matrix sets"),
                 link(f"{self.base_url}/wmts/1.0.0/WMTSCapabilities.xml", "related", "application/xml", "WMTS"),
             ],
-        }
+        )
 
-    def conformance(self) -> Document:
+    def conformance(self) -> Conformance:
         """Return the conformance declaration."""
-        return {"conformsTo": list(CONFORMS_TO), "links": [link(f"{self.root}/conformance", "self")]}
+        return Conformance(conforms_to=list(CONFORMS_TO), links=[link(f"{self.root}/conformance", "self")])
 
-    def listing(self, layers: Iterable[Layer]) -> Document:
-        """Return every layer."""
-        return {
-            "collections": [self.collection(layer) for layer in layers],
-            "links": [link(f"{self.root}/collections", "self")],
-        }
+    def listing(self, layers: Iterable[Layer]) -> Collections:
+        """Return the list of collections.
 
-    def collection(self, layer: Layer) -> Document:
-        """Return one layer."""
+        Args:
+            layers: Every layer of the store.
+
+        Returns:
+            The document.
+        """
+        return Collections(
+            collections=[self.collection(layer) for layer in layers],
+            links=[link(f"{self.root}/collections", "self")],
+        )
+
+    def collection(self, layer: Layer) -> Collection:
+        """Return the collection of a layer.
+
+        Args:
+            layer: The layer.
+
+        Returns:
+            The document.
+        """
         address = self.address(layer)
-        return {
-            "id": layer.name,
-            "title": layer.title,
-            "description": abstract_of(layer),
-            "extent": extent_of(layer),
-            "crs": [CRS84],
-            "links": [
+        return Collection(
+            id=layer.name,
+            title=layer.title,
+            description=abstract_of(layer),
+            extent=extent_of(layer),
+            crs=[CRS84],
+            links=[
                 link(address, "self", title=layer.title),
                 link(f"{address}?f=html", "alternate", HTML, f"{layer.title} as HTML"),
                 link(f"{address}/map/tiles", TILESETS_MAP, title="Map tilesets in the default style"),
                 link(f"{address}/styles", f"{REL}/styles", title="Styles"),
             ],
-        }
+        )
 
-    def styles(self, layer: Layer, styles: list[OfferedStyle]) -> Document:
-        """Return the styles of a layer, each with its tilesets and its legends."""
+    def styles(self, layer: Layer, styles: list[OfferedStyle]) -> StylesList:
+        """Return the styles of a layer, each with its tilesets and its legends.
+
+        Args:
+            layer: The layer.
+            styles: Those offered for it, the default first.
+
+        Returns:
+            The document.
+        """
         address = self.address(layer)
         entries = []
         for style in styles:
@@ -111,26 +153,41 @@ class CollectionWriter:
                 link(f"{self.base_url}/legends/{quote(legend.path)}", f"{REL}/legend", legend.mime)
                 for legend in legend_links(layer.name, style)
             ]
-            entries.append({"id": style.name, "title": style.title, "links": [link(tiles, TILESETS_MAP), *legends]})
-        return {"default": styles[0].name, "styles": entries, "links": [link(f"{address}/styles", "self")]}
+            entries.append(StyleEntry(id=style.name, title=style.title, links=[link(tiles, TILESETS_MAP), *legends]))
+        return StylesList(default=styles[0].name, styles=entries, links=[link(f"{address}/styles", "self")])
 
     def address(self, layer: Layer) -> str:
-        """Return where a layer's collection is."""
+        """Return the address of a layer's collection.
+
+        Args:
+            layer: The layer.
+
+        Returns:
+            The URL, without a slash at its end.
+        """
         return f"{self.root}/collections/{quote(layer.name, safe='')}"
 
 
-def extent_of(layer: Layer) -> Document:
-    """Return where and when a layer has data. A box whose west is above its east crosses 180 degrees."""
+def extent_of(layer: Layer) -> Extent:
+    """Return where and when a layer has data.
+
+    Args:
+        layer: The layer.
+
+    Returns:
+        The extent; its box has west above east where it crosses 180 degrees.
+    """
     bounds = layer.geographic_bounds()
     east = bounds.east - 360.0 if bounds.east > 180.0 and bounds.east - bounds.west < 360.0 else bounds.east
-    extent: Document = {"spatial": {"bbox": [[bounds.west, bounds.south, east, bounds.north]], "crs": CRS84}}
+    dimensions: dict[str, TemporalExtent | DimensionExtent] = {}
     for dimension in layer.variable.dimensions:
         labels = dimension.labels
+        interval = [(labels[0], labels[-1])]
         if dimension.kind == "time" and lookup.instants_of(labels) is not None:
-            extent["temporal"] = {"interval": [[labels[0], labels[-1]]], "trs": GREGORIAN}
+            dimensions["temporal"] = TemporalExtent(interval=interval, trs=GREGORIAN)
             continue
-        grid: Document = {"cellsCount": len(labels)}
-        if len(labels) <= LISTED_VALUES:
-            grid["coordinates"] = list(labels)
-        extent[lookup.parameter_name(dimension)] = {"interval": [[labels[0], labels[-1]]], "grid": grid}
-    return extent
+        values = list(labels) if len(labels) <= LISTED_VALUES else None
+        grid = DimensionGrid(cells_count=len(labels), coordinates=values)
+        dimensions[lookup.parameter_name(dimension)] = DimensionExtent(interval=interval, grid=grid)
+    spatial = SpatialExtent(bbox=[(bounds.west, bounds.south, east, bounds.north)], crs=CRS84)
+    return Extent.model_validate(dimensions | {"spatial": spatial})

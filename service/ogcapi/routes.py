@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -10,125 +11,140 @@ from lazytile.pyramid.catalog.style_catalog import offered_styles
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.times.lookup import TIME
-from lazytile.service.http.documents import DOCUMENT_TYPES, document_response, with_problem_responses
+from lazytile.service.http.documents import DOCUMENT_TYPES, HTML, document_response, with_problem_responses
+from lazytile.service.http.json_document import JSON
 from lazytile.service.http.negotiation import negotiate_format
 from lazytile.service.http.query import Query
-from lazytile.service.ogcapi.collections import OPENAPI_TYPE, CollectionWriter
+from lazytile.service.ogcapi.collections import DEFINITION_TYPE, CollectionWriter
 from lazytile.service.ogcapi.openapi import definition
-from lazytile.service.ogcapi.tile_matrix_sets import TILE_FORMATS, SetWriter, described_sets, find_set
+from lazytile.service.ogcapi.tile_matrix_sets import COMPAT, TILE_FORMATS, SetWriter, described_sets, find_set
 from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.datetime_parameter import label_of
+from lazytile.service.protocol.parameters import DATETIME
 from lazytile.service.protocol.tile_response import tile_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
 
     from lazytile.pyramid.store.layer import Layer
-    from lazytile.service.http.documents import Document, Handler
+    from lazytile.service.http.documents import Handler
+    from lazytile.service.http.json_document import JsonDocument
+    from lazytile.service.ogcapi.collection_models import LandingPage, StylesList
+    from lazytile.service.ogcapi.tile_models import TileMatrixSetDocument, TileMatrixSetsList, Tileset, TilesetsList
     from lazytile.service.protocol.context import AppContext
 
-_COLLECTION = "/ogc/collections/{collection}"
-_STYLED = f"{_COLLECTION}/styles/{{style}}"
+_COLLECTION = "/ogc/collections/{collectionId}"
+_STYLED = f"{_COLLECTION}/styles/{{styleId}}"
+_DEFINITION_TYPES = {"json": DEFINITION_TYPE, JSON: JSON, "html": HTML}
+
+
+@dataclass(frozen=True, slots=True)
+class _DocumentRequest:
+    """What the documents are made from."""
+
+    context: AppContext
+    collections: CollectionWriter
+    sets: SetWriter
+    path: Mapping[str, str]
+    """The parts of the path by name."""
+    query: Query
+
+    @property
+    def layer(self) -> Layer:
+        return self.context.store.layer(self.path["collectionId"])
+
+    def tilesets_address(self, layer: Layer) -> str:
+        """Return where the tilesets of a layer, in the style that the path names, are listed."""
+        style = self.path.get("styleId")
+        if style is None:
+            return f"{self.collections.address(layer)}/map/tiles"
+        self.context.resolver.style(layer, style)
+        return f"{self.collections.address(layer)}/styles/{quote(style, safe='')}/map/tiles"
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
-    """Add every address of the API."""
+    """Add the routes of the API.
+
+    Args:
+        router: The router of the application.
+    """
     routes: dict[str, Handler] = {
-        "/ogc": _document(_landing),
-        "/ogc/": _document(_landing),
-        "/ogc/api": _document(_definition),
-        "/ogc/conformance": _document(lambda writer, *_: writer.conformance()),
+        "/ogc": _document(_landing_page),
+        "/ogc/": _document(_landing_page),
+        "/ogc/api": with_problem_responses(_definition),
+        "/ogc/conformance": _document(lambda asked: asked.collections.conformance()),
         "/ogc/tileMatrixSets": _document(_matrix_sets),
-        "/ogc/tileMatrixSets/{tms}": _document(_matrix_set),
-        "/ogc/collections": _document(_collections),
-        _COLLECTION: _document(lambda writer, context, names: writer.collection(_layer(context, names))),
+        "/ogc/tileMatrixSets/{tileMatrixSetId}": _document(_matrix_set),
+        "/ogc/collections": _document(lambda asked: asked.collections.listing(asked.context.store.layers())),
+        _COLLECTION: _document(lambda asked: asked.collections.collection(asked.layer)),
         f"{_COLLECTION}/styles": _document(_styles),
     }
     for start in (_COLLECTION, _STYLED):
-        routes[f"{start}/map/tiles"] = _document(_tilesets)
-        routes[f"{start}/map/tiles/{{tms}}"] = _document(_tileset)
-        routes[f"{start}/map/tiles/{{tms}}/{{matrix}}/{{row}}/{{col}}"] = with_problem_responses(_tile)
+        tiles = f"{start}/map/tiles"
+        routes[tiles] = _document(_tilesets)
+        routes[f"{tiles}/{{tileMatrixSetId}}"] = _document(_tileset)
+        routes[f"{tiles}/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}"] = with_problem_responses(_tile)
     for path, handler in routes.items():
         router.add_get(path, handler)
 
 
-def _document(make: Callable[[CollectionWriter, AppContext, dict[str, str]], Document]) -> Handler:
-    """Return the handler that answers with what ``make`` makes of the names in the path, as JSON or HTML."""
+def _document(make: Callable[[_DocumentRequest], JsonDocument]) -> Handler:
+    """Return the handler that answers with a document, as JSON or HTML."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         context = request.app[APP_CONTEXT]
         query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
-        names = {"compat": query.get("compat"), **request.match_info}
-        wanted = negotiate_format(request, query, _definition_types() if request.path == "/ogc/api" else DOCUMENT_TYPES)
-        writer = CollectionWriter(context.base_url(request))
-        document = await asyncio.to_thread(make, writer, context, names)
-        title = str(document.get("title") or document.get("id") or request.path.rpartition("/")[2])
-        response = document_response(request, document, wanted, title)
-        if request.path == "/ogc/api" and wanted != "html":
-            response.content_type = OPENAPI_TYPE.partition(";")[0]
-        return response
+        chosen_format = negotiate_format(request, query, DOCUMENT_TYPES)
+        collections = CollectionWriter(context.base_url(request))
+        asked = _DocumentRequest(context, collections, SetWriter(collections.root), request.match_info, query)
+        return document_response(request, await asyncio.to_thread(make, asked), chosen_format)
 
     return with_problem_responses(handler)
 
 
-def _definition_types() -> dict[str, str]:
-    return {"json": OPENAPI_TYPE.partition(";")[0], "application/json": "application/json", "html": "text/html"}
+async def _definition(request: web.Request) -> web.StreamResponse:
+    """Answer with the OpenAPI definition."""
+    context = request.app[APP_CONTEXT]
+    query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
+    chosen_format = negotiate_format(request, query, _DEFINITION_TYPES)
+    base_url, routes = context.base_url(request), request.app.router.routes()
+    document = await asyncio.to_thread(definition, base_url, context.settings, routes)
+    response = document_response(request, document, chosen_format)
+    if chosen_format != "html":
+        response.content_type = DEFINITION_TYPE
+    return response
 
 
-def _landing(writer: CollectionWriter, context: AppContext, names: dict[str, str]) -> Document:
-    del names
-    return writer.landing(context.settings.capabilities_title)
+def _landing_page(asked: _DocumentRequest) -> LandingPage:
+    return asked.collections.landing(asked.context.settings.capabilities_title)
 
 
-def _definition(writer: CollectionWriter, context: AppContext, names: dict[str, str]) -> Document:
-    del names
-    return definition(writer.base_url, context.settings.capabilities_title)
+def _styles(asked: _DocumentRequest) -> StylesList:
+    layer = asked.layer
+    return asked.collections.styles(layer, offered_styles(layer, asked.context.style_catalog.known()))
 
 
-def _collections(writer: CollectionWriter, context: AppContext, names: dict[str, str]) -> Document:
-    del names
-    return writer.listing(context.store.layers())
+def _matrix_sets(asked: _DocumentRequest) -> TileMatrixSetsList:
+    return asked.sets.listing(described_sets(asked.context.store))
 
 
-def _styles(writer: CollectionWriter, context: AppContext, names: dict[str, str]) -> Document:
-    layer = _layer(context, names)
-    return writer.styles(layer, offered_styles(layer, context.style_catalog.known()))
+def _matrix_set(asked: _DocumentRequest) -> TileMatrixSetDocument:
+    tms = find_set(asked.context.store, asked.path["tileMatrixSetId"])
+    return asked.sets.definition(tms, with_version_1=bool(COMPAT.read(asked.query)))
 
 
-def _matrix_sets(writer: CollectionWriter, context: AppContext, names: dict[str, str]) -> Document:
-    del names
-    return SetWriter(writer.root).listing(described_sets(context.store))
+def _tilesets(asked: _DocumentRequest) -> TilesetsList:
+    layer = asked.layer
+    return asked.sets.tilesets(layer, asked.tilesets_address(layer))
 
 
-def _matrix_set(writer: CollectionWriter, context: AppContext, names: dict[str, str]) -> Document:
-    return SetWriter(writer.root).definition(find_set(context.store, names["tms"]), names["compat"])
-
-
-def _tilesets(writer: CollectionWriter, context: AppContext, names: dict[str, str]) -> Document:
-    layer = _layer(context, names)
-    return SetWriter(writer.root).tilesets(layer, _tiles_address(writer, context, layer, names))
-
-
-def _tileset(writer: CollectionWriter, context: AppContext, names: dict[str, str]) -> Document:
-    layer = _layer(context, names)
-    tms = layer.tile_matrix_set(names["tms"])
-    find_set(context.store, tms.identifier)  # one that no document can describe is told so
-    return SetWriter(writer.root).tileset(layer, tms, _tiles_address(writer, context, layer, names))
-
-
-def _tiles_address(writer: CollectionWriter, context: AppContext, layer: Layer, names: dict[str, str]) -> str:
-    """Return where the tilesets of a layer, in the style that the path names, are listed."""
-    style = names.get("style")
-    if style is None:
-        return f"{writer.address(layer)}/map/tiles"
-    context.resolver.style(layer, style)
-    return f"{writer.address(layer)}/styles/{quote(style, safe='')}/map/tiles"
-
-
-def _layer(context: AppContext, names: dict[str, str]) -> Layer:
-    return context.store.layer(names["collection"])
+def _tileset(asked: _DocumentRequest) -> Tileset:
+    layer = asked.layer
+    tms = layer.tile_matrix_set(asked.path["tileMatrixSetId"])
+    find_set(asked.context.store, tms.identifier)  # raises for a set that no document can describe
+    return asked.sets.tileset(layer, tms, asked.tilesets_address(layer))
 
 
 async def _tile(request: web.Request) -> web.StreamResponse:
@@ -136,20 +152,20 @@ async def _tile(request: web.Request) -> web.StreamResponse:
     context = request.app[APP_CONTEXT]
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
     image_format = ImageFormat.from_mime(TILE_FORMATS[negotiate_format(request, query, TILE_FORMATS)])
-    names = request.match_info
-    time = label_of(context.store.layer(names["collection"]), query.get("datetime"))
-    words = RawTileAddress(
-        layer=names["collection"],
-        style=names.get("style", ""),
-        tms=names["tms"],
-        matrix=names["matrix"],
-        row=names["row"],
-        col=names["col"],
+    path = request.match_info
+    time = label_of(context.store.layer(path["collectionId"]), DATETIME.text(query))
+    address = RawTileAddress(
+        layer=path["collectionId"],
+        style=path.get("styleId", ""),
+        tms=path["tileMatrixSetId"],
+        matrix=path["tileMatrix"],
+        row=path["tileRow"],
+        col=path["tileCol"],
         image_format=image_format,
         parameters=query.values | ({TIME.lower(): time} if time else {}),
         protocol_parameters=frozenset({"f", "datetime"}),
     )
-    response = await tile_response(request, words)
+    response = await tile_response(request, address)
     vary = response.headers.get("Vary")
     response.headers["Vary"] = f"{vary}, Accept" if vary else "Accept"
     return response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lazytile.pyramid.catalog.tile_limits import bounds_in, linked_sets, position, tiles_with_data
@@ -11,10 +11,22 @@ from lazytile.pyramid.core.errors import DatasetNotFoundError, InvalidParameterE
 from lazytile.pyramid.store.dataset import NAME_PATTERN
 from lazytile.pyramid.tiling.registry import custom_sets, find_tms
 from lazytile.pyramid.tiling.tms import REGISTERED, native_set
-from lazytile.service.http.documents import Document, link
+from lazytile.service.http.documents import link
+from lazytile.service.http.parameters import ChoiceParameter
+from lazytile.service.ogcapi.tile_models import (
+    BoundingBox,
+    TileMatrixDocument,
+    TileMatrixLimits,
+    TileMatrixSetDocument,
+    TileMatrixSetEntry,
+    TileMatrixSetsList,
+    Tileset,
+    TilesetEntry,
+    TilesetsList,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lazytile.pyramid.store.layer import Layer
     from lazytile.pyramid.store.store import Store
@@ -35,6 +47,7 @@ _IN_REGISTER = frozenset({
 _NATIVE_PREFIX = "native_"
 VERSION_1 = "17-083r2"
 """The first version of the standard, whose JSON has other names."""
+COMPAT = ChoiceParameter("compat", "names of another version of OGC 17-083 as well", values=(VERSION_1,))
 
 
 def crs_uri(supported_crs: str) -> str:
@@ -88,104 +101,136 @@ class SetWriter:
         """Return the name of a set: the OGC's where it is registered there, else where its document is."""
         return f"{_REGISTER}/{tms.identifier}" if tms.identifier in _IN_REGISTER else self.address(tms)
 
-    def listing(self, sets: Iterator[TileMatrixSet]) -> Document:
-        """Return the list of sets (OGC 20-057, requirement /req/tms/tilematrixsets)."""
+    def listing(self, sets: Iterable[TileMatrixSet]) -> TileMatrixSetsList:
+        """Return the list of sets.
+
+        Args:
+            sets: Every set that can be described.
+
+        Returns:
+            The document.
+        """
         entries = [
-            {
-                "id": tms.identifier,
-                "title": tms.title,
-                "uri": self.uri(tms),
-                "crs": crs_uri(tms.supported_crs),
-                "links": [link(self.address(tms), "self", title=tms.title)],
-            }
+            TileMatrixSetEntry(
+                id=tms.identifier,
+                title=tms.title,
+                uri=self.uri(tms),
+                crs=crs_uri(tms.supported_crs),
+                links=[link(self.address(tms), "self", title=tms.title)],
+            )
             for tms in sets
         ]
-        return {"tileMatrixSets": entries, "links": [link(f"{self.root}/tileMatrixSets", "self")]}
+        return TileMatrixSetsList(tile_matrix_sets=entries, links=[link(f"{self.root}/tileMatrixSets", "self")])
 
-    def definition(self, tms: TileMatrixSet, compatible: str = "") -> Document:
-        """Return a set in full (OGC 17-083r4, annex on the JSON encoding).
+    def definition(self, tms: TileMatrixSet, *, with_version_1: bool = False) -> TileMatrixSetDocument:
+        """Return a set in full.
 
-        With ``compatible`` equal to ``VERSION_1`` the names that 17-083r2 had for the same are there as well. Raises
-        ``InvalidParameterError`` for another version.
+        Args:
+            tms: The set.
+            with_version_1: Whether to add the names that 17-083r2 had for the same members.
+
+        Returns:
+            The document.
         """
-        if compatible not in ("", VERSION_1):
-            raise InvalidParameterError("compat", f"compat {compatible[:40]!r} is invalid, it may be {VERSION_1}")
-        members: Document = {
-            "id": tms.identifier,
-            "title": tms.title,
-            "uri": self.uri(tms),
-            "crs": crs_uri(tms.supported_crs),
-            "tileMatrices": [_matrix(tms, matrix) for matrix in tms.matrices],
-            "links": [link(self.address(tms), "self")],
-        }
-        if tms.well_known_scale_set is not None:
-            name = tms.well_known_scale_set.rpartition(":")[2]
-            members["wellKnownScaleSet"] = f"http://www.opengis.net/def/wkss/OGC/1.0/{name}"
-        if compatible:
-            members |= {"type": "TileMatrixSetType", "identifier": members["id"], "supportedCRS": members["crs"]}
-            for matrix in members["tileMatrices"]:
-                matrix |= {"identifier": matrix["id"], "topLeftCorner": matrix["pointOfOrigin"]}
-        return members
+        scale_set = tms.well_known_scale_set
+        uri = f"http://www.opengis.net/def/wkss/OGC/1.0/{scale_set.rpartition(':')[2]}" if scale_set else None
+        crs = crs_uri(tms.supported_crs)
+        return TileMatrixSetDocument(
+            id=tms.identifier,
+            title=tms.title,
+            uri=self.uri(tms),
+            crs=crs,
+            tile_matrices=[_matrix(tms, matrix, with_version_1=with_version_1) for matrix in tms.matrices],
+            links=[link(self.address(tms), "self")],
+            well_known_scale_set=uri,
+            type="TileMatrixSetType" if with_version_1 else None,
+            identifier=tms.identifier if with_version_1 else None,
+            supported_crs=crs if with_version_1 else None,
+        )
 
-    def tilesets(self, layer: Layer, address: str) -> Document:
-        """Return the tilesets of a layer; ``address`` is the list's own."""
-        entries = [self._entry(layer, tms, address) for tms in linked_sets(layer)]
-        return {"tilesets": entries, "links": [link(address, "self")]}
+    def tilesets(self, layer: Layer, address: str) -> TilesetsList:
+        """Return the tilesets of a layer.
 
-    def tileset(self, layer: Layer, tms: TileMatrixSet, address: str) -> Document:
-        """Return the metadata of one tileset, with limits and the templates of its tiles."""
-        document = self._entry(layer, tms, address)
-        limits = [tiles_with_data(layer, tms, matrix) for matrix in tms.matrices]
-        document["tileMatrixSetLimits"] = [
-            {
-                "tileMatrix": each.matrix,
-                "minTileRow": each.min_row,
-                "maxTileRow": each.max_row,
-                "minTileCol": each.min_col,
-                "maxTileCol": each.max_col,
-            }
-            for each in limits
-        ]
+        Args:
+            layer: The layer.
+            address: The URL of the list itself.
+
+        Returns:
+            The document.
+        """
+        entries = [TilesetEntry(**self._entry(layer, tms, address)) for tms in linked_sets(layer)]
+        return TilesetsList(tilesets=entries, links=[link(address, "self")])
+
+    def tileset(self, layer: Layer, tms: TileMatrixSet, address: str) -> Tileset:
+        """Return the metadata of one tileset, with limits and the templates of its tiles.
+
+        Args:
+            layer: The layer.
+            tms: The set of the tileset.
+            address: The URL of the list of the layer's tilesets.
+
+        Returns:
+            The document.
+        """
+        limits = (tiles_with_data(layer, tms, matrix) for matrix in tms.matrices)
         bounds = bounds_in(layer, tms)
-        document["boundingBox"] = {
-            "lowerLeft": list(position(tms.supported_crs, bounds.west, bounds.south)),
-            "upperRight": list(position(tms.supported_crs, bounds.east, bounds.north)),
-            "crs": crs_uri(tms.supported_crs),
-        }
         template = f"{self._tileset_address(address, tms)}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}"
-        document["links"] += [
+        members = self._entry(layer, tms, address)
+        members["links"] += [
             link(f"{template}?f={name}", "item", media_type, f"Tiles as {name}", templated=True)
             for name, media_type in TILE_FORMATS.items()
         ]
-        return document
+        return Tileset(
+            **members,
+            tile_matrix_set_limits=[
+                TileMatrixLimits(
+                    tile_matrix=each.matrix,
+                    min_tile_row=each.min_row,
+                    max_tile_row=each.max_row,
+                    min_tile_col=each.min_col,
+                    max_tile_col=each.max_col,
+                )
+                for each in limits
+            ],
+            bounding_box=BoundingBox(
+                lower_left=position(tms.supported_crs, bounds.west, bounds.south),
+                upper_right=position(tms.supported_crs, bounds.east, bounds.north),
+                crs=crs_uri(tms.supported_crs),
+            ),
+        )
 
     def _tileset_address(self, address: str, tms: TileMatrixSet) -> str:
         return f"{address}/{quote(tms.identifier, safe='')}"
 
-    def _entry(self, layer: Layer, tms: TileMatrixSet, address: str) -> Document:
+    def _entry(self, layer: Layer, tms: TileMatrixSet, address: str) -> dict[str, Any]:
+        """Return the members of a tileset that its entry in the list has too."""
+        title = f"{layer.title}, {tms.title}"
         return {
-            "title": f"{layer.title}, {tms.title}",
-            "tileMatrixSetId": tms.identifier,
-            "tileMatrixSetURI": self.uri(tms),
-            "dataType": "map",
+            "title": title,
+            "tile_matrix_set_id": tms.identifier,
+            "tile_matrix_set_uri": self.uri(tms),
+            "data_type": "map",
             "crs": crs_uri(tms.supported_crs),
             "links": [
-                link(self._tileset_address(address, tms), "self", title=f"{layer.title}, {tms.title}"),
+                link(self._tileset_address(address, tms), "self", title=title),
                 # GDAL before 3.8 follows this and knows no other names; morecantile refuses the ones it knows.
                 link(f"{self.address(tms)}?compat={VERSION_1}", TILING_SCHEME, title=tms.title),
             ],
         }
 
 
-def _matrix(tms: TileMatrixSet, matrix: TileMatrix) -> Document:
-    return {
-        "id": matrix.identifier,
-        "scaleDenominator": matrix.scale_denominator,
-        "cellSize": matrix.cell_width,
-        "cornerOfOrigin": "topLeft",
-        "pointOfOrigin": list(position(tms.supported_crs, matrix.origin_x, matrix.origin_y)),
-        "tileWidth": matrix.tile_width,
-        "tileHeight": matrix.tile_height,
-        "matrixWidth": matrix.matrix_width,
-        "matrixHeight": matrix.matrix_height,
-    }
+def _matrix(tms: TileMatrixSet, matrix: TileMatrix, *, with_version_1: bool) -> TileMatrixDocument:
+    origin = position(tms.supported_crs, matrix.origin_x, matrix.origin_y)
+    return TileMatrixDocument(
+        id=matrix.identifier,
+        scale_denominator=matrix.scale_denominator,
+        cell_size=matrix.cell_width,
+        corner_of_origin="topLeft",
+        point_of_origin=origin,
+        tile_width=matrix.tile_width,
+        tile_height=matrix.tile_height,
+        matrix_width=matrix.matrix_width,
+        matrix_height=matrix.matrix_height,
+        identifier=matrix.identifier if with_version_1 else None,
+        top_left_corner=origin if with_version_1 else None,
+    )

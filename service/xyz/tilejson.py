@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from lazytile.pyramid.catalog.layer_text import abstract_of
@@ -15,9 +14,12 @@ from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.tiling.tms import REGISTERED, metres_per_unit
 from lazytile.pyramid.times import lookup
 from lazytile.service.http.documents import with_problem_responses
+from lazytile.service.http.json_document import JSON, JsonDocument, json_bytes
+from lazytile.service.http.parameters import ChoiceParameter
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import text_response
 from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.parameters import STYLE
 from lazytile.service.protocol.tile_address import XYZ_SET
 
 if TYPE_CHECKING:
@@ -27,26 +29,47 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.layer import Layer
 
 
+FORMAT = ChoiceParameter(
+    "format", "format of the tiles", values=tuple(name for each in ImageFormat for name in each.value[1])
+)
+
+
+class TileJson(JsonDocument):
+    """A TileJSON document (TileJSON 3.0.0, 3)."""
+
+    tilejson: str
+    name: str
+    description: str
+    scheme: str
+    tiles: list[str]
+    minzoom: int
+    maxzoom: int
+    bounds: tuple[float, float, float, float]
+    """West, south, east and north in degrees (TileJSON 3.0.0, 3.5)."""
+    center: tuple[float, float, int]
+    """Longitude, latitude and zoom (TileJSON 3.0.0, 3.6)."""
+
+
 def add_routes(router: web.UrlDispatcher) -> None:
     """Add the address. It has to come before that of the tiles."""
-    router.add_get("/xyz/{layer}.json", with_problem_responses(tilejson, frozenset({"style"})))
+    router.add_get("/xyz/{collectionId}.json", with_problem_responses(tilejson, frozenset({"style"})))
 
 
 async def tilejson(request: web.Request) -> web.StreamResponse:
     """Answer with the document of a layer. What its query asks for is checked, and part of the tiles' address."""
     context = request.app[APP_CONTEXT]
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
-    image_format = ImageFormat.from_extension(query.get("format") or ImageFormat.PNG.extension)
+    image_format = ImageFormat.from_extension(FORMAT.text(query) or ImageFormat.PNG.extension)
     address = RawTileAddress(
-        request.match_info["layer"], query.get("style"), XYZ_SET, "0", "0", "0", image_format, query.values
+        request.match_info["collectionId"], STYLE.text(query), XYZ_SET, "0", "0", "0", image_format, query.values
     )
-    body = json.dumps(document(context.base_url(request), context.resolver.resolve(address), query)).encode()
+    body = json_bytes(document(context.base_url(request), context.resolver.resolve(address), query))
     headers = {"Cache-Control": f"public, max-age={context.settings.latest_max_age_s}"}
     digest = hashlib.sha256(body).hexdigest()
-    return text_response(request, body, "application/json", digest=digest, headers=headers)
+    return text_response(request, body, JSON, digest=digest, headers=headers)
 
 
-def document(base_url: str, tile: ResolvedTile, query: Query) -> dict[str, Any]:
+def document(base_url: str, tile: ResolvedTile, query: Query) -> TileJson:
     """Return the document that describes tiles like ``tile``.
 
     Times and other dimensions that were asked for stand in the address by their full labels.
@@ -62,18 +85,17 @@ def document(base_url: str, tile: ResolvedTile, query: Query) -> dict[str, Any]:
     longitude = (whole.west + whole.east) / 2
     longitude -= 360.0 * round(longitude / 360.0)
     zoom = _zoom_that_shows(whole.east - whole.west, last)
-    middle = [round(longitude, 6), round((south + north) / 2, 6), zoom]
-    return {
-        "tilejson": "3.0.0",
-        "name": layer.title,
-        "description": abstract_of(layer),
-        "scheme": "xyz",
-        "tiles": [f"{address}?{urlencode(parameters)}" if parameters else address],
-        "minzoom": 0,
-        "maxzoom": last,
-        "bounds": [west, south, east, north],
-        "center": middle,
-    }
+    return TileJson(
+        tilejson="3.0.0",
+        name=layer.title,
+        description=abstract_of(layer),
+        scheme="xyz",
+        tiles=[f"{address}?{urlencode(parameters)}" if parameters else address],
+        minzoom=0,
+        maxzoom=last,
+        bounds=(west, south, east, north),
+        center=(round(longitude, 6), round((south + north) / 2, 6), zoom),
+    )
 
 
 def finest_zoom(layer: Layer) -> int:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lazytile.pyramid.core.errors import TileOutOfRangeError
 from lazytile.pyramid.core.grid import Grid, RegularAxis, Shape
-from lazytile.pyramid.render.location import TileBlock, choose_level, locate
+from lazytile.pyramid.render.location import TileBlock, choose_level, is_finer, locate
 from lazytile.pyramid.tiling.tms import REGISTERED, native_set
 
 
@@ -34,6 +34,38 @@ def test_level_respects_the_coarser_axis():
     square = REGISTERED["WorldCRS84Quad"].matrix("0")  # 0.703125 degrees a pixel
     assert choose_level(QUARTER, 4, REGISTERED["WorldCRS84Quad"], square) == 1
     assert choose_level(flat, 4, REGISTERED["WorldCRS84Quad"], square) == 0
+
+
+def scaled(cells_a_pixel):
+    """A grid of 8 levels with so many cells along a pixel of matrix 0 of WorldCRS84Quad, 0.703125 degrees wide."""
+    cell = 0.703125 / cells_a_pixel
+    return Grid("EPSG:4326", RegularAxis(-180.0, cell, 1000), RegularAxis(90.0, -cell, 500))
+
+
+SQUARE = REGISTERED["WorldCRS84Quad"]
+
+
+@pytest.mark.parametrize(
+    ("cells_a_pixel", "level"),
+    [
+        (2.0, 1),
+        (4.0, 2),
+        (4.0 * (1 - 0.9e-9), 2),  # cells of level 2 a little larger than a pixel: 1/3 degree is no exact number
+        (4.0 * (1 - 1.1e-9), 1),
+        (4.0 * (1 + 1e-6), 2),
+        (128.0 * (1 - 0.9e-9), 7),
+        (128.0 * (1 - 1.1e-9), 6),
+    ],
+)
+def test_cells_a_billionth_larger_than_a_pixel_are_as_fine(cells_a_pixel, level):
+    assert choose_level(scaled(cells_a_pixel), 8, SQUARE, SQUARE.matrix("0")) == level
+
+
+@pytest.mark.parametrize(
+    ("cells_a_pixel", "finer"), [(1.0, False), (1 + 0.9e-9, False), (1 + 1.1e-9, True), (4.0, False), (5.0, True)]
+)
+def test_a_pixel_of_a_billionth_more_than_a_cell_drops_none(cells_a_pixel, finer):
+    assert is_finer(scaled(cells_a_pixel), 8, SQUARE, SQUARE.matrix("0")) is finer
 
 
 def test_tiles_past_the_globe_hold_nothing_there():

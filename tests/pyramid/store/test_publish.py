@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
@@ -69,6 +70,54 @@ def test_without_exchange_the_old_one_is_moved_aside(
     convert(constant(tmp_path / "b.nc", 2), tmp_path / "s", "d")
     assert content(tmp_path / "s") == {2}
     assert hidden(tmp_path / "s") == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells what a descriptor is by /proc")
+@pytest.mark.parametrize(("old", "exchanges"), [(False, True), (True, True), (True, False)])
+def test_everything_is_on_disk_before_the_name_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bool, exchanges: bool
+) -> None:
+    """A power cut after the rename must not leave a name with files of no length."""
+    store = tmp_path / "s"
+    if old:
+        convert(constant(tmp_path / "a.nc", 1), store, "d")
+    calls: list[tuple[str, str]] = []
+    real_cdll, real_exchange, real_rename, real_fsync = ctypes.CDLL, publish.exchange, Path.rename, os.fsync
+
+    def library(*arguments: object, **options: object) -> object:
+        real = real_cdll(*arguments, **options)
+        syncfs = real.syncfs
+
+        def record(descriptor: int) -> int:
+            calls.append(("flush", Path(f"/proc/self/fd/{descriptor}").readlink().name))
+            return int(syncfs(descriptor))
+
+        real.syncfs = record
+        return real
+
+    def exchange(first: Path, second: Path) -> bool:
+        done = exchanges and real_exchange(first, second)
+        if done:
+            calls.append(("rename", first.name))
+        return done
+
+    def rename(path: Path, target: Path) -> Path:
+        calls.append(("rename", path.name))
+        return real_rename(path, target)
+
+    def fsync(descriptor: int) -> None:
+        calls.append(("fsync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
+        real_fsync(descriptor)
+
+    with replacing(store, "d") as partial:
+        (partial / "zarr.json").write_text('{"attributes": {"lazytile": {}}}')
+        monkeypatch.setattr(publish.ctypes, "CDLL", library)
+        monkeypatch.setattr(publish, "exchange", exchange)
+        monkeypatch.setattr(Path, "rename", rename)
+        monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.undo()
+    aside = [("rename", "d.zarr")] if old and not exchanges else []
+    assert calls == [("flush", partial.name), *aside, ("rename", partial.name), ("fsync", "s")]
 
 
 def test_a_run_that_died_between_two_renames_is_put_right(tmp_path: Path) -> None:

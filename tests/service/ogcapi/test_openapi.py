@@ -1,6 +1,7 @@
 """The OpenAPI definition: valid, and true."""
 
 import http.client
+import importlib
 import json
 import re
 from urllib.parse import quote
@@ -9,7 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lazytile.service.app.application import make_app
+from lazytile.service.http.query import Query
+from lazytile.service.http.settings import Settings
 from lazytile.service.ogcapi.openapi import definition as make_definition
+from lazytile.service.ogcapi.operations import NOT_DESCRIBED, OPERATIONS
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +75,8 @@ ANY = st.sampled_from(WORDS) | st.text(max_size=20) | st.integers().map(str) | s
 
 def operations():
     """Path, method and parameters of every operation, without a server."""
-    document = make_definition("http://127.0.0.1", "lazytile")
+    settings = Settings.of()
+    document = make_definition("http://127.0.0.1", settings, make_app(settings).router.routes()).members()
     for path, item in document["paths"].items():
         for method, operation in item.items():
             parameters = [
@@ -128,18 +134,161 @@ def test_schemathesis_finds_no_server_error(server, definition):
         check()
 
 
-def test_examples_of_every_operation_work(server, definition):
-    """Each operation has an answer that is no error: what the definition describes is there."""
-    good = {
-        "collectionId": "time_steps", "styleId": "default", "tileMatrixSetId": "WebMercatorQuad", "tileMatrix": "1",
-        "tileRow": "0", "tileCol": "1", "z": "1", "x": "1", "y": "0", "extension": "png",
-    }  # fmt: skip
-    queries = {"getStatistics": "?bbox=0,0,9,9", "getPoint": "?lon=1&lat=1", "getSeries": "?lon=1&lat=1"}
-    for path, item in definition["paths"].items():
-        operation = item["get"]
-        reply = server.get(path.format(**good) + queries.get(operation["operationId"], ""))
-        assert reply.status == 200, (path, reply.body)
+GOOD = {
+    "collectionId": "time_steps", "styleId": "default", "tileMatrixSetId": "WebMercatorQuad", "tileMatrix": "1",
+    "tileRow": "0", "tileCol": "1", "z": "1", "x": "1", "y": "0", "extension": "png", "orientation": "H",
+    "colormap": "ocean", "f": "", "datetime": "2024-01-02", "compat": "17-083r2", "lon": "1", "lat": "1",
+    "bbox": "0,0,9,9", "percentiles": "5,50", "histogram": "3", "range": "0,10", "budget": "1000", "style": "default",
+    "time": "2024-01-02", "format": "png", "rescale": "1,10", "spacing": "even", "resampling": "nearest",
+    "filter": "blur", "expression": "", "rgb": "", "scale": "2",
+}  # fmt: skip
+POLYGON = b'{"type": "Polygon", "coordinates": [[[0, 0], [30, 0], [30, 30], [0, 0]]]}'
+
+
+def ask(server, method, address, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.request(method.upper(), address, body)
+        reply = connection.getresponse()
+        return reply, reply.read()
+    finally:
+        connection.close()
+
+
+def good_address(path, parameters, names):
+    """The address of an operation with a good value for each of the named parameters of its query."""
+    chosen = "&".join(f"{name}={quoted(GOOD[name])}" for name in names)
+    values = {each["name"]: GOOD[each["name"]] for each in parameters if each["in"] == "path"}
+    return path.format(**values) + (f"?{chosen}" if chosen else "")
+
+
+def check_schema(document, schema, instance):
+    validators = pytest.importorskip("openapi_schema_validator", reason="openapi-schema-validator is not installed")
+    # Only a schema with the components in it can be followed where it refers to them.
+    whole = {"components": document["components"], "allOf": [schema]}
+    validators.OAS30Validator(whole).validate(instance)
+
+
+@pytest.mark.parametrize(("path", "method", "operation", "parameters"), list(operations()))
+def test_each_answer_is_as_its_schema(server, definition, path, method, operation, parameters):
+    """With the least that an operation asks for, and with all that it takes."""
+    queries = [each for each in parameters if each["in"] == "query"]
+    body = POLYGON if method == "post" else None
+    for names in ([each["name"] for each in queries if each["required"]], [each["name"] for each in queries]):
+        reply, content = ask(server, method, good_address(path, parameters, names), body)
+        assert reply.status == 200, (path, content)
         kind = reply.headers["Content-Type"].partition(";")[0]
         schema = operation["responses"]["200"]["content"][kind]["schema"]
         if kind.endswith("json"):
-            assert set(schema.get("required", ())) <= json.loads(reply.body).keys(), path
+            check_schema(definition, schema, json.loads(content))
+
+
+@pytest.mark.parametrize("name", ["global_180", "time_steps", "extra_dimension", "antimeridian", "mercator"])
+@pytest.mark.parametrize("template", [
+    "/ogc/collections/{name}", "/ogc/collections/{name}/styles", "/ogc/collections/{name}/map/tiles",
+    "/ogc/collections/{name}/map/tiles/WebMercatorQuad", "/xyz/{name}.json", "/numbers/{name}/point?lon=1&lat=1",
+    "/numbers/{name}/series?lon=1&lat=1", "/numbers/{name}/series?lon=1&lat=1&f=covjson",
+    "/numbers/{name}/point?lon=1&lat=1&f=covjson", "/numbers/{name}/point?lon=1&lat=90",
+    "/numbers/{name}/statistics?bbox=0,0,1,1&histogram=4",
+])  # fmt: skip
+def test_documents_of_every_kind_of_layer_are_as_their_schemas(server, definition, template, name):
+    reply = server.get(template.format(name=name))
+    assert reply.status == 200, reply.body
+    path, _, _ = (
+        template.replace("{name}", "{collectionId}").replace("WebMercatorQuad", "{tileMatrixSetId}").partition("?")
+    )
+    content = definition["paths"][path]["get"]["responses"]["200"]["content"]
+    check_schema(definition, content[reply.headers["Content-Type"]]["schema"], json.loads(reply.body))
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/ogc/?f=x", 400),
+        ("/ogc/collections/nope", 404),
+        ("/numbers/nope/point?lon=1&lat=1", 404),
+        ("/xyz/nope.json", 404),
+        ("/xyz/global_180/0/0/0.nope", 404),
+        ("/healthz/x", 404),
+        (f"/ogc/?{'x' * 9000}", 414),
+    ],
+)
+def test_problems_are_as_their_schema(server, definition, address, status):
+    reply = server.get(address)
+    assert reply.status == status
+    check_schema(definition, {"$ref": "#/components/schemas/Problem"}, json.loads(reply.body))
+
+
+def test_a_wrong_document_is_not_as_its_schema(definition):
+    """The check of the tests above can fail."""
+    validators = pytest.importorskip("openapi_schema_validator", reason="openapi-schema-validator is not installed")
+    errors = importlib.import_module("jsonschema.exceptions")
+    assert validators is not None
+    good = {"type": "about:blank", "title": "a", "status": 404, "detail": "b"}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    check_schema(definition, schema, good)
+    for wrong in ({**good, "status": "404"}, {**good, "more": 1}, {**good, "parameter": None}, {"title": "a"}):
+        with pytest.raises(errors.ValidationError):
+            check_schema(definition, schema, wrong)
+
+
+def test_every_route_is_described_or_has_a_reason_not_to_be():
+    routes = make_app(Settings.of()).router.routes()
+    served = {(route.method, route.resource.canonical) for route in routes if route.method != "HEAD"}
+    described = {(each.method, each.route) for each in OPERATIONS}
+    assert described - served == set()
+    assert served - described == {("GET", path) for path in NOT_DESCRIBED}
+
+
+def test_a_route_that_is_not_there_is_not_described():
+    assert make_definition("http://127.0.0.1", Settings.of(), []).paths == {}
+
+
+@pytest.mark.parametrize(("path", "method", "operation", "parameters"), list(operations()))
+def test_handlers_read_the_parameters_that_are_described_and_no_others(
+    server, monkeypatch, path, method, operation, parameters
+):
+    """Those of dimensions and tile options are read from the query as a whole; a Warning names what is unknown."""
+    seen = set()
+
+    def get(self, name):
+        seen.add(name)
+        return self.values.get(name.lower(), "")
+
+    monkeypatch.setattr(Query, "get", get)
+    described = {each["name"] for each in parameters if each["in"] == "query"}
+    body = POLYGON if method == "post" else None
+    # A tile without the parameters of its whole query has none that would be read by name.
+    reply, content = ask(server, method, good_address(path, parameters, sorted(described)), body)
+    assert reply.status == 200, content
+    assert reply.headers["Warning"] is None
+    options = {"colormap", "rescale", "spacing", "resampling", "filter", "expression", "rgb", "scale"} | {"time"}
+    assert seen - {"Time"} <= described
+    assert described - seen <= options
+    if "map.getTile" not in operation["operationId"] and "xyz" not in path:
+        assert described == seen
+
+
+def test_tile_options_are_those_that_tiles_take(definition, server):
+    """Each value of an enumeration is accepted, and any other refused."""
+    address = "/xyz/global_180/1/1/0.png"
+    for name in ("spacing", "resampling", "scale"):
+        values = definition["components"]["parameters"][name]["schema"]["enum"]
+        rest = "&rescale=1,10" if name == "spacing" else ""
+        assert [server.get(f"{address}?{name}={value}{rest}").status for value in values] == [200] * len(values)
+        allowed = json.loads(server.get(f"{address}?{name}=nope{rest}").body)["detail"].partition("it may be ")[2]
+        assert allowed.split(", ") == values
+
+
+def test_bounds_come_from_the_settings():
+    settings = Settings.of(max_value_length=100, max_number_cells=1 << 16)
+    parameters = make_definition("http://127.0.0.1", settings, make_app(settings).router.routes()).components.parameters
+    assert parameters["budget"].schema_["maximum"] == 65536
+    assert parameters["datetime"].schema_["maxLength"] == 100
+
+
+def test_components_of_different_parameters_have_different_names():
+    components = {}
+    for operation in OPERATIONS:
+        for parameter in operation.parameters:
+            assert components.setdefault(parameter.component, parameter) == parameter

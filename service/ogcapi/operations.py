@@ -1,0 +1,275 @@
+"""The operations of the OpenAPI definition: what each route of the application takes, and what it answers.
+
+Tests compare this table with the routes of the application and with the parameters that handlers read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.catalog.style_catalog import ORIENTATIONS
+from lazytile.pyramid.render.image import ImageFormat
+from lazytile.service.http.documents import DOCUMENT_TYPES, HTML
+from lazytile.service.http.health import Health
+from lazytile.service.http.json_document import JSON, JsonDocument
+from lazytile.service.http.parameters import ChoiceParameter, Parameter
+from lazytile.service.legends.routes import FORMATS as LEGEND_FORMATS
+from lazytile.service.numbers.documents import (
+    Coverage,
+    MultiPolygon,
+    PointDocument,
+    Polygon,
+    PolygonFeature,
+    SeriesDocument,
+    StatisticsDocument,
+)
+from lazytile.service.numbers.formats import MEDIA_TYPES
+from lazytile.service.numbers.parameters import BBOX, POINT, STATISTICS
+from lazytile.service.ogcapi.collection_models import Collection, Collections, Conformance, LandingPage, StylesList
+from lazytile.service.ogcapi.collections import DEFINITION_TYPE
+from lazytile.service.ogcapi.tile_matrix_sets import COMPAT, TILE_FORMATS
+from lazytile.service.ogcapi.tile_models import TileMatrixSetDocument, TileMatrixSetsList, Tileset, TilesetsList
+from lazytile.service.protocol.parameters import (
+    COLLECTION,
+    DATETIME,
+    STYLE,
+    TILE_OPTIONS,
+    TIME,
+    index_parameter,
+    path_parameter,
+)
+from lazytile.service.xyz.tilejson import FORMAT, TileJson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lazytile.service.http.parameters import Schema
+
+Content = type[JsonDocument] | tuple[type[JsonDocument], ...] | dict[str, object]
+"""A document, one of several, or the schema of what is no document."""
+
+TEXT: Schema = {"type": "string"}
+BINARY: Schema = {"type": "string", "format": "binary"}
+OBJECT: Schema = {"type": "object"}
+_COVERAGE_TYPE = MEDIA_TYPES["covjson"]
+
+
+def _format_parameter(key: str, offered: Mapping[str, str]) -> Parameter:
+    """Return the parameter that ``negotiate_format`` reads."""
+    return ChoiceParameter("f", "format; without it the Accept header decides", key=key, values=tuple(offered))
+
+
+_DOCUMENT_FORMAT = _format_parameter("f", DOCUMENT_TYPES)
+_TILE_FORMAT = _format_parameter("fTile", TILE_FORMATS)
+_NUMBERS_FORMAT = _format_parameter("fNumbers", MEDIA_TYPES)
+_STATISTICS_FORMAT = _format_parameter("fStatistics", {"json": JSON})
+_STYLE_ID = path_parameter("styleId", "a style of the layer")
+_SET = path_parameter("tileMatrixSetId", "a tile matrix set")
+_MATRIX = path_parameter("tileMatrix", "a matrix of the set")
+_ROW = index_parameter("tileRow", "row, 0 in the north")
+_COL = index_parameter("tileCol", "column, 0 in the west")
+_ZOOM, _X, _Y = index_parameter("z", "zoom"), index_parameter("x", "column"), index_parameter("y", "row")
+_EXTENSION = ChoiceParameter("extension", "format", "path", is_required=True, values=FORMAT.values)
+_COLORMAP = Parameter("colormap", "a colormap", "path", is_required=True, key="colormapName")
+_ORIENTATION = ChoiceParameter(
+    "orientation", "H for horizontal, V for vertical", "path", is_required=True, values=tuple(ORIENTATIONS)
+)
+_LEGEND_EXTENSION = ChoiceParameter(
+    "extension", "format", "path", is_required=True, key="legendExtension", values=tuple(LEGEND_FORMATS)
+)
+
+PROBLEMS = {
+    400: "A query parameter is invalid or missing",
+    404: "What the path names does not exist",
+    406: "The Accept header excludes every format there is",
+    413: "The body is too large",
+    414: "The address or a value is too long",
+    503: "Too busy; Retry-After says when to ask again",
+    504: "Not ready in time",
+}
+_OF_DOCUMENTS = (400, 404, 406, 414)
+_OF_WORK = (400, 404, 406, 414, 503, 504)
+_OF_FILES = (404, 414)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of a path, as the definition describes it."""
+
+    route: str
+    """Path of the application's route, with names for the parts that vary."""
+    identifier: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+    content: Mapping[str, Content]
+    """Of the status 200, by media type."""
+    problems: tuple[int, ...]
+    """Statuses with a problem document."""
+    path: str = ""
+    """Path of the operation where the route is a prefix with anything behind."""
+    method: str = "GET"
+    body: tuple[type[JsonDocument], ...] = ()
+    """What a request may hold."""
+    is_conditional: bool = True
+    """Whether If-None-Match is looked at."""
+
+
+def _document(
+    route: str, identifier: str, summary: str, model: Content, *parameters: Parameter, media_type: str = JSON
+) -> Operation:
+    """Return the operation of a document in JSON and HTML."""
+    problems = _OF_DOCUMENTS if parameters else (400, 406, 414)
+    return Operation(
+        route, identifier, summary, (*parameters, _DOCUMENT_FORMAT), {media_type: model, HTML: TEXT}, problems
+    )
+
+
+def _tilesets(start: str, prefix: str, *parameters: Parameter) -> tuple[Operation, ...]:
+    """Return the operations of tilesets; their identifiers end as requirements class oas30 of OGC 20-057 has them."""
+    tiles = f"{start}/map/tiles"
+    tile = Operation(
+        f"{tiles}/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}",
+        f"{prefix}.map.getTile",
+        "A tile, the same bytes as WMTS gives",
+        (*parameters, _SET, _MATRIX, _ROW, _COL, DATETIME, _TILE_FORMAT, *TILE_OPTIONS),
+        dict.fromkeys(TILE_FORMATS.values(), BINARY),
+        _OF_WORK,
+    )
+    return (
+        _document(tiles, f"{prefix}.map.getTileSetsList", "Tilesets", TilesetsList, *parameters),
+        _document(f"{tiles}/{{tileMatrixSetId}}", f"{prefix}.map.getTileSet", "A tileset", Tileset, *parameters, _SET),
+        tile,
+    )
+
+
+_COLLECTION_PATH = "/ogc/collections/{collectionId}"
+_OGC = (
+    _document("/ogc/", "getLandingPage", "Landing page", LandingPage),
+    _document("/ogc/conformance", "getConformance", "Conformance classes", Conformance),
+    _document("/ogc/api", "getDefinition", "This document", OBJECT, media_type=DEFINITION_TYPE),
+    _document("/ogc/tileMatrixSets", "getTileMatrixSetsList", "Tile matrix sets", TileMatrixSetsList),
+    _document(
+        "/ogc/tileMatrixSets/{tileMatrixSetId}",
+        "getTileMatrixSet",
+        "A tile matrix set",
+        TileMatrixSetDocument,
+        _SET,
+        COMPAT,
+    ),
+    _document("/ogc/collections", "getCollections", "Layers", Collections),
+    _document(_COLLECTION_PATH, "getCollection", "A layer", Collection, COLLECTION),
+    _document(f"{_COLLECTION_PATH}/styles", "getStyles", "Styles of a layer", StylesList, COLLECTION),
+    *_tilesets(_COLLECTION_PATH, "collection", COLLECTION),
+    *_tilesets(f"{_COLLECTION_PATH}/styles/{{styleId}}", "collection.style", COLLECTION, _STYLE_ID),
+)
+
+_XYZ = (
+    Operation(
+        "/xyz/{collectionId}.json",
+        "getTileJson",
+        "TileJSON 3.0 of the XYZ tiles of a layer",
+        (COLLECTION, STYLE, TIME, FORMAT, *TILE_OPTIONS),
+        {JSON: TileJson},
+        (400, 404, 414),
+    ),
+    Operation(
+        "/xyz/{path}",
+        "getXyzTile",
+        "A tile of WebMercatorQuad",
+        (COLLECTION, _ZOOM, _X, _Y, _EXTENSION, STYLE, TIME, *TILE_OPTIONS),
+        {each.mime.partition(";")[0]: BINARY for each in ImageFormat},
+        (400, 404, 414, 503, 504),
+        path="/xyz/{collectionId}/{z}/{x}/{y}.{extension}",
+    ),
+)
+
+_STATISTICS_PATH = "/numbers/{collectionId}/statistics"
+_NUMBERS = (
+    Operation(
+        _STATISTICS_PATH,
+        "getStatistics",
+        "Statistics of a box, weighted by area",
+        (COLLECTION, BBOX, DATETIME, *STATISTICS, _STATISTICS_FORMAT),
+        {JSON: StatisticsDocument},
+        _OF_WORK,
+    ),
+    Operation(
+        _STATISTICS_PATH,
+        "postStatistics",
+        "Statistics of a polygon, weighted by area",
+        (COLLECTION, DATETIME, *STATISTICS, _STATISTICS_FORMAT),
+        {JSON: StatisticsDocument},
+        tuple(PROBLEMS),
+        method="POST",
+        body=(Polygon, MultiPolygon, PolygonFeature),
+        is_conditional=False,
+    ),
+    *(
+        Operation(
+            f"/numbers/{{collectionId}}/{name}",
+            f"get{name.capitalize()}",
+            summary,
+            (COLLECTION, *POINT, DATETIME, _NUMBERS_FORMAT),
+            {JSON: model, MEDIA_TYPES["csv"]: TEXT, _COVERAGE_TYPE: Coverage},
+            _OF_WORK,
+        )
+        for name, summary, model in (
+            ("point", "The value at a point", PointDocument),
+            ("series", "The values at a point through time", SeriesDocument),
+        )
+    ),
+)
+
+_LEGEND_CONTENT: dict[str, Content] = {LEGEND_FORMATS["svg"]: TEXT, LEGEND_FORMATS["png"]: BINARY}
+_FILES = (
+    Operation(
+        "/legends/{path}",
+        "getLegend",
+        "The legend of a style",
+        (COLLECTION, _STYLE_ID, _ORIENTATION, _LEGEND_EXTENSION),
+        _LEGEND_CONTENT,
+        _OF_FILES,
+        path="/legends/{collectionId}/{styleId}_{orientation}.{extension}",
+    ),
+    Operation(
+        "/legends/{path}",
+        "getColormapLegend",
+        "The legend of a colormap",
+        (_COLORMAP, _ORIENTATION, _LEGEND_EXTENSION),
+        _LEGEND_CONTENT,
+        _OF_FILES,
+        path="/legends/{colormap}_{orientation}.{extension}",
+    ),
+    Operation(
+        "/colormaps/{path}",
+        "getStyleColormap",
+        "The colormap of a style, as GIBS writes it",
+        (COLLECTION, _STYLE_ID),
+        {"text/xml": TEXT},
+        _OF_FILES,
+        path="/colormaps/{collectionId}/{styleId}.xml",
+    ),
+    Operation(
+        "/colormaps/{path}",
+        "getColormap",
+        "A colormap, as GIBS writes it",
+        (_COLORMAP,),
+        {"text/xml": TEXT},
+        _OF_FILES,
+        path="/colormaps/{colormap}.xml",
+    ),
+    Operation("/healthz", "getHealth", "State of the server", (), {JSON: Health}, (414,), is_conditional=False),
+    Operation("/metrics", "getMetrics", "Counters", (), {"text/plain": TEXT}, (414,), is_conditional=False),
+)
+
+OPERATIONS = (*_OGC, *_XYZ, *_NUMBERS, *_FILES)
+NOT_DESCRIBED = {
+    "/": "the viewer",
+    "/viewer/{name}": "files of the viewer",
+    "/ogc": "the landing page again",
+    "/wmts": "WMTS describes itself in its capabilities",
+    "/wmts/{path}": "WMTS describes itself in its capabilities",
+    "/wms": "WMS describes itself in its capabilities",
+}
+"""Routes that the definition leaves out, with the reason."""
