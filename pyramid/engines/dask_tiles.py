@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.engines.dask_bulk import cluster_result, open_session
 from lazytile.pyramid.engines.direct_calls import DirectCalls
-from lazytile.pyramid.engines.single_flight import SingleFlight
+from lazytile.pyramid.engines.pending_work import PendingWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +85,7 @@ class DaskTileEngine:
     def __init__(self, session: ClusterSession, calls: TileCalls) -> None:
         self._session = session
         self._calls = calls
-        self._flights: SingleFlight[tuple[bytes, ...]] = SingleFlight()
+        self._pending = PendingWork()
         self._closed = False
 
     @property
@@ -111,14 +110,14 @@ class DaskTileEngine:
         """Render one task on a worker."""
         if self._closed:
             raise EngineError("the engine is closed")
-        return await self._flights.run(task.key, partial(self._calls.call, task))
+        return await self._pending.run(self._calls.call(task))
 
     async def close(self) -> None:
         """Cancel what waits and leave the cluster."""
         if not self._closed:
             self._closed = True
             try:
-                await self._flights.cancel_all()
+                await self._pending.cancel()
                 await self._calls.close()
             finally:
                 await self._session.close()

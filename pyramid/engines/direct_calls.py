@@ -57,6 +57,7 @@ class TilePlugin(WorkerPlugin):
         if self.version != __version__:
             raise EngineError(f"the worker at {worker.address} has lazytile {__version__}, the server {self.version}")
         self.pool = ThreadPoolExecutor(worker.state.nthreads, thread_name_prefix="lazytile-tile")
+        # A server shares the equal work of its own requests; here that of several servers is shared.
         self.flights: SingleFlight[tuple[bytes, ...]] = SingleFlight()
         self.calls: dict[str, asyncio.Task[tuple[bytes, ...]]] = {}
         worker.handlers[self.name] = self.render

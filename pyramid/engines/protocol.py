@@ -164,7 +164,7 @@ class TileEngine(Protocol):
         """Return the tiles of a light task, computed at once while the event loop waits.
 
         Args:
-            task: A ``TileTask``. The caller looks for equal keys under way.
+            task: A ``TileTask``.
 
         Returns:
             The encoded tiles; None where ``render`` is to be used: tasks run elsewhere, or recent light tasks were
@@ -175,8 +175,8 @@ class TileEngine(Protocol):
     async def render(self, task: Any) -> tuple[bytes, ...]:
         """Return the encoded tiles of one metatile.
 
-        Equal keys that are under way at the same time are computed once. When all who await a key are cancelled,
-        work that has not begun is dropped. Exceptions of the function are raised unchanged.
+        Callers share equal keys (``SingleFlight``): the engine is given a key once at a time. When the caller is
+        cancelled, work that has not begun is dropped. Exceptions of the function are raised unchanged.
 
         Args:
             task: A ``TileTask``.
@@ -185,7 +185,7 @@ class TileEngine(Protocol):
             The encoded tiles.
 
         Raises:
-            EngineError: The engine lost the work twice.
+            EngineError: The engine lost the work twice, or was closed.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""One computation a key at a time, however many wait for it."""
+"""One computation of a key at a time, shared by all who wait for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.engines.pending_work import cancel_all, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,45 +22,50 @@ class _Flight(Generic[Value]):
 
 @dataclass(slots=True)
 class SingleFlight(Generic[Value]):
-    """Lets equal requests share one computation, and stops it when nobody waits any more."""
+    """Shares one computation among equal requests, and cancels it when nobody waits any more."""
 
-    flights: dict[str, _Flight[Value]] = field(default_factory=dict)
+    _flights: dict[str, _Flight[Value]] = field(default_factory=dict)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._flights
 
     async def run(self, key: str, start: Callable[[], Awaitable[Value]]) -> Value:
-        """Return the value that ``start()`` computes, or that an equal key under way is computing.
+        """Wait for the computation of a key, started here unless one is in progress.
 
-        A cancelled caller leaves the others alone; the last one to leave cancels the computation. The exception
-        of a computation goes to everybody who waits for it, and to nobody who asks later.
+        A cancelled caller leaves the others alone; the last one to leave cancels the computation. Its exception goes
+        to all who wait for it, and to nobody who asks later.
+
+        Args:
+            key: Equal for equal work, different for any other.
+            start: Starts the computation.
+
+        Returns:
+            The value computed.
+
+        Raises:
+            EngineError: ``cancel`` ended the computation.
         """
-        flight = self.flights.get(key)
+        flight = self._flights.get(key)
         if flight is None:
             flight = _Flight(asyncio.ensure_future(_awaited(start)))
-            self.flights[key] = flight
-            flight.work.add_done_callback(lambda _: self._landed(key, flight))
+            self._flights[key] = flight
+            flight.work.add_done_callback(lambda _: self._remove(key, flight))
         flight.waiters += 1
         try:
-            return await asyncio.shield(flight.work)
-        except asyncio.CancelledError:
-            caller = asyncio.current_task()
-            if flight.work.cancelled() and caller is not None and not caller.cancelling():
-                raise EngineError("the engine was closed while work was under way") from None
-            raise
+            return await result_of(asyncio.shield(flight.work))
         finally:
             flight.waiters -= 1
             if not flight.waiters and not flight.work.done():
-                self._landed(key, flight)
+                self._remove(key, flight)
                 flight.work.cancel()
 
-    def _landed(self, key: str, flight: _Flight[Value]) -> None:
-        if self.flights.get(key) is flight:
-            del self.flights[key]
+    def _remove(self, key: str, flight: _Flight[Value]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
 
-    async def cancel_all(self) -> None:
-        """Stop every computation and wait until each has stopped. The waiters get ``EngineError``."""
-        under_way = [flight.work for flight in self.flights.values()]
-        for work in under_way:
-            work.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+    async def cancel(self) -> None:
+        """Cancel every computation and wait until each has stopped. The waiters get ``EngineError``."""
+        await cancel_all(flight.work for flight in self._flights.values())
 
 
 async def _awaited(start: Callable[[], Awaitable[Value]]) -> Value:

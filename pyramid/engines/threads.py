@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.engines.bounded_map import bounded_results
 from lazytile.pyramid.engines.inline_render import Backoff
-from lazytile.pyramid.engines.single_flight import SingleFlight
+from lazytile.pyramid.engines.pending_work import PendingWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -72,8 +72,8 @@ class ThreadsTileEngine:
         self.capacity = threads
         self.in_process = True
         self._function = function
-        self._flights: SingleFlight[tuple[bytes, ...]] = SingleFlight()
-        self._patience = Backoff()
+        self._pending = PendingWork()
+        self._backoff = Backoff()
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, thread_name_prefix="lazytile-tile")
 
     @property
@@ -83,13 +83,13 @@ class ThreadsTileEngine:
 
     def render_inline(self, task: Any) -> tuple[bytes, ...] | None:
         """Render a light task in the thread of the caller, unless light tasks have not been quick lately."""
-        if self._pool is None or not self._patience.is_allowed():
+        if self._pool is None or not self._backoff.is_allowed():
             return None
         began = time.monotonic()
         try:
             return self._function(task)
         finally:
-            self._patience.record(time.monotonic() - began)
+            self._backoff.record(time.monotonic() - began)
 
     async def render(self, task: Any) -> tuple[bytes, ...]:
         """Render one task in the pool."""
@@ -97,13 +97,13 @@ class ThreadsTileEngine:
         if pool is None:
             raise EngineError("the engine is closed")
         loop = asyncio.get_running_loop()
-        return await self._flights.run(task.key, lambda: loop.run_in_executor(pool, self._function, task))
+        return await self._pending.run(loop.run_in_executor(pool, self._function, task))
 
     async def close(self) -> None:
         """Cancel what waits, wait for what runs, and end the threads."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            await self._flights.cancel_all()
+            await self._pending.cancel()
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
     async def __aenter__(self) -> Self:

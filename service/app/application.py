@@ -19,8 +19,6 @@ from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import perform
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
-from lazytile.service.featureinfo.probe import PixelReader
-from lazytile.service.featureinfo.response import PIXEL_READER
 from lazytile.service.http import metrics
 from lazytile.service.http.errors import NotFoundError
 from lazytile.service.http.health import Health
@@ -30,6 +28,7 @@ from lazytile.service.numbers import routes as numbers
 from lazytile.service.ogcapi import routes as ogc
 from lazytile.service.protocol.context import APP_CONTEXT, AppContext
 from lazytile.service.protocol.middleware import request_middleware
+from lazytile.service.tiles.admission import Admission
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import open_cache
 from lazytile.service.tiles.mrf_tier import MrfTier
@@ -74,6 +73,7 @@ async def open_context(settings: Settings) -> AppContext:
         await cache.close()
         raise
     mrfs = None if settings.no_tile_cache else MrfTier(settings.mrfs)
+    admission = Admission.of(settings, engine.capacity, counters)
     return AppContext(
         settings=settings,
         store=store,
@@ -81,7 +81,8 @@ async def open_context(settings: Settings) -> AppContext:
         style_catalog=style_catalog,
         styles=styles,
         resolver=Resolver(store, styles),
-        broker=TileBroker(settings, cache, engine, counters, mrfs),
+        admission=admission,
+        broker=TileBroker(settings, cache, engine, counters, admission=admission, mrfs=mrfs),
         metrics=counters,
     )
 
@@ -96,7 +97,7 @@ def make_app(settings: Settings) -> web.Application:
     app.router.add_get("/xyz/{path:.*}", xyz)
     ogc.add_routes(app.router)
     wms.add_routes(app.router)
-    numbers.add_routes(app)
+    numbers.add_routes(app.router)
     app.router.add_get("/legends/{path:.*}", legends.legend)
     app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
     app.router.add_get("/metrics", exposition)
@@ -109,7 +110,6 @@ def make_app(settings: Settings) -> web.Application:
 def _context_of(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]]:
     async def open_and_close(app: web.Application) -> AsyncIterator[None]:
         app[APP_CONTEXT] = await open_context(settings)
-        app[PIXEL_READER] = PixelReader(app[APP_CONTEXT])
         opened = app[APP_CONTEXT]
         app[wmts.CAPABILITIES] = Capabilities(
             opened.store, opened.style_catalog, settings.capabilities_title, has_info=settings.feature_info

@@ -14,6 +14,7 @@ from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.times import lookup
 from lazytile.service.app.application import open_context
+from lazytile.service.tiles.admission import WorkClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -104,7 +105,7 @@ async def _first_error(work: list[Coroutine[Any, Any, None]]) -> None:
 
 def _width(context: AppContext) -> int:
     """Requests at a time: enough that the engine always has a metatile that nobody has asked for yet."""
-    return context.broker.slots * context.broker.metatile**2
+    return context.admission.limits(WorkClass.TILE).running * context.broker.metatile**2
 
 
 def _matrices(layer: Layer, what: WarmUp) -> list[TileMatrix]:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from lazytile.pyramid.catalog.feature_info import value_request
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.featureinfo.formats import SCHEMA_PATH
+from lazytile.service.featureinfo.pixel_value import read_pixel
 from lazytile.service.http.reply import text_response
 from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.tile_response import tile_headers
 
 if TYPE_CHECKING:
-    from lazytile.service.featureinfo.address import RawPixelAddress
-    from lazytile.service.featureinfo.probe import PixelReader
+    from aiohttp import web
 
-PIXEL_READER: web.AppKey[PixelReader] = web.AppKey("probe")
+    from lazytile.service.featureinfo.address import RawPixelAddress
 
 
 async def info_response(request: web.Request, address: RawPixelAddress, endpoint_url: str) -> web.Response:
@@ -37,7 +35,7 @@ async def info_response(request: web.Request, address: RawPixelAddress, endpoint
         with attempt:
             tile = value_request(context.resolver.resolve(address.tile))
             i, j = address.position(tile.request)
-            info = await request.app[PIXEL_READER].info(tile, i, j)
+            info = await read_pixel(context, tile, i, j)
     body = address.info_format.write(info, f"{endpoint_url}/{SCHEMA_PATH}")
     digest = hashlib.sha256(body).hexdigest()
     headers = tile_headers(context, tile)

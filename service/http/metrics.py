@@ -36,13 +36,15 @@ class Metrics:
         self.request_seconds = Histogram(
             "lazytile_request_seconds", "Time to answer a request", ["route"], buckets=_SECONDS, registry=registry
         )
-        self.refused = Counter("lazytile_refused", "Tiles refused, by reason", ["reason"], registry=registry)
+        self.refused = Counter(
+            "lazytile_refused", "Requests refused, by reason and class of work", ["reason", "work"], registry=registry
+        )
         self.cancelled = Counter("lazytile_cancelled", "Requests whose client left", registry=registry)
         self.cache_errors = Counter("lazytile_cache_errors", "Failures of the disk cache", registry=registry)
         self.queue_depth = Gauge(
-            "lazytile_queue_depth", "Tasks that wait for the engine", registry=registry, multiprocess_mode="livesum"
+            "lazytile_queue_depth", "Tasks that wait to run", registry=registry, multiprocess_mode="livesum"
         )
-        self.running = Gauge("lazytile_running", "Tasks on the engine", registry=registry, multiprocess_mode="livesum")
+        self.running = Gauge("lazytile_running", "Tasks that run", registry=registry, multiprocess_mode="livesum")
 
     def exposition(self) -> bytes:
         """Return all counters in Prometheus' text format."""

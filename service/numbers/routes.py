@@ -6,18 +6,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import TYPE_CHECKING
-
-from aiohttp import web
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.numbers.statistics import cell_at
 from lazytile.pyramid.numbers.task import NumbersTask, read_statistics, read_values
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.http.documents import with_problem_responses
-from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.json_document import JSON, json_bytes
 from lazytile.service.http.negotiation import negotiate_format
 from lazytile.service.http.query import Query
@@ -31,6 +27,8 @@ from lazytile.service.protocol.parameters import DATETIME
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aiohttp import web
+
     from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.numbers.region import Region
     from lazytile.pyramid.numbers.statistics import PointCell, StatisticsOptions
@@ -39,48 +37,18 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 10_000
 """Times in one series."""
-AT_A_TIME = 2
-"""Requests for numbers that are computed at a time, for each server process."""
 
 
-class NumbersQueue:
-    """Has numbers computed on the engine: a few at a time, a bounded number waiting, each with a limit of time."""
+def add_routes(router: web.UrlDispatcher) -> None:
+    """Add the addresses.
 
-    def __init__(self) -> None:
-        self._running = asyncio.Semaphore(AT_A_TIME)
-        self._under_way = 0
-
-    async def run(self, context: AppContext, task: NumbersTask) -> bytes:
-        """Return the JSON that the engine makes of a task.
-
-        Raises ``BusyError``, ``OverdueError``, ``GenerationChangedError`` where the dataset was replaced meanwhile,
-        and what the work raises.
-        """
-        settings = context.settings
-        if self._under_way > settings.queue_length:
-            context.metrics.refused.labels("busy").inc()
-            raise BusyError(f"{self._under_way} requests for numbers are under way already, ask again in a second")
-        self._under_way += 1
-        try:
-            async with asyncio.timeout(settings.timeout_s), self._running:
-                return await context.broker.compute(task)
-        except TimeoutError as error:
-            context.metrics.refused.labels("overdue").inc()
-            raise OverdueError(f"the numbers were not ready within {settings.timeout_s:g} seconds") from error
-        finally:
-            self._under_way -= 1
-
-
-NUMBERS_QUEUE: web.AppKey[NumbersQueue] = web.AppKey("numbers")
-
-
-def add_routes(app: web.Application) -> None:
-    """Add the addresses, and the desk that they share."""
-    app[NUMBERS_QUEUE] = NumbersQueue()
-    app.router.add_get("/numbers/{collectionId}/statistics", with_problem_responses(box_statistics))
-    app.router.add_post("/numbers/{collectionId}/statistics", with_problem_responses(polygon_statistics))
-    app.router.add_get("/numbers/{collectionId}/point", with_problem_responses(point))
-    app.router.add_get("/numbers/{collectionId}/series", with_problem_responses(series))
+    Args:
+        router: The router of the application.
+    """
+    router.add_get("/numbers/{collectionId}/statistics", with_problem_responses(box_statistics))
+    router.add_post("/numbers/{collectionId}/statistics", with_problem_responses(polygon_statistics))
+    router.add_get("/numbers/{collectionId}/point", with_problem_responses(point))
+    router.add_get("/numbers/{collectionId}/series", with_problem_responses(series))
 
 
 async def box_statistics(request: web.Request) -> web.StreamResponse:
@@ -103,7 +71,7 @@ async def _statistics(request: web.Request, query: Query, region: Region) -> web
             layer = context.store.layer(request.match_info["collectionId"])
             steps = steps_of(query, layer, label_of(layer, DATETIME.text(query)))
             task = _task(context, layer, (_index_of(steps),), region=region, options=options)
-            found = read_statistics(await request.app[NUMBERS_QUEUE].run(context, task))
+            found = read_statistics(await context.broker.compute(task))
     time = next((step.label for step in steps if step.is_time), None)
     document = statistics_document(layer, time, _other_labels(steps), found, options)
     return _answer(request, json_bytes(document), JSON)
@@ -138,7 +106,7 @@ async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
             form = negotiate_format(request, query, MEDIA_TYPES)
             cell = cell_at(layer.dataset, longitude, latitude)
             task = _task(context, layer, _indices_of(steps, times), cell=cell)
-            values = read_values(await request.app[NUMBERS_QUEUE].run(context, task))
+            values = read_values(await context.broker.compute(task))
     time = layer.variable.time
     labels = () if time is None else tuple(time.labels[at] for at in times)
     answer = PointValues(layer, longitude, latitude, cell, _other_labels(steps), labels, tuple(values))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.store import Store
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
+    from lazytile.service.tiles.admission import Admission
     from lazytile.service.tiles.broker import TileBroker
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -33,6 +34,7 @@ class AppContext:
     style_catalog: StyleCatalog
     styles: Styles
     resolver: Resolver
+    admission: Admission
     broker: TileBroker
     metrics: Metrics
 
@@ -50,4 +52,4 @@ class AppContext:
         return f"{said.scheme or 'http'}://{host}{said.prefix}"
 
 
-APP_CONTEXT: web.AppKey[AppContext] = web.AppKey("site")
+APP_CONTEXT: web.AppKey[AppContext] = web.AppKey("context")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.engines.single_flight import SingleFlight
-from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.reply import matches
+from lazytile.service.tiles.admission import WorkClass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.tile_request import TileRequest
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
+    from lazytile.service.tiles.admission import Admission
     from lazytile.service.tiles.cache import TileCache
     from lazytile.service.tiles.mrf_tier import MrfTier
-
-TASKS_PER_SLOT = 2
-"""Tasks given to the engine for each that it runs at a time: one that runs, one so that no worker waits for us."""
 
 REMOTE_METATILE = 2
 """Where a task has to travel, four tiles a task cost little more than one. In this process one is best: the other
@@ -101,6 +99,8 @@ class TileBroker:
         cache: TileCache,
         engine: TileEngine,
         metrics: Metrics,
+        *,
+        admission: Admission,
         mrfs: MrfTier | None = None,
     ) -> None:
         self._store: Path = settings.store.resolve()
@@ -109,14 +109,11 @@ class TileBroker:
         self._mrfs = mrfs
         self._engine = engine
         self._metrics = metrics
+        self._admission = admission
         self._flights: SingleFlight[_Rendered] = SingleFlight()
-        self.slots = engine.capacity * TASKS_PER_SLOT
-        """Tasks that the engine is given at a time."""
+        self._documents: SingleFlight[bytes] = SingleFlight()
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that is one task."""
-        self._free_slots = asyncio.Semaphore(self.slots)
-        self._room = self.slots + settings.queue_length
-        self._under_way = 0
         self._generations: dict[str, str] = {}
         """Of each dataset, as last seen."""
         self._kept: dict[str, set[str]] = {}
@@ -149,12 +146,8 @@ class TileBroker:
         if data is not None:
             self._metrics.tiles.labels("memory").inc()
             return Tile(data, "memory")
-        try:
-            async with asyncio.timeout(self._settings.timeout_s):
-                tile = await self._slower(prepared)
-        except TimeoutError as error:
-            self._metrics.refused.labels("overdue").inc()
-            raise OverdueError(f"the tile was not ready within {self._settings.timeout_s:g} seconds") from error
+        async with self._admission.time_limit(WorkClass.TILE):
+            tile = await self._slower(prepared)
         self._metrics.tiles.labels(tile.tier).inc()
         return tile
 
@@ -174,7 +167,7 @@ class TileBroker:
         data = self._cache.peek(prepared.key)
         if data is not None:
             return Tile(data, "memory", lookup)
-        if prepared.task.is_light and prepared.flight not in self._flights.flights:
+        if prepared.task.is_light and prepared.flight not in self._flights:
             rendered = await self._render_at_once(prepared)
             if rendered is not None:
                 return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
@@ -182,25 +175,10 @@ class TileBroker:
         return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
 
     async def _render(self, prepared: PreparedTile) -> _Rendered:
-        task = prepared.task
-        if self._under_way >= self._room:
-            self._metrics.refused.labels("busy").inc()
-            raise BusyError(f"{self._under_way} tasks are under way already, ask again in a second")
-        self._under_way += 1
-        self._metrics.queue_depth.inc()
-        queued = True
         arrived = time.perf_counter()
-        try:
-            async with self._free_slots:
-                self._metrics.queue_depth.dec()
-                queued = False
-                began = time.perf_counter()
-                with self._metrics.running.track_inprogress():
-                    images = await self._engine.render(task)
-        finally:
-            self._under_way -= 1
-            if queued:
-                self._metrics.queue_depth.dec()
+        async with self._admission.slot(WorkClass.TILE):
+            began = time.perf_counter()
+            images = await self._engine.render(prepared.task)
         return await self._keep(prepared, images, arrived, began)
 
     async def _render_at_once(self, prepared: PreparedTile) -> _Rendered | None:
@@ -243,13 +221,32 @@ class TileBroker:
             drop.add_done_callback(self._drops.discard)
 
     async def compute(self, task: NumbersTask) -> bytes:
-        """Have numbers computed on the engine; returns JSON. Whoever calls bounds how many there are."""
-        (document,) = await self._engine.render(task)
+        """Compute numbers on the engine, equal ones once at a time.
+
+        Args:
+            task: The numbers.
+
+        Returns:
+            A JSON document, for ``read_statistics`` or ``read_values``.
+
+        Raises:
+            BusyError: The queue is full.
+            OverdueError: The numbers were not ready within the time limit.
+            GenerationChangedError: The dataset was replaced; the task must be made anew.
+            LazytileError: The computation failed.
+        """
+        async with self._admission.time_limit(WorkClass.NUMBERS):
+            return await self._documents.run(task.key, lambda: self._compute(task))
+
+    async def _compute(self, task: NumbersTask) -> bytes:
+        async with self._admission.slot(WorkClass.NUMBERS):
+            (document,) = await self._engine.render(task)
         return document
 
     async def close(self) -> None:
         """Stop what is under way, and close cache and engine."""
-        await self._flights.cancel_all()
+        await self._flights.cancel()
+        await self._documents.cancel()
         await asyncio.gather(*self._drops, return_exceptions=True)
         await self._engine.close()
         if self._mrfs is not None:

@@ -16,7 +16,7 @@ from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.featureinfo.address import pixel_index
 from lazytile.service.featureinfo.formats import SCHEMA_PATH, info_format
-from lazytile.service.featureinfo.response import PIXEL_READER
+from lazytile.service.featureinfo.pixel_value import read_pixel
 from lazytile.service.http.errors import NotOfferedError
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import matches, server_timing, text_response
@@ -124,7 +124,7 @@ async def _get_feature_info(request: web.Request, query: Query, version: str) ->
             matrix = resolved.request.matrix
             i = pixel_index(column, query.require(column), matrix.tile_width)
             j = pixel_index(row, query.require(row), matrix.tile_height)
-            info = await request.app[PIXEL_READER].info(pixel_of(value_request(resolved), i, j), 0, 0)
+            info = await read_pixel(context, pixel_of(value_request(resolved), i, j), 0, 0)
     body = form.write(info, f"{context.base_url(request)}/wmts/{SCHEMA_PATH}")
     headers = {"Cache-Control": cache_control(context, resolved)}
     return text_response(request, body, form.content_type, digest=hashlib.sha256(body).hexdigest(), headers=headers)

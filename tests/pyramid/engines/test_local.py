@@ -14,6 +14,7 @@ from lazytile.pyramid.engines.dask_bulk import TASKS_PER_THREAD
 from lazytile.pyramid.engines.direct_calls import DirectCalls
 from lazytile.pyramid.engines.factory import open_bulk_engine, open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
+from lazytile.pyramid.engines.single_flight import SingleFlight
 from tests.pyramid.engines import engine_tasks
 from tests.pyramid.engines.engine_tasks import Task, marks
 
@@ -139,12 +140,15 @@ def test_tiles_come_from_the_workers(tiles):
     assert all(isinstance(result, tuple) for result in results)
 
 
-def test_equal_keys_are_computed_once(tiles, tmp_path):
+def test_equal_keys_that_the_caller_shares_are_computed_once(tiles, tmp_path):
     async def main():
-        waiting = [asyncio.create_task(tiles.engine.render(Task("same", str(tmp_path), "wait"))) for _ in range(5)]
+        flights, task = SingleFlight(), Task("same", str(tmp_path), "wait")
+        waiting = [asyncio.create_task(flights.run("same", lambda: tiles.engine.render(task))) for _ in range(5)]
         await asyncio.to_thread(wait_for_marks, tmp_path, "same")
+        waiting[0].cancel()
+        await asyncio.wait([waiting[0]])
         open_gate(tmp_path)
-        return await asyncio.gather(*waiting)
+        return await asyncio.gather(*waiting[1:])
 
     assert len(set(tiles.run(main()))) == 1
     assert marks(tmp_path, "same") == 1

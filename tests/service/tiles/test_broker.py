@@ -8,6 +8,8 @@ import pytest
 
 from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.numbers.statistics import PointCell
+from lazytile.pyramid.numbers.task import NumbersTask, compute
 from lazytile.pyramid.render.renderer import render
 from lazytile.pyramid.render.resampling import Resampling
 from lazytile.pyramid.render.style import Styles
@@ -16,6 +18,7 @@ from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.settings import Settings
 from lazytile.service.protocol.tile_address import address_of_rest
+from lazytile.service.tiles.admission import Admission
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import NoCache, open_cache
 from tests import data
@@ -33,6 +36,7 @@ class Engine:
         self.gate = asyncio.Event()
         self.tasks = []
         self.cancelled = 0
+        self.perform = render
 
     def render_inline(self, task):
         return None
@@ -44,7 +48,7 @@ class Engine:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        return render(task)
+        return self.perform(task)
 
     async def close(self):
         pass
@@ -59,7 +63,9 @@ class Bench:
         self.resolver = Resolver(opened, Styles(ColormapCatalog()))
         self.engine = Engine()
         self.cache = open_cache(self.settings)
-        self.broker = TileBroker(self.settings, self.cache, self.engine, Metrics())
+        self.metrics = Metrics()
+        self.admission = Admission.of(self.settings, self.engine.capacity, self.metrics)
+        self.broker = TileBroker(self.settings, self.cache, self.engine, self.metrics, admission=self.admission)
 
     def prepared(self, row, col, zoom=4):
         path = f"global_180/default/WebMercatorQuad/{zoom}/{row}/{col}.png"
@@ -159,6 +165,30 @@ async def test_work_that_nobody_waits_for_is_cancelled(bench):
     assert len(bench.engine.tasks) == 3  # the two that waited never reached the engine
     bench.engine.gate.set()
     assert (await bench.broker.tile(bench.prepared(0, 0))).tier == "computed"
+
+
+@bench
+async def test_equal_numbers_are_computed_once_and_not_at_all_when_nobody_waits(bench):
+    layer = Store(bench.settings.store).layer("global_180")
+    dataset, name = layer.dataset, layer.variable.name
+    tasks = [
+        NumbersTask(
+            str(bench.settings.store), dataset.name, dataset.generation, name, ((),), cell=PointCell(row, 0, 0.0, 0.0)
+        )
+        for row in (7, 7, 7, 8)
+    ]
+    asked = [asyncio.create_task(bench.broker.compute(task)) for task in tasks]
+    await until(lambda: len(bench.engine.tasks) == 2)
+    asked[0].cancel()
+    await asyncio.sleep(0.02)
+    assert bench.engine.cancelled == 0
+    asked[3].cancel()
+    await until(lambda: bench.engine.cancelled == 1)
+    bench.engine.perform = compute
+    bench.engine.gate.set()
+    first, second = await asyncio.gather(*asked[1:3])
+    assert first == second
+    assert len(bench.engine.tasks) == 2
 
 
 @bench

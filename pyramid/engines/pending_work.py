@@ -1,0 +1,75 @@
+"""Work that an engine cancels when it closes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lazytile.pyramid.core.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+Value = TypeVar("Value")
+
+
+async def result_of(work: asyncio.Future[Value]) -> Value:
+    """Wait for work that others may cancel.
+
+    Args:
+        work: The work. Cancelling the caller cancels it, unless it is shielded.
+
+    Returns:
+        The result of the work.
+
+    Raises:
+        EngineError: The work was cancelled, the caller was not.
+    """
+    try:
+        return await work
+    except asyncio.CancelledError:
+        caller = asyncio.current_task()
+        if work.cancelled() and caller is not None and not caller.cancelling():
+            raise EngineError("the engine was closed while work was in progress") from None
+        raise
+
+
+async def cancel_all(work: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel work and wait until all of it has stopped.
+
+    Args:
+        work: The work, finished or not.
+    """
+    pending = list(work)
+    for each in pending:
+        each.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+
+
+@dataclass(slots=True)
+class PendingWork:
+    """The calls of an engine that have not returned."""
+
+    _futures: set[asyncio.Future[Any]] = field(default_factory=set)
+
+    async def run(self, call: Awaitable[Value]) -> Value:
+        """Wait for a call; a cancelled caller cancels it.
+
+        Args:
+            call: The call.
+
+        Returns:
+            The result of the call.
+
+        Raises:
+            EngineError: ``cancel`` ended the call.
+        """
+        future = asyncio.ensure_future(call)
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+        return await result_of(future)
+
+    async def cancel(self) -> None:
+        """Cancel every call and wait until each has stopped."""
+        await cancel_all(self._futures)

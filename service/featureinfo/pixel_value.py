@@ -1,0 +1,50 @@
+"""Reading the value under a pixel."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.catalog.feature_info import FeatureInfo, describe
+from lazytile.pyramid.render.renderer import render_values
+from lazytile.service.tiles.admission import WorkClass
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.catalog.tile_address import ResolvedTile
+    from lazytile.service.http.settings import Settings
+    from lazytile.service.protocol.context import AppContext
+
+
+async def read_pixel(context: AppContext, tile: ResolvedTile, i: int, j: int) -> FeatureInfo:
+    """Read and describe a pixel in this process; its tile's values stay in the value cache.
+
+    Args:
+        context: The running service.
+        tile: A tile of values.
+        i: Column of the pixel in the tile.
+        j: Row of the pixel in the tile.
+
+    Returns:
+        What is under the pixel.
+
+    Raises:
+        BusyError: The queue is full.
+        OverdueError: The value was not read within the time limit.
+        GenerationChangedError: The dataset was replaced; the tile must be resolved anew.
+    """
+    admission = context.admission
+    async with admission.time_limit(WorkClass.PIXEL), admission.slot(WorkClass.PIXEL):
+        info = await asyncio.to_thread(_read, context.settings, tile, i, j)
+    context.metrics.renders.inc()
+    return info
+
+
+def _read(settings: Settings, tile: ResolvedTile, i: int, j: int) -> FeatureInfo:
+    task = tile.request.task(
+        settings.store.resolve(),
+        chunk_cache_bytes=settings.chunk_cache_bytes,
+        value_cache_bytes=0 if settings.no_tile_cache else settings.value_cache_bytes,
+    )
+    value = float(render_values(task)[j, i])
+    return describe(tile, i, j, value if math.isfinite(value) else None)

@@ -1,0 +1,126 @@
+"""The bounded queue: slots of each class, refusals, time limits, and what /metrics counts."""
+
+import asyncio
+
+import pytest
+
+from lazytile.service.http.errors import BusyError, OverdueError
+from lazytile.service.http.metrics import Metrics
+from lazytile.service.http.settings import Settings
+from lazytile.service.tiles.admission import Admission, ClassLimits, WorkClass
+
+
+def counted(metrics, name):
+    lines = metrics.exposition().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+class Bench:
+    def __init__(self, *, running=1, waiting=1, timeout_s=10.0):
+        self.metrics = Metrics()
+        limits = dict.fromkeys(WorkClass, ClassLimits(running, waiting))
+        self.admission = Admission(limits, timeout_s, self.metrics)
+        self.gate = asyncio.Event()
+        self.ended = []
+
+    async def work(self, name, work_class=WorkClass.TILE):
+        async with self.admission.slot(work_class):
+            await self.gate.wait()
+            self.ended.append(name)
+
+    def start(self, name, work_class=WorkClass.TILE):
+        return asyncio.create_task(self.work(name, work_class))
+
+    def state(self):
+        return counted(self.metrics, "lazytile_running "), counted(self.metrics, "lazytile_queue_depth ")
+
+
+def test_work_over_the_limits_is_refused():
+    async def main():
+        bench = Bench()
+        tasks = [bench.start(name) for name in "abc"]
+        await asyncio.sleep(0.01)
+        assert bench.state() == (1, 1)
+        assert [task.done() for task in tasks] == [False, False, True]
+        with pytest.raises(BusyError, match=r"the queue for tile requests is full \(1 running, 1 waiting\)") as caught:
+            tasks[2].result()
+        assert caught.value.retry_after_s == 1
+        assert counted(bench.metrics, 'lazytile_refused_total{reason="busy",work="tile"}') == 1
+        bench.gate.set()
+        await asyncio.gather(*tasks[:2])
+        assert bench.ended == ["a", "b"]
+        assert bench.state() == (0, 0)
+        await bench.work("d")
+
+    asyncio.run(main())
+
+
+def test_a_full_class_keeps_no_other_waiting():
+    async def main():
+        bench = Bench(waiting=0)
+        heavy = bench.start("heavy", WorkClass.NUMBERS)
+        await asyncio.sleep(0.01)
+        with pytest.raises(BusyError, match="numbers requests"):
+            await bench.work("more", WorkClass.NUMBERS)
+        light = bench.start("light", WorkClass.TILE)
+        await asyncio.sleep(0.01)
+        assert bench.state() == (2, 0)
+        bench.gate.set()
+        await asyncio.gather(heavy, light)
+
+    asyncio.run(main())
+
+
+def test_cancelled_work_leaves_its_slot_or_the_queue():
+    async def main():
+        bench = Bench()
+        running, waiting = bench.start("a"), bench.start("b")
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert bench.state() == (1, 0)
+        third = bench.start("c")
+        await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+        await asyncio.sleep(0.01)
+        assert bench.state() == (1, 0)
+        bench.gate.set()
+        await third
+        assert bench.ended == ["c"]
+
+    asyncio.run(main())
+
+
+def test_a_time_limit_counts_the_wait_too():
+    async def main():
+        bench = Bench(timeout_s=0.05)
+        first = bench.start("a")
+        await asyncio.sleep(0.01)
+        with pytest.raises(OverdueError, match=r"the pixel request took longer than 0\.05 seconds"):
+            async with bench.admission.time_limit(WorkClass.PIXEL):
+                await bench.work("b")
+        assert counted(bench.metrics, 'lazytile_refused_total{reason="overdue",work="pixel"}') == 1
+        assert bench.state() == (1, 0)
+        bench.gate.set()
+        await first
+
+    asyncio.run(main())
+
+
+def test_a_timeout_of_the_work_itself_is_not_ours():
+    async def main():
+        bench = Bench()
+        with pytest.raises(TimeoutError, match="the network"):
+            async with bench.admission.time_limit(WorkClass.TILE):
+                raise TimeoutError("the network")
+        assert counted(bench.metrics, "lazytile_refused_total") == 0
+
+    asyncio.run(main())
+
+
+def test_the_settings_decide_how_much_waits_and_the_engine_how_many_tiles_run():
+    admission = Admission.of(Settings.of(queue_length=7), 3, Metrics())
+    assert admission.limits(WorkClass.TILE) == ClassLimits(6, 7)
+    assert admission.limits(WorkClass.PIXEL) == ClassLimits(4, 7)
+    assert admission.limits(WorkClass.NUMBERS) == ClassLimits(2, 7)
