@@ -1,7 +1,8 @@
 """XML Schemas of the OGC, without a network.
 
-MapProxy's wheel holds those of WMTS 1.0, OWS 1.1 and WMS 1.3.0, and is installed with the ``test`` extra. No package
-ships those of GML 3.1.1: they lie beside the checkout of a developer, or the test that wants them skips.
+MapProxy's wheel holds those of WMTS 1.0, OWS 1.1 and WMS 1.3.0, and is installed with the ``test`` extra. Its WMTS is
+of 2009; what the OGC has corrected since (version 1.0.2) is corrected here. No package ships those of GML 3.1.1: they
+lie beside the checkout of a developer, or the test that wants them skips.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from lxml import etree
 
 from tests.shared import shared
 
+XS = "{http://www.w3.org/2001/XMLSchema}"
 WEB = "http://schemas.opengis.net/"
 
 
@@ -40,20 +42,32 @@ class _Offline(etree.Resolver):
         return None
 
 
-def _compiled(path: Path, places: dict[str, Path]) -> etree.XMLSchema:
+def _parsed(path: Path, places: dict[str, Path]) -> etree._ElementTree:
     parser = etree.XMLParser(no_network=True)
     parser.resolvers.add(_Offline(places))
-    return etree.XMLSchema(etree.parse(str(path), parser))
+    return etree.parse(str(path), parser)
+
+
+def correct(document: etree._ElementTree) -> None:
+    """Correct wmtsGetCapabilities_response.xsd: rows and columns from 0, other resources than tile and FeatureInfo."""
+    for name in ("MinTileRow", "MinTileCol"):
+        for element in document.iterfind(f".//{XS}element[@name='{name}']"):
+            element.set("type", "nonNegativeInteger")
+    for attribute in document.iterfind(f".//{XS}attribute[@name='resourceType']"):
+        for child in attribute.findall(f"{XS}simpleType"):
+            attribute.remove(child)
+        attribute.set("type", "string")
 
 
 def schema(*parts: str) -> etree.XMLSchema:
     """Return a schema by its path below http://schemas.opengis.net/."""
     folder = packaged()
-    places = {"http://www.w3.org/": folder / "xml.xsd", WEB: folder}
-    return _compiled(folder.joinpath(*parts), places)
+    document = _parsed(folder.joinpath(*parts), {"http://www.w3.org/": folder / "xml.xsd", WEB: folder})
+    correct(document)
+    return etree.XMLSchema(document)
 
 
 def application_schema(path: Path) -> etree.XMLSchema:
     """Return a schema that stands on GML 3.1.1, whose own are taken from beside the checkout."""
     folder = shared("schemas")
-    return _compiled(path, {"http://www.w3.org/": folder / "w3c", WEB: folder})
+    return etree.XMLSchema(_parsed(path, {"http://www.w3.org/": folder / "w3c", WEB: folder}))
