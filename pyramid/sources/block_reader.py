@@ -1,8 +1,8 @@
-"""Reading blocks of a source by its description, in whichever process the block's task runs.
+"""Blocks of a source, read by its description in the process that runs the block's task.
 
-Files stay open between blocks, one handle a process. The netCDF and HDF5 libraries are not thread-safe, so reads
-of them take turns under the locks that xarray uses; decompression is part of the read, while what follows a read
-(reduction, compression, writing) runs beside the next one.
+Files stay open between blocks, one handle a process. The netCDF and HDF5 libraries are not thread-safe, so their reads
+take turns under the locks that xarray uses. Decompression is part of the read; what follows it (reduction, compression,
+writing) runs while the next block is read.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.layout import Block, Range
 
 CHUNK_CACHE_BYTES = 192 << 20
-"""Decompressed source chunks that the HDF5 library keeps for a variable: those at the edge between two blocks."""
+"""Decompressed source chunks that the HDF5 library caches for a variable: those on the edge between two blocks."""
 _CACHE_SLOTS = 4001
 _STRIP_BYTES = 32 << 20
-"""Source codes that are read at a time where cells are resampled."""
+"""Source codes that are read at once where cells are resampled."""
 _MAX_HANDLES = 4
 
 
@@ -47,13 +47,13 @@ class _Handles:
         self._open: dict[tuple[Any, ...], Any] = {}
 
     def get(self, path: str, engine: str, group: str, version: str) -> Any:
-        """Return the open group of a file, opening it where needed or where the file has changed."""
+        """Return the open group of a file. A file that is not open or has changed is opened."""
         key = (os.getpid(), path, engine, group, version, source_stamp(path))
         with self._lock:
             handle = self._open.pop(key, None) or _open(path, engine, group)
             self._open[key] = handle
             while len(self._open) > _MAX_HANDLES:
-                # Not closed here: another thread may read it. It closes when the last user lets go.
+                # Not closed here, since another thread may be reading it. It closes with its last reference.
                 self._open.pop(next(iter(self._open)))
             return handle
 
@@ -84,7 +84,7 @@ def _open(path: str, engine: str, group: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class BlockReader:
-    """Reads blocks of one variable of a source. Plain values: it travels to any process."""
+    """Reads blocks of one variable of a source. Holds plain values, so it can be sent to any process."""
 
     path: str
     engine: str
@@ -94,18 +94,25 @@ class BlockReader:
     dtype: str
     """Of the codes."""
     resampling: Resampling | None = None
-    """Where each cell comes from, if the source has no rows and columns of its own."""
+    """The source cell of each cell, where the source has no regular rows and columns."""
     fill: float = 0
     """Code of cells that no source cell reaches."""
     files: tuple[str, ...] = ()
     """All files of a series; ``path`` is the first."""
     version: str = ""
-    """Of what is remote: what is open of another version is not read."""
+    """Of a remote source; a handle of another version is not used."""
 
     def read(self, block: Block) -> NDArray[Any]:
-        """Return the codes of a block, north up and west to east.
+        """Read the codes of a block, north up and west to east.
 
-        Shape (*leading, rows, cols) of the block, native ``dtype``. Raises ``SourceError`` where the file is damaged.
+        Args:
+            block: Ranges of leading steps, rows and columns.
+
+        Returns:
+            Codes, shape (*leading, rows, cols) of the block, native ``dtype``.
+
+        Raises:
+            SourceError: The file is damaged.
         """
         if self.placement.series is not None:
             return self._joined(block, *self.placement.series)
@@ -113,13 +120,13 @@ class BlockReader:
             return self._resampled(block, self.resampling)
         ranges = (self.rows.source_range(*block.rows), self.cols.source_range(*block.cols))
         codes = self._box(block.leading, *ranges)
-        for axis, picks in ((-2, self.rows.picks(*block.rows)), (-1, self.cols.picks(*block.cols))):
-            if picks is not None:
-                codes = codes.take(picks, axis=axis)
+        for axis, indices in ((-2, self.rows.take_indices(*block.rows)), (-1, self.cols.take_indices(*block.cols))):
+            if indices is not None:
+                codes = codes.take(indices, axis=axis)
         return np.ascontiguousarray(codes[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1])
 
     def _joined(self, block: Block, axis: int, steps: tuple[tuple[int, int], ...]) -> NDArray[Any]:
-        """Return the codes of a block of several files, reading each run of steps of a file at once."""
+        """Return the codes of a block of several files. Each run of steps of one file is read at once."""
         parts = []
         at, stop = block.leading[axis]
         placement = replace(self.placement, series=None)
@@ -135,7 +142,7 @@ class BlockReader:
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
 
     def _resampled(self, block: Block, resampling: Resampling) -> NDArray[Any]:
-        """Return the codes of a block of which each cell has its own source cell, reading strips of source rows."""
+        """Return the codes of a block whose cells each have their own source cell. Source rows are read in strips."""
         cells = resampling.source_cells(block.rows, block.cols)
         leading = [stop - start for start, stop in block.leading]
         codes = np.full((*leading, *cells.shape), self.fill, self.dtype)
@@ -157,7 +164,7 @@ class BlockReader:
         return codes
 
     def _box(self, leading: tuple[Range, ...], rows: Range, cols: Range) -> NDArray[Any]:
-        """Return codes of a box of source cells, shape (*leading, rows, cols), in the directions of the source."""
+        """Return the codes of a box of source cells, shape (*leading, rows, cols), in the directions of the source."""
         axes = self.placement.axes
         ranges = [*leading, rows, cols]
         orders = [*self.placement.orders, None, None]
@@ -169,7 +176,7 @@ class BlockReader:
             stored = self._stored(tuple(key))
         except Exception as error:
             where = ", ".join(f"{start}..{stop - 1}" for start, stop in ranges)
-            cause = error.__cause__ or error  # rasterio says "see previous exception"
+            cause = error.__cause__ or error  # rasterio's own text is "see previous exception"
             raise SourceError(
                 f"{self.path}: {self.placement.name} cannot be read at {where}: {first_line(cause)}"
             ) from error
@@ -194,5 +201,5 @@ class BlockReader:
 
 def _steps(order: tuple[int, ...], span: Range) -> slice | list[int]:
     steps = order[slice(*span)]
-    # A single step is a slice of one; libraries read lists of indices one by one.
+    # A single step is a slice: libraries read lists of indices one by one.
     return slice(steps[0], steps[0] + 1) if len(steps) == 1 else list(steps)

@@ -1,4 +1,4 @@
-"""Options that override what a source file says about itself."""
+"""What the user states about a source in place of the file."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the user says about a source instead of the file; None leaves it to the file."""
+    """What the user states about a source; None leaves it to the file."""
 
     x: str | None = None
     """Name of the variable that holds x or longitude."""
     y: str | None = None
     crs: str | None = None
-    """Of x and y: ``EPSG:n``, WKT or PROJ text."""
+    """Of x and y: ``EPSG:n``, WKT or a PROJ string."""
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north: outer edges of an array that has no coordinates."""
     nodata: float | None = None

@@ -1,8 +1,8 @@
-"""Several files of one product as one source: each brings some times of the same variables on the same grid.
+"""Several files of one product as one source: each holds some times of the same variables on the same grid.
 
-The files are checked one against the other before anything is read: variables, packing, grid and other dimensions
-must be the same, and each time there once. Their order is that of their times, not of their names. A variable without
-time comes from the first file.
+The files are compared before any data is read: variables, packing, grid and other dimensions must be the same, and no
+time may occur twice. Their order is that of their times, not of their names. A variable without time comes from the
+first file.
 """
 
 from __future__ import annotations
@@ -32,10 +32,16 @@ if TYPE_CHECKING:
 
 
 def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
-    """Return the files that a path, a pattern with ``*``, ``?`` or ``[``, or a list of both names, sorted by name.
+    """Return the files that a path, a pattern or a list of both names.
 
-    A path without a pattern names itself, whether it is there or not; so does a URL. Raises ``SourceError`` for a
-    pattern that matches nothing.
+    Args:
+        path: A path or URL names itself, even where it does not exist. A pattern has ``*``, ``?`` or ``[``.
+
+    Returns:
+        Paths and URLs without duplicates, sorted by file name.
+
+    Raises:
+        SourceError: A pattern matches nothing, or the list is empty.
     """
     given = [str(path)] if isinstance(path, str) or not hasattr(path, "__iter__") else [str(each) for each in path]
     found: list[str] = []
@@ -43,19 +49,19 @@ def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
         if glob.has_magic(each) and not is_url(each) and not Path(each).exists():
             matches = sorted(glob.glob(each, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
             if not matches:
-                raise SourceError(f"no file matches {each}")
+                raise SourceError(f"no file matches the pattern {each}")
             found += matches
         else:
             found.append(each)
     if not found:
         raise SourceError("there is no file to convert")
-    # By their own names first: the folders of downloads have names that say nothing.
+    # By file name first: folders of downloads are named by a hash.
     return sorted(dict.fromkeys(found), key=lambda each: (base_name(each), each))
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One time of the series: which file has it, where, and how it sorts."""
+    """One time of the series: the file that holds it, its index there, and its label."""
 
     label: str
     file: int
@@ -69,23 +75,36 @@ def open_files(
     group: str | None = None,
     overrides: Overrides | None = None,
 ) -> Source:
-    """Open one file, or several as one time series. Arguments and errors as ``open_source``."""
+    """Open one file, or several as one time series.
+
+    Args:
+        path: As for ``files_of``.
+        variables: As for ``open_source``.
+        group: As for ``open_source``.
+        overrides: As for ``open_source``.
+
+    Returns:
+        The description of the source.
+
+    Raises:
+        SourceError: A file cannot be read or placed on the Earth, or the files are not one series.
+    """
     paths = files_of(path)
     first = open_source(paths[0], variables, group=group, overrides=overrides)
     if len(paths) == 1:
         return first
     if not any(each.variable.time for each in first.variables):
         raise SourceError(
-            f"{len(paths)} files are one time series, and {first.path} has no time; convert one at a time"
+            f"{len(paths)} files must form a time series, but {first.path} has no time; convert them one at a time"
         )
     sources = [first]
     for each in paths[1:]:
         other = open_source(each, variables, group=group, overrides=overrides)
         _check_same(first, other)
-        # Only what differs is kept of each: a series may have thousands of files.
+        # Only what differs is stored for each: a series may have thousands of files.
         sources.append(replace(other, found=first.found, attributes={}, remarks=()))
     joined = [
-        _joined([source.variables[place] for source in sources], sources) for place in range(len(first.variables))
+        _joined([source.variables[index] for source in sources], sources) for index in range(len(first.variables))
     ]
     return replace(
         first,
@@ -97,23 +116,25 @@ def open_files(
 
 
 def _check_same(first: Source, other: Source) -> None:
-    """Raise ``SourceError`` where two files are not of one series."""
-    where = f"{other.path} is not of one series with {first.path}"
+    """Raise ``SourceError`` where two files do not belong to one series."""
+    where = f"{other.path} and {first.path} do not form a series"
     names, others = ([each.variable.name for each in source.variables] for source in (first, other))
     if names != others:
-        raise SourceError(f"{where}: it has the variables {', '.join(others)}, not {', '.join(names)}")
+        raise SourceError(f"{where}: the variables differ ({', '.join(others)}; {', '.join(names)})")
     if first.found.grid != other.found.grid or first.engine != other.engine:
-        raise SourceError(f"{where}: it lies on another grid")
+        raise SourceError(f"{where}: their grids differ")
     if (first.found.rows, first.found.cols) != (other.found.rows, other.found.cols) or (
         first.found.resampling is not None
     ):
-        raise SourceError(f"{where}: its cells are stored in another order; convert the files one at a time")
+        raise SourceError(f"{where}: their cells are stored in different orders; convert them one at a time")
     for mine, its in zip(first.variables, other.variables, strict=True):
         name = mine.variable.name
         if mine.variable.packing != its.variable.packing:
-            raise SourceError(f"{where}: {name} is packed in another way ({its.variable.packing})")
+            raise SourceError(
+                f"{where}: the packing of {name} differs ({its.variable.packing}; {mine.variable.packing})"
+            )
         if _others(mine) != _others(its) or mine.placement.axes != its.placement.axes:
-            raise SourceError(f"{where}: {name} has other dimensions")
+            raise SourceError(f"{where}: the dimensions of {name} differ")
 
 
 def _others(variable: SourceVariable) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -140,7 +161,7 @@ def _joined(
     for before, after in pairwise(steps):
         if before.label == after.label:
             both = f"{sources[before.file].path} and {sources[after.file].path}"
-            raise SourceError(f"{both} both have {first.variable.name} of {after.label}")
+            raise SourceError(f"{both} both hold {first.variable.name} at {after.label}")
     dimensions: list[Dimension] = list(first.variable.dimensions)
     dimensions[axis] = replace(dimensions[axis], labels=tuple(step.label for step in steps))
     placed = []
@@ -155,7 +176,7 @@ def _joined(
 
 
 def _coordinates(sources: Sequence[Source], named: dict[str, list[_Step]]) -> tuple[Coordinate, ...]:
-    """Return the coordinates of the series; those of its time in the units of the first file."""
+    """Return the coordinates of the series; times are in the units of the first file."""
     found = []
     for coordinate in sources[0].coordinates:
         steps = named.get(coordinate.name)
@@ -172,7 +193,9 @@ def _in_units_of(first: Coordinate, other: Coordinate) -> Any:
     units, calendar = (attributes.text(other.attributes, key) for key in ("units", "calendar"))
     wanted, kept = (attributes.text(first.attributes, key) for key in ("units", "calendar"))
     if not calendars_agree(calendar, kept):
-        raise SourceError(f"the files of a series have the calendars {kept or 'standard'} and {calendar or 'standard'}")
+        raise SourceError(
+            f"the files of a series have different calendars: {kept or 'standard'} and {calendar or 'standard'}"
+        )
     if units == wanted:
         return other.values
     dates = cftime.num2date(other.values, units, calendar or "standard", only_use_cftime_datetimes=True)

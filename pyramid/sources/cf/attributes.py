@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.core.packing import Packing
+from lazytile.pyramid.sources.cf.codes import codes_of, number_of
+from lazytile.pyramid.sources.cf.valid_range import valid_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +30,10 @@ NETCDF_DEFAULT_FILL: dict[str, float] = {
     "float32": float(np.float32(9.969209968386869e36)),
     "float64": 9.969209968386869e36,
 }
-"""What the netCDF library puts where nothing was written (NUG, appendix "fill values"), for the types where it
-cannot be a likely value."""
+"""What the netCDF library writes where nothing was written (NUG, appendix "fill values"), by type.
+
+Types of which it could be a value are left out.
+"""
 _CLASS_WORDS = re.compile(
     r"(?:^|[^a-z])(?:[a-z]*mask|flags?|class(?:es|ification)?|categor(?:y|ies)|types?|basins?|biomes?|regions?|"
     r"land_?cover|land_?use|lulc|ids?)(?:$|[^a-z])"
@@ -42,7 +46,15 @@ _STRUCTURAL = frozenset(
 
 
 def code_dtype(stored: np.dtype[Any], attributes: Attributes) -> np.dtype[Any]:
-    """Return the native type of the codes: ``_Unsigned`` turns a signed type into its unsigned twin and back."""
+    """Return the native type of the codes.
+
+    Args:
+        stored: Type in the file.
+        attributes: Of the variable; ``_Unsigned`` turns a signed type into its unsigned twin and back.
+
+    Returns:
+        int64 for times and durations of NumPy, uint8 for truth values.
+    """
     if stored.kind in "Mm":
         return np.dtype(np.int64)
     dtype = np.dtype("uint8") if stored.kind == "b" else stored.newbyteorder("=")
@@ -73,26 +85,35 @@ def native_codes(stored: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 def packing_of(stored: np.dtype[Any], attributes: Attributes, *, netcdf: bool) -> Packing:
     """Return how the stored numbers stand for values.
 
-    ``netcdf`` says that the file comes from the netCDF library, whose default fill values then mean no data where
-    the file names none. Raises ``StoreError`` where the scale is 0 or not finite.
+    Args:
+        stored: Type in the file.
+        attributes: Of the variable.
+        netcdf: Whether the file comes from the netCDF library, whose default fill values mean no data where the file
+            names none.
+
+    Returns:
+        Type, scale, offset and codes without data.
+
+    Raises:
+        StoreError: The scale is 0 or not finite.
     """
     dtype = code_dtype(stored, attributes)
-    scale = _number(attributes.get("scale_factor"), 1.0)
-    offset = _number(attributes.get("add_offset"), 0.0)
-    missing = _codes(attributes.get("_FillValue"), dtype) + _codes(attributes.get("missing_value"), dtype)
+    scale = number_of(attributes.get("scale_factor"), 1.0)
+    offset = number_of(attributes.get("add_offset"), 0.0)
+    missing = codes_of(attributes.get("_FillValue"), dtype) + codes_of(attributes.get("missing_value"), dtype)
     if stored.kind in "Mm":
         missing.append(int(np.iinfo(np.int64).min))  # NaT
     if stored.kind == "b":
-        # Zarr 2 gives every array a fill value; of two truth values neither means no data.
+        # Zarr 2 gives every array a fill value, but neither truth value means no data.
         missing = []
     if not missing and netcdf and dtype.name in NETCDF_DEFAULT_FILL:
         missing.append(NETCDF_DEFAULT_FILL[dtype.name])
     if is_packed(attributes) and "flag_values" in attributes:
-        # On a scaled variable the flags are reserved codes among the data, not classes.
-        missing += _codes(attributes["flag_values"], dtype)
-    low, high = _valid_range(attributes, dtype, scale, offset)
+        # On a scaled variable flags are reserved codes among the data, not classes.
+        missing += codes_of(attributes["flag_values"], dtype)
+    low, high = valid_range(attributes, dtype, scale, offset)
     if not missing and dtype.kind in "iu" and (low is not None or high is not None):
-        # Cells outside the valid range hold no data, and so do overview cells made of them: they need a code.
+        # Cells outside the valid range hold no data, and overview cells made of them need a code for that.
         limits = np.iinfo(dtype)
         missing.append(int(limits.min if low is not None else limits.max))
     return Packing(
@@ -112,7 +133,14 @@ _TICKS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nan
 
 
 def time_attributes(stored: np.dtype[Any]) -> dict[str, str]:
-    """Return the units of NumPy's own times and durations, whose codes count them; nothing for other types."""
+    """Return the units of NumPy's own times and durations.
+
+    Args:
+        stored: Type in the file.
+
+    Returns:
+        ``units`` that the codes count; empty for other types.
+    """
     if stored.kind not in "Mm":
         return {}
     unit = _TICKS.get(np.datetime_data(stored)[0], "")
@@ -120,12 +148,28 @@ def time_attributes(stored: np.dtype[Any]) -> dict[str, str]:
 
 
 def is_packed(attributes: Attributes) -> bool:
-    """Whether values differ from the stored numbers."""
-    return _number(attributes.get("scale_factor"), 1.0) != 1.0 or _number(attributes.get("add_offset"), 0.0) != 0.0
+    """Return whether values differ from the stored numbers.
+
+    Args:
+        attributes: Of the variable.
+
+    Returns:
+        True where there is a scale or an offset.
+    """
+    return number_of(attributes.get("scale_factor"), 1.0) != 1.0 or number_of(attributes.get("add_offset"), 0.0) != 0.0
 
 
 def reduction_of(name: str, dtype: np.dtype[Any], attributes: Attributes) -> str:
-    """Return how overviews of a variable are made: ``mode`` for classes and bit fields, else ``mean``."""
+    """Return how overviews of a variable are made.
+
+    Args:
+        name: Of the variable.
+        dtype: Of the codes.
+        attributes: Of the variable.
+
+    Returns:
+        ``mode`` for classes and bit fields, else ``mean``.
+    """
     if "flag_masks" in attributes:
         return "mode"
     if is_packed(attributes):
@@ -145,7 +189,14 @@ def _is_named_for_classes(name: str, attributes: Attributes) -> bool:
 
 
 def json_attributes(attributes: Attributes) -> dict[str, Any]:
-    """Return the attributes that describe a variable or a file, as JSON values; what JSON cannot say is left out."""
+    """Return the attributes that describe a variable or a file, as JSON values.
+
+    Args:
+        attributes: As the file holds them.
+
+    Returns:
+        What JSON can hold; attributes of the file's structure are left out.
+    """
     found = {
         str(name): _json(value)
         for name, value in attributes.items()
@@ -155,7 +206,15 @@ def json_attributes(attributes: Attributes) -> dict[str, Any]:
 
 
 def text(attributes: Attributes, name: str) -> str:
-    """Return a text attribute, stripped, or an empty text."""
+    """Return a text attribute, stripped.
+
+    Args:
+        attributes: As the file holds them.
+        name: Of the attribute.
+
+    Returns:
+        The text; empty where it is absent or not text.
+    """
     value = attributes.get(name, "")
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
@@ -176,109 +235,20 @@ def _json(value: Any) -> Any:
     return None
 
 
-def _number(value: Any, default: float) -> float:
-    try:
-        array = np.asarray(value, dtype=np.float64).ravel() if value is not None else np.empty(0)
-    except (TypeError, ValueError):
-        return default
-    return float(array[0]) if array.size == 1 else default
-
-
-def _codes(value: Any, dtype: np.dtype[Any]) -> list[float]:
-    """Return the codes that an attribute names; numbers that the type cannot hold (NaN on integers) name none."""
-    codes: list[float] = []
-    for number in _numbers(value):
-        if dtype.kind == "f":
-            if not math.isnan(number):
-                with np.errstate(over="ignore"):
-                    codes.append(float(dtype.type(number)))
-            continue
-        if not math.isfinite(number) or number != int(number):
-            continue
-        code = _as_code(int(number), dtype)
-        if code is not None:
-            codes.append(code)
-    return codes
-
-
-def _as_code(number: int, dtype: np.dtype[Any]) -> int | None:
-    """Return the number as a code of an integer type, reading a negative one as its unsigned bit pattern."""
-    limits = np.iinfo(dtype)
-    if limits.min <= number <= limits.max:
-        return number
-    span = 1 << (8 * dtype.itemsize)
-    if dtype.kind == "u" and -span // 2 <= number < 0:
-        return number + span
-    if dtype.kind == "i" and limits.max < number < span:
-        return number - span
-    return None
-
-
-def _numbers(value: Any) -> list[Any]:
-    if value is None or isinstance(value, (str, bytes)):
-        try:
-            return [float(value)] if value else []
-        except ValueError:
-            return []
-    array = np.asarray(value).ravel()
-    return [item.item() for item in array] if array.dtype.kind in "iufb" else []
-
-
-def _valid_range(
-    attributes: Attributes, dtype: np.dtype[Any], scale: float, offset: float
-) -> tuple[float | None, float | None]:
-    low, high = attributes.get("valid_min"), attributes.get("valid_max")
-    both = attributes.get("valid_range")
-    if both is not None and np.asarray(both).size == 2:
-        low, high = np.asarray(both).ravel()
-    ends = [_numbers(low)[:1], _numbers(high)[:1]]
-    if dtype.kind == "f":
-        lows, highs = ([end for end in side if math.isfinite(end)] for side in ends)
-        return (float(lows[0]) if lows else None), (float(highs[0]) if highs else None)
-    floating = any(np.asarray(end).dtype.kind == "f" for end in (low, high) if end is not None)
-    if floating and (scale != 1.0 or offset != 0.0):
-        physical = _unpacked_range(ends, dtype, scale, offset)
-        if physical is not None:
-            return physical
-    codes = [_codes(side, dtype) for side in ends]
-    limits = np.iinfo(dtype)
-    first, last = (side[0] if side else None for side in codes)
-    return _within(first, last, limits)
-
-
-def _unpacked_range(
-    ends: list[list[Any]], dtype: np.dtype[Any], scale: float, offset: float
-) -> tuple[float | None, float | None] | None:
-    """Return the packed range for one that a file gives in physical units, or None where it cannot be that.
-
-    CF wants packed units, but a range of floats on packed integers is usually meant physically; it is taken so
-    where the codes of both ends exist.
-    """
-    limits = np.iinfo(dtype)
-    codes: list[float | None] = []
-    for side in ends:
-        code = (side[0] - offset) / scale if side and math.isfinite(side[0]) else None
-        if code is not None and not limits.min - 0.5 <= code <= limits.max + 0.5:
-            return None
-        codes.append(code)
-    low, high = codes if scale > 0 else reversed(codes)
-    # A thousandth of a code is rounding of the attributes (often float32), not meaning.
-    first = None if low is None else math.ceil(low - 1e-3)
-    last = None if high is None else math.floor(high + 1e-3)
-    return _within(first, last, limits)
-
-
-def _within(low: float | None, high: float | None, limits: np.iinfo[Any]) -> tuple[float | None, float | None]:
-    """Return a range without the ends that no code of the type lies beyond."""
-    return (None if low is None or low <= limits.min else low), (None if high is None or high >= limits.max else high)
-
-
 def decode_coordinate(values: NDArray[Any], attributes: Attributes) -> NDArray[Any]:
-    """Return the values of a coordinate variable: packed ones in float64, others as they are stored."""
+    """Return the values of a coordinate variable.
+
+    Args:
+        values: Any shape, as stored.
+        attributes: Of the variable.
+
+    Returns:
+        The same shape: packed values in float64, others as they are stored.
+    """
     values = np.asarray(values)
     if values.dtype.kind not in "iuf":
         return values
     values = native_codes(values, code_dtype(values.dtype, attributes))
     if not is_packed(attributes):
         return values
-    return values * _number(attributes.get("scale_factor"), 1.0) + _number(attributes.get("add_offset"), 0.0)
+    return values * number_of(attributes.get("scale_factor"), 1.0) + number_of(attributes.get("add_offset"), 0.0)

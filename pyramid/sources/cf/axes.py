@@ -1,7 +1,7 @@
-"""From the coordinates of cell centres, as files carry them, to a regular axis with exact edges.
+"""Regular axes with exact edges, from the coordinates of cell centres in files.
 
-Files hold centres, often rounded to float32 or to a few decimals. The axis that the producer meant is found by
-trying round numbers first: the first one that explains every centre within the rounding is taken.
+Files hold centres, often rounded to float32 or to a few decimals. To find the axis that the producer meant, round
+numbers are tried first: the first one that explains every centre within the rounding is taken.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 EXACT_AXIS = "exact_axis"
 """Attribute of a coordinate whose format states it exactly: first edge and step, in stored order."""
 TOLERANCE_CELLS = 0.05
-"""How far a centre may lie from its place on the regular axis, in cells."""
+"""How far a centre may lie from its position on the regular axis, in cells."""
 _MIN_SLACK_CELLS = 1e-4
 _MAX_SLACK_CELLS = 1e-3
-"""Centres off by no more than this are taken for rounded ones."""
+"""Centres that are off by no more than this count as rounded."""
 _NOISE_ULPS = 2
 _SHORT_DECIMALS = 5
 _MAX_DECIMALS = 10
@@ -38,18 +38,26 @@ class IrregularAxisError(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class AxisMap:
-    """A regular axis, and which index of the source each of its cells comes from."""
+    """A regular axis, and the index in the source of each of its cells."""
 
     axis: RegularAxis
     flipped: bool
-    """Whether the source runs the other way."""
+    """Whether the source runs in the opposite direction."""
     dropped: int
-    """Source cells left out past the end, because they repeat the first ones 360 degrees on."""
+    """Source cells left out at the end, because they repeat the first ones 360 degrees further on."""
     nearest: tuple[int, ...] | None = None
     """The source index of each cell where the source is not evenly spaced; ``flipped`` is then False."""
 
     def source_range(self, start: int, stop: int) -> tuple[int, int]:
-        """Return the ascending range of source indices that holds cells ``start`` to ``stop`` of the axis."""
+        """Return the range of source indices that some cells need.
+
+        Args:
+            start: First cell of the axis.
+            stop: After the last cell.
+
+        Returns:
+            Start and stop of the range, ascending.
+        """
         if self.nearest is not None:
             picked = self.nearest[start:stop]
             return min(picked), max(picked) + 1
@@ -58,19 +66,27 @@ class AxisMap:
         length = self.axis.length + self.dropped
         return length - stop, length - start
 
-    def picks(self, start: int, stop: int) -> NDArray[np.int64] | None:
-        """Return the places of cells ``start`` to ``stop`` in ``source_range``; None where they follow each other."""
+    def take_indices(self, start: int, stop: int) -> NDArray[np.int64] | None:
+        """Return where cells lie within ``source_range``.
+
+        Args:
+            start: First cell of the axis.
+            stop: After the last cell.
+
+        Returns:
+            Indices into the range, shape (cells,); None where the cells follow each other.
+        """
         if self.nearest is None:
             return None
         picked = np.asarray(self.nearest[start:stop], np.int64)
-        places: NDArray[np.int64] = picked - picked.min()
-        return places
+        indices: NDArray[np.int64] = picked - picked.min()
+        return indices
 
 
 def continuous_longitudes(longitudes: NDArray[Any]) -> NDArray[np.float64]:
     """Return longitudes that continue across the seam: 181 after 179 instead of -179, 360 after 359 instead of 0.
 
-    ``numpy.unwrap`` does the same, but adds what rounds to 360 and not 360 itself, which moves edges.
+    ``numpy.unwrap`` does the same, but adds rounded multiples of 360, which shifts edges.
 
     Args:
         longitudes: Degrees, shape (cells,), finite.
@@ -85,7 +101,20 @@ def continuous_longitudes(longitudes: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
-    """Return the axis from west to east of longitudes (degrees, shape (cells,), any order that is regular)."""
+    """Return the axis of longitudes, from west to east.
+
+    Args:
+        centres: Degrees, shape (cells,), evenly spaced, in either direction and with any seam.
+        name: Of the coordinate, for errors.
+        bounds: Edges of the cell where there is only one, degrees.
+
+    Returns:
+        The axis; columns that repeat the first ones are dropped.
+
+    Raises:
+        IrregularAxisError: The centres are not evenly spaced.
+        SourceError: Centres are missing, all equal, or one without bounds.
+    """
     values = _finite(centres, name)
     if values.size > 1:
         values = continuous_longitudes(values)
@@ -99,7 +128,20 @@ def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None
 
 
 def latitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
-    """Return the axis from north to south of latitudes (degrees, shape (cells,), either order)."""
+    """Return the axis of latitudes, from north to south.
+
+    Args:
+        centres: Degrees, shape (cells,), evenly spaced, in either direction.
+        name: Of the coordinate, for errors.
+        bounds: Edges of the cell where there is only one, degrees.
+
+    Returns:
+        The axis.
+
+    Raises:
+        IrregularAxisError: The centres are not evenly spaced.
+        SourceError: Centres are missing, beyond the poles, all equal, or one without bounds.
+    """
     values = _finite(centres, name)
     if np.abs(values).max() > 90.0 + 1e-6:
         raise SourceError(f"{name} reaches {np.abs(values).max():g}; latitudes lie within -90..90 degrees")
@@ -113,10 +155,21 @@ def latitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None 
 def projected_axis(
     centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None, *, rising: bool, noise: float | None = None
 ) -> AxisMap:
-    """Return an axis of projected coordinates (shape (cells,), units of the CRS, either order).
+    """Return an axis of projected coordinates.
 
-    rising: True for x, from west to east; False for y, from north to south. ``noise`` is the rounding of the stored
-    numbers where ``centres`` are no longer as they were stored.
+    Args:
+        centres: Units of the coordinate reference system, shape (cells,), evenly spaced, in either direction.
+        name: Of the coordinate, for errors.
+        bounds: Edges of the cell where there is only one.
+        rising: True for x, from west to east; False for y, from north to south.
+        noise: Rounding of the stored numbers, where ``centres`` were converted from them.
+
+    Returns:
+        The axis.
+
+    Raises:
+        IrregularAxisError: The centres are not evenly spaced.
+        SourceError: Centres are missing, all equal, or one without bounds.
     """
     values = _finite(centres, name)
     axis, _ = _regular(values, _resolution(centres) if noise is None else noise, name, bounds, circle=False)
@@ -126,7 +179,17 @@ def projected_axis(
 
 
 def exact_axis(first_edge: float, step: float, length: int, *, rising: bool) -> AxisMap:
-    """Return the axis that a format states exactly, turned so that x rises and y falls."""
+    """Return the axis that a format states exactly, with rising x and falling y.
+
+    Args:
+        first_edge: Outer edge of the first cell, in stored order.
+        step: From one cell to the next.
+        length: Number of cells.
+        rising: True for x, False for y.
+
+    Returns:
+        The axis.
+    """
     axis = RegularAxis(first_edge, step, length)
     if (step > 0) == rising:
         return AxisMap(axis, flipped=False, dropped=0)
@@ -138,22 +201,32 @@ MAX_REFINEMENT = 4
 
 
 def resampled_axis(centres: NDArray[Any], name: str, *, rising: bool, limit: float | None = None) -> AxisMap:
-    """Return a regular axis over unevenly spaced centres (shape (cells,)), each of its cells with the nearest one.
+    """Return a regular axis over unevenly spaced centres. Each of its cells has the nearest centre.
 
-    Its step is the least spacing, or what makes it ``MAX_REFINEMENT`` times as long. ``limit`` keeps its edges within
-    -limit..limit. Raises ``SourceError`` where the centres do not run one way.
+    Args:
+        centres: Shape (cells,).
+        name: Of the coordinate, for errors.
+        rising: True for x, False for y.
+        limit: Keeps the edges within -limit..limit.
+
+    Returns:
+        The axis. Its step is the smallest spacing, or larger where the axis would have more than ``MAX_REFINEMENT``
+        cells for each centre.
+
+    Raises:
+        SourceError: Centres are missing, or neither rise nor fall throughout.
     """
     values = _finite(centres, name)
     spacing = np.diff(values)
     if not ((spacing > 0).all() or (spacing < 0).all()):
-        raise SourceError(f"{name} does not run one way: it rises and falls; sort it first")
+        raise SourceError(f"{name} both rises and falls; sort it first")
     order = np.argsort(values)
     ascending = values[order]
     spacing = np.diff(ascending)
     low, high = ascending[0] - spacing[0] / 2, ascending[-1] + spacing[-1] / 2
     if limit is not None:
         low, high = max(low, -limit), min(high, limit)
-    # A little less than the least spacing may be rounding: one cell more or less is no matter.
+    # The smallest spacing may be rounded: 1e-3 keeps that from adding a cell.
     length = math.ceil((high - low) / max(spacing.min(), (high - low) / (MAX_REFINEMENT * values.size)) - 1e-3)
     step = (high - low) / length
     axis = RegularAxis(float(low), float(step), length) if rising else RegularAxis(float(high), -float(step), length)
@@ -167,7 +240,7 @@ def _finite(centres: NDArray[Any], name: str) -> NDArray[np.float64]:
     if values.size == 0:
         raise SourceError(f"{name} has no values")
     if not np.isfinite(values).all():
-        raise SourceError(f"{name} has values that are missing or not finite; an axis needs every one")
+        raise SourceError(f"{name} has values that are missing or not finite; an axis needs all of them")
     return values
 
 
@@ -188,17 +261,17 @@ def _regular(
         return _single(name, bounds), False
     step = (values[-1] - values[0]) / (count - 1)
     if step == 0:
-        raise SourceError(f"{name} does not run: its first and last values are both {values[0]:g}")
+        raise SourceError(f"{name} neither rises nor falls: its first and last values are both {values[0]:g}")
     off = float(np.abs(values - (values[0] + step * np.arange(count))).max() / abs(step))
     if off > TOLERANCE_CELLS:
         raise IrregularAxisError(
-            f"{name} is not regular: cells are up to {off:.2g} of a cell away from even steps of {step:.6g}, "
-            f"{TOLERANCE_CELLS} is allowed"
+            f"{name} is not regular: centres lie up to {off:.2g} cells from even steps of {step:.6g}; "
+            f"{TOLERANCE_CELLS} cells are allowed"
         )
-    # Only rounding is cleaned away. Centres further off than that are as the producer wants them.
+    # Only rounding is removed. Centres further off are what the producer meant.
     slack = max(noise, _MIN_SLACK_CELLS * abs(step), off * abs(step) if off <= _MAX_SLACK_CELLS else 0.0)
     cell = _clean_step(count, float(step), (noise, slack), circle=circle)
-    # The middle splits what rounding is left between both ends.
+    # Counting from the middle splits the remaining rounding between both ends.
     middle = float(values[0] + values[-1]) / 2
     edge = _clean_edge(middle - cell * count / 2, cell, (noise, slack))
     return RegularAxis(edge, cell, count), bool(step < 0)
@@ -206,10 +279,10 @@ def _regular(
 
 def _single(name: str, bounds: NDArray[Any] | None) -> RegularAxis:
     if bounds is None or np.asarray(bounds).size != 2:
-        raise SourceError(f"{name} has one value and no bounds, so the size of its cell is unknown")
+        raise SourceError(f"{name} has one value and no bounds; the size of its cell is unknown")
     low, high = sorted(float(edge) for edge in np.asarray(bounds, dtype=np.float64).ravel())
     if not low < high:
-        raise SourceError(f"{name} has a cell from {low:g} to {high:g}; a cell has a size")
+        raise SourceError(f"{name} has a cell from {low:g} to {high:g}, which has no size")
     return RegularAxis(low, high - low, 1)
 
 
@@ -230,7 +303,7 @@ def _clean_step(count: int, step: float, slacks: tuple[float, ...], *, circle: b
 
 
 def _clean_edge(edge: float, cell: float, slacks: tuple[float, ...]) -> float:
-    """Return the roundest edge within the first slack that allows one: a multiple of half a cell, a short decimal."""
+    """Return the roundest edge within the first slack that allows one: a multiple of half a cell or a short decimal."""
     halves = round(edge / (cell / 2)) * (cell / 2)
     for slack in slacks:
         if abs(halves - edge) <= slack:

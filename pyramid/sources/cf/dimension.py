@@ -1,4 +1,4 @@
-"""The dimensions of a source's variables besides rows and columns: their steps, named as WMTS names them."""
+"""The dimensions of a source's variables apart from rows and columns, with the labels that address their steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,19 @@ _PACKING_ATTRIBUTES = frozenset(
 
 
 def dimension_of(group: xr.Dataset, name: str) -> tuple[Dimension, tuple[int, ...] | None, Coordinate | None]:
-    """Return a dimension, the source index of each of its steps where they are reordered, and its coordinate."""
+    """Return a dimension and what its steps are.
+
+    Args:
+        group: Of the dimension.
+        name: Of the dimension.
+
+    Returns:
+        The dimension; the source index of each step, None where the order is the same; its coordinate, None where it
+        has no numbers.
+
+    Raises:
+        SourceError: Its values cannot be read, are missing, or repeat.
+    """
     coordinate = _coordinate_of(group, name)
     if coordinate is None:
         labels = tuple(str(index) for index in range(group.sizes[name]))
@@ -86,12 +98,20 @@ def _coordinate_of(group: xr.Dataset, dim: str) -> tuple[str, xr.Variable] | Non
 
 
 def _is_along(variable: xr.Variable, dim: str) -> bool:
-    """Tell whether a variable has one number or text for each step of a dimension."""
+    """Return whether a variable has one number or text for each step of a dimension."""
     return variable.dims == (dim,) or (variable.ndim == 2 and variable.dims[0] == dim and variable.dtype == "S1")
 
 
 def scalar_time(group: xr.Dataset, stored: xr.Variable) -> str | None:
-    """Return the scalar coordinate variable that dates a variable without a time axis (CF 5.7), if there is one."""
+    """Return the scalar coordinate variable that dates a variable without a time axis (CF 5.7).
+
+    Args:
+        group: Of the variable.
+        stored: The variable.
+
+    Returns:
+        Its name; None where there is none.
+    """
     named = cf.text(stored.attrs, "coordinates").split()
     for name, variable in group.variables.items():
         dated = name in named or cf.text(variable.attrs, "standard_name") == "time"

@@ -1,7 +1,7 @@
-"""The labels of a dimension: ISO 8601 instants for times, the shortest clean text for other coordinates.
+"""The labels of a dimension: ISO 8601 instants for times, the shortest exact text for other coordinates.
 
-A time of a calendar that the world does not use keeps the date that its own calendar gives it (30 February of a
-360-day year stays that): it names the step, and it sorts as the step does.
+A time of another calendar than the proleptic Gregorian keeps the date that its own calendar has, such as 30 February of
+a 360-day year: the label names the step and sorts as the step does.
 """
 
 from __future__ import annotations
@@ -28,24 +28,37 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def is_time(attributes: Mapping[str, Any]) -> bool:
-    """Whether a coordinate variable with these attributes counts time from an epoch (CF 4.4).
+    """Return whether a coordinate variable counts time from an epoch (CF 4.4).
 
-    One of the calendar ``none`` does not: its numbers name steps that have no date (CF 4.4.1).
+    Args:
+        attributes: Of the variable.
+
+    Returns:
+        False for the calendar ``none``, whose numbers name steps that have no date (CF 4.4.1).
     """
     return bool(_TIME_UNITS.match(text(attributes, "units"))) and text(attributes, "calendar").lower() != "none"
 
 
 def time_labels(values: NDArray[Any], attributes: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Return ``YYYY-MM-DDThh:mm:ssZ`` for each time, with a fraction only where one is needed.
+    """Return the label of each time.
 
-    values: shape (steps,), numbers as stored. Raises ``SourceError`` for times that cannot be read or repeat.
+    Args:
+        values: Shape (steps,), numbers as stored.
+        attributes: Of the variable: ``units`` and ``calendar``.
+        name: Of the variable, for errors.
+
+    Returns:
+        ``YYYY-MM-DDThh:mm:ssZ``, with a fraction only where the time has one.
+
+    Raises:
+        SourceError: Times are missing, cannot be read or repeat.
     """
     units = text(attributes, "units")
     calendar = text(attributes, "calendar").lower() or "standard"
     if not np.isfinite(np.asarray(values, dtype=np.float64)).all():
-        raise SourceError(f"{name} has times that are missing")
+        raise SourceError(f"{name} has missing times")
     try:
-        # A climatology often counts from year 0, which its calendar need not have.
+        # A climatology often counts from year 0, which not every calendar has.
         year_zero = True if _YEAR_ZERO.search(units) else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", cftime.CFWarning)
@@ -61,13 +74,31 @@ def time_labels(values: NDArray[Any], attributes: Mapping[str, Any], name: str) 
 
 
 def sort_key(label: str) -> tuple[int, str]:
-    """Return what orders times by: the year as a number, which may be negative or of five digits, then the rest."""
+    """Return the key by which labels of times sort.
+
+    Args:
+        label: Of a time.
+
+    Returns:
+        The year as a number, since it may be negative or have five digits, then the rest.
+    """
     year, _, rest = label[1:].partition("-")
     return int(label[0] + year), rest
 
 
 def value_labels(values: NDArray[Any], name: str) -> tuple[str, ...]:
-    """Return the shortest text that tells each value; raises ``SourceError`` where two are the same."""
+    """Return the label of each value.
+
+    Args:
+        values: Shape (steps,).
+        name: Of the variable, for errors.
+
+    Returns:
+        The shortest text that identifies each value.
+
+    Raises:
+        SourceError: A value repeats.
+    """
     return _unique(tuple(_short(value) for value in np.atleast_1d(values)), name)
 
 
@@ -75,13 +106,13 @@ def _unique(labels: Sequence[str], name: str) -> tuple[str, ...]:
     seen: set[str] = set()
     for label in labels:
         if label in seen:
-            raise SourceError(f"{name} holds {label} twice; every step of a dimension needs its own")
+            raise SourceError(f"{name} holds {label} twice; each step of a dimension needs a value of its own")
         seen.add(label)
     return tuple(labels)
 
 
 def _instant(date: Any, digits: int) -> str:
-    """Return one label. Times kept as fractions of days are off by microseconds: round before cutting."""
+    """Return the label of a date. Times stored as fractions of days are off by microseconds, so it is rounded first."""
     step = 10 ** (6 - digits)
     microseconds = (date.microsecond + step // 2) // step * step
     if microseconds >= 1_000_000 or microseconds != date.microsecond:

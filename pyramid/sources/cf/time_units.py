@@ -1,8 +1,8 @@
-"""Times that a source writes in its own way, as numbers of days, seconds ... since an epoch (CF 4.4).
+"""Times as files write them, converted to days, seconds or other fixed units since an epoch (CF 4.4).
 
 cftime and xarray count in fixed units of a known calendar. Files also count calendar months and years, weeks and
-nanoseconds, write dates as text, or as the digits of ``day as %Y%m%d.%f``. All become what both can read, so that the
-store's own coordinate is plain CF.
+nanoseconds, write dates as text, or use the digits of ``day as %Y%m%d.%f``. All become what both libraries read, so
+that the coordinate in the store is plain CF.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SCALED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("nanosecond", "nanoseconds", "ns", "nanosec"), ("microseconds", lambda values: values / 1000)),
 }
 _SAME = {"utc": "standard", "tai": "proleptic_gregorian"}
-"""Calendars that xarray does not know, and the one whose dates are the same but for leap seconds (CF 4.4.1)."""
+"""Calendars that xarray does not know, and the one that has the same dates but for leap seconds (CF 4.4.1)."""
 _MIXED = frozenset({"", "standard", "gregorian"})
 _YEAR_ZERO = re.compile(r"0+-\d")
 _DIGITS = re.compile(r"\s*day\s+as\s+%Y%m%d(?:\.%f)?\s*")
@@ -44,7 +44,15 @@ _ALIKE = ({"standard", "gregorian", "proleptic_gregorian"}, {"noleap", "365_day"
 
 
 def calendars_agree(one: str, other: str) -> bool:
-    """Tell whether two calendars give the same dates from 1582 on; the empty name is the standard one (CF 4.4.1)."""
+    """Return whether two calendars have the same dates from 1582 on.
+
+    Args:
+        one: Name of a calendar; empty for the standard one (CF 4.4.1).
+        other: Name of another.
+
+    Returns:
+        True for two names of one calendar, and for the standard and the proleptic Gregorian calendar.
+    """
     first, second = (name.lower() or "standard" for name in (one, other))
     return first == second or any({first, second} <= names for names in _ALIKE)
 
@@ -52,9 +60,18 @@ def calendars_agree(one: str, other: str) -> bool:
 def as_plain_times(
     values: NDArray[Any], attributes: Mapping[str, Any], name: str
 ) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Return a coordinate in units and a calendar that cftime reads, and its attributes; any other one as it is.
+    """Return a time coordinate in units and a calendar that cftime reads.
 
-    values: shape (steps,), numbers. Raises ``SourceError`` for months or years that cannot be counted.
+    Args:
+        values: Numbers, shape (steps,).
+        attributes: Of the coordinate.
+        name: Of the coordinate, for errors.
+
+    Returns:
+        Values and attributes; those of any other coordinate unchanged.
+
+    Raises:
+        SourceError: Values are missing, or are not times in their units.
     """
     given = dict(attributes)
     calendar = text(given, "calendar").lower()
@@ -68,14 +85,14 @@ def as_plain_times(
     unit, epoch = match[1].lower(), _with_offset(match[2])
     given["units"] = f"{match[1]} since {epoch}"
     if calendar == "none":
-        # Its steps have no dates, and its units are those of a plain number.
+        # Its steps have no dates: they are plain numbers in these units.
         del given["calendar"]
         given["units"] = match[1]
     elif unit in _SCALED:
         plain, scale = _SCALED[unit]
         values, given["units"] = scale(np.asarray(values, np.float64)), f"{plain} since {epoch}"
     elif unit in _MONTHS and not (calendar == "360_day" and _MONTHS[unit] == 1):
-        # A month of cftime's own is one of 30 days, in the one calendar where every month has them.
+        # cftime counts months only in the calendar where each has 30 days.
         months = np.asarray(values, np.float64) * _MONTHS[unit]
         values, given["units"] = _days_of_months(months, epoch, calendar or "standard", name), f"days since {epoch}"
     elif calendar in _MIXED and _YEAR_ZERO.match(epoch):
@@ -84,15 +101,16 @@ def as_plain_times(
 
 
 def _with_offset(epoch: str) -> str:
-    """Return an epoch whose offset from UTC cftime reads: it passes over ``-6:00``, the example of CF 4.4."""
+    """Return an epoch whose offset from UTC cftime reads: it ignores ``-6:00``, the example of CF 4.4."""
     match = _OFFSET.fullmatch(epoch)
     return epoch if match is None else f"{match[1]} {match[2]}{int(match[3]):02d}:{match[4] or '00'}"
 
 
 def _from_year_zero(values: NDArray[Any], units: str, name: str) -> NDArray[Any]:
-    """Return times of a climatology that counts from year 0, which the mixed calendar has not, in one that has it.
+    """Return times of a climatology that counts from year 0 in a calendar that has that year.
 
-    The dates stay what they are called. CF drops the year 0 of climatologies (4.4.2), files do not.
+    The mixed Gregorian calendar has none. The dates keep their names. CF drops year 0 for climatologies (4.4.2), files
+    do not.
     """
     try:
         with warnings.catch_warnings():
@@ -111,12 +129,12 @@ def _from_year_zero(values: NDArray[Any], units: str, name: str) -> NDArray[Any]
 
 
 def _days_of_months(months: NDArray[np.float64], epoch: str, calendar: str, name: str) -> NDArray[np.float64]:
-    """Return the days from an epoch on to so many months later; a part of a month is that part of its days.
+    """Return the days from an epoch to so many months later; a fraction of a month is that fraction of its days.
 
     UDUNITS has a month of 30.4 days, which no file means: its steps would drift through the calendar.
     """
     if not np.isfinite(months).all():
-        raise SourceError(f"{name} has times that are missing")
+        raise SourceError(f"{name} has missing times")
     try:
         units = f"days since {epoch}"
         start = cftime.num2date(0, units, calendar, only_use_cftime_datetimes=True)
@@ -134,7 +152,7 @@ def _days_of_months(months: NDArray[np.float64], epoch: str, calendar: str, name
 
 
 def _later(start: Any, months: int) -> Any:
-    """Return the date some months on, at the last day of a month that is too short."""
+    """Return the date some months later, or the last day of that month where it is too short."""
     years, month = divmod(start.month - 1 + months, 12)
     first = start.replace(year=start.year + years, month=month + 1, day=1)
     return first.replace(day=min(start.day, first.daysinmonth))
@@ -144,17 +162,24 @@ def _of_digits(values: NDArray[Any], name: str) -> NDArray[np.float64]:
     """Return days since 1970 of numbers such as 20010228.5."""
     numbers = np.asarray(values, np.float64)
     if not np.isfinite(numbers).all():
-        raise SourceError(f"{name} has times that are missing")
+        raise SourceError(f"{name} has missing times")
     whole = np.floor(numbers).astype(np.int64)
     texts = [f"{day // 10000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" for day in whole.tolist()]
     days = days_of_texts(texts)
     if days is None:
-        raise SourceError(f"{name} cannot be read as times: {numbers[0]:.15g} ... are no days written as YYYYMMDD")
+        raise SourceError(f"{name} cannot be read as times: {numbers[0]:.15g} is not a day written as YYYYMMDD")
     return days + (numbers - whole)
 
 
 def days_of_texts(texts: Sequence[str]) -> NDArray[np.float64] | None:
-    """Return days since 1970-01-01 of dates written as text (ISO 8601, or WRF's with ``_``); None if one is no date."""
+    """Return dates written as text as days.
+
+    Args:
+        texts: ISO 8601 dates or times; WRF writes ``_`` for ``T``.
+
+    Returns:
+        Days since 1970-01-01, shape (texts,); None where a text is not a date.
+    """
     dates = []
     for each in texts:
         match = _DATE.fullmatch(each.strip().strip("\0"))

@@ -49,11 +49,11 @@ def test_another_epoch_is_counted_from_the_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "times", "message"),
     [
-        ({"lat": centres(21, -1, 20)}, [2.0], "another grid"),
-        ({"name": "u"}, [2.0], "it has the variables u, not t"),
-        ({"attributes": {"scale_factor": 0.1}}, [2.0], "packed in another way"),
-        ({"lat": centres(20, -1, 20)[::-1]}, [2.0], "stored in another order"),
-        ({}, [1.0], r"a\.nc and .*b\.nc both have t of 2001-01-02"),
+        ({"lat": centres(21, -1, 20)}, [2.0], "their grids differ"),
+        ({"name": "u"}, [2.0], r"the variables differ \(u; t\)"),
+        ({"attributes": {"scale_factor": 0.1}}, [2.0], "the packing of t differs"),
+        ({"lat": centres(20, -1, 20)[::-1]}, [2.0], "stored in different orders"),
+        ({}, [1.0], r"a\.nc and .*b\.nc both hold t at 2001-01-02"),
     ],
 )
 def test_what_is_no_series_is_refused(
@@ -98,5 +98,5 @@ def test_files_without_times_are_no_series(tmp_path: Path) -> None:
     """Else all but the first would be left out without a word."""
     for name in "ab":
         write_grid(tmp_path / f"{name}.nc", np.zeros((20, 30), "i2"), centres(20, -1, 20), centres(0, 1, 30))
-    with pytest.raises(SourceError, match=r"2 files are one time series, and .*a\.nc has no time"):
+    with pytest.raises(SourceError, match=r"2 files must form a time series, but .*a\.nc has no time"):
         convert(str(tmp_path / "*.nc"), tmp_path / "s", "d")

@@ -69,7 +69,9 @@ def test_a_step_that_goes_round_is_made_exact() -> None:
 
 
 def test_irregular_axes_are_refused_with_the_measure() -> None:
-    with pytest.raises(SourceError, match=r"not regular: cells are up to .* of a cell away .* 0\.05 is allowed"):
+    with pytest.raises(
+        SourceError, match=r"not regular: centres lie up to .* cells from even steps .* 0\.05 cells are allowed"
+    ):
         latitude_axis(np.array([0.0, 1, 2, 3.3, 4]), "latitude lat")
 
 
@@ -77,7 +79,7 @@ def test_irregular_axes_are_refused_with_the_measure() -> None:
     ("values", "message"),
     [
         ([0.0, np.nan, 2.0], "missing or not finite"),
-        ([5.0, 5.0], "does not run"),
+        ([5.0, 5.0], "neither rises nor falls"),
         ([5.0], "one value and no bounds"),
         ([], "no values"),
         ([80.0, 90.0, 100.0], r"within -90\.\.90"),

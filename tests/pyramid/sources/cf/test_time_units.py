@@ -156,9 +156,9 @@ def test_numpy_s_own_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "attributes", "message"),
     [
-        ([0, np.nan], {"units": "months since 2000-01-01"}, "time has times that are missing"),
+        ([0, np.nan], {"units": "months since 2000-01-01"}, "time has missing times"),
         ([0, 1], {"units": "months since yesterday"}, "cannot be read as times"),
-        ([20001301.0, 20001302.0], {"units": "day as %Y%m%d.%f"}, "no days written as YYYYMMDD"),
+        ([20001301.0, 20001302.0], {"units": "day as %Y%m%d.%f"}, "20001301 is not a day written as YYYYMMDD"),
         ([0, 1], {"units": "fortnights since 2000-01-01"}, "cannot be read as times"),
         ([0, 1], {"units": "days since 2000-01-01", "calendar": "mayan"}, "calendar must be one of"),
     ],
