@@ -304,7 +304,7 @@ def _define(file: netCDF4.Dataset, lat: NDArray[np.float64], lon: NDArray[np.flo
     file.setncatts(
         {
             "Conventions": "CF-1.7",
-            "title": "Made-up sea-surface temperature (lazytile demo)",
+            "title": "Synthetic sea-surface temperature (lazytile demo)",
             "summary": "Synthetic; not an observation. Shaped and packed like the GHRSST MUR L4 analysis.",
             "institution": "lazytile",
         }

@@ -11,7 +11,7 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const fresh = path.join(here, "dist.new");
 const dist = path.join(here, "dist");
 
-/** Folders (node_modules/NAME) of the packages whose code is in the bundle. */
+/** Returns the names of the packages whose code is in the bundle. */
 function bundledPackages(metafile) {
   const bundled = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
   const names = bundled
@@ -20,7 +20,7 @@ function bundledPackages(metafile) {
   return [...new Set(names.filter(Boolean))].sort();
 }
 
-/** The licence texts of what the bundle contains: the licences ask for this wherever the code goes. */
+/** Returns the licence texts of the bundled packages; their licences require a copy with the code. */
 async function licences(metafile) {
   const parts = [];
   for (const name of bundledPackages(metafile)) {
@@ -33,7 +33,7 @@ async function licences(metafile) {
   return `The viewer contains code of these packages.\n\n${parts.join(`\n${"-".repeat(72)}\n\n`)}`;
 }
 
-/** index.html with a hash of each asset in its address, so that no browser shows an old page after an upgrade. */
+/** Returns index.html with a hash of each asset in its URL, so that no browser uses a stale asset after an upgrade. */
 async function pageWithHashes(assets) {
   let page = await readFile(path.join(here, "static", "index.html"), "utf8");
   for (const name of assets) {

@@ -178,7 +178,7 @@ def test_a_tile_that_fails_is_told_in_the_servers_words(datasets, tmp_path):
             await choose(page, "#style", "anomaly")
             await page.wait_until("!document.getElementById('message').hidden")
             text = await page.evaluate("document.getElementById('message').textContent")
-            assert text.startswith("tile not shown, 4")
+            assert text.startswith("Tile not available (4")
             assert "time_steps" in text
 
     asyncio.run(scenario())

@@ -6,22 +6,22 @@ import { optionsFromCapabilities } from "ol/source/WMTS.js";
 
 import { expandPeriods } from "./times.js";
 
-/** In this order, since PNG keeps every colour of a palette exactly. */
+/** In order of preference: PNG keeps every colour of a palette exactly. */
 const FORMATS = ["image/png", "image/webp", "image/jpeg"];
 
-/** The sets to start with: they cover the world in whole tiles, so that the map can repeat sideways. */
+/** Preferred tile matrix sets: they cover the world in whole tiles, so the map can repeat horizontally. */
 const PREFERRED_SETS = ["WebMercatorQuad", "WorldCRS84Quad"];
 
 const many = (value) => (Array.isArray(value) ? value : value === undefined ? [] : [value]);
 
-/** The address that the server believes its root has, as the addresses of its tiles begin with it. */
+/** The root URL that the server assumes for itself: the common start of its tile URLs. */
 function declaredRoot(contents) {
   const templates = many(contents.Layer).flatMap((layer) => many(layer.ResourceURL).map(({ template }) => template));
   const [root] = templates[0]?.split("wmts/", 1) ?? [];
   return root;
 }
 
-/** Whether tiles of this matrix span exactly the world, which is when columns may repeat. */
+/** Whether the tiles of the first matrix span exactly the world, so that columns may repeat. */
 function spansWorld(tileGrid, projection) {
   const range = tileGrid.getFullTileRange(0);
   const world = projection.getExtent();
@@ -43,7 +43,7 @@ export class Catalogue {
     this.layers = many(contents.Layer).map((layer) => this.#layer(layer, projections));
   }
 
-  /** An address as seen from here: behind a proxy the server may know itself under another name than the browser. */
+  /** Replaces the server's root URL with ours: behind a proxy the browser may know the server by another URL. */
   #relocate(address) {
     return address.startsWith(this.#declared) ? this.#base + address.slice(this.#declared.length) : address;
   }
@@ -80,7 +80,7 @@ export class Catalogue {
     return this.layers.find((layer) => layer.id === id);
   }
 
-  /** The layer's tile sets in a projection, the best to begin with first. */
+  /** Returns the layer's tile matrix sets in a projection, preferred ones first. */
   setsIn(layer, code) {
     const projection = getProjection(code);
     const sets = layer.sets.filter((set) => set.projection && equivalent(set.projection, projection));
@@ -88,11 +88,11 @@ export class Catalogue {
     return sets.toSorted((a, b) => rank(a) - rank(b));
   }
 
-  /** Options for ol/source/WMTS. */
+  /** Returns options for ol/source/WMTS. */
   sourceOptions({ layer, style, set, dimensions }) {
     const offered = this.layer(layer);
     const format = FORMATS.find((candidate) => offered.formats.includes(candidate)) ?? offered.formats[0];
-    // Not with a projection too: as EPSG:4326, OpenLayers would take boxes in CRS84 for latitude first.
+    // Pass no projection: with EPSG:4326, OpenLayers would read boxes in CRS84 as latitude first.
     const options = optionsFromCapabilities(this.#capabilities, { layer, matrixSet: set });
     const resources = many(this.#capabilities.Contents.Layer.find((l) => l.Identifier === layer).ResourceURL);
     const templates = resources.filter((r) => r.resourceType === "tile" && r.format === format);
@@ -108,9 +108,9 @@ export class Catalogue {
   }
 }
 
-/** Fetches and reads the capabilities below `base`, the absolute address of the folder that this page is in. */
+/** Fetches and parses the capabilities below `base`, the absolute URL of this page's folder. */
 export async function loadCatalogue(base) {
   const response = await fetch(`${base}wmts/1.0.0/WMTSCapabilities.xml`);
-  if (!response.ok) throw new Error(`the server answered ${response.status} to the request for its capabilities`);
+  if (!response.ok) throw new Error(`the request for the capabilities failed with status ${response.status}`);
   return new Catalogue(new WMTSCapabilities().read(await response.text()), base);
 }

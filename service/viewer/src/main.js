@@ -1,4 +1,4 @@
-// The page: one state, made from the permalink and the catalogue, shown by the map, the panel and the timeline.
+// The page: one state, derived from the permalink and the catalogue and displayed by map, panel and timeline.
 
 import "ol/ol.css";
 import "./style.css";
@@ -11,32 +11,32 @@ import { Timeline } from "./timeline.js";
 
 const PROJECTIONS = ["EPSG:4326", "EPSG:3857"];
 
-/** A state in which every name exists: the wish where it can be had, else the best that the catalogue offers. */
-function resolve(catalogue, wish) {
-  const layer = catalogue.layer(wish.layer) ?? catalogue.layers[0];
+/** Returns a state in which every name exists: the requested values if available, else the catalogue's defaults. */
+function resolve(catalogue, requested) {
+  const layer = catalogue.layer(requested.layer) ?? catalogue.layers[0];
   const offered = PROJECTIONS.filter((code) => catalogue.setsIn(layer, code).length > 0);
-  const projection = offered.includes(wish.projection) ? wish.projection : offered[0];
-  if (!projection) throw new Error(`layer ${layer.id} has no tile set that this page can show`);
+  const projection = offered.includes(requested.projection) ? requested.projection : offered[0];
+  if (!projection) throw new Error(`layer ${layer.id} has no tile matrix set that this page can display`);
   const pick = (choices, id, fallback) => choices.find((choice) => choice.id === id) ?? fallback;
   const sets = catalogue.setsIn(layer, projection);
   const value = (dimension, text) => (dimension.values.includes(text) ? text : dimension.default);
   return {
     layer: layer.id,
     projection,
-    set: pick(sets, wish.set, sets[0]).id,
-    style: pick(layer.styles, wish.style, layer.styles.find((style) => style.isDefault) ?? layer.styles[0]).id,
-    time: layer.time && value(layer.time, wish.time),
-    dimensions: Object.fromEntries(layer.dimensions.map((d) => [d.id, value(d, wish.dimensions?.[d.id])])),
-    opacity: wish.opacity ?? 1,
+    set: pick(sets, requested.set, sets[0]).id,
+    style: pick(layer.styles, requested.style, layer.styles.find((style) => style.isDefault) ?? layer.styles[0]).id,
+    time: layer.time && value(layer.time, requested.time),
+    dimensions: Object.fromEntries(layer.dimensions.map((d) => [d.id, value(d, requested.dimensions?.[d.id])])),
+    opacity: requested.opacity ?? 1,
   };
 }
 
-/** The values of all dimensions, as the source's template names them. */
+/** Returns the values of all dimensions, keyed as in the source's URL template. */
 function dimensionsOf(layer, state) {
   return layer.time ? { ...state.dimensions, [layer.time.id]: state.time } : state.dimensions;
 }
 
-/** Pixels that the panels cover: a layer is fitted into what is left. */
+/** Returns the pixels that the panels cover; a layer is fitted into the rest. */
 function padding(panel, hasTime) {
   const narrow = window.innerWidth <= 640;
   return [24, 24, hasTime ? 120 : 48, narrow || panel.isFolded ? 24 : 344];
@@ -45,19 +45,19 @@ function padding(panel, hasTime) {
 function start(catalogue, panel) {
   let state;
   const map = new DataMap("map", {
-    onError: (text) => panel.say(text),
+    onError: (text) => panel.showMessage(text),
     onBusy: (busy) => (document.documentElement.dataset.state = busy ? "loading" : "ready"),
-    onMove: () => remember(),
+    onMove: () => updatePermalink(),
     onPoint: showPoint,
   });
-  const timeline = new Timeline({ onChange: (time) => change({ time }), settled: () => map.settled() });
+  const timeline = new Timeline({ onChange: (time) => change({ time }), whenDrawn: () => map.whenDrawn() });
 
-  function remember() {
+  function updatePermalink() {
     const { position } = map;
     if (state && position) history.replaceState(null, "", permalink.format({ ...state, position }));
   }
 
-  /** Goes to a new state with as little as it takes: a new view, a new source, other tiles, or another opacity. */
+  /** Applies a new state with the smallest change: a new view, a new source, other tiles, or another opacity. */
   function apply(next, position) {
     const before = state;
     state = next;
@@ -81,17 +81,17 @@ function start(catalogue, panel) {
 
     if (position) map.setPosition(position);
     else if (!before) map.fit(layer.bounds, { animate: false });
-    map.settled().then(() => (document.documentElement.dataset.state = "ready"));
-    remember();
+    map.whenDrawn().then(() => (document.documentElement.dataset.state = "ready"));
+    updatePermalink();
   }
 
-  function change(wish) {
-    apply(resolve(catalogue, { ...state, ...wish }));
+  function change(requested) {
+    apply(resolve(catalogue, { ...state, ...requested }));
   }
 
   function goToPermalink() {
-    const wish = permalink.parse(location.hash);
-    apply(resolve(catalogue, wish), wish.position);
+    const requested = permalink.parse(location.hash);
+    apply(resolve(catalogue, requested), requested.position);
   }
 
   const home = () => map.fit(catalogue.layer(state.layer).bounds, { animate: true });
@@ -116,8 +116,8 @@ const panel = new Panel();
 try {
   const catalogue = await loadCatalogue(new URL(".", document.baseURI).href);
   if (catalogue.layers.length > 0) start(catalogue, panel);
-  else panel.say("There is no layer yet. Convert a file with: lazytile convert FILE", { stays: true });
+  else panel.showMessage("No layers yet. Convert a file with: lazytile convert FILE", { persistent: true });
 } catch (error) {
   document.documentElement.dataset.state = "failed";
-  panel.say(`The map cannot be shown: ${error.message}`, { stays: true });
+  panel.showMessage(`The map cannot be displayed: ${error.message}`, { persistent: true });
 }

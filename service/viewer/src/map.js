@@ -1,4 +1,4 @@
-// The map: one data layer, a graticule, and a view that outlives changes of projection.
+// The map: one data layer, a graticule, and a view position that survives changes of projection.
 
 import OlMap from "ol/Map.js";
 import View from "ol/View.js";
@@ -15,9 +15,9 @@ import Text from "ol/style/Text.js";
 
 import { tileLoader } from "./tiles.js";
 
-/** Beyond this EPSG:3857 shows little but stretched ice, and at the poles it is infinitely high: fits stop here. */
+/** Zooming to a layer stops at this latitude in EPSG:3857, which is infinitely high at the poles. */
 const MERCATOR_LATITUDE = 72;
-const CELLS_BEYOND_FINEST = 3;
+const ZOOMS_BEYOND_FINEST = 3;
 
 function graticule() {
   const labels = (textAlign, textBaseline) =>
@@ -44,7 +44,7 @@ export class DataMap {
   #map;
   #shown;
 
-  /** `onError` gets a line of text; `onBusy` a boolean; `onMove` nothing; `onPoint` [longitude, latitude] or undefined. */
+  /** `onError` receives one line of text, `onBusy` a boolean, `onMove` nothing, `onPoint` [longitude, latitude] or undefined. */
   constructor(target, { onError, onBusy, onMove, onPoint }) {
     this.onError = onError;
     this.#map = new OlMap({
@@ -63,7 +63,7 @@ export class DataMap {
     return toLonLat(coordinate, this.#map.getView().getProjection());
   }
 
-  /** Centre and zoom in terms that hold for every projection: at zoom 0 the world is 256 pixels wide. */
+  /** Centre and zoom, independent of the projection: at zoom 0 the world is 256 pixels wide. */
   get position() {
     const view = this.#map.getView();
     return view.isDef() && { center: this.#lonLat(view.getCenter()), zoom: view.getZoom() };
@@ -79,15 +79,15 @@ export class DataMap {
     view.setZoom(zoom);
   }
 
-  /** `padding`: pixels that the panels cover, as in CSS: top, right, bottom, left. */
+  /** `padding`: pixels that the panels cover, in CSS order: top, right, bottom, left. */
   setView(code, position, padding) {
     const [, south, , north] = getProjection(code).getExtent();
     const view = new View({
       projection: code,
       center: [0, 0],
       zoom: 1,
-      constrainResolution: true, // so that a pixel of a tile is a pixel of the screen
-      extent: [-Infinity, south, Infinity, north], // round the world, but not past the poles
+      constrainResolution: true, // one pixel of a tile is one pixel of the screen
+      extent: [-Infinity, south, Infinity, north], // around the world, but not beyond the poles
       constrainOnlyCenter: true,
       multiWorld: true,
       padding,
@@ -100,7 +100,7 @@ export class DataMap {
     this.#map.getView().padding = padding;
   }
 
-  /** Moves to the box [west, south, east, north], in degrees; east may be the smaller where it crosses 180. */
+  /** Zooms to [west, south, east, north] in degrees; east is below west if the box crosses the antimeridian. */
   fit(bounds, { animate }) {
     const view = this.#map.getView();
     const [west, south, east, north] = bounds ?? [-180, -90, 180, 90];
@@ -110,14 +110,14 @@ export class DataMap {
     view.fit(transformExtent(box, "EPSG:4326", view.getProjection()), { duration: animate ? 400 : 0 });
   }
 
-  /** Shows a source of these options; the one before stays underneath until the new one is drawn. */
+  /** Displays a source with these options; the previous one stays underneath until the new one is drawn. */
   show(options, opacity) {
     this.#shown?.abort.abort();
-    const before = this.#shown?.layer;
+    const previous = this.#shown?.layer;
     const abort = new AbortController();
     const source = new WMTS({
       ...options,
-      interpolate: false, // a pixel is a value's colour: nothing in between
+      interpolate: false, // a pixel is the colour of a value; interpolated colours would be wrong
       transition: 150,
       tileLoadFunction: tileLoader(abort.signal, this.onError),
     });
@@ -125,29 +125,29 @@ export class DataMap {
     this.#shown = { layer, source, abort };
     this.#map.getView().setMaxZoom(this.#deepestZoom(options));
     this.#map.addLayer(layer);
-    if (before) this.#map.once("rendercomplete", () => this.#map.removeLayer(before));
+    if (previous) this.#map.once("rendercomplete", () => this.#map.removeLayer(previous));
   }
 
   #deepestZoom({ tileGrid, projection }) {
     const finest = tileGrid.getResolution(tileGrid.getMaxZoom());
     const world = getWidth(getProjection(projection).getExtent());
-    return Math.min(24, Math.ceil(Math.log2(world / 256 / finest)) + CELLS_BEYOND_FINEST);
+    return Math.min(24, Math.ceil(Math.log2(world / 256 / finest)) + ZOOMS_BEYOND_FINEST);
   }
 
   setOpacity(opacity) {
     this.#shown.layer.setOpacity(opacity);
   }
 
-  /** Goes to other values of the layer's dimensions. Tiles of the old ones stay until the new ones are there. */
+  /** Changes the values of the layer's dimensions. Old tiles stay until the new ones are loaded. */
   setDimensions(dimensions) {
     this.#shown.source.updateDimensions(dimensions);
   }
 
-  /** Settles when everything in view is drawn. */
-  settled() {
+  /** Resolves when everything in view is drawn. */
+  whenDrawn() {
     return new Promise((resolve) => {
       this.#map.once("rendercomplete", resolve);
-      this.#map.render(); // the event follows a frame, and without a change there would be none
+      this.#map.render(); // the event follows a frame; without a change there would be none
     });
   }
 }

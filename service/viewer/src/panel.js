@@ -1,4 +1,4 @@
-// The controls: they show a state and report what the user chooses. They decide nothing.
+// The controls: they display a state and report the user's choices. They hold no state of their own.
 
 const element = (id) => document.getElementById(id);
 const FILTER_FROM = 9;
@@ -9,8 +9,8 @@ function option({ id, title }, chosen) {
   return result;
 }
 
-/** What an abstract says beyond the title it begins with. */
-function besidesTitle({ title, abstract }) {
+/** Returns an abstract without the title that it begins with. */
+function withoutTitle({ title, abstract }) {
   return abstract.startsWith(title) ? abstract.slice(title.length).trim() : abstract;
 }
 
@@ -24,7 +24,7 @@ export class Panel {
     if (window.matchMedia("(max-width: 640px)").matches) this.fold();
   }
 
-  /** Begins to report: `onChange` gets an object with the fields of the state that the user changed. */
+  /** Connects the controls: `onChange` receives an object with the fields of the state that the user changed. */
   bind({ onChange, onHome, onFold }) {
     this.#onChange = onChange;
     this.#onFold = onFold;
@@ -53,7 +53,7 @@ export class Panel {
       ...layers.map((layer) => {
         const input = Object.assign(document.createElement("input"), { type: "radio", name: "layer", value: layer.id });
         const title = Object.assign(document.createElement("b"), { textContent: layer.title });
-        const abstract = Object.assign(document.createElement("small"), { textContent: besidesTitle(layer) });
+        const abstract = Object.assign(document.createElement("small"), { textContent: withoutTitle(layer) });
         const label = Object.assign(document.createElement("label"), { title: layer.id });
         const text = document.createElement("span");
         text.append(title, ...(abstract.textContent ? [abstract] : []));
@@ -69,7 +69,7 @@ export class Panel {
     }
   }
 
-  /** Brings every control to the state. `sets` are those of the projection. */
+  /** Updates every control to the state. `sets` are those of the projection. */
   show(state, layer, sets) {
     for (const input of element("layers").querySelectorAll("input")) input.checked = input.value === state.layer;
     for (const input of element("projection").querySelectorAll("input")) {
@@ -109,12 +109,12 @@ export class Panel {
     );
   }
 
-  /** Shows one line for a while, or for good. */
-  say(text, { stays = false } = {}) {
+  /** Shows one line of text, for eight seconds unless `persistent`. */
+  showMessage(text, { persistent = false } = {}) {
     clearTimeout(this.#message);
     element("message").textContent = text;
     element("message").hidden = false;
-    if (!stays) this.#message = setTimeout(() => (element("message").hidden = true), 8000);
+    if (!persistent) this.#message = setTimeout(() => (element("message").hidden = true), 8000);
   }
 }
 
@@ -122,7 +122,7 @@ function degrees(value, positive, negative) {
   return `${Math.abs(value).toFixed(3)}° ${value < 0 ? negative : positive}`;
 }
 
-/** Writes [longitude, latitude] as people do; nothing where the pointer is off the Earth. */
+/** Displays [longitude, latitude], or nothing if the pointer is off the Earth. */
 export function showPoint(point) {
   const onEarth = point && Math.abs(point[1]) <= 90;
   element("position").textContent = onEarth ? `${degrees(point[1], "N", "S")}  ${degrees(point[0], "E", "W")}` : "";

@@ -1,8 +1,8 @@
-// The state of the page as the part of its address after the #.
+// The state of the page as the fragment of its URL.
 
 const number = (text) => (text !== null && text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : undefined);
 
-/** Reads a hash. What is absent or malformed is undefined; whether the names exist is the caller's concern. */
+/** Parses a fragment. Absent or malformed values are undefined; the caller checks whether the names exist. */
 export function parse(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
   const text = (name) => fields.get(name) || undefined;
@@ -21,7 +21,7 @@ export function parse(hash) {
   };
 }
 
-/** Writes a hash that `parse` reads back. Colons, commas and slashes stay legible: a hash may hold them. */
+/** Formats a fragment that `parse` can read. Colons, commas and slashes stay unescaped, as a fragment allows. */
 export function format({ layer, style, time, projection, set, opacity, position, dimensions }) {
   const [longitude, latitude] = position.center.map((degrees) => Number(degrees.toFixed(4)));
   const fields = {

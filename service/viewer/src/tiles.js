@@ -1,4 +1,4 @@
-// Fetching one tile: retries when the server is busy, and words for what went wrong.
+// Fetching one tile: retries if the server is busy, and a message if the request fails.
 
 import TileState from "ol/TileState.js";
 
@@ -7,8 +7,8 @@ const LONGEST_WAIT_S = 10;
 
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
-/** The server's own words where it gave any: an OWS exception report, or one line of text. */
-async function reason(response) {
+/** Returns the server's own message if it sent one (an OWS exception report or one line of text), else the status text. */
+async function failureText(response) {
   const body = await response.text();
   const type = response.headers.get("Content-Type") ?? "";
   if (type.includes("xml")) {
@@ -19,22 +19,22 @@ async function reason(response) {
   return type.startsWith("text/plain") && body ? body.split("\n", 1)[0] : response.statusText;
 }
 
-/** A busy server says 503 and when to come back; anything else is final. */
+/** Retries after 503, which a busy server sends with Retry-After; any other failure is final. */
 async function fetchTile(address, signal) {
   for (let attempt = 0; ; attempt += 1) {
     const response = await fetch(address, { signal });
     if (response.ok) return response.blob();
     if (response.status !== 503 || attempt === RETRIES) {
-      throw new Error(`tile not shown, ${response.status}: ${await reason(response)}`);
+      throw new Error(`Tile not available (${response.status}): ${await failureText(response)}`);
     }
-    const asked = Number(response.headers.get("Retry-After")) || 1;
-    await pause(Math.min(asked, LONGEST_WAIT_S) * (0.75 + Math.random() / 2));
+    const waitSeconds = Number(response.headers.get("Retry-After")) || 1;
+    await pause(Math.min(waitSeconds, LONGEST_WAIT_S) * (0.75 + Math.random() / 2));
   }
 }
 
 /**
- * A tileLoadFunction for OpenLayers. `signal` ends the requests of a layer that is shown no more, so that the server
- * can drop their work too; `onError` gets one line of text.
+ * Returns a tileLoadFunction for OpenLayers. `signal` aborts the requests of a layer that is no longer displayed, so that
+ * the server can cancel their work; `onError` receives one line of text.
  */
 export function tileLoader(signal, onError) {
   return async (tile, address) => {

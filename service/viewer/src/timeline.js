@@ -1,4 +1,4 @@
-// Stepping and playing through the times of a layer.
+// Stepping through the times of a layer, and animating them.
 
 import { timeFormatter } from "./times.js";
 
@@ -10,17 +10,17 @@ export class Timeline {
   #values = [];
   #playing = false;
 
-  /** `onChange` gets the chosen value; `settled` gives a promise of the map having drawn it. */
-  constructor({ onChange, settled }) {
+  /** `onChange` receives the selected value; `whenDrawn` returns a promise that resolves when the map has drawn it. */
+  constructor({ onChange, whenDrawn }) {
     this.onChange = onChange;
-    this.settled = settled;
+    this.whenDrawn = whenDrawn;
     element("slider").addEventListener("input", () => this.#choose(element("slider").valueAsNumber));
     element("previous").addEventListener("click", () => this.step(-1));
     element("next").addEventListener("click", () => this.step(1));
     element("play").addEventListener("click", () => this.toggle());
   }
 
-  /** Takes the times of a layer, or none, and the one that is shown. */
+  /** Sets the times of a layer, possibly none, and the current one. */
   setTimes(values, current) {
     this.pause();
     this.#values = values;
@@ -50,7 +50,7 @@ export class Timeline {
     this.onChange(this.#values[index]);
   }
 
-  /** Goes forth or back, and round the end. */
+  /** Steps forwards or backwards, and wraps around at the ends. */
   step(by) {
     const count = this.#values.length;
     if (count > 1) this.#choose((element("slider").valueAsNumber + by + count) % count);
@@ -66,14 +66,14 @@ export class Timeline {
     element("play").title = this.#playing ? "Pause (space)" : "Play (space)";
   }
 
-  /** Plays at the pace the tiles allow: a frame stays until the next one is complete. */
+  /** Starts or stops the animation. A frame stays until the next one is complete. */
   async toggle() {
     if (this.#playing || this.#values.length < 2) return this.pause();
     this.#playing = true;
     this.#showPlaying();
     while (this.#playing) {
       const shown = new Promise((resolve) => setTimeout(resolve, FRAME_MS));
-      const drawn = this.settled();
+      const drawn = this.whenDrawn();
       this.step(1);
       await Promise.all([shown, drawn]);
     }
