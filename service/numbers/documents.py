@@ -78,9 +78,15 @@ class SeriesDocument(_AtPoint):
 
 
 class CoordinateAxis(JsonDocument):
-    """The values of an axis (OGC 21-069r2, 6.1.1)."""
+    """The degrees of an axis (OGC 21-069r2, 6.1.1)."""
 
-    values: list[float] | list[str]
+    values: list[float]
+
+
+class TimeAxis(JsonDocument):
+    """The times of an axis (OGC 21-069r2, 6.1.1)."""
+
+    values: list[str]
 
 
 class CoverageAxes(JsonDocument):
@@ -88,7 +94,7 @@ class CoverageAxes(JsonDocument):
 
     x: CoordinateAxis
     y: CoordinateAxis
-    t: CoordinateAxis | None = None
+    t: TimeAxis | None = None
 
 
 class ReferenceSystem(JsonDocument):

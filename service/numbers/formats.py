@@ -25,6 +25,7 @@ from lazytile.service.numbers.documents import (
     ReferenceSystemConnection,
     SeriesDocument,
     StatisticsDocument,
+    TimeAxis,
     Unit,
 )
 
@@ -138,7 +139,7 @@ class PointValues:
             axes=CoverageAxes(
                 x=CoordinateAxis(values=[self.longitude]),
                 y=CoordinateAxis(values=[self.latitude]),
-                t=CoordinateAxis(values=list(self.times)) if self.times else None,
+                t=TimeAxis(values=list(self.times)) if self.times else None,
             ),
             referencing=referencing,
         )
