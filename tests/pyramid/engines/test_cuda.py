@@ -98,7 +98,7 @@ def test_no_gpu_has_a_reason(packages, caplog, count, more, reason):
     caplog.set_level(logging.INFO)
     with open_bulk_engine(AUTO, EngineOptions(workers=1)) as engine:
         assert engine.description == "threads, 1 thread"
-    assert caplog.messages == [f"engine auto takes threads: {devices.reason}"]
+    assert caplog.messages == [f"engine auto uses threads: {devices.reason}"]
 
 
 def test_this_machine_has_a_gpu_or_a_reason():
@@ -141,7 +141,7 @@ def test_a_broken_gpu_makes_auto_take_threads(faked, caplog):
 
     asyncio.run(main())
     (message,) = caplog.messages
-    assert message.startswith("engine auto takes threads: the engine cuda cannot start: a GPU does not work: CUDA")
+    assert message.startswith("engine auto uses threads: the engine cuda cannot start: a GPU does not work: CUDA")
 
 
 @pytest.fixture

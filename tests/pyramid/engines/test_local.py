@@ -87,7 +87,7 @@ def test_bulk_gives_a_task_up_that_kills_its_workers():
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         open_bulk_engine(LOCAL, EngineOptions(workers=1)) as engine,
-        pytest.raises(EngineError, match=r"a task of local, 1 worker process lost its worker again and again"),
+        pytest.raises(EngineError, match=r"a task of local, 1 worker process lost its worker repeatedly"),
     ):
         list(engine.map(engine_tasks.die_always, [1], label="die"))
 
