@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.store import codec
+from lazytile.pyramid.store.chunk_reader import reader_of
 from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, level_shape
 from lazytile.pyramid.store.reduce import reduce_level
 from lazytile.pyramid.store.summary import Summary, summarise
@@ -139,12 +140,12 @@ def _read_level(task: Task) -> NDArray[Any]:
     shape = tuple(stop - start for start, stop in (*block.leading, block.rows, block.cols))
     planes = np.empty(shape, np.dtype(job.packing.dtype))
     here = level_shape(job.shape, task.level)
-    folder = job.folders[task.level]
+    chunks = reader_of(job.folders[task.level])
     for steps in product(*(range(start, stop) for start, stop in block.leading)):
         plane = planes[tuple(step - start for step, (start, _) in zip(steps, block.leading, strict=True))]
         for row in range(block.rows[0], block.rows[1], CHUNK_CELLS):
             for col in range(block.cols[0], block.cols[1], CHUNK_CELLS):
-                codes = folder.read((*job.stored(steps), row // CHUNK_CELLS, col // CHUNK_CELLS))
+                codes = chunks.read(job.stored(steps), row // CHUNK_CELLS, col // CHUNK_CELLS)
                 codes = codes[: here.rows - row, : here.cols - col]
                 top, left = row - block.rows[0], col - block.cols[0]
                 plane[top : top + codes.shape[0], left : left + codes.shape[1]] = codes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.ingest.build_task import Outcome, Task
-from lazytile.pyramid.store.chunk_file import FileDigest
+from lazytile.pyramid.store.chunk_file import FileDigest, read_file
 from lazytile.pyramid.store.summary import Summary
 
 if TYPE_CHECKING:
@@ -68,11 +68,6 @@ class Journal:
 
 def _is_there(task: Task, outcome: Outcome) -> bool:
     for level, index, mark in outcome.marks:
-        path = task.job.folders[level].file(index)
-        try:
-            if FileDigest.of(path.read_bytes()) != mark:
-                return False
-        except FileNotFoundError:
-            if mark.size:
-                return False
+        if FileDigest.of(read_file(task.job.folders[level].file(index)) or b"") != mark:
+            return False
     return True

@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import google_crc32c
-import numpy as np
-
-from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, ChunkFolder, FileDigest
+from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, ChunkFolder, FileDigest, read_file
 from lazytile.pyramid.store.layout import shard_grid
+from lazytile.pyramid.store.shard import encode_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 
 PARTS = "parts"
 """Folder of the chunks that wait to be packed, in that of their array."""
-_NOTHING = 0xFFFFFFFFFFFFFFFF
-"""Offset and size of a chunk that is not there (Zarr v3, sharding codec, section "Binary shard format")."""
-_UINT64 = np.dtype("<u8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +78,20 @@ def _shards(target: Path, dataset: Dataset, job: ArrayJob, level: int) -> list[_
 
 def _pack(shard: _Shard) -> tuple[_Shard, FileDigest]:
     """Write one shard; one without any chunk gets no file."""
-    side = shard.side
-    index = np.full((side, side, 2), _NOTHING, _UINT64)
-    pieces: list[bytes] = []
-    at = 0
-    files: list[Path] = []
-    for row, col in itertools.product(range(side), repeat=2):
-        path = shard.parts.file((*shard.steps, shard.row * side + row, shard.col * side + col))
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            continue
-        files.append(path)
-        index[row, col] = at, len(data)
-        at += len(data)
-        pieces.append(data)
-    if not files:
+    positions = itertools.product(range(shard.side), repeat=2)
+    files = [
+        shard.parts.file((*shard.steps, shard.row * shard.side + row, shard.col * shard.side + col))
+        for row, col in positions
+    ]
+    chunks = [read_file(file) for file in files]
+    if all(chunk is None for chunk in chunks):
         return shard, NO_FILE
-    table = index.tobytes()
-    data = b"".join((*pieces, table, google_crc32c.value(table).to_bytes(4, "little")))
+    data = encode_shard(chunks)
     path = Path(shard.target, *map(str, (*shard.steps, shard.row, shard.col)))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    for part in files:
-        part.unlink()
-    # Without what only the pack needs: it travels back.
+    for file, chunk in zip(files, chunks, strict=True):
+        if chunk is not None:
+            file.unlink()
+    # Without what only the packing needs: it travels back.
     return replace(shard, parts=replace(shard.parts, path="")), FileDigest.of(data)

@@ -1,19 +1,18 @@
-"""Chunks of our own Zarr arrays as files: Zarr v3, regular chunks, little-endian bytes, one compressor.
+"""Chunk files of our own Zarr arrays: Zarr v3, regular chunks, little-endian bytes, one compressor.
 
-zarr-python writes the metadata and reads everything; only whole chunks are written and read here, because its calls
-from all threads of a process go through one event loop, which ten thousand small files notice.
+zarr-python writes the metadata; whole chunks are written here and read in ``chunk_reader``, because zarr-python's
+calls from all threads of a process go through one event loop, which ten thousand small files notice.
 """
 
 from __future__ import annotations
 
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from lazytile.pyramid.core.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +27,7 @@ CHUNKS = "c"
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """What is remembered of a file when it is written, to tell later whether it is still the same."""
+    """Size and checksum of a file as it was written, by which a changed one is recognized."""
 
     size: int
     """Bytes; 0 where the chunk is all fill and has no file."""
@@ -37,7 +36,14 @@ class FileDigest:
 
     @classmethod
     def of(cls, data: bytes) -> FileDigest:
-        """Return the mark of a file's content."""
+        """Return the digest of a file's content.
+
+        Args:
+            data: The content; empty for a file that does not exist.
+
+        Returns:
+            The digest.
+        """
         return cls(len(data), zlib.crc32(data))
 
 
@@ -46,7 +52,7 @@ NO_FILE = FileDigest(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class ChunkFolder:
-    """The chunk files of one array. Plain values: it travels to any process."""
+    """The chunk files of one array, to be written. Plain values: it travels to any process."""
 
     path: str
     """Of the folder ``c`` of the array, or of one like it."""
@@ -56,13 +62,26 @@ class ChunkFolder:
     codec: Codec
 
     def file(self, index: Sequence[int]) -> Path:
-        """Return the path of a chunk's file."""
+        """Return the path of a chunk's file.
+
+        Args:
+            index: Of the chunk along every axis.
+
+        Returns:
+            The path.
+        """
         return Path(self.path, *(str(part) for part in index))
 
     def write(self, index: Sequence[int], codes: NDArray[Any], *, always: bool = False) -> FileDigest:
-        """Write one chunk of one plane; one that is all fill gets no file, or only where ``always`` says so.
+        """Write one chunk of one plane.
 
-        codes: shape (rows, cols), no larger than ``chunk``; what is missing at the grid's edge is filled up.
+        Args:
+            index: Of the chunk along every axis.
+            codes: Shape (rows, cols), no larger than ``chunk``; padded with fill at the grid's edge.
+            always: Whether a chunk that is all fill gets a file too.
+
+        Returns:
+            The digest of the file, ``NO_FILE`` where none was written.
         """
         data = self.encode(codes, always=always)
         if not data:
@@ -76,7 +95,15 @@ class ChunkFolder:
         return FileDigest.of(data)
 
     def encode(self, codes: NDArray[Any], *, always: bool = False) -> bytes:
-        """Return the bytes of a chunk's file; none for one that is all fill, unless ``always``."""
+        """Return the bytes of a chunk's file.
+
+        Args:
+            codes: As for ``write``.
+            always: As for ``write``.
+
+        Returns:
+            The bytes; none for a chunk that gets no file.
+        """
         if codes.shape != self.chunk:
             padded = np.full(self.chunk, self.fill, codes.dtype)
             padded[: codes.shape[0], : codes.shape[1]] = codes
@@ -87,25 +114,36 @@ class ChunkFolder:
             return b""
         return self.codec.encode(codes.astype(codes.dtype.newbyteorder("<"), copy=False))
 
-    def read(self, index: Sequence[int]) -> NDArray[Any]:
-        """Return one chunk of one plane, shape ``chunk``; all fill where it has no file.
 
-        Raises ``StoreError`` where it is damaged.
-        """
-        path, dtype = self.file(index), np.dtype(self.dtype)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return np.full(self.chunk, self.fill, dtype)
-        try:
-            little = np.frombuffer(self.codec.decode(data), dtype.newbyteorder("<")).reshape(self.chunk)
-        except (StoreError, ValueError) as error:
-            raise StoreError(f"chunk {path} cannot be read: {error}") from error
-        return little.astype(dtype, copy=False)
+def read_file(path: str | Path) -> bytes | None:
+    """Return the bytes of a file that may not exist.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The bytes; None where there is no such file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        return os.read(descriptor, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
 
 
 def is_filled_with(codes: NDArray[Any], fill: float) -> bool:
-    """Whether every code is the fill value, bit for bit."""
+    """Return whether every code is the fill value, bit for bit.
+
+    Args:
+        codes: Contiguous, any shape of at least one code.
+        fill: The fill value.
+
+    Returns:
+        Whether they are.
+    """
     value = np.full((), fill, codes.dtype)
     if codes.flat[0].tobytes() != value.tobytes():
         return False

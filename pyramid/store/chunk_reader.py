@@ -1,15 +1,13 @@
-"""Reading decoded chunks of a stored level.
+"""Reading stored chunks: every reader of a dataset's codes gets them from here.
 
-``ChunkReader`` is the seam to storage. A local array in the layout that our converter writes is read directly (one
-file, one decode: 0.05 ms a chunk against 0.76 ms through zarr-python, whose calls all pass one event loop); anything
-else goes through zarr-python. Both give the same arrays; a test compares them.
+Chunks in the layouts that the converter writes (files or shards, one compressor) are read directly, the rest through
+zarr-python. ``StoredChunks.read`` is the one place where bytes become codes, and an absent chunk the fill value. Both
+ways give the same arrays. Direct reading stays because it is 4 to 20 times faster: ``scripts/bench_chunks.py``.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,17 +15,19 @@ import numpy as np
 import zarr
 
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.grid import Shape
+from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.codec import DECOMPRESSORS, decompress, use_one_thread
-from lazytile.pyramid.store.shard_reader import ShardChunks, shard_reader
+from lazytile.pyramid.store.shard import ShardFiles, shard_side
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.core.grid import Shape
+    from lazytile.pyramid.store.chunk_file import ChunkFolder
 
-# Blosc's own threads would fight the engine's: tiles run in parallel, not parts of a chunk.
+# Blosc's own threads would compete with the engine's: tiles run in parallel, not parts of a chunk.
 use_one_thread()
 
 
@@ -36,25 +36,82 @@ class ChunkReader(Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether a read mostly waits (for a network, or an event loop), so that several at once are quicker."""
+        """Whether a read mostly waits (for a network, or an event loop), so that concurrent reads are faster."""
         ...
 
     def read(self, dim_index: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
-        """Return decoded codes, shape (chunk rows, chunk cols), also at ragged edges; read-only for the caller.
+        """Return the codes of a chunk.
 
-        ``dim_index`` is the index along each dimension before rows and columns. Raises ``StoreError`` where the
-        chunk is damaged.
+        Args:
+            dim_index: Index along each dimension before rows and columns.
+            chunk_row: Row of the chunk.
+            chunk_col: Column of the chunk.
+
+        Returns:
+            Shape (chunk rows, chunk cols), also at ragged edges; read-only for the caller.
+
+        Raises:
+            StoreError: The chunk is damaged.
+        """
+        ...
+
+
+class EncodedChunks(Protocol):
+    """Where the bytes of chunks lie."""
+
+    def get(self, dim_index: tuple[int, ...], row: int, col: int) -> bytes | None:
+        """Return the encoded bytes of a chunk.
+
+        Args:
+            dim_index: Index along each dimension before rows and columns.
+            row: Row of the chunk.
+            col: Column of the chunk.
+
+        Returns:
+            The bytes; None for an absent chunk.
+
+        Raises:
+            StoreError: The file that holds it is damaged.
+        """
+        ...
+
+    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return what messages call a chunk.
+
+        Args:
+            dim_index: Index along each dimension before rows and columns.
+            row: Row of the chunk.
+            col: Column of the chunk.
+
+        Returns:
+            Its file, and its position in it.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class FileChunks:
-    """Chunks as files below a folder, each raw or compressed by one codec: what our converter writes."""
+class ChunkFiles:
+    """Encoded chunks as files below a folder: what the converter writes. See ``EncodedChunks``."""
 
     folder: str
     """Of the array, with the prefix of chunk keys (``.../0/sst/c``)."""
-    dtype: np.dtype[Any]
+
+    def get(self, dim_index: tuple[int, ...], row: int, col: int) -> bytes | None:
+        """Return the bytes of a chunk's file, None where there is none."""
+        return read_file(self.name(dim_index, row, col))
+
+    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the path of a chunk's file."""
+        return "/".join((self.folder, *map(str, dim_index), f"{row}/{col}"))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunks:
+    """Chunks in local files, each raw or compressed by one codec. See ``ChunkReader``."""
+
+    source: EncodedChunks
+    stored_dtype: np.dtype[Any]
+    """With the byte order of the files."""
     chunk: Shape
     fill_value: float
     compressor: str = "none"
@@ -62,30 +119,27 @@ class FileChunks:
 
     @property
     def waits(self) -> bool:
-        """A local file is there at once: threads would cost more than they save (0.76 ms a tile against 0.50)."""
+        """Local files are there at once: threads would cost more than they save (0.76 ms a tile against 0.50)."""
         return False
 
     def read(self, dim_index: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
-        """Return the codes of a chunk; a chunk without a file is all fill value."""
-        path = "/".join((self.folder, *map(str, dim_index), f"{chunk_row}/{chunk_col}"))
+        """Return the codes of a chunk; an absent one is all fill value."""
         shape = (self.chunk.rows, self.chunk.cols)
+        native = self.stored_dtype.newbyteorder("=")
         try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            return np.full(shape, self.fill_value, self.dtype)
-        try:
-            data: Any = os.read(descriptor, os.fstat(descriptor).st_size)
-        finally:
-            os.close(descriptor)
-        try:
-            return np.frombuffer(decompress(self.compressor, data), self.dtype).reshape(shape)
+            data = self.source.get(dim_index, chunk_row, chunk_col)
+            if data is None:
+                return np.full(shape, self.fill_value, native)
+            codes = np.frombuffer(decompress(self.compressor, data), self.stored_dtype).reshape(shape)
         except (StoreError, ValueError) as error:
-            raise StoreError(f"chunk {path} is damaged: {error}") from error
+            name = self.source.name(dim_index, chunk_row, chunk_col)
+            raise StoreError(f"chunk {name} is damaged: {error}") from error
+        return codes.astype(native, copy=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ZarrChunks:
-    """Chunks through zarr-python: any codec, any store."""
+    """Chunks through zarr-python: any codec, any store. See ``ChunkReader``."""
 
     array: zarr.Array[Any]
     chunk: Shape
@@ -110,7 +164,18 @@ class ZarrChunks:
 
 
 def open_chunks(folder: Path, chunk: Shape) -> ChunkReader:
-    """Open the reader of the Zarr array in a local folder, the direct one where its layout is ours."""
+    """Open the reader of a local Zarr array, the direct one where it understands the layout.
+
+    Args:
+        folder: Of the array.
+        chunk: Cells of a chunk in rows and columns.
+
+    Returns:
+        The reader.
+
+    Raises:
+        StoreError: The array's metadata is missing or damaged.
+    """
     try:
         document = json.loads((folder / "zarr.json").read_bytes())
         direct = _direct(folder, document, chunk)
@@ -119,7 +184,20 @@ def open_chunks(folder: Path, chunk: Shape) -> ChunkReader:
         raise StoreError(f"array {folder} cannot be opened: {error}") from error
 
 
-def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> FileChunks | ShardChunks | None:
+def reader_of(chunks: ChunkFolder) -> ChunkReader:
+    """Return the reader of chunk files that are being written, whose array may have no metadata yet.
+
+    Args:
+        chunks: The writer of the files.
+
+    Returns:
+        The reader.
+    """
+    dtype = np.dtype(chunks.dtype).newbyteorder("<")
+    return StoredChunks(ChunkFiles(chunks.path), dtype, Shape(*chunks.chunk), chunks.fill, chunks.codec.zarr_name)
+
+
+def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> StoredChunks | None:
     """Return the direct reader if the array's metadata says exactly what it understands, else None."""
     grid, encoding = document["chunk_grid"], document["chunk_key_encoding"]
     is_plain = (
@@ -130,22 +208,25 @@ def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> FileChunks 
     )
     if not is_plain:
         return None
-    shards = shard_reader(str(folder / "c"), document, chunk)
-    if shards is not None:
-        return shards
-    dim_index = len(document["shape"]) - 2
-    codecs = [(codec["name"], codec.get("configuration", {})) for codec in document["codecs"]]
-    names = [name for name, _ in codecs]
+    shape, codecs = tuple(grid["configuration"]["chunk_shape"]), document["codecs"]
+    source: EncodedChunks = ChunkFiles(str(folder / CHUNKS))
+    if [codec["name"] for codec in codecs] == ["sharding_indexed"]:
+        inside = codecs[0]["configuration"]
+        side = shard_side(inside, shape, chunk)
+        if side is None:
+            return None
+        source = ShardFiles(str(folder / CHUNKS), side)
+        shape, codecs = tuple(inside["chunk_shape"]), inside["codecs"]
+    names = [codec["name"] for codec in codecs]
+    fill_value = float("nan") if document["fill_value"] == "NaN" else document["fill_value"]
     fits = (
-        tuple(grid["configuration"]["chunk_shape"]) == (*(1,) * dim_index, chunk.rows, chunk.cols)
+        shape == (*(1,) * (len(shape) - 2), chunk.rows, chunk.cols)
         and names[0] == "bytes"
         and (len(names) == 1 or (len(names) == 2 and names[1] in DECOMPRESSORS))
-        and codecs[0][1].get("endian", "little") == sys.byteorder
+        and isinstance(fill_value, int | float)
     )
     if not fits:
         return None
-    dtype = np.dtype(document["data_type"])
-    fill_value = float("nan") if document["fill_value"] == "NaN" else document["fill_value"]
-    if not isinstance(fill_value, int | float):
-        return None
-    return FileChunks(str(folder / "c"), dtype, chunk, fill_value, names[1] if len(names) > 1 else "none")
+    endian = codecs[0].get("configuration", {}).get("endian", "little")
+    dtype = np.dtype(document["data_type"]).newbyteorder(endian)
+    return StoredChunks(source, dtype, chunk, fill_value, names[1] if len(names) > 1 else "none")

@@ -1,4 +1,4 @@
-"""How chunks are compressed: the codecs a store may be written with, by the text that ``convert --codec`` takes."""
+"""Compression of chunks: the codecs that a store may be written with, as ``convert --codec`` names them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEVELS: dict[str, tuple[int, int, int]] = {
     "gzip": (0, 9, 6),
     "none": (0, 0, 0),
 }
-"""Least, greatest and usual level of each codec."""
+"""Least, greatest and default level of each codec."""
 GZIP_BITS = 31
 """zlib's name for a stream with gzip's header and trailer."""
 
@@ -38,24 +38,46 @@ class Codec:
 
     @classmethod
     def parse(cls, text: str) -> Codec:
-        """Read ``NAME`` or ``NAME:LEVEL``. Raises ``StoreError`` for any other text."""
+        """Parse a codec's name.
+
+        Args:
+            text: ``NAME`` or ``NAME:LEVEL``.
+
+        Returns:
+            The codec.
+
+        Raises:
+            StoreError: The name is unknown or the level out of range.
+        """
         name, _, level = text.partition(":")
         if name not in _LEVELS:
-            raise StoreError(f"codec {text[:60]!r} is unknown, it may be {', '.join(_LEVELS)}, with :LEVEL behind it")
-        least, greatest, usual = _LEVELS[name]
+            raise StoreError(f"codec {text[:60]!r} is unknown, allowed are {', '.join(_LEVELS)}; :LEVEL may follow")
+        least, greatest, default = _LEVELS[name]
         if not level:
-            return cls(name, usual)
+            return cls(name, default)
         if not level.isdecimal() or not least <= int(level) <= greatest:
             raise StoreError(f"the level of codec {name} is {least} to {greatest}, not {level[:20]!r}")
         return cls(name, int(level))
 
     @property
     def text(self) -> str:
-        """What ``parse`` takes."""
+        """The name and level, as ``parse`` takes them."""
         return self.name if self.name == "none" else f"{self.name}:{self.level}"
 
+    @property
+    def zarr_name(self) -> str:
+        """The name of the Zarr codec, or ``none``, as ``decompress`` takes it."""
+        return "blosc" if self.name.startswith("blosc-") else self.name
+
     def zarr_codec(self, dtype: np.dtype[Any]) -> BloscCodec | ZstdCodec | GzipCodec | None:
-        """Return the codec as zarr-python writes it into the metadata; None for none."""
+        """Return the codec as zarr-python writes it into the metadata.
+
+        Args:
+            dtype: Of the array.
+
+        Returns:
+            The codec; None for ``none``.
+        """
         if self.name.startswith("blosc-"):
             inner = cast("Literal['lz4', 'zstd']", self.name.removeprefix("blosc-"))
             return BloscCodec(typesize=dtype.itemsize, cname=inner, clevel=self.level, shuffle="shuffle", blocksize=0)
@@ -64,7 +86,14 @@ class Codec:
         return GzipCodec(level=self.level) if self.name == "gzip" else None
 
     def encode(self, codes: NDArray[Any]) -> bytes:
-        """Return the bytes of a chunk. codes: contiguous, little-endian."""
+        """Compress a chunk.
+
+        Args:
+            codes: Contiguous, little-endian.
+
+        Returns:
+            The bytes; ``decompress`` is the inverse.
+        """
         data: bytes
         if self.name.startswith("blosc-"):
             data = blosc.compress(codes, self.name.removeprefix("blosc-").encode(), self.level, blosc.SHUFFLE, 0)
@@ -76,32 +105,39 @@ class Codec:
             data = codes.tobytes()
         return data
 
-    def decode(self, data: bytes) -> Any:
-        """Return the bytes that ``encode`` was given. Raises ``StoreError`` where they are damaged."""
-        return decompress("blosc" if self.name.startswith("blosc-") else self.name, data)
-
 
 DEFAULT_CODEC = Codec("blosc-lz4", 5)
 """With shuffle, LZ4 packs 16-bit fields 15 to 20 % less tightly than Zstandard level 3, in an eighth of the time, and
 unpacks them several times faster: on one processor that is the better half of a conversion and of a cold tile."""
-_ZARR_NAMES: Mapping[str, Any] = {
+_DECOMPRESS: Mapping[str, Any] = {
     "blosc": blosc.decompress,
     "zstd": zstd.decompress,
     "gzip": lambda data: zlib.decompress(data, GZIP_BITS),
     "none": lambda data: data,
 }
-DECOMPRESSORS = frozenset(_ZARR_NAMES)
+DECOMPRESSORS = frozenset(_DECOMPRESS)
 """Names that ``decompress`` takes."""
 
 
 def decompress(name: str, data: Any) -> Any:
-    """Decompress a chunk; ``name`` is that of the Zarr codec, or ``none``. Raises ``StoreError``."""
+    """Decompress a chunk.
+
+    Args:
+        name: Of the Zarr codec, or ``none``: one of ``DECOMPRESSORS``.
+        data: The bytes of the chunk.
+
+    Returns:
+        The bytes of its codes.
+
+    Raises:
+        StoreError: The bytes are damaged.
+    """
     try:
-        return _ZARR_NAMES[name](data)
+        return _DECOMPRESS[name](data)
     except (RuntimeError, ValueError, zlib.error) as error:
         raise StoreError(str(error)) from error
 
 
 def use_one_thread() -> None:
-    """Keep Blosc from starting threads of its own: tasks already run side by side. Call it in each process."""
+    """Stop Blosc from starting threads: tasks already run in parallel. Call it in each process."""
     blosc.use_threads = False

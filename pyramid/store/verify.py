@@ -13,7 +13,7 @@ import numpy as np
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.store import codec
-from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, FileDigest
+from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, FileDigest, read_file
 from lazytile.pyramid.store.chunk_reader import open_chunks
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset
 from lazytile.pyramid.store.layout import level_shape, shard_grid
@@ -158,19 +158,17 @@ def _check_files(band: _Band) -> _Found:
     for row, col in product(range(rows), range(cols)):
         path = array.joinpath(CHUNKS, *map(str, (*band.steps, row, col)))
         try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            data = b""
+            data = read_file(path)
         except OSError as error:
             problems.append(f"{path}: it cannot be read: {error.strerror}")
             continue
         if marks is None:
-            unknown += bool(data)
+            unknown += data is not None
             continue
         wanted = FileDigest(int(marks[row, col, 0]), int(marks[row, col, 1]))
         known += 1
         if wanted == NO_FILE:
-            if path.exists():
+            if data is not None:
                 problems.append(f"{path}: there should be no such file")
         elif not data:
             problems.append(f"{path}: missing or empty, it had {wanted.size} bytes")

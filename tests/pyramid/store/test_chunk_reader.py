@@ -4,12 +4,12 @@ import google_crc32c
 import numpy as np
 import pytest
 import zarr
-from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
+from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, ZstdCodec
 
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Shape
-from lazytile.pyramid.store.chunk_reader import FileChunks, ZarrChunks, open_chunks
-from lazytile.pyramid.store.shard_reader import ShardChunks
+from lazytile.pyramid.store.chunk_reader import ChunkFiles, StoredChunks, ZarrChunks, open_chunks
+from lazytile.pyramid.store.shard import ShardFiles, encode_shard
 
 CHUNK = Shape(8, 16)
 
@@ -48,7 +48,8 @@ def test_direct_reader_equals_zarr(tmp_path, dtype, compressors):
     fill_value = float("nan") if dtype.startswith("float") else 7
     codes = make_array(tmp_path / "a", dtype, compressors=compressors, fill_value=fill_value)
     direct = open_chunks(tmp_path / "a", CHUNK)
-    assert isinstance(direct, FileChunks)
+    assert isinstance(direct, StoredChunks)
+    assert isinstance(direct.source, ChunkFiles)
     through_zarr = ZarrChunks(zarr.open_array(str(tmp_path / "a"), mode="r"), CHUNK)
     for time in range(2):
         for row in range(3):
@@ -67,7 +68,8 @@ def test_direct_reader_of_shards_equals_zarr(tmp_path, dtype, shards, compressor
     fill_value = float("nan") if dtype.startswith("float") else 7
     codes = make_array(tmp_path / "a", dtype, compressors=compressors, fill_value=fill_value, shards=shards)
     direct = open_chunks(tmp_path / "a", CHUNK)
-    assert isinstance(direct, ShardChunks)
+    assert isinstance(direct, StoredChunks)
+    assert isinstance(direct.source, ShardFiles)
     through_zarr = ZarrChunks(zarr.open_array(str(tmp_path / "a"), mode="r"), CHUNK)
     for time, row, col in np.ndindex(2, 3, 3):
         expected = expected_chunk(codes, fill_value, time, row, col)
@@ -75,6 +77,43 @@ def test_direct_reader_of_shards_equals_zarr(tmp_path, dtype, shards, compressor
             got = reader.read((time,), row, col)
             assert got.dtype == codes.dtype
             np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("endian", ["little", "big"])
+@pytest.mark.parametrize("shards", [None, (1, 16, 32)], ids=["files", "shards"])
+def test_either_byte_order_is_read(tmp_path, endian, shards):
+    array = zarr.create_array(
+        str(tmp_path / "a"),
+        shape=(1, 19, 35),
+        chunks=(1, CHUNK.rows, CHUNK.cols),
+        shards=shards,
+        dtype="int16",
+        compressors=None,
+        serializer=BytesCodec(endian=endian),
+        fill_value=-1,
+    )
+    codes = np.random.default_rng(5).integers(-900, 900, array.shape).astype("int16")
+    array[:] = codes
+    direct = open_chunks(tmp_path / "a", CHUNK)
+    assert isinstance(direct, StoredChunks)
+    for row, col in np.ndindex(3, 3):
+        got = direct.read((0,), row, col)
+        assert got.dtype == np.dtype("int16")
+        np.testing.assert_array_equal(got, expected_chunk(codes, -1, 0, row, col))
+
+
+def test_a_shard_is_what_zarr_writes(tmp_path):
+    make_array(tmp_path / "a", compressors=BloscCodec(cname="lz4", shuffle="shuffle"), shards=(1, 16, 32))
+    path = tmp_path / "a" / "c" / "0" / "0" / "0"
+    source = open_chunks(tmp_path / "a", CHUNK).source
+    chunks = [source.get((0,), row, col) for row in range(2) for col in range(2)]
+    assert chunks[0] is None
+    assert None not in chunks[1:]
+    encoded = encode_shard(chunks)
+    assert len(encoded) == path.stat().st_size
+    path.write_bytes(encoded)
+    assert [source.get((0,), row, col) for row in range(2) for col in range(2)] == chunks
+    assert (zarr.open_array(str(tmp_path / "a"), mode="r")[0, :8, :16] == -1).all()
 
 
 @pytest.mark.parametrize("where", ["index", "checksum", "chunk", "cut", "empty", "far"])
