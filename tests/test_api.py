@@ -12,6 +12,7 @@ import pytest
 
 import lazytile
 from lazytile.colormaps.library.catalog import ColormapCatalog
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.engines.factory import open_bulk_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.pyramid.mrf.export import export_mrf
@@ -137,21 +138,21 @@ def test_a_store_is_seen(store):
 @pytest.mark.parametrize(
     ("changes", "culprit"),
     [
-        ({"row": 4}, "TileRow"),
-        ({"matrix": 99}, "TileMatrix"),
-        ({"tms": "moon"}, "TileMatrixSet"),
-        ({"style": "plaid"}, "Style"),
-        ({"format": "bmp"}, "Format"),
+        ({"row": 4}, RequestField.ROW),
+        ({"matrix": 99}, RequestField.TILE_MATRIX),
+        ({"tms": "moon"}, RequestField.TILE_MATRIX_SET),
+        ({"style": "plaid"}, RequestField.STYLE),
+        ({"format": "bmp"}, RequestField.FORMAT),
         ({"resamplng": "cubic"}, "resamplng"),
-        ({"filter": "emboss"}, "filter"),
-        ({"expression": "__import__('os')"}, "expression"),
+        ({"filter": "emboss"}, RequestField.FILTER),
+        ({"expression": "__import__('os')"}, RequestField.EXPRESSION),
     ],
 )
 def test_what_is_wrong_is_named(store, changes, culprit):
     address = {"layer": "global_180", "tms": "WebMercatorQuad", "matrix": 2, "row": 1, "col": 1}
     with pytest.raises(lazytile.LazytileError) as caught:
         lazytile.render_tile(store, **(address | changes))
-    assert caught.value.parameter == culprit
+    assert caught.value.field == culprit
 
 
 def test_a_missing_layer_is_an_error_of_ours(store):

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.times import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lazytile.pyramid.catalog.dimension_names import DimensionNaming
     from lazytile.pyramid.store.layer import Layer
 
 
@@ -38,12 +40,13 @@ class SelectedStep:
 
 
 def select_steps(
-    layer: Layer, parameters: Mapping[str, str], positional: Sequence[str] = ()
+    layer: Layer, name_of: DimensionNaming, parameters: Mapping[str, str], positional: Sequence[str] = ()
 ) -> tuple[SelectedStep, ...]:
     """Return the step along each dimension of a layer, in order.
 
     Args:
         layer: The layer.
+        name_of: Gives the name of a dimension in requests.
         parameters: Values by lower-case name of the dimension's parameter; others are ignored.
         positional: Values by position in a path, which take precedence.
 
@@ -55,7 +58,7 @@ def select_steps(
     """
     steps = []
     dimensions = layer.variable.dimensions
-    names = [lookup.parameter_name(dimension) for dimension in dimensions]
+    names = [name_of(dimension) for dimension in dimensions]
     values = _positional_values(layer, names, positional) if positional else [parameters.get(n.lower()) for n in names]
     for dimension, name, value in zip(dimensions, names, values, strict=True):
         index = lookup.index_of(dimension, value)
@@ -77,5 +80,5 @@ def _positional_values(layer: Layer, names: Sequence[str], values: Sequence[str]
     template = "/".join(f"{{{name}}}" for name in names)
     expected = f"{template} between style and set" if template else "no dimension"
     raise InvalidParameterError(
-        "request", f"layer {layer.name} has {expected}, the path has {len(values)} values there"
+        RequestField.ADDRESS, f"layer {layer.name} has {expected}, the path has {len(values)} values there"
     )

@@ -11,7 +11,6 @@ import numpy as np
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.location import locate
 from lazytile.pyramid.tiling.reprojection import transform
-from lazytile.pyramid.times import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +49,10 @@ class FeatureInfo:
     """What the legend says of the value, such as the name of a class; empty where it says nothing."""
     colour: str
     """``#rrggbb`` as the tile shows it, empty where it is transparent."""
+    time: str | None
+    """The time shown; None for a layer without times."""
     dimensions: Mapping[str, str]
-    """Label that each dimension came to, by parameter name."""
+    """Label of the selected step of each dimension, time included, by parameter name."""
     crs: str
     """URN of the CRS of ``x`` and ``y``."""
     x: float
@@ -62,11 +63,6 @@ class FeatureInfo:
     latitude: float | None
     cell: Cell | None
     """The cell whose value it is; None outside the data."""
-
-    @property
-    def time(self) -> str | None:
-        """The time shown, if there is a time."""
-        return self.dimensions.get(lookup.TIME)
 
 
 def value_request(tile: ResolvedTile) -> ResolvedTile:
@@ -103,6 +99,7 @@ def describe(tile: ResolvedTile, i: int, j: int, value: float | None) -> Feature
         units="" if computed else layer.variable.units,
         label=label,
         colour=colour,
+        time=None if tile.time is None else tile.time.label,
         dimensions=tile.labels,
         crs=request.tms.supported_crs,
         x=x,

@@ -16,9 +16,11 @@ from lazytile.pyramid.catalog.tile_limits import check_limits
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.catalog.tile_options import options_of
 from lazytile.pyramid.core.errors import InvalidParameterError, TileOutOfRangeError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.tile_request import TileRequest
 
 if TYPE_CHECKING:
+    from lazytile.pyramid.catalog.dimension_names import DimensionNaming
     from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.catalog.tile_address import RawTileAddress
     from lazytile.pyramid.render.style import Rescale, Style, Styles
@@ -32,9 +34,17 @@ MAX_DIGITS = 9
 class Resolver:
     """Resolves tile addresses against the datasets and colormaps there are."""
 
-    def __init__(self, store: Store, styles: Styles) -> None:
+    def __init__(self, store: Store, styles: Styles, name_of: DimensionNaming) -> None:
+        """Resolve by these parts.
+
+        Args:
+            store: The datasets.
+            styles: The colormaps.
+            name_of: Gives the name of a dimension in requests.
+        """
         self._store = store
         self._styles = styles
+        self._name_of = name_of
 
     def resolve(self, address: RawTileAddress) -> ResolvedTile:
         """Return the tile that an address names.
@@ -56,11 +66,11 @@ class Resolver:
         matrix = tms.matrix(address.matrix)
         if options.scale != 1:
             matrix = matrix.enlarged(options.scale)
-        row = integer_of("TileRow", address.row, matrix.matrix_height)
-        col = integer_of("TileCol", address.col, matrix.matrix_width)
+        row = integer_of(RequestField.ROW, address.row, matrix.matrix_height)
+        col = integer_of(RequestField.COLUMN, address.col, matrix.matrix_width)
         if address.is_limited:
             check_limits(layer, tms, matrix, row, col)
-        steps = select_steps(layer, address.parameters, address.positional)
+        steps = select_steps(layer, self._name_of, address.parameters, address.positional)
         dim_index = tuple([step.index for step in steps])
         request = TileRequest(layer, style, dim_index, tms, matrix, row, col, address.image_format, options.pixels)
         return ResolvedTile(request.canonical(), steps, _unknown_parameters(address, steps))
@@ -79,14 +89,15 @@ class Resolver:
         try:
             return self._styles.style(layer, name, rescale_to)
         except ColormapError as error:
-            raise InvalidParameterError("Style", f"Style {name!r} is invalid for {layer.name}: {error}") from error
+            text = f"style {name!r} is invalid for {layer.name}: {error}"
+            raise InvalidParameterError(RequestField.STYLE, text) from error
 
 
-def integer_of(parameter: str, text: str, size: int) -> int:
+def integer_of(field: RequestField | str, text: str, size: int) -> int:
     """Parse a row, a column or a pixel index.
 
     Args:
-        parameter: Name of the parameter, for messages.
+        field: What the integer is.
         text: Its value.
         size: Number of rows, columns or pixels.
 
@@ -98,9 +109,9 @@ def integer_of(parameter: str, text: str, size: int) -> int:
         TileOutOfRangeError: The integer is negative or not below ``size``.
     """
     if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise InvalidParameterError(parameter, f"{parameter} {text!r} is no integer, it may be 0 to {size - 1}")
+        raise InvalidParameterError(field, f"{field} {text!r} is no integer, it may be 0 to {size - 1}")
     if len(text) > MAX_DIGITS or not 0 <= int(text) < size:
-        raise TileOutOfRangeError(parameter, f"{parameter} {text} is out of range, it may be 0 to {size - 1}")
+        raise TileOutOfRangeError(field, f"{field} {text} is out of range, it may be 0 to {size - 1}")
     return int(text)
 
 

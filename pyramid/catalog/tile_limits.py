@@ -13,6 +13,7 @@ import pyproj
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import TileOutOfRangeError
 from lazytile.pyramid.core.grid import Bounds
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.tiling.registry import custom_sets
 from lazytile.pyramid.tiling.reprojection import northing_of
 from lazytile.pyramid.tiling.tms import GLOBE, MERCATOR_HALF_WIDTH_M, METRES_PER_DEGREE, metres_per_unit
@@ -172,15 +173,14 @@ def check_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix, row: int,
     limits = known.get(matrix.identifier)
     if limits is None:
         return
-    for parameter, value, low, high in (
-        ("TileRow", row, limits.min_row, limits.max_row),
-        ("TileCol", col, limits.min_col, limits.max_col),
+    for field, value, low, high in (
+        (RequestField.ROW, row, limits.min_row, limits.max_row),
+        (RequestField.COLUMN, col, limits.min_col, limits.max_col),
     ):
         if not low <= value <= high:
-            where = f"in TileMatrix {matrix.identifier} of {tms.identifier}"
+            where = f"in tile matrix {matrix.identifier} of {tms.identifier}"
             raise TileOutOfRangeError(
-                parameter,
-                f"{parameter} {value} is outside the limits of {layer.name}, it may be {low} to {high} {where}",
+                field, f"{field} {value} is outside the limits of {layer.name}, it may be {low} to {high} {where}"
             )
 
 

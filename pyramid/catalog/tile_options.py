@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import DatasetNotFoundError, InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.expression import Expression
 from lazytile.pyramid.render.filters import Filter
 from lazytile.pyramid.render.render_task import Channel, Rgb
@@ -51,14 +52,16 @@ def options_of(layer: Layer, named: Mapping[str, str]) -> Options:
         rgb=_rgb(layer, rgb, rescale) if rgb else None,
     )
     if rgb and pixels.expression is not None:
-        raise InvalidParameterError("rgb", "rgb and expression cannot be asked for together")
+        raise InvalidParameterError(RequestField.RGB, "rgb and expression cannot be asked for together")
     rescale_to = Rescale.parse(rescale, spacing) if rescale and not rgb else None
     return Options(named.get("colormap", ""), rescale_to, pixels, _scale(named.get("scale", "")))
 
 
 def _scale(text: str) -> int:
     if text and text not in SCALES:
-        raise InvalidParameterError("scale", f"scale {text[:20]!r} is invalid, it may be {', '.join(SCALES)}")
+        raise InvalidParameterError(
+            RequestField.SCALE, f"scale {text[:20]!r} is invalid, it may be {', '.join(SCALES)}"
+        )
     return int(text or 1)
 
 
@@ -67,7 +70,7 @@ def _expression(layer: Layer, text: str) -> Expression | None:
         return None
     expression = Expression.parse(text, frozenset(variable.name for variable in layer.dataset.variables))
     for name in expression.variables:
-        _same_dimensions(layer, layer.dataset.variable(name), "expression")
+        _same_dimensions(layer, layer.dataset.variable(name), RequestField.EXPRESSION)
     return expression
 
 
@@ -76,7 +79,7 @@ def _rgb(layer: Layer, text: str, rescale: str) -> Rgb:
     ranges = rescale.split(";") if rescale else [""] * len(names)
     if len(names) != 3 or len(ranges) != 3:
         raise InvalidParameterError(
-            "rgb", "rgb is RED,GREEN,BLUE, three variables, with rescale=MIN,MAX;MIN,MAX;MIN,MAX"
+            RequestField.RGB, "rgb is RED,GREEN,BLUE, three variables, with rescale=MIN,MAX;MIN,MAX;MIN,MAX"
         )
     red, green, blue = (_channel(layer, name, limits) for name, limits in zip(names, ranges, strict=True))
     return Rgb(red, green, blue)
@@ -86,24 +89,26 @@ def _channel(layer: Layer, name: str, limits: str) -> Channel:
     try:
         variable = layer.dataset.variable(name)
     except DatasetNotFoundError as error:
-        raise InvalidParameterError("rgb", str(error)) from error
-    _same_dimensions(layer, variable, "rgb")
+        raise InvalidParameterError(RequestField.RGB, str(error)) from error
+    _same_dimensions(layer, variable, RequestField.RGB)
     if limits:
         try:
             minimum, maximum = (float(part) for part in limits.split(","))
         except ValueError:
-            raise InvalidParameterError("rescale", f"rescale {limits[:60]!r} is invalid, it is MIN,MAX") from None
+            raise InvalidParameterError(
+                RequestField.RESCALE, f"rescale {limits[:60]!r} is invalid, it is MIN,MAX"
+            ) from None
         return Channel(name, minimum, maximum)
     least, greatest = variable.style_range
     if least is None or greatest is None:
         raise InvalidParameterError(
-            "rescale", f"the range of {name} is not known: give rescale=MIN,MAX for each colour"
+            RequestField.RESCALE, f"the range of {name} is not known: give rescale=MIN,MAX for each colour"
         )
     return Channel(name, least, greatest if greatest > least else least + 1.0)
 
 
-def _same_dimensions(layer: Layer, variable: Variable, parameter: str) -> None:
+def _same_dimensions(layer: Layer, variable: Variable, field: RequestField) -> None:
     if variable.dimensions != layer.variable.dimensions:
         raise InvalidParameterError(
-            parameter, f"{variable.name} has other dimensions than {layer.variable.name}: they cannot be mixed"
+            field, f"{variable.name} has other dimensions than {layer.variable.name}: they cannot be mixed"
         )

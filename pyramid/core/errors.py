@@ -6,7 +6,12 @@ maps the classes to HTTP statuses and OWS exception codes; the command line prin
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lazytile.colormaps.core.errors import LazytileError
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.core.request_field import RequestDimension, RequestField
 
 
 class SourceError(LazytileError):
@@ -50,15 +55,21 @@ class MrfError(LazytileError):
 
 
 class RequestError(LazytileError):
-    """A request for a tile cannot be served as it stands. ``parameter`` names the culprit as WMTS spells it."""
+    """A request for a tile cannot be served as it stands."""
 
-    def __init__(self, parameter: str, text: str) -> None:
+    def __init__(self, field: RequestField | RequestDimension | str, text: str) -> None:
+        """Name the part of the request that is wrong.
+
+        Args:
+            field: The part of a tile's address or the dimension; a ``str`` is a parameter as its client spells it.
+            text: One line: what is wrong, where, and what is allowed.
+        """
         super().__init__(text)
-        self.parameter = parameter
+        self.field = field
 
-    def __reduce__(self) -> tuple[type[RequestError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[RequestError], tuple[RequestField | RequestDimension | str, str]]:
         # Exceptions travel from Dask workers by pickle, which would call the constructor with the text alone.
-        return type(self), (self.parameter, str(self))
+        return type(self), (self.field, str(self))
 
 
 class MissingParameterError(RequestError):
@@ -70,4 +81,4 @@ class InvalidParameterError(RequestError):
 
 
 class TileOutOfRangeError(RequestError):
-    """TileRow or TileCol lies outside the tile matrix (OGC 07-057r7, Table 24)."""
+    """A row or column lies outside its tile matrix (OGC 07-057r7, Table 24)."""

@@ -166,7 +166,7 @@ def level_matrix(tms: TileMatrixSet, finest: int, level: MrfLevel) -> TileMatrix
         and (matrix.matrix_height, matrix.matrix_width) == (level.pages.rows, level.pages.cols)
     )
     if not fits:
-        raise MrfError(f"TileMatrixSet {tms.identifier} does not halve from matrix to matrix, as an MRF's levels do")
+        raise MrfError(f"tile matrix set {tms.identifier} does not halve from matrix to matrix, as an MRF's levels do")
     return matrix
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from lazytile.pyramid.core.array_backend import array_module, to_device_of
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +26,6 @@ MAX_LENGTH = 256
 MAX_NODES = 96
 MAX_VARIABLES = 8
 MAX_NUMBER = 1e300
-PARAMETER = "expression"
 
 _UNARY = {ast.USub: "negative", ast.UAdd: "positive"}
 _BINARY = {
@@ -108,7 +108,7 @@ class Expression:
 
 
 def _refusal(text: str) -> InvalidParameterError:
-    return InvalidParameterError(PARAMETER, text)
+    return InvalidParameterError(RequestField.EXPRESSION, text)
 
 
 def _check(node: ast.expr, known: frozenset[str], names: set[str]) -> None:  # noqa: C901 - a case for each node

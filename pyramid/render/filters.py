@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.array_backend import array_module
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +80,7 @@ class Filter:
 
 def _refusal(text: str) -> InvalidParameterError:
     return InvalidParameterError(
-        "filter",
+        RequestField.FILTER,
         f"filter {text[:40]!r} is invalid, it may be sobel, blur, hillshade[:EXAGGERATION] or contour:INTERVAL",
     )
 

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ class ImageFormat(Enum):
         for item in cls:
             if fits(item):
                 return item
-        raise InvalidParameterError("Format", f"Format {asked!r} is invalid, it may be {', '.join(allowed)}")
+        raise InvalidParameterError(RequestField.FORMAT, f"format {asked!r} is invalid, it may be {', '.join(allowed)}")
 
 
 def padded_palette(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def encode_float32(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> byte
         import lerc  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise InvalidParameterError(
-            "Format", "LERC tiles need the package lerc on the server: pip install 'lazytile[lerc]'"
+            RequestField.FORMAT, "LERC tiles need the package lerc on the server: pip install 'lazytile[lerc]'"
         ) from error
     filled = np.ascontiguousarray(np.where(mask, values, 0), np.float32)
     failed, size, blob = lerc.encode(filled, 1, bool((~mask).any()), np.ascontiguousarray(mask), 0.0, 1)

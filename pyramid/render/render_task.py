@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.image import ImageFormat
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Channel:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.minimum) and math.isfinite(self.maximum)) or self.minimum == self.maximum:
             raise InvalidParameterError(
-                "rescale", f"a colour needs two different finite values, got {self.minimum},{self.maximum}"
+                RequestField.RESCALE, f"a colour needs two different finite values, got {self.minimum},{self.maximum}"
             )
 
     def brightness(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from lazytile.pyramid.core.array_backend import array_module, to_device_of
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.read_plan import AxisCells
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class Resampling(Enum):
             return cls(text)
         except ValueError:
             allowed = ", ".join(item.value for item in cls)
-            raise InvalidParameterError("resampling", f"resampling {text!r} is invalid, it may be {allowed}") from None
+            raise InvalidParameterError(
+                RequestField.RESAMPLING, f"resampling {text!r} is invalid, it may be {allowed}"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

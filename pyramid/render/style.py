@@ -12,6 +12,7 @@ from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError
 from lazytile.colormaps.synthesis.rescale import SPACINGS, fitted, rescaled
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
     from lazytile.colormaps.core.model import Colormap
@@ -41,10 +42,12 @@ class Rescale:
         except ValueError:
             minimum = maximum = math.nan
         if not (math.isfinite(minimum) and math.isfinite(maximum) and minimum < maximum):
-            raise InvalidParameterError("rescale", f"rescale {text[:60]!r} is invalid, it is MIN,MAX with MIN < MAX")
+            raise InvalidParameterError(
+                RequestField.RESCALE, f"rescale {text[:60]!r} is invalid, it is MIN,MAX with MIN < MAX"
+            )
         if spacing not in SPACINGS:
             raise InvalidParameterError(
-                "spacing", f"spacing {spacing[:40]!r} is invalid, it may be {', '.join(SPACINGS)}"
+                RequestField.SPACING, f"spacing {spacing[:40]!r} is invalid, it may be {', '.join(SPACINGS)}"
             )
         return cls(minimum, maximum, spacing)
 
@@ -91,10 +94,10 @@ class Styles:
             except ColormapNotFoundError as error:
                 allowed = ", ".join(self.names(layer))
                 raise InvalidParameterError(
-                    "Style", f"Style {name!r} is invalid for {layer.name}, it may be {allowed}"
+                    RequestField.STYLE, f"style {name!r} is invalid for {layer.name}, it may be {allowed}"
                 ) from error
             except ColormapError as error:
-                raise InvalidParameterError("Style", str(error)) from error
+                raise InvalidParameterError(RequestField.STYLE, str(error)) from error
         minimum, maximum = variable.style_range
         colormap = fitted(colormap, minimum, maximum, variable.units)
         if rescale_to is not None:
@@ -103,7 +106,7 @@ class Styles:
                     colormap, rescale_to.minimum, rescale_to.maximum, spacing=rescale_to.spacing, units=variable.units
                 )
             except ColormapError as error:
-                raise InvalidParameterError("rescale", str(error)) from error
+                raise InvalidParameterError(RequestField.RESCALE, str(error)) from error
         palette = compile_colormap(colormap, data_units=variable.units)
         return Style(name or DEFAULT, colormap, palette, reason)
 

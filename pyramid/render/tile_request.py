@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.default_resampling import default_resampling
 from lazytile.pyramid.render.image import PALETTE_SIZE, ImageFormat
 from lazytile.pyramid.render.location import TileBlock
@@ -75,19 +76,19 @@ class TileRequest:
         side = max(self.matrix.tile_width, self.matrix.tile_height)
         if side > MAX_TILE_SIDE_PX:
             raise InvalidParameterError(
-                "TileMatrix", f"a tile has at most {MAX_TILE_SIDE_PX} pixels a side, this one has {side}"
+                RequestField.TILE_MATRIX, f"a tile has at most {MAX_TILE_SIDE_PX} pixels a side, this one has {side}"
             )
         grid = self.layer.dataset.grid
         pixel_m = self.matrix.cell_width * metres_per_unit(self.tms.crs)
         if grid.x.cell_size * metres_per_unit(grid.crs) > MAX_OVERZOOM * pixel_m:
             raise InvalidParameterError(
-                "TileMatrix",
-                f"TileMatrix {self.matrix.identifier} is too fine for {self.layer.name}: a cell would be over "
+                RequestField.TILE_MATRIX,
+                f"tile matrix {self.matrix.identifier} is too fine for {self.layer.name}: a cell would be over "
                 f"{MAX_OVERZOOM} pixels wide",
             )
         if self.image_format.is_data and self.pixels.rgb is not None:
             raise InvalidParameterError(
-                "Format", "a picture of three variables has no values: ask for png, jpg or webp"
+                RequestField.FORMAT, "a picture of three variables has no values: ask for png, jpg or webp"
             )
         sizes = [len(dimension.labels) for dimension in self.layer.variable.dimensions]
         if len(sizes) != len(self.dim_index) or not all(

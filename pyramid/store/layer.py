@@ -10,6 +10,7 @@ import numpy as np
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.tiling.registry import custom_sets, find_tms
 from lazytile.pyramid.tiling.reprojection import latitude_of, transform
 from lazytile.pyramid.tiling.tms import GLOBE, METRES_PER_DEGREE, REGISTERED, TileMatrixSet, native_set
@@ -62,7 +63,8 @@ class Layer:
             return native
         allowed = ", ".join(tms.identifier for tms in self.tile_matrix_sets())
         raise InvalidParameterError(
-            "TileMatrixSet", f"TileMatrixSet {identifier!r} is invalid for {self.name}, it may be {allowed}"
+            RequestField.TILE_MATRIX_SET,
+            f"tile matrix set {identifier!r} is invalid for {self.name}, it may be {allowed}",
         )
 
     def geographic_bounds(self) -> Bounds:

@@ -19,6 +19,7 @@ import pyproj
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, GEOGRAPHIC_CODES
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.tiling.tms import EARTH_RADIUS_M, METRES_PER_DEGREE
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ class _Transformers(threading.local):
             try:
                 transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
             except pyproj.exceptions.ProjError as error:
-                raise InvalidParameterError("TileMatrixSet", f"no map from {source} to {target}: {error}") from error
+                raise InvalidParameterError(
+                    RequestField.TILE_MATRIX_SET, f"no map from {source} to {target}: {error}"
+                ) from error
             self._made[source, target] = transformer
         return transformer
 

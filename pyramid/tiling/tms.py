@@ -17,6 +17,7 @@ import pyproj
 
 from lazytile.pyramid.core.errors import InvalidParameterError, TileOutOfRangeError
 from lazytile.pyramid.core.grid import GEOGRAPHIC_CODES, Bounds, Shape
+from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,9 +60,12 @@ class TileMatrix:
 
     def check(self, row: int, col: int) -> None:
         """Raise ``TileOutOfRangeError`` unless the matrix has this tile (OGC 07-057r7, Table 24)."""
-        for parameter, value, size in (("TileRow", row, self.matrix_height), ("TileCol", col, self.matrix_width)):
+        for field, value, size in (
+            (RequestField.ROW, row, self.matrix_height),
+            (RequestField.COLUMN, col, self.matrix_width),
+        ):
             if not 0 <= value < size:
-                raise TileOutOfRangeError(parameter, f"{parameter} {value} is out of range, it may be 0 to {size - 1}")
+                raise TileOutOfRangeError(field, f"{field} {value} is out of range, it may be 0 to {size - 1}")
 
     def pixel_xs(self, col: int, count: int = 1, margin_px: int = 0, unit: float = 1.0) -> NDArray[np.float64]:
         """x of the pixel centres of ``count`` tiles from column ``col`` on, and of a margin on both sides.
@@ -134,7 +138,7 @@ class TileMatrixSet:
                 return matrix
         allowed = f"{self.matrices[0].identifier} to {self.matrices[-1].identifier}"
         raise InvalidParameterError(
-            "TileMatrix", f"TileMatrix {identifier!r} is not in {self.identifier}, it may be {allowed}"
+            RequestField.TILE_MATRIX, f"tile matrix {identifier!r} is not in {self.identifier}, it may be {allowed}"
         )
 
 

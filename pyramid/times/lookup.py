@@ -23,16 +23,9 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 CURRENT = "current"
 """Means the latest time (OGC 07-057r7, Table 9)."""
-TIME = "Time"
 TOLERANCE = 0.05
 """How far a number may be off, as a share of the distance to the neighbour of the value that is meant. Coordinates
 such as 0.494024992 are asked for as 0.5; half-way between two, nobody could say which one was meant."""
-RESERVED = frozenset({
-    "service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol",
-    "i", "j", "infoformat", "time", "default",
-    "colormap", "rescale", "spacing", "resampling", "filter", "expression", "rgb", "scale",
-})  # fmt: skip
-"""Names that a request's own parameters have: a dimension that is called so gets the prefix ``dim_``."""
 
 _FORMS = "YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ"
 
@@ -59,14 +52,6 @@ def parse_instant(text: str) -> Interval | None:
         return None
 
 
-def parameter_name(dimension: Dimension) -> str:
-    """Name of a dimension in requests and capabilities: ``Time`` for time, else the source's name made safe."""
-    if dimension.kind == "time":
-        return TIME
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", dimension.name)
-    return f"dim_{name}" if name.lower() in RESERVED or not name[:1].isalpha() else name
-
-
 def default_index(dimension: Dimension) -> int:
     """Index that an absent parameter means: the latest time, the first of anything else."""
     return len(dimension.labels) - 1 if dimension.kind == "time" else 0
@@ -85,7 +70,7 @@ def index_of(dimension: Dimension, asked: str | None) -> int:
     if found is None:
         found = _time_index(dimension, asked) if dimension.kind == "time" else _number_index(dimension.labels, asked)
     if found is None:
-        raise InvalidParameterError(parameter_name(dimension), _refusal(dimension, asked))
+        raise InvalidParameterError(dimension, _refusal(dimension, asked))
     return found
 
 
@@ -128,14 +113,14 @@ def _number(text: str) -> float | None:
 
 
 def _refusal(dimension: Dimension, asked: str) -> str:
-    labels, parameter = dimension.labels, parameter_name(dimension)
+    labels = dimension.labels
     if dimension.kind != "time":
         shown = ", ".join(labels) if len(labels) <= 20 else f"{labels[0]}, {labels[1]}, ... {labels[-1]}"
-        return f"{parameter} {asked!r} is invalid, it may be {shown}"
+        return f"{dimension.name} {asked!r} is invalid, it may be {shown}"
     axis = time_axis(labels)
     span = labels[0] if len(labels) == 1 else f"one of {len(labels)} from {labels[0]} to {labels[-1]}"
     if axis is not None and len(axis.runs) > 1 and len(labels) > 1:
         span += f" in {len(axis.runs)} periods"
     if axis is not None and axis.calendar.read(asked) is None:
-        return f"{parameter} {asked!r} is no time: it must be {_FORMS}, and {span}"
-    return f"{parameter} {asked!r} is none of this layer's: it may be {span}"
+        return f"time {asked!r} is no time: it must be {_FORMS}, and {span}"
+    return f"time {asked!r} is none of this layer's: it may be {span}"

@@ -23,6 +23,7 @@ from lazytile.service.http import metrics
 from lazytile.service.http.errors import NotFoundError
 from lazytile.service.http.health import Health
 from lazytile.service.http.json_document import JSON, json_bytes
+from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends import routes as legends
 from lazytile.service.numbers import routes as numbers
 from lazytile.service.ogcapi import routes as ogc
@@ -80,7 +81,7 @@ async def open_context(settings: Settings) -> AppContext:
         catalog=catalog,
         style_catalog=style_catalog,
         styles=styles,
-        resolver=Resolver(store, styles),
+        resolver=Resolver(store, styles, parameter_name),
         admission=admission,
         broker=TileBroker(settings, cache, engine, counters, admission=admission, mrfs=mrfs),
         metrics=counters,

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.catalog.tile_limits import tiles_with_data
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.times import lookup
 from lazytile.service.app.application import open_context
+from lazytile.service.http.parameter_names import TIME
 from lazytile.service.tiles.admission import WorkClass
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ def _steps(layer: Layer, what: WarmUp) -> list[str]:
     if not what.times:
         return [lookup.DEFAULT]
     if layer.variable.time is None:
-        raise InvalidParameterError(lookup.TIME, f"layer {layer.name} has no time")
+        raise InvalidParameterError(RequestField.TIME, f"layer {layer.name} has no time")
     return list(layer.variable.time.labels) if what.times == (ALL_TIMES,) else list(what.times)
 
 
@@ -145,5 +147,5 @@ def _addresses(layer: Layer, what: WarmUp, matrix: TileMatrix, step: str, metati
                         str(row),
                         str(col),
                         what.image_format,
-                        {lookup.TIME.lower(): step},
+                        {TIME.lower(): step},
                     )

@@ -185,6 +185,7 @@ def _tell(summaries: list[MrfSummary]) -> None:
 def selected(layer: Layer, asked: list[str], dims: list[str]) -> dict[str, list[str]]:
     """Return the labels asked for, by the name of the dimension. Raises ``RequestError`` and ``MrfError``."""
     from lazytile.pyramid.core.errors import InvalidParameterError  # noqa: PLC0415
+    from lazytile.pyramid.core.request_field import RequestField  # noqa: PLC0415
     from lazytile.pyramid.times import lookup  # noqa: PLC0415 - needed by this command alone
 
     select: dict[str, list[str]] = {}
@@ -197,7 +198,7 @@ def selected(layer: Layer, asked: list[str], dims: list[str]) -> dict[str, list[
         return select
     dimension = layer.variable.time
     if dimension is None:
-        raise InvalidParameterError(lookup.TIME, f"layer {layer.name} has no time")
+        raise InvalidParameterError(RequestField.TIME, f"layer {layer.name} has no time")
     for text in asked:
         steps = [label for label in dimension.labels if text and label.startswith(text)]
         chosen = steps or [dimension.labels[lookup.index_of(dimension, text)]]

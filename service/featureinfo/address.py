@@ -58,7 +58,7 @@ def pixel_index(parameter: str, text: str, size: int) -> int:
     try:
         return integer_of(parameter, text, size)
     except TileOutOfRangeError as error:
-        raise PointOutOfRangeError(error.parameter, str(error)) from error
+        raise PointOutOfRangeError(error.field, str(error)) from error
 
 
 def pixel_address_of_kvp(query: Query, *, requires_style: bool = True) -> RawPixelAddress:

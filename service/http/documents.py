@@ -12,7 +12,7 @@ import html
 import json
 from typing import TYPE_CHECKING, Any
 
-from lazytile.service.http.errors import failure_of
+from lazytile.service.http.errors import culprit_of, failure_of
 from lazytile.service.http.json_document import JSON, JsonDocument, json_bytes
 from lazytile.service.http.problems import PROBLEM_TYPE, problem_document
 from lazytile.service.http.reply import text_response
@@ -80,7 +80,7 @@ def with_problem_responses(handler: Handler, in_query: frozenset[str] = frozense
 
 def problem_response(request: web.Request, error: Exception, in_query: frozenset[str]) -> web.Response:
     """Return the problem document of an exception."""
-    parameter = getattr(error, "parameter", None)
+    parameter = culprit_of(error)
     in_path = parameter is None or parameter.lower() in _PATH_FIELDS - in_query
     failure = failure_of(error, in_path=in_path)
     headers = {"Cache-Control": "no-store", **failure.headers}

@@ -18,6 +18,7 @@ from lazytile.pyramid.core.errors import (
     RequestError,
     TileOutOfRangeError,
 )
+from lazytile.service.http.parameter_names import parameter_of
 
 LOG = logging.getLogger(__name__)
 
@@ -133,12 +134,17 @@ class Failure:
     """Code of a second exception in the same report."""
 
 
+def culprit_of(error: Exception) -> str | None:
+    """Return the parameter that an exception names, as requests spell it; None where it names none."""
+    return parameter_of(error.field) if isinstance(error, RequestError) else None
+
+
 def failure_of(error: Exception, *, in_path: bool) -> Failure:
     """Return what to tell of an exception. What is no fault of the client's is logged with its traceback."""
     if isinstance(error, web.HTTPException):
         return _http_failure(error)
     rule = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    locator = getattr(error, "parameter", None) or rule.locator
+    locator = culprit_of(error) or rule.locator
     headers = {}
     if rule.status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))

@@ -12,7 +12,7 @@ from lazytile.pyramid.core.errors import InvalidParameterError, MissingParameter
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
 from lazytile.pyramid.numbers.region import Region
 from lazytile.pyramid.numbers.statistics import StatisticsOptions
-from lazytile.pyramid.times.lookup import TIME
+from lazytile.service.http.parameter_names import TIME, parameter_name
 from lazytile.service.numbers.parameters import (
     BBOX,
     BUDGET,
@@ -130,4 +130,4 @@ def steps_of(query: Query, layer: Layer, time: str) -> tuple[SelectedStep, ...]:
     Raises:
         InvalidParameterError: A value names no step.
     """
-    return select_steps(layer, query.values | ({TIME.lower(): time} if time else {}))
+    return select_steps(layer, parameter_name, query.values | ({TIME.lower(): time} if time else {}))

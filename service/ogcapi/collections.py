@@ -9,6 +9,7 @@ from urllib.parse import quote
 from lazytile.pyramid.catalog.layer_text import abstract_of
 from lazytile.pyramid.times import lookup
 from lazytile.service.http.documents import HTML, link
+from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends.routes import legend_links
 from lazytile.service.ogcapi.collection_models import (
     Collection,
@@ -188,6 +189,6 @@ def extent_of(layer: Layer) -> Extent:
             continue
         values = list(labels) if len(labels) <= LISTED_VALUES else None
         grid = DimensionGrid(cells_count=len(labels), coordinates=values)
-        dimensions[lookup.parameter_name(dimension)] = DimensionExtent(interval=interval, grid=grid)
+        dimensions[parameter_name(dimension)] = DimensionExtent(interval=interval, grid=grid)
     spatial = SpatialExtent(bbox=[(bounds.west, bounds.south, east, bounds.north)], crs=CRS84)
     return Extent.model_validate(dimensions | {"spatial": spatial})

@@ -10,10 +10,10 @@ from urllib.parse import quote
 from lazytile.pyramid.catalog.style_catalog import offered_styles
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.render.image import ImageFormat
-from lazytile.pyramid.times.lookup import TIME
 from lazytile.service.http.documents import DOCUMENT_TYPES, HTML, document_response, with_problem_responses
 from lazytile.service.http.json_document import JSON
 from lazytile.service.http.negotiation import negotiate_format
+from lazytile.service.http.parameter_names import TIME
 from lazytile.service.http.query import Query
 from lazytile.service.ogcapi.collections import DEFINITION_TYPE, CollectionWriter
 from lazytile.service.ogcapi.openapi import definition

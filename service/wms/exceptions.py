@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from lazytile.pyramid.times import lookup
 from lazytile.service.http.errors import failure_of, one_line
+from lazytile.service.http.parameter_names import TIME
 from lazytile.service.http.reply import text_response
 from lazytile.service.wms.map_request import CURRENT
 
@@ -34,7 +34,7 @@ _CODES = {
     "j": "InvalidPoint",
     "x": "InvalidPoint",
     "y": "InvalidPoint",
-    lookup.TIME.lower(): "InvalidDimensionValue",
+    TIME.lower(): "InvalidDimensionValue",
     "request": "OperationNotSupported",
 }
 """Codes by the parameter whose value is wrong."""

@@ -31,7 +31,7 @@ from lazytile.pyramid.tiling.tms import (
     TileMatrixSet,
     metres_per_unit,
 )
-from lazytile.pyramid.times import lookup
+from lazytile.service.http.parameter_names import parameter_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +123,7 @@ def resolve_map(context: AppContext, query: Query, version: str) -> ResolvedTile
     if not is_transparent(query):
         style = opaque(style, colour_of(query))
     tms = frame.tile_matrix_set()
-    steps = select_steps(layer, parameters)
+    steps = select_steps(layer, parameter_name, parameters)
     dim_index = tuple(step.index for step in steps)
     request = TileRequest(layer, style, dim_index, tms, tms.matrices[0], 0, 0, image_format, pixels)
     return ResolvedTile(request, steps)
@@ -236,7 +236,7 @@ def opaque(style: Style, background: tuple[int, int, int]) -> Style:
 
 def dimension_name(dimension: Dimension) -> str:
     """Return the name of a dimension in capabilities: ``time``, ``elevation``, or its own (OGC 06-042, annex C)."""
-    name = lookup.parameter_name(dimension)
+    name = parameter_name(dimension)
     return name.lower() if name.lower() in ("time", "elevation") else name
 
 
@@ -252,5 +252,5 @@ def _tile_parameters(layer: Layer, query: Query) -> Mapping[str, str]:
     for dimension in layer.variable.dimensions:
         value = query.get(dimension_parameter(dimension))
         if value:
-            parameters[lookup.parameter_name(dimension).lower()] = value
+            parameters[parameter_name(dimension).lower()] = value
     return parameters

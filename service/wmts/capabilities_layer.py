@@ -15,6 +15,7 @@ from lazytile.pyramid.times import lookup
 from lazytile.pyramid.times.periods import periods_of
 from lazytile.service.featureinfo.formats import INFO_FORMATS
 from lazytile.service.http import ows_xml
+from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends.routes import legend_links
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class LayerWriter:
         return any(each.style.name in wanted for each in self.colormaps)
 
     def _template(self, layer: Layer, point: str, extension: str) -> str:
-        dimensions = "".join(f"{{{lookup.parameter_name(dimension)}}}/" for dimension in layer.variable.dimensions)
+        dimensions = "".join(f"{{{parameter_name(dimension)}}}/" for dimension in layer.variable.dimensions)
         path = f"{quote(layer.name)}/{{Style}}/{dimensions}{{TileMatrixSet}}/{{TileMatrix}}/{{TileRow}}/{{TileCol}}"
         return f"{self.base_url}{self.endpoint.path}/{path}{point}.{extension}"
 
@@ -112,7 +113,7 @@ def _corners(box: etree._Element, bounds: Bounds, *, swapped: bool = False) -> N
 def _dimension(element: etree._Element, dimension: Dimension, *, for_gibs: bool) -> None:
     is_time = dimension.kind == "time"
     child = ows_xml.add(element, "Dimension")
-    ows_xml.add(child, "ows:Identifier", lookup.parameter_name(dimension))
+    ows_xml.add(child, "ows:Identifier", parameter_name(dimension))
     if is_time or dimension.units:
         ows_xml.add(child, "ows:UOM", "ISO8601" if is_time else dimension.units)
     ows_xml.add(child, "Default", dimension.labels[lookup.default_index(dimension)])

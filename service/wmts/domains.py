@@ -19,11 +19,11 @@ from lxml import etree
 from lazytile.pyramid.catalog.tile_limits import bounds_in
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import Bounds
-from lazytile.pyramid.times import lookup
 from lazytile.pyramid.times.periods import periods_of
 from lazytile.pyramid.times.time_axis import time_axis
 from lazytile.service.http import ows_xml
 from lazytile.service.http.errors import NotFoundError, one_line
+from lazytile.service.http.parameter_names import TIME, parameter_name
 from lazytile.service.http.reply import text_response
 from lazytile.service.protocol.context import APP_CONTEXT
 
@@ -123,10 +123,10 @@ def _whole(name: str, text: str, default: int, low: int, high: int) -> int:
 
 
 def _wanted(layer: Layer, text: str) -> frozenset[str]:
-    known = [SPACE, *(lookup.parameter_name(dimension).lower() for dimension in layer.variable.dimensions)]
+    known = [SPACE, *(parameter_name(dimension).lower() for dimension in layer.variable.dimensions)]
     asked = [word.strip().lower() for word in text.split(",")] if text not in ("", ALL) else known
     for word in asked:
-        if word not in known and word != lookup.TIME.lower():
+        if word not in known and word != TIME.lower():
             raise InvalidParameterError(
                 "domains", f"domain {word[:40]!r} is none of {layer.name}'s, they are {', '.join(known)}"
             )
@@ -164,12 +164,12 @@ def _bbox(text: str) -> Bounds:
 def _domain(dimension: Dimension, time: str) -> Domain:
     """Return all values of a dimension, of time as periods between the ends that are asked for."""
     if dimension.kind != "time":
-        return Domain(lookup.parameter_name(dimension), dimension.labels)
+        return Domain(parameter_name(dimension), dimension.labels)
     first, last = _ends(dimension, time)
     if (first, last) == (0, len(dimension.labels)):
-        return Domain(lookup.TIME.lower(), tuple(periods_of(dimension.labels, always=True)))
+        return Domain(TIME.lower(), tuple(periods_of(dimension.labels, always=True)))
     chosen = dimension.labels[first:last]
-    return Domain(lookup.TIME.lower(), tuple(periods_of(chosen, always=True)) if chosen else ())
+    return Domain(TIME.lower(), tuple(periods_of(chosen, always=True)) if chosen else ())
 
 
 def _ends(dimension: Dimension, text: str) -> tuple[int, int]:
@@ -182,7 +182,7 @@ def _ends(dimension: Dimension, text: str) -> tuple[int, int]:
     for part, span in zip((start, end), spans, strict=True):
         if part and span is None:
             form = f"START/END in ISO 8601, or {ALL}"
-            raise InvalidParameterError(lookup.TIME, f"Time {text[:80]!r} is invalid, it may be {form}")
+            raise InvalidParameterError(TIME, f"Time {text[:80]!r} is invalid, it may be {form}")
     first, last = 0, len(labels)
     if spans[0] is not None:
         first = next((at for at, end_us in enumerate(axis.ends_us) if end_us > spans[0].start_us), len(labels))

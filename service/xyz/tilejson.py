@@ -12,9 +12,9 @@ from lazytile.pyramid.catalog.tile_limits import MERCATOR_LATITUDE, clipped_boun
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.tiling.tms import REGISTERED, metres_per_unit
-from lazytile.pyramid.times import lookup
 from lazytile.service.http.documents import with_problem_responses
 from lazytile.service.http.json_document import JSON, JsonDocument, json_bytes
+from lazytile.service.http.parameter_names import TIME
 from lazytile.service.http.parameters import ChoiceParameter
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import text_response
@@ -77,7 +77,7 @@ def document(base_url: str, tile: ResolvedTile, query: Query) -> TileJson:
     layer = tile.request.layer
     asked = {name.lower(): (name, label) for name, label in tile.labels.items() if query.get(name)}
     parameters = {name: value for name, value in query.values.items() if name == "style" or name in OPTION_NAMES}
-    parameters |= {name.lower() if name == lookup.TIME else name: label for name, label in asked.values()}
+    parameters |= {name.lower() if name == TIME else name: label for name, label in asked.values()}
     address = f"{base_url}/xyz/{quote(layer.name)}/{{z}}/{{x}}/{{y}}.{tile.request.image_format.extension}"
     west, south, east, north = _bounds(layer)
     last = finest_zoom(layer)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lazytile.pyramid.core.errors import InvalidParameterError, StoreError
+from lazytile.pyramid.core.request_field import RequestField
 
 DEADLINE_S = 30.0
 
@@ -77,7 +78,7 @@ def fail_on_three(job):
     folder, number = job
     mark(folder, "begun")
     if number == 3:
-        raise InvalidParameterError("Time", "no such time in chunk 3")
+        raise InvalidParameterError(RequestField.TIME, "no such time in chunk 3")
     time.sleep(0.02)
     return number
 

@@ -10,6 +10,7 @@ import dask
 import pytest
 
 from lazytile.pyramid.core.errors import EngineError, InvalidParameterError, StoreError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.engines.dask_bulk import TASKS_PER_THREAD
 from lazytile.pyramid.engines.direct_calls import DirectCalls
 from lazytile.pyramid.engines.factory import open_bulk_engine, open_tile_engine
@@ -54,7 +55,7 @@ def test_bulk_raises_the_first_exception_unchanged_and_begins_nothing_more(bulk,
     jobs = ((str(tmp_path), number) for number in range(1_000))
     with pytest.raises(InvalidParameterError, match="no such time in chunk 3") as raised:
         list(bulk.map(engine_tasks.fail_on_three, jobs, label="fail"))
-    assert raised.value.parameter == "Time"
+    assert raised.value.field is RequestField.TIME
     count = marks(tmp_path)
     assert 4 <= count <= 4 + 2 * TASKS_PER_THREAD
     assert list(bulk.map(engine_tasks.square, [2], label="square")) == [4]

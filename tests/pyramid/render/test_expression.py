@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.expression import MAX_LENGTH, MAX_NODES, Expression
 
 KNOWN = frozenset({"a", "b", "u10"})
@@ -97,7 +98,7 @@ def test_equal_expressions_have_equal_texts():
 def test_everything_else_is_refused_in_one_line(text):
     with pytest.raises(InvalidParameterError) as caught:
         Expression.parse(text, KNOWN)
-    assert caught.value.parameter == "expression"
+    assert caught.value.field is RequestField.EXPRESSION
     assert "\n" not in str(caught.value)
 
 

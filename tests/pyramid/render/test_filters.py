@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.filters import MARGIN_PX, Filter, FilterKind
 
 
@@ -68,7 +69,7 @@ def test_tiles_join(kind):
 def test_unknown_filters_are_refused(text):
     with pytest.raises(InvalidParameterError, match="it may be sobel, blur, hillshade") as caught:
         Filter.parse(text)
-    assert caught.value.parameter == "filter"
+    assert caught.value.field is RequestField.FILTER
 
 
 def test_names():

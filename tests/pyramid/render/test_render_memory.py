@@ -12,6 +12,7 @@ import pytest
 import lazytile
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.core.errors import InvalidParameterError, StoreError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render import renderer
 from lazytile.pyramid.render.filters import Filter
 from lazytile.pyramid.render.image import ImageFormat
@@ -91,34 +92,34 @@ def no_work(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "culprit"),
+    ("options", "field"),
     [
-        ({"rescale": "-1e999,1e999"}, "rescale"),
-        ({"rescale": "nan,1"}, "rescale"),
-        ({"rescale": "1," * 4000}, "rescale"),
-        ({"rescale": "5,5"}, "rescale"),
-        ({"filter": "emboss"}, "filter"),
-        ({"filter": "contour:1e-300"}, "filter"),
-        ({"filter": "hillshade:1e300"}, "filter"),
-        ({"expression": "sst" + "*sst" * 100}, "expression"),
-        ({"expression": "(" * 100 + "sst" + ")" * 100 + "**2" * 40}, "expression"),
-        ({"expression": "9**9**9**9*sst.x"}, "expression"),
-        ({"expression": "().__class__"}, "expression"),
-        ({"expression": "sst if sst else sst"}, "expression"),
-        ({"expression": "[sst for i in sst]"}, "expression"),
-        ({"expression": "1e999 + sst"}, "expression"),
-        ({"expression": "velocity"}, "expression"),
-        ({"resampling": "lanczos"}, "resampling"),
-        ({"scale": "64"}, "scale"),
-        ({"rgb": "sst,sst"}, "rgb"),
-        ({"rgb": "sst,sst,sst", "rescale": "0,1;0,inf;0,1"}, "rescale"),
-        ({"colormap": "../../etc/passwd"}, "Style"),
+        ({"rescale": "-1e999,1e999"}, RequestField.RESCALE),
+        ({"rescale": "nan,1"}, RequestField.RESCALE),
+        ({"rescale": "1," * 4000}, RequestField.RESCALE),
+        ({"rescale": "5,5"}, RequestField.RESCALE),
+        ({"filter": "emboss"}, RequestField.FILTER),
+        ({"filter": "contour:1e-300"}, RequestField.FILTER),
+        ({"filter": "hillshade:1e300"}, RequestField.FILTER),
+        ({"expression": "sst" + "*sst" * 100}, RequestField.EXPRESSION),
+        ({"expression": "(" * 100 + "sst" + ")" * 100 + "**2" * 40}, RequestField.EXPRESSION),
+        ({"expression": "9**9**9**9*sst.x"}, RequestField.EXPRESSION),
+        ({"expression": "().__class__"}, RequestField.EXPRESSION),
+        ({"expression": "sst if sst else sst"}, RequestField.EXPRESSION),
+        ({"expression": "[sst for i in sst]"}, RequestField.EXPRESSION),
+        ({"expression": "1e999 + sst"}, RequestField.EXPRESSION),
+        ({"expression": "velocity"}, RequestField.EXPRESSION),
+        ({"resampling": "lanczos"}, RequestField.RESAMPLING),
+        ({"scale": "64"}, RequestField.SCALE),
+        ({"rgb": "sst,sst"}, RequestField.RGB),
+        ({"rgb": "sst,sst,sst", "rescale": "0,1;0,inf;0,1"}, RequestField.RESCALE),
+        ({"colormap": "../../etc/passwd"}, RequestField.STYLE),
     ],
 )
-def test_bad_options_are_refused_before_any_work(no_work, options, culprit):
+def test_bad_options_are_refused_before_any_work(no_work, options, field):
     with pytest.raises(InvalidParameterError) as caught:
         lazytile.render_tile(no_work, "global_180", "WebMercatorQuad", 0, 0, 0, **options)
-    assert caught.value.parameter == culprit
+    assert caught.value.field is field
     assert len(str(caught.value)) < 600
     assert "\n" not in str(caught.value)
 

@@ -10,6 +10,7 @@ import pytest
 
 from lazytile.pyramid.core.errors import InvalidParameterError, StoreError, TileOutOfRangeError
 from lazytile.pyramid.core.grid import Bounds, Grid, RegularAxis, Shape
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.tiling import registry
 from lazytile.pyramid.tiling.registry import find_tms, register_file
 from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE, REGISTERED, native_set
@@ -167,21 +168,27 @@ def test_pixels_outside_the_world_hold_nothing():
 
 
 @pytest.mark.parametrize(
-    ("row", "col", "parameter"), [(-1, 0, "TileRow"), (5, 0, "TileRow"), (0, 10, "TileCol"), (0, -1, "TileCol")]
+    ("row", "col", "field"),
+    [
+        (-1, 0, RequestField.ROW),
+        (5, 0, RequestField.ROW),
+        (0, 10, RequestField.COLUMN),
+        (0, -1, RequestField.COLUMN),
+    ],
 )
-def test_a_tile_outside_its_matrix_is_named(row, col, parameter):
+def test_a_tile_outside_its_matrix_is_named(row, col, field):
     matrix = REGISTERED["1km"].matrix("3")
     matrix.check(4, 9)
-    with pytest.raises(TileOutOfRangeError, match=f"{parameter} .* is out of range, it may be 0 to") as caught:
+    with pytest.raises(TileOutOfRangeError, match=f"{field} .* is out of range, it may be 0 to") as caught:
         matrix.check(row, col)
-    assert caught.value.parameter == parameter
+    assert caught.value.field is field
 
 
 @pytest.mark.parametrize("identifier", ["7", "-1", "00", "", "1.0", "\u0660", "0 "])
 def test_an_unknown_matrix_is_refused(identifier):
     with pytest.raises(InvalidParameterError, match="is not in 1km, it may be 0 to 6") as caught:
         REGISTERED["1km"].matrix(identifier)
-    assert caught.value.parameter == "TileMatrix"
+    assert caught.value.field is RequestField.TILE_MATRIX
 
 
 def test_the_native_set_of_a_global_grid():

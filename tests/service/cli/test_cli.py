@@ -87,13 +87,13 @@ WRONG = [
     (["warm", "nope", "--store", "{store}", "--cache", "{tmp}/c"], "no layer 'nope'"),
     (["warm", "global_180", "--zoom", "4-2", "--store", "{store}"], "zoom '4-2'"),
     (["warm", "global_180", "--zoom", "29", "--store", "{store}", "--cache", "{tmp}/c"], "it may be 0 to 24"),
-    (["warm", "global_180", "--tms", "nope", "--store", "{store}", "--cache", "{tmp}/c"], "TileMatrixSet 'nope'"),
-    (["warm", "global_180", "--style", "nope", "--store", "{store}", "--cache", "{tmp}/c"], "Style 'nope'"),
-    (["warm", "global_180", "--format", "gif", "--store", "{store}", "--cache", "{tmp}/c"], "Format 'gif'"),
+    (["warm", "global_180", "--tms", "nope", "--store", "{store}", "--cache", "{tmp}/c"], "tile matrix set 'nope'"),
+    (["warm", "global_180", "--style", "nope", "--store", "{store}", "--cache", "{tmp}/c"], "style 'nope'"),
+    (["warm", "global_180", "--format", "gif", "--store", "{store}", "--cache", "{tmp}/c"], "format 'gif'"),
     (["warm", "time_steps", "--time", "1999", "--store", "{store}", "--cache", "{tmp}/c"], "1999"),
     (["warm", "global_180", "--time", "1999", "--store", "{store}", "--cache", "{tmp}/c"], "has no time"),
     (["mrf", "nope", "{tmp}/out", "--store", "{store}"], "no layer 'nope'"),
-    (["mrf", "global_180", "{tmp}/out", "--style", "nope", "--store", "{store}"], "Style 'nope'"),
+    (["mrf", "global_180", "{tmp}/out", "--style", "nope", "--store", "{store}"], "style 'nope'"),
     (["mrf", "time_steps", "{tmp}/out", "--time", "1999", "--store", "{store}"], "1999"),
 ]
 

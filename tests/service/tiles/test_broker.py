@@ -16,6 +16,7 @@ from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.store.store import Store
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics
+from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.http.settings import Settings
 from lazytile.service.protocol.tile_address import address_of_rest
 from lazytile.service.tiles.admission import Admission
@@ -60,7 +61,7 @@ class Bench:
 
         self.settings = Settings.of(store=store, cache=tmp_path / "cache", **options)
         opened = Store(store)
-        self.resolver = Resolver(opened, Styles(ColormapCatalog()))
+        self.resolver = Resolver(opened, Styles(ColormapCatalog()), parameter_name)
         self.engine = Engine()
         self.cache = open_cache(self.settings)
         self.metrics = Metrics()
