@@ -18,11 +18,14 @@ PREFIX = "dim_"
 
 
 def dimension_name(dimension: RequestDimension, reserved: frozenset[str]) -> str:
-    """Return the name of a dimension in requests: ``time`` for time, else the source's name made safe.
+    """Return the name of a dimension in requests.
 
     Args:
         dimension: The dimension to name.
-        reserved: Lower-case names of a request's other parameters. A dimension with one of them is prefixed.
+        reserved: Lower-case names of a request's other parameters.
+
+    Returns:
+        ``time`` for a time dimension, else the source's name made safe, with ``dim_`` before a reserved one.
     """
     if dimension.kind == "time":
         return TIME

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.core.errors import LazytileError
+from lazytile.pyramid.core.request_field import field_name
 
 if TYPE_CHECKING:
     from lazytile.pyramid.core.request_field import RequestDimension, RequestField
@@ -62,10 +63,22 @@ class RequestError(LazytileError):
 
         Args:
             field: The part of a tile's address or the dimension; a ``str`` is a parameter as its client spells it.
-            text: One line: what is wrong, where, and what is allowed.
+            text: One line: what is wrong, where, and what is allowed. It begins with the field's name, if with any.
         """
         super().__init__(text)
         self.field = field
+
+    def spelled(self, name: str) -> str:
+        """Return the text with the field called by another name, such as that of a protocol's parameter.
+
+        Args:
+            name: What to call the field.
+
+        Returns:
+            The text, which begins with ``name`` if it began with the field's own.
+        """
+        text, own_name = str(self), field_name(self.field)
+        return f"{name}{text.removeprefix(own_name)}" if text.startswith(f"{own_name} ") else text
 
     def __reduce__(self) -> tuple[type[RequestError], tuple[RequestField | RequestDimension | str, str]]:
         # Exceptions travel from Dask workers by pickle, which would call the constructor with the text alone.

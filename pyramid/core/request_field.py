@@ -31,7 +31,7 @@ class RequestField(Enum):
     SCALE = "scale"
 
     def __str__(self) -> str:
-        return str(self.value)
+        return self.value
 
 
 class RequestDimension(Protocol):
@@ -44,3 +44,21 @@ class RequestDimension(Protocol):
     @property
     def kind(self) -> str:
         """``time`` or ``other``."""
+
+
+def field_name(field: RequestField | RequestDimension | str) -> str:
+    """Return the name of a field in messages.
+
+    Args:
+        field: A part of a tile's address, a dimension, or a parameter as its client spells it.
+
+    Returns:
+        ``time`` for a time dimension whatever its source calls it, else the name of the field.
+    """
+    match field:
+        case str():
+            return field
+        case RequestField():
+            return field.value
+        case _:
+            return RequestField.TIME.value if field.kind == "time" else field.name

@@ -144,11 +144,12 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
     if isinstance(error, web.HTTPException):
         return _http_failure(error)
     rule = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    locator = culprit_of(error) or rule.locator
+    culprit = culprit_of(error)
+    locator = culprit or rule.locator
     headers = {}
     if rule.status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
-    text = one_line(str(error))
+    text = one_line(str(error) if culprit is None or not isinstance(error, RequestError) else error.spelled(culprit))
     if not rule.says_text:
         LOG.error("%s: %s", type(error).__name__, text, exc_info=error)
         text = _FAILED if rule.status == 500 else _UNAVAILABLE

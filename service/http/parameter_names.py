@@ -31,12 +31,26 @@ RESERVED = frozenset({
 
 
 def parameter_name(dimension: RequestDimension) -> str:
-    """Return the name of a dimension in requests and capabilities: ``Time`` for time, else its own, made safe."""
+    """Return the name of a dimension in requests and capabilities.
+
+    Args:
+        dimension: The dimension to name.
+
+    Returns:
+        ``Time`` for a time dimension, else the source's name made safe and apart from all of ``RESERVED``.
+    """
     return TIME if dimension.kind == "time" else dimension_name(dimension, RESERVED)
 
 
 def parameter_of(field: RequestField | RequestDimension | str) -> str:
-    """Return the parameter that an error's ``field`` is in requests; a ``str`` is one already."""
+    """Return the parameter that requests have for a field.
+
+    Args:
+        field: What a ``RequestError`` names as wrong; a ``str`` is a parameter already.
+
+    Returns:
+        The parameter in the spelling of WMTS, or the name of the option.
+    """
     match field:
         case str():
             return field

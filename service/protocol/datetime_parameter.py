@@ -34,7 +34,7 @@ def label_of(layer: Layer, text: str) -> str:
     try:
         return time.labels[index_of(time, text)]
     except InvalidParameterError as error:
-        raise NotFoundError("datetime", str(error)) from error
+        raise NotFoundError("datetime", error.spelled("datetime")) from error
 
 
 def indices_of(layer: Layer, text: str) -> range:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from lazytile.pyramid.core.errors import InvalidParameterError, TileOutOfRangeError
 from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.store.dataset import Dimension
+from lazytile.service.http.errors import failure_of
 from lazytile.service.http.parameter_names import parameter_name, parameter_of
 
 DAYS = Dimension("valid_time", "time", ("2024-01-01T00:00:00Z",))
@@ -34,3 +36,10 @@ def test_time_is_time_whatever_the_source_calls_it():
 )  # fmt: skip
 def test_every_field_has_its_spelling(field, expected):
     assert parameter_of(field) == expected
+
+
+def test_a_report_has_the_spelling_in_its_text_and_its_locator():
+    failure = failure_of(TileOutOfRangeError(RequestField.ROW, "row 7 is out of range"), in_path=False)
+    assert (failure.locator, failure.text) == ("TileRow", "TileRow 7 is out of range")
+    failure = failure_of(InvalidParameterError(DAYS, "time 'x' is no time"), in_path=False)
+    assert (failure.locator, failure.text) == ("Time", "Time 'x' is no time")
