@@ -19,8 +19,8 @@ class SourceError(LazytileError):
     """A source file cannot be opened, or holds no grid that can be placed on the Earth."""
 
 
-class AnswerTooLongError(SourceError):
-    """A server's answer is longer than what is taken. A smaller request may do."""
+class ResponseTooLargeError(SourceError):
+    """A server's response exceeds what is accepted. A smaller request may succeed."""
 
 
 class StoreError(LazytileError):

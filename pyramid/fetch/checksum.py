@@ -1,4 +1,4 @@
-"""The checksum that a file is known to have."""
+"""The checksum that a download must have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """A digest of the bytes as they are served, before anything is unpacked."""
+    """A digest of the bytes as the server sends them, before anything is unpacked."""
 
     algorithm: str
     digest: str
@@ -28,16 +28,38 @@ class Checksum:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the checksum that ``sha256:HEX`` names. Raises ``SourceError`` for anything else."""
+        """Parse a checksum.
+
+        Args:
+            text: ``md5:HEX``, ``sha1:HEX``, ``sha256:HEX`` or ``sha512:HEX``.
+
+        Returns:
+            The checksum.
+
+        Raises:
+            SourceError: The text is anything else.
+        """
         algorithm, _, digest = text.strip().lower().partition(":")
         if not re.fullmatch(r"[0-9a-f]+", digest) or len(digest) != _DIGITS.get(algorithm):
-            raise SourceError(f"a checksum is md5:, sha1:, sha256: or sha512: and its hexadecimal digits, not {text!r}")
+            raise SourceError(
+                f"a checksum is md5:, sha1:, sha256: or sha512: followed by its hexadecimal digits, not {text!r}"
+            )
         return cls(algorithm, digest)
 
     def check(self, path: Path, what: str) -> None:
-        """Raise ``SourceError`` where a file has another checksum; ``what`` names the file there."""
+        """Check that a file has this checksum.
+
+        Args:
+            path: Of the file.
+            what: Name of the file in errors.
+
+        Raises:
+            SourceError: It has another.
+        """
         with path.open("rb") as file:
-            # md5 and sha1 are what many archives publish. They find damage, not forgery.
+            # Many archives publish md5 and sha1, which reveal damage but not forgery.
             found = hashlib.file_digest(file, lambda: hashlib.new(self.algorithm, usedforsecurity=False)).hexdigest()
         if found != self.digest:
-            raise SourceError(f"{what} has the checksum {self.algorithm}:{found}, not {self.digest}; nothing is kept")
+            raise SourceError(
+                f"{what} has the checksum {self.algorithm}:{found}, not {self.digest}; the file was discarded"
+            )

@@ -1,4 +1,4 @@
-"""Asking HTTP servers: one request with its redirects, its credentials and its retries, everything bounded.
+"""Bounded HTTP requests: one URL with its redirects, its credentials and its retries.
 
 Redirects are followed here and not by the library, because credentials depend on each step.
 """
@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from lazytile import __version__
-from lazytile.pyramid.core.errors import AnswerTooLongError, SourceError, first_line
+from lazytile.pyramid.core.errors import ResponseTooLargeError, SourceError, first_line
 from lazytile.pyramid.fetch.credentials import NO_CREDENTIALS, Credentials, origin_of
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 LOG = logging.getLogger(__name__)
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 _MAX_REDIRECTS = 10
 _MAX_WAIT_S = 60.0
 _GAIN_BYTES = 1 << 20
-"""An attempt that brought this much begins the count of failures anew."""
+"""An attempt that received this much restarts the count of failures."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed."""
 
 
@@ -48,17 +48,17 @@ class HttpOptions:
     retries: int = 4
     """Attempts after the first that may fail in a row."""
     backoff_s: float = 1.0
-    """Wait before the first retry; it doubles from one to the next."""
+    """Wait before the first retry; it doubles with each retry."""
     refresh: bool = False
-    """Fetch again what is there already."""
+    """Whether to fetch again what is already there."""
 
     def __post_init__(self) -> None:
         if self.limit_bytes < 1 or self.timeout_s <= 0 or self.retries < 0 or self.backoff_s < 0:
-            raise SourceError("limit and time-out of downloads must be above 0, retries and backoff not below")
+            raise SourceError("the limit and the timeout of downloads must be above 0, retries and backoff 0 or more")
 
 
-class PassingError(Exception):
-    """An attempt failed in a way that may pass. ``wait_s`` is what the server asks to wait, at least."""
+class TransientError(Exception):
+    """An attempt failed in a way that a retry may mend. ``wait_s`` is how long the server asks to wait, at least."""
 
     def __init__(self, text: str, wait_s: float = 0.0) -> None:
         super().__init__(text)
@@ -66,32 +66,53 @@ class PassingError(Exception):
 
 
 class Client:
-    """What asks for one URL."""
+    """Requests one URL."""
 
-    def __init__(self, url: str, fetching: HttpOptions) -> None:
+    def __init__(self, url: str, options: HttpOptions) -> None:
         self.url = checked_url(url)
-        self._fetching = fetching
+        self._options = options
 
     def get(self, limit_bytes: int, *, accept: str = "*/*") -> tuple[int, bytes]:
-        """Return status and body of an answer. Errors as of ``document``."""
-        return run(self.document(limit_bytes, accept=accept))
+        """Return status and body of a response.
 
-    async def document(self, limit_bytes: int, *, accept: str = "*/*") -> tuple[int, bytes]:
-        """Return status and body of an answer, whichever it is.
+        Args:
+            limit_bytes: Of the body.
+            accept: Media types, for the header ``Accept``.
 
-        Raises ``SourceError`` where no answer comes, and ``AnswerTooLongError`` for one over ``limit_bytes``.
+        Returns:
+            Status and body, of whichever status.
+
+        Raises:
+            SourceError: No response came.
+            ResponseTooLargeError: The body has over ``limit_bytes``.
+        """
+        return run(self.read(limit_bytes, accept=accept))
+
+    async def read(self, limit_bytes: int, *, accept: str = "*/*") -> tuple[int, bytes]:
+        """Return status and body of a response, on an event loop.
+
+        Args:
+            limit_bytes: Of the body.
+            accept: Media types, for the header ``Accept``.
+
+        Returns:
+            Status and body, of whichever status.
+
+        Raises:
+            SourceError: No response came.
+            ResponseTooLargeError: The body has over ``limit_bytes``.
         """
 
         async def attempt(session: aiohttp.ClientSession) -> tuple[int, bytes]:
-            async with self.answer(session, {"Accept": accept}) as response:
-                if response.status in _PASSING - {500}:
-                    raise PassingError(_status(response), _retry_after(response))
+            async with self.response(session, {"Accept": accept}) as response:
+                if response.status in _TRANSIENT - {500}:
+                    raise TransientError(_status(response), _retry_after(response))
                 body = bytearray()
-                async for piece in response.content.iter_chunked(PIECE_BYTES):
-                    body += piece
+                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                    body += chunk
                     if len(body) > limit_bytes:
-                        raise AnswerTooLongError(
-                            f"{self.url}: the answer has over {limit_bytes} bytes, which is the limit"
+                        raise ResponseTooLargeError(
+                            f"{self.url}: the response exceeds the limit of {limit_bytes} bytes"
                         )
                 return response.status, bytes(body)
 
@@ -100,56 +121,82 @@ class Client:
     async def retried(
         self, attempt: Callable[[aiohttp.ClientSession], Awaitable[_Result]], size: Callable[[], int]
     ) -> _Result:
-        """Return the result of the first attempt that succeeds."""
+        """Return the result of the first attempt that succeeds.
+
+        Args:
+            attempt: Is called with a new session.
+            size: Returns how many bytes have arrived so far; progress restarts the count of failures.
+
+        Returns:
+            What the attempt returns.
+
+        Raises:
+            SourceError: Retries are exhausted, or retrying cannot help.
+        """
         failures = 0
         while True:
             before = size()
             try:
                 async with self._session() as session:
                     return await attempt(session)
-            except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorDNSError, aiohttp.InvalidURL) as no:
-                raise SourceError(f"{self.url} cannot be reached: {first_line(no)}") from no
-            except (PassingError, aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            except (
+                aiohttp.ClientConnectorCertificateError,
+                aiohttp.ClientConnectorDNSError,
+                aiohttp.InvalidURL,
+            ) as error:
+                raise SourceError(f"{self.url} cannot be reached: {first_line(error)}") from error
+            except (TransientError, aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 failures = 1 if size() - before > _GAIN_BYTES else failures + 1
                 reason = self._reason(error)
-                if failures > self._fetching.retries:
+                if failures > self._options.retries:
                     raise SourceError(f"{self.url}: {reason}; {failures} attempts failed") from error
-                wait_s = self._fetching.backoff_s * 2 ** (failures - 1)
-                if isinstance(error, PassingError):
+                wait_s = self._options.backoff_s * 2 ** (failures - 1)
+                if isinstance(error, TransientError):
                     wait_s = max(wait_s, error.wait_s)
-                LOG.info("%s: %s; trying again", self.url, reason)
+                LOG.info("%s: %s; retrying", self.url, reason)
                 await asyncio.sleep(min(wait_s, _MAX_WAIT_S))
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
-            return f"the server was silent for {self._fetching.timeout_s:g} s"
+            return f"the server was silent for {self._options.timeout_s:g} s"
         if isinstance(error, aiohttp.ClientPayloadError):
-            return "the answer was cut short"
+            return "the response was cut short"
         return first_line(error)
 
     def _session(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._fetching.timeout_s, sock_read=self._fetching.timeout_s
+            total=None, sock_connect=self._options.timeout_s, sock_read=self._options.timeout_s
         )
-        # Logins hand their session over in cookies; hosts without a name have a right to theirs too.
+        # Logins pass their session on in cookies, from hosts without a name too.
         return aiohttp.ClientSession(
             timeout=timeout, cookie_jar=aiohttp.CookieJar(unsafe=True), auto_decompress=False, trust_env=False
         )
 
     @asynccontextmanager
-    async def answer(
+    async def response(
         self, session: aiohttp.ClientSession, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Give the answer at the end of the redirects, its body not yet read."""
+        """Yield the response at the end of the redirects, its body not yet read.
+
+        Args:
+            session: Of the attempt.
+            headers: Of the request, besides those of every request.
+
+        Yields:
+            The response.
+
+        Raises:
+            SourceError: A redirect must not be followed, or there are too many.
+        """
         url = self.url
         for _ in range(_MAX_REDIRECTS + 1):
-            said = {"Accept-Encoding": "identity", "User-Agent": f"lazytile/{__version__}", **headers}
-            authorization = self._fetching.credentials.authorization(url, self.url)
+            sent = {"Accept-Encoding": "identity", "User-Agent": f"lazytile/{__version__}", **headers}
+            authorization = self._options.credentials.authorization(url, self.url)
             if authorization is not None:
-                said["Authorization"] = authorization
+                sent["Authorization"] = authorization
             proxy = _proxy(url)
             async with session.get(
-                URL(url, encoded=True), headers=said, allow_redirects=False, proxy=proxy
+                URL(url, encoded=True), headers=sent, allow_redirects=False, proxy=proxy
             ) as response:
                 if response.status not in _REDIRECTS or "Location" not in response.headers:
                     yield response
@@ -160,27 +207,35 @@ class Client:
     def _next(self, url: str, location: str) -> str:
         """Return where a redirect leads, or raise ``SourceError`` where it must not be followed."""
         parts = urlsplit(urljoin(url, location))
-        # A password in a redirect would be somebody else's.
+        # A redirect may not choose the password.
         target = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
         scheme, host, _ = origin_of(target)
         if scheme not in ("http", "https"):
-            raise SourceError(f"{self.url} redirects to a {scheme or 'nameless'} address; http and https are followed")
+            raise SourceError(f"{self.url} redirects to the scheme {scheme!r}; only http and https are followed")
         if scheme == "http" and urlsplit(url).scheme == "https":
             raise SourceError(f"{self.url} redirects from https to plain http at {host}, which is not followed")
         return target
 
     def check_status(self, response: aiohttp.ClientResponse) -> None:
-        """Raise what is said of a status that brings no data."""
+        """Raise an error for a status that brings no data.
+
+        Args:
+            response: Whose status it is.
+
+        Raises:
+            TransientError: The same request may succeed later.
+            SourceError: It will not.
+        """
         status = response.status
         host = response.url.host
-        if status in _PASSING:
-            raise PassingError(_status(response), _retry_after(response))
+        if status in _TRANSIENT:
+            raise TransientError(_status(response), _retry_after(response))
         if status == 401:
             raise SourceError(
-                f"{self.url}: {host} wants a login (401): put it into the .netrc file, or give a token (--token-file)"
+                f"{self.url}: {host} requires a login (401); put it into the .netrc file, or use --token-file"
             )
         if status == 403:
-            raise SourceError(f"{self.url}: {host} does not let us (403 {response.reason or 'Forbidden'})")
+            raise SourceError(f"{self.url}: {host} denies access (403 {response.reason or 'Forbidden'})")
         if status in (404, 410):
             raise SourceError(f"{self.url}: {host} has no such file ({status})")
         if status not in (200, 206):
@@ -188,19 +243,36 @@ class Client:
 
 
 def checked_url(url: str) -> str:
-    """Return an ``http`` or ``https`` URL as it may be asked for. Raises ``SourceError`` for one that may not."""
+    """Return an ``http`` or ``https`` URL that may be requested.
+
+    Args:
+        url: As the user gave it.
+
+    Returns:
+        The URL without its fragment.
+
+    Raises:
+        SourceError: It is invalid or holds a password.
+    """
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
-        raise SourceError(f"a password does not belong into the URL of {parts.hostname}: put it into the .netrc file")
+        raise SourceError(f"the URL of {parts.hostname} holds a password; put it into the .netrc file instead")
     origin_of(url)
     try:
         return str(URL(urlunsplit(parts._replace(fragment=""))))
     except ValueError as error:
-        raise SourceError(f"{url} is no URL: {error}") from error
+        raise SourceError(f"{url} is not a URL: {error}") from error
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Return the result of asynchronous work, also where an event loop runs already, as in a notebook."""
+    """Return the result of asynchronous work, also where an event loop is running, as in a notebook.
+
+    Args:
+        work: To wait for.
+
+    Returns:
+        Its result.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -216,11 +288,11 @@ def _proxy(url: str) -> str | None:
 
 
 def _status(response: aiohttp.ClientResponse) -> str:
-    return f"{response.url.host} answers {response.status} {response.reason or ''}".rstrip()
+    return f"{response.url.host} responds with {response.status} {response.reason or ''}".rstrip()
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:
     try:
         return max(0.0, float(response.headers.get("Retry-After", "0")))
     except ValueError:
-        return 0.0  # a date: the usual wait will do
+        return 0.0  # a date: the usual wait is enough

@@ -1,4 +1,4 @@
-"""Bringing a request to an SDAP server to a netCDF file, window by window, so that a kill loses one window at most."""
+"""A request to an SDAP server as a netCDF file, fetched window by window, so that a kill loses at most one window."""
 
 from __future__ import annotations
 
@@ -18,22 +18,32 @@ _WINDOW = re.compile(r"\.window-(-?\d+)-(-?\d+)\.npz")
 
 
 def fetch_grid(
-    request: NexusRequest, target: Path, source: str, fetching: HttpOptions, progress: Progress | None = None
+    request: NexusRequest, target: Path, source: str, options: HttpOptions, progress: Progress | None = None
 ) -> None:
-    """Write what a server has for a request to ``target``; windows are kept beside it until it is finished.
+    """Write the points that a server has for a request to a netCDF file.
 
-    Raises ``SourceError`` where the server refuses or its points make no grid.
+    Windows are stored beside the file until it is complete.
+
+    Args:
+        request: Dataset, boxes and times.
+        target: The file.
+        source: URL of the request, for the file's attributes and errors.
+        options: How to fetch.
+        progress: Called with the bytes so far and None.
+
+    Raises:
+        SourceError: The server refuses, or its points do not lie on a grid.
     """
     folder = target.parent
-    kept = {
+    fetched = {
         int(match[1]): (int(match[2]), path) for path in folder.iterdir() if (match := _WINDOW.fullmatch(path.name))
     }
     windows: list[Path] = []
     start = request.start
-    while start in kept and kept[start][0] <= request.end:
-        windows.append(kept[start][1])
-        start = kept[start][0] + 1
-    reader = NexusReader(request, fetching)
+    while start in fetched and fetched[start][0] <= request.end:
+        windows.append(fetched[start][1])
+        start = fetched[start][0] + 1
+    reader = NexusReader(request, options)
     for first, last, points in reader.windows(start):
         path = folder / f".window-{first}-{last}.npz"
         points.save(path)
@@ -45,7 +55,11 @@ def fetch_grid(
 
 
 def discard_windows(folder: Path) -> None:
-    """Remove what was begun."""
+    """Remove the windows of an incomplete file.
+
+    Args:
+        folder: Of the file.
+    """
     for path in folder.iterdir():
         if _WINDOW.fullmatch(path.name):
             path.unlink()

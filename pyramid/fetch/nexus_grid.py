@@ -1,8 +1,8 @@
-"""Points of an SDAP server as a netCDF file: the grid that they came from, found again.
+"""Points of an SDAP server as a netCDF file on the grid that they came from.
 
-A server leaves out what is missing, so the grid has gaps: they become no data, never 0. Rows and columns are found in
-the distinct latitudes and longitudes, whose most frequent distance is the cell. One window of points is in memory at a
-time, and one step of the grid.
+A server leaves out what is missing, so the grid has gaps, which become no data, never 0. Rows and columns come from the
+distinct latitudes and longitudes; their most frequent distance is the cell size. Memory holds one window of points and
+one step of the grid at a time.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 MAX_CELLS = 1 << 26
 _SAME_DEG = 5e-5
-"""Coordinates this near are one, stored with different rounding."""
+"""Coordinates this close are the same one, rounded differently."""
 _ROUNDING_DEG = 2e-5
 """Of longitudes in float32."""
 _OFF_CELLS = 0.02
-"""How far from its place in the grid a point may lie."""
+"""How far from its position in the grid a point may lie."""
 _STRAY_CELLS = 0.2
 _WALKED_CELLS = 20
 _FREQUENT = 0.1
@@ -40,7 +40,7 @@ _STANDARD_NAMES = {
     "wind_v": "northward_wind",
     "wind_speed": "wind_speed",
 }
-"""As the server calls them in its own tables."""
+"""As the server's own tables have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,28 @@ class Centres:
         return self.first + self.step * np.arange(self.count, dtype=np.float64)
 
     def index_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the cell of each coordinate, shape (points,)."""
+        """Return the cell of each coordinate.
+
+        Args:
+            coordinates: Degrees, shape (points,).
+
+        Returns:
+            Indices, shape (points,).
+        """
         return np.rint((coordinates - self.first) / self.step).astype(np.int64)
 
 
 def write_grid(windows: Sequence[Path], target: Path, title: str, source: str) -> None:
-    """Write the points of all windows (files of ``Points``, in the order of their times) to a netCDF file.
+    """Write points to a netCDF file.
 
-    Raises ``SourceError`` where they lie on no even grid, or two of them differ in one cell.
+    Args:
+        windows: Files of ``Points``, in the order of their times.
+        target: The file, which appears in one step.
+        title: Of the file.
+        source: URL of the request, for the file's attributes and errors.
+
+    Raises:
+        SourceError: The points do not lie on an even grid, or two of them differ in one cell.
     """
     rows, cols, times, kinds = _surveyed(windows, source)
     new = target.with_name(f".{target.name}.new")
@@ -93,7 +107,7 @@ def write_grid(windows: Sequence[Path], target: Path, title: str, source: str) -
             points = Points.load(window)
             for moment in np.unique(points.time):
                 step = int(np.searchsorted(times, moment))
-                now = points.chosen(points.time == moment)
+                now = points.select(points.time == moment)
                 for name, values in now.values.items():
                     if name in kinds:
                         file[name][step] = _placed(now, values, rows, cols, name)
@@ -101,7 +115,7 @@ def write_grid(windows: Sequence[Path], target: Path, title: str, source: str) -
 
 
 def _surveyed(windows: Sequence[Path], source: str) -> tuple[Centres, Centres, NDArray[np.float64], dict[str, str]]:
-    """Return rows, columns, times, and the variables with the smallest type that holds each exactly."""
+    """Return rows, columns, times, and the smallest type that holds each variable exactly."""
     latitudes, longitudes, times = np.empty(0), np.empty(0), np.empty(0)
     kinds: dict[str, str] = {}
     for window in windows:
@@ -114,15 +128,15 @@ def _surveyed(windows: Sequence[Path], source: str) -> tuple[Centres, Centres, N
                 exact = np.array_equal(values.astype(np.float32).astype(np.float64), values, equal_nan=True)
             kinds[name] = "f4" if exact and kinds.get(name, "f4") == "f4" else "f8"
     if not times.size or not kinds:
-        raise SourceError(f"{source}: the server has no points there")
+        raise SourceError(f"{source}: the server has no points in this box and time")
     rows, cols = _centres(latitudes, "latitude"), _centres(longitudes, "longitude")
     if rows is None and cols is None:
-        raise SourceError(f"{source}: the server has one point there, which makes no grid")
+        raise SourceError(f"{source}: the server has one point in this box, which is not a grid")
     # A single row or column has square cells.
     rows = rows or Centres(float(latitudes[0]), cols.step if cols else 0.0, 1)
     cols = cols or Centres(float(longitudes[0]), rows.step, 1)
     if rows.count * cols.count > MAX_CELLS:
-        raise SourceError(f"{source}: the points make {rows.count} x {cols.count} cells, {MAX_CELLS} are allowed")
+        raise SourceError(f"{source}: the points make {rows.count} x {cols.count} cells; {MAX_CELLS} are allowed")
     return rows, cols, times, kinds
 
 
@@ -136,7 +150,7 @@ def _centres(distinct: NDArray[np.float64], name: str) -> Centres | None:
     usual = kinds[np.argmax(counts)]
     least = kinds[0]
     steps = [float(gaps[np.abs(gaps / _SAME_DEG - kind) < 1.5].mean()) for kind in (usual, least)]
-    # A stray point makes one or two small distances; a sparse grid many.
+    # A stray point makes one or two small distances, a sparse grid many.
     if counts[kinds <= least + 1].sum() < _FREQUENT * gaps.size:
         del steps[1]
     off: float | None = None
@@ -146,29 +160,31 @@ def _centres(distinct: NDArray[np.float64], name: str) -> Centres | None:
         if off_cells[worst] <= _OFF_CELLS + _ROUNDING_DEG / axis.step:
             return axis
         off = float(distinct[worst]) if off is None else off
-    raise SourceError(f"the points lie on no even grid: {name} {off:.6g} is off the grid of {steps[0]:.6g} degrees")
+    raise SourceError(
+        f"the points do not lie on an even grid: {name} {off:.6g} is off the grid of {steps[0]:.6g} degrees"
+    )
 
 
 def _fitted(distinct: NDArray[np.float64], step: float) -> tuple[Centres, NDArray[np.float64]]:
     """Return the axis nearest to coordinates about ``step`` apart, and how many cells each of them is off."""
-    # Counted from one good coordinate to the next, since a step that is a little wrong adds up over thousands.
-    places, good = np.zeros(distinct.size), np.ones(distinct.size, np.bool_)
+    # Counted from one good coordinate to the next, since a small error of the step adds up over thousands.
+    positions, good = np.zeros(distinct.size), np.ones(distinct.size, np.bool_)
     last = 0
     for at in range(1, distinct.size):
         cells = (distinct[at] - distinct[last]) / step
-        places[at] = places[last] + np.rint(cells)
+        positions[at] = positions[last] + np.rint(cells)
         good[at] = abs(cells - np.rint(cells)) < _STRAY_CELLS
         if good[at]:
             last = at
-            # What has been walked gives a better step than one rounded distance, before a wide gap comes.
-            step = (distinct[at] - distinct[0]) / places[at] if places[at] >= _WALKED_CELLS else step
+            # The distance so far gives a better step than one rounded distance, which matters at the next wide gap.
+            step = (distinct[at] - distinct[0]) / positions[at] if positions[at] >= _WALKED_CELLS else step
     first = float(distinct[0])
-    if places[good][-1] > 0:
-        step, first = (float(each) for each in np.polyfit(places[good], distinct[good], 1))
-    places = np.rint((distinct - first) / step)
-    start = places[0]
-    axis = Centres(first + step * float(start), step, int(places[-1] - start) + 1)
-    return axis, np.abs(distinct - (first + step * places)) / step
+    if positions[good][-1] > 0:
+        step, first = (float(each) for each in np.polyfit(positions[good], distinct[good], 1))
+    positions = np.rint((distinct - first) / step)
+    start = positions[0]
+    axis = Centres(first + step * float(start), step, int(positions[-1] - start) + 1)
+    return axis, np.abs(distinct - (first + step * positions)) / step
 
 
 def _placed(

@@ -1,6 +1,6 @@
-"""The points that an SDAP server answers with, as arrays.
+"""The points in an SDAP server's response, as arrays.
 
-Three servers' forms are read: ``data`` of a point is a list of ``{id, variable: number or list}`` (the oldest), an
+Three forms are read: ``data`` of a point is a list of ``{id, variable: number or list}`` (the oldest servers), an
 object ``{id, variables: [{name: number}]}``, or one with the keys of a measurement (``sst``, ``sss``, ``wind_u``, ...).
 The whole is a list of points, or ``{"meta": ..., "data": points, "stats": ...}``.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_VARIABLES = 64
 _NAMES = "names"
-_BARRED = re.compile(r"[^A-Za-z0-9_]+")
+_INVALID = re.compile(r"[^A-Za-z0-9_]+")
 _AXES = frozenset({"latitude", "longitude", "time", "latitude_bounds", "longitude_bounds"})
 
 
@@ -41,22 +41,51 @@ class Points:
     values: Mapping[str, NDArray[np.float64]]
     """By variable; NaN where a point has none."""
 
-    def within(self, start: int, end: int) -> Points:
-        """Return the points of a time, both ends included. Old servers send those of whole tiles."""
-        return self.chosen((self.time >= start) & (self.time < end + 1))
+    def between(self, start: int, end: int) -> Points:
+        """Return the points of a time. Old servers send those of whole tiles.
 
-    def chosen(self, which: NDArray[np.bool_]) -> Points:
-        """Return the points where ``which`` (shape (points,)) is true."""
+        Args:
+            start: First second, since 1970.
+            end: Last second, included.
+
+        Returns:
+            Some of the points.
+        """
+        return self.select((self.time >= start) & (self.time < end + 1))
+
+    def select(self, which: NDArray[np.bool_]) -> Points:
+        """Return some of the points.
+
+        Args:
+            which: Shape (points,), true for those to return.
+
+        Returns:
+            Some of the points.
+        """
         values = {name: values[which] for name, values in self.values.items()}
         return Points(self.latitude[which], self.longitude[which], self.time[which], values)
 
-    def turned(self, turn: float) -> Points:
-        """Return the points with something added to their longitudes."""
-        return replace(self, longitude=self.longitude + turn) if turn else self
+    def shifted(self, degrees: float) -> Points:
+        """Return the points at other longitudes.
+
+        Args:
+            degrees: Added to each longitude.
+
+        Returns:
+            The points.
+        """
+        return replace(self, longitude=self.longitude + degrees) if degrees else self
 
     @classmethod
-    def joined(cls, parts: Sequence[Points]) -> Self:
-        """Return all points of several answers."""
+    def concatenate(cls, parts: Sequence[Points]) -> Self:
+        """Return all points of several responses.
+
+        Args:
+            parts: The points of each.
+
+        Returns:
+            The points, with every variable; NaN where a response lacks one.
+        """
         names = list(dict.fromkeys(name for part in parts for name in part.values))
         values = {
             name: np.concatenate([part.values.get(name, np.full(part.time.size, np.nan)) for part in parts])
@@ -69,7 +98,11 @@ class Points:
         return cls(latitude, longitude, time, values)
 
     def save(self, path: Path) -> None:
-        """Write the points to a file, which appears in one step."""
+        """Write the points to a file, which appears in one step.
+
+        Args:
+            path: Of the file.
+        """
         new = path.with_name(f"{path.name}.new.npz")
         named: dict[str, Any] = {f"v{number}": values for number, values in enumerate(self.values.values())}
         names = np.array(list(self.values), dtype=np.str_)
@@ -78,28 +111,43 @@ class Points:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what ``save`` has written."""
+        """Read what ``save`` has written.
+
+        Args:
+            path: Of the file.
+
+        Returns:
+            The points.
+        """
         with np.load(path, allow_pickle=False) as stored:
             values = {str(name): stored[f"v{number}"] for number, name in enumerate(stored[_NAMES])}
             return cls(stored["latitude"], stored["longitude"], stored["time"], values)
 
 
-def points_of(document: Any, where: str, usual_time: int | None) -> Points:
-    """Return the points of an answer.
+def parse_points(document: Any, server: str, default_time: int | None) -> Points:
+    """Parse the points of a response.
 
-    ``where`` names the server in errors; ``usual_time`` is that of points which do not say theirs. Raises
-    ``SourceError`` where the answer is of another form.
+    Args:
+        document: The response, as JSON values.
+        server: Names the server in errors.
+        default_time: Of points without a time, seconds since 1970.
+
+    Returns:
+        The points.
+
+    Raises:
+        SourceError: The response has another form.
     """
     data = document.get("data") if isinstance(document, dict) else document
     if not isinstance(data, list):
-        raise SourceError(f"{where} answers with no list of points; is it an SDAP server?")
-    places = np.empty((3, len(data)))
+        raise SourceError(f"{server} does not respond with a list of points; is it an SDAP server?")
+    positions = np.empty((3, len(data)))
     values: dict[str, NDArray[np.float64]] = {}
     elevations = set()
     for number, point in enumerate(data):
         try:
-            moment = _time(point.get("time", usual_time))
-            places[:, number] = float(point["latitude"]), float(point["longitude"]), moment
+            moment = _time(point.get("time", default_time))
+            positions[:, number] = float(point["latitude"]), float(point["longitude"]), moment
             elevations.add(point.get("elevation"))
             for key, value in _values(point["data"]):
                 name = _name(key)
@@ -109,19 +157,23 @@ def points_of(document: Any, where: str, usual_time: int | None) -> Points:
                 column[number] = np.nan if value is None else float(value)
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             shown = " ".join(str(point).split())[:120]
-            raise SourceError(f"{where} answers with a point that cannot be read: {shown}") from error
+            raise SourceError(f"{server} responds with a point that cannot be read: {shown}") from error
         if len(values) > MAX_VARIABLES:
-            raise SourceError(f"{where} answers with more than {MAX_VARIABLES} variables")
-    if not np.isfinite(places).all() or np.abs(places[0]).max(initial=0) > 90 or np.abs(places[1]).max(initial=0) > 360:
-        raise SourceError(f"{where} answers with points that are nowhere on the Earth, or at no time")
+            raise SourceError(f"{server} responds with more than {MAX_VARIABLES} variables")
+    if (
+        not np.isfinite(positions).all()
+        or np.abs(positions[0]).max(initial=0) > 90
+        or np.abs(positions[1]).max(initial=0) > 360
+    ):
+        raise SourceError(f"{server} responds with points that have no valid position or time")
     if len(elevations - {None}) > 1:
-        raise SourceError(f"{where} answers with points of {len(elevations)} elevations; one at a time can be read")
-    return Points(places[0], places[1], places[2], values)
+        raise SourceError(f"{server} responds with points of {len(elevations)} elevations; one can be read at a time")
+    return Points(positions[0], positions[1], positions[2], values)
 
 
 def _name(key: str) -> str:
     """Return the name of a variable as a file can have it."""
-    name = _BARRED.sub("_", key).strip("_") or "variable"
+    name = _INVALID.sub("_", key).strip("_") or "variable"
     return f"{name}_values" if name in _AXES else name
 
 

@@ -1,4 +1,4 @@
-"""Where a source is: a path on this machine, or a URL."""
+"""Sources as paths on this machine or as URLs."""
 
 from __future__ import annotations
 
@@ -9,27 +9,62 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_url(source: object) -> bool:
-    """Return whether a source is named by a URL."""
+    """Return whether a source is a URL.
+
+    Args:
+        source: A path or URL.
+
+    Returns:
+        True for a URL.
+    """
     return _SCHEME.match(str(source)) is not None
 
 
 def path_or_url(source: str | Path) -> str | Path:
-    """Return the URL or the path that a text names."""
+    """Return a source as a path or as the text of a URL.
+
+    Args:
+        source: A path or URL.
+
+    Returns:
+        A ``Path``, or the URL.
+    """
     return str(source) if is_url(source) else Path(source)
 
 
 def absolute_source(source: str | Path) -> str:
-    """Return a URL as it is, a path as an absolute one."""
+    """Return a source that is valid in any folder.
+
+    Args:
+        source: A path or URL.
+
+    Returns:
+        An absolute path, or the URL.
+    """
     return str(source) if is_url(source) else str(Path(source).resolve())
 
 
 def base_name(source: str | Path) -> str:
-    """Return the last part of a path or URL."""
+    """Return the last part of a path or URL.
+
+    Args:
+        source: A path or URL.
+
+    Returns:
+        The name of the file or folder.
+    """
     return str(source).rstrip("/").rpartition("/")[2]
 
 
 def source_stamp(source: str) -> tuple[int, ...]:
-    """Return what tells a file from a changed one; nothing for a URL, whose version is found when it is opened."""
+    """Return what changes when a file changes.
+
+    Args:
+        source: A path or URL.
+
+    Returns:
+        Size, time of modification and inode; empty for a URL, whose version is found when it is opened.
+    """
     if is_url(source):
         return ()
     status = Path(source).stat()

@@ -1,9 +1,9 @@
-"""One URL over HTTP to one file, resumed after a kill or a lost connection.
+"""The download of one URL to one file, resumed after a kill or a lost connection.
 
-The body goes to a part file. Beside it a note keeps the validator that the server gave with it (RFC 9110, 8.8), so
-that a later attempt, in this process or another, can ask for the rest of the very same content (``Range`` with
-``If-Range``, RFC 9110, 13.1.5). Where the server sends the whole again, because it changed or knows no ranges, the
-file is begun anew.
+The body goes to a part file. A note beside it holds the validator that the server sent with the body (RFC 9110, 8.8),
+so that a later attempt, in this process or another, can request the rest of the same content (``Range`` with
+``If-Range``, RFC 9110, 13.1.5). Where the server sends the whole again, because the content changed or it does not
+support ranges, the file is begun again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.fetch.http_client import PIECE_BYTES, Client, HttpOptions, PassingError
+from lazytile.pyramid.fetch.http_client import CHUNK_BYTES, Client, HttpOptions, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ _HTML_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a server says to tell one content of a URL from another."""
+    """What a server states to distinguish one content of a URL from another."""
 
     etag: str = ""
     last_modified: str = ""
@@ -43,14 +43,14 @@ class Version:
 
     @property
     def range_condition(self) -> str:
-        """Value of ``If-Range``; empty where nothing tells whether the content is byte for byte the same."""
+        """Value of ``If-Range``; empty where no validator proves that the content is the same byte for byte."""
         if self.etag and not self.etag.startswith("W/"):
             return self.etag
         return self.last_modified if self.dated else ""
 
     @property
     def conditions(self) -> dict[str, str]:
-        """Headers that ask for the content only if it is another one."""
+        """Headers that request the content only if it has changed."""
         if self.etag:
             return {"If-None-Match": self.etag}
         return {"If-Modified-Since": self.last_modified} if self.last_modified else {}
@@ -65,28 +65,36 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes that are there."""
+        """Bytes that have arrived."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def version(self) -> Version:
-        """Return which content has been begun; without validators where that is not known."""
+        """Return the version of the content that was begun; without validators where that is unknown."""
         try:
             return Version(**json.loads(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return Version()
 
     def begin(self, version: Version) -> None:
-        """Empty the file and note whose bytes will follow, in this order, so that a kill leaves no wrong note."""
+        """Empty the file and note whose bytes will follow, in this order, so that a kill leaves no wrong note.
+
+        Args:
+            version: Of the content.
+        """
         self.path.write_bytes(b"")
         self._note.write_text(json.dumps(asdict(version)), encoding="utf-8")
 
-    def append(self, piece: bytes) -> None:
-        """Write bytes at the end."""
+    def append(self, chunk: bytes) -> None:
+        """Write bytes at the end.
+
+        Args:
+            chunk: Of the body.
+        """
         with self.path.open("ab") as file:
-            file.write(piece)
+            file.write(chunk)
 
     def sync(self) -> None:
-        """Wait for the bytes to be on the disk."""
+        """Wait until the bytes are on the disk."""
         with self.path.open("rb") as file:
             os.fsync(file.fileno())
 
@@ -97,18 +105,26 @@ class Part:
 
 
 class Transfer:
-    """The fetching of one URL."""
+    """The download of one URL."""
 
-    def __init__(self, url: str, fetching: HttpOptions, progress: Progress | None = None) -> None:
-        self._client = Client(url, fetching)
+    def __init__(self, url: str, options: HttpOptions, progress: Progress | None = None) -> None:
+        self._client = Client(url, options)
         self._url = self._client.url
-        self._limit_bytes = fetching.limit_bytes
+        self._limit_bytes = options.limit_bytes
         self._progress = progress
 
     async def fetch(self, part: Part, known: Version | None = None) -> Version | None:
-        """Bring the content to the part file and return its version; None where it is still the ``known`` one.
+        """Download the content to a part file.
 
-        Raises ``SourceError`` with one line where the server refuses, the answer is no data, or retries are used up.
+        Args:
+            part: Holds what an earlier attempt received.
+            known: Version that need not be sent again.
+
+        Returns:
+            The version of the content; None where it is still the ``known`` one.
+
+        Raises:
+            SourceError: The server refuses, its response holds no data, or retries are exhausted.
         """
 
         async def attempt(session: aiohttp.ClientSession) -> Version | None:
@@ -121,7 +137,7 @@ class Transfer:
         headers = known.conditions if known is not None else {}
         if start and begun.range_condition:
             headers = {"Range": f"bytes={start}-", "If-Range": begun.range_condition}
-        async with self._client.answer(session, headers) as response:
+        async with self._client.response(session, headers) as response:
             if response.status == 304 and known is not None:
                 part.discard()
                 return None
@@ -129,15 +145,15 @@ class Transfer:
                 if response.headers.get("Content-Range", "").replace(" ", "") == f"bytes*/{start}":
                     return begun  # a kill came after the last byte
                 part.discard()
-                raise PassingError("the server has not the rest of what it began to send")
+                raise TransientError("the server cannot resume what it began to send")
             self._client.check_status(response)
             if response.status == 206:
                 start, total = self._placed(response, start)
                 version = begun
                 if response.headers.get("ETag", begun.etag) != begun.etag:
                     part.discard()
-                    raise PassingError("the server mixes two contents of the file")
-                LOG.info("%s: going on after %d bytes", self._url, start)
+                    raise TransientError("the file changed while it was being sent")
+                LOG.info("%s: resuming after %d bytes", self._url, start)
             else:
                 start, total, version = 0, response.content_length, _version(response)
                 part.begin(version)
@@ -150,29 +166,29 @@ class Transfer:
         at = start
         if total is not None and total > limit:
             part.discard()
-            raise SourceError(f"{self._url} has {total} bytes, over the limit of {limit}")
-        async for piece in response.content.iter_chunked(PIECE_BYTES):
-            if at == 0 and _HTML.match(piece[:_HTML_BYTES]):
+            raise SourceError(f"{self._url} has {total} bytes, which exceeds the limit of {limit}")
+        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+            if at == 0 and _HTML.match(chunk[:_HTML_BYTES]):
                 part.discard()
                 raise SourceError(
-                    f"{self._url} answers with a web page instead of data: it may want a login, or be no direct link"
+                    f"{self._url} is a web page, not data; it may require a login, or not be a direct link"
                 )
-            at += len(piece)
+            at += len(chunk)
             if at > limit:
                 part.discard()
-                raise SourceError(f"{self._url} has over {limit} bytes, which is the limit")
-            part.append(piece)
+                raise SourceError(f"{self._url} exceeds the limit of {limit} bytes")
+            part.append(chunk)
             if self._progress is not None:
                 self._progress(at, total)
         if total is not None and at != total:
-            raise PassingError(f"the answer was cut short: {at} of {total} bytes")
+            raise TransientError(f"the response was cut short: {at} of {total} bytes")
         part.sync()
 
     def _placed(self, response: aiohttp.ClientResponse, start: int) -> tuple[int, int | None]:
-        """Return first byte and whole length of a partial answer, or raise where it is not the part asked for."""
+        """Return first byte and whole length of a partial response, or raise where it is not the part requested."""
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         if match is None or int(match[1]) != start:
-            raise SourceError(f"{self._url}: the server sends another part than the one from byte {start} on")
+            raise SourceError(f"{self._url}: the server sends a part other than the one from byte {start} on")
         return start, None if match[2] == "*" else int(match[2])
 
 
@@ -183,5 +199,5 @@ def _version(response: aiohttp.ClientResponse) -> Version:
         served = email.utils.parsedate_to_datetime(response.headers.get("Date", ""))
         dated = (served - email.utils.parsedate_to_datetime(modified)).total_seconds() >= 1
     except (ValueError, TypeError):
-        pass  # a date that is missing or wrong is no validator
+        pass  # without a valid date the header is a weak validator
     return Version(response.headers.get("ETag", ""), modified, dated)

@@ -1,4 +1,4 @@
-"""Unpacking gzip and bzip2 files, within a limit."""
+"""gzip and bzip2 files, unpacked within a limit."""
 
 from __future__ import annotations
 
@@ -15,47 +15,69 @@ if TYPE_CHECKING:
 
 _MAGICS = (b"\x1f\x8b", b"BZh")
 _SUFFIXES = (".gz", ".bz2", ".gzip")
-_PIECE_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 def is_packed(path: Path) -> bool:
-    """Return whether a file is gzip or bzip2, told by its first bytes."""
+    """Return whether a file is gzip or bzip2, by its first bytes.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        False for a file that cannot be read.
+    """
     try:
         with path.open("rb") as file:
             magic = file.read(3)
     except OSError:
-        return False  # who reads the file says what is wrong with it
+        return False  # opening it will report the error
     return magic.startswith(_MAGICS)
 
 
 def unpacked_name(name: str) -> str:
-    """Return the name of what is in a packed file."""
+    """Return the name of the content of a packed file.
+
+    Args:
+        name: Of the packed file.
+
+    Returns:
+        The name without its suffix.
+    """
     suffix = next((each for each in _SUFFIXES if name.lower().endswith(each)), "")
     return name.removesuffix(name[len(name) - len(suffix) :]) or name if suffix else name
 
 
 def unpack(packed: Path, target: Path, what: str, limit_bytes: int) -> None:
-    """Unpack a file to ``target``, which appears whole or not at all; ``what`` names the file in errors.
+    """Unpack a file.
 
-    Raises ``SourceError`` where the file is damaged or holds more than ``limit_bytes``.
+    Args:
+        packed: The gzip or bzip2 file.
+        target: Where its content appears, in one step.
+        what: Name of the file in errors.
+        limit_bytes: Of the content.
+
+    Raises:
+        SourceError: The file is damaged or holds more than the limit.
+        OSError: The content cannot be written.
     """
     part = target.with_name(f".{target.name}.unpacking")
     done = 0
     try:
         with _opened(packed) as source, part.open("wb") as file:
-            while piece := source.read(_PIECE_BYTES):
-                done += len(piece)
+            while chunk := source.read(_CHUNK_BYTES):
+                done += len(chunk)
                 if done > limit_bytes:
-                    raise SourceError(f"{what} holds more than {limit_bytes} bytes unpacked, which is the limit")
-                file.write(piece)
+                    raise SourceError(f"{what} exceeds the limit of {limit_bytes} bytes when unpacked")
+                file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SourceError(f"{what} cannot be unpacked, it is damaged or cut short: {error}") from error
+        raise SourceError(f"{what} is damaged or cut short and cannot be unpacked: {error}") from error
     except OSError as error:
-        if error.errno is None:  # bz2 says so of bad data
-            raise SourceError(f"{what} cannot be unpacked, it is damaged or cut short: {error}") from error
+        if error.errno is None:  # how bz2 reports bad data
+            raise SourceError(f"{what} is damaged or cut short and cannot be unpacked: {error}") from error
         raise
     finally:
         part.unlink(missing_ok=True)

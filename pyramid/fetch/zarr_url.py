@@ -1,23 +1,33 @@
-"""Telling URLs of Zarr, which is read in place, from those of files, which are fetched."""
+"""URLs of Zarr, which is read in place, as distinct from those of files, which are downloaded."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from lazytile.pyramid.core.errors import AnswerTooLongError
+from lazytile.pyramid.core.errors import ResponseTooLargeError
 from lazytile.pyramid.fetch.http_client import Client, HttpOptions
 
 OBJECT_SCHEMES = frozenset({"s3", "gs"})
-_METADATA = ("zarr.json", ".zmetadata", ".zgroup")
-"""What a group has at its root: of version 3, of version 2 consolidated, of version 2."""
+METADATA_NAMES = ("zarr.json", ".zmetadata", ".zgroup")
+"""Metadata of a group at its root: of version 3, of version 2 consolidated, of version 2."""
 _MAX_METADATA_BYTES = 64 << 20
 
 
-def is_zarr_url(url: str, fetching: HttpOptions) -> bool:
+def is_zarr_url(url: str, options: HttpOptions) -> bool:
     """Return whether a URL names Zarr and not a file.
 
-    Object storage always does, and what ends with ``.zarr``. A web server is asked only where the last part of the
-    path has no ending: whether there is the metadata of a group.
+    URLs of object storage always do, and those that end with ``.zarr``. A web server is asked for the metadata of a
+    group only where the last part of the path has no suffix.
+
+    Args:
+        url: Of a source.
+        options: How to fetch.
+
+    Returns:
+        True for Zarr.
+
+    Raises:
+        SourceError: The server cannot be reached.
     """
     parts = urlsplit(url)
     if parts.scheme in OBJECT_SCHEMES:
@@ -25,10 +35,10 @@ def is_zarr_url(url: str, fetching: HttpOptions) -> bool:
     last = parts.path.rstrip("/").rpartition("/")[2]
     if "." in last or parts.query:
         return last.lower().endswith(".zarr")
-    for name in _METADATA:
+    for name in METADATA_NAMES:
         try:
-            status, body = Client(f"{url.rstrip('/')}/{name}", fetching).get(_MAX_METADATA_BYTES)
-        except AnswerTooLongError:
+            status, body = Client(f"{url.rstrip('/')}/{name}", options).get(_MAX_METADATA_BYTES)
+        except ResponseTooLargeError:
             return False
         if status == 200 and body.lstrip().startswith(b"{"):
             return True

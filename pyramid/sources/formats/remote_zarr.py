@@ -20,7 +20,7 @@ from zarr.storage import ObjectStore, WrapperStore
 
 from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.fetch.http_client import checked_url
-from lazytile.pyramid.fetch.zarr_url import _METADATA, OBJECT_SCHEMES
+from lazytile.pyramid.fetch.zarr_url import METADATA_NAMES, OBJECT_SCHEMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -103,7 +103,7 @@ def version_of(url: str) -> str:
     store = _object_store(url)
     digest = hashlib.sha256()
     found = 0
-    for name in _METADATA:
+    for name in METADATA_NAMES:
         try:
             answer = store.get(name)
             content = bytes(answer.bytes())
@@ -114,7 +114,7 @@ def version_of(url: str) -> str:
         digest.update(repr((name, answer.meta["e_tag"], answer.meta["last_modified"], content)).encode())
         found += 1
     if not found:
-        raise SourceError(f"{url} holds no Zarr group: there is none of {', '.join(_METADATA)}")
+        raise SourceError(f"{url} holds no Zarr group: there is none of {', '.join(METADATA_NAMES)}")
     return digest.hexdigest()[:16]
 
 

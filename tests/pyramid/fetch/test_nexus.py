@@ -221,7 +221,7 @@ def test_long_times_are_asked_for_in_windows(web, tmp_path):
 
 
 def test_answers_are_bounded_by_shorter_windows_and_smaller_boxes(web, tmp_path, monkeypatch):
-    monkeypatch.setattr(nexus_request, "ANSWER_BYTES", 30_000)
+    monkeypatch.setattr(nexus_request, "RESPONSE_BYTES", 30_000)
     server = web.otherwise = Sdap(LAT, LON, [START, START + DAY, START + 5 * DAY], sea(steps=3))
     convert(source(web, "ds=SST&startTime=2014-01-01&endTime=2014-01-31"), tmp_path, fetching=QUICK)
     np.testing.assert_array_equal(grid_of(tmp_path)[0], server.fields[0][:, ::-1, :])
@@ -229,13 +229,13 @@ def test_answers_are_bounded_by_shorter_windows_and_smaller_boxes(web, tmp_path,
 
 
 def test_one_point_too_many_is_refused(web, tmp_path, monkeypatch):
-    monkeypatch.setattr(nexus_request, "ANSWER_BYTES", 100)
+    monkeypatch.setattr(nexus_request, "RESPONSE_BYTES", 100)
     web.otherwise = Sdap(LAT, LON, [START], sea())
-    with pytest.raises(SourceError, match=r"has over 100 bytes, which is the limit, for .* in less than a day"):
+    with pytest.raises(SourceError, match=r"exceeds the limit of 100 bytes, for .* in less than a day"):
         convert(source(web), tmp_path, fetching=QUICK)
 
 
-def test_windows_that_are_there_are_not_asked_for_again(web, tmp_path):
+def test_windows_already_fetched_are_not_requested_again(web, tmp_path):
     times = [START + DAY * day for day in range(0, 90, 15)]
     server = Sdap(LAT, LON, times, sea(steps=6))
     url = source(web, "ds=SST&startTime=2014-01-01&endTime=2014-03-31")
@@ -246,7 +246,7 @@ def test_windows_that_are_there_are_not_asked_for_again(web, tmp_path):
         return server(asked) if len(answered) < 3 else Answer(status=404)
 
     web.otherwise = dying
-    with pytest.raises(SourceError, match="answers 404 and no JSON"):
+    with pytest.raises(SourceError, match="responds with 404 and no JSON"):
         convert(url, tmp_path, fetching=QUICK)
     web.otherwise = server
     server.spans.clear()
@@ -264,7 +264,7 @@ def test_what_was_fetched_is_used_again_until_refreshed(web, tmp_path, caplog):
     asked = len(web.asked)
     assert local_files([source(web)], tmp_path, QUICK) == first
     assert len(web.asked) == asked
-    assert "used again" in caplog.text
+    assert "using the earlier download" in caplog.text
     web.otherwise = Sdap(LAT, LON, [START], [sea()[0] + 1])
     (again,) = local_files([source(web)], tmp_path, HttpOptions(refresh=True))
     with netCDF4.Dataset(again) as file:
@@ -300,24 +300,30 @@ SQUARE = points(*((lat, lon) for lat in range(5) for lon in range(5)))
 @pytest.mark.parametrize(
     ("document", "text"),
     [
-        ([*SQUARE, *points((2.3, 1))], r"the points lie on no even grid: latitude 2\.3 is off the grid of 1 degrees"),
-        ([*LARGE, *points((2, 8.5))], r"the points lie on no even grid: longitude 8\.5 is off the grid of 1 degrees"),
+        (
+            [*SQUARE, *points((2.3, 1))],
+            r"the points do not lie on an even grid: latitude 2\.3 is off the grid of 1 degrees",
+        ),
+        (
+            [*LARGE, *points((2, 8.5))],
+            r"the points do not lie on an even grid: longitude 8\.5 is off the grid of 1 degrees",
+        ),
         ([*SQUARE, *points((2, 2), value=7.0)], "two values of variable at latitude 2, longitude 2"),
-        (points((1, 1)), "the server has one point there, which makes no grid"),
-        ([], "the server has no points there"),
-        ({"error": "No data found for the time", "code": 404}, "the server has no points there"),
-        ({"error": "Bad\nbox", "code": 400}, "/nexus/datainbounds answers 400: Bad box"),
-        ({"meta": {}}, "answers with no list of points"),
-        ("text", "answers with no list of points"),
-        ([{"latitude": 1}], "answers with a point that cannot be read: {'latitude': 1}"),
-        ([7], "answers with a point that cannot be read: 7"),
-        ([{**SQUARE[0], "latitude": 95}], "nowhere on the Earth"),
-        ([{**SQUARE[0], "longitude": float("nan")}], "nowhere on the Earth"),
+        (points((1, 1)), "the server has one point in this box, which is not a grid"),
+        ([], "the server has no points in this box and time"),
+        ({"error": "No data found for the time", "code": 404}, "the server has no points in this box and time"),
+        ({"error": "Bad\nbox", "code": 400}, "/nexus/datainbounds responds with 400: Bad box"),
+        ({"meta": {}}, "does not respond with a list of points"),
+        ("text", "does not respond with a list of points"),
+        ([{"latitude": 1}], "responds with a point that cannot be read: {'latitude': 1}"),
+        ([7], "responds with a point that cannot be read: 7"),
+        ([{**SQUARE[0], "latitude": 95}], "no valid position or time"),
+        ([{**SQUARE[0], "longitude": float("nan")}], "no valid position or time"),
         ([{**SQUARE[0], "data": {"a": 10**400}}], "a point that cannot be read"),
         ([{**SQUARE[0], "data": {"a": "x"}}], "a point that cannot be read"),
         ([{**SQUARE[0], "elevation": 0}, {**SQUARE[1], "elevation": 5}], "points of 2 elevations"),
         ([{**SQUARE[0], "data": {f"v{at}": 1 for at in range(65)}}], "more than 64 variables"),
-        (points((0, 0), (0.001, 0.001), (80, 170), (80.001, 170.001)), r"make 80002 x 170002 cells, \d+ are allowed"),
+        (points((0, 0), (0.001, 0.001), (80, 170), (80.001, 170.001)), r"make 80002 x 170002 cells; \d+ are allowed"),
     ],
 )
 def test_answers_that_make_no_grid(web, tmp_path, document, text):
@@ -331,22 +337,22 @@ def test_answers_that_make_no_grid(web, tmp_path, document, text):
 @pytest.mark.parametrize("body", [b"<html>", b"[" * 200_000, b"\xff"])
 def test_answers_that_are_no_json(web, tmp_path, body):
     web.otherwise = lambda asked: Answer(body)
-    with pytest.raises(SourceError, match="answers 200 and no JSON; is it an SDAP server"):
+    with pytest.raises(SourceError, match="responds with 200 and no JSON; is it an SDAP server"):
         convert(source(web), tmp_path, fetching=QUICK)
 
 
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        ("b=1,2,3,4", "say which --dataset; it has SST"),
-        ("ds=SSS", "has no dataset 'SSS', it has SST"),
-        ("ds=SSS&startTime=2014-01-01&endTime=2014-01-01", "answers 404: Dataset SSS not found"),
+        ("b=1,2,3,4", "name a --dataset; it has SST"),
+        ("ds=SSS", "has no dataset 'SSS'; it has SST"),
+        ("ds=SSS&startTime=2014-01-01&endTime=2014-01-01", "responds with 404: Dataset SSS not found"),
         ("ds=SST&b=1,2,3", "--bbox takes WEST,SOUTH,EAST,NORTH"),
-        ("ds=SST&b=1,4,3,2", "is no box"),
-        ("ds=SST&b=1,2,nan,4", "is no box"),
+        ("ds=SST&b=1,4,3,2", "is not a box"),
+        ("ds=SST&b=1,2,nan,4", "is not a box"),
         ("ds=SST&startTime=today&endTime=2014-01-01", "--time takes dates or times"),
         ("ds=SST&startTime=2014-01-02&endTime=2014-01-01", "ends before it begins"),
-        ("ds=SST&limit=3", "limit is unknown or there twice"),
+        ("ds=SST&limit=3", "limit is unknown or repeated"),
     ],
 )
 def test_requests_that_are_refused(web, tmp_path, query, text):
@@ -357,7 +363,7 @@ def test_requests_that_are_refused(web, tmp_path, query, text):
 
 def test_the_limit_holds_for_all_answers_together(web, tmp_path):
     web.otherwise = Sdap(LAT, LON, [START], sea())
-    with pytest.raises(SourceError, match="has sent over 1000 bytes, which is the limit"):
+    with pytest.raises(SourceError, match="has sent more than the limit of 1000 bytes"):
         convert(source(web), tmp_path, fetching=HttpOptions(limit_bytes=1000))
 
 
