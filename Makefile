@@ -1,4 +1,4 @@
-# Every target makes what it needs from nothing. `make help` lists them.
+# Every target builds its own prerequisites. `make help` lists the targets.
 
 PYTHON ?= python3
 STORE ?= store
@@ -36,8 +36,8 @@ help: ## List the targets
 
 # --- set-up ---
 
-# A stamp for each Python version: naming another one (make PYTHON=python3.13 ...) makes the environment anew,
-# while a plain `make` keeps the environment that is there.
+# One stamp per Python version: another version (make PYTHON=python3.13 ...) recreates the environment, a plain `make`
+# keeps the existing one.
 ifeq ($(origin PYTHON),file)
 VENV_STAMP := $(or $(firstword $(wildcard $(VENV)/.made-with-*)),$(VENV)/.made-with-default)
 GPU_VENV_STAMP := $(or $(firstword $(wildcard $(GPU_VENV)/.made-with-*)),$(GPU_VENV)/.made-with-default)
@@ -50,7 +50,7 @@ PEERS_VENV_STAMP := $(PEERS_VENV)/.made-with-$(or $(ASKED),unknown)
 endif
 
 $(VENV_STAMP) $(GPU_VENV_STAMP) $(PEERS_VENV_STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lazytile needs Python 3.11 or newer; say which: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lazytile needs Python 3.11 or newer; select one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear $(@D)
 	@touch $@
 
@@ -62,15 +62,15 @@ $(PAGE): $(VENV)/.installed $(PAGE_SOURCES)
 	$(BIN)/python scripts/build_viewer.py
 	@touch $@
 
-setup: $(VENV)/.installed $(PAGE) ## Make .venv with everything in it, and bundle the viewer
+setup: $(VENV)/.installed $(PAGE) ## Create .venv with every dependency, and bundle the viewer
 
-# --- the demo: a real data set and a generated one ---
+# --- the demo: a real dataset and a synthetic one ---
 
 demo/.made: $(VENV)/.installed scripts/make_demo_data.py
 	$(BIN)/python scripts/make_demo_data.py --out demo
 	@touch $@
 
-# A dataset that is there stays: `make clean` starts afresh.
+# An existing dataset is kept; `make clean` removes it.
 $(STORE)/air.zarr: | demo/.made
 	$(BIN)/lazytile convert demo/air_temperature.nc --store $(STORE) --name air
 
@@ -79,14 +79,14 @@ $(STORE)/sst.zarr: | demo/.made
 
 DEMO := $(STORE)/air.zarr $(STORE)/sst.zarr
 
-serve: setup $(DEMO) ## Serve two demo datasets; prints the address of the viewer
+serve: setup $(DEMO) ## Serve two demo datasets and print the address of the viewer
 	$(BIN)/lazytile serve --store $(STORE) --cache $(CACHE) --host $(HOST) --port $(PORT) --engine $(ENGINE)
 
 mrf: setup $(DEMO) ## Export a demo layer (LAYER) as an MRF into MRF
 	$(BIN)/lazytile mrf $(LAYER) $(MRF) --store $(STORE)
 	@ls -l $(MRF)
 
-warm: setup $(DEMO) ## Fill the tile cache for zooms ZOOM of a demo layer (LAYER)
+warm: setup $(DEMO) ## Fill the tile cache with a demo layer (LAYER) at zooms ZOOM
 	$(BIN)/lazytile warm $(LAYER) --zoom $(ZOOM) --store $(STORE) --cache $(CACHE)
 
 # --- checks ---
@@ -103,46 +103,46 @@ check: $(VENV)/.installed ## Lint, check format and types, imports between packa
 tables: $(VENV)/.installed ## Write the tables of settings, metrics and packages in the documents from the code
 	$(BIN)/python scripts/document_tables.py
 
-format: $(VENV)/.installed ## Format the code and mend what the linter can mend
+format: $(VENV)/.installed ## Format the code and apply the linter's fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# BENCH_DATA: the folder that scripts/bench_mrf.py describes; without it that one is left out. PEERS: the folder
-# that scripts/bench_tiles.py describes; with it other servers are measured in the same run, at full size.
+# BENCH_DATA: the folder that scripts/bench_mrf.py describes; without it that benchmark is skipped. PEERS: the folder
+# that scripts/bench_tiles.py describes; with it the run measures other servers too, at full size.
 bench: $(VENV)/.installed demo/.made ## Run the benchmarks
 	$(BIN)/python scripts/bench_colormaps.py
 	$(BIN)/python scripts/bench_tiles.py $(if $(PEERS),--peers '$(PEERS)',--factors 4)
 	$(BIN)/python scripts/bench_convert.py demo/sst.nc
 	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)' --factors 4)
 
-# FILE=demo/sst_full.nc for full size; scripts/make_demo_data.py --full makes it. Fails where a limit is passed.
+# FILE=demo/sst_full.nc for full size; scripts/make_demo_data.py --full generates it. Fails if a limit is exceeded.
 bench-convert: FILE ?= demo/sst.nc
-bench-convert: $(VENV)/.installed demo/.made ## Time the conversion of FILE against xarray and dask; writes docs/benchmarks.md
+bench-convert: $(VENV)/.installed demo/.made ## Benchmark the conversion of FILE against xarray and Dask; updates docs/benchmarks.md
 	$(BIN)/python scripts/bench_convert.py $(FILE) --factor $(FACTOR) --document docs/benchmarks.md
 
-bench-mrf: $(VENV)/.installed ## Time the MRF export against GDAL's (BENCH_DATA, FACTORS=4,1); writes docs/benchmarks.md
-	@test -n '$(BENCH_DATA)' || { echo "make bench-mrf BENCH_DATA=FOLDER: scripts/bench_mrf.py says what is in it"; exit 2; }
+bench-mrf: $(VENV)/.installed ## Benchmark the MRF export against GDAL (BENCH_DATA, FACTORS=4,1); updates docs/benchmarks.md
+	@test -n '$(BENCH_DATA)' || { echo "usage: make bench-mrf BENCH_DATA=FOLDER (scripts/bench_mrf.py describes the folder)"; exit 2; }
 	$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)' --factors $(FACTORS) --document docs/benchmarks.md
 
 $(GPU_VENV)/.installed: $(GPU_VENV_STAMP) pyproject.toml
 	$(GPU_VENV)/bin/python -m pip install --quiet --editable '.[test,gpu-check]'
 	@touch $@
 
-gpu-check: $(GPU_VENV)/.installed ## Test what needs CUDA's libraries but no GPU, in an environment of its own
+gpu-check: $(GPU_VENV)/.installed ## Test what needs the CUDA libraries but no GPU, in a separate environment
 	$(GPU_VENV)/bin/python -m pytest tests/gpu tests/pyramid/engines/test_cuda.py $(PYTEST_ARGS)
 
 $(PEERS_VENV)/.installed: $(PEERS_VENV_STAMP) pyproject.toml
 	$(PEERS_VENV)/bin/python -m pip install --quiet --editable '.[test,peers-check]'
 	@touch $@
 
-peers-check: $(PEERS_VENV)/.installed ## Test that other tile servers read our stores, in an environment of its own
+peers-check: $(PEERS_VENV)/.installed ## Test that other tile servers read our stores, in a separate environment
 	$(PEERS_VENV)/bin/python -m pytest tests/peers $(PYTEST_ARGS)
 
 screenshot: $(VENV)/.installed ## Take docs/screenshot.png of the running server (URL) with headless Chromium
 	$(BIN)/python scripts/screenshot.py '$(URL)'
 
-# By their default names: a store that STORE named elsewhere is its owner's to remove.
-clean: ## Remove what make made here
+# Only the default folders: a store at another STORE is left alone.
+clean: ## Remove everything that make created here
 	rm -rf $(VENV) $(GPU_VENV) $(PEERS_VENV) $(VIEWER)/dist $(VIEWER)/node_modules demo store cache mrf bench-results build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
