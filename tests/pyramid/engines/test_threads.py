@@ -10,7 +10,6 @@ from lazytile.pyramid.core.errors import EngineError, StoreError
 from lazytile.pyramid.engines import inline_render
 from lazytile.pyramid.engines.factory import open_bulk_engine, open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
-from lazytile.pyramid.engines.threads import TASKS_PER_THREAD
 
 THREADS = EngineSpec("threads")
 TWO = EngineOptions(workers=2)
@@ -58,7 +57,7 @@ def test_bulk_draws_items_only_as_room_comes_free():
 
     with open_bulk_engine(THREADS, TWO) as engine:
         for taken, _ in enumerate(engine.map(square, items(), label="square"), start=1):
-            assert drawn <= taken + 2 * TASKS_PER_THREAD
+            assert drawn <= taken + 4  # two tasks for each of two threads
 
 
 def test_bulk_raises_the_first_exception_unchanged_and_cancels_the_rest():
@@ -208,13 +207,9 @@ def test_light_tasks_run_in_the_thread_of_the_caller_until_one_is_slow(monkeypat
     async def main():
         async with await open_tile_engine(THREADS, render, TWO) as engine:
             here = (threading.current_thread().name.encode(),)
-            quick, slow = Task("0.001"), Task(str(2 * inline_render.LIMIT_S))
+            quick, slow = Task("0.001"), Task("0.02")
             assert engine.render_inline(quick) == here
-            for pause_s in (
-                inline_render.FIRST_PAUSE_S,
-                2 * inline_render.FIRST_PAUSE_S,
-                4 * inline_render.FIRST_PAUSE_S,
-            ):
+            for pause_s in (0.25, 0.5, 1.0):
                 assert engine.render_inline(slow) == here
                 clock[0] += 0.9 * pause_s
                 assert engine.render_inline(quick) is None
@@ -222,7 +217,7 @@ def test_light_tasks_run_in_the_thread_of_the_caller_until_one_is_slow(monkeypat
                 clock[0] += 0.2 * pause_s
             assert engine.render_inline(quick) == here
             assert engine.render_inline(slow) == here
-            clock[0] += 1.1 * inline_render.FIRST_PAUSE_S
+            clock[0] += 1.1 * 0.25
             assert engine.render_inline(quick) == here, "a quick one made the pause short again"
         assert engine.render_inline(quick) is None, "it is closed"
 

@@ -17,7 +17,7 @@ from lazytile.pyramid.mrf.check import inspect_mrf
 from lazytile.pyramid.mrf.codecs import decode_page
 from lazytile.pyramid.mrf.model import Compression, MrfHeader
 from lazytile.pyramid.mrf.reader import MrfReader
-from lazytile.pyramid.mrf.zen import MAX_PIXELS, mask_of, pack, unpack, with_mask
+from lazytile.pyramid.mrf.zen import mask_of, pack, unpack, with_mask
 from lazytile.pyramid.render.style import Style
 from tests.pyramid.mrf.stores import export, field, served_index, style, write_mrf, write_store
 
@@ -290,7 +290,9 @@ def test_what_cannot_be(tmp_path):
     assert not (tmp_path / "out").exists()
     with pytest.raises(MrfError, match=r"a page's Zen mask has .* bytes, a segment of a JPEG holds 65533"):
         with_mask(b"\xff\xd8", np.random.default_rng(1).random((1024, 1024)) < 0.5)
-    assert 720 * 720 <= MAX_PIXELS < 728 * 728
+    assert export(store, tmp_path / "out", compression=Compression.JPEG, zen=True, page=720)
+    with pytest.raises(MrfError, match="the Zen mask of pages of 728 x 728 may not fit"):
+        export(store, tmp_path / "out728", compression=Compression.JPEG, zen=True, page=728)
 
 
 def test_pages_of_the_served_index(tmp_path):

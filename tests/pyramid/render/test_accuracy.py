@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lazytile.pyramid.tiling.reprojection import MAX_ERROR_PX
-
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -30,8 +28,8 @@ script = _script()
 def test_every_case_is_within_the_bound(case):
     found = script.measure(case, gdal=False)
     assert found.pixels > 5000
-    assert found.largest <= MAX_ERROR_PX
-    assert found.mean <= MAX_ERROR_PX / 8
+    assert found.largest <= 0.125
+    assert found.mean <= 0.125 / 8
 
 
 @pytest.mark.parametrize("name", ["polar N, pole inside", "Lambert", "UTM"])
@@ -47,6 +45,6 @@ def test_the_page_has_the_cases_and_keeps_the_bound():
     page = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([^|]+) \| \d+ \| [\d.]+% \| ([\d.]+) \| ([\d.]+) \|", page, re.MULTILINE)
     assert [name for name, _, _ in rows] == [case.name for case in script.CASES]
-    assert all(float(largest) <= MAX_ERROR_PX for _, largest, _ in rows)
+    assert all(float(largest) <= 0.125 for _, largest, _ in rows)
     crs = {case.grid.crs for case in script.CASES} | {case.crs for case in script.CASES}
     assert len(crs) >= 8

@@ -7,12 +7,12 @@ import pytest
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
-from lazytile.pyramid.render.filters import MARGIN_PX, Filter, FilterKind
+from lazytile.pyramid.render.filters import Filter, FilterKind
 
 
 def plane(across, down, size=12):
     """A field that rises evenly to the right and down, with its margin."""
-    side = size + 2 * MARGIN_PX
+    side = size + 2 * 2
     return np.arange(side)[None] * across + np.arange(side)[:, None] * down
 
 

@@ -9,7 +9,7 @@ import pytest
 import zarr
 
 from lazytile.pyramid.core.errors import StoreError
-from lazytile.pyramid.store.chunk_file import NO_FILE, ChunkFolder, FileDigest, is_filled_with
+from lazytile.pyramid.store.chunk_file import ChunkFolder, FileDigest, is_filled_with
 from lazytile.pyramid.store.chunk_reader import reader_of
 from lazytile.pyramid.store.codec import Codec
 
@@ -54,7 +54,7 @@ def test_zarr_reads_what_is_written(tmp_path: Path, dtype: str, codec: str) -> N
 def test_a_chunk_of_fill_gets_no_file(tmp_path: Path, dtype: str, fill: float) -> None:
     codes = np.full(CHUNK, fill, dtype)
     chunks = folder(tmp_path, dtype, fill)
-    assert chunks.write((0, 0), codes) == NO_FILE
+    assert chunks.write((0, 0), codes) == FileDigest(0, 0)
     assert not chunks.file((0, 0)).exists()
     codes[255, 255] = 3
     assert chunks.write((0, 0), codes).size > 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lazytile.pyramid.core.grid import Shape
-from lazytile.pyramid.store.layout import MAX_BLOCK_BYTES, level_shape, plan_levels, plan_stages
+from lazytile.pyramid.store.layout import level_shape, plan_levels, plan_stages
 
 CHUNK = 4
 
@@ -82,7 +82,7 @@ def test_blocks_are_bounded(rows: int, cols: int, steps: int, item_bytes: int, d
             cells = 1
             for start, stop in spans:
                 cells *= stop - start
-            assert cells * item_bytes <= MAX_BLOCK_BYTES
+            assert cells * item_bytes <= 96 << 20
 
 
 def test_bands_of_the_full_size_read_each_row_of_source_chunks_twice_at_most() -> None:

@@ -10,7 +10,6 @@ import xarray as xr
 import zarr
 
 from lazytile.pyramid.core.errors import StoreError
-from lazytile.pyramid.ingest import shard_packing
 from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.store import Store
@@ -61,7 +60,7 @@ def test_the_numbers_are_the_same(source: Path, usual: Path, tmp_path: Path, kin
         np.testing.assert_array_equal(one.chunk(level, "t", (1,), 0, 0), other.chunk(level, "t", (1,), 0, 0))
     with xr.open_zarr(tmp_path / "d.zarr", group="0") as stored, xr.open_dataset(source) as original:
         np.testing.assert_array_equal(stored["t"].values, original["t"].values)
-    assert not list(tmp_path.rglob(shard_packing.PARTS))
+    assert not list(tmp_path.rglob("parts"))
 
 
 def test_shards_are_few_files_with_checked_indices(source: Path, usual: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 from lazytile.pyramid.core.packing import Packing
 from lazytile.pyramid.ingest.convert import convert
-from lazytile.pyramid.store.histogram import MAX_BINS, count_bins
+from lazytile.pyramid.store.histogram import count_bins
 from lazytile.pyramid.store.summary import Summary, read_summary, summarise
 from tests.pyramid.netcdf import TIME, centres, write_grid
 
@@ -51,7 +51,7 @@ def test_every_level_has_its_statistics(tmp_path: Path, dtype: str, scale: float
     values = variable.packing.decode(group["0/t"][...])
     histogram = variable.histogram
     assert histogram is not None
-    assert len(histogram.counts) <= MAX_BINS
+    assert len(histogram.counts) <= 512
     edges = histogram.first_edge + histogram.width * np.arange(len(histogram.counts) + 1)
     index = np.floor((values[~np.isnan(values)] - edges[0]) / histogram.width + 1e-9).astype(int)
     if dtype.startswith("float"):
@@ -84,7 +84,7 @@ def test_bins_do_not_depend_on_the_order_of_the_parts(data: np.ndarray, seed: in
     whole = count_bins(data)
     assert whole is not None
     assert sum(whole.counts) == data.size
-    assert len(whole.counts) <= MAX_BINS
+    assert len(whole.counts) <= 512
     assert whole.counts[0]
     assert whole.counts[-1]
     parts = [count_bins(part) for part in np.array_split(data, min(5, data.size))]

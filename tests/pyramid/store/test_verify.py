@@ -12,7 +12,7 @@ from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.store.chunk_file import ChunkFolder
 from lazytile.pyramid.store.chunk_reader import reader_of
-from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
+from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.publish import remove, replacing
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.store.verify import verify
@@ -57,7 +57,7 @@ def test_damage_is_found_by_path(source: Path, tmp_path: Path) -> None:
     missing.unlink()
     extra.write_bytes(b"x")
     # A chunk that reads well but is not what the finer level gives, with a checksum that says so.
-    chunks = ChunkFolder(str(folder / "1/t/c"), "int16", (256, 256), -1, DEFAULT_CODEC)
+    chunks = ChunkFolder(str(folder / "1/t/c"), "int16", (256, 256), -1, Codec("blosc-lz4", 5))
     codes = reader_of(chunks).read((1,), 0, 0).copy()
     codes[7, 7] += 1
     mark = chunks.write((1, 0, 0), codes)

@@ -6,7 +6,6 @@ import pytest
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.tiling.reprojection import (
-    MAX_ERROR_PX,
     PixelAxis,
     keeps_axes_apart,
     map_mesh,
@@ -79,7 +78,7 @@ def pixel_errors(case):
 def test_every_pixel_is_within_the_bound(case):
     errors, share = pixel_errors(case)
     assert errors.size > 1000
-    assert errors.max() <= MAX_ERROR_PX
+    assert errors.max() <= 0.125
     assert share < 1.0
 
 
@@ -94,8 +93,8 @@ def test_any_tile_size(size):
     cols, rows = PixelAxis(11600000, 300, 0, size), PixelAxis(2500000, -300, 0, size + 1)
     found = map_mesh("EPSG:3857", "EPSG:32648", cols, rows, wraps=False)
     exact = transform("EPSG:3857", "EPSG:32648", *np.meshgrid(xs, ys))
-    np.testing.assert_allclose(found.x, exact[0], atol=300 * MAX_ERROR_PX)
-    np.testing.assert_allclose(found.y, exact[1], atol=300 * MAX_ERROR_PX)
+    np.testing.assert_allclose(found.x, exact[0], atol=300 * 0.125)
+    np.testing.assert_allclose(found.y, exact[1], atol=300 * 0.125)
 
 
 def test_mercator_and_geographic_keep_their_axes_apart_exactly():

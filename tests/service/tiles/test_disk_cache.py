@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lazytile.service.http.errors import CacheError
-from lazytile.service.tiles.disk_cache import FOLDER, BytesDisk, DiskTier
+from lazytile.service.tiles.disk_cache import BytesDisk, DiskTier
 
 
 def key(text):
@@ -51,7 +51,7 @@ def test_the_folder_is_its_owners_alone(tmp_path):
     folder.mkdir(mode=0o755)
     DiskTier(folder, 1 << 20).close()
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert (folder / FOLDER).stat().st_mode & 0o777 == 0o700
+    assert (folder / "tiles-1").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_cannot_be_is_one_line(tmp_path):
