@@ -1,4 +1,4 @@
-"""The forms in which GetFeatureInfo answers: JSON, GeoJSON, HTML, text and GML Simple Features."""
+"""The formats of GetFeatureInfo: JSON, GeoJSON, HTML, plain text and GML Simple Features."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 GML = "http://www.opengis.net/gml"
 GML_SCHEMA_URL = "http://schemas.opengis.net/gml/3.1.1/base/gml.xsd"
 SAMPLE = "urn:lazytile:feature-info:1"
-"""Namespace of the one feature type there is."""
+"""Namespace of the only feature type."""
 CRS84 = "urn:ogc:def:crs:OGC:1.3:CRS84"
 SCHEMA_PATH = "1.0.0/featureInfo.xsd"
-"""Below an endpoint: where the application schema of the GML is."""
+"""Path of the application schema of the GML, below an endpoint."""
 
 SAMPLE_SCHEMA = f"""<?xml version="1.0" encoding="UTF-8"?>
 <schema xmlns="http://www.w3.org/2001/XMLSchema" xmlns:gml="{GML}" xmlns:lt="{SAMPLE}"
@@ -68,16 +68,16 @@ SAMPLE_SCHEMA = f"""<?xml version="1.0" encoding="UTF-8"?>
 
 @dataclass(frozen=True, slots=True)
 class InfoFormat:
-    """One form of an answer."""
+    """A format of a response."""
 
     mime: str
     extension: str
     write: Callable[[FeatureInfo, str], bytes]
-    """Takes the information and the address of ``SAMPLE_SCHEMA``."""
+    """Writes the information; its second argument is the URL of ``SAMPLE_SCHEMA``."""
 
     @property
     def content_type(self) -> str:
-        """Content-Type of the answer."""
+        """Content-Type of the response."""
         return f"{self.mime}; charset=utf-8" if self.mime.startswith("text/") else self.mime
 
 
@@ -92,7 +92,7 @@ def _geojson(info: FeatureInfo, schema_url: str) -> bytes:
 
 
 def _lines(info: FeatureInfo) -> list[tuple[str, str]]:
-    """Return what people want to know, as name and text."""
+    """Return what people read, as name and text."""
     value = "no data" if info.value is None else f"{info.value:.12g} {info.units}".strip()
     lines = [("layer", info.layer), ("title", info.title), ("value", value)]
     if info.label:
@@ -156,9 +156,16 @@ INFO_EXTENSIONS = {each.extension: each for each in INFO_FORMATS}
 
 
 def info_format(mime: str) -> InfoFormat:
-    """Return the format of that MIME type; parameters of it are allowed, and ``+`` may have come as a blank.
+    """Return the format of a media type.
 
-    Raises ``InvalidParameterError``.
+    Args:
+        mime: The media type; its parameters are ignored, and a blank stands for ``+``.
+
+    Returns:
+        The format.
+
+    Raises:
+        InvalidParameterError: There is no such format.
     """
     bare = mime.partition(";")[0].strip().replace(" ", "+").lower()
     for each in INFO_FORMATS:

@@ -1,7 +1,7 @@
-"""What every answer of the OGC APIs has in common: the choice of a format, links, problems, plain HTML pages.
+"""What the documents of the OGC APIs share: links, JSON and HTML responses, problem responses.
 
-Documents are JSON (OGC 19-072, requirements class JSON); the HTML is made of the same document, so the two cannot
-differ in what they say.
+Documents are JSON (OGC 19-072, requirements class JSON). The HTML page is made from the same document, so both have the
+same content.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DOCUMENT_TYPES = {"json": JSON, "html": HTML}
 _PATH_FIELDS = frozenset({
     "layer", "style", "tilematrixset", "tilematrix", "tilerow", "tilecol", "request", "colormap",
 })  # fmt: skip
-"""What stands in the path of an address, by the names that errors have for it."""
+"""Fields of requests that are part of the path, unless a handler reads them from the query."""
 
 
 class Link(JsonDocument):
@@ -62,10 +62,16 @@ def link(href: str, rel: str, media_type: str = JSON, title: str = "", *, templa
 
 
 def with_problem_responses(handler: Handler, in_query: frozenset[str] = frozenset()) -> Handler:
-    """Return the handler with its exceptions turned into problem documents (RFC 9457).
+    """Return a handler whose exceptions become problem documents (RFC 9457).
 
-    What an address names and is not there is 404; a query parameter that does not fit is 400. ``in_query``: what this
-    address has in its query though others have it in their path, such as ``style``.
+    An unknown resource in the path is 404, an invalid query parameter 400.
+
+    Args:
+        handler: The handler to wrap.
+        in_query: Fields that this handler reads from the query and others from the path, such as ``style``.
+
+    Returns:
+        The wrapped handler.
     """
 
     @functools.wraps(handler)
@@ -79,7 +85,16 @@ def with_problem_responses(handler: Handler, in_query: frozenset[str] = frozense
 
 
 def problem_response(request: web.Request, error: Exception, in_query: frozenset[str]) -> web.Response:
-    """Return the problem document of an exception."""
+    """Return the response to a request that failed.
+
+    Args:
+        request: The request.
+        error: The exception.
+        in_query: Fields that the handler reads from the query and others from the path.
+
+    Returns:
+        The response with a problem document.
+    """
     parameter = culprit_of(error)
     in_path = parameter is None or parameter.lower() in _PATH_FIELDS - in_query
     failure = failure_of(error, in_path=in_path)

@@ -1,4 +1,4 @@
-"""The choice of a format by a parameter or the Accept header (RFC 9110, 12.5.1)."""
+"""Content negotiation by the parameter ``f`` or the Accept header (RFC 9110, 12.5.1)."""
 
 from __future__ import annotations
 
@@ -20,29 +20,40 @@ _WEIGHT = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")
 
 
 def negotiate_format(request: web.Request, query: Query, offered: Mapping[str, str]) -> str:
-    """Return the key of the format that ``f`` or else Accept asks for (RFC 9110, 12.5.1).
+    """Return the format that ``f`` or, without it, the Accept header selects (RFC 9110, 12.5.1).
 
-    ``offered`` maps values of ``f`` to media types, the preferred one first. Raises ``InvalidParameterError`` for an
-    unknown ``f`` and ``NotAcceptableError`` where Accept leaves none.
+    Args:
+        request: The request.
+        query: Its query string.
+        offered: Media types by value of ``f``, the preferred one first.
+
+    Returns:
+        A key of ``offered``.
+
+    Raises:
+        InvalidParameterError: ``f`` names no format that is offered.
+        NotAcceptableError: The Accept header excludes every format.
     """
-    asked = query.get("f")
-    if asked:
+    requested = query.get("f")
+    if requested:
         for name, media_type in offered.items():
-            if asked in (name, media_type):
+            if requested in (name, media_type):
                 return name
-        raise InvalidParameterError("f", f"f {asked[:60]!r} is invalid, it may be {', '.join(offered)}")
+        raise InvalidParameterError("f", f"f {requested[:60]!r} is invalid, it may be {', '.join(offered)}")
     accept = request.headers.get("Accept", "").lower()
     if not accept.strip():
         return next(iter(offered))
     weights = {name: _weight(accept, media_type) for name, media_type in offered.items()}
     best = max(weights, key=lambda name: weights[name])
     if weights[best] == 0:
-        raise NotAcceptableError("Accept", f"this is {' or '.join(offered.values())}, Accept is {accept[:200]}")
+        raise NotAcceptableError(
+            "Accept", f"Accept {accept[:200]!r} excludes every format, there is {', '.join(offered.values())}"
+        )
     return best
 
 
 def _weight(accept: str, media_type: str) -> float:
-    """Return the weight that an Accept header gives a type: the most specific range counts."""
+    """Return the weight of a media type in an Accept header; the most specific range counts."""
     ranges = {media_type: 3, f"{media_type.partition('/')[0]}/*": 2, "*/*": 1}
     specific, weight = 0, 0.0
     for part in accept.split(","):

@@ -1,4 +1,4 @@
-"""Writing the XML of OGC services: namespaces, elements in one call, doubles, reports of exceptions."""
+"""XML of OGC web services: namespaces, elements, numbers, exception reports."""
 
 from __future__ import annotations
 
@@ -27,14 +27,32 @@ Attributes = dict[str, str]
 
 
 def root(name: str, attributes: Mapping[str, str]) -> etree._Element:
-    """Return a document's root in the WMTS namespace, with every prefix that its children use."""
+    """Return a root element in the WMTS namespace that declares every prefix its children use.
+
+    Args:
+        name: Local name.
+        attributes: Attributes by name.
+
+    Returns:
+        The element.
+    """
     return etree.Element(f"{{{WMTS}}}{name}", dict(attributes), nsmap=_NAMESPACES)
 
 
 def add(
     parent: etree._Element, name: str, text: str | None = None, attributes: Mapping[str, str] | None = None
 ) -> etree._Element:
-    """Append an element and return it. ``name`` is in the WMTS namespace unless it begins with ``ows:``."""
+    """Append an element.
+
+    Args:
+        parent: The element to append to.
+        name: Local name in the WMTS namespace, or in that of OWS after ``ows:``.
+        text: Content; control characters become blanks.
+        attributes: Attributes by name.
+
+    Returns:
+        The new element.
+    """
     tag = f"{{{OWS}}}{name[4:]}" if name.startswith("ows:") else f"{{{WMTS}}}{name}"
     child = etree.SubElement(parent, tag, dict(attributes) if attributes else None)
     if text is not None:
@@ -43,38 +61,87 @@ def add(
 
 
 def link(address: str) -> Attributes:
-    """Return the attribute that holds an address."""
+    """Return the attribute of a link.
+
+    Args:
+        address: The URL.
+
+    Returns:
+        ``xlink:href``.
+    """
     return {f"{{{XLINK}}}href": address}
 
 
 def role(name: str) -> Attributes:
-    """Return the attributes that say what a link is for."""
+    """Return the attributes that state the purpose of a link.
+
+    Args:
+        name: URI of the role.
+
+    Returns:
+        ``xlink:type`` and ``xlink:role``.
+    """
     return {f"{{{XLINK}}}type": "simple", f"{{{XLINK}}}role": name}
 
 
 def double(value: float) -> str:
-    """Write a double so that it reads back the same."""
+    """Format a number as xs:double.
+
+    Args:
+        value: A finite number.
+
+    Returns:
+        The shortest text that parses to the same number.
+    """
     return repr(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 
 def children(element: etree._Element) -> bytes:
-    """Return the children of an element from ``root`` as text to put into a document with that root."""
+    """Serialize the children of an element without namespace declarations.
+
+    Args:
+        element: An element made by ``root``.
+
+    Returns:
+        UTF-8 to insert into a document with such a root.
+    """
     text = etree.tostring(element, encoding="UTF-8")
     return text[text.index(b">") + 1 : text.rindex(b"</")] if len(element) else b""
 
 
 def document(element: etree._Element) -> bytes:
-    """Return a document as UTF-8."""
+    """Serialize a document.
+
+    Args:
+        element: The root element.
+
+    Returns:
+        UTF-8 with an XML declaration.
+    """
     return etree.tostring(element, xml_declaration=True, encoding="UTF-8")
 
 
 def exception_report(failure: Failure) -> bytes:
-    """Return an ows:ExceptionReport (OGC 06-121r3, 8; the version is that of WMTS)."""
+    """Return an ows:ExceptionReport as a document (OGC 06-121r3, 8; the version is that of WMTS).
+
+    Args:
+        failure: What went wrong.
+
+    Returns:
+        The document.
+    """
     return document(report_element(failure))
 
 
 def report_element(failure: Failure) -> etree._Element:
-    """Return an ows:ExceptionReport to put into another document."""
+    """Return an ows:ExceptionReport as an element.
+
+    Args:
+        failure: What went wrong.
+
+    Returns:
+        The element.
+    """
     report = etree.Element(f"{{{OWS}}}ExceptionReport", nsmap={None: OWS, "xsi": XSI})
     report.set(f"{{{XSI}}}schemaLocation", _OWS_SCHEMA)
     report.set("version", "1.0.0")

@@ -1,7 +1,7 @@
-"""What a reverse proxy says of the client's address for us: ``Forwarded`` (RFC 7239) and the older ``X-Forwarded-*``.
+"""The address that a client used, as reverse proxies report it: ``Forwarded`` (RFC 7239) or ``X-Forwarded-*``.
 
-Anybody can send these headers, so only what a proxy in the settings sends is believed: the last element, and each one
-before it that another such proxy has added.
+Anyone can send these headers. Only elements that trusted proxies added count: the last one, and each one before it as
+long as the element after it names a trusted proxy.
 """
 
 from __future__ import annotations
@@ -22,21 +22,40 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}/?")
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """How a client addressed the outermost proxy that is trusted; empty where it was not said."""
+    """How the client addressed the outermost trusted proxy; empty where no proxy reports it."""
 
     scheme: str = ""
     host: str = ""
     prefix: str = ""
-    """Path below which the proxy has us, without a slash at its end."""
+    """Path under which the proxy serves us, without a trailing slash."""
 
 
 def networks_of(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Read addresses and networks (``10.0.0.0/8``). Raises ``ValueError``."""
+    """Parse addresses and networks.
+
+    Args:
+        texts: Each an address or a network such as ``10.0.0.0/8``.
+
+    Returns:
+        The networks.
+
+    Raises:
+        ValueError: A text is neither.
+    """
     return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in texts)
 
 
 def forwarding(remote: str | None, headers: Mapping[str, str], trusted: Sequence[Network]) -> Forwarding:
-    """Return what trusted proxies say. ``remote``: the address that the request came from."""
+    """Return what trusted proxies report.
+
+    Args:
+        remote: The address that the request came from.
+        headers: The headers of the request.
+        trusted: The networks of trusted proxies.
+
+    Returns:
+        The report of the outermost trusted proxy, empty if ``remote`` is not trusted.
+    """
     if not trusted or not _is_trusted(remote, trusted):
         return Forwarding()
     prefix = headers.get("X-Forwarded-Prefix", "").strip()
@@ -59,7 +78,7 @@ def _pairs(element: str) -> list[tuple[str, str]]:
 
 
 def _older(headers: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return X-Forwarded-For, -Proto and -Host as elements; a list that is shorter has its last value repeated."""
+    """Return X-Forwarded-For, -Proto and -Host as elements of Forwarded; the first value of a short list repeats."""
     columns = {
         name: [value.strip() for value in headers.get(f"X-Forwarded-{name.title()}", "").split(",") if value.strip()]
         for name in ("for", "proto", "host")
@@ -72,7 +91,7 @@ def _older(headers: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _address(node: str) -> str:
-    """Take the port off a node (RFC 7239, 6)."""
+    """Return the address of a node without its port (RFC 7239, 6)."""
     if node.startswith("["):
         return node[1:].partition("]")[0]
     return node.partition(":")[0] if node.count(":") == 1 else node

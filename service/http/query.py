@@ -1,4 +1,4 @@
-"""Query strings and path segments: taken apart within limits, their meaning not yet known."""
+"""Parsing of query strings and paths, within limits on their lengths."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ MAX_PARAMETERS = 100
 
 
 class Query:
-    """A query string: names without regard to case, each one once, values percent-decoded (OGC 06-121r3, 11.5.3)."""
+    """A query string: case-insensitive names, each at most once, and decoded values (OGC 06-121r3, 11.5.3)."""
 
     def __init__(self, raw: str, max_value_length: int) -> None:
-        """Take ``raw``, the query string as it was sent. Raises ``TooLongError`` or ``InvalidParameterError``."""
+        """Parse a query string.
+
+        Args:
+            raw: The query string as received, still percent-encoded.
+            max_value_length: The most characters of a value.
+
+        Raises:
+            TooLongError: There are too many parameters, or a value is too long.
+            InvalidParameterError: A parameter has two different values.
+        """
         pairs = [pair for pair in raw.split("&") if pair]
         if len(pairs) > MAX_PARAMETERS:
             raise TooLongError("request", f"the request has {len(pairs)} parameters, it may have {MAX_PARAMETERS}")
@@ -32,27 +41,62 @@ class Query:
             raise InvalidParameterError(name, f"{name} is given twice with different values, it may be given once")
 
     def get(self, name: str) -> str:
-        """Return the value of a parameter, empty where it is absent."""
+        """Return the value of a parameter.
+
+        Args:
+            name: Of the parameter, in any case.
+
+        Returns:
+            The value, empty if the parameter is absent.
+        """
         return self.values.get(name.lower(), "")
 
     def require(self, name: str) -> str:
-        """Return the value of a parameter or raise ``MissingParameterError``."""
+        """Return the value of a mandatory parameter.
+
+        Args:
+            name: Of the parameter, in any case.
+
+        Returns:
+            The value.
+
+        Raises:
+            MissingParameterError: The parameter is absent or empty.
+        """
         value = self.get(name)
         if not value:
             raise MissingParameterError(name, f"parameter {name} is missing")
         return value
 
     def require_one(self, name: str, allowed: str) -> None:
-        """Raise unless the parameter is there with the one value that is allowed."""
+        """Check a mandatory parameter that has one valid value.
+
+        Args:
+            name: Of the parameter, in any case.
+            allowed: The valid value.
+
+        Raises:
+            MissingParameterError: The parameter is absent or empty.
+            InvalidParameterError: The parameter has another value.
+        """
         value = self.require(name)
         if value != allowed:
             raise InvalidParameterError(name, f"{name} {value!r} is invalid, it must be {allowed}")
 
 
 def segments_of(raw_path: str, prefix: str, max_value_length: int) -> list[str]:
-    """Return the percent-decoded segments of a path below ``prefix``. Raises ``TooLongError``.
+    """Return the decoded segments of a path. The path is split before it is decoded, so a segment may contain a slash.
 
-    The path is cut before it is decoded, so that a value may hold a slash.
+    Args:
+        raw_path: The path as received, still percent-encoded.
+        prefix: The start of the path to remove.
+        max_value_length: The most characters of a segment.
+
+    Returns:
+        The segments after ``prefix``.
+
+    Raises:
+        TooLongError: A segment is too long.
     """
     segments = [unquote(segment) for segment in raw_path.removeprefix(prefix).split("/")]
     longest = max(segments, key=len)

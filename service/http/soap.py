@@ -1,4 +1,4 @@
-"""The answer to SOAP clients: WMTS is not offered that way, and a fault says so (OGC 06-121r3, 8.6; SOAP 1.1, 1.2)."""
+"""The SOAP fault for clients of WMTS over SOAP, which is not offered (OGC 06-121r3, 8.6; SOAP 1.1, 1.2)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ ENVELOPE_1_1 = "http://schemas.xmlsoap.org/soap/envelope/"
 ENVELOPE_1_2 = "http://www.w3.org/2003/05/soap-envelope"
 TYPE_1_1 = "text/xml"
 TYPE_1_2 = "application/soap+xml"
-_TEXT = "SOAP is not offered; ask by GET, in KVP or RESTful, as the capabilities describe"
+_TEXT = "SOAP is not offered; use GET with KVP or RESTful addresses, as the capabilities describe"
 
 
 def soap_type(request: web.Request) -> str | None:
-    """Return the media type of a SOAP request's version; None where it is no SOAP."""
+    """Return the media type of a SOAP request.
+
+    Args:
+        request: Any request.
+
+    Returns:
+        The media type of the version of SOAP, None if the request is not SOAP.
+    """
     if request.method != "POST":
         return None
     if request.content_type == TYPE_1_2:
@@ -30,7 +37,14 @@ def soap_type(request: web.Request) -> str | None:
 
 
 def soap_fault(media_type: str) -> bytes:
-    """Return a fault of the client's version of SOAP with an exception report in its detail."""
+    """Return a fault in the client's version of SOAP, with an exception report as its detail.
+
+    Args:
+        media_type: What ``soap_type`` returned.
+
+    Returns:
+        The document.
+    """
     report = report_element(Failure(501, "OperationNotSupported", "request", _TEXT, {}))
     envelope = ENVELOPE_1_2 if media_type == TYPE_1_2 else ENVELOPE_1_1
     root = etree.Element(f"{{{envelope}}}Envelope", nsmap={"soap": envelope})

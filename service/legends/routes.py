@@ -1,20 +1,16 @@
-"""Legends of styles and colormap documents, made from the same colormap as the tiles."""
+"""Legends of styles and colormap documents, made from the same colormaps as the tiles."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.formats.gibs_writer import gibs_xml
-from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
-from lazytile.colormaps.legends.png import legend_png
-from lazytile.colormaps.legends.svg import legend_svg
 from lazytile.pyramid.catalog.style_catalog import ORIENTATIONS
 from lazytile.service.http.errors import NotFoundError
 from lazytile.service.http.query import segments_of
-from lazytile.service.http.reply import text_response
+from lazytile.service.legends.responses import PNG, SVG, file_response, legend_response
 from lazytile.service.protocol.context import APP_CONTEXT
 
 if TYPE_CHECKING:
@@ -24,8 +20,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.catalog.style_catalog import OfferedStyle
     from lazytile.service.protocol.context import AppContext
 
-FORMATS = {"svg": "image/svg+xml", "png": "image/png"}
-MAX_AGE_S = 3600
+FORMATS = {"svg": SVG, "png": PNG}
+"""Media types by extension."""
 
 _NO_LEGEND = "there is no legend at this address; they are at /legends/LAYER/STYLE_H.svg (or _V, or .png)"
 _NO_COLORMAP = "there is no colormap at this address; they are at /colormaps/NAME.xml and /colormaps/LAYER/STYLE.xml"
@@ -33,17 +29,25 @@ _NO_COLORMAP = "there is no colormap at this address; they are at /colormaps/NAM
 
 @dataclass(frozen=True, slots=True)
 class LegendLink:
-    """A legend as the capabilities point to it."""
+    """A legend as capabilities refer to it."""
 
     path: str
-    """Below ``/legends/``, not yet percent-encoded."""
+    """Below ``/legends/``, not percent-encoded."""
     mime: str
     size: tuple[int, int] | None
     """Width and height in pixels, where known."""
 
 
 def legend_links(layer: str, style: OfferedStyle) -> list[LegendLink]:
-    """Return the legends of a style: horizontal as SVG, which clients take that take the first, vertical, then PNG."""
+    """Return the legends of a style.
+
+    Args:
+        layer: Name of the layer.
+        style: One of its styles.
+
+    Returns:
+        The horizontal SVG first, for clients that take the first legend; then the vertical SVG and the PNG.
+    """
     return [
         LegendLink(f"{layer}/{style.name}_{letter}.{extension}", FORMATS[extension], style.legend_sizes.get(letter))
         for letter, extension in (("H", "svg"), ("V", "svg"), ("H", "png"))
@@ -59,17 +63,11 @@ async def legend(request: web.Request) -> web.StreamResponse:
     if extension not in FORMATS or letter not in ORIENTATIONS or not name:
         raise NotFoundError("request", _NO_LEGEND)
     colormap = _colormap(context, owner, name)
-    body = await asyncio.to_thread(_draw, colormap, letter, extension)
-    return _answer(request, body, FORMATS[extension])
-
-
-def _draw(colormap: Colormap, letter: str, extension: str) -> bytes:
-    drawing = plan_legend(colormap, LegendStyle(ORIENTATIONS[letter]))
-    return legend_svg(drawing) if extension == "svg" else legend_png(drawing)
+    return await legend_response(request, colormap, ORIENTATIONS[letter], FORMATS[extension])
 
 
 async def colormap_document(request: web.Request) -> web.StreamResponse:
-    """Answer with a GIBS document, version 1.3: ``/colormaps/{name}.xml`` or ``/colormaps/{layer}/{style}.xml``."""
+    """Answer with a GIBS colormap, version 1.3: ``/colormaps/{name}.xml`` or ``/colormaps/{layer}/{style}.xml``."""
     context = request.app[APP_CONTEXT]
     *owner, last = segments_of(request.rel_url.raw_path, "/colormaps/", context.settings.max_value_length)
     if owner[:1] == ["v1.3"]:
@@ -77,20 +75,13 @@ async def colormap_document(request: web.Request) -> web.StreamResponse:
     name, _, extension = last.rpartition(".")
     if extension != "xml" or not name:
         raise NotFoundError("request", _NO_COLORMAP)
-    body = await asyncio.to_thread(gibs_xml, _colormap(context, owner, name))
-    return _answer(request, body, "text/xml")
+    return file_response(request, await asyncio.to_thread(gibs_xml, _colormap(context, owner, name)), "text/xml")
 
 
 def _colormap(context: AppContext, owner: list[str], name: str) -> Colormap:
-    """Return a layer's style's colormap, or one of the catalog's."""
+    """Return the colormap of a layer's style, or one of the catalog."""
     if len(owner) > 1:
         raise NotFoundError("request", _NO_LEGEND)
     if owner:
         return context.resolver.style(context.store.layer(owner[0]), name).colormap
     return context.catalog.find(name)
-
-
-def _answer(request: web.Request, body: bytes, mime: str) -> web.Response:
-    digest = hashlib.sha256(body).hexdigest()
-    headers = {"Cache-Control": f"public, max-age={MAX_AGE_S}"}
-    return text_response(request, body, mime, digest=digest, headers=headers)

@@ -36,17 +36,17 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.layer import Layer
 
 MEDIA_TYPES = {"json": JSON, "csv": "text/csv", "covjson": "application/prs.coverage+json"}
-"""By the value of ``f``, the preferred one first."""
+"""Media types by the value of ``f``, the preferred one first."""
 _CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 
 
 @dataclass(frozen=True, slots=True)
 class PointValues:
-    """Values of a layer at a point, at one time or several."""
+    """The values of a layer at a point, at one time or several."""
 
     layer: Layer
     longitude: float
-    """As asked for."""
+    """As requested."""
     latitude: float
     cell: PointCell | None
     """None outside the data."""
@@ -159,7 +159,7 @@ def statistics_document(
         time: Label of the time, None for a layer without times.
         dimensions: Labels of the other dimensions.
         found: The statistics.
-        options: What was asked for.
+        options: What was requested.
 
     Returns:
         The document.

@@ -36,7 +36,7 @@ CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 GREGORIAN = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
 DEFINITION_TYPE = "application/vnd.oai.openapi+json"
 LISTED_VALUES = 1000
-"""Values of a dimension that a collection lists; a longer one has its ends only."""
+"""Most values of a dimension that a collection lists; of a longer one, only the first and the last."""
 _TILES = "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf"
 _COMMON_1 = "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf"
 _TMS = "http://www.opengis.net/spec/tms/2.0/conf"
@@ -57,14 +57,14 @@ CONFORMS_TO = (
 
 @dataclass(frozen=True, slots=True)
 class CollectionWriter:
-    """Writes the landing page and the collections as clients at one address see them."""
+    """Makes the landing page and the collections, for clients that reach the server at one address."""
 
     base_url: str
-    """Address of the service, without a slash at the end."""
+    """Address of the server, without a trailing slash."""
 
     @property
     def root(self) -> str:
-        """Address of the API."""
+        """Address of the API, without a trailing slash."""
         return f"{self.base_url}/ogc"
 
     def landing(self, title: str) -> LandingPage:

@@ -1,4 +1,4 @@
-"""Tile matrix sets as OGC 17-083r4 JSON documents, and the tilesets that layers have in them (OGC 20-057)."""
+"""Tile matrix sets as JSON (OGC 17-083r4), and the tilesets of layers (OGC 20-057)."""
 
 from __future__ import annotations
 
@@ -46,18 +46,32 @@ _IN_REGISTER = frozenset({
 })  # fmt: skip
 _NATIVE_PREFIX = "native_"
 VERSION_1 = "17-083r2"
-"""The first version of the standard, whose JSON has other names."""
+"""The draft of the standard whose JSON has other names for the same members."""
 COMPAT = ChoiceParameter("compat", "names of another version of OGC 17-083 as well", values=(VERSION_1,))
 
 
 def crs_uri(supported_crs: str) -> str:
-    """Return the http address of a CRS for its URN; the version of the EPSG's database is left open, as 0."""
+    """Return the http URI of a CRS.
+
+    Args:
+        supported_crs: Its URN.
+
+    Returns:
+        The URI, with version 0, any version, where the URN has none.
+    """
     *_, authority, version, code = supported_crs.replace(":EPSG:6.18:3:", ":EPSG::").split(":")
     return f"http://www.opengis.net/def/crs/{authority}/{version or '0'}/{code}"
 
 
 def described_sets(store: Store) -> Iterator[TileMatrixSet]:
-    """Every set that documents name: registered ones, the operator's, and each dataset's own where it has squares."""
+    """Return every set that can be described: registered ones, custom ones, and native ones with square pixels.
+
+    Args:
+        store: The store of the datasets.
+
+    Yields:
+        The sets.
+    """
     yield from REGISTERED.values()
     yield from custom_sets()
     for stored in store.datasets():
@@ -68,7 +82,18 @@ def described_sets(store: Store) -> Iterator[TileMatrixSet]:
 
 
 def find_set(store: Store, identifier: str) -> TileMatrixSet:
-    """Return a set by its identifier. Raises ``InvalidParameterError`` where there is none that can be described."""
+    """Return a set by its identifier.
+
+    Args:
+        store: The store of the datasets, for their native sets.
+        identifier: Of the set.
+
+    Returns:
+        The set.
+
+    Raises:
+        InvalidParameterError: There is no such set, or its pixels are not square, which the standard cannot express.
+    """
     found = find_tms(identifier)
     name = identifier.removeprefix(_NATIVE_PREFIX)
     if found is None and identifier.startswith(_NATIVE_PREFIX) and NAME_PATTERN.fullmatch(name):
@@ -81,24 +106,39 @@ def find_set(store: Store, identifier: str) -> TileMatrixSet:
         raise InvalidParameterError("TileMatrixSet", f"there is no tile matrix set {identifier!r}")
     if not found.has_square_pixels:
         raise InvalidParameterError(
-            "TileMatrixSet", f"{identifier} has cells that are not square: it is served, but OGC 17-083 cannot say it"
+            "TileMatrixSet",
+            f"{identifier} has pixels that are not square: its tiles are served, but OGC 17-083 cannot describe it",
         )
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class SetWriter:
-    """Writes tile matrix sets and tilesets as clients at one address see them."""
+    """Makes the documents of tile matrix sets and tilesets, for clients that reach the server at one address."""
 
     root: str
-    """Address of the API, without a slash at the end."""
+    """Address of the API, without a trailing slash."""
 
     def address(self, tms: TileMatrixSet) -> str:
-        """Return where a set's document is."""
+        """Return the address of the document of a set.
+
+        Args:
+            tms: The set.
+
+        Returns:
+            The URL.
+        """
         return f"{self.root}/tileMatrixSets/{quote(tms.identifier, safe='')}"
 
     def uri(self, tms: TileMatrixSet) -> str:
-        """Return the name of a set: the OGC's where it is registered there, else where its document is."""
+        """Return the URI of a set.
+
+        Args:
+            tms: The set.
+
+        Returns:
+            The URI that the OGC registered, or the address of the document.
+        """
         return f"{_REGISTER}/{tms.identifier}" if tms.identifier in _IN_REGISTER else self.address(tms)
 
     def listing(self, sets: Iterable[TileMatrixSet]) -> TileMatrixSetsList:

@@ -17,8 +17,10 @@ from lazytile.pyramid.times.periods import periods_of
 from lazytile.service.featureinfo.formats import INFO_FORMATS
 from lazytile.service.http.errors import one_line
 from lazytile.service.http.ows_xml import XLINK, XSI, double
+from lazytile.service.legends.responses import PNG, SVG
 from lazytile.service.wms.exceptions import OLD_TYPE
-from lazytile.service.wms.map_request import CRSS, CURRENT, FORMATS, dimension_name
+from lazytile.service.wms.map_frame import CRSS, CURRENT
+from lazytile.service.wms.map_request import FORMATS, dimension_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,18 +31,18 @@ if TYPE_CHECKING:
     from lazytile.pyramid.tiling.tms import TileMatrixSet
 
 WMS = "http://www.opengis.net/wms"
-LEGEND_FORMATS = ("image/png", "image/svg+xml")
+LEGEND_FORMATS = (PNG, SVG)
 CAPABILITIES_TYPES = {CURRENT: "text/xml", "1.1.1": "application/vnd.ogc.wms_xml"}
 _SCHEMA = f"{WMS} http://schemas.opengis.net/wms/1.3.0/capabilities_1_3_0.xsd"
 _DTD = '<!DOCTYPE WMT_MS_Capabilities SYSTEM "http://schemas.opengis.net/wms/1.1.1/WMS_MS_Capabilities.dtd">'
 _POLAR = {"EPSG:3413": "EPSG3413_1km", "EPSG:3031": "EPSG3031_1km"}
 _SETS = {"EPSG:4326": "WorldCRS84Quad", "CRS:84": "WorldCRS84Quad", "EPSG:3857": "WebMercatorQuad", **_POLAR}
-"""A set for each CRS, whose bounds cut those of the data."""
+"""A set for each CRS, whose bounds clip those of the data."""
 
 
 @dataclass(frozen=True, slots=True)
 class CapabilitiesWriter:
-    """Writes the document of one version as clients at one address see it."""
+    """Writes the capabilities of one version, for clients that reach the server at one address."""
 
     version: str
     base_url: str
@@ -54,7 +56,14 @@ class CapabilitiesWriter:
         return self.version == CURRENT
 
     def write(self, layers: Iterable[Layer]) -> bytes:
-        """Return the document. The order of its elements is the schema's."""
+        """Return the document, with its elements in the order of the schema.
+
+        Args:
+            layers: Every layer of the store.
+
+        Returns:
+            The document in UTF-8.
+        """
         if self._is_current:
             root = etree.Element(f"{{{WMS}}}WMS_Capabilities", nsmap={None: WMS, "xlink": XLINK, "xsi": XSI})
             root.set(f"{{{XSI}}}schemaLocation", _SCHEMA)
@@ -169,7 +178,7 @@ class CapabilitiesWriter:
         self._add(element, "Dimension", values_of(dimension), attributes)
 
     def _extent(self, element: etree._Element, dimension: Dimension) -> None:
-        """Append the values of a dimension, which 1.1.1 keeps apart."""
+        """Append the values of a dimension, which are a separate element in 1.1.1."""
         if not self._is_current:
             default = dimension.labels[lookup.default_index(dimension)]
             attributes = {"name": dimension_name(dimension), "default": default, "nearestValue": "0"}
@@ -194,7 +203,14 @@ class CapabilitiesWriter:
 
 
 def boxes_of(layer: Layer) -> dict[str, TileMatrixSet]:
-    """Return the CRSs in which a layer has a bounding box, each with the set whose bounds cut it."""
+    """Return the CRSs in which a layer has a bounding box.
+
+    Args:
+        layer: The layer.
+
+    Returns:
+        For each CRS, the tile matrix set whose bounds clip the box.
+    """
     crss = {tms.crs for tms in layer.tile_matrix_sets()}
     boxes = {crs: REGISTERED[name] for crs, name in _SETS.items() if crs not in _POLAR or crs in crss}
     own = layer.native_set
@@ -204,6 +220,13 @@ def boxes_of(layer: Layer) -> dict[str, TileMatrixSet]:
 
 
 def values_of(dimension: Dimension) -> str:
-    """Return the values of a dimension: short lists one by one, long times as periods."""
+    """Return the values of a dimension as capabilities list them (OGC 06-042, C.2).
+
+    Args:
+        dimension: The dimension.
+
+    Returns:
+        The values separated by commas; a long list of times as periods.
+    """
     short = len(dimension.labels) <= LISTED_VALUES
     return ",".join(dimension.labels if short or dimension.kind != "time" else periods_of(dimension.labels))

@@ -1,4 +1,4 @@
-"""Exceptions of WMS: ServiceExceptionReport of both versions (OGC 06-042, 7.2.6 and annex E; 01-068r3, 6.7)."""
+"""Service exceptions of WMS 1.3.0 and 1.1.1 (OGC 06-042, 6.11 and annex E.2; 01-068r3, 6.7)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lxml import etree
 from lazytile.service.http.errors import failure_of, one_line
 from lazytile.service.http.parameter_names import TIME
 from lazytile.service.http.reply import text_response
-from lazytile.service.wms.map_request import CURRENT
+from lazytile.service.wms.map_frame import CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,13 +37,22 @@ _CODES = {
     TIME.lower(): "InvalidDimensionValue",
     "request": "OperationNotSupported",
 }
-"""Codes by the parameter whose value is wrong."""
+"""Exception codes by the parameter whose value is invalid."""
 
 
 async def reported(
     request: web.Request, version_of: Callable[[], str], answer: Callable[[], Awaitable[web.Response]]
 ) -> web.Response:
-    """Return the answer, or the report of the exception that prevented it, in the version known by then."""
+    """Return a response, or the service exception report of what its handler raises.
+
+    Args:
+        request: The request.
+        version_of: Returns the negotiated version; called after ``answer``, which negotiates it.
+        answer: Makes the response.
+
+    Returns:
+        The response.
+    """
     try:
         return await answer()
     except Exception as error:  # noqa: BLE001 - the one place where exceptions become reports of WMS
@@ -59,7 +68,16 @@ async def reported(
 
 
 def report(version: str, code: str, text: str) -> bytes:
-    """Return a ServiceExceptionReport."""
+    """Return a ServiceExceptionReport.
+
+    Args:
+        version: The version of WMS.
+        code: The exception code.
+        text: For people.
+
+    Returns:
+        The document in UTF-8.
+    """
     if version == CURRENT:
         root = etree.Element(f"{{{OGC}}}ServiceExceptionReport", nsmap={None: OGC}, version=version)
         exception = etree.SubElement(root, f"{{{OGC}}}ServiceException", code=code)

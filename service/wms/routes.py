@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
-from lazytile.colormaps.legends.png import legend_png
-from lazytile.colormaps.legends.svg import legend_svg
 from lazytile.pyramid.catalog.feature_info import value_request
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.store.generation_attempts import generation_attempts
@@ -20,12 +17,13 @@ from lazytile.service.featureinfo.pixel_value import read_pixel
 from lazytile.service.http.errors import NotOfferedError
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import matches, server_timing, text_response
-from lazytile.service.legends.routes import MAX_AGE_S
+from lazytile.service.legends.responses import legend_response
 from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.tile_response import cache_control, time_headers
 from lazytile.service.wms.capabilities import CAPABILITIES_TYPES, LEGEND_FORMATS, CapabilitiesWriter
 from lazytile.service.wms.exceptions import reported
-from lazytile.service.wms.map_request import CURRENT, OLD, VERSIONS, pixel_of, resolve_map
+from lazytile.service.wms.map_frame import CURRENT, OLD, VERSIONS
+from lazytile.service.wms.map_request import pixel_of, resolve_map
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -141,14 +139,7 @@ async def _get_legend_graphic(request: web.Request, query: Query, version: str) 
     orientation = query.get("Orientation") or ORIENTATIONS[0]
     if orientation not in ORIENTATIONS:
         raise InvalidParameterError("Orientation", f"Orientation is invalid, it may be {', '.join(ORIENTATIONS)}")
-
-    def draw() -> bytes:
-        drawing = plan_legend(style.colormap, LegendStyle(orientation))
-        return legend_png(drawing) if media_type == LEGEND_FORMATS[0] else legend_svg(drawing)
-
-    body = await asyncio.to_thread(draw)
-    headers = {"Cache-Control": f"public, max-age={MAX_AGE_S}"}
-    return text_response(request, body, media_type, digest=hashlib.sha256(body).hexdigest(), headers=headers)
+    return await legend_response(request, style.colormap, orientation, media_type)
 
 
 _OPERATIONS: dict[str, Callable[[web.Request, Query, str], Awaitable[web.Response]]] = {

@@ -1,7 +1,7 @@
 """The WMTS capabilities document (OGC 07-057r7, 7.1 and 10.1), made once for each state of the store.
 
-What is said of a layer or a set is kept as text, with a placeholder for the address that a client sees the server at:
-a new address, or one changed dataset among a thousand, costs no more than putting the pieces together.
+The XML of each layer and set is cached with a placeholder for the address of the server. After a change of one dataset
+among a thousand, or for another address, the document is only joined again.
 """
 
 from __future__ import annotations
@@ -34,33 +34,32 @@ NO_SECTIONS: frozenset[str] = frozenset()
 SECTIONS = ("ServiceIdentification", "ServiceProvider", "OperationsMetadata", "Contents", "Themes")
 ALL_SECTIONS = frozenset(SECTIONS)
 GOOGLE_SCALES = 19
-"""Denominators of the well-known scale set GoogleMapsCompatible; a set that has more does not conform to it (6.2)."""
-
+"""Scales of the well-known scale set GoogleMapsCompatible; a set with more does not conform to it (6.2)."""
 
 PLACEHOLDER = "http://base.invalid"
-"""Stands for the server's address in kept pieces; no address of a server can be the same (RFC 6761, 6.4)."""
+"""Stands for the address of the server in cached XML; no server can have this address (RFC 6761, 6.4)."""
 _CONTENTS = "contents-go-here"
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A layer or a set as text."""
+    """The XML of a layer or a tile matrix set."""
 
     text: bytes
     sets: tuple[TileMatrixSet, ...]
-    """Those that a layer is linked to."""
+    """The sets that a layer is linked to."""
 
 
 @dataclass(frozen=True, slots=True)
 class CapabilitiesDocument:
-    """A capabilities document and the hash that its ETag is made of."""
+    """A capabilities document and the hash for its entity tag."""
 
     body: bytes
     digest: str
 
 
 class Capabilities:
-    """Capabilities documents of a store. Thread-safe, and blocking: call it from a thread."""
+    """The capabilities documents of a store. Thread-safe; blocks, so call it from a worker thread."""
 
     def __init__(self, store: Store, style_catalog: StyleCatalog, title: str, *, has_info: bool = True) -> None:
         self._store = store
@@ -72,7 +71,7 @@ class Capabilities:
 
     @property
     def update_sequence(self) -> int:
-        """A number that grows with every change of the store or the colormaps: when the last was, in milliseconds."""
+        """Time of the last change of the store or the colormaps, milliseconds since 1970 (OGC 06-121r3, 7.3.4)."""
         return self._sequence_of([stored.path for stored in self._store.datasets()], self._offer.known())
 
     def _sequence_of(self, paths: list[Path], colormaps: tuple[KnownColormap, ...]) -> int:
@@ -81,16 +80,23 @@ class Capabilities:
             try:
                 newest_ns = max(newest_ns, path.stat().st_mtime_ns)
             except OSError:
-                continue  # it has just been removed
+                continue  # removed in the meantime
         newest_s = max((each.changed for each in colormaps), default=0.0)
         return max(newest_ns // 1_000_000, int(newest_s * 1000))
 
     def document(
         self, base_url: str, sections: frozenset[str] = ALL_SECTIONS, endpoint: Endpoint = MAIN
     ) -> CapabilitiesDocument:
-        """Return the document for clients that see the server at ``base_url`` (no slash at its end).
+        """Return the document.
 
-        Without any section it is the empty one that says that nothing changed (OGC 06-121r3, 7.3.4).
+        Args:
+            base_url: Address of the server as the client sees it, without a trailing slash.
+            sections: The sections to include; with none, the document states that nothing changed
+                (OGC 06-121r3, 7.3.4).
+            endpoint: The endpoint that the client uses.
+
+        Returns:
+            The document.
         """
         datasets = list(self._store.datasets())
         layers = [
@@ -178,11 +184,11 @@ def _provider(root: etree._Element, title: str, base_url: str) -> None:
 
 def _operations(root: etree._Element, base_url: str, endpoint: Endpoint, *, has_info: bool) -> None:
     operations = ows_xml.add(root, "ows:OperationsMetadata")
-    place = f"{base_url}{endpoint.path}/"
-    rest = {"GetCapabilities": f"{place}1.0.0/WMTSCapabilities.xml", "GetTile": place}
+    root_url = f"{base_url}{endpoint.path}/"
+    rest = {"GetCapabilities": f"{root_url}1.0.0/WMTSCapabilities.xml", "GetTile": root_url}
     if has_info:
-        rest["GetFeatureInfo"] = place
-    rest["DescribeDomains"] = f"{place}1.0.0/"
+        rest["GetFeatureInfo"] = root_url
+    rest["DescribeDomains"] = f"{root_url}1.0.0/"
     for name, rest_address in rest.items():
         operation = ows_xml.add(operations, "ows:Operation", attributes={"name": name})
         http = ows_xml.add(ows_xml.add(operation, "ows:DCP"), "ows:HTTP")

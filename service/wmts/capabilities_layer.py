@@ -1,4 +1,4 @@
-"""One layer in the WMTS capabilities (OGC 07-057r7, Tables 6 to 11)."""
+"""A layer in the WMTS capabilities (OGC 07-057r7, Tables 6 to 11)."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from lazytile.service.http.endpoint import Endpoint
 
 SHOWN_FORMATS = tuple(image_format for image_format in ImageFormat if not image_format.is_data)
-"""Formats with colours. Those with values are served as well, but no map client would know what to do with them."""
+"""Formats with colours. Formats with values are served too, but map clients cannot display them."""
 GIBS_COLORMAP_ROLE = "http://earthdata.nasa.gov/gibs/metadata-type/colormap/1.3"
 MAX_PERIODS = 100
-"""Of more periods the last are listed, as GIBS does; ``DescribeDomains`` has them all."""
+"""Periods that are listed, the latest ones, as in GIBS; ``DescribeDomains`` lists all."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerWriter:
-    """Writes layers as clients at one base address see them."""
+    """Writes layers for clients that reach the server at one address."""
 
     base_url: str
     endpoint: Endpoint
@@ -48,7 +48,13 @@ class LayerWriter:
     """Whether layers can be queried."""
 
     def write(self, contents: etree._Element, layer: Layer, linked: list[TileMatrixSet]) -> None:
-        """Append the layer. The order of the elements is the schema's."""
+        """Append a layer, with its elements in the order of the schema.
+
+        Args:
+            contents: The element to append to.
+            layer: The layer.
+            linked: The tile matrix sets that it is linked to.
+        """
         element = ows_xml.add(contents, "Layer")
         ows_xml.add(element, "ows:Title", layer.title)
         ows_xml.add(element, "ows:Abstract", abstract_of(layer))
@@ -57,7 +63,7 @@ class LayerWriter:
         for urn, tms in {tms.supported_crs: tms for tms in reversed(linked)}.items():
             box = ows_xml.add(element, "ows:BoundingBox", attributes={"crs": urn})
             _corners(box, bounds_in(layer, tms), swapped=has_y_first(urn))
-        # Where GIBS's clients look for the colours and values behind a legend.
+        # Clients of GIBS read colours and values from here.
         address = f"{self.base_url}/colormaps/{quote(layer.name)}/{DEFAULT}.xml"
         ows_xml.add(element, "ows:Metadata", attributes={**ows_xml.link(address), **ows_xml.role(GIBS_COLORMAP_ROLE)})
         self._styles(element, layer)
@@ -70,7 +76,7 @@ class LayerWriter:
             _dimension(element, dimension, for_gibs=self.endpoint.crs is not None)
         for tms in linked:
             _set_link(element, layer, tms)
-        # One for each format: clients take several of one format as mirrors. PNG first, which most of them pick.
+        # One per format, since clients treat several of one as mirrors. PNG comes first: most clients take the first.
         for image_format in SHOWN_FORMATS:
             self._resource(element, "tile", image_format.mime, self._template(layer, "", image_format.extension))
         for info_format in info_formats:

@@ -1,6 +1,6 @@
-"""DescribeDomains, as GIBS has it: which area and which values of its dimensions a layer has, page by page.
+"""DescribeDomains, as GIBS defines it: the area and the values of the dimensions of a layer, in pages.
 
-Capabilities list the last hundred periods of a layer; here are all of them. KVP:
+Capabilities list the last hundred periods of a layer; this operation lists all. KVP:
 ``request=DescribeDomains&layer=&TileMatrixSet=[&domains=bbox,time][&bbox=][&time=START/END][&limit=][&offset=]``;
 RESTful: ``1.0.0/{Layer}/default/{TileMatrixSet}/{bbox or all}/{START--END or all}.xml[?limit=&offset=]``.
 """
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 PAGE = 25_000
-"""Values on a page, unless fewer are asked for."""
+"""Values on a page, unless the request has a smaller limit."""
 MAX_OFFSET = 100_000_000
 SPACE = "bbox"
 MAX_AGE_S = 60
@@ -46,7 +46,7 @@ MAX_AGE_S = 60
 
 @dataclass(frozen=True, slots=True)
 class RawDomainsRequest:
-    """The words of a request; nothing is known of their meaning yet."""
+    """The parameters of a request, as text that is not validated yet."""
 
     layer: str
     tms: str
@@ -67,7 +67,18 @@ class Domain:
 
 
 def domains_request_of_kvp(query: Query) -> RawDomainsRequest:
-    """Take a KVP DescribeDomains apart. VERSION may be left out, as GIBS's clients do."""
+    """Parse a KVP DescribeDomains. VERSION is optional, since clients of GIBS omit it.
+
+    Args:
+        query: The query string.
+
+    Returns:
+        The parameters.
+
+    Raises:
+        MissingParameterError: The layer or the tile matrix set is missing.
+        InvalidParameterError: The version is not 1.0.0.
+    """
     if query.get("version"):
         query.require_one("version", "1.0.0")
     return RawDomainsRequest(
@@ -83,7 +94,18 @@ def domains_request_of_kvp(query: Query) -> RawDomainsRequest:
 
 
 def domains_request_of_rest(segments: list[str], query: Query) -> RawDomainsRequest:
-    """Take ``{Layer}/{Style}/{TileMatrixSet}/{bbox}/{times}.xml`` apart. Raises ``NotFoundError``."""
+    """Parse ``{Layer}/{Style}/{TileMatrixSet}/{bbox}/{times}.xml``.
+
+    Args:
+        segments: The five segments of the path.
+        query: The query string, for ``limit`` and ``offset``.
+
+    Returns:
+        The parameters.
+
+    Raises:
+        NotFoundError: The extension is not ``xml``.
+    """
     layer, _, tms, bbox, last = segments
     span, dot, extension = last.rpartition(".")
     if not dot or extension != "xml":
@@ -95,26 +117,39 @@ def domains_request_of_rest(segments: list[str], query: Query) -> RawDomainsRequ
     return RawDomainsRequest(layer, tms, "", bbox, time, query.get("limit"), query.get("offset"), is_kvp=False)
 
 
-def domains_response(request: web.Request, words: RawDomainsRequest, endpoint: Endpoint) -> web.Response:
-    """Answer with the domains of a layer."""
+def domains_response(request: web.Request, domains_request: RawDomainsRequest, endpoint: Endpoint) -> web.Response:
+    """Return the response to DescribeDomains.
+
+    Args:
+        request: The HTTP request.
+        domains_request: Its parameters.
+        endpoint: The endpoint that the client uses.
+
+    Returns:
+        The response.
+
+    Raises:
+        InvalidParameterError: A parameter is invalid.
+        DatasetNotFoundError: There is no such layer.
+    """
     context = request.app[APP_CONTEXT]
-    layer = context.store.layer(words.layer)
-    tms = layer.tile_matrix_set(words.tms)
-    limit = _whole("limit", words.limit, PAGE, 1, PAGE)
-    offset = _whole("offset", words.offset, 0, 0, MAX_OFFSET)
-    wanted = _wanted(layer, words.domains)
+    layer = context.store.layer(domains_request.layer)
+    tms = layer.tile_matrix_set(domains_request.tms)
+    limit = _integer("limit", domains_request.limit, PAGE, 1, PAGE)
+    offset = _integer("offset", domains_request.offset, 0, 0, MAX_OFFSET)
+    names = _requested(layer, domains_request.domains)
     root = etree.Element("Domains", nsmap={"ows": ows_xml.OWS})
-    if SPACE in wanted:
-        _space(root, layer, tms, words.bbox)
-    for domain in (_domain(dimension, words.time) for dimension in layer.variable.dimensions):
-        if domain.name.lower() in wanted:
-            _dimension(root, domain, offset, limit, _next_page(context.base_url(request), endpoint, words))
+    if SPACE in names:
+        _space(root, layer, tms, domains_request.bbox)
+    for domain in (_domain(dimension, domains_request.time) for dimension in layer.variable.dimensions):
+        if domain.name.lower() in names:
+            _dimension(root, domain, offset, limit, _next_page(context.base_url(request), endpoint, domains_request))
     body = ows_xml.document(root)
     headers = {"Cache-Control": f"public, max-age={MAX_AGE_S}"}
     return text_response(request, body, ows_xml.CONTENT_TYPE, digest=hashlib.sha256(body).hexdigest(), headers=headers)
 
 
-def _whole(name: str, text: str, default: int, low: int, high: int) -> int:
+def _integer(name: str, text: str, default: int, low: int, high: int) -> int:
     if not text:
         return default
     if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
@@ -122,24 +157,24 @@ def _whole(name: str, text: str, default: int, low: int, high: int) -> int:
     return int(text)
 
 
-def _wanted(layer: Layer, text: str) -> frozenset[str]:
+def _requested(layer: Layer, text: str) -> frozenset[str]:
     known = [SPACE, *(parameter_name(dimension).lower() for dimension in layer.variable.dimensions)]
-    asked = [word.strip().lower() for word in text.split(",")] if text not in ("", ALL) else known
-    for word in asked:
-        if word not in known and word != TIME.lower():
+    requested = [name.strip().lower() for name in text.split(",")] if text not in ("", ALL) else known
+    for name in requested:
+        if name not in known and name != TIME.lower():
             raise InvalidParameterError(
-                "domains", f"domain {word[:40]!r} is none of {layer.name}'s, they are {', '.join(known)}"
+                "domains", f"domain {name[:40]!r} is invalid for {layer.name}, it may be {', '.join(known)}"
             )
-    return frozenset(asked)
+    return frozenset(requested)
 
 
 def _space(root: etree._Element, layer: Layer, tms: TileMatrixSet, text: str) -> None:
     bounds = bounds_in(layer, tms)
     shown: Bounds | None = bounds
     if text not in ("", ALL):
-        asked = _bbox(text)
-        west, east = max(bounds.west, asked.west), min(bounds.east, asked.east)
-        south, north = max(bounds.south, asked.south), min(bounds.north, asked.north)
+        limits = _bbox(text)
+        west, east = max(bounds.west, limits.west), min(bounds.east, limits.east)
+        south, north = max(bounds.south, limits.south), min(bounds.north, limits.north)
         shown = Bounds(west, south, east, north) if west < east and south < north else None
     space = etree.SubElement(root, "SpaceDomain")
     if shown is not None:
@@ -162,7 +197,7 @@ def _bbox(text: str) -> Bounds:
 
 
 def _domain(dimension: Dimension, time: str) -> Domain:
-    """Return all values of a dimension, of time as periods between the ends that are asked for."""
+    """Return the values of a dimension; of time, the periods between the requested ends."""
     if dimension.kind != "time":
         return Domain(parameter_name(dimension), dimension.labels)
     first, last = _ends(dimension, time)
@@ -173,7 +208,7 @@ def _domain(dimension: Dimension, time: str) -> Domain:
 
 
 def _ends(dimension: Dimension, text: str) -> tuple[int, int]:
-    """Return the part of the axis that ``START/END`` (either may be empty), ``START`` or ``all`` means."""
+    """Return the slice of the axis for ``START/END`` (either may be empty), ``START`` or ``all``."""
     labels, axis = dimension.labels, time_axis(dimension.labels)
     if text in ("", ALL, "/") or axis is None:
         return 0, len(labels)
@@ -205,7 +240,7 @@ def _dimension(root: etree._Element, domain: Domain, offset: int, limit: int, pa
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Where the other pages of an answer are."""
+    """The address of the other pages of a response."""
 
     base: str
     parameters: tuple[tuple[str, str], ...]
@@ -214,20 +249,23 @@ class _Page:
         return f"{self.base}?{urlencode([*self.parameters, ('LIMIT', str(limit)), ('OFFSET', str(offset))])}"
 
 
-def _next_page(base_url: str, endpoint: Endpoint, words: RawDomainsRequest) -> _Page:
-    if not words.is_kvp:
-        place = "/".join(quote(part, safe=",") for part in (words.layer, "default", words.tms, words.bbox or ALL))
-        span = quote(words.time.replace("/", "--") or ALL)
-        return _Page(f"{base_url}{endpoint.path}/1.0.0/{place}/{span}.xml", ())
+def _next_page(base_url: str, endpoint: Endpoint, domains_request: RawDomainsRequest) -> _Page:
+    if not domains_request.is_kvp:
+        path = "/".join(
+            quote(part, safe=",")
+            for part in (domains_request.layer, "default", domains_request.tms, domains_request.bbox or ALL)
+        )
+        span = quote(domains_request.time.replace("/", "--") or ALL)
+        return _Page(f"{base_url}{endpoint.path}/1.0.0/{path}/{span}.xml", ())
     given = {
         "SERVICE": "WMTS",
         "VERSION": "1.0.0",
         "REQUEST": "DescribeDomains",
-        "LAYER": words.layer,
-        "TILEMATRIXSET": words.tms,
-        "DOMAINS": words.domains,
-        "BBOX": words.bbox,
-        "TIME": words.time,
+        "LAYER": domains_request.layer,
+        "TILEMATRIXSET": domains_request.tms,
+        "DOMAINS": domains_request.domains,
+        "BBOX": domains_request.bbox,
+        "TIME": domains_request.time,
     }
     parameters = tuple((name, value) for name, value in given.items() if value)
     return _Page(f"{base_url}{endpoint.kvp_path}", parameters)

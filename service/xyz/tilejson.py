@@ -1,4 +1,4 @@
-"""TileJSON 3.0 of the XYZ tiles: ``/xyz/{layer}.json?style=&time=&format=`` and the options that tiles take."""
+"""TileJSON 3.0 of the XYZ tiles: ``/xyz/{layer}.json?style=&time=&format=`` and the options of tiles."""
 
 from __future__ import annotations
 
@@ -51,12 +51,16 @@ class TileJson(JsonDocument):
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
-    """Add the address. It has to come before that of the tiles."""
+    """Add the route. It must precede that of the tiles, which matches every path below ``/xyz/``.
+
+    Args:
+        router: The router of the application.
+    """
     router.add_get("/xyz/{collectionId}.json", with_problem_responses(tilejson, frozenset({"style"})))
 
 
 async def tilejson(request: web.Request) -> web.StreamResponse:
-    """Answer with the document of a layer. What its query asks for is checked, and part of the tiles' address."""
+    """Answer with the TileJSON of a layer. Its query is validated and becomes part of the URL of the tiles."""
     context = request.app[APP_CONTEXT]
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
     image_format = ImageFormat.from_extension(FORMAT.text(query) or ImageFormat.PNG.extension)
@@ -70,18 +74,25 @@ async def tilejson(request: web.Request) -> web.StreamResponse:
 
 
 def document(base_url: str, tile: ResolvedTile, query: Query) -> TileJson:
-    """Return the document that describes tiles like ``tile``.
+    """Return the TileJSON of a layer.
 
-    Times and other dimensions that were asked for stand in the address by their full labels.
+    Args:
+        base_url: Address of the server as the client sees it, without a trailing slash.
+        tile: Any tile with the layer, style and options that the document is for.
+        query: The query string; the times and other dimensions in it become full labels in the URL of the tiles.
+
+    Returns:
+        The document.
     """
     layer = tile.request.layer
-    asked = {name.lower(): (name, label) for name, label in tile.labels.items() if query.get(name)}
     parameters = {name: value for name, value in query.values.items() if name == "style" or name in OPTION_NAMES}
-    parameters |= {name.lower() if name == TIME else name: label for name, label in asked.values()}
+    parameters |= {
+        name.lower() if name == TIME else name: label for name, label in tile.labels.items() if query.get(name)
+    }
     address = f"{base_url}/xyz/{quote(layer.name)}/{{z}}/{{x}}/{{y}}.{tile.request.image_format.extension}"
     west, south, east, north = _bounds(layer)
     last = finest_zoom(layer)
-    whole = layer.geographic_bounds()  # data across 180 degrees has its middle there, not at 0
+    whole = layer.geographic_bounds()  # data across the antimeridian has its centre there, not at 0
     longitude = (whole.west + whole.east) / 2
     longitude -= 360.0 * round(longitude / 360.0)
     zoom = _zoom_that_shows(whole.east - whole.west, last)
@@ -99,7 +110,14 @@ def document(base_url: str, tile: ResolvedTile, query: Query) -> TileJson:
 
 
 def finest_zoom(layer: Layer) -> int:
-    """Return the first zoom of Web Mercator whose pixels are as fine as the data; deeper ones show nothing more."""
+    """Return the first zoom of Web Mercator whose pixels are as fine as the data.
+
+    Args:
+        layer: The layer.
+
+    Returns:
+        The zoom; higher ones show no more detail.
+    """
     grid = layer.dataset.grid
     cell_m = min(grid.x.cell_size, -grid.y.cell_size) * metres_per_unit(grid.crs)
     matrices = REGISTERED[XYZ_SET].matrices
@@ -114,7 +132,7 @@ def _bounds(layer: Layer) -> tuple[float, float, float, float]:
 
 
 def _zoom_that_shows(degrees: float, last: int) -> int:
-    """Return the deepest zoom at which a width fits into two tiles."""
+    """Return the highest zoom at which a width fits into two tiles."""
     zoom = 0
     while zoom < last and degrees <= 360.0 / (1 << zoom):
         zoom += 1

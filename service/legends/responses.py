@@ -1,0 +1,57 @@
+"""Responses with legends and other files that are derived from colormaps."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING
+
+from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
+from lazytile.colormaps.legends.png import legend_png
+from lazytile.colormaps.legends.svg import legend_svg
+from lazytile.service.http.reply import text_response
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from lazytile.colormaps.core.model import Colormap
+
+PNG = "image/png"
+SVG = "image/svg+xml"
+_MAX_AGE_S = 3600
+
+
+async def legend_response(request: web.Request, colormap: Colormap, orientation: str, media_type: str) -> web.Response:
+    """Return the response with a legend.
+
+    Args:
+        request: The request.
+        colormap: The colormap that the legend shows.
+        orientation: ``horizontal`` or ``vertical``.
+        media_type: ``PNG`` or ``SVG``.
+
+    Returns:
+        The response.
+    """
+
+    def draw() -> bytes:
+        drawing = plan_legend(colormap, LegendStyle(orientation))
+        return legend_png(drawing) if media_type == PNG else legend_svg(drawing)
+
+    return file_response(request, await asyncio.to_thread(draw), media_type)
+
+
+def file_response(request: web.Request, body: bytes, media_type: str) -> web.Response:
+    """Return the response with a file that clients may cache for an hour.
+
+    Args:
+        request: The request.
+        body: The file.
+        media_type: Its media type.
+
+    Returns:
+        The response, 304 if the client has the file.
+    """
+    digest = hashlib.sha256(body).hexdigest()
+    headers = {"Cache-Control": f"public, max-age={_MAX_AGE_S}"}
+    return text_response(request, body, media_type, digest=digest, headers=headers)
