@@ -47,7 +47,7 @@ def negotiate_format(request: web.Request, query: Query, offered: Mapping[str, s
     best = max(weights, key=lambda name: weights[name])
     if weights[best] == 0:
         raise NotAcceptableError(
-            "Accept", f"Accept {accept[:200]!r} excludes every format, there is {', '.join(offered.values())}"
+            "Accept", f"Accept {accept[:200]!r} excludes all available formats: {', '.join(offered.values())}"
         )
     return best
 
