@@ -11,6 +11,7 @@ ZOOM ?= 0-4
 MRF ?= mrf
 URL ?= http://$(HOST):$(PORT)/\#layer=sst
 PYTEST_ARGS ?=
+MUTANTS ?= --sample 40
 TEST_WORKERS ?= 2
 BENCH_DATA ?=
 FACTORS ?= 4,1
@@ -26,7 +27,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check tables format mrf warm bench bench-convert bench-mrf gpu-check peers-check screenshot clean
+.PHONY: help setup serve test check tables mutants format mrf warm bench bench-convert bench-mrf gpu-check peers-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -99,6 +100,9 @@ check: $(VENV)/.installed ## Lint, check format and types, imports between packa
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py tests/test_layers.py tests/test_docstrings.py
+
+mutants: $(VENV)/.installed ## Sample mutation testing over the core (MUTANTS: arguments for scripts/mutants.py)
+	$(BIN)/python scripts/mutants.py $(MUTANTS)
 
 tables: $(VENV)/.installed ## Write the tables of settings, metrics and packages in the documents from the code
 	$(BIN)/python scripts/document_tables.py
