@@ -52,4 +52,7 @@ class ResolvedTile:
     @property
     def time(self) -> SelectedStep | None:
         """The selected time, None for a layer without times."""
-        return next((step for step in self.steps if step.is_time), None)
+        for step in self.steps:
+            if step.is_time:
+                return step
+        return None

@@ -21,7 +21,7 @@ def is_plain(request: TileRequest) -> bool:
     return (
         request.image_format is ImageFormat.PNG
         and request.pixels == PixelOptions()
-        and any(request.matrix == matrix for matrix in request.tms.matrices)
+        and request.matrix in request.tms.matrices
     )
 
 

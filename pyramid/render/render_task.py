@@ -98,8 +98,6 @@ class RenderTask:
     """Shown instead of ``variable`` in ``palette`` where there is one."""
     chunk_cache_bytes: int = 64 << 20
     value_cache_bytes: int = 32 << 20
-    is_light: bool = False
-    """Whether it takes a millisecond or two where its chunks are at hand; decides nothing of the bytes."""
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -90,11 +90,12 @@ class TileRequest:
             raise InvalidParameterError(
                 RequestField.FORMAT, "a picture of three variables has no values: ask for png, jpg or webp"
             )
-        sizes = [len(dimension.labels) for dimension in self.layer.variable.dimensions]
-        if len(sizes) != len(self.dim_index) or not all(
-            0 <= at < size for at, size in zip(self.dim_index, sizes, strict=True)
-        ):
-            raise ValueError(f"index {self.dim_index} does not fit dimensions of sizes {sizes}")
+        dimensions = self.layer.variable.dimensions
+        if len(dimensions) != len(self.dim_index):
+            raise ValueError(f"index {self.dim_index} does not fit {len(dimensions)} dimensions")
+        for at, dimension in zip(self.dim_index, dimensions, strict=True):
+            if not 0 <= at < len(dimension.labels):
+                raise ValueError(f"index {self.dim_index} is outside dimension {dimension.name}")
         dataset = self.layer.dataset
         shown = shown_variables(self.layer.variable.name, self.pixels.expression, self.pixels.rgb)
         set_field = object.__setattr__  # the dataclass is frozen
@@ -161,7 +162,6 @@ class TileRequest:
             background,
             chunk_cache_bytes=chunk_cache_bytes,
             value_cache_bytes=value_cache_bytes,
-            is_light=metatile == 1 and self.is_light,
             resampling=self.pixels.resampling,
             default_resampling=self.default_resampling,
             expression=self.pixels.expression,

@@ -51,11 +51,8 @@ class PreparedTile:
     task: RenderTask
     key: str
     """Of the tile: names it in the caches and, quoted, is the ETag."""
-
-    @property
-    def is_single(self) -> bool:
-        """Whether the task makes this tile and no other: then their keys are one, and a hash is saved."""
-        return self.task.block == self.request.tile
+    is_single: bool
+    """Whether the task makes this tile and no other: then both have one key, and a hash is saved."""
 
     @property
     def flight(self) -> str:
@@ -135,7 +132,8 @@ class TileBroker:
             chunk_cache_bytes=settings.chunk_cache_bytes,
             value_cache_bytes=0 if settings.no_tile_cache else settings.value_cache_bytes,
         )
-        return PreparedTile(request, task, task.tile_key(request.tile))
+        tile = request.tile
+        return PreparedTile(request, task, task.tile_key(tile), task.block == tile)
 
     async def tile(self, prepared: PreparedTile) -> Tile:
         """Return the tile. Raises ``BusyError``, ``OverdueError``, and what the renderer raises.
@@ -167,7 +165,7 @@ class TileBroker:
         data = self._cache.peek(prepared.key)
         if data is not None:
             return Tile(data, "memory", lookup)
-        if prepared.task.is_light and prepared.flight not in self._flights:
+        if self.metatile == 1 and prepared.request.is_light and prepared.key not in self._flights:
             rendered = await self._render_at_once(prepared)
             if rendered is not None:
                 return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)

@@ -72,6 +72,10 @@ class Bench:
         path = f"global_180/default/WebMercatorQuad/{zoom}/{row}/{col}.png"
         return self.broker.prepare(self.resolver.resolve(address_of_rest(path.split("/"))).request)
 
+    def waiters(self):
+        """Requests that wait for tasks."""
+        return sum(flight.waiters for flight in self.broker._flights._flights.values())
+
     def ask(self, row, col, zoom=4):
         return asyncio.create_task(self.broker.tile(self.prepared(row, col, zoom)))
 
@@ -151,7 +155,7 @@ async def test_a_tile_that_takes_too_long(bench):
 @options(metatile=1)
 async def test_work_that_nobody_waits_for_is_cancelled(bench):
     first, second = bench.ask(0, 0), bench.ask(0, 0)
-    await until(lambda: bench.engine.tasks)
+    await until(lambda: bench.engine.tasks and bench.waiters() == 2)
     first.cancel()
     await asyncio.sleep(0.02)
     assert bench.engine.cancelled == 0
