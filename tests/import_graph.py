@@ -59,6 +59,9 @@ LAYERS = (
     "lazytile.service.wms",
     "lazytile.service.ogcapi",
     "lazytile.service.app",
+    "lazytile.service.cli.options",
+    "lazytile.service.cli.mrf",
+    "lazytile.service.cli.colormap",
     "lazytile.service.cli",
     "lazytile.service.__main__",
 )

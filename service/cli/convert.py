@@ -2,131 +2,86 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from typing import Annotated
 
 import typer
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.service.cli.fetch_options import (
-    DEFAULT_LIMIT_GB,
-    DEFAULT_TIMEOUT_S,
-    ChecksumOption,
-    DownloadsOption,
-    FetchOptions,
-    LimitOption,
-    ListOption,
-    NetrcOption,
-    NexusBoxOption,
-    NexusDatasetOption,
-    NexusTimeOption,
-    RefreshOption,
-    SourcesArgument,
-    TimeoutOption,
-    TokenOption,
-    nexus_sources,
-    read_list,
-)
-from lazytile.service.cli.lazy_engine import LazyEngine
-from lazytile.service.cli.options import (
-    DEFAULT_STORE,
-    DashboardOption,
-    EngineOption,
-    StoreOption,
-    WorkersOption,
-    edges_of,
-    progress_bar,
-)
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from lazytile.service.cli.options.common import DEFAULT_STORE, StoreOption
+from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001
+from lazytile.service.cli.options.fetching import ChecksumOption, FetchOptions  # noqa: TC001
+from lazytile.service.cli.options.groups import with_option_groups
+from lazytile.service.cli.options.progress import byte_progress
+from lazytile.service.cli.options.source import SourceOptions  # noqa: TC001
+from lazytile.service.cli.options.source_list import read_list
 
 
+@with_option_groups
 def convert(
-    files: SourcesArgument = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE...",
+            help="A file (netCDF, HDF5, Zarr, GeoTIFF, GRIB or NumPy, also compressed with gzip or bzip2), a URL, or "
+            "several of them that form one time series; patterns such as 'sst-*.nc' are expanded.",
+            show_default=False,
+        ),
+    ] = None,
     *,
-    list_file: ListOption = None,
+    list_file: Annotated[
+        Path | None,
+        typer.Option("--list", metavar="LIST", help="Text file with one file or URL per line, optionally a checksum."),
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the dataset; made of the file's without it.")
+        str | None, typer.Option(metavar="NAME", help="Name of the dataset [default: derived from the file name].")
     ] = None,
-    var: Annotated[
-        list[str] | None,
-        typer.Option("--var", metavar="VARIABLE", help="Variable to take; may be given several times [default: all]."),
-    ] = None,
-    group: Annotated[str | None, typer.Option(metavar="GROUP", help="Group of the file to keep to.")] = None,
-    x: Annotated[
-        str | None, typer.Option("--x", metavar="VARIABLE", help="Variable that holds x or longitude.")
-    ] = None,
-    y: Annotated[str | None, typer.Option("--y", metavar="VARIABLE", help="Variable that holds y or latitude.")] = None,
-    crs: Annotated[
-        str | None, typer.Option("--crs", metavar="CRS", help="Of x and y, such as EPSG:3413; WKT and PROJ texts too.")
-    ] = None,
-    bounds: Annotated[
-        str | None,
-        typer.Option(metavar="W,S,E,N", help="Outer edges of an array without coordinates (.npy, .npz)."),
-    ] = None,
-    nodata: Annotated[
-        float | None, typer.Option(metavar="CODE", help="No data, where the file does not say it.")
-    ] = None,
+    source: SourceOptions,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the dataset.")] = None,
     colormap: Annotated[
-        str | None, typer.Option(metavar="COLORMAP", help="Colormap of the default style; found by name without it.")
+        str | None, typer.Option(metavar="COLORMAP", help="Colormap of the default style [default: found by name].")
     ] = None,
     codec: Annotated[
         str,
         typer.Option(
-            metavar="CODEC", help="Compression: blosc-lz4, blosc-zstd, zstd, gzip or none, with :LEVEL where wanted."
+            metavar="CODEC", help="Compression: blosc-lz4, blosc-zstd, zstd, gzip or none, optionally with :LEVEL."
         ),
     ] = "blosc-lz4:5",
     shard: Annotated[
-        int, typer.Option(metavar="N", help="Store N x N chunks in a file; 0 gives each chunk its own.", min=0)
+        int, typer.Option(metavar="N", help="Store N x N chunks in one file; 0 means one file per chunk.", min=0)
     ] = 0,
     lazy: Annotated[
-        bool, typer.Option("--lazy", help="Store level 0 alone; overviews are made when they are first looked at.")
+        bool, typer.Option("--lazy", help="Store level 0 only; overviews are computed when first requested.")
     ] = False,
-    nexus_dataset: NexusDatasetOption = None,
-    bbox: NexusBoxOption = None,
-    time: NexusTimeOption = None,
     checksum: ChecksumOption = None,
-    downloads: DownloadsOption = None,
-    netrc: NetrcOption = None,
-    token_file: TokenOption = None,
-    download_limit: LimitOption = DEFAULT_LIMIT_GB,
-    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
-    refresh: RefreshOption = False,
-    engine: EngineOption = "auto",
-    workers: WorkersOption = None,
-    dashboard: DashboardOption = None,
+    fetch: FetchOptions,
+    engine: BulkEngineOptions,
 ) -> None:
-    """Convert a file or URL to a dataset in the store; a dataset of the same name is replaced at the end."""
+    """Convert a file or URL to a dataset in the store.
+
+    A dataset of the same name is replaced once the conversion is complete.
+    """
     from lazytile.pyramid.fetch.source_url import base_name  # noqa: PLC0415
     from lazytile.pyramid.ingest.convert import Storage  # noqa: PLC0415
     from lazytile.pyramid.ingest.convert import convert as run  # noqa: PLC0415
     from lazytile.pyramid.store.codec import Codec  # noqa: PLC0415 - xarray and zarr take a second to import
 
     storage = Storage(Codec.parse(codec), shard, lazy)
-    edges = None if bounds is None else edges_of(bounds)
-    fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
+    arguments = source.arguments()
     sources, checksums = _sources(files, list_file, checksum)
-    local = fetch.fetched(nexus_sources(sources, nexus_dataset, bbox, time), checksums)
-    label = f"converting {base_name(local[0])}"
-    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(label, "bytes") as progress:
+    local = fetch.local_files(fetch.requests(sources), store, checksums)
+    with engine.open() as pool, byte_progress(f"converting {base_name(local[0])}") as progress:
         dataset = run(
             local,
             store,
             name,
-            var or None,
-            group=group,
-            x=x,
-            y=y,
-            crs=crs,
-            bounds=edges,
-            nodata=nodata,
+            **arguments,
             title=title,
             colormap=colormap,
             storage=storage,
             engine=pool,
-            progress=lambda at: progress(at.done_bytes, at.total_bytes),
+            progress=progress,
         )
     layers = ", ".join(dataset.layer_name(variable) for variable in dataset.variables)
     shape = dataset.grid.shape
@@ -142,10 +97,10 @@ def _sources(
     from lazytile.pyramid.sources.series import files_of  # noqa: PLC0415 - xarray takes a second to import
 
     if (list_file is None) == (not files):
-        raise SourceError("say what to convert: FILE, a file or URL, or a --list of them")
+        raise SourceError("name what to convert: FILE, a file or URL, or a --list of them")
     if list_file is None:
         # Checksums belong to the files in the order in which they are given, which patterns do not have.
         return (list(files or ()), checksums) if checksums else (files_of(files or ()), [])
     if checksums:
-        raise SourceError(f"checksums of the files of {list_file} belong into it, behind each file")
+        raise SourceError(f"with --list, checksums go into {list_file}, one after each file")
     return read_list(list_file)

@@ -10,22 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.service.cli.fetch_options import (
-    DEFAULT_LIMIT_GB,
-    DEFAULT_TIMEOUT_S,
-    DownloadsOption,
-    FetchOptions,
-    LimitOption,
-    NetrcOption,
-    NexusBoxOption,
-    NexusDatasetOption,
-    NexusTimeOption,
-    RefreshOption,
-    TimeoutOption,
-    TokenOption,
-    nexus_sources,
-)
-from lazytile.service.cli.options import DEFAULT_STORE, StoreOption, existing
+from lazytile.service.cli.options.common import DEFAULT_STORE, JsonOption, StoreOption, existing
+from lazytile.service.cli.options.fetching import FetchOptions  # noqa: TC001 - Typer reads annotations
+from lazytile.service.cli.options.groups import with_option_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,30 +20,22 @@ if TYPE_CHECKING:
     from lazytile.pyramid.ingest.describe import Description
 
 
+@with_option_groups
 def info(
     subject: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE|DATASET]", help="A source file or URL, or a dataset; all datasets without it."),
+        typer.Argument(metavar="[FILE|DATASET]", help="A source file or URL, or a dataset [default: all datasets]."),
     ] = None,
     *,
     store: StoreOption = DEFAULT_STORE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    nexus_dataset: NexusDatasetOption = None,
-    bbox: NexusBoxOption = None,
-    time: NexusTimeOption = None,
-    downloads: DownloadsOption = None,
-    netrc: NetrcOption = None,
-    token_file: TokenOption = None,
-    download_limit: LimitOption = DEFAULT_LIMIT_GB,
-    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
-    refresh: RefreshOption = False,
+    as_json: JsonOption = False,
+    fetch: FetchOptions,
 ) -> None:
-    """Describe a source file or URL before it is converted, or what a store holds."""
+    """Describe a source file or URL, or the datasets of a store."""
     from lazytile.pyramid.ingest.describe import describe, format_description  # noqa: PLC0415 - xarray is slow to import
 
-    fetch = FetchOptions(store, downloads, netrc, token_file, download_limit, timeout, refresh)
     if subject is not None:
-        (subject,) = nexus_sources([subject], nexus_dataset, bbox, time)
+        (subject,) = fetch.requests([subject])
     descriptions = [describe(path) for path in _subjects(subject, store, fetch)]
     if as_json:
         typer.echo(json.dumps([asdict(description) for description in descriptions], indent=2))
@@ -67,7 +46,7 @@ def info(
 
 
 def _layers(description: Description) -> str:
-    """Return the line that names a dataset's layers, as the other commands and WMTS want them."""
+    """Return the line that lists a dataset's layers by the names that other commands and WMTS take."""
     from lazytile.pyramid.store.store import read_description  # noqa: PLC0415 - needed by this command alone
 
     if description.kind != "dataset":
@@ -77,14 +56,14 @@ def _layers(description: Description) -> str:
 
 
 def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence[str | Path]:
-    """Return what to describe: everything in the store, or one dataset by name, or any file or URL."""
+    """Return what to describe: all datasets of the store, one dataset by name, or a file or URL."""
     from lazytile.pyramid.fetch.source_url import is_url  # noqa: PLC0415 - as below
     from lazytile.pyramid.store.store import Store  # noqa: PLC0415 - needed by this command alone
 
     if subject is None:
         return [stored.path for stored in Store(existing(store)).datasets()]
     if is_url(subject) or (Path(subject).exists() and not (store / f"{subject}.zarr").exists()):
-        return fetch.fetched([subject])
+        return fetch.local_files([subject], store)
     if Path(subject).suffix:
         raise SourceError(f"there is no file {subject}")
     return [Store(existing(store)).dataset(subject).path]

@@ -11,7 +11,9 @@ import typer
 from lazytile import __version__
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core.allocator import keep_freed_memory
-from lazytile.service.cli import append, colormap, convert, export, info, mrf, remove, replace, serve, verify, warm
+from lazytile.service.cli import append, convert, export, info, remove, replace, serve, verify, warm
+from lazytile.service.cli.colormap.group import app as colormap
+from lazytile.service.cli.mrf.group import app as mrf
 
 USAGE_CODE = 2
 """Exit code of everything that is wrong with what was asked for, as of the usual Unix tools."""
@@ -30,11 +32,11 @@ app.command("convert")(convert.convert)
 for command in (append.append, replace.replace, remove.remove, verify.verify):
     app.command()(command)
 app.command("serve")(serve.serve)
-app.add_typer(mrf.app, name="mrf")
+app.add_typer(mrf, name="mrf")
 app.command("export")(export.export)
 app.command("warm")(warm.warm)
 app.command("info")(info.info)
-app.add_typer(colormap.app, name="colormap")
+app.add_typer(colormap, name="colormap")
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lazytile.service.cli.options import DEFAULT_STORE, DatasetArgument, StoreOption, existing
+from lazytile.service.cli.options.common import DEFAULT_STORE, DatasetArgument, StoreOption, existing
 
 
 def remove(dataset: DatasetArgument, store: StoreOption = DEFAULT_STORE) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lazytile.service.cli.options import (
+from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
     CacheOption,
     ColormapsOption,

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import typer
 
-from lazytile.service.cli.lazy_engine import LazyEngine
-from lazytile.service.cli.options import (
-    DEFAULT_STORE,
-    DashboardOption,
-    DatasetArgument,
-    EngineOption,
-    StoreOption,
-    WorkersOption,
-    existing,
-    progress_bar,
-)
+from lazytile.service.cli.options.common import DEFAULT_STORE, DatasetArgument, StoreOption, existing
+from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001 - Typer reads annotations
+from lazytile.service.cli.options.groups import with_option_groups
+from lazytile.service.cli.options.progress import progress_bar
 
 DAMAGED_CODE = 2
-"""Exit code of ``verify`` for a dataset that is not what was written."""
+"""Exit code for a dataset that differs from what was written."""
 
 
-def verify(
-    dataset: DatasetArgument,
-    store: StoreOption = DEFAULT_STORE,
-    engine: EngineOption = "auto",
-    workers: WorkersOption = None,
-    dashboard: DashboardOption = None,
-) -> None:
-    """Check every chunk of a dataset by its checksum, and every level by the one it was made of.
+@with_option_groups
+def verify(dataset: DatasetArgument, *, store: StoreOption = DEFAULT_STORE, engine: BulkEngineOptions) -> None:
+    """Check every chunk of a dataset against its checksum, and every level against the level below it.
 
-    Damaged files are listed, and the exit code is then 2.
+    Damaged files are listed; the exit code is then 2.
     """
     from lazytile.pyramid.store.verify import verify as run  # noqa: PLC0415 - numcodecs takes a moment to import
 
     existing(store)
-    with LazyEngine(engine, workers, dashboard) as pool, progress_bar(f"verifying {dataset}", "tasks") as progress:
+    with engine.open() as pool, progress_bar(f"verifying {dataset}", "tasks") as progress:
         found = run(store, dataset, engine=pool, progress=progress)
     for line in found.problems:
         typer.echo(line)

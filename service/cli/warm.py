@@ -6,27 +6,28 @@ from typing import Annotated
 
 import typer
 
-from lazytile.service.cli.options import (
+from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
     CacheOption,
     ColormapsOption,
     DashboardOption,
     EngineOption,
+    LayerArgument,
     StoreOption,
     WorkersOption,
     existing,
-    progress_bar,
 )
+from lazytile.service.cli.options.progress import progress_bar
 
 
 def warm(
-    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Layer, as lazytile info lists them.")],
+    layer: LayerArgument,
     *,
-    zoom: Annotated[str, typer.Option(metavar="ZOOMS", help="Zooms, such as 0-4 or 0,2,5-7.")] = "0-4",
+    zoom: Annotated[str, typer.Option(metavar="ZOOMS", help="Zoom levels, such as 0-4 or 0,2,5-7.")] = "0-4",
     tms: Annotated[str, typer.Option("--tms", metavar="SET", help="Tile matrix set.")] = "WebMercatorQuad",
-    style: Annotated[str, typer.Option(metavar="STYLE", help="Style.")] = "default",
+    style: Annotated[str, typer.Option(metavar="STYLE", help="Style: default, or a colormap.")] = "default",
     time: Annotated[
-        list[str] | None, typer.Option(metavar="TIME", help="Time, or all; may be given several times [latest].")
+        list[str] | None, typer.Option(metavar="TIME", help="Time, or all; may be repeated [default: the latest].")
     ] = None,
     image_format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="png or jpg.")] = "png",
     store: StoreOption = DEFAULT_STORE,
@@ -36,7 +37,7 @@ def warm(
     dashboard: DashboardOption = None,
     colormaps: ColormapsOption = None,
 ) -> None:
-    """Fill the tile cache with the tiles of a layer that hold data, also while a server runs."""
+    """Fill the tile cache with the tiles of a layer that hold data. A server may run meanwhile."""
     from lazytile.pyramid.render.image import ImageFormat  # noqa: PLC0415 - needed by this command alone
     from lazytile.service.app import warm as warming  # noqa: PLC0415
     from lazytile.service.http.settings import Settings  # noqa: PLC0415

@@ -1,11 +1,17 @@
-"""The engine of a command, started when there is something to do."""
+"""The engine that a command works on, started when there is something to do."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from lazytile.pyramid.engines.factory import open_bulk_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
+from lazytile.service.cli.options.common import (
+    DashboardOption,  # noqa: TC001 - Typer reads annotations
+    EngineOption,  # noqa: TC001
+    WorkersOption,  # noqa: TC001
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -13,10 +19,27 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engines.protocol import BulkEngine
 
 
-class LazyEngine:
-    """The ``BulkEngine`` that was asked for, started when there is something to do.
+@dataclass(frozen=True, slots=True)
+class BulkEngineOptions:
+    """The options that select an engine."""
 
-    What is wrong with a source or a layer is then said at once, not after a cluster has come up.
+    engine: EngineOption = "auto"
+    workers: WorkersOption = None
+    dashboard: DashboardOption = None
+
+    def open(self) -> LazyEngine:
+        """Return the engine, not started yet.
+
+        Raises:
+            EngineError: There is no such engine.
+        """
+        return LazyEngine(self.engine, self.workers, self.dashboard)
+
+
+class LazyEngine:
+    """An engine that starts with its first task, so that an invalid source or layer is reported at once.
+
+    See ``BulkEngine``.
     """
 
     def __init__(self, engine: str, workers: int | None, dashboard: str | None) -> None:

@@ -1,0 +1,69 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lazytile.pyramid.core.errors import StoreError
+
+DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a dataset in the store.")]
+LayerArgument = Annotated[str, typer.Argument(metavar="LAYER", help="Name of a layer, as listed by lazytile info.")]
+OutdirArgument = Annotated[
+    Path, typer.Argument(metavar="OUTDIR", help="Folder for the output; created if it does not exist.")
+]
+StoreOption = Annotated[
+    Path, typer.Option("--store", metavar="FOLDER", envvar="LAZYTILE_STORE", help="Folder of the datasets.")
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache", metavar="FOLDER", envvar="LAZYTILE_CACHE", help="Folder of the tile cache [default: cache]."
+    ),
+]
+ColormapsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--colormaps", metavar="FOLDER", envvar="LAZYTILE_COLORMAPS", help="Folder with additional colormaps."
+    ),
+]
+_ENGINES = "auto, threads, local, cuda, or the address of a Dask scheduler such as tcp://HOST:8786"
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="ENGINE", envvar="LAZYTILE_ENGINE", help=f"Where the work runs: {_ENGINES}.")
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Number of threads, worker processes or GPUs of the engine [default: all].",
+    ),
+]
+DashboardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dashboard",
+        metavar="HOST:PORT",
+        help="Address of the Dask dashboard for the engines local and cuda; it has no password.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+DEFAULT_STORE = Path("store")
+
+
+def existing(store: Path) -> Path:
+    """Return the folder of a store.
+
+    Args:
+        store: The folder.
+
+    Raises:
+        StoreError: There is no such folder.
+    """
+    if not store.is_dir():
+        raise StoreError(f"there is no store at {store}; lazytile convert FILE --store {store} makes one")
+    return store

@@ -1,0 +1,124 @@
+"""The options of exports: which steps of a layer, and in which style."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lazytile.pyramid.core.errors import InvalidParameterError, MrfError
+from lazytile.pyramid.core.request_field import RequestField
+from lazytile.service.cli.options.common import (
+    DEFAULT_STORE,
+    ColormapsOption,
+    StoreOption,
+    existing,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.store.layer import Layer
+
+OnEarthOption = Annotated[
+    bool,
+    typer.Option("--onearth", help="Also write OnEarth's layer configuration, colormap, legends and empty tile."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedLayerOptions:
+    """Where a layer comes from, its style, and the steps to export."""
+
+    store: StoreOption = DEFAULT_STORE
+    style: Annotated[str, typer.Option(metavar="STYLE", help="Style: default, or a colormap.")] = "default"
+    finest: Annotated[
+        str | None,
+        typer.Option(metavar="MATRIX", help="Tile matrix of full resolution [default: what suits the data]."),
+    ] = None
+    time: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TIME", help="Time, or the beginning of one (2019-01); may be repeated [default: all]."),
+    ] = None
+    dim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=LABEL", help="Step of another dimension; may be repeated [default: all]."),
+    ] = None
+    colormaps: ColormapsOption = None
+
+    def open(self, name: str) -> tuple[Layer, Style]:
+        """Return a layer and the style to paint it with.
+
+        Args:
+            name: Name of the layer.
+
+        Raises:
+            StoreError: There is no such store or layer.
+            InvalidParameterError: There is no such style.
+        """
+        layer = open_layer(self.store, name)
+        return layer, style_of(layer, self.style, self.colormaps)
+
+    def steps(self, layer: Layer) -> dict[str, list[str]]:
+        """Return the labels to export.
+
+        Args:
+            layer: The layer.
+
+        Returns:
+            Labels by name of the dimension; a dimension that is absent is exported whole.
+
+        Raises:
+            MrfError: A ``--dim`` is not ``NAME=LABEL``.
+            InvalidParameterError: The layer has no such time.
+        """
+        from lazytile.pyramid.times import lookup  # noqa: PLC0415 - numpy takes a moment to import
+
+        steps: dict[str, list[str]] = {}
+        for text in self.dim or ():
+            name, is_pair, label = text.partition("=")
+            if not is_pair:
+                raise MrfError(f"--dim {text!r} is not NAME=LABEL")
+            steps.setdefault(name, []).append(label)
+        dimension = layer.variable.time
+        for text in self.time or ():
+            if dimension is None:
+                raise InvalidParameterError(RequestField.TIME, f"layer {layer.name} has no time")
+            labels = [label for label in dimension.labels if text and label.startswith(text)]
+            chosen = labels or [dimension.labels[lookup.index_of(dimension, text)]]
+            steps.setdefault(dimension.name, []).extend(chosen)
+        return steps
+
+
+def open_layer(store: Path, name: str) -> Layer:
+    """Return a layer of a store.
+
+    Args:
+        store: Folder of the datasets.
+        name: Name of the layer.
+
+    Raises:
+        StoreError: There is no such store or layer.
+    """
+    from lazytile.pyramid.store.store import Store  # noqa: PLC0415 - zarr takes a moment to import
+
+    return Store(existing(store)).layer(name)
+
+
+def style_of(layer: Layer, name: str, colormaps: Path | None) -> Style:
+    """Return a style of a layer.
+
+    Args:
+        layer: The layer.
+        name: ``default``, or a colormap.
+        colormaps: Folder with additional colormaps; None for the user's own.
+
+    Raises:
+        InvalidParameterError: There is no such style.
+    """
+    from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415
+    from lazytile.pyramid.render.style import Styles  # noqa: PLC0415 - numpy takes a moment to import
+
+    return Styles(ColormapCatalog(colormaps or default_user_folder())).style(layer, name)

@@ -1,0 +1,110 @@
+"""Progress of a command on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lazytile.pyramid.ingest.build import Progress as ByteProgress
+    from lazytile.pyramid.mrf.export import MrfProgress
+
+LOG = logging.getLogger(__name__)
+LOG_EVERY_S = 30.0
+"""How often progress is logged where standard error is not a terminal."""
+
+
+@contextmanager
+def progress_bar(label: str, unit: str) -> Iterator[Callable[[float, float], None]]:
+    """Show a bar with rate and time left while the context lasts, on a terminal only.
+
+    Args:
+        label: What is being done.
+        unit: What is counted, in the plural.
+
+    Yields:
+        A function that takes how much is done, and of how much.
+    """
+    from rich.console import Console  # noqa: PLC0415 - only where a bar is shown
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.text import Text  # noqa: PLC0415
+
+    class Rate(ProgressColumn):
+        """Units per second, empty until known."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.0f} {unit}/s")
+
+    console = Console(stderr=True)
+    amount: list[ProgressColumn] = (
+        [DownloadColumn(binary_units=True), TransferSpeedColumn()]
+        if unit == "bytes"
+        else [MofNCompleteColumn(), Rate()]
+    )
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn()]
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=False) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def byte_progress(label: str) -> Iterator[Callable[[ByteProgress], None]]:
+    """Show the progress of a conversion.
+
+    Args:
+        label: What is being done.
+
+    Yields:
+        A function that takes the progress.
+    """
+    with progress_bar(label, "bytes") as bar:
+        yield lambda at: bar(at.done_bytes, at.total_bytes)
+
+
+@contextmanager
+def tile_progress(label: str) -> Iterator[Callable[[MrfProgress], None]]:
+    """Show the progress of an export: as a bar on a terminal, else as a line of the log every half minute.
+
+    Args:
+        label: What is being done.
+
+    Yields:
+        A function that takes the progress.
+    """
+    logged = time.monotonic()
+    with progress_bar(label, "tiles") as bar:
+
+        def show(at: MrfProgress) -> None:
+            nonlocal logged
+            bar(at.tiles_done, at.tiles_total)
+            now = time.monotonic()
+            if sys.stderr.isatty() or now - logged < LOG_EVERY_S:
+                return
+            logged = now
+            left = at.seconds_left
+            LOG.info(
+                "%s: %d of %d tiles, %.0f tiles/s, %s left",
+                label,
+                at.tiles_done,
+                at.tiles_total,
+                at.tiles_a_second,
+                "?" if left is None else f"{left:.0f} s",
+            )
+
+        yield show
