@@ -1,4 +1,4 @@
 """The commands ``lazytile colormap``: show, list, fetch and convert colormaps.
 
-May import: colormaps: core, synthesis, compiled, formats, legends, library.
+May import: colormaps.core, colormaps.synthesis, colormaps.formats, colormaps.legends, colormaps.library, cli.options.
 """

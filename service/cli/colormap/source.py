@@ -31,6 +31,9 @@ def open_catalog(folder: Path | None) -> ColormapCatalog:
 
     Args:
         folder: The user's own colormaps; None for the default folder.
+
+    Returns:
+        Bundled colormaps and those of the folder.
     """
     from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415
 
@@ -45,6 +48,9 @@ def read_source(source: str, folder: Path | None, rescale: str | None, spacing: 
         folder: The user's own colormaps; None for the default folder.
         rescale: ``MIN,MAX``, or None for the range as it is.
         spacing: ``keep``, ``even`` or ``log``.
+
+    Returns:
+        The colormap.
 
     Raises:
         ColormapError: There is no such colormap, it cannot be read, or it cannot be rescaled so.

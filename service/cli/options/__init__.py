@@ -1,4 +1,5 @@
 """Options that commands share, and the progress that they show.
 
-May import: colormaps: core, library; pyramid: core, engines, store, times, fetch, sources, ingest, render, mrf; http.
+May import: colormaps.library, pyramid.core, pyramid.engines, pyramid.store, pyramid.times, pyramid.fetch,
+pyramid.ingest, pyramid.render, pyramid.mrf.
 """

@@ -61,6 +61,9 @@ def existing(store: Path) -> Path:
     Args:
         store: The folder.
 
+    Returns:
+        ``store``.
+
     Raises:
         StoreError: There is no such folder.
     """

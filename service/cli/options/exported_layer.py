@@ -54,6 +54,9 @@ class ExportedLayerOptions:
         Args:
             name: Name of the layer.
 
+        Returns:
+            The layer and the style of ``--style``.
+
         Raises:
             StoreError: There is no such store or layer.
             InvalidParameterError: There is no such style.
@@ -99,6 +102,9 @@ def open_layer(store: Path, name: str) -> Layer:
         store: Folder of the datasets.
         name: Name of the layer.
 
+    Returns:
+        The layer as it is stored now.
+
     Raises:
         StoreError: There is no such store or layer.
     """
@@ -114,6 +120,9 @@ def style_of(layer: Layer, name: str, colormaps: Path | None) -> Style:
         layer: The layer.
         name: ``default``, or a colormap.
         colormaps: Folder with additional colormaps; None for the user's own.
+
+    Returns:
+        The style, compiled for the layer.
 
     Raises:
         InvalidParameterError: There is no such style.

@@ -78,6 +78,9 @@ class FetchOptions:
         Args:
             sources: Files and URLs.
 
+        Returns:
+            As many files and URLs.
+
         Raises:
             SourceError: There are such options, and a source that is not on an SDAP server.
         """

@@ -496,7 +496,7 @@ def test_the_command_line_takes_urls(web, tmp_path, capsys, monkeypatch):
     ("arguments", "text"),
     [
         (["ftp://a.org/f.nc"], "has the scheme ftp"),
-        (["a.nc", "--list", "b"], "say what to convert"),
+        (["a.nc", "--list", "b"], "name what to convert"),
         (["a.nc", "b.nc", "--checksum", "md5:" + "0" * 32], "1 checksums were given for 2 files"),
         (["--list", "LIST"], "lines are SOURCE or SOURCE CHECKSUM, all of one kind, not 'b md5:0'"),
     ],
