@@ -15,7 +15,7 @@ from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.formats.container import Container, open_container
 from lazytile.pyramid.sources.formats.grib import GRIB
 from lazytile.pyramid.sources.grids.finder import find_grid
-from lazytile.pyramid.sources.grids.finding import SourceLocation
+from lazytile.pyramid.sources.grids.source_grid import SourceLocation
 from lazytile.pyramid.sources.groups import chosen_groups
 from lazytile.pyramid.sources.layer_names import layer_names, listed, selected_members
 from lazytile.pyramid.sources.overrides import Overrides
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lazytile.pyramid.sources.grids.finding import GridFinding
+    from lazytile.pyramid.sources.grids.source_grid import SourceGrid
     from lazytile.pyramid.sources.source_variable import SourceVariable
     from lazytile.pyramid.store.dataset import Coordinate
 
@@ -37,7 +37,7 @@ class Source:
 
     path: str
     engine: str
-    found: GridFinding
+    found: SourceGrid
     variables: tuple[SourceVariable, ...]
     coordinates: tuple[Coordinate, ...]
     title: str
@@ -91,8 +91,8 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
             f"{path} with {listed(map(str, each.data_vars))}" for path, each in groups.items() if each.data_vars
         )
         raise SourceError(f"it holds several grids; choose one with --group or --var: {grids}")
-    home = SourceLocation(absolute_source(container.path), container.engine, "/", dict(container.groups["/"].attrs))
-    found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, home)
+    location = SourceLocation(absolute_source(container.path), container.engine, "/", dict(container.groups["/"].attrs))
+    found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, location)
     taken_names = {CRS_VARIABLE, *axis_names(found.grid)}
     dims = {str(dim) for path, name in members for dim in groups[path].variables[name].dims}
     names = layer_names(members, taken_names | dims - {found.row_dim, found.col_dim})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from lazytile.pyramid.core.packing import Packing
-    from lazytile.pyramid.sources.grids.finding import GridFinding
+    from lazytile.pyramid.sources.grids.source_grid import SourceGrid
     from lazytile.pyramid.store.dataset import Coordinate, Dimension
 
 
@@ -63,7 +63,7 @@ class Member:
 class SharedDimensions:
     """The dimensions that the variables of a source share; it grows with each variable."""
 
-    found: GridFinding
+    found: SourceGrid
     reserved: set[str]
     """Names that the store needs for something else."""
     steps: dict[str, tuple[str, ...]]

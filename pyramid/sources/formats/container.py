@@ -1,7 +1,7 @@
-"""Opening a source file: which groups of variables it holds, with every number as it is stored.
+"""Source files, opened as groups of variables with every number as it is stored.
 
-xarray, rasterio, ecCodes and NumPy do the opening, with all of their decoding off. What cannot be opened is refused in
-one line.
+xarray, rasterio, ecCodes and NumPy open them, with all decoding off. A file that cannot be opened is refused in one
+line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.sources.formats.geotiff import GEOTIFF, open_geotiff
 from lazytile.pyramid.sources.formats.grib import GRIB, open_grib
 from lazytile.pyramid.sources.formats.netcdf3 import needed_bytes
-from lazytile.pyramid.sources.formats.numpy_arrays import NUMPY, open_numpy, placed
+from lazytile.pyramid.sources.formats.numpy_arrays import NUMPY, open_numpy, with_coordinates
 from lazytile.pyramid.sources.formats.remote_zarr import open_remote_group, remote_group_names, version_of
 
 if TYPE_CHECKING:
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 NETCDF = "netcdf4"
 ZARR = "zarr"
-ALLOWED = "netCDF-3, netCDF-4/HDF5, Zarr, GeoTIFF, GRIB and NumPy arrays are read"
+ALLOWED = "the formats are netCDF-3, netCDF-4/HDF5, Zarr, GeoTIFF, GRIB and NumPy arrays"
 FORMATS = {NETCDF: "netCDF or HDF5", ZARR: "Zarr", GEOTIFF: "GeoTIFF", NUMPY: "NumPy", GRIB: "GRIB"}
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _NETCDF3_MAGICS = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 _PICKLE = (
-    "a Python pickle, which may run code when it is opened and is never read; where you trust it, load it in Python "
-    "and keep its array with numpy.save, then give that file with --bounds"
+    "a Python pickle, which may run code when it is opened and is never read; if you trust it, load it in Python, "
+    "save its array with numpy.save, and convert that file with --bounds"
 )
 _OTHER_MAGICS = {
-    b"\x1f\x8b": "a gzip file: unpack it first",
-    b"BZh": "a bzip2 file: unpack it first",
+    b"\x1f\x8b": "a gzip file; unpack it first",
+    b"BZh": "a bzip2 file; unpack it first",
     b"\x0e\x03\x13\x01": "an HDF4 file",
     **{bytes((0x80, protocol)): _PICKLE for protocol in range(2, 6)},
 }
 _BULLETIN_BYTES = 64
-"""How far into a file a GRIB message may begin: a bulletin of the WMO has a heading first."""
+"""How far into a file a GRIB message may begin: a bulletin of the WMO starts with a heading."""
 _MAGICS = {
     _HDF5_MAGIC: NETCDF,
     **dict.fromkeys(_NETCDF3_MAGICS, NETCDF),
@@ -70,13 +70,13 @@ class Container:
     """An open source file."""
 
     path: Path | str
-    """A folder or file, or the URL of remote Zarr."""
+    """A file, a folder, or the URL of remote Zarr."""
     engine: str
     """Name of the xarray engine that reads it."""
     groups: Mapping[str, xr.Dataset]
-    """Group path (``/`` for the root) to its variables, none of them decoded or read."""
+    """Variables by path of the group (``/`` for the root), neither decoded nor read."""
     version: str = ""
-    """Of what is remote: tells its content from another."""
+    """Identifies the content of a remote source; empty for a local one."""
 
     def close(self) -> None:
         """Close the file."""
@@ -85,20 +85,31 @@ class Container:
 
 
 def open_container(path: Path | str, overrides: Overrides) -> Container:
-    """Open a file of a format that is read, or remote Zarr, or raise ``SourceError`` with what is wrong with it."""
+    """Open a source file.
+
+    Args:
+        path: A file or folder, or the URL of remote Zarr.
+        overrides: What the user states.
+
+    Returns:
+        The open file.
+
+    Raises:
+        SourceError: It is missing, damaged or of another format.
+    """
     if isinstance(path, str):
         return _open_remote(path)
     engine = engine_of(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # xarray's remarks on metadata; ours are in Source.remarks
+            warnings.simplefilter("ignore")  # about metadata; what matters is in Source.remarks
             groups = dict(_groups(path, engine))
             if engine == NUMPY:
-                groups = {name: placed(group, overrides, path) for name, group in groups.items()}
+                groups = {name: with_coordinates(group, overrides, path) for name, group in groups.items()}
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{path} cannot be read, {_blamed(error)}: {first_line(error)}") from error
+        raise SourceError(f"{path} cannot be read: {_cause(error)}: {first_line(error)}") from error
     return Container(path, engine, groups)
 
 
@@ -116,13 +127,23 @@ def _open_remote(url: str) -> Container:
 
 
 def engine_of(path: Path) -> str:
-    """Tell the xarray engine for a file by its first bytes, or raise ``SourceError``."""
+    """Return the xarray engine for a file, by its first bytes.
+
+    Args:
+        path: A file, or a folder of Zarr.
+
+    Returns:
+        Name of the engine.
+
+    Raises:
+        SourceError: The file is missing, empty, cut short or of another format.
+    """
     if not path.exists():
         raise SourceError(f"there is no file {path}")
     if path.is_dir():
         if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata", ".zarray")):
             return ZARR
-        raise SourceError(f"{path} is a folder and no Zarr group; {ALLOWED}")
+        raise SourceError(f"{path} is a folder, but not a Zarr group; {ALLOWED}")
     magic = _first_bytes(path)
     if magic[:4] in _NETCDF3_MAGICS:
         _check_length(path)
@@ -134,7 +155,7 @@ def engine_of(path: Path) -> str:
     for start, what in _OTHER_MAGICS.items():
         if magic.startswith(start):
             raise SourceError(f"{path} is {what}; {ALLOWED}")
-    raise SourceError(f"{path} is of no known format (it starts with {magic!r}); {ALLOWED}")
+    raise SourceError(f"{path} has an unknown format (it starts with {magic!r}); {ALLOWED}")
 
 
 def _first_bytes(path: Path, count: int = 8) -> bytes:
@@ -149,12 +170,12 @@ def _first_bytes(path: Path, count: int = 8) -> bytes:
 
 
 def _check_length(path: Path) -> None:
-    """Raise ``SourceError`` for a netCDF-3 file that is shorter than its header says."""
+    """Raise ``SourceError`` for a netCDF-3 file that is shorter than its header states."""
     try:
         with path.open("rb") as file:
             needed = needed_bytes(file)
     except (ValueError, KeyError) as error:
-        raise SourceError(f"{path} cannot be read, it is damaged or cut short: {error}") from error
+        raise SourceError(f"{path} is damaged or cut short: {error}") from error
     if path.stat().st_size < needed:
         raise SourceError(f"{path} is cut short: it has {path.stat().st_size} bytes, its header says {needed}")
 
@@ -168,7 +189,16 @@ def _groups(path: Path, engine: str) -> Iterator[tuple[str, xr.Dataset]]:
 
 
 def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
-    """Open one group of a file, or of remote Zarr, with every number as it is stored."""
+    """Open one group of a file, or of remote Zarr, with every number as it is stored.
+
+    Args:
+        path: A file or folder, or the URL of remote Zarr.
+        engine: As ``engine_of`` returns it.
+        name: Path of the group, ``/`` for the root.
+
+    Returns:
+        The variables of the group.
+    """
     if isinstance(path, str):
         return open_remote_group(path, name, UNDECODED)
     if engine == GEOTIFF:
@@ -179,27 +209,27 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
         return open_grib(path)[name]
     options = dict(UNDECODED)
     if engine == ZARR:
-        # Metadata of a folder is read as quickly array by array, and consolidated metadata may be out of date.
+        # In a folder, metadata are read as fast array by array, and consolidated metadata may be out of date.
         options["consolidated"] = False
     group = xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **options)
     if engine == ZARR:
-        # A folder lists its arrays in no order of its own.
+        # A folder lists its arrays in arbitrary order.
         return group[sorted(map(str, group.data_vars))]
     return _marked(group, path, name)
 
 
 def _marked(group: xr.Dataset, path: Path, name: str) -> xr.Dataset:
-    """Return a netCDF group with variables of rows of unequal length (NC_VLEN) of type object, as NumPy has them.
+    """Return a netCDF group in which variables with rows of unequal length (NC_VLEN) have the type object, as in NumPy.
 
     xarray gives them the type of their items.
     """
-    import netCDF4  # noqa: PLC0415 - the other formats do not need it
+    import netCDF4  # noqa: PLC0415 - other formats do not need it
 
     with netCDF4.Dataset(path) as file:
-        home = file if name == "/" else file[name]
+        root = file if name == "/" else file[name]
         ragged = [
             each
-            for each, variable in home.variables.items()
+            for each, variable in root.variables.items()
             if variable.dtype is not str and isinstance(variable.datatype, netCDF4.VLType)
         ]
     empty = {each: (group[each].dims, np.broadcast_to(np.array(None, object), group[each].shape)) for each in ragged}
@@ -207,29 +237,29 @@ def _marked(group: xr.Dataset, path: Path, name: str) -> xr.Dataset:
 
 
 def _group_names(path: Path, engine: str) -> list[str]:
-    """List all groups, parents before children, in the file's order."""
+    """Return the paths of all groups, parents before children, in the file's order."""
     if engine in (GEOTIFF, NUMPY):
         return ["/"]
     if engine == ZARR:
-        import zarr  # noqa: PLC0415 - the netCDF path does not need it
+        import zarr  # noqa: PLC0415 - other formats do not need it
 
-        # zarr-python says that a group is missing, or that an array is in its place, by format.
+        # open_group would report an array at the root as a missing group of some format.
         if isinstance(root := zarr.open(path, mode="r"), zarr.Array):
-            raise SourceError(f"{path} is a single Zarr array, which does not say where its cells lie; {ALLOWED}")
+            raise SourceError(f"{path} is a single Zarr array, which does not state where its cells lie; {ALLOWED}")
         members = sorted(root.members(max_depth=None))
         return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
     import netCDF4  # noqa: PLC0415 - as above
 
     with netCDF4.Dataset(path) as file:
         names: list[str] = []
-        waiting = [file]
-        while waiting:
-            group = waiting.pop(0)
+        pending = [file]
+        while pending:
+            group = pending.pop(0)
             names.append(group.path)
-            waiting += group.groups.values()
+            pending += group.groups.values()
         return names
 
 
-def _blamed(error: Exception) -> str:
+def _cause(error: Exception) -> str:
     unnamed = isinstance(error, KeyError) and ("dimension_names" in str(error) or "_ARRAY_DIMENSIONS" in str(error))
-    return "its arrays do not name their dimensions" if unnamed else "it is damaged or cut short"
+    return "its arrays do not name their dimensions" if unnamed else "it may be damaged or cut short"

@@ -1,10 +1,9 @@
 """GeoTIFF and COG files as variables, read by window with rasterio (the extra ``geotiff``).
 
 Bands of one kind are one variable with a dimension ``band``; bands that differ in type, packing or description are
-variables each. Cells that a mask or an alpha band hides get a code of their own, which takes the next larger integer
+variables of their own. Cells that a mask or an alpha band hides get a code of their own in the next larger integer
 type, since every code of a byte may be data. A palette becomes classes with colours (``flag_values``,
-``flag_colors``). rasterio gives the outer corner of the first cell whether the file says pixel-is-area or
-pixel-is-point.
+``flag_colors``). rasterio returns the outer corner of the first cell for pixel-is-area and pixel-is-point alike.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ _UNNAMED = re.compile(r"(?:band|layer|channel)?[ _]?\d*", re.IGNORECASE)
 
 
 class _Bands(BackendArray):
-    """Some bands of a file, read where they are indexed. Each read opens the file: handles keep to a thread."""
+    """Some bands of a file, read where they are indexed. Each read opens the file, since handles belong to a thread."""
 
     def __init__(
         self, path: str, bands: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any], masked: float | None
     ) -> None:
         self.path, self.bands, self.shape, self.dtype = path, bands, shape, dtype
         self.masked = masked
-        """What is put where the file's mask says that there is no data; None where the file has no mask."""
+        """The code of masked cells; None where the file has no mask."""
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
@@ -79,7 +78,7 @@ def _span(part: int | slice, size: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Band:
-    """What tells bands apart."""
+    """What distinguishes bands."""
 
     number: int
     dtype: str
@@ -97,11 +96,21 @@ class _Band:
 
 
 def open_geotiff(path: Path) -> xr.Dataset:
-    """Return the variables of a TIFF file, not decoded. Raises ``SourceError`` for one that cannot be placed."""
+    """Open a TIFF file.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        Its variables, not decoded.
+
+    Raises:
+        SourceError: rasterio is not installed, or the file has no north-up georeference.
+    """
     if rasterio is None:
-        raise SourceError(f"{path} is a TIFF file, and rasterio is not installed: pip install 'lazytile[geotiff]'")
+        raise SourceError(f"{path} is a TIFF file, which needs rasterio: pip install 'lazytile[geotiff]'")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NotGeoreferencedWarning: we say it ourselves
+        warnings.simplefilter("ignore")  # NotGeoreferencedWarning: it becomes an error below
         with rasterio.open(path) as file:
             return _describe(str(path), file)
 
@@ -109,12 +118,12 @@ def open_geotiff(path: Path) -> xr.Dataset:
 def _describe(path: str, file: Any) -> xr.Dataset:
     transform = file.transform
     if transform.is_identity and file.crs is None:
-        more = "; it has ground control points: warp it first (gdalwarp)" if file.gcps[0] else ""
-        raise SourceError(f"{path} is a TIFF file without georeference (no transform and no CRS){more}")
+        more = "; it has ground control points, so warp it first (gdalwarp)" if file.gcps[0] else ""
+        raise SourceError(f"{path} is a TIFF file without a georeference (no transform and no CRS){more}")
     if transform.b or transform.d:
-        raise SourceError(f"{path} is turned or sheared ({tuple(transform)[:6]}); make it north-up first (gdalwarp)")
+        raise SourceError(f"{path} is rotated or sheared ({tuple(transform)[:6]}); make it north-up first (gdalwarp)")
     if file.dtypes[0].startswith(("complex", "c")):
-        raise SourceError(f"{path} holds complex numbers; convert their amplitude or phase")
+        raise SourceError(f"{path} holds complex numbers; extract their amplitude or phase first")
     lonlat = file.crs is not None and is_lonlat(parse_crs(file.crs.to_wkt()))
     dims = ("lat", "lon") if lonlat else ("y", "x")
     variables: dict[str, xr.Variable] = {}
@@ -134,15 +143,15 @@ def _data(path: str, file: Any, dims: tuple[str, str]) -> dict[str, xr.Variable]
     bands = [
         _Band(
             number=number,
-            dtype=file.dtypes[place],
-            scale=file.scales[place],
-            offset=file.offsets[place],
-            nodata=file.nodatavals[place],
-            description=file.descriptions[place] or "",
-            units=file.units[place] or "",
-            colour=file.colorinterp[place].name,
+            dtype=file.dtypes[index],
+            scale=file.scales[index],
+            offset=file.offsets[index],
+            nodata=file.nodatavals[index],
+            description=file.descriptions[index] or "",
+            units=file.units[index] or "",
+            colour=file.colorinterp[index].name,
         )
-        for place, number in enumerate(file.indexes)
+        for index, number in enumerate(file.indexes)
     ]
     if any(_has_mask(file, band) for band in bands):
         bands = [band for band in bands if band.colour != "alpha"]
@@ -186,12 +195,12 @@ def _variable(path: str, bands: list[_Band], dims: tuple[str, ...], shape: tuple
 
 
 def _has_mask(file: Any, band: _Band) -> bool:
-    """Tell whether a mask or an alpha band says where a band holds data; a no-data code goes before both."""
+    """Return whether a mask or an alpha band marks where a band holds data; a no-data code takes precedence."""
     return band.nodata is None and rasterio.enums.MaskFlags.per_dataset in file.mask_flag_enums[band.number - 1]
 
 
 def _with_room(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], float]:
-    """Return the type in which masked cells of a type have a code of their own, and that code."""
+    """Return a type with a code of its own for masked cells, and that code."""
     if dtype.kind == "f":
         return dtype, float("nan")
     wide = np.dtype(f"i{min(8, 2 * dtype.itemsize)}")
@@ -199,9 +208,9 @@ def _with_room(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], float]:
 
 
 def _classes(palette: dict[int, tuple[int, int, int, int]], nodata: float | None) -> dict[str, Any]:
-    """Return a palette as CF classes; transparent entries and that of no data are none."""
+    """Return a palette as CF classes, without transparent entries and the one of no data."""
     shown = {code: colour for code, colour in palette.items() if colour[3] and code != nodata}
-    # Palettes are padded to 256 entries, mostly with black: what follows the last other colour is no class.
+    # Palettes are padded to 256 entries, mostly with black: entries after the last other colour are not classes.
     last = max((code for code, colour in shown.items() if colour[:3] != (0, 0, 0)), default=max(shown, default=0))
     shown = {code: colour for code, colour in shown.items() if code <= last}
     return {

@@ -1,10 +1,10 @@
 """GRIB 1 and 2 files as variables, read message by message with ecCodes (the extra ``grib``).
 
-Messages of one quantity, kind of level and grid are one variable; time, member and level are its dimensions. Each
-grid is a group. Values are what ecCodes decodes, in float32, which holds every packing in use; NaN is no data.
+Messages of one quantity, kind of level and grid are one variable; time, member and level are its dimensions. Each grid
+is a group. Values are those that ecCodes decodes, in float32, which holds every packing in use; NaN is no data.
 
-ecCodes and not cfgrib reads them: cfgrib sorts longitudes, which shifts the map of a file whose last longitude is
-negative, and leaves index files beside its inputs. The axes here come from the points in the order of the values.
+cfgrib is not used: it sorts longitudes, which shifts the map of a file whose last longitude is negative, and it leaves
+index files beside its inputs. The axes here come from the points in the order of the values.
 """
 
 from __future__ import annotations
@@ -36,9 +36,20 @@ _DIMENSIONS = ("time", "member", "level")
 
 
 def open_grib(path: Path) -> dict[str, xr.Dataset]:
-    """Return the groups of a GRIB file, one for each grid. Raises ``SourceError`` with what cannot be placed."""
+    """Open a GRIB file.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        Groups by path, one for each grid.
+
+    Raises:
+        SourceError: ecCodes is not installed, the file is damaged, no grid can be placed, or two messages of a variable
+            have the same time, member and level.
+    """
     if eccodes is None:
-        raise SourceError(f"{path} is a GRIB file, and eccodes is not installed: pip install 'lazytile[grib]'")
+        raise SourceError(f"{path} is a GRIB file, which needs eccodes: pip install 'lazytile[grib]'")
     members: dict[tuple[str, tuple[str, str, str]], list[Message]] = {}
     examples: dict[tuple[str, tuple[str, str, str]], dict[str, Any]] = {}
     grids: dict[str, xr.Dataset | str] = {}
@@ -54,12 +65,12 @@ def open_grib(path: Path) -> dict[str, xr.Dataset]:
             except SourceError as error:
                 grids[grid] = str(error)
         examples.setdefault(key, attributes_of(handle))
-    placed = {grid: found for grid, found in grids.items() if isinstance(found, xr.Dataset)}
-    if not placed:
+    known = {grid: found for grid, found in grids.items() if isinstance(found, xr.Dataset)}
+    if not known:
         raise SourceError(f"{path} holds {next(iter(grids.values()), 'no GRIB message')}")
     groups: dict[str, xr.Dataset] = {}
-    names = _group_names(placed)
-    for grid, found in placed.items():
+    names = _group_names(known)
+    for grid, found in known.items():
         mine = {key: messages for key, messages in members.items() if key[1][2] == grid}
         variables = [_variable(path, key, mine, orders[grid], examples[key]) for key in mine]
         groups[names[grid]] = xr.merge([found, *variables], compat="no_conflicts", join="outer").assign_attrs(
@@ -89,38 +100,38 @@ def _group_names(placed: dict[str, xr.Dataset]) -> dict[str, str]:
 def _variable(
     path: Path,
     key: tuple[str, tuple[str, str, str]],
-    to_device_of: dict[tuple[str, tuple[str, str, str]], list[Message]],
+    members: dict[tuple[str, tuple[str, str, str]], list[Message]],
     order: Order,
     attributes: dict[str, Any],
 ) -> xr.Dataset:
     """Return the messages of one quantity as a variable with the coordinates of its dimensions."""
     name, (level_kind, step_kind, _) = key
-    same = [other for other in to_device_of if other[0] == name]
+    same = [other for other in members if other[0] == name]
     if len(same) > 1:
         name = (
             f"{name}_{level_kind}"
             if len({other[1][0] for other in same}) == len(same)
             else (f"{name}_{level_kind}_{step_kind}")
         )
-    messages = to_device_of[key]
+    messages = members[key]
     axes = [sorted({getattr(message, dim) for message in messages}) for dim in _DIMENSIONS]
     offsets = np.full([len(axis) for axis in axes], -1, np.int64)
     for message in messages:
-        place = tuple(axis.index(getattr(message, dim)) for axis, dim in zip(axes, _DIMENSIONS, strict=True))
-        if offsets[place] >= 0:
+        index = tuple(axis.index(getattr(message, dim)) for axis, dim in zip(axes, _DIMENSIONS, strict=True))
+        if offsets[index] >= 0:
             raise SourceError(
-                f"{path} holds {name} twice for one time, member and level (several forecasts of one hour?); "
+                f"{path} holds {name} twice for one time, member and level (perhaps several forecasts of one hour); "
                 "split it by forecast first (grib_copy -w)"
             )
-        offsets[place] = message.offset
-    # A dimension of one step says nothing that the attributes do not, save the time.
+        offsets[index] = message.offset
+    # A dimension of one step adds nothing to the attributes, except for time.
     kept = [len(axis) > 1 or dim == "time" for axis, dim in zip(axes, _DIMENSIONS, strict=True)]
     dims, coordinates = [], {}
     for dim, axis, keep in zip(_DIMENSIONS, axes, kept, strict=True):
         if keep:
             own = (
                 f"{dim}_{name}"
-                if any(other != key and _differs(to_device_of[other], dim, axis) for other in to_device_of)
+                if any(other != key and _differs(members[other], dim, axis) for other in members)
                 else dim
             )
             dims.append(own)
@@ -137,7 +148,7 @@ def _variable(
 
 
 def _differs(messages: list[Message], dim: str, axis: list[float]) -> bool:
-    """Tell whether other messages have other steps of a dimension, so that it needs a name of its own."""
+    """Return whether other messages have other steps of a dimension, which then needs a name of its own."""
     other = sorted({getattr(message, dim) for message in messages})
     return other != axis and (len(other) > 1 or dim == "time")
 

@@ -21,7 +21,17 @@ _SCANS = ("iScansNegatively", "jScansPositively", "jPointsAreConsecutive", "alte
 
 
 def grid_of(handle: Any) -> tuple[xr.Dataset, Order]:
-    """Return the coordinates of a message's grid and the order of its values, or raise ``SourceError``."""
+    """Return the grid of a message.
+
+    Args:
+        handle: Of the message.
+
+    Returns:
+        Coordinates of rows and columns, and the order of the values.
+
+    Raises:
+        SourceError: The grid has no rows and columns, or no projection of ours.
+    """
     kind = str(key_of(handle, "gridType"))
     if kind in _REDUCED:
         raise SourceError(
@@ -55,7 +65,7 @@ def _dataset(
     units: str,
     mapping: dict[str, Any],
 ) -> xr.Dataset:
-    # ecCodes holds angles in millionths of a degree, some files in thousandths: rounding that the axes must know of.
+    # ecCodes has angles in millionths of a degree, some files in thousandths. As float32 the axes allow for that.
     variables = {
         "row": xr.Variable(("row",), y.astype(np.float32 if not units else np.float64), {"standard_name": kinds[0]}),
         "col": xr.Variable(("col",), x.astype(np.float32 if not units else np.float64), {"standard_name": kinds[1]}),
@@ -72,7 +82,7 @@ def _rotated(
     handle: Any, order: Order, scans: dict[str, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Any]]:
     if key_of(handle, "angleOfRotationInDegrees", 0):
-        raise SourceError("values on a rotated grid with an angle of rotation, which no projection of ours has")
+        raise SourceError("values on a rotated grid with an angle of rotation, which is not supported")
     ends = {
         end: [float(key_of(handle, f"{axis}Of{end}GridPointInDegrees")) for axis in ("longitude", "latitude")]
         for end in ("First", "Last")
@@ -101,7 +111,7 @@ def _projected(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Any]]:
     text = key_of(handle, "projString")
     if not text:
-        raise SourceError(f"values on a grid of type {kind}, which ecCodes does not place")
+        raise SourceError(f"values on a grid of type {kind}, for which ecCodes has no projection")
     crs = pyproj.CRS.from_user_input(f"{text} +units=m +no_defs")
     to = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
     x, _ = to.transform(lon[0], lat[0])
@@ -109,5 +119,5 @@ def _projected(
     far_x, far_y = to.transform(lon[-1, -1], lat[-1, -1])
     miss = max(abs(far_x - x[-1]) / abs(x[1] - x[0]), abs(far_y - y[-1]) / abs(y[1] - y[0]))
     if not miss < 0.05:
-        raise SourceError(f"values on a grid of type {kind} whose points do not lie on the projection {text}")
+        raise SourceError(f"values on a grid of type {kind} whose points do not fit the projection {text}")
     return np.asarray(x), np.asarray(y), {"crs_wkt": crs.to_wkt()}

@@ -1,4 +1,4 @@
-"""The messages of a GRIB file: what each holds, and its values, decoded by ecCodes (the extra ``grib``)."""
+"""The messages of a GRIB file: what each holds, and its values as ecCodes decodes them (the extra ``grib``)."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 eccodes: Any
 try:
     eccodes = importlib.import_module("eccodes")  # untyped
-except (ImportError, RuntimeError):  # the extra is not installed, or its library is not found
+except (ImportError, RuntimeError):  # the extra or its library is missing
     eccodes = None
 
 
 _NO_VALUE = 1e36
-"""What ecCodes is told to put where a bitmap says that there is no value."""
+"""What ecCodes returns where a bitmap marks a missing value."""
 _LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Where a message lies in the file, and its place in a variable."""
+    """Where a message lies in the file, and its position in a variable."""
 
     offset: int
     name: str
     kind: tuple[str, str, str]
-    """Kind of level, kind of step, grid: what tells variables of one name apart."""
+    """Kind of level, kind of step and grid, which distinguish variables of one name."""
     time: float
     """Seconds since 1970 for which it is valid."""
     member: int
@@ -49,7 +49,7 @@ class Message:
 
 
 class Messages(BackendArray):
-    """Messages as an array of planes, each read where it is indexed; one that is missing is no data."""
+    """Messages as an array of planes, each read where it is indexed; a missing one is no data."""
 
     def __init__(self, path: str, offsets: NDArray[np.int64], order: Order) -> None:
         self.path, self.offsets, self.order = path, offsets, order
@@ -83,13 +83,23 @@ class Messages(BackendArray):
 
 
 def handles(path: Path) -> Iterator[Any]:
-    """Yield a handle for each message, released after its turn."""
+    """Yield a handle for each message of a file.
+
+    Args:
+        path: Of the file.
+
+    Yields:
+        The handle, which is released before the next one.
+
+    Raises:
+        SourceError: The file is damaged.
+    """
     with _LOCK, path.open("rb") as file:
         while True:
             try:
                 handle = eccodes.codes_grib_new_from_file(file)
             except eccodes.CodesInternalError as error:
-                raise SourceError(f"{path} cannot be read, it is damaged or cut short: {error}") from error
+                raise SourceError(f"{path} is damaged or cut short: {error}") from error
             if handle is None:
                 return
             try:
@@ -99,7 +109,16 @@ def handles(path: Path) -> Iterator[Any]:
 
 
 def key_of(handle: Any, key: str, default: Any = None) -> Any:
-    """Return the value of a key of a message, or ``default`` where the message has none."""
+    """Return the value of a key of a message.
+
+    Args:
+        handle: Of the message.
+        key: As ecCodes names it.
+        default: For a message without the key.
+
+    Returns:
+        The value or the default.
+    """
     try:
         return eccodes.codes_get(handle, key)
     except eccodes.KeyValueNotFoundError:
@@ -107,7 +126,14 @@ def key_of(handle: Any, key: str, default: Any = None) -> Any:
 
 
 def message_of(handle: Any) -> Message:
-    """Tell what a message holds and where it lies."""
+    """Describe a message.
+
+    Args:
+        handle: Of the message.
+
+    Returns:
+        What it holds and where it lies.
+    """
     name = key_of(handle, "shortName", "unknown")
     if name in ("unknown", "~"):
         name = f"parameter_{key_of(handle, 'paramId', 0)}"
@@ -126,7 +152,14 @@ def message_of(handle: Any) -> Message:
 
 
 def attributes_of(handle: Any) -> dict[str, Any]:
-    """Return the attributes of a message's variable, CF where there is a CF name for them."""
+    """Return the attributes of a message's variable.
+
+    Args:
+        handle: Of the message.
+
+    Returns:
+        CF attributes where CF has a name for them.
+    """
     standard = key_of(handle, "cfName", "unknown")
     found = {
         "long_name": key_of(handle, "name", ""),
@@ -149,10 +182,17 @@ class Order:
     alternating: bool
 
     def plane(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values as rows and columns, in the directions in which the file scans them."""
+        """Return values as rows and columns.
+
+        Args:
+            values: Shape (rows * cols,), in the order of the message.
+
+        Returns:
+            Shape (rows, cols), in the directions in which the message scans them.
+        """
         plane = values.reshape(self.cols, self.rows).T if self.columns_first else values.reshape(self.rows, self.cols)
         if self.alternating:
             plane = plane.copy()
-            turned = plane[:, 1::2] if self.columns_first else plane[1::2]
-            turned[...] = turned[::-1] if self.columns_first else turned[:, ::-1]
+            reversed_lines = plane[:, 1::2] if self.columns_first else plane[1::2]
+            reversed_lines[...] = reversed_lines[::-1] if self.columns_first else reversed_lines[:, ::-1]
         return plane

@@ -1,7 +1,7 @@
-"""How long a netCDF-3 file must be (classic, 64-bit offset and CDF-5 formats).
+"""The length that a netCDF-3 file must have (classic, 64-bit offset and CDF-5 formats).
 
-The netCDF library reads zeros from a classic file that was cut short and says nothing, so its header is read here
-(NetCDF User's Guide, appendix "file format specifications"). HDF5 notices by itself.
+The netCDF library silently reads zeros from a classic file that was cut short, so its header is read here (NetCDF
+User's Guide, appendix "file format specifications"). HDF5 detects this by itself.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
 _STREAMING = {4: 0xFFFFFFFF, 8: 0xFFFFFFFFFFFFFFFF}
-"""Number of records of a file that was never closed: it must be counted."""
+"""Number of records of a file that was never closed: its records must be counted."""
 
 
 class _Header:
-    """Reads the header's numbers one after the other."""
+    """Reads the numbers of the header one after the other."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -38,11 +38,11 @@ class _Header:
         return value
 
     def count(self) -> int:
-        """Read a count: its size depends on the format."""
+        """Read a count, whose size depends on the format."""
         return self.number(self.count_bytes)
 
     def skip(self, count: int) -> None:
-        """Pass over some bytes and the padding to a multiple of 4."""
+        """Skip some bytes and the padding to a multiple of 4."""
         self._bytes(count + -count % 4)
 
     def list_length(self) -> int:
@@ -51,7 +51,7 @@ class _Header:
         return self.count()
 
     def skip_attributes(self) -> None:
-        """Pass over a list of attributes."""
+        """Skip a list of attributes."""
         for _ in range(self.list_length()):
             self.skip(self.count())
             size = _TYPE_BYTES[self.number(4)]
@@ -59,7 +59,17 @@ class _Header:
 
 
 def needed_bytes(file: BinaryIO) -> int:
-    """Return how many bytes a netCDF-3 file has if it is whole. Raises ``ValueError`` for a header that ends early."""
+    """Return how many bytes a netCDF-3 file has if it is complete.
+
+    Args:
+        file: At its first byte.
+
+    Returns:
+        Where the last variable ends.
+
+    Raises:
+        ValueError: The header is cut short.
+    """
     header = _Header(file)
     records = header.count()
     sizes = []
@@ -73,15 +83,18 @@ def needed_bytes(file: BinaryIO) -> int:
         dims = [header.count() for _ in range(header.count())]
         header.skip_attributes()
         item_bytes = _TYPE_BYTES[header.number(4)]
-        header.count()  # vsize: overflows for large variables, so it is worked out instead
+        header.count()  # vsize overflows for large variables, so it is computed instead
         variables.append((header.number(header.offset_bytes), [sizes[dim] for dim in dims], item_bytes))
     return _end(variables, 0 if records == _STREAMING[header.count_bytes] else records)
 
 
 def _end(variables: Sequence[tuple[int, list[int], int]], records: int) -> int:
-    """Return where the last variable ends: (first byte, sizes, item bytes) of each; size 0 is the record dimension."""
+    """Return where the last variable ends, given first byte, sizes and item bytes of each.
+
+    The size 0 is the record dimension.
+    """
     in_records = [variable for variable in variables if variable[1][:1] == [0]]
-    # With one record variable alone, records are not padded.
+    # Records of a single record variable are not padded.
     pad = 4 if len(in_records) > 1 else 1
     record_bytes = sum(_padded(_bytes(sizes[1:], item), pad) for _, sizes, item in in_records)
     ends = [0]

@@ -1,8 +1,8 @@
-"""NumPy arrays as variables: ``.npy`` and ``.npz`` files, which do not say where their cells lie.
+"""NumPy arrays as variables: ``.npy`` and ``.npz`` files, which do not state where their cells lie.
 
-The user says it: outer edges of the array, its first row in the north and its first column in the west. An ``.npz``
-may hold ``lat`` and ``lon`` instead. Arrays are mapped into memory, not read; only a compressed member of an ``.npz``
-has to be unpacked whole. Pickled objects are never read.
+The user states it: outer edges of the array, whose first row is the northernmost and first column the westernmost. An
+``.npz`` may hold ``lat`` and ``lon`` instead. Arrays are mapped into memory; only a compressed member of an ``.npz`` is
+unpacked whole. Pickled objects are never read.
 """
 
 from __future__ import annotations
@@ -32,7 +32,17 @@ _EPOCH = {"standard_name": "time", "units": "seconds since 1970-01-01"}
 
 
 def open_numpy(path: Path) -> xr.Dataset:
-    """Return the arrays of a file as variables. Raises ``SourceError`` where they are not numbers."""
+    """Open a NumPy file.
+
+    Args:
+        path: Of a ``.npy`` or ``.npz`` file.
+
+    Returns:
+        Its arrays as variables.
+
+    Raises:
+        SourceError: It holds no array of numbers with two or more dimensions, or is damaged.
+    """
     arrays = _members(path) if zipfile.is_zipfile(path) else {_VARIABLE: _mapped(path, 0)}
     variables: dict[str, xr.Variable] = {}
     axes = {name: array for name, array in arrays.items() if array.ndim == 1}
@@ -50,22 +60,34 @@ def open_numpy(path: Path) -> xr.Dataset:
             values, attributes = array.astype("datetime64[ms]").astype(np.int64) / 1000.0, dict(_EPOCH)
         variables[name] = xr.Variable((name,), values, attributes)
     if not any(variable.ndim >= 2 for variable in variables.values()):
-        raise SourceError(f"{path} holds no array of two or more dimensions: {', '.join(arrays)}")
+        raise SourceError(f"{path} holds no array with two or more dimensions, only {', '.join(arrays)}")
     return xr.Dataset(variables)
 
 
-def placed(group: xr.Dataset, overrides: Overrides, path: Path) -> xr.Dataset:
-    """Return the group with coordinates made of the bounds that the user gives."""
+def with_coordinates(group: xr.Dataset, overrides: Overrides, path: Path) -> xr.Dataset:
+    """Return arrays with coordinates made from the bounds that the user gives.
+
+    Args:
+        group: As ``open_numpy`` returns it.
+        overrides: What the user states.
+        path: Of the file, for errors.
+
+    Returns:
+        The arrays; unchanged where they have coordinates of their own and the user gives no bounds.
+
+    Raises:
+        SourceError: There are neither coordinates nor bounds, the bounds are not valid, or arrays differ in size.
+    """
     if overrides.bounds is None:
         if all(any(name.lower() in names for name in map(str, group.variables)) for names in (_LATITUDES, _LONGITUDES)):
             return group
         raise SourceError(
-            f"{path} holds a NumPy array, which does not say where its cells lie: give --bounds WEST,SOUTH,EAST,NORTH "
-            "(and --crs unless they are degrees)"
+            f"{path} holds a NumPy array, which does not state where its cells lie; give --bounds "
+            "WEST,SOUTH,EAST,NORTH (and --crs unless they are degrees)"
         )
     west, south, east, north = overrides.bounds
     if not (west < east and south < north):
-        raise SourceError(f"the bounds {west:g},{south:g},{east:g},{north:g} are not WEST,SOUTH,EAST,NORTH")
+        raise SourceError(f"the bounds {west:g},{south:g},{east:g},{north:g} must be WEST,SOUTH,EAST,NORTH")
     crs = parse_crs(overrides.crs or GEOGRAPHIC)
     lonlat = is_lonlat(crs)
     variables: dict[str, xr.Variable] = {}
@@ -76,7 +98,7 @@ def placed(group: xr.Dataset, overrides: Overrides, path: Path) -> xr.Dataset:
                 continue
             known = variables.get(dim)
             if known is not None and known.size != size:
-                raise SourceError(f"{path} holds arrays of several sizes, {name} among them; bounds place one size")
+                raise SourceError(f"{path} holds arrays of several sizes, {name} among them; bounds are for one size")
             variables[dim] = exact_coordinate(dim, axis, first, (last - first) / size, size, lonlat=lonlat)
     variables[_MAPPING] = xr.Variable((), np.int32(0), {"crs_wkt": crs.to_wkt()})
     renamed = {
@@ -90,7 +112,7 @@ def placed(group: xr.Dataset, overrides: Overrides, path: Path) -> xr.Dataset:
 
 
 def _leading(axes: dict[str, NDArray[Any]], array: NDArray[Any], axis: int) -> str:
-    """Return the name of a leading dimension: of an array that has a value for each step, if there is one."""
+    """Return the name of a leading dimension: that of an array with a value for each step, if there is one."""
     fitting = [
         name
         for name, values in axes.items()
@@ -117,7 +139,7 @@ def _members(path: Path) -> dict[str, NDArray[Any]]:
             name = info.filename.removesuffix(".npy")
             if info.compress_type == zipfile.ZIP_STORED:
                 with archive.open(info) as member:
-                    # Where the member's bytes lie in the archive: its local header is longer than the central one says.
+                    # Where the member's bytes lie: its local header may be longer than the central directory states.
                     offset = int(getattr(member, "_orig_compress_start", -1))
                 if offset >= 0:
                     arrays[name] = _mapped(path, offset)
@@ -136,14 +158,14 @@ def _mapped(path: Path, offset: int) -> NDArray[Any]:
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(file)
         except ValueError as error:
-            raise SourceError(f"{path} cannot be read, it is damaged or cut short: {error}") from error
+            raise SourceError(f"{path} is damaged or cut short: {error}") from error
         if dtype.hasobject:
             raise SourceError(f"{path} holds pickled Python objects, which may run code when opened and are never read")
         start = file.tell()
         file.seek(0, 2)
         needed = start + dtype.itemsize * int(np.prod(shape, dtype=np.int64))
         if file.tell() < needed:
-            raise SourceError(f"{path} is cut short: it has {file.tell()} bytes, its header says {needed}")
+            raise SourceError(f"{path} is cut short: it has {file.tell()} of {needed} bytes")
     if not np.prod(shape, dtype=np.int64):
         return np.empty(shape, dtype)
     return _checked(path, np.memmap(path, dtype, "r", start, shape, "F" if fortran else "C"))
@@ -151,5 +173,5 @@ def _mapped(path: Path, offset: int) -> NDArray[Any]:
 
 def _checked(path: Path, array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind not in "iufbM":
-        raise SourceError(f"{path} holds an array of {array.dtype}; arrays of numbers are converted")
+        raise SourceError(f"{path} holds an array of type {array.dtype}; arrays must hold numbers or times")
     return array

@@ -1,8 +1,8 @@
 """Zarr in object storage and on web servers, read in place: ``s3://``, ``gs://``, ``https://`` and ``http://``.
 
-obstore does the reading; it is in the extra ``remote``. It finds the credentials of object stores in the variables
-that the clouds' own tools use (``AWS_...``, ``GOOGLE_...``). Where consolidated metadata are, they also say what there
-is, since web servers list nothing and many public buckets let nobody list.
+obstore (the extra ``remote``) reads it, with credentials for object stores from the variables that the clouds' own
+tools use (``AWS_...``, ``GOOGLE_...``). Consolidated metadata also serve as the list of groups and arrays, since web
+servers list nothing and many public buckets do not allow listing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _GOOGLE_CREDENTIALS = (
 
 
 class _CatalogueStore(WrapperStore[ObjectStore[Any]]):
-    """A store that lists what its consolidated metadata name, and asks nobody for it."""
+    """A store that lists what its consolidated metadata name, without a request."""
 
     def __init__(self, store: ObjectStore[Any], names: frozenset[str] = frozenset()) -> None:
         super().__init__(store)
@@ -64,14 +64,24 @@ class _CatalogueStore(WrapperStore[ObjectStore[Any]]):
 
 
 def open_store(url: str) -> tuple[zarr.Group, bool]:
-    """Return the root group behind a URL, and whether its metadata are consolidated. Raises ``SourceError``."""
+    """Open the root group behind a URL.
+
+    Args:
+        url: Of remote Zarr.
+
+    Returns:
+        The group, and whether its metadata are consolidated.
+
+    Raises:
+        SourceError: A web server has no consolidated metadata, or the URL cannot be read.
+    """
     store = ObjectStore(_object_store(url), read_only=True)
     root = zarr.open_group(store, mode="r")
     if root.metadata.consolidated_metadata is None:
         if urlsplit(url).scheme not in OBJECT_SCHEMES:
             raise SourceError(
-                f"{url} has no consolidated metadata, and web servers list no folders: "
-                f"zarr.consolidate_metadata writes them"
+                f"{url} has no consolidated metadata, and web servers do not list folders; "
+                f"write them with zarr.consolidate_metadata"
             )
         return root, False
     names = frozenset(name for name, _ in root.members(max_depth=None))
@@ -80,25 +90,56 @@ def open_store(url: str) -> tuple[zarr.Group, bool]:
 
 
 def remote_group_names(url: str) -> list[str]:
-    """List all groups behind a URL, parents before children."""
+    """Return the paths of all groups behind a URL.
+
+    Args:
+        url: Of remote Zarr.
+
+    Returns:
+        Paths, parents before children.
+
+    Raises:
+        SourceError: The URL cannot be read.
+    """
     root, _ = open_store(url)
     members = sorted(root.members(max_depth=None))
     return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
 
 
 def open_remote_group(url: str, name: str, options: Mapping[str, Any]) -> xr.Dataset:
-    """Open a group behind a URL with xarray and its ``options``."""
+    """Open a group behind a URL with xarray.
+
+    Args:
+        url: Of remote Zarr.
+        name: Path of the group, ``/`` for the root.
+        options: Of ``xarray.open_dataset``.
+
+    Returns:
+        The variables of the group.
+
+    Raises:
+        SourceError: The URL cannot be read.
+    """
     root, consolidated = open_store(url)
     path = None if name == "/" else name
-    store: Any = root.store  # which xarray takes, but does not say so
+    store: Any = root.store  # xarray accepts it, but its types do not
     # Consolidated metadata are at the root; xarray would look for them in every group.
     return xr.open_dataset(store, engine="zarr", group=path, consolidated=consolidated and path is None, **options)
 
 
 def version_of(url: str) -> str:
-    """Return what tells the root metadata behind a URL from others, or raise ``SourceError`` where there is no Zarr.
+    """Return what identifies the root metadata behind a URL.
 
-    Chunks that are written anew under the same metadata are not noticed; writers seldom leave those untouched.
+    Chunks rewritten under the same metadata go unnoticed; writers seldom leave the metadata untouched.
+
+    Args:
+        url: Of remote Zarr.
+
+    Returns:
+        Hexadecimal digits.
+
+    Raises:
+        SourceError: The URL cannot be read or holds no Zarr.
     """
     store = _object_store(url)
     digest = hashlib.sha256()
@@ -114,18 +155,18 @@ def version_of(url: str) -> str:
         digest.update(repr((name, answer.meta["e_tag"], answer.meta["last_modified"], content)).encode())
         found += 1
     if not found:
-        raise SourceError(f"{url} holds no Zarr group: there is none of {', '.join(METADATA_NAMES)}")
+        raise SourceError(f"{url} holds no Zarr group: it has none of {', '.join(METADATA_NAMES)}")
     return digest.hexdigest()[:16]
 
 
 def _object_store(url: str) -> S3Store | GoogleStore | HTTPStore:
     parts = urlsplit(url)
     if parts.scheme not in {*OBJECT_SCHEMES, "http", "https"}:
-        raise SourceError(f"{url} has the scheme {parts.scheme}; s3, gs, https and http are read")
+        raise SourceError(f"{url} has the scheme {parts.scheme}; use s3, gs, https or http")
     if parts.query or parts.fragment:
-        raise SourceError(f"{url}: a Zarr URL has no ? and no #")
+        raise SourceError(f"{url}: a Zarr URL may hold neither ? nor #")
     if importlib.util.find_spec("obstore") is None:
-        raise SourceError(f"{url} is remote Zarr, and obstore is not installed: pip install 'lazytile[remote]'")
+        raise SourceError(f"{url} is remote Zarr, which needs obstore: pip install 'lazytile[remote]'")
     from obstore.store import GCSStore, HTTPStore, S3Store  # noqa: PLC0415 - an extra
 
     client: ClientConfig = {"timeout": timedelta(seconds=60), "connect_timeout": timedelta(seconds=20)}
@@ -135,7 +176,7 @@ def _object_store(url: str) -> S3Store | GoogleStore | HTTPStore:
         endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
         if endpoint.startswith("http://"):
             client["allow_http"] = True
-        # Without this a machine outside Amazon's network would be searched for an identity for seconds.
+        # Otherwise obstore spends seconds looking for an identity outside Amazon's network.
         anonymous = "AWS_SKIP_SIGNATURE" not in environment and not any(map(environment.get, _AWS_CREDENTIALS))
         if anonymous:
             return S3Store.from_url(url, client_options=client, retry_config=retry, skip_signature=True)

@@ -27,7 +27,15 @@ _LONGITUDE_TWINS = (
 
 
 def find_cell_coordinates(group: xr.Dataset) -> list[tuple[str, str]]:
-    """Return pairs of latitude and longitude variables of every cell: by standard name and units, or by name."""
+    """Return the latitudes and longitudes of every cell that a group holds.
+
+    Args:
+        group: Variables, not decoded.
+
+    Returns:
+        Names of latitude and longitude variables with two or more dimensions, identified by standard name and units or
+        by name.
+    """
     found = []
     for name, variable in group.variables.items():
         standard = attributes.text(variable.attrs, "standard_name")

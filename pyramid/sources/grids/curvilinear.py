@@ -1,7 +1,7 @@
-"""The grid of a source that gives the latitude and longitude of every cell.
+"""The grid of a source that holds the latitude and longitude of every cell.
 
-Often such a grid is regular all the same: in a projection that the file states (WRF does so in its global attributes)
-or in longitudes and latitudes. Then cells are taken as they are. Only what is curved or a swath is resampled.
+Such a grid is often regular: in a projection that the file states (WRF does so in its global attributes) or in
+longitudes and latitudes. Its cells are then used unchanged. Only curvilinear grids and swaths are resampled.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from lazytile.pyramid.core.grid import Grid
 from lazytile.pyramid.sources.cf.axes import TOLERANCE_CELLS, AxisMap, latitude_axis, longitude_axis, projected_axis
 from lazytile.pyramid.sources.cf.crs import GEOGRAPHIC, crs_text, parse_crs
 from lazytile.pyramid.sources.cf.grid_mapping import stated_crs, wrf_crs
-from lazytile.pyramid.sources.grids.finding import GridFinding
 from lazytile.pyramid.sources.grids.regrid import REACH, Resampling, read_cell_coordinates, regular_grid
+from lazytile.pyramid.sources.grids.source_grid import SourceGrid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,67 +26,84 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.sources.grids.finding import CoordinatePair, SourceLocation
+    from lazytile.pyramid.sources.grids.source_grid import CoordinatePair, SourceLocation
     from lazytile.pyramid.sources.overrides import Overrides
 
-    Places = tuple[NDArray[np.float64], NDArray[np.float64]]
+    CellCoordinates = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 _NOISE_CELLS = 1e-3
-"""Rounding that places projected from float32 degrees may have."""
+"""Rounding of positions projected from float32 degrees."""
 
 
-def curved_finding(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides, home: SourceLocation) -> GridFinding:
-    """Return the grid of a pair of two-dimensional coordinates. Raises ``SourceError`` where no cell has a place."""
+def grid_from_cells(
+    group: xr.Dataset, pair: CoordinatePair, overrides: Overrides, location: SourceLocation
+) -> SourceGrid:
+    """Return the grid of a pair of two-dimensional coordinates.
+
+    Args:
+        group: Of the coordinates.
+        pair: Their names and dimensions.
+        overrides: What the user states.
+        location: Of the group, for tasks that resample.
+
+    Returns:
+        The grid.
+
+    Raises:
+        SourceError: Fewer than four cells have coordinates, or SciPy is not installed.
+    """
     lat, lon = read_cell_coordinates(group, pair.y), read_cell_coordinates(group, pair.x)
-    turned = replace(pair, row_dim=pair.col_dim, col_dim=pair.row_dim, shape=pair.shape[::-1])
-    candidates = list(_candidates(group, pair, overrides, home))
-    # Some files count along meridians first: their rows are our columns.
-    for places, each in (((lat, lon), pair), ((lat.T, lon.T), turned)):
-        found = _as_they_are(places, each, candidates)
+    transposed = replace(pair, row_dim=pair.col_dim, col_dim=pair.row_dim, shape=pair.shape[::-1])
+    candidates = list(_candidates(group, pair, overrides, location))
+    # In some files rows run along meridians: they are our columns.
+    for coordinates, each in (((lat, lon), pair), ((lat.T, lon.T), transposed)):
+        found = _regular_grid(coordinates, each, candidates)
         if found is not None:
             return found
     grid = regular_grid(lat, lon, pair.y)
     remark = (
-        f"{pair.y} and {pair.x} give each of {lat.shape[0]} x {lat.shape[1]} cells its own place; resampled to "
+        f"{pair.y} and {pair.x} hold the position of each of {lat.shape[0]} x {lat.shape[1]} cells; resampled to "
         f"{grid.shape.rows} x {grid.shape.cols} cells of {grid.x.cell_size:.6g} degrees, each with the nearest source "
         f"cell that lies within {REACH} halves of its own diagonal"
     )
-    resampling = Resampling(home.path, home.engine, home.group, pair.y, pair.x, lat.shape[1], grid)
+    resampling = Resampling(location.path, location.engine, location.group, pair.y, pair.x, lat.shape[1], grid)
     rows, cols = (AxisMap(axis, flipped=False, dropped=0) for axis in (grid.y, grid.x))
-    return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, (remark,), resampling)
+    return SourceGrid(grid, pair.row_dim, pair.col_dim, rows, cols, (remark,), resampling)
 
 
-def _as_they_are(places: Places, pair: CoordinatePair, candidates: Sequence[pyproj.CRS]) -> GridFinding | None:
-    """Return the grid of cells that are rows and columns already, in a projection or in degrees; None of others."""
-    lat, lon = places
+def _regular_grid(
+    coordinates: CellCoordinates, pair: CoordinatePair, candidates: Sequence[pyproj.CRS]
+) -> SourceGrid | None:
+    """Return the grid of cells that are rows and columns already, in a projection or in degrees; None for others."""
+    lat, lon = coordinates
     for crs in candidates:
         x, y = pyproj.Transformer.from_crs(GEOGRAPHIC, crs, always_xy=True).transform(lon, lat)
         found = _rows_and_columns((np.asarray(x), np.asarray(y)), pair)
         if found is not None:
             rows, cols = found
             grid = Grid(crs_text(crs), cols.axis, rows.axis)
-            return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, ())
+            return SourceGrid(grid, pair.row_dim, pair.col_dim, rows, cols, ())
     return _lonlat(lat, lon, pair)
 
 
 def _candidates(
-    group: xr.Dataset, pair: CoordinatePair, overrides: Overrides, home: SourceLocation
+    group: xr.Dataset, pair: CoordinatePair, overrides: Overrides, location: SourceLocation
 ) -> Iterator[pyproj.CRS]:
     if overrides.crs is not None:
         yield parse_crs(overrides.crs)
         return
     if pair.mapping in group.variables:
         yield from stated_crs(group.variables[pair.mapping].attrs)
-    wrf = wrf_crs(home.attributes)
+    wrf = wrf_crs(location.attributes)
     if wrf is not None:
         yield wrf
 
 
-def _rows_and_columns(places: Places, pair: CoordinatePair) -> tuple[AxisMap, AxisMap] | None:
-    """Return the axes of projected places; None where they are not rows and columns."""
-    if not all(np.isfinite(each).all() for each in places) or min(places[0].shape) < 2:
+def _rows_and_columns(projected: CellCoordinates, pair: CoordinatePair) -> tuple[AxisMap, AxisMap] | None:
+    """Return the axes of projected cells; None where they are not rows and columns."""
+    if not all(np.isfinite(each).all() for each in projected) or min(projected[0].shape) < 2:
         return None
-    x, y = places
+    x, y = projected
     steps = abs(x[0, -1] - x[0, 0]) / (x.shape[1] - 1), abs(y[-1, 0] - y[0, 0]) / (y.shape[0] - 1)
     if np.ptp(x, axis=0).max() > TOLERANCE_CELLS * steps[0] or np.ptp(y, axis=1).max() > TOLERANCE_CELLS * steps[1]:
         return None
@@ -97,8 +114,8 @@ def _rows_and_columns(places: Places, pair: CoordinatePair) -> tuple[AxisMap, Ax
         return None
 
 
-def _lonlat(lat: NDArray[np.float64], lon: NDArray[np.float64], pair: CoordinatePair) -> GridFinding | None:
-    """Return the grid where latitudes are the same along rows and longitudes along columns."""
+def _lonlat(lat: NDArray[np.float64], lon: NDArray[np.float64], pair: CoordinatePair) -> SourceGrid | None:
+    """Return the grid where latitudes are equal along rows and longitudes along columns; None elsewhere."""
     if not (np.isfinite(lat).all() and np.isfinite(lon).all()) or min(lat.shape) < 2:
         return None
     steps = np.abs(np.diff(lat[:, 0])).min(), np.abs(np.diff(lon[0])).min()
@@ -110,4 +127,4 @@ def _lonlat(lat: NDArray[np.float64], lon: NDArray[np.float64], pair: Coordinate
     except SourceError:
         return None
     grid = Grid(GEOGRAPHIC, cols.axis, rows.axis)
-    return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, ())
+    return SourceGrid(grid, pair.row_dim, pair.col_dim, rows, cols, ())

@@ -1,7 +1,7 @@
 """Which variables of a file lie on a grid, and on which.
 
-cf-xarray tells coordinates by their CF attributes; common names are the fall-back, and what the user says comes first.
-What lies on no grid that can be placed on the Earth is told apart, so that the refusal can say what was found.
+cf-xarray identifies coordinates by their CF attributes. Common names are the fallback, and what the user states comes
+first. Variables that cannot be placed on the Earth are returned with the reason, so that an error can name it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import cf_xarray  # noqa: F401 - registers the .cf accessor
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.grids.cell_coordinates import find_cell_coordinates
-from lazytile.pyramid.sources.grids.curvilinear import curved_finding
-from lazytile.pyramid.sources.grids.finding import (
-    CURVED,
+from lazytile.pyramid.sources.grids.curvilinear import grid_from_cells
+from lazytile.pyramid.sources.grids.source_grid import (
+    CURVILINEAR,
     LONLAT,
     PROJECTED,
     CoordinatePair,
-    GridFinding,
+    SourceGrid,
     SourceLocation,
     find_coordinates,
-    finding_of,
+    grid_from_axes,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.sources.overrides import Overrides
 
-ALLOWED = "longitudes and latitudes, or x and y with a coordinate reference system, are needed (--x, --y, --crs)"
+ALLOWED = "a grid needs longitudes and latitudes, or x and y with a coordinate reference system (--x, --y, --crs)"
 _NUMERIC_KINDS = "iufb"
 _NAMES = {"latitude": ("lat", "latitude", "y"), "longitude": ("lon", "longitude", "long", "x")}
 _X_KINDS = ("projection_x_coordinate", "grid_longitude", "projection_x_angular_coordinate")
@@ -42,12 +42,21 @@ _X_NAMES, _Y_NAMES = ("x", "xc", "rlon", "easting", "west_east"), ("y", "yc", "r
 
 
 def find_grid(
-    groups: Mapping[str, xr.Dataset], wanted: set[str] | None, overrides: Overrides, home: SourceLocation
-) -> tuple[GridFinding, list[tuple[str, str]], dict[str, str]]:
-    """Return the grid, the variables on it as (group, name), and why others were left out.
+    groups: Mapping[str, xr.Dataset], wanted: set[str] | None, overrides: Overrides, location: SourceLocation
+) -> tuple[SourceGrid, list[tuple[str, str]], dict[str, str]]:
+    """Find the grid of a file and the variables on it.
 
-    The grid is the one with the most cells, or the one of the wanted variables. Raises ``SourceError`` where no
-    grid will do.
+    Args:
+        groups: Of the file, by path.
+        wanted: Names of variables that the grid must hold; None for the grid with the most cells.
+        overrides: What the user states.
+        location: Of the file.
+
+    Returns:
+        The grid, the group and name of each variable on it, and why others are left out, by name.
+
+    Raises:
+        SourceError: There is no grid, or the wanted variables lie on different ones.
     """
     _check_names(groups, overrides)
     pairs: dict[tuple[str, CoordinatePair], list[tuple[str, str]]] = {}
@@ -74,9 +83,9 @@ def find_grid(
             rows, cols = key[1].shape
             refusals.update({name: f"it lies on another grid ({rows} x {cols})" for _, name in members})
     group, pair = groups[chosen[0]], chosen[1]
-    if pair.kind == CURVED:
-        return curved_finding(group, pair, overrides, replace(home, group=chosen[0])), pairs[chosen], refusals
-    return finding_of(group, pair, overrides, _places(group, pair)), pairs[chosen], refusals
+    if pair.kind == CURVILINEAR:
+        return grid_from_cells(group, pair, overrides, replace(location, group=chosen[0])), pairs[chosen], refusals
+    return grid_from_axes(group, pair, overrides, _cell_coordinates(group, pair)), pairs[chosen], refusals
 
 
 def _choose(
@@ -101,9 +110,9 @@ def _unfit(variable: xr.Variable) -> str | None:
     if variable.dtype.kind not in _NUMERIC_KINDS + "Mm":
         return f"its type {variable.dtype} is not a number"
     if variable.dtype.kind == "f" and variable.dtype.itemsize > 8:
-        return f"its type {variable.dtype} has no portable form"
+        return f"its type {variable.dtype} is not portable"
     if variable.dtype.kind in "Mm" and not cf.time_attributes(variable.dtype)["units"].split(" since")[0]:
-        return f"its type {variable.dtype} counts in units of no CF name"
+        return f"its type {variable.dtype} has units without a CF name"
     empty = [str(dim) for dim, size in variable.sizes.items() if size == 0]
     return f"its dimension {empty[0]} has no steps" if empty else None
 
@@ -125,7 +134,7 @@ def _coordinates(group: xr.Dataset, kind: str) -> list[str]:
 
 
 def _pair_of(group: xr.Dataset, variable: xr.Variable, overrides: Overrides) -> CoordinatePair | None:
-    """Return the coordinates of a variable: those the user names, else longitudes and latitudes, else x and y."""
+    """Return the coordinates of a variable: those that the user names, else longitudes and latitudes, else x and y."""
     if overrides.x is not None or overrides.y is not None:
         return _named_pair(group, variable, overrides)
     along = {kind: _along(group, variable, _coordinates(group, kind)) for kind in ("latitude", "longitude")}
@@ -143,7 +152,7 @@ def _pair_of(group: xr.Dataset, variable: xr.Variable, overrides: Overrides) -> 
     if projected is not None and (mapping or overrides.crs or _is_projected(group, projected)):
         return projected
     if pair is None:
-        return _curved_pair(group, variable)
+        return _curvilinear_pair(group, variable)
     # Along one dimension each, degrees on a rotated grid are rotated ones, whatever their units call them. On other
     # projections the file gives the true ones of each row and column.
     rotated = stated == "rotated_latitude_longitude"
@@ -157,29 +166,29 @@ def _stated_kind(group: xr.Dataset, variable: xr.Variable) -> str:
     return "" if kind == "latitude_longitude" else kind
 
 
-def _curved_pair(group: xr.Dataset, variable: xr.Variable) -> CoordinatePair | None:
-    """Return the latitudes and longitudes of every cell of a variable: those it names itself come first."""
+def _curvilinear_pair(group: xr.Dataset, variable: xr.Variable) -> CoordinatePair | None:
+    """Return the latitudes and longitudes of every cell of a variable; those that it names itself come first."""
     named = cf.text(variable.attrs, "coordinates").replace("/", " ").split()
     dims = [str(dim) for dim in variable.dims]
-    places = find_cell_coordinates(group)
-    ranked = sorted(places, key=lambda pair: named.index(pair[0]) if pair[0] in named else len(named))
+    pairs = find_cell_coordinates(group)
+    ranked = sorted(pairs, key=lambda pair: named.index(pair[0]) if pair[0] in named else len(named))
     for latitude, longitude in ranked:
         row_dim, col_dim = (str(dim) for dim in group.variables[latitude].dims[-2:])
         if {row_dim, col_dim} <= set(dims):
             shape = (group.sizes[row_dim], group.sizes[col_dim])
-            return CoordinatePair(CURVED, latitude, longitude, row_dim, col_dim, shape, _mapping(group, variable))
+            return CoordinatePair(CURVILINEAR, latitude, longitude, row_dim, col_dim, shape, _mapping(group, variable))
     return None
 
 
 def _check_names(groups: Mapping[str, xr.Dataset], overrides: Overrides) -> None:
-    """Raise ``SourceError`` where the user names one coordinate alone, or one that no group has."""
+    """Raise ``SourceError`` where the user names one coordinate only, or one that no group has."""
     names = [name for name in (overrides.y, overrides.x) if name is not None]
     if len(names) == 1:
         raise SourceError("--x and --y name coordinates together; give both or neither")
     for name in names:
         if not any(name in group.variables for group in groups.values()):
             there = sorted({str(each) for group in groups.values() for each in group.variables})
-            raise SourceError(f"there is no variable {name!r} for --x or --y; there are {', '.join(there[:30])}")
+            raise SourceError(f"there is no variable {name!r} for --x or --y; the file has {', '.join(there[:30])}")
 
 
 def _named_pair(group: xr.Dataset, variable: xr.Variable, overrides: Overrides) -> CoordinatePair | None:
@@ -228,7 +237,7 @@ def _marked(group: xr.Dataset, kinds: tuple[str, ...], axis: str, names: tuple[s
 
 
 def _is_projected(group: xr.Dataset, pair: CoordinatePair) -> bool:
-    """Tell whether coordinates without a CRS are projected all the same, so that one is asked for."""
+    """Return whether coordinates without a coordinate reference system are projected, so that one must be given."""
     attributes = group.variables[pair.x].attrs
     return cf.text(attributes, "standard_name") in _X_KINDS or cf.text(attributes, "units").lower() in ("m", "km")
 
@@ -248,8 +257,8 @@ def _mapping(group: xr.Dataset, variable: xr.Variable) -> str:
     return stated[0] if len(stated) == 1 and not named else ""
 
 
-def _places(group: xr.Dataset, pair: CoordinatePair) -> list[tuple[str, str]]:
-    """Return the latitudes and longitudes of every cell that lie beside projected coordinates."""
+def _cell_coordinates(group: xr.Dataset, pair: CoordinatePair) -> list[tuple[str, str]]:
+    """Return the latitudes and longitudes of every cell that accompany projected coordinates."""
     both = [
         [
             name
@@ -262,22 +271,20 @@ def _places(group: xr.Dataset, pair: CoordinatePair) -> list[tuple[str, str]]:
 
 
 def _other_grid(group: xr.Dataset, variable: xr.Variable) -> str:
-    """Say on which other kind of grid a variable lies."""
+    """Return why a variable lies on no grid that can be placed."""
     dims = set(variable.dims)
     for name in _marked(group, _X_KINDS, "", ()):
         mapping = _mapping(group, variable)
         if set(group.variables[name].dims) <= dims and mapping:
             kind = cf.text(group.variables[mapping].attrs, "grid_mapping_name")
-            return (
-                f"it lies on a projected grid{f' ({kind})' if kind else ''} without both x and y along its dimensions"
-            )
+            return f"it lies on a projected grid{f' ({kind})' if kind else ''} and lacks x or y along its dimensions"
     return "it has no longitude and latitude coordinates"
 
 
 def _nothing_found(groups: Mapping[str, xr.Dataset], refusals: Mapping[str, str]) -> str:
     if not refusals:
         count = sum(len(group.variables) for group in groups.values())
-        return f"no gridded variable among its {count} variables; {ALLOWED}"
+        return f"none of its {count} variables lies on a grid; {ALLOWED}"
     name, reason = next(
         (item for item in refusals.items() if "not a number" not in item[1]), next(iter(refusals.items()))
     )

@@ -1,8 +1,8 @@
-"""Resampling of curvilinear grids and swaths onto a regular grid, once, at conversion.
+"""Resampling of curvilinear grids and swaths to a regular grid, once, at conversion.
 
 A cell of the regular grid takes the code of the source cell whose centre is nearest on the sphere, if it lies within
-``REACH`` of half the diagonal of that source cell, else no data. So no value is made that the source does not hold,
-classes and packed integers stay what they are, and gaps between swaths stay gaps. A k-d tree of SciPy (the extra
+``REACH`` of half the diagonal of that source cell, else no data. So no value arises that the source does not hold,
+classes and packed integers remain unchanged, and gaps between swaths remain gaps. A k-d tree of SciPy (the extra
 ``regrid``) finds the nearest centre.
 
 Memory: the latitudes and longitudes of the source (20 bytes a cell) and, for each block, a tree of the cells near it.
@@ -41,12 +41,12 @@ REACH = 1.2
 _SAMPLE_CELLS = 1 << 20
 _STRIP_CELLS = 1 << 19
 _LON_BINS = 7200
-_KEPT_MAPS = 2
+_CACHED_MAPS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """Which source cells a regular grid is made of. Plain values: it travels to any process."""
+    """Which source cells a regular grid consists of. Holds plain values, so it can be sent to any process."""
 
     path: str
     engine: str
@@ -54,24 +54,31 @@ class Resampling:
     latitude: str
     longitude: str
     source_cols: int
-    """Columns of the source: what flat indices are divided by."""
+    """Columns of the source, by which flat indices are divided."""
     grid: Grid
 
     def source_cells(self, rows: Range, cols: Range) -> NDArray[np.int64]:
-        """Return the flat index of the source cell of each cell of a block, -1 where there is none.
+        """Return the source cell of each cell of a block.
 
-        Shape (rows, cols) of the block. The last blocks asked for are kept, since every variable and step asks again.
+        The maps of the last blocks are cached, since every variable and step needs them.
+
+        Args:
+            rows: Range of rows.
+            cols: Range of columns.
+
+        Returns:
+            Flat indices, shape (rows, cols) of the block; -1 where there is none.
         """
         return _MAPS.get(self, rows, cols)
 
 
 class _Maps:
-    """The last maps made in this process, and the places of the last source."""
+    """The last maps made in this process, and the cell centres of the last source."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._maps: dict[tuple[Resampling, Range, Range], NDArray[np.int64]] = {}
-        self._places: tuple[tuple[str, ...], _Places] | None = None
+        self._centres: tuple[tuple[str, ...], _CellCentres] | None = None
 
     def get(self, resampling: Resampling, rows: Range, cols: Range) -> NDArray[np.int64]:
         key = (resampling, rows, cols)
@@ -80,29 +87,37 @@ class _Maps:
             if found is None:
                 found = self._cells_of(resampling).nearest(resampling.grid, rows, cols)
             self._maps[key] = found
-            while len(self._maps) > _KEPT_MAPS:
+            while len(self._maps) > _CACHED_MAPS:
                 self._maps.pop(next(iter(self._maps)))
             return found
 
-    def _cells_of(self, resampling: Resampling) -> _Places:
+    def _cells_of(self, resampling: Resampling) -> _CellCentres:
         key = (resampling.path, resampling.group, resampling.latitude, resampling.longitude)
-        if self._places is None or self._places[0] != key:
+        if self._centres is None or self._centres[0] != key:
             group = open_group(path_or_url(resampling.path), resampling.engine, resampling.group)
             lat, lon = (read_cell_coordinates(group, name) for name in (resampling.latitude, resampling.longitude))
-            self._places = key, _Places(lat, lon)
-        return self._places[1]
+            self._centres = key, _CellCentres(lat, lon)
+        return self._centres[1]
 
 
 _MAPS = _Maps()
 
 
 def read_cell_coordinates(group: xr.Dataset, name: str) -> NDArray[np.float64]:
-    """Return the latitudes or longitudes of every cell in degrees, NaN where missing: shape (rows, cols)."""
+    """Read the latitudes or longitudes of every cell.
+
+    Args:
+        group: Variables, not decoded.
+        name: Of the variable.
+
+    Returns:
+        Degrees, shape (rows, cols), NaN where missing.
+    """
     stored = group.variables[name]
     plane = stored[(*(0 for _ in stored.dims[:-2]), slice(None), slice(None))]
     packing = attributes.packing_of(stored.dtype, stored.attrs, netcdf=True)
-    places: NDArray[np.float64] = packing.decode(attributes.native_codes(plane.values, np.dtype(packing.dtype)))
-    return places
+    degrees: NDArray[np.float64] = packing.decode(attributes.native_codes(plane.values, np.dtype(packing.dtype)))
+    return degrees
 
 
 def _vectors(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,8 +126,8 @@ def _vectors(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.f
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
-class _Places:
-    """The centres of the source's cells and how far each of them reaches."""
+class _CellCentres:
+    """The centres of the source's cells, and how far each of them reaches."""
 
     def __init__(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> None:
         self._lat, self._lon = lat.ravel(), lon.ravel()
@@ -153,20 +168,20 @@ class _Places:
 
 
 def _reaches(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far each cell reaches from its centre (chord of the unit sphere): by its nearer neighbours."""
+    """Return how far each cell reaches from its centre (chord of the unit sphere), by its nearer neighbours."""
     total = np.zeros(lat.shape)
     for axis in (0, 1):
         gaps = _spacings(lat, lon, axis)
         edge = np.full_like(np.take(lat, [0], axis=axis), np.nan)
         both = np.stack([np.concatenate([edge, gaps], axis=axis), np.concatenate([gaps, edge], axis=axis)])
-        # The nearer one: the other may lie across a seam or a gap. A repeated column has no size at all.
+        # The nearer one, since the other may lie across a seam or a gap. A repeated column has no size.
         both[both < 1e-9] = np.nan
         total += np.fmin(both[0], both[1]) ** 2
     return REACH * np.sqrt(total) / 2
 
 
 def _spacings(lat: NDArray[np.float64], lon: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Return the chord between neighbours along an axis, by strips of rows: no large array of vectors is held."""
+    """Return the chord between neighbours along an axis, by strips of rows, which avoids one large array of vectors."""
     shape = list(lat.shape)
     shape[axis] -= 1
     found = np.empty(shape)
@@ -179,19 +194,27 @@ def _spacings(lat: NDArray[np.float64], lon: NDArray[np.float64], axis: int) -> 
 
 
 def regular_grid(lat: NDArray[np.float64], lon: NDArray[np.float64], name: str) -> Grid:
-    """Return the longitude/latitude grid over cells with these centres, of matching resolution.
+    """Return the longitude/latitude grid over cells, of matching resolution.
 
-    lat, lon: shape (rows, cols), degrees, NaN where missing. The step is the smaller median distance between
-    neighbours, along rows and along columns. Raises ``SourceError`` where no cell has a place.
+    Args:
+        lat: Latitudes of cell centres, degrees, shape (rows, cols), NaN where missing.
+        lon: Longitudes of cell centres, degrees, shape (rows, cols), NaN where missing.
+        name: Of the latitudes, for errors.
+
+    Returns:
+        The grid. Its step is the smaller of the median distances between neighbours along rows and along columns.
+
+    Raises:
+        SourceError: SciPy is not installed, fewer than four cells have coordinates, or latitudes are out of range.
     """
     if spatial is None:
         raise SourceError(
-            f"{name} gives each cell its own place (a curvilinear grid or a swath), which SciPy is needed to resample: "
+            f"{name} holds the latitude of each cell (a curvilinear grid or a swath); resampling it needs SciPy: "
             "pip install 'lazytile[regrid]'"
         )
     known = np.isfinite(lat) & np.isfinite(lon)
     if min(lat.shape) < 2 or known.sum() < 4:
-        raise SourceError(f"{name} gives fewer than four cells a place")
+        raise SourceError(f"{name} holds the latitude of fewer than four cells")
     if np.abs(lat[known]).max() > 90 + 1e-3:
         raise SourceError(f"{name} reaches {np.abs(lat[known]).max():g}; latitudes lie within -90..90 degrees")
     skip = max(1, lat.size // _SAMPLE_CELLS)
@@ -230,6 +253,6 @@ def _longitudes(lon: NDArray[np.float64], step: float) -> tuple[float, float]:
     if gaps[widest] <= 2:
         return -180.0, FULL_CIRCLE
     start = full[(widest + 1) % full.size] * FULL_CIRCLE / bins
-    turned = (lon - start) % FULL_CIRCLE
-    west = (start + float(turned.min()) + 180) % FULL_CIRCLE - 180
-    return west, float(turned.max() - turned.min())
+    offsets = (lon - start) % FULL_CIRCLE
+    west = (start + float(offsets.min()) + 180) % FULL_CIRCLE - 180
+    return west, float(offsets.max() - offsets.min())

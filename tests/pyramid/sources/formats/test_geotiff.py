@@ -183,9 +183,9 @@ def test_rows_from_south_to_north_are_turned(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"crs": None, "transform": rasterio.Affine.identity()}, "without georeference"),
+        ({"crs": None, "transform": rasterio.Affine.identity()}, "without a georeference"),
         ({"crs": None}, "give --crs"),
-        ({"transform": rasterio.Affine(0.4, 0.3, 10, 0.3, -0.4, 50)}, "turned or sheared"),
+        ({"transform": rasterio.Affine(0.4, 0.3, 10, 0.3, -0.4, 50)}, "rotated or sheared"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

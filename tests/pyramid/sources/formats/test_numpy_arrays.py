@@ -64,7 +64,7 @@ def test_the_prototype_s_sample(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("bounds", "message"),
-    [(None, "give --bounds WEST,SOUTH,EAST,NORTH"), ((20, 0, -20, 10), "are not WEST,SOUTH,EAST,NORTH")],
+    [(None, "give --bounds WEST,SOUTH,EAST,NORTH"), ((20, 0, -20, 10), "must be WEST,SOUTH,EAST,NORTH")],
 )
 def test_without_bounds_an_array_lies_nowhere(tmp_path: Path, bounds, message: str) -> None:
     np.save(tmp_path / "in.npy", CODES)

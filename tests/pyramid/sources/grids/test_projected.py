@@ -236,7 +236,7 @@ def test_x_and_y_come_before_uneven_latitudes_of_the_same_rows(tmp_path: Path) -
     ("names", "message"),
     [
         ({"x": "x"}, "--x and --y name coordinates together"),
-        ({"x": "x", "y": "nope"}, "there is no variable 'nope' for --x or --y; there are projection, t, x, y"),
+        ({"x": "x", "y": "nope"}, "there is no variable 'nope' for --x or --y; the file has projection, t, x, y"),
     ],
 )
 def test_names_that_do_not_fit_are_refused(tmp_path: Path, names: dict[str, str], message: str) -> None:

@@ -1,8 +1,7 @@
-"""From the coordinates that were found for some variables to the grid they lie on.
+"""The grid of variables whose coordinates run along one dimension each.
 
-Three kinds: longitudes and latitudes along one dimension each; projected coordinates along one dimension each, with
-a coordinate reference system; longitudes and latitudes of every cell (curvilinear grids and swaths). Coordinates that
-are not evenly spaced get a regular grid of matching resolution, and each of its cells takes the nearest source cell.
+They are longitudes and latitudes, or projected coordinates with a coordinate reference system. Coordinates that are not
+evenly spaced get a regular grid of matching resolution, each cell of which has the nearest source cell.
 """
 
 from __future__ import annotations
@@ -40,18 +39,19 @@ if TYPE_CHECKING:
     from lazytile.pyramid.sources.grids.regrid import Resampling
     from lazytile.pyramid.sources.overrides import Overrides
 
-LONLAT, PROJECTED, CURVED = "lonlat", "projected", "curved"
+LONLAT, PROJECTED, CURVILINEAR = "lonlat", "projected", "curvilinear"
 _BARE_UNITS = re.compile(r"(?:deg|degs|degrees?|decimal[ _]degrees?|°)?", re.IGNORECASE)
-"""Units that say that a number is an angle, but not which one; the name then says it."""
+"""Units of angles that do not tell latitude from longitude; the name then does."""
 _AXIS_LETTERS = frozenset({"x", "y"})
 CLOSE_CELLS = 0.1
+"""A coordinate reference system that agrees this well with the cells' own coordinates is taken at once."""
 MAX_DISAGREEMENT_CELLS = 1.0
-"""How far a coordinate reference system may put a cell from the longitude and latitude that the file gives it too."""
+"""How far a coordinate reference system may put a cell from the longitude and latitude that the file has for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CoordinatePair:
-    """The coordinates that some variables share: names in their group, and the dimensions they run along."""
+    """The coordinates that some variables share: names in their group, and the dimensions along which they run."""
 
     kind: str
     y: str
@@ -64,8 +64,8 @@ class CoordinatePair:
 
 
 @dataclass(frozen=True, slots=True)
-class GridFinding:
-    """The grid of a file, and how its rows and columns lie in it."""
+class SourceGrid:
+    """The grid of a file, and how its rows and columns lie in the file."""
 
     grid: Grid
     row_dim: str
@@ -74,12 +74,12 @@ class GridFinding:
     cols: AxisMap
     remarks: tuple[str, ...]
     resampling: Resampling | None = None
-    """Where each cell of the grid comes from, if the source has no rows and columns of its own."""
+    """The source cell of each cell of the grid, where the source has no regular rows and columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLocation:
-    """Where the variables of a grid are found again, in any process."""
+    """Where any process finds the variables of a grid."""
 
     path: str
     engine: str
@@ -89,7 +89,16 @@ class SourceLocation:
 
 
 def find_coordinates(group: xr.Dataset, kind: str, names: dict[str, tuple[str, ...]]) -> list[str]:
-    """Return the names of all latitudes or longitudes of a group: by CF attributes, then by the usual ``names``."""
+    """Return the latitudes or longitudes of a group: by CF attributes, then by usual names.
+
+    Args:
+        group: Variables, not decoded.
+        kind: ``latitude`` or ``longitude``.
+        names: Usual names in lower case, by kind.
+
+    Returns:
+        Names of variables.
+    """
     # Files seldom mark two-dimensional or oddly named coordinates; by attributes any variable may be one.
     found = [str(name) for name in group.set_coords(list(group.data_vars)).cf.coordinates.get(kind, [])]
     named = [
@@ -105,32 +114,41 @@ def find_coordinates(group: xr.Dataset, kind: str, names: dict[str, tuple[str, .
     return found + named
 
 
-def finding_of(
-    group: xr.Dataset, pair: CoordinatePair, overrides: Overrides, places: Sequence[tuple[str, str]]
-) -> GridFinding:
+def grid_from_axes(
+    group: xr.Dataset, pair: CoordinatePair, overrides: Overrides, cells: Sequence[tuple[str, str]]
+) -> SourceGrid:
     """Return the grid of a pair of one-dimensional coordinates.
 
-    places: pairs of latitude and longitude variables of every cell, to check a projection by. Raises ``SourceError``
-    with what does not fit.
+    Args:
+        group: Of the coordinates.
+        pair: Their names and dimensions.
+        overrides: What the user states.
+        cells: Pairs of latitude and longitude variables of every cell, by which a projection is checked.
+
+    Returns:
+        The grid.
+
+    Raises:
+        SourceError: The coordinates do not make a grid, or their coordinate reference system is unknown or wrong.
     """
     if pair.kind == LONLAT:
         return _lonlat(group, pair)
     x, y = group.variables[pair.x], group.variables[pair.y]
-    tried: list[tuple[float, GridFinding, str]] = []
+    tried: list[tuple[float, SourceGrid, str]] = []
     for crs in _candidates(group, pair, overrides):
-        finding = _projected(group, pair, crs)
-        miss = _miss(group, finding, crs, places)
-        tried.append((miss, finding, crs.name))
-        if miss <= CLOSE_CELLS:
-            return finding
+        grid = _projected(group, pair, crs)
+        distance = _distance_cells(group, grid, crs, cells)
+        tried.append((distance, grid, crs.name))
+        if distance <= CLOSE_CELLS:
+            return grid
     if tried:
-        miss, finding, name = min(tried, key=lambda each: each[0])
-        told = f"the latitudes and longitudes of the cells lie up to {miss:.2g} cells from where {name} puts them"
-        if miss > MAX_DISAGREEMENT_CELLS and overrides.crs is None:
-            raise SourceError(f"{told}; give --crs")
-        return replace(finding, remarks=(*finding.remarks, told))
+        distance, grid, name = min(tried, key=lambda each: each[0])
+        remark = f"the latitudes and longitudes of the cells lie up to {distance:.2g} cells from where {name} puts them"
+        if distance > MAX_DISAGREEMENT_CELLS and overrides.crs is None:
+            raise SourceError(f"{remark}; give --crs")
+        return replace(grid, remarks=(*grid.remarks, remark))
     spans = ", ".join(f"{name} {_span(values)}" for name, values in ((pair.x, x), (pair.y, y)))
-    raise SourceError(f"it lies on a projected grid ({spans}) that states no coordinate reference system; give --crs")
+    raise SourceError(f"the file has a projected grid ({spans}) without a coordinate reference system; give --crs")
 
 
 def _span(variable: xr.Variable) -> str:
@@ -149,7 +167,7 @@ def _candidates(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides) -
     yield from stated_crs(group.attrs, x_units)
 
 
-def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> GridFinding:
+def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> SourceGrid:
     latitude, longitude = group.variables[pair.y], group.variables[pair.x]
     remarks: list[str] = []
     rows = _axis(
@@ -165,8 +183,8 @@ def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> GridFinding:
         remarks,
     )
     if cols.dropped:
-        remarks.append(f"{cols.dropped} columns that repeat the first ones 360 degrees on are left out")
-    return GridFinding(Grid(GEOGRAPHIC, cols.axis, rows.axis), pair.row_dim, pair.col_dim, rows, cols, tuple(remarks))
+        remarks.append(f"{cols.dropped} columns that repeat the first ones 360 degrees further on are left out")
+    return SourceGrid(Grid(GEOGRAPHIC, cols.axis, rows.axis), pair.row_dim, pair.col_dim, rows, cols, tuple(remarks))
 
 
 def _axis(
@@ -186,7 +204,7 @@ def _axis(
         return axis
 
 
-def _projected(group: xr.Dataset, pair: CoordinatePair, crs: pyproj.CRS) -> GridFinding:
+def _projected(group: xr.Dataset, pair: CoordinatePair, crs: pyproj.CRS) -> SourceGrid:
     remarks: list[str] = []
     maps = []
     for name, rising in ((pair.y, False), (pair.x, True)):
@@ -209,32 +227,32 @@ def _projected(group: xr.Dataset, pair: CoordinatePair, crs: pyproj.CRS) -> Grid
         )
     rows, cols = maps
     grid = Grid(crs_text(crs), cols.axis, rows.axis)
-    return GridFinding(grid, pair.row_dim, pair.col_dim, rows, cols, tuple(remarks))
+    return SourceGrid(grid, pair.row_dim, pair.col_dim, rows, cols, tuple(remarks))
 
 
-def _miss(group: xr.Dataset, finding: GridFinding, crs: pyproj.CRS, places: Sequence[tuple[str, str]]) -> float:
-    """Return how many cells the CRS puts some cells away from where the file's own latitudes and longitudes do."""
-    shape = finding.grid.shape
-    for latitude, longitude in places:
+def _distance_cells(group: xr.Dataset, found: SourceGrid, crs: pyproj.CRS, pairs: Sequence[tuple[str, str]]) -> float:
+    """Return how many cells the grid puts some cells away from their own latitudes and longitudes in the file."""
+    shape = found.grid.shape
+    for latitude, longitude in pairs:
         cells = [(row, col) for row in (0, shape.rows // 2, -1) for col in (0, shape.cols // 2, -1)]
         known = np.array(
-            [[_at(group.variables[name], finding, cell) for name in (longitude, latitude)] for cell in cells]
+            [[_at(group.variables[name], found, cell) for name in (longitude, latitude)] for cell in cells]
         )
         there = np.isfinite(known).all(axis=1) & (np.abs(known[:, 1]) <= 90) & (np.abs(known[:, 0]) <= 720)
-        if there.sum() < 2 or finding.rows.nearest or finding.cols.nearest:
+        if there.sum() < 2 or found.rows.nearest or found.cols.nearest:
             continue
-        xs, ys = finding.grid.x.centres(), finding.grid.y.centres()
-        xs, ys = (xs[::-1] if finding.cols.flipped else xs), (ys[::-1] if finding.rows.flipped else ys)
+        xs, ys = found.grid.x.centres(), found.grid.y.centres()
+        xs, ys = (xs[::-1] if found.cols.flipped else xs), (ys[::-1] if found.rows.flipped else ys)
         to = pyproj.Transformer.from_crs(GEOGRAPHIC, crs, always_xy=True)
         x, y = to.transform(known[there, 0], known[there, 1], errcheck=False)
-        off_x = np.abs(x - np.array([xs[col] for _, col in cells])[there]) / finding.grid.x.cell_size
-        off_y = np.abs(y - np.array([ys[row] for row, _ in cells])[there]) / -finding.grid.y.cell_size
+        off_x = np.abs(x - np.array([xs[col] for _, col in cells])[there]) / found.grid.x.cell_size
+        off_y = np.abs(y - np.array([ys[row] for row, _ in cells])[there]) / -found.grid.y.cell_size
         return float(np.nan_to_num(np.maximum(off_x, off_y), nan=0.0, posinf=0.0).max())
     return 0.0
 
 
-def _at(variable: xr.Variable, finding: GridFinding, cell: tuple[int, int]) -> float:
-    key = {finding.row_dim: cell[0], finding.col_dim: cell[1]}
+def _at(variable: xr.Variable, found: SourceGrid, cell: tuple[int, int]) -> float:
+    key = {found.row_dim: cell[0], found.col_dim: cell[1]}
     stored = variable[tuple(key.get(str(dim), 0) for dim in variable.dims)]
     return float(_values(stored)) if not _is_missing(stored) else float("nan")
 
