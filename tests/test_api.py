@@ -178,6 +178,18 @@ def test_importing_lazytile_imports_nothing_heavy():
     assert "render_tile" in done.stdout
 
 
+def test_rendering_a_tile_imports_no_server(store):
+    code = (
+        "import sys, lazytile\n"
+        f"tile = lazytile.render_tile({str(store)!r}, 'global_180', 'WebMercatorQuad', 1, 1, 1)\n"
+        "unwanted = ('aiohttp', 'dask', 'distributed', 'xarray', 'typer', 'prometheus_client')\n"
+        "found = [m for m in sys.modules if m.partition('.')[0] in unwanted or m.startswith('lazytile.service')]\n"
+        "print(tile[:4], found)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{bytes.fromhex('89504e47')!r} []\n"
+
+
 def test_only_public_names_are_there():
     for name in lazytile.__all__:
         assert getattr(lazytile, name) is not None
