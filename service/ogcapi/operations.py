@@ -264,12 +264,4 @@ _FILES = (
 )
 
 OPERATIONS = (*_OGC, *_XYZ, *_NUMBERS, *_FILES)
-NOT_DESCRIBED = {
-    "/": "the viewer",
-    "/viewer/{name}": "files of the viewer",
-    "/ogc": "the landing page again",
-    "/wmts": "WMTS describes itself in its capabilities",
-    "/wmts/{path}": "WMTS describes itself in its capabilities",
-    "/wms": "WMS describes itself in its capabilities",
-}
-"""Routes that the definition leaves out, with the reason."""
+"""WMTS and WMS are not among them: their capabilities describe them."""
