@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lazytile.service.ogcapi.operations import Content, Operation
 
 OPENAPI_VERSION = "3.0.3"
+_NOT_MODIFIED = ResponseObject(description="The client has the current answer")
 
 
 def definition(base_url: str, settings: Settings, routes: Iterable[web.AbstractRoute]) -> OpenApi:
@@ -53,8 +54,9 @@ def definition(base_url: str, settings: Settings, routes: Iterable[web.AbstractR
     operations = [each for each in OPERATIONS if (each.method, each.route) in served]
     paths: dict[str, dict[str, OperationObject]] = {}
     parameters: dict[str, Parameter] = {}
+    problems = _problems()
     for each in operations:
-        paths.setdefault(each.path or each.route, {})[each.method.lower()] = _operation(each)
+        paths.setdefault(each.path or each.route, {})[each.method.lower()] = _operation(each, problems)
         parameters |= {parameter.component: parameter for parameter in each.parameters}
     return OpenApi(
         openapi=OPENAPI_VERSION,
@@ -101,21 +103,24 @@ def _parameter(parameter: Parameter, settings: Settings) -> ParameterObject:
     )
 
 
-def _operation(operation: Operation) -> OperationObject:
-    answers = {"200": ResponseObject(description="The answer", content=_content(operation.content))}
-    if operation.is_conditional:
-        answers["304"] = ResponseObject(description="The client has the current answer")
+def _problems() -> dict[int, ResponseObject]:
+    """Return the responses with problem documents, which all operations share."""
     problem = {PROBLEM_TYPE: MediaType(schema_=_schema(Problem))}
-    answers |= {
-        str(status): ResponseObject(description=PROBLEMS[status], content=problem) for status in operation.problems
-    }
+    return {status: ResponseObject(description=text, content=problem) for status, text in PROBLEMS.items()}
+
+
+def _operation(operation: Operation, problems: Mapping[int, ResponseObject]) -> OperationObject:
+    responses = {"200": ResponseObject(description="The answer", content=_content(operation.content))}
+    if operation.is_conditional:
+        responses["304"] = _NOT_MODIFIED
+    responses |= {str(status): problems[status] for status in operation.problems}
     body = RequestBody(required=True, content=_content({JSON: operation.body})) if operation.body else None
     return OperationObject(
         operation_id=operation.identifier,
         summary=operation.summary,
         parameters=[Reference(ref=f"#/components/parameters/{each.component}") for each in operation.parameters],
         request_body=body,
-        responses=answers,
+        responses=responses,
     )
 
 
