@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from lazytile.colormaps.compiled.palette import compile_colormap
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.formats.readers import read_colormap
-from lazytile.service.cli.colormap import app
+from lazytile.service.cli.colormap.group import app
 from tests.colormaps.formats.test_gibs import document, entry
 from tests.colormaps.slow import FILES, is_nodata, slow_number, slow_parse
 from tests.shared import shared
