@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,13 @@ from lazytile.pyramid.catalog.dimension_names import dimension_name
 from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.renderer import render
 from lazytile.pyramid.render.style import DEFAULT, Styles
 from lazytile.pyramid.store.generation_attempts import generation_attempts
-from lazytile.pyramid.store.store import Store
+from lazytile.pyramid.store.store import Store, store_at
 
 if TYPE_CHECKING:
     from lazytile.pyramid.core.request_field import RequestDimension
@@ -63,7 +63,7 @@ def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (
     Raises ``lazytile.LazytileError``: ``RequestError`` names the parameter that is wrong, ``StoreError`` a dataset that
     is missing or damaged.
     """
-    opened = store if isinstance(store, Store) else _opened(str(Path(store).resolve()))
+    opened = store if isinstance(store, Store) else store_at(str(Path(store).resolve()))
     image_format = ImageFormat.from_mime(format) if "/" in format else ImageFormat.from_extension(format)
     parameters = {name.lower(): value for name, value in options.items()}
     if time is not None:
@@ -87,11 +87,10 @@ def _name_of(dimension: RequestDimension) -> str:
     return dimension_name(dimension, _RESERVED)
 
 
-@functools.lru_cache(maxsize=16)
-def _opened(folder: str) -> Store:
-    return open_store(folder)
-
-
-@functools.lru_cache(maxsize=16)
 def _styles(folder: str | None) -> Styles:
-    return Styles(ColormapCatalog(default_user_folder() if folder is None else Path(folder)))
+    """Return this process's styles of a folder of colormaps."""
+
+    def make() -> Styles:
+        return Styles(ColormapCatalog(default_user_folder() if folder is None else Path(folder)))
+
+    return process.current().resource(("styles", folder), make)

@@ -34,7 +34,8 @@ import numpy as np
 
 from lazytile.colormaps.compiled.palette import compile_colormap
 from lazytile.colormaps.library.catalog import ColormapCatalog
-from lazytile.pyramid.core.allocator import keep_freed_memory
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.render.image import ImageFormat, encode_png8
 from lazytile.pyramid.render.location import locate
 from lazytile.pyramid.render.painting import paint
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 ENOUGH_DATA = 0.25
+CACHE_BYTES = 512 << 20
+"""Of this process; the servers have their own."""
 Results = dict[tuple[str, int], tuple[float, float, float]]
 """Tiles/s at concurrency 8, p50 in ms at concurrency 1 and bytes a tile, by server and zoom."""
 SECONDS = 5
@@ -71,7 +74,8 @@ end
 
 def main() -> None:
     """Run everything and print Markdown."""
-    keep_freed_memory()  # as in the server
+    process.begin()  # as in the server
+    process.install(CacheBudget.renderer(CACHE_BYTES).without("values"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--factors", default="4,1", help="1 is the full 36000 x 17999 cells, 4 a sixteenth of them")
     parser.add_argument("--work", type=Path, default=ROOT / "bench-results", help="data and stores are kept here")
@@ -147,7 +151,7 @@ def choose_tasks(store: Path, factor: int, zoom: int, count: int) -> list[Render
         row, col = tiles[at]
         pixels = PixelOptions(Resampling.NEAREST)
         request = TileRequest(layer, style, dim_index, tms, matrix, row, col, ImageFormat.PNG, pixels)
-        task = replace(request.task(store), value_cache_bytes=0)
+        task = request.task(store)
         if np.count_nonzero(render_index(task)) >= ENOUGH_DATA * 256 * 256:
             chosen.append(task)
         if len(chosen) == count:
@@ -240,7 +244,7 @@ def stages(name: str, tasks: dict[int, list[RenderTask]], results: Results) -> N
 
 def stage_seconds(task: RenderTask) -> tuple[float, ...]:
     """Time each stage of a task's rendering, seconds. What reading takes twice is the map's: the chunks are there."""
-    stored = store_at(task.store, task.chunk_cache_bytes).dataset(task.dataset)
+    stored = store_at(task.store).dataset(task.dataset)
     description, variable = stored.description, stored.description.variable(task.variable)
     method = task.resampling
     clock = [time.perf_counter()]
@@ -271,11 +275,13 @@ def restyle(tasks: dict[int, list[RenderTask]]) -> None:
     for zoom, chosen in tasks.items():
         few = chosen[:100]
         # As at the first time that anything of them is asked for: everything from the files.
-        cold = median_ms(lambda task: render(replace(task, chunk_cache_bytes=0)), few)
-        kept = [replace(task, value_cache_bytes=64 << 20) for task in few]
-        for task in kept:
+        process.install(CacheBudget.renderer(CACHE_BYTES).without("chunks", "values"))
+        render(few[0])
+        cold = median_ms(render, few)
+        process.install(CacheBudget.renderer(CACHE_BYTES))
+        for task in few:
             render(task)
-        warm = median_ms(lambda task: render(replace(task, palette=other)), kept)
+        warm = median_ms(lambda task: render(replace(task, palette=other)), few)
         print(f"restyle z{zoom}: {warm:.3f} ms, {warm / cold:.2f} of the cold {cold:.3f} ms", flush=True)
 
 

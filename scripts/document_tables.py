@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from click import Command, Parameter
     from pydantic.fields import FieldInfo
 
+MACHINE_DEFAULTS = {"memory_bytes": "1/8 of the machine's memory"}
+"""Defaults that differ from machine to machine."""
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
 
 
@@ -117,9 +119,9 @@ def settings_table() -> str:
         opts = f"`{option.opts[0]}{f' {option.metavar}' if option.metavar else ''}`" if option else ""
         cells = (
             f"`{name}`",
-            f"`{prefix}{name.upper()}`",
+            f"`{field.validation_alias or f'{prefix}{name.upper()}'}`",
             opts,
-            value_text(name, field.get_default(call_default_factory=True)),
+            MACHINE_DEFAULTS.get(name) or value_text(name, field.get_default(call_default_factory=True)),
             range_text(name, field),
             " ".join(texts[name].split()).replace("``", "`").replace("|", "\\|"),
         )

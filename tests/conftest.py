@@ -8,6 +8,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.caches import CacheBudget
+
 # Servers that tests start, in whatever process, ask no other people's servers for colormaps.
 os.environ.setdefault("LAZYTILE_OFFLINE", "true")
 
@@ -25,3 +28,11 @@ def _loggers_as_they_were():
     yield
     for name in ("lazytile", "lazytile.pyramid.engines.factory"):
         logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def fresh_process():
+    """A process with empty caches and nothing registered, for one test alone."""
+    process.install(CacheBudget.renderer(64 << 20))
+    yield
+    process.install(CacheBudget.renderer(64 << 20))

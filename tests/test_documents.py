@@ -15,7 +15,7 @@ from lazytile.pyramid.render.image import ImageFormat
 from lazytile.service.cli.main import app
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.settings import Settings
-from scripts.document_tables import TABLES, metrics_table, options_of_settings, with_tables
+from scripts.document_tables import MACHINE_DEFAULTS, TABLES, metrics_table, options_of_settings, with_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVING = (ROOT / "docs" / "serving.md").read_text()
@@ -61,6 +61,8 @@ def test_the_help_of_serve_states_the_defaults_of_the_settings():
         if (match := re.search(r"\[default: ([^,\]]+)", getattr(option, "help", "") or ""))
     }
     defaults = {name: field.default for name, field in Settings.model_fields.items() if field.default is not None}
+    assert "machine" in MACHINE_DEFAULTS["memory_bytes"]
+    defaults["memory_bytes"] = "1/8 of the machine's"
     megabytes = {name: value >> 20 for name, value in defaults.items() if name.endswith("_limit_bytes")}
     expected = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in defaults.items()}
     expected |= {name: str(value) for name, value in megabytes.items()}

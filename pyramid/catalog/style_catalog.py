@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.core.units import are_comparable
 from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
-from lazytile.pyramid.core.byte_lru import BytesLru
-from lazytile.pyramid.render.style import DEFAULT
+from lazytile.pyramid.core import process
+from lazytile.pyramid.render.style import DEFAULT, colormap_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lazytile.colormaps.core.model import Colormap
     from lazytile.colormaps.library.catalog import ColormapCatalog
+    from lazytile.pyramid.core.byte_lru import BytesLru
     from lazytile.pyramid.store.layer import Layer
 
 ORIENTATIONS = {"H": "horizontal", "V": "vertical"}
@@ -47,12 +48,30 @@ class KnownColormap:
     """When its file was, seconds since the epoch."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What reading a colormap file gave; None where it cannot be read."""
+
+    colormap: KnownColormap | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, about."""
+        return 0 if self.colormap is None else colormap_bytes(self.colormap.colormap)
+
+
 class StyleCatalog:
     """The styles offered. Thread-safe; colormap files are read once for each of their versions."""
 
-    def __init__(self, catalog: ColormapCatalog) -> None:
+    def __init__(self, catalog: ColormapCatalog, cache: BytesLru[_Reading] | None = None) -> None:
+        """Offer the colormaps of a catalog.
+
+        Args:
+            catalog: The colormaps.
+            cache: Cache of colormaps that were read; without one, the process's own.
+        """
         self._catalog = catalog
-        self._known: BytesLru[KnownColormap | None] = BytesLru(1024, lambda _: 1)
+        self._cache: BytesLru[_Reading] = process.cache("styles") if cache is None else cache
 
     def known(self) -> tuple[KnownColormap, ...]:
         """Return the colormaps there are now. One that cannot be read is left out; asking for it says why."""
@@ -68,7 +87,8 @@ class StyleCatalog:
 
     def _find(self, name: str) -> KnownColormap | None:
         changed = self._changed(name)
-        return self._known.get((name, changed), lambda: self._read(name, changed))
+        reading = self._cache.get((self, name, changed), lambda: _Reading(self._read(name, changed)))
+        return reading.colormap
 
     def _read(self, name: str, changed: float) -> KnownColormap | None:
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyproj
 
-from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import TileOutOfRangeError
 from lazytile.pyramid.core.grid import Bounds
 from lazytile.pyramid.core.request_field import RequestField
@@ -104,10 +104,11 @@ def bounds_in(layer: Layer, tms: TileMatrixSet) -> Bounds:
         latitudes = np.clip([bounds.south, bounds.north], -MERCATOR_LATITUDE, MERCATOR_LATITUDE)
         south, north = np.clip(northing_of(latitudes), -MERCATOR_HALF_WIDTH_M, MERCATOR_HALF_WIDTH_M).tolist()
         return Bounds(bounds.west * METRES_PER_DEGREE, south, bounds.east * METRES_PER_DEGREE, north)
-    return _projected(bounds, tms.crs, tms.bounds)
+    key = ("bounds in a CRS", bounds, tms.crs, tms.bounds)
+    projected: Bounds = process.cache("layers").get(key, lambda: _projected(bounds, tms.crs, tms.bounds))
+    return projected
 
 
-@functools.lru_cache(maxsize=4096)
 def _projected(bounds: Bounds, crs: str, limit: Bounds) -> Bounds:
     """Bounds of an area of longitudes and latitudes in any CRS: those of a mesh of points in it, a mesh wider."""
     longitudes, latitudes = np.meshgrid(
@@ -163,14 +164,27 @@ def limits_of(layer: Layer, tms: TileMatrixSet) -> list[MatrixLimits]:
     return [replace(limits, max_row=max(limits.max_row, 1), max_col=max(limits.max_col, 1)) for limits in found]
 
 
-_known_limits: BytesLru[dict[str, MatrixLimits]] = BytesLru(4096, lambda _: 1)
+@dataclass(frozen=True, slots=True)
+class _SetLimits:
+    """The limits of a layer in a set, by matrix."""
+
+    by_matrix: dict[str, MatrixLimits]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, about."""
+        return 300 * len(self.by_matrix)
 
 
 def check_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix, row: int, col: int) -> None:
     """Raise ``TileOutOfRangeError`` for a tile outside the limits that the capabilities give (07-057r7, Table 24)."""
     key = (layer.dataset.grid, tms.identifier, tms.bounds)
-    known = _known_limits.get(key, lambda: {limits.matrix: limits for limits in limits_of(layer, tms)})
-    limits = known.get(matrix.identifier)
+
+    def make() -> _SetLimits:
+        return _SetLimits({limits.matrix: limits for limits in limits_of(layer, tms)})
+
+    known: _SetLimits = process.cache("layers").get(("tile limits", *key), make)
+    limits = known.by_matrix.get(matrix.identifier)
     if limits is None:
         return
     for field, value, low, high in (

@@ -1,9 +1,10 @@
-"""A cache in memory that is bounded in bytes and makes each value once, however many ask for it at the same time."""
+"""A cache in memory that is bounded in bytes and computes each value once, however many threads request it."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ Value = TypeVar("Value")
 
 
 class _Pending(Generic[Value]):
-    """A value that one thread makes and others wait for. Costs a twentieth of a ``Future``."""
+    """A value that one thread computes while others wait. Costs a twentieth of a ``Future``."""
 
     __slots__ = ("_done", "_error", "_value")
 
@@ -31,48 +32,79 @@ class _Pending(Generic[Value]):
         self._done.release()
 
     def wait(self) -> Value:
-        with self._done:  # each waiter lets the next one in
+        with self._done:  # each waiting thread admits the next one
             if self._error is not None:
                 raise self._error
             return self._value
 
 
-class BytesLru(Generic[Value]):
-    """Least recently used values up to a number of bytes, shared by threads.
+@dataclass(frozen=True, slots=True)
+class CacheStatistics:
+    """The state of a cache and what happened to it since it was made."""
 
-    A value larger than the whole limit is made and returned but not kept.
+    limit_bytes: int
+    size_bytes: int
+    entries: int
+    hits: int
+    """Look-ups that found a value, or another thread computing it."""
+    misses: int
+    evictions: int
+    """Values dropped to make room for others."""
+
+
+class BytesLru(Generic[Value]):
+    """The least recently used values up to a number of bytes. Thread-safe.
+
+    A value larger than the limit is computed and returned but not stored.
     """
 
     def __init__(self, limit_bytes: int, size_of: Callable[[Value], int]) -> None:
         self._limit_bytes = limit_bytes
         self._size_of = size_of
-        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self._pending: dict[Hashable, _Pending[Value]] = {}
         self._lock = threading.Lock()
         self._bytes = 0
+        self._hits = self._misses = self._evictions = 0
 
     @property
-    def held_bytes(self) -> int:
-        """Bytes of the values kept now."""
-        return self._bytes
+    def statistics(self) -> CacheStatistics:
+        """Size, limit and counters, all of one moment."""
+        with self._lock:
+            return CacheStatistics(
+                self._limit_bytes, self._bytes, len(self._values), self._hits, self._misses, self._evictions
+            )
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Return the value of ``key``, made by ``make`` in one thread while others that want it wait.
+        """Return the value of a key; compute it in one thread while others that request it wait.
 
-        What ``make`` raises reaches everyone who waited, and nothing is kept.
+        What ``make`` raises reaches every waiting thread, and nothing is stored.
+
+        Args:
+            key: Names the value.
+            make: Computes the value where it is not in the cache.
+
+        Returns:
+            The value.
         """
         with self._lock:
-            if key in self._values:
+            found = self._values.get(key)
+            if found is not None:
+                self._hits += 1
                 self._values.move_to_end(key)
-                return self._values[key]
+                return found[0]
             pending = self._pending.get(key)
-            mine = pending is None
+            is_maker = pending is None
             if pending is None:
+                self._misses += 1
                 pending = self._pending[key] = _Pending()
-        if not mine:
+            else:
+                self._hits += 1
+        if not is_maker:
             return pending.wait()
         try:
             value = make()
+            size = self._size_of(value)
         except BaseException as error:
             with self._lock:
                 del self._pending[key]
@@ -80,36 +112,64 @@ class BytesLru(Generic[Value]):
             raise
         with self._lock:
             del self._pending[key]
-            self._keep(key, value)
+            self._store(key, value, size)
         pending.succeed(value)
         return value
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Keep a value that was made elsewhere."""
+        """Store a value that was computed elsewhere, unless the key has one.
+
+        Args:
+            key: Names the value.
+            value: The value.
+        """
+        size = self._size_of(value)
         with self._lock:
-            if key not in self._values:
-                self._keep(key, value)
+            self._store(key, value, size)
 
     def peek(self, key: Hashable) -> Value | None:
-        """Return the value of ``key`` if it is kept, as a use of it."""
+        """Return the value of a key if it is stored, and mark it as used.
+
+        Args:
+            key: Names the value.
+
+        Returns:
+            The value, or None.
+        """
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        return None
+            found = self._values.get(key)
+            if found is None:
+                self._misses += 1
+                return None
+            self._hits += 1
+            self._values.move_to_end(key)
+            return found[0]
+
+    def resize(self, limit_bytes: int) -> None:
+        """Change the limit, and evict what no longer fits.
+
+        Args:
+            limit_bytes: The new limit.
+        """
+        with self._lock:
+            self._limit_bytes = limit_bytes
+            self._evict()
 
     def clear(self) -> None:
-        """Forget every value."""
+        """Remove every value."""
         with self._lock:
             self._values.clear()
             self._bytes = 0
 
-    def _keep(self, key: Hashable, value: Value) -> None:
-        size = self._size_of(value)
-        if size > self._limit_bytes:
+    def _store(self, key: Hashable, value: Value, size: int) -> None:
+        if size > self._limit_bytes or key in self._values:
             return
-        self._values[key] = value
+        self._values[key] = (value, size)
         self._bytes += size
+        self._evict()
+
+    def _evict(self) -> None:
         while self._bytes > self._limit_bytes:
-            _, dropped = self._values.popitem(last=False)
-            self._bytes -= self._size_of(dropped)
+            _, (_, size) = self._values.popitem(last=False)
+            self._bytes -= size
+            self._evictions += 1

@@ -8,25 +8,19 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from lazytile.pyramid.core.cgroups import MOUNT, cgroup_folders, own_membership
 
-_MEMBERSHIP = Path("/proc/self/cgroup")
-_MOUNT = Path("/sys/fs/cgroup")
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def processor_count() -> int:
     """Return how many processors this process may use; a quota of a fraction is rounded up."""
     affinity = getattr(os, "sched_getaffinity", None)
     usable = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    try:
-        membership = _MEMBERSHIP.read_text(encoding="ascii")
-    except (OSError, ValueError):
-        return usable
-    quota = cgroup_quota(membership, _MOUNT)
+    quota = cgroup_quota(own_membership(), MOUNT)
     return usable if quota is None else max(1, min(usable, math.ceil(quota)))
 
 
@@ -42,22 +36,8 @@ def cgroup_quota(membership: str, mount: Path) -> float | None:
     Returns:
         Processors, the least quota of the cgroups and their parents; None without any.
     """
-    return min(_quotas(membership, mount), default=None)
-
-
-def _quotas(membership: str, mount: Path) -> Iterator[float]:
-    for line in membership.splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, group = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        # In a container the path may be the host's while the mount shows the container's part: missing folders pass.
-        parts = [part for part in group.split("/") if part and part != ".."]
-        roots = {mount / controllers, mount / "cpu"} if controllers else {mount, mount / "unified"}
-        for folder in (root.joinpath(*parts[:depth]) for root in roots for depth in range(len(parts) + 1)):
-            quota = _folder_quota(folder)
-            if quota is not None:
-                yield quota
+    quotas = map(_folder_quota, cgroup_folders("cpu", membership, mount))
+    return min((quota for quota in quotas if quota is not None), default=None)
 
 
 def _folder_quota(folder: Path) -> float | None:

@@ -23,6 +23,7 @@ from distributed import Client, LocalCluster, Status
 from lazytile import __version__
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.core.processors import processor_count
+from lazytile.pyramid.engines.dask_worker import CachePlugin
 from lazytile.pyramid.engines.protocol import one_line
 
 if TYPE_CHECKING:
@@ -171,6 +172,9 @@ async def open_own(description: str, create: Callable[[], Any], workers: int, op
     try:
         cluster = await _started(create, options)
         client = await _client(cluster)
+        if options.caches is not None:
+            # A plugin, so that a worker that is started again gets its memory too.
+            await client.register_plugin(CachePlugin(options.caches.divided(workers)))
         await client.wait_for_workers(workers, timeout=options.start_timeout_s)
         session = ClusterSession(description, client, cluster, options.lost_timeout_s)
         await session.start()

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
+    from lazytile.pyramid.core.caches import CacheBudget
+
 
 EngineKind = Literal["auto", "threads", "local", "cuda", "scheduler"]
 ENGINE_CHOICES = "auto, threads, local, cuda, tcp://HOST:PORT or tls://HOST:PORT"
@@ -81,6 +83,8 @@ class EngineOptions:
     """Limit for the workers of ``local`` and ``cuda`` to start."""
     lost_timeout_s: float = 60.0
     """How long work waits for a new worker when all are lost."""
+    caches: CacheBudget | None = None
+    """Of all workers that the engine starts, divided among them; without it each has the default of a process."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:

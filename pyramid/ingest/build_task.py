@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.store import codec
 from lazytile.pyramid.store.chunk_reader import reader_of
 from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, level_shape
 from lazytile.pyramid.store.reduce import reduce_level
@@ -98,7 +97,6 @@ class Outcome:
 
 def run_task(task: Task) -> Outcome:
     """Do the work of a task. Runs in any thread or process."""
-    codec.use_one_thread()
     job, block = task.job, task.block
     planes = job.reader.read(block) if task.level == 0 else _read_level(task)
     summaries: dict[int, Summary] = {}

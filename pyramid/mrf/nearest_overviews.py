@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def nearest_tile(task: RenderTask) -> ValueTile:
     """Read the codes of level 0 that a task's block shows. Raises ``GenerationChangedError`` as ``render`` does."""
-    store = store_at(task.store, task.chunk_cache_bytes)
+    store = store_at(task.store)
     stored = store.dataset(task.dataset)
     description = stored.description
     location = _native(description, task) if task.tms.is_native else _located(description, task)

@@ -35,7 +35,6 @@ class NumbersTask:
     cell: PointCell | None = None
     limit_s: float = 30.0
     """Work that takes longer is given up."""
-    chunk_cache_bytes: int = 64 << 20
 
     @property
     def key(self) -> str:
@@ -56,7 +55,7 @@ def compute(task: NumbersTask) -> tuple[bytes, ...]:
     Raises ``GenerationChangedError`` where the dataset is no longer the one that the task was made for, ``StoreError``,
     and ``StoppedError`` past the limit of time.
     """
-    store = store_at(task.store, task.chunk_cache_bytes)
+    store = store_at(task.store)
     stored = store.dataset(task.dataset)
     _check(task, stored)
     end = time.monotonic() + task.limit_s

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.grid import FULL_CIRCLE, cells_of
 from lazytile.pyramid.render.axis_location import AxisLocation
 from lazytile.pyramid.render.mesh_plan import MeshPlan, Window
@@ -105,9 +105,6 @@ class Location:
         return AxisPlan.of(self.level, cells_of(self.y), cells_of(self.x))
 
 
-_axes: BytesLru[AxisLocation] = BytesLru(16 << 20, lambda axis: axis.nbytes)
-
-
 def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> int:
     """Return the coarsest level whose cells are no larger than the matrix's pixels on either axis; 0 at least.
 
@@ -159,27 +156,16 @@ def locate(
     matrix.check(block.row, block.col)
     matrix.check(block.row + block.rows - 1, block.col + block.cols - 1)
     level = choose_level(grid, levels, tms, matrix)
+    place = _Place(grid, level, tms, matrix, margin_px, footprints)
+    key = (grid, level, tms.identifier, tms.bounds, matrix, margin_px, footprints)
+    maps = process.cache("maps")
     if tms.is_native or keeps_axes_apart(tms.crs, grid.crs):
-        place = _Place(grid, level, tms, matrix, margin_px, footprints)
-        key = (grid, level, tms.identifier, tms.bounds, matrix, margin_px, footprints)
-        across = _axes.get((key, "x", block.col, block.cols), lambda: place.cols(block))
-        down = _axes.get((key, "y", block.row, block.rows), lambda: place.rows(block))
+        across: AxisLocation = maps.get((key, "x", block.col, block.cols), lambda: place.cols(block))
+        down: AxisLocation = maps.get((key, "y", block.row, block.rows), lambda: place.rows(block))
         return Location(level, across.position, down.position, across.covered, down.covered, down, across)
-    cols, rows = _pixel_cols(matrix, block, margin_px), _pixel_rows(matrix, block, margin_px)
-    # Positions on level 0 decide, so that nothing is drawn past the data's true edge; the division is exact.
-    scale = float(1 << level)
-    extra = 1 if footprints else 0  # a pixel's size is the way to its neighbours on the right and below
-    wide, high = replace(cols, count=cols.count + extra), replace(rows, count=rows.count + extra)
-    mesh = map_mesh(tms.crs, grid.crs, wide, high, wraps=grid.is_angular)
-    at = np.s_[: rows.count, : cols.count]
-    x, y = grid.col_positions(mesh.x[at]) / scale, grid.row_positions(mesh.y[at]) / scale
-    x[:, _outside_cols(tms, cols, margin_px)] = np.nan
-    x[_outside_rows(tms, rows)] = np.nan
-    if not footprints:
-        return Location(level, x, y)
-    width, height = grid.x.cell_size * scale, -grid.y.cell_size * scale
-    circle = FULL_CIRCLE if grid.is_angular else None
-    return Location(level, x, y, _reached(mesh.x, width, circle), _reached(mesh.y, height, None))
+    # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
+    mesh: Location = maps.get((key, "mesh", block), lambda: place.mesh(block))
+    return mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +220,25 @@ class _Place:
             return AxisLocation.of(y, None)
         lengths = np.diff(map_y(tile_crs, data_crs, rows.edges()))
         return AxisLocation.of(y, _covered(lengths, -self.grid.y.cell_size * scale))
+
+    def mesh(self, block: TileBlock) -> Location:
+        """Locate every pixel, where the axes depend on each other."""
+        grid, tms, level, margin_px = self.grid, self.tms, self.level, self.margin_px
+        cols, rows = _pixel_cols(self.matrix, block, margin_px), _pixel_rows(self.matrix, block, margin_px)
+        # Positions on level 0 decide, so that nothing is drawn past the data's true edge; the division is exact.
+        scale = float(1 << level)
+        extra = 1 if self.footprints else 0  # a pixel's size is the way to its neighbours on the right and below
+        wide, high = replace(cols, count=cols.count + extra), replace(rows, count=rows.count + extra)
+        mesh = map_mesh(tms.crs, grid.crs, wide, high, wraps=grid.is_angular)
+        at = np.s_[: rows.count, : cols.count]
+        x, y = grid.col_positions(mesh.x[at]) / scale, grid.row_positions(mesh.y[at]) / scale
+        x[:, _outside_cols(tms, cols, margin_px)] = np.nan
+        x[_outside_rows(tms, rows)] = np.nan
+        if not self.footprints:
+            return Location(level, x, y)
+        width, height = grid.x.cell_size * scale, -grid.y.cell_size * scale
+        circle = FULL_CIRCLE if grid.is_angular else None
+        return Location(level, x, y, _reached(mesh.x, width, circle), _reached(mesh.y, height, None))
 
 
 def _outside_cols(tms: TileMatrixSet, cols: PixelAxis, margin_px: int) -> NDArray[np.bool_]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.array_backend import array_module, to_device_of
-from lazytile.pyramid.core.byte_lru import BytesLru
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,10 +34,6 @@ class BetweenTable:
     def nbytes(self) -> int:
         """Bytes in memory."""
         return self.index.nbytes + self.is_cut.nbytes
-
-
-_tables: BytesLru[NDArray[Any]] = BytesLru(32 << 20, lambda table: table.nbytes)
-_betweens: BytesLru[BetweenTable] = BytesLru(32 << 20, lambda table: table.nbytes)
 
 
 def paint(tile: ValueTile, palette: Palette) -> NDArray[Any]:
@@ -99,7 +95,10 @@ def _index_of_fractions(
 
 def code_table(palette: Palette, packing: Packing) -> NDArray[Any]:
     """Return the palette index of every 8- or 16-bit code, by unsigned bit pattern: shape (256 or 65536,)."""
-    return _tables.get((palette.key, packing), lambda: palette.index_of(packing.decode(packing.all_codes())))
+    table: NDArray[Any] = process.cache("tables").get(
+        ("code", palette.key, packing), lambda: palette.index_of(packing.decode(packing.all_codes()))
+    )
+    return table
 
 
 def between_table(palette: Palette, packing: Packing) -> BetweenTable:
@@ -116,4 +115,5 @@ def between_table(palette: Palette, packing: Packing) -> BetweenTable:
         is_cut[(codes == ends.min) | (codes == ends.max)] = True
         return BetweenTable(palette.index_of(here), is_cut)
 
-    return _betweens.get((palette.key, packing), make)
+    table: BetweenTable = process.cache("tables").get(("between codes", palette.key, packing), make)
+    return table

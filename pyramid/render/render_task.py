@@ -96,8 +96,6 @@ class RenderTask:
     filter: Filter | None = None
     rgb: Rgb | None = None
     """Shown instead of ``variable`` in ``palette`` where there is one."""
-    chunk_cache_bytes: int = 64 << 20
-    value_cache_bytes: int = 32 << 20
 
     @property
     def variables(self) -> tuple[str, ...]:

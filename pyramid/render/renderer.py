@@ -6,14 +6,13 @@ which is small and picklable; a process opens each store once.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import DatasetNotFoundError, GenerationChangedError
 from lazytile.pyramid.render.data_tile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
 from lazytile.pyramid.render.default_resampling import default_resampling
@@ -25,22 +24,19 @@ from lazytile.pyramid.render.read_values import read_values
 from lazytile.pyramid.render.resampling import Resampling
 from lazytile.pyramid.render.value_tile import VALUES, ValueTile
 from lazytile.pyramid.store.store import Store, StoredDataset, store_at
-from lazytile.pyramid.tiling.reprojection import keeps_axes_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
+    from lazytile.colormaps.compiled.palette import Palette
     from lazytile.pyramid.render.location import Location
     from lazytile.pyramid.render.render_task import RenderTask
     from lazytile.pyramid.store.dataset import Dataset
 
 MAX_BLOCK_PX = 1 << 20
 """Tiles of a block are computed together up to so many pixels (a metatile of 4 x 4 tiles of 256 pixels)."""
-
-_meshes: BytesLru[Location] = BytesLru(32 << 20, lambda location: location.nbytes)
-_blanks: BytesLru[bytes] = BytesLru(8 << 20, len)
 
 
 def render(task: RenderTask) -> tuple[bytes, ...]:
@@ -78,11 +74,30 @@ def _encode_index(task: RenderTask, tile: NDArray[Any]) -> bytes:
     palette = task.palette
     if tile.any():
         return encode(tile, palette.rgba, task.image_format, task.background)
-    # Every tile without data of a style, size and format is the same image.
-    return _blanks.get(
-        (palette.key, tile.shape, task.image_format, task.background),
-        lambda: encode(tile, palette.rgba, task.image_format, task.background),
-    )
+    return empty_tile(palette, tile.shape, task.image_format, task.background)
+
+
+def empty_tile(
+    palette: Palette, shape: tuple[int, ...], image_format: ImageFormat, background: tuple[int, int, int]
+) -> bytes:
+    """Return the tile without data of a style, size and format, encoded once.
+
+    Args:
+        palette: Colours of the style.
+        shape: Height and width in pixels.
+        image_format: Format of the file.
+        background: As for ``encode``.
+
+    Returns:
+        The file.
+    """
+
+    def make() -> bytes:
+        index = np.zeros(shape, np.uint8 if palette.is_indexed else np.uint16)
+        return encode(index, palette.rgba, image_format, background)
+
+    tile: bytes = process.cache("tables").get(("empty tile", palette.key, shape, image_format, background), make)
+    return tile
 
 
 def _encode_values(task: RenderTask, tile: NDArray[np.float64], address: tuple[int, int]) -> bytes:
@@ -143,9 +158,9 @@ def render_rgba(task: RenderTask) -> NDArray[np.uint8]:
 
 def _value_tile(task: RenderTask, variable: str) -> ValueTile:
     """Return the values of a task's block, from memory where another style of the same pixels was asked for."""
-    store = store_at(task.store, task.chunk_cache_bytes)
-    cache = value_cache(task.value_cache_bytes)
-    return cache.get(task.value_key(variable), lambda: _read(store, task, variable))
+    store = store_at(task.store)
+    tile: ValueTile = process.cache("values").get(task.value_key(variable), lambda: _read(store, task, variable))
+    return tile
 
 
 def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
@@ -170,25 +185,15 @@ def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
 
 
 def _locate(description: Dataset, task: RenderTask, method: Resampling) -> Location:
-    margin_px = 0 if task.filter is None else MARGIN_PX
-
-    def make() -> Location:
-        return locate(
-            description.grid,
-            description.levels,
-            task.tms,
-            task.matrix,
-            task.block,
-            margin_px=margin_px,
-            footprints=method.needs_footprints,
-        )
-
-    if keeps_axes_apart(task.tms.crs, description.grid.crs):
-        return make()
-    # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
-    place = (task.tms.identifier, task.matrix, task.block)
-    key = (description.grid, description.levels, place, margin_px, method.needs_footprints)
-    return _meshes.get(key, make)
+    return locate(
+        description.grid,
+        description.levels,
+        task.tms,
+        task.matrix,
+        task.block,
+        margin_px=0 if task.filter is None else MARGIN_PX,
+        footprints=method.needs_footprints,
+    )
 
 
 def _compute(task: RenderTask, variable: str, read_variable: Callable[[str], ValueTile]) -> ValueTile:
@@ -214,9 +219,3 @@ def check_generation(task: RenderTask, stored: StoredDataset) -> None:
         generation = ""
     if generation != task.generation:
         raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
-
-
-@functools.lru_cache(maxsize=8)
-def value_cache(limit_bytes: int) -> BytesLru[ValueTile]:
-    """Return this process's value tiles."""
-    return BytesLru(limit_bytes, lambda tile: tile.nbytes)

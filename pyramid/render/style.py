@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 from lazytile.colormaps.compiled.palette import Palette, compile_colormap
 from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError
 from lazytile.colormaps.synthesis.rescale import SPACINGS, fitted, rescaled
-from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
     from lazytile.colormaps.core.model import Colormap
     from lazytile.colormaps.library.catalog import ColormapCatalog
+    from lazytile.pyramid.core.byte_lru import BytesLru
     from lazytile.pyramid.store.layer import Layer
 
 DEFAULT = "default"
+ENTRY_OBJECT_BYTES = 600
+"""An entry of a colormap with its interval and its texts."""
 REREAD_S = 5.0
 """A colormap file that was changed is read anew after so long at most."""
 
@@ -52,6 +55,18 @@ class Rescale:
         return cls(minimum, maximum, spacing)
 
 
+def colormap_bytes(colormap: Colormap) -> int:
+    """Return the bytes that a colormap takes in memory, about.
+
+    Args:
+        colormap: The colormap.
+
+    Returns:
+        Bytes, from the number of its entries.
+    """
+    return ENTRY_OBJECT_BYTES * len(colormap.entries)
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """A named way to paint a layer."""
@@ -62,13 +77,25 @@ class Style:
     reason: str
     """Why this colormap, for people: ``asked for at conversion``, ``named like the layer``, ..."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, about."""
+        palette = self.palette
+        return colormap_bytes(self.colormap) + palette.rgba.nbytes + palette.cuts.nbytes + palette.slots.nbytes
+
 
 class Styles:
     """The styles of every layer, compiled once each. Thread-safe."""
 
-    def __init__(self, catalog: ColormapCatalog) -> None:
+    def __init__(self, catalog: ColormapCatalog, cache: BytesLru[Style] | None = None) -> None:
+        """Make styles of a catalog's colormaps.
+
+        Args:
+            catalog: Where colormaps are found by name.
+            cache: Cache of compiled styles; without one, the process's own.
+        """
         self._catalog = catalog
-        self._styles: BytesLru[Style] = BytesLru(1024, lambda _: 1)
+        self._cache: BytesLru[Style] = process.cache("styles") if cache is None else cache
 
     def names(self, layer: Layer) -> list[str]:
         """Names that ``style`` takes for this layer, ``default`` first."""
@@ -81,8 +108,8 @@ class Styles:
         Raises ``InvalidParameterError`` for an unknown name and for a colormap that cannot be spread.
         """
         now = int(time.monotonic() / REREAD_S)
-        key = (layer.dataset.name, layer.dataset.generation, layer.variable.name, name, rescale_to, now)
-        return self._styles.get(key, lambda: self._make(layer, name, rescale_to))
+        key = (self, layer.dataset.name, layer.dataset.generation, layer.variable.name, name, rescale_to, now)
+        return self._cache.get(key, lambda: self._make(layer, name, rescale_to))
 
     def _make(self, layer: Layer, name: str, rescale_to: Rescale | None) -> Style:
         variable = layer.variable

@@ -133,8 +133,6 @@ class TileRequest:
         *,
         metatile: int = 1,
         background: tuple[int, int, int] = WHITE,
-        chunk_cache_bytes: int = 64 << 20,
-        value_cache_bytes: int = 32 << 20,
     ) -> RenderTask:
         """Return the task that makes this tile's metatile: ``metatile`` x ``metatile`` tiles, cut at the matrix edge.
 
@@ -160,8 +158,6 @@ class TileRequest:
             self.style.palette,
             self.image_format,
             background,
-            chunk_cache_bytes=chunk_cache_bytes,
-            value_cache_bytes=value_cache_bytes,
             resampling=self.pixels.resampling,
             default_resampling=self.default_resampling,
             expression=self.pixels.expression,

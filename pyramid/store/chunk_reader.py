@@ -17,7 +17,7 @@ import zarr
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
-from lazytile.pyramid.store.codec import DECOMPRESSORS, decompress, use_one_thread
+from lazytile.pyramid.store.codec import DECOMPRESSORS, decompress
 from lazytile.pyramid.store.shard import ShardFiles, shard_side
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.pyramid.store.chunk_file import ChunkFolder
-
-# Blosc's own threads would compete with the engine's: tiles run in parallel, not parts of a chunk.
-use_one_thread()
 
 
 class ChunkReader(Protocol):

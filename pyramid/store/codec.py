@@ -136,8 +136,3 @@ def decompress(name: str, data: Any) -> Any:
         return _DECOMPRESS[name](data)
     except (RuntimeError, ValueError, zlib.error) as error:
         raise StoreError(str(error)) from error
-
-
-def use_one_thread() -> None:
-    """Stop Blosc from starting threads: tasks already run in parallel. Call it in each process."""
-    blosc.use_threads = False

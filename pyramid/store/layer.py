@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
 from lazytile.pyramid.core.request_field import RequestField
@@ -101,8 +101,14 @@ def _set_bounds(crs: str, bounds: Bounds) -> Bounds:
     return bounds if crs == "EPSG:4326" else _projected_bounds(crs, bounds)
 
 
-@functools.lru_cache(maxsize=256)
 def _projected_bounds(crs: str, bounds: Bounds) -> Bounds:
+    """Return the geographic bounds of a projected area, computed once."""
+    key = ("geographic bounds", crs, bounds)
+    found: Bounds = process.cache("layers").get(key, lambda: _compute_bounds(crs, bounds))
+    return found
+
+
+def _compute_bounds(crs: str, bounds: Bounds) -> Bounds:
     """Geographic bounds of a projected area, from a mesh of points in it; east is above 180 across the seam."""
     if crs == "EPSG:3857":
         south, north = latitude_of(np.array([bounds.south, bounds.north])).tolist()

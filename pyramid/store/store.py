@@ -6,7 +6,6 @@ holds the old one sees either its own chunks or, once they are gone, a ``StoreEr
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import threading
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.store.chunk_reader import ChunkReader, open_chunks
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX, Dataset
@@ -28,14 +27,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.core.byte_lru import BytesLru
+
 READ_AHEAD = 8
 """Chunks that are read at the same time where reading means waiting."""
 
 
-@functools.lru_cache(maxsize=1)
 def _read_pool() -> ThreadPoolExecutor:
     """Return this process's threads for reads that wait. Nothing that runs in them reads through them."""
-    return ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="lazytile-read")
+    return process.current().resource(
+        "read pool", lambda: ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="lazytile-read")
+    )
 
 
 def read_description(path: Path) -> Dataset:
@@ -72,7 +74,7 @@ class StoredDataset:
         """Yield the chunks at (row, column) places in their order, some at a time where reading means waiting."""
         reader = self._reader(level, variable)
         generation = self.description.content_generation((variable,), dim_index)
-        plane = (generation, self.description.name, variable, level, dim_index)
+        plane = (self.path, generation, variable, level, dim_index)
 
         def make(row: int, col: int) -> NDArray[Any]:
             if level == 0 or not self.description.lazy:
@@ -100,10 +102,16 @@ class StoredDataset:
 class Store:
     """A folder of datasets. Thread-safe."""
 
-    def __init__(self, folder: Path, chunk_cache_bytes: int = 64 << 20) -> None:
+    def __init__(self, folder: Path, chunks: BytesLru[NDArray[Any]] | None = None) -> None:
+        """Read the datasets of a folder.
+
+        Args:
+            folder: The folder; it need not exist yet.
+            chunks: Cache of decoded chunks; without one, the process's own.
+        """
         self.folder = Path(folder)
         self._root = str(self.folder)
-        self._chunks: BytesLru[NDArray[Any]] = BytesLru(chunk_cache_bytes, lambda array: array.nbytes)
+        self._chunks = process.cache("chunks") if chunks is None else chunks
         self._open: dict[str, tuple[tuple[int, int], StoredDataset]] = {}
         self._lock = threading.Lock()
 
@@ -169,7 +177,13 @@ class Store:
         return Layer(description, variable)
 
 
-@functools.lru_cache(maxsize=64)
-def store_at(folder: str, chunk_cache_bytes: int) -> Store:
-    """Return this process's reader of a store."""
-    return Store(Path(folder), chunk_cache_bytes)
+def store_at(folder: str) -> Store:
+    """Return this process's reader of a store.
+
+    Args:
+        folder: The folder, as this process sees it.
+
+    Returns:
+        The reader, opened once.
+    """
+    return process.current().resource(("store", folder), lambda: Store(Path(folder)))

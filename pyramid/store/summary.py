@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.store.dataset import Histogram, Statistics
 from lazytile.pyramid.store.histogram import Bins, count_bins
@@ -106,7 +106,8 @@ def summarise(codes: NDArray[Any], packing: Packing, *, binned: bool = False) ->
 
 def _summarise_table(codes: NDArray[Any], packing: Packing, *, binned: bool) -> Summary:
     """Count each 8- or 16-bit code; all the rest follows from the counts."""
-    table, valid = _table(packing)
+    found = _table(packing)
+    table, valid = found.codes, found.valid
     patterns = codes.view(f"u{codes.dtype.itemsize}")
     counts = np.zeros(table.size, np.int64)
     for start in range(0, patterns.size, _STRIP_CELLS):
@@ -120,10 +121,26 @@ def _summarise_table(codes: NDArray[Any], packing: Packing, *, binned: bool) -> 
     return Summary(codes.size, int(times.sum()), data.min().item(), data.max().item(), total, bins)
 
 
-@functools.lru_cache(maxsize=64)
-def _table(packing: Packing) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    table = packing.all_codes()
-    return table, holds_data(table, packing)
+@dataclass(frozen=True, slots=True, eq=False)
+class _CodeTable:
+    """Every 8- or 16-bit code, and which of them are data."""
+
+    codes: NDArray[Any]
+    valid: NDArray[np.bool_]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.codes.nbytes + self.valid.nbytes
+
+
+def _table(packing: Packing) -> _CodeTable:
+    def make() -> _CodeTable:
+        codes = packing.all_codes()
+        return _CodeTable(codes, holds_data(codes, packing))
+
+    table: _CodeTable = process.cache("tables").get(("valid codes", packing), make)
+    return table
 
 
 def _summarise(codes: NDArray[Any], packing: Packing, *, binned: bool) -> Summary:

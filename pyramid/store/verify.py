@@ -12,7 +12,6 @@ import numpy as np
 
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.engines.factory import engine_or_threads
-from lazytile.pyramid.store import codec
 from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, FileDigest, read_file
 from lazytile.pyramid.store.chunk_reader import open_chunks
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset
@@ -181,7 +180,6 @@ def _check_files(band: _Band) -> _Found:
 
 def _check_level(band: _Band) -> _Found:
     """Compute the chunks of a level again from the finer one and compare them bit by bit."""
-    codec.use_one_thread()
     dataset = band.dataset
     variable = dataset.variable(band.variable)
     here, finer = (Path(band.folder, str(level), band.variable) for level in (band.level, band.level - 1))

@@ -14,6 +14,7 @@ import morecantile
 import pyproj
 from pydantic import ValidationError
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Bounds
 from lazytile.pyramid.tiling.tms import GLOBE, REGISTERED, TileMatrix, TileMatrixSet
@@ -25,17 +26,20 @@ MAX_DOCUMENT_BYTES = 1 << 20
 MAX_TILE_SIDE = 1024
 _NORTH_FIRST = {"y", "n", "lat", "northing", "latitude"}
 
-_custom: dict[str, TileMatrixSet] = {}
+
+def _custom() -> dict[str, TileMatrixSet]:
+    """Return the sets of the operator, by identifier: the process has one list of them."""
+    return process.current().resource("custom tile matrix sets", dict)
 
 
 def find_tms(identifier: str) -> TileMatrixSet | None:
     """Return the set of that name, or None. Names are those of ``tms.REGISTERED``, custom files and the OGC."""
-    return REGISTERED.get(identifier) or _custom.get(identifier) or _from_ogc_registry(identifier)
+    return REGISTERED.get(identifier) or _custom().get(identifier) or _from_ogc_registry(identifier)
 
 
 def custom_sets() -> tuple[TileMatrixSet, ...]:
     """Every set that ``register_file`` added."""
-    return tuple(_custom.values())
+    return tuple(_custom().values())
 
 
 def register_file(path: Path) -> TileMatrixSet:
@@ -53,7 +57,7 @@ def register_file(path: Path) -> TileMatrixSet:
         raise StoreError(f"{path} is no tile matrix set (OGC 17-083r4 JSON): {reason[:300]}") from error
     if find_tms(frozen.identifier) not in (None, frozen):
         raise StoreError(f"{path}: there is a tile matrix set {frozen.identifier!r} already, give it another id")
-    _custom[frozen.identifier] = frozen
+    _custom()[frozen.identifier] = frozen
     return frozen
 
 

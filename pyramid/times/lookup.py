@@ -7,10 +7,11 @@ of the layer is an ``InvalidParameterError`` whose text says which ones there ar
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.times.calendars import STANDARD, to_datetime
 from lazytile.pyramid.times.time_axis import is_standard, time_axis
@@ -74,12 +75,25 @@ def index_of(dimension: Dimension, asked: str | None) -> int:
     return found
 
 
-# By identity: see timeaxis.
-_kept_positions: BytesLru[tuple[tuple[str, ...], dict[str, int]]] = BytesLru(256 << 20, lambda kept: 200 * len(kept[0]))
+@dataclass(frozen=True, slots=True)
+class _Positions:
+    """The index of each label. Holds the labels, whose identity is its key (see ``time_axis``)."""
+
+    labels: tuple[str, ...]
+    index: dict[str, int]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, without the labels."""
+        return sys.getsizeof(self.index) + 32 * len(self.index)
 
 
 def _positions(labels: tuple[str, ...]) -> dict[str, int]:
-    return _kept_positions.get(id(labels), lambda: (labels, {label: at for at, label in enumerate(labels)}))[1]
+    def make() -> _Positions:
+        return _Positions(labels, {label: at for at, label in enumerate(labels)})
+
+    positions: _Positions = process.cache("layers").get(("label positions", id(labels)), make)
+    return positions.index
 
 
 def instants_of(labels: tuple[str, ...]) -> list[datetime] | None:

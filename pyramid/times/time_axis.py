@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core import process
 from lazytile.pyramid.times.calendars import CALENDARS, DAY_US, SECOND_US, STANDARD, Calendar, Span, parse_iso8601
 
 if TYPE_CHECKING:
@@ -71,14 +71,26 @@ class TimeAxis:
         return at - 1 if at > 0 and span.start_us < self.ends_us[at - 1] else None
 
 
-# By identity, since hashing 100,000 labels for each request would cost more than the request; a kept axis holds its
-# labels, so their identity is not given to others meanwhile.
-_axes: BytesLru[tuple[tuple[str, ...], TimeAxis | None]] = BytesLru(256 << 20, lambda kept: 400 * len(kept[0]))
+@dataclass(frozen=True, slots=True)
+class _CachedAxis:
+    """An axis, with its labels: their identity is its key, which must not pass to others meanwhile."""
+
+    labels: tuple[str, ...]
+    axis: TimeAxis | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, without the labels, which the dataset's description holds anyway."""
+        return 0 if self.axis is None else 80 * len(self.labels) + 300 * len(self.axis.runs)
 
 
 def time_axis(labels: tuple[str, ...]) -> TimeAxis | None:
     """Return the axis of these labels; None where they are no times in order, in any calendar."""
-    return _axes.get(id(labels), lambda: (labels, _make(labels)))[1]
+    # By identity, since hashing 100,000 labels for each request would cost more than the request.
+    cached: _CachedAxis = process.cache("layers").get(
+        ("time axis", id(labels)), lambda: _CachedAxis(labels, _make(labels))
+    )
+    return cached.axis
 
 
 def _make(labels: tuple[str, ...]) -> TimeAxis | None:

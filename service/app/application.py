@@ -12,6 +12,7 @@ from lazytile import __version__
 from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
 from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.style_catalog import StyleCatalog
+from lazytile.pyramid.core import process
 from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.pyramid.render.style import Styles
@@ -19,10 +20,10 @@ from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import perform
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
-from lazytile.service.http import metrics
 from lazytile.service.http.errors import NotFoundError
 from lazytile.service.http.health import Health
 from lazytile.service.http.json_document import JSON, json_bytes
+from lazytile.service.http.metrics import CONTENT_TYPE, PUBLISH_EVERY_S, Metrics
 from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends import routes as legends
 from lazytile.service.numbers import routes as numbers
@@ -57,22 +58,26 @@ _NO_VIEWER = """<!doctype html>
 
 async def open_context(settings: Settings) -> AppContext:
     """Open everything a service works with. Raises ``LazytileError``. ``AppContext.broker.close`` closes it."""
+    budget = settings.cache_budget
+    caches = process.install(budget).caches
     if settings.tile_matrix_sets is not None:
         register_folder(settings.tile_matrix_sets)
-    counters = metrics.Metrics(settings.metrics_folder)
-    store = Store(settings.store, settings.chunk_cache_bytes)
+    counters = Metrics(settings.metrics_folder, caches)
+    store = Store(settings.store, caches["chunks"])
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())
-    styles = Styles(catalog)
-    style_catalog = StyleCatalog(catalog)
-    cache = open_cache(settings, counters.cache_errors.inc)
-    options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard)
+    styles = Styles(catalog, caches["styles"])
+    style_catalog = StyleCatalog(catalog, caches["styles"])
+    cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc)
+    spec, (front, workers) = EngineSpec.parse(settings.engine), budget.split()
+    options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard, caches=workers)
     try:
-        engine = await open_tile_engine(
-            EngineSpec.parse(settings.engine), perform, options, locality=lambda task: task.locality
-        )
+        engine = await open_tile_engine(spec, perform, options, locality=lambda task: task.locality)
     except BaseException:
         await cache.close()
         raise
+    if not engine.in_process:
+        # Workers of somebody else's cluster have memory of their own.
+        caches.allot(budget.front() if spec.kind == "scheduler" else front)
     mrfs = None if settings.no_tile_cache else MrfTier(settings.mrfs)
     admission = Admission.of(settings, engine.capacity, counters)
     return AppContext(
@@ -113,22 +118,36 @@ def _context_of(settings: Settings) -> Callable[[web.Application], AsyncIterator
         app[APP_CONTEXT] = await open_context(settings)
         opened = app[APP_CONTEXT]
         app[wmts.CAPABILITIES] = Capabilities(
-            opened.store, opened.style_catalog, settings.capabilities_title, has_info=settings.feature_info
+            opened.store,
+            opened.style_catalog,
+            process.cache("documents"),
+            settings.capabilities_title,
+            has_info=settings.feature_info,
         )
         await prepare(app[wmts.CAPABILITIES])
-        background = asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT]))
+        background = [asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT]))]
+        if settings.metrics_folder is not None:
+            background.append(asyncio.create_task(_publish_caches(app[APP_CONTEXT].metrics)))
         yield
-        background.cancel()
-        await asyncio.gather(background, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await app[APP_CONTEXT].broker.close()
 
     return open_and_close
 
 
+async def _publish_caches(counters: Metrics) -> None:
+    """Publish the state of this process's caches for whichever server process is scraped."""
+    while True:
+        counters.publish_caches()
+        await asyncio.sleep(PUBLISH_EVERY_S)
+
+
 async def exposition(request: web.Request) -> web.StreamResponse:
     """Answer with the counters of all server processes."""
     body = request.app[APP_CONTEXT].metrics.exposition()
-    return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE, "Cache-Control": "no-store"})
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
 
 async def health(request: web.Request) -> web.StreamResponse:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lazytile.colormaps.core.errors import LazytileError
-from lazytile.pyramid.core.allocator import keep_freed_memory
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.engines.protocol import EngineSpec
 from lazytile.service.http.errors import ServiceError
@@ -110,7 +110,13 @@ def _run_children(
 ) -> None:
     from lazytile.service.app.server import address_of  # noqa: PLC0415
 
-    each = settings.model_copy(update={"workers": max(1, processor_count() // len(sockets)), "metrics_folder": folder})
+    each = settings.model_copy(
+        update={
+            "workers": max(1, processor_count() // len(sockets)),
+            "memory_bytes": settings.memory_bytes // len(sockets),
+            "metrics_folder": folder,
+        }
+    )
     with _signals() as woken:
         others = each.model_copy(update={"offline": True})  # one of them fetches colormaps for all
         children = [_start(others if number else each, sock) for number, sock in enumerate(sockets)]
@@ -123,10 +129,10 @@ def _run_children(
 def _start(settings: Settings, sock: socket.socket) -> _Child:
     context = multiprocessing.get_context("spawn")
     reports, to_parent = context.Pipe(duplex=False)
-    process = context.Process(target=_serve_in_child, args=(settings, sock, to_parent), name="lazytile-server")
-    process.start()
+    child = context.Process(target=_serve_in_child, args=(settings, sock, to_parent), name="lazytile-server")
+    child.start()
     to_parent.close()
-    return _Child(process, reports)
+    return _Child(child, reports)
 
 
 def _watch(
@@ -210,7 +216,7 @@ def _signals() -> Iterator[socket.socket]:
 
 def _serve_in_child(settings: Settings, sock: socket.socket, to_parent: Connection) -> None:
     """Be one of several server processes; end with the parent."""
-    keep_freed_memory()
+    process.begin()
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     logging.getLogger("lazytile.service.app.startup").setLevel(logging.INFO)
     os.environ[METRICS_VARIABLE] = str(settings.metrics_folder)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lazytile.service.cli.options.common import LayerArgument, OutdirArgument  # noqa: TC001 - Typer reads annotations
-from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001
+from lazytile.service.cli.options.engine import RenderingEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.exported_layer import ExportedLayerOptions  # noqa: TC001
 from lazytile.service.cli.options.groups import with_option_groups
 from lazytile.service.cli.options.progress import tile_progress
@@ -31,7 +31,7 @@ def export(
     effort: Annotated[
         str, typer.Option(metavar="NAME", help="Compression effort for PNG tiles: served, fast, default or small.")
     ] = "served",
-    engine: BulkEngineOptions,
+    engine: RenderingEngineOptions,
 ) -> None:
     """Export a layer as PMTiles, MBTiles or cloud optimized GeoTIFF, one file per time.
 

@@ -10,7 +10,7 @@ import typer
 
 from lazytile import __version__
 from lazytile.colormaps.core.errors import LazytileError
-from lazytile.pyramid.core.allocator import keep_freed_memory
+from lazytile.pyramid.core import process
 from lazytile.service.cli import append, convert, export, info, remove, replace, serve, verify, warm
 from lazytile.service.cli.colormap.group import app as colormap
 from lazytile.service.cli.mrf.group import app as mrf
@@ -62,7 +62,7 @@ def _common(
 
 def main() -> None:
     """Run the command line; the console script."""
-    keep_freed_memory()
+    process.begin()
     sys.exit(run(sys.argv[1:]))
 
 

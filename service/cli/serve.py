@@ -13,6 +13,7 @@ from lazytile.service.cli.options.common import (
     ColormapsOption,
     DashboardOption,
     EngineOption,
+    MemoryOption,
     StoreOption,
     existing,
 )
@@ -36,6 +37,7 @@ def serve(
         int | None,
         typer.Option("--cache-limit", metavar="MB", min=1, help="Megabytes of tiles on disk [default: 2048]."),
     ] = None,
+    memory: MemoryOption = None,
     no_tile_cache: Annotated[
         bool, typer.Option("--no-tile-cache", help="Keep no tiles at all: for measuring the renderer.")
     ] = False,
@@ -93,6 +95,7 @@ def serve(
         store=existing(store),
         cache=cache,
         cache_limit_bytes=None if cache_limit is None else cache_limit << 20,
+        memory_bytes=memory,
         no_tile_cache=no_tile_cache or None,
         host=host,
         port=port,

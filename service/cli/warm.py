@@ -13,6 +13,7 @@ from lazytile.service.cli.options.common import (
     DashboardOption,
     EngineOption,
     LayerArgument,
+    MemoryOption,
     StoreOption,
     WorkersOption,
     existing,
@@ -32,6 +33,7 @@ def warm(
     image_format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="png or jpg.")] = "png",
     store: StoreOption = DEFAULT_STORE,
     cache: CacheOption = None,
+    memory: MemoryOption = None,
     engine: EngineOption = "auto",
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
@@ -43,7 +45,13 @@ def warm(
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 
     settings = Settings.of(
-        store=existing(store), cache=cache, engine=engine, workers=workers, dashboard=dashboard, colormaps=colormaps
+        store=existing(store),
+        cache=cache,
+        memory_bytes=memory,
+        engine=engine,
+        workers=workers,
+        dashboard=dashboard,
+        colormaps=colormaps,
     )
     what = warming.WarmUp(
         layer, warming.parse_zooms(zoom), tms, style, ImageFormat.from_extension(image_format), tuple(time or ())

@@ -41,10 +41,6 @@ async def read_pixel(context: AppContext, tile: ResolvedTile, i: int, j: int) ->
 
 
 def _read(settings: Settings, tile: ResolvedTile, i: int, j: int) -> FeatureInfo:
-    task = tile.request.task(
-        settings.store.resolve(),
-        chunk_cache_bytes=settings.chunk_cache_bytes,
-        value_cache_bytes=0 if settings.no_tile_cache else settings.value_cache_bytes,
-    )
+    task = tile.request.task(settings.store.resolve())
     value = float(render_values(task)[j, i])
     return describe(tile, i, j, value if math.isfinite(value) else None)

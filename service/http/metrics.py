@@ -11,19 +11,32 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from lazytile.pyramid.core.byte_lru import CacheStatistics
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lazytile.pyramid.core.caches import Caches
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PUBLISH_EVERY_S = 2.0
+"""How often each of several server processes publishes the state of its caches; the scraped one does it at once."""
+NOTHING_YET = CacheStatistics(0, 0, 0, 0, 0, 0)
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
     """The counters of one server process."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Make the counters. ``folder`` is where several processes share theirs, None for one process alone."""
+    def __init__(self, folder: Path | None = None, caches: Caches | None = None) -> None:
+        """Make the counters.
+
+        Args:
+            folder: Where several server processes share their counters; None for a single process.
+            caches: Caches of this process, to be reported too.
+        """
         self._folder = folder
+        self._caches = caches
         self._registry = CollectorRegistry()
         registry = self._registry
         self.renders = Counter("lazytile_renders", "Metatiles rendered", registry=registry)
@@ -46,10 +59,43 @@ class Metrics:
         )
         self.running = Gauge("lazytile_running", "Tasks that run", registry=registry, multiprocess_mode="livesum")
 
+        self.cache_bytes = _cache_gauge("bytes", "Bytes in a memory cache", registry)
+        self.cache_limit_bytes = _cache_gauge("limit_bytes", "Bytes that a memory cache may hold", registry)
+        self.cache_entries = _cache_gauge("entries", "Values in a memory cache", registry)
+        self.cache_hits = _cache_counter("hits", "Look-ups that found a value in a memory cache", registry)
+        self.cache_misses = _cache_counter("misses", "Look-ups that found none", registry)
+        self.cache_evictions = _cache_counter("evictions", "Values dropped from a memory cache to make room", registry)
+        self._published: dict[str, CacheStatistics] = {}
+        """Of each cache, what the counters have been raised to."""
+        self.publish_caches()
+
+    def publish_caches(self) -> None:
+        """Set the metrics of the caches to their present state, for all server processes to see."""
+        if self._caches is None:
+            return
+        for name, now in self._caches.statistics():
+            last = self._published.get(name, NOTHING_YET)
+            self._published[name] = now
+            self.cache_bytes.labels(name).set(now.size_bytes)
+            self.cache_limit_bytes.labels(name).set(now.limit_bytes)
+            self.cache_entries.labels(name).set(now.entries)
+            self.cache_hits.labels(name).inc(now.hits - last.hits)
+            self.cache_misses.labels(name).inc(now.misses - last.misses)
+            self.cache_evictions.labels(name).inc(now.evictions - last.evictions)
+
     def exposition(self) -> bytes:
         """Return all counters in Prometheus' text format."""
+        self.publish_caches()
         if self._folder is None:
             return generate_latest(self._registry)
         merged = CollectorRegistry()
         MultiProcessCollector(merged, path=str(self._folder))  # type: ignore[no-untyped-call]
         return generate_latest(merged)
+
+
+def _cache_gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:
+    return Gauge(f"lazytile_cache_{name}", text, ["cache"], registry=registry, multiprocess_mode="livesum")
+
+
+def _cache_counter(name: str, text: str, registry: CollectorRegistry) -> Counter:
+    return Counter(f"lazytile_cache_{name}", text, ["cache"], registry=registry)

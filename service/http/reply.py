@@ -6,11 +6,12 @@ import importlib
 import re
 import secrets
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,8 +50,6 @@ def _codings() -> dict[str, Callable[[bytes], bytes]]:
 
 
 CODINGS = _codings()
-_compressed: BytesLru[bytes] = BytesLru(32 << 20, len)
-"""Compressed forms of texts by digest and coding: those of capabilities take longer to make than to send."""
 
 
 def request_id_of(request: web.Request) -> str:
@@ -112,7 +111,10 @@ def text_response(
             return web.Response(status=304, headers={**fields, "ETag": known})
     coding = coding_for(request) if len(body) >= COMPRESSED_MIN_BYTES else ""
     if coding:
-        body = _compressed.get((digest, coding), lambda: CODINGS[coding](body)) if digest else CODINGS[coding](body)
+        # Compressing a capabilities document takes longer than sending it.
+        cache, original = process.cache("documents"), body
+        make = partial(CODINGS[coding], original)
+        body = cache.get(("compressed", digest, coding), make) if digest else make()
         fields["Content-Encoding"] = coding
     if digest is not None:
         fields["ETag"] = f'"{digest}-{coding}"' if coding else f'"{digest}"'

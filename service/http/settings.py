@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
+from lazytile.pyramid.core.caches import CacheBudget
+from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.proxies import networks_of
 
@@ -18,10 +21,22 @@ if TYPE_CHECKING:
     from lazytile.service.http.proxies import Network
 
 
+PREFIX = "LAZYTILE_"
+MEMORY_VARIABLE = "LAZYTILE_MEMORY"
+REPLACED = dict.fromkeys(("memory_cache_bytes", "chunk_cache_bytes", "value_cache_bytes"), "memory_bytes")
+"""Settings of former versions, and what replaced each."""
+_SPELLINGS = {"memory_bytes": f"--memory or {MEMORY_VARIABLE}"}
+"""How people write a setting whose name is not that of its option."""
+
+
+def _memory_bytes(value: Any) -> Any:
+    return parse_memory(value, machine_memory_bytes()) if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Immutable; build it with ``Settings.of``."""
 
-    model_config = SettingsConfigDict(env_prefix="LAZYTILE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
 
     store: Path = Path("store")
     """Folder of the datasets."""
@@ -29,12 +44,11 @@ class Settings(BaseSettings):
     """Folder of the tile cache; made with mode 0700."""
     cache_limit_bytes: int = Field(2 << 30, ge=1 << 20)
     """Bytes of tiles on disk; the oldest go first."""
-    memory_cache_bytes: int = Field(256 << 20, ge=0)
-    """Bytes of encoded tiles in memory, for each server process."""
-    chunk_cache_bytes: int = Field(128 << 20, ge=0)
-    """Bytes of decoded chunks in memory, for each process that renders."""
-    value_cache_bytes: int = Field(32 << 20, ge=0)
-    """Bytes of values of tiles in memory, for each process that renders: a second style of them is quick."""
+    memory_bytes: Annotated[int, BeforeValidator(_memory_bytes)] = Field(
+        default_factory=default_memory_bytes, validation_alias=MEMORY_VARIABLE, ge=0
+    )
+    """Bytes of all caches in memory, of all processes of the server together: ``2GiB``, ``512MB``, ``25%`` of the
+    machine's, or a number of bytes."""
     no_tile_cache: bool = False
     """Switch the tile caches off, for measuring."""
     mrf_folder: Path | None = None
@@ -111,12 +125,19 @@ class Settings(BaseSettings):
 
         Raises ``SettingsError`` with one line that names the culprit.
         """
+        given = {name: value for name, value in options.items() if value is not None}
+        for old, new in REPLACED.items():
+            variable = f"{PREFIX}{old}".upper()
+            if old in given or variable in os.environ:
+                name = old if old in given else variable
+                raise SettingsError(f"setting {name} no longer exists: set {_SPELLINGS[new]}, the memory of all caches")
         try:
-            return cls(**{name: value for name, value in options.items() if value is not None})
+            return cls(**given)
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise SettingsError(f"setting {name}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+            name = ".".join(str(part) for part in first["loc"]).replace(MEMORY_VARIABLE, "memory_bytes")
+            text = first["msg"].removeprefix("Value error, ")
+            raise SettingsError(f"setting {name}: {text[:1].lower()}{text[1:]}") from error
 
     @field_validator("public_url")
     @classmethod
@@ -146,6 +167,12 @@ class Settings(BaseSettings):
     def proxy_networks(self) -> tuple[Network, ...]:
         """``trusted_proxies`` as networks."""
         return networks_of(self.trusted_proxies)
+
+    @property
+    def cache_budget(self) -> CacheBudget:
+        """The caches that the settings ask for, and their memory."""
+        budget = CacheBudget.server(self.memory_bytes)
+        return budget.without("tiles", "values") if self.no_tile_cache else budget
 
     @property
     def mrfs(self) -> Path:

@@ -156,7 +156,6 @@ def _task(
         options,
         cell,
         settings.timeout_s,
-        settings.chunk_cache_bytes,
     )
 
 

@@ -124,14 +124,7 @@ class TileBroker:
 
     def prepare(self, request: TileRequest) -> PreparedTile:
         """Return a request with its keys."""
-        settings = self._settings
-        task = request.task(
-            self._store,
-            metatile=self.metatile,
-            background=settings.background,
-            chunk_cache_bytes=settings.chunk_cache_bytes,
-            value_cache_bytes=0 if settings.no_tile_cache else settings.value_cache_bytes,
-        )
+        task = request.task(self._store, metatile=self.metatile, background=self._settings.background)
         tile = request.tile
         return PreparedTile(request, task, task.tile_key(tile), task.block == tile)
 

@@ -6,16 +6,13 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
-from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.service.tiles.disk_cache import DiskTier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lazytile.pyramid.core.byte_lru import BytesLru
     from lazytile.service.http.settings import Settings
-
-ENTRY_BYTES = 400
-"""What a tile in memory costs beside its bytes: key, dictionary entry, object headers."""
 
 
 class TileCache(Protocol):
@@ -64,8 +61,8 @@ class NoCache:
 class TieredCache:
     """Memory in front of disk. SQLite's connections belong to threads, so reads and writes have a thread each."""
 
-    def __init__(self, disk: DiskTier, memory_bytes: int) -> None:
-        self._memory: BytesLru[bytes] = BytesLru(memory_bytes, lambda data: len(data) + ENTRY_BYTES)
+    def __init__(self, disk: DiskTier, memory: BytesLru[bytes]) -> None:
+        self._memory = memory
         self._disk = disk
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-write")
@@ -100,9 +97,11 @@ class TieredCache:
         self._disk.close()
 
 
-def open_cache(settings: Settings, on_failure: Callable[[], object] | None = None) -> TileCache:
+def open_cache(
+    settings: Settings, memory: BytesLru[bytes], on_failure: Callable[[], object] | None = None
+) -> TileCache:
     """Open the tile cache that the settings ask for. Raises ``CacheError``. ``on_failure``: as for ``DiskTier``."""
     if settings.no_tile_cache:
         return NoCache()
     disk = DiskTier(settings.cache, settings.cache_limit_bytes, on_failure)
-    return TieredCache(disk, settings.memory_cache_bytes)
+    return TieredCache(disk, memory)

@@ -18,9 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.mrf.codecs import PNG_SIGNATURE
 from lazytile.pyramid.mrf.effort import CompressionEffort
@@ -28,8 +25,9 @@ from lazytile.pyramid.mrf.file_names import possible_stems
 from lazytile.pyramid.mrf.match import has_pixels_of, is_plain, level_of
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.mrf.reader import MrfReader
-from lazytile.pyramid.render.image import ImageFormat, encode
+from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.render_task import WHITE
+from lazytile.pyramid.render.renderer import empty_tile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +109,6 @@ class MrfFileIndex:
         self._damaged: dict[Path, _Identity] = {}
         self._stale: dict[Path, tuple[_Identity, str]] = {}
         """Files, and the generation asked for, of which the log has been told."""
-        self._blanks: BytesLru[bytes] = BytesLru(4 << 20, len)
 
     def refresh(self) -> None:
         """Take note of what has changed."""
@@ -210,11 +207,8 @@ class MrfFileIndex:
         return MrfTile(data, "" if is_served else f"{zlib.crc32(data):08x}")
 
     def _blank(self, request: TileRequest) -> bytes:
-        palette = request.style.palette
         shape = (request.matrix.tile_height, request.matrix.tile_width)
-        return self._blanks.get(
-            (palette.key, shape), lambda: encode(np.zeros(shape, np.uint8), palette.rgba, ImageFormat.PNG, WHITE)
-        )
+        return empty_tile(request.style.palette, shape, ImageFormat.PNG, WHITE)
 
     def _tell_stale(self, mrf: _OpenMrf, generation: str) -> None:
         path, shown = mrf.reader.path, mrf.notes.get("generation")

@@ -10,10 +10,9 @@ import hashlib
 from dataclasses import dataclass
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.catalog.tile_limits import linked_sets, position
-from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.store.layer import Layer
 from lazytile.pyramid.tiling.registry import custom_sets
 from lazytile.service.http import ows_xml
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
     from lazytile.pyramid.catalog.style_catalog import KnownColormap, StyleCatalog
+    from lazytile.pyramid.core.byte_lru import BytesLru
     from lazytile.pyramid.store.store import Store
     from lazytile.pyramid.tiling.tms import TileMatrixSet
     from lazytile.service.http.endpoint import Endpoint
@@ -49,6 +49,11 @@ class _Piece:
     sets: tuple[TileMatrixSet, ...]
     """The sets that a layer is linked to."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return len(self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class CapabilitiesDocument:
@@ -57,17 +62,23 @@ class CapabilitiesDocument:
     body: bytes
     digest: str
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return len(self.body)
+
 
 class Capabilities:
     """The capabilities documents of a store. Thread-safe; blocks, so call it from a worker thread."""
 
-    def __init__(self, store: Store, style_catalog: StyleCatalog, title: str, *, has_info: bool = True) -> None:
+    def __init__(
+        self, store: Store, style_catalog: StyleCatalog, cache: BytesLru[Any], title: str, *, has_info: bool = True
+    ) -> None:
         self._store = store
         self._offer = style_catalog
         self._title = title
         self._has_info = has_info
-        self._documents: BytesLru[CapabilitiesDocument] = BytesLru(64 << 20, lambda document: len(document.body))
-        self._pieces: BytesLru[_Piece] = BytesLru(64 << 20, lambda piece: len(piece.text))
+        self._cache = cache
 
     @property
     def update_sequence(self) -> int:
@@ -107,7 +118,10 @@ class Capabilities:
         generations = tuple((layer.name, layer.dataset.generation) for layer in layers)
         key = (base_url, endpoint, sections, sequence, generations)
         writer = LayerWriter(PLACEHOLDER, endpoint, colormaps, self._has_info)
-        return self._documents.get(key, lambda: self._make(sections, layers, writer, sequence, base_url))
+        document: CapabilitiesDocument = self._cache.get(
+            (self, key), lambda: self._make(sections, layers, writer, sequence, base_url)
+        )
+        return document
 
     def _make(
         self, sections: frozenset[str], layers: list[Layer], writer: LayerWriter, sequence: int, base_url: str
@@ -142,10 +156,10 @@ class Capabilities:
         texts = []
         for layer in layers:
             key = (layer.name, layer.dataset.generation, writer.endpoint, colormaps, custom_sets())
-            piece = self._pieces.get(key, partial(_layer_piece, layer, writer))
+            piece: _Piece = self._cache.get((self, key), partial(_layer_piece, layer, writer))
             texts.append(piece.text)
             sets.update((tms.identifier, tms) for tms in piece.sets)
-        texts += [self._pieces.get(tms, partial(_set_piece, tms)).text for tms in sets.values()]
+        texts += [self._cache.get((self, tms), partial(_set_piece, tms)).text for tms in sets.values()]
         return b"".join(texts)
 
 

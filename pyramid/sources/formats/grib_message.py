@@ -13,6 +13,7 @@ import pyproj  # noqa: F401 - before eccodes, whose wheels bring a PROJ that bre
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ except (ImportError, RuntimeError):  # the extra or its library is missing
 
 _NO_VALUE = 1e36
 """What ecCodes returns where a bitmap marks a missing value."""
-_LOCK = threading.Lock()
+
+
+def _library_lock() -> threading.Lock:
+    """Return the process's lock of ecCodes, whose calls must not run at the same time."""
+    return process.current().resource("ecCodes lock", threading.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Messages(BackendArray):
     def _plane(self, offset: int) -> NDArray[np.float32]:
         if offset < 0:
             return np.full((self.order.rows, self.order.cols), np.nan, np.float32)
-        with _LOCK, open(self.path, "rb") as file:  # noqa: PTH123 - ecCodes wants a file of the C library
+        with _library_lock(), open(self.path, "rb") as file:  # noqa: PTH123 - ecCodes wants a file of the C library
             file.seek(offset)
             handle = eccodes.codes_grib_new_from_file(file)
             if handle is None:
@@ -94,7 +99,7 @@ def handles(path: Path) -> Iterator[Any]:
     Raises:
         SourceError: The file is damaged.
     """
-    with _LOCK, path.open("rb") as file:
+    with _library_lock(), path.open("rb") as file:
         while True:
             try:
                 handle = eccodes.codes_grib_new_from_file(file)

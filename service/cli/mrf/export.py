@@ -8,7 +8,7 @@ import typer
 
 from lazytile.service.cli.mrf.summary import print_summaries
 from lazytile.service.cli.options.common import LayerArgument, OutdirArgument  # noqa: TC001 - Typer reads annotations
-from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001
+from lazytile.service.cli.options.engine import RenderingEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.exported_layer import ExportedLayerOptions, OnEarthOption  # noqa: TC001
 from lazytile.service.cli.options.groups import with_option_groups
 from lazytile.service.cli.options.progress import tile_progress
@@ -64,7 +64,7 @@ def export(
     ] = False,
     onearth: OnEarthOption = False,
     share_pages: Annotated[bool, typer.Option("--share-pages", help="Store identical pages once.")] = False,
-    engine: BulkEngineOptions,
+    engine: RenderingEngineOptions,
 ) -> None:
     """Export a layer as MRF files with overviews, one per time, for GDAL and OnEarth.
 

@@ -10,7 +10,7 @@ import typer
 
 from lazytile.service.cli.mrf.summary import print_summaries
 from lazytile.service.cli.options.common import DEFAULT_STORE, ColormapsOption, StoreOption
-from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001
+from lazytile.service.cli.options.engine import RenderingEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.exported_layer import OnEarthOption, open_layer, style_of
 from lazytile.service.cli.options.groups import with_option_groups
 from lazytile.service.cli.options.progress import tile_progress
@@ -23,7 +23,7 @@ def from_mrfgen(
     store: StoreOption = DEFAULT_STORE,
     onearth: OnEarthOption = False,
     colormaps: ColormapsOption = None,
-    engine: BulkEngineOptions,
+    engine: RenderingEngineOptions,
 ) -> None:
     """Export the layer that a mrfgen configuration describes.
 

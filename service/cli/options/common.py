@@ -42,6 +42,15 @@ WorkersOption = Annotated[
         help="Number of threads, worker processes or GPUs of the engine [default: all].",
     ),
 ]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        envvar="LAZYTILE_MEMORY",
+        help="Memory of all caches, in all processes together: 2GiB, 512MB or 25% [default: 1/8 of the machine's].",
+    ),
+]
 DashboardOption = Annotated[
     str | None,
     typer.Option(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.caches import CacheBudget
+from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
 from lazytile.pyramid.engines.factory import open_bulk_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.service.cli.options.common import (
     DashboardOption,  # noqa: TC001 - Typer reads annotations
     EngineOption,  # noqa: TC001
+    MemoryOption,  # noqa: TC001
     WorkersOption,  # noqa: TC001
 )
 
@@ -36,15 +40,56 @@ class BulkEngineOptions:
         return LazyEngine(self.engine, self.workers, self.dashboard)
 
 
+@dataclass(frozen=True, slots=True)
+class RenderingEngineOptions(BulkEngineOptions):
+    """The options that select an engine for rendering, which has caches."""
+
+    memory: MemoryOption = None
+
+    def open(self) -> LazyEngine:
+        """Install the caches of this process and return the engine, not started yet.
+
+        Raises:
+            EngineError: There is no such engine.
+            SettingsError: The memory is no size.
+        """
+        return LazyEngine(self.engine, self.workers, self.dashboard, install_caches(self.memory))
+
+
+def install_caches(memory: str | None) -> CacheBudget:
+    """Make the caches of this process.
+
+    Args:
+        memory: The option ``--memory``.
+
+    Returns:
+        Their budget, which the workers of an engine divide among them.
+
+    Raises:
+        SettingsError: The option is no size.
+    """
+    try:
+        size = default_memory_bytes() if memory is None else parse_memory(memory, machine_memory_bytes())
+    except ValueError as error:
+        from lazytile.service.http.errors import SettingsError  # noqa: PLC0415 - imports aiohttp
+
+        raise SettingsError(f"setting memory_bytes: {error}") from error
+    budget = CacheBudget.renderer(size)
+    process.install(budget)
+    return budget
+
+
 class LazyEngine:
     """An engine that starts with its first task, so that an invalid source or layer is reported at once.
 
     See ``BulkEngine``.
     """
 
-    def __init__(self, engine: str, workers: int | None, dashboard: str | None) -> None:
+    def __init__(
+        self, engine: str, workers: int | None, dashboard: str | None, caches: CacheBudget | None = None
+    ) -> None:
         self._spec = EngineSpec.parse(engine)
-        self._options = EngineOptions(workers=workers, dashboard=dashboard)
+        self._options = EngineOptions(workers=workers, dashboard=dashboard, caches=caches)
         self._engine: BulkEngine | None = None
 
     @property

@@ -15,14 +15,14 @@ def test_keeps_the_most_recently_used_within_its_limit():
     assert cache.peek("b") == b"1234"
     cache.get("d", lambda: b"1234")
     assert cache.peek("c") is None, "b was used after c, so c goes first"
-    assert cache.held_bytes == 8
+    assert cache.statistics.size_bytes == 8
 
 
 def test_a_value_over_the_limit_is_returned_and_not_kept():
     cache: BytesLru[bytes] = BytesLru(3, len)
     assert cache.get("a", lambda: b"12345") == b"12345"
     assert cache.peek("a") is None
-    assert cache.held_bytes == 0
+    assert cache.statistics.size_bytes == 0
 
 
 def test_equal_values_are_made_once_for_all_who_wait():
@@ -68,4 +68,4 @@ def test_put_and_clear():
     assert cache.peek("k") == b"1"
     cache.clear()
     assert cache.peek("k") is None
-    assert cache.held_bytes == 0
+    assert cache.statistics.size_bytes == 0

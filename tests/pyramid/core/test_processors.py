@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lazytile.pyramid.core import processors
+from lazytile.pyramid.core import cgroups, processors
 from lazytile.pyramid.core.processors import cgroup_quota, processor_count
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ def test_the_least_quota_of_a_cgroup_and_its_parents(
 @pytest.mark.parametrize(("text", "count"), [("150000 100000", 2), ("10000 100000", 1), ("max 100000", 8)])
 def test_a_quota_bounds_the_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, count: int) -> None:
     write(tmp_path, {"membership": "0::/", "mount/cpu.max": text})
-    monkeypatch.setattr(processors, "_MEMBERSHIP", tmp_path / "membership")
-    monkeypatch.setattr(processors, "_MOUNT", tmp_path / "mount")
+    monkeypatch.setattr(cgroups, "_MEMBERSHIP", tmp_path / "membership")
+    monkeypatch.setattr(processors, "MOUNT", tmp_path / "mount")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     assert processor_count() == count
 
 
 def test_a_system_without_cgroups_or_affinity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processors, "_MEMBERSHIP", tmp_path / "missing")
+    monkeypatch.setattr(cgroups, "_MEMBERSHIP", tmp_path / "missing")
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert processor_count() == 6

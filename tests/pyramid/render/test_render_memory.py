@@ -11,6 +11,8 @@ import pytest
 
 import lazytile
 from lazytile.colormaps.library.catalog import ColormapCatalog
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.errors import InvalidParameterError, StoreError
 from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render import renderer
@@ -56,7 +58,7 @@ def big(tmp_path_factory):
         ("EPSG3413_1km", 4, None, None),
     ],
 )
-def test_memory_of_the_largest_tiles(big, tms, rows, method, filtered):
+def test_memory_of_the_largest_tiles(big, fresh_process, tms, rows, method, filtered):
     """512-pixel tiles at @2x, and 4 x 4 of them at once."""
     folder, description = big
     layer = Layer(description, description.variables[0])
@@ -65,10 +67,8 @@ def test_memory_of_the_largest_tiles(big, tms, rows, method, filtered):
     style = Styles(ColormapCatalog()).style(layer, "grey")
     options = PixelOptions(method, filter=Filter.parse(filtered) if filtered else None)
     request = TileRequest(layer, style, (), found, matrix, 0, 0, ImageFormat.PNG, options)
-    task = replace(
-        request.task(folder, chunk_cache_bytes=1 << 20, value_cache_bytes=0), block=TileBlock(0, 0, rows, rows)
-    )
-    renderer._meshes.clear()
+    task = replace(request.task(folder), block=TileBlock(0, 0, rows, rows))
+    process.install(CacheBudget(36 << 20, (("chunks", 1), ("maps", 32), ("tables", 3))))
     tracemalloc.start()
     try:
         tiles = renderer.render(task)

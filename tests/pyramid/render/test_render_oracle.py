@@ -21,6 +21,8 @@ from PIL import Image
 from lazytile.colormaps.compiled.palette import compile_colormap
 from lazytile.colormaps.formats.gibs import read_gibs
 from lazytile.colormaps.library.catalog import ColormapCatalog
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.location import TileBlock
@@ -30,7 +32,6 @@ from lazytile.pyramid.render.style import Style
 from lazytile.pyramid.render.tile_request import PixelOptions, TileRequest
 from lazytile.pyramid.store.layer import Layer
 from lazytile.pyramid.store.reduce import reduce_level
-from lazytile.pyramid.store.store import store_at
 from tests import oracle, strategies
 from tests.data import CATALOGUE, COMPRESSORS, Field, Synthetic
 from tests.oracle import LAST_ZOOM, OracleLayer, matrix_of
@@ -289,7 +290,7 @@ def test_a_tile_is_the_same_bytes_each_time(catalogue_store, ramp, name, image_f
     address = Address("1km", 1, 0, 1)
     first = shown.tile(address, (), image_format)
     assert shown.tile(address, (), image_format) == first
-    store_at.cache_clear()
+    process.install(CacheBudget.renderer(64 << 20))
     assert shown.tile(address, (), image_format) == first
 
 

@@ -191,11 +191,12 @@ def test_chunks_of_a_window_are_read_together_where_reading_means_waiting(tmp_pa
     """Each read waits until another one has begun: one after the other they would never end."""
     import threading
 
+    from lazytile.pyramid.core.byte_lru import BytesLru
     from lazytile.pyramid.store.store import Store
     from tests.data import CATALOGUE
 
     CATALOGUE["global_180"]().write(tmp_path)
-    stored = Store(tmp_path, 0).dataset("global_180")
+    stored = Store(tmp_path, BytesLru(0, len)).dataset("global_180")
     both = threading.Barrier(2, timeout=30)
 
     class Waiting:

@@ -11,7 +11,6 @@ import pytest
 from lazytile.pyramid.core.errors import InvalidParameterError, StoreError, TileOutOfRangeError
 from lazytile.pyramid.core.grid import Bounds, Grid, RegularAxis, Shape
 from lazytile.pyramid.core.request_field import RequestField
-from lazytile.pyramid.tiling import registry
 from lazytile.pyramid.tiling.registry import find_tms, register_file
 from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE, REGISTERED, native_set
 from tests import oracle
@@ -246,21 +245,18 @@ def test_sets_of_the_ogc_registry_equal_morecantile(identifier):
         assert found == pytest.approx(list(expected), abs=1e-6 * matrix.cell_width)
 
 
-def test_a_custom_set_is_registered_once_and_by_name(tmp_path):
+def test_a_custom_set_is_registered_once_and_by_name(tmp_path, fresh_process):
     document = morecantile.TileMatrixSet.custom([-1e6, -1e6, 1e6, 1e6], pyproj.CRS.from_epsg(3035), id="MyEurope")
     path = tmp_path / "my.json"
     path.write_text(document.model_dump_json())
-    try:
-        tms = register_file(path)
-        assert find_tms("MyEurope") is tms
-        assert tms.crs == "EPSG:3035"
-        assert tms.matrix("0").tile_bounds(0, 0) == Bounds(-1e6, -1e6, 1e6, 1e6)
-        assert register_file(path) == tms, "the same set again"
-        path.write_text(document.model_copy(update={"title": "another"}).model_dump_json())
-        with pytest.raises(StoreError, match="there is a tile matrix set 'MyEurope' already"):
-            register_file(path)
-    finally:
-        registry._custom.clear()
+    tms = register_file(path)
+    assert find_tms("MyEurope") is tms
+    assert tms.crs == "EPSG:3035"
+    assert tms.matrix("0").tile_bounds(0, 0) == Bounds(-1e6, -1e6, 1e6, 1e6)
+    assert register_file(path) == tms, "the same set again"
+    path.write_text(document.model_copy(update={"title": "another"}).model_dump_json())
+    with pytest.raises(StoreError, match="there is a tile matrix set 'MyEurope' already"):
+        register_file(path)
 
 
 @pytest.mark.parametrize(

@@ -240,12 +240,11 @@ def test_every_tileset_names_a_set_and_its_limits_hold_the_data(server):
             assert server.get(item.removeprefix(server.url)).status == 200
 
 
-def test_an_operators_own_set_has_a_uri_that_leads_to_it(server, monkeypatch, tmp_path):
+def test_an_operators_own_set_has_a_uri_that_leads_to_it(server, fresh_process, tmp_path):
     path = tmp_path / "own.json"
     own = document(server, "/ogc/tileMatrixSets/WebMercatorQuad")
     del own["uri"], own["links"], own["wellKnownScaleSet"]
     path.write_text(json.dumps({**own, "id": "Own"}))
-    monkeypatch.setattr(registry, "_custom", {})
     registry.register_file(path)
     tilesets = document(server, "/ogc/collections/global_180/map/tiles")["tilesets"]
     [entry] = [each for each in tilesets if each["tileMatrixSetId"] == "Own"]

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from lazytile.pyramid.catalog.resolver import Resolver
+from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.numbers.statistics import PointCell
 from lazytile.pyramid.numbers.task import NumbersTask, compute
@@ -63,7 +64,7 @@ class Bench:
         opened = Store(store)
         self.resolver = Resolver(opened, Styles(ColormapCatalog()), parameter_name)
         self.engine = Engine()
-        self.cache = open_cache(self.settings)
+        self.cache = open_cache(self.settings, BytesLru(self.settings.memory_bytes, len))
         self.metrics = Metrics()
         self.admission = Admission.of(self.settings, self.engine.capacity, self.metrics)
         self.broker = TileBroker(self.settings, self.cache, self.engine, self.metrics, admission=self.admission)
@@ -206,7 +207,7 @@ async def test_without_caches_everything_is_rendered(bench):
 
 
 @bench
-@options(memory_cache_bytes=0, metatile=1)
+@options(memory_bytes=0, metatile=1)
 async def test_the_disk_tier_answers_where_memory_does_not(bench):
     bench.engine.gate.set()
     first = await bench.broker.tile(bench.prepared(0, 0))

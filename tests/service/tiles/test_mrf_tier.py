@@ -47,7 +47,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def serve(root):
-    return lambda **options: running(root / "store", root / "cache", memory_cache_bytes=0, **options)
+    return lambda **options: running(root / "store", root / "cache", memory_bytes=0, **options)
 
 
 def tier_of(reply):

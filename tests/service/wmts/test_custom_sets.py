@@ -10,7 +10,6 @@ import pytest
 from lxml import etree
 
 from lazytile.pyramid.core.errors import StoreError
-from lazytile.pyramid.tiling import registry
 from lazytile.pyramid.tiling.registry import find_tms, register_folder
 from tests.data import CATALOGUE, PROJECTED
 from tests.service.harness import running
@@ -38,9 +37,8 @@ LAEA = {
 
 
 @pytest.fixture
-def sets(tmp_path, monkeypatch):
-    """A folder with a set, and a registry that forgets it afterwards."""
-    monkeypatch.setattr(registry, "_custom", {})
+def sets(tmp_path, fresh_process):
+    """A folder with a set; no other test sees the set."""
     folder = tmp_path / "sets"
     folder.mkdir()
     (folder / "europe.json").write_text(json.dumps(LAEA))

@@ -1,0 +1,97 @@
+"""What a process has one of: its caches, and whatever else is shared by everything that runs in it.
+
+This is the only module with global state. A program of ours sets its process up (``begin``, ``install``) and passes
+caches down; a renderer on a Dask worker, which is called with a task and nothing else, finds them here.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lazytile.pyramid.core.allocator import keep_freed_memory
+from lazytile.pyramid.core.caches import CacheBudget, Caches
+from lazytile.pyramid.core.memory_size import default_memory_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from lazytile.pyramid.core.byte_lru import BytesLru
+
+LIBRARY_BYTES = 256 << 20
+"""Caches of a process that nobody set up, at most: it is a user's program, or one Dask worker of many."""
+
+Resource = TypeVar("Resource")
+
+
+class Process:
+    """The caches of a process, and its resources: objects made on first use, one of each."""
+
+    def __init__(self, budget: CacheBudget) -> None:
+        self.caches = Caches(budget)
+        self._resources: dict[Hashable, Any] = {}
+        self._lock = threading.RLock()
+
+    def resource(self, key: Hashable, make: Callable[[], Resource]) -> Resource:
+        """Return a resource of the process; make it on first use. Thread-safe.
+
+        Args:
+            key: Names the resource.
+            make: Makes it.
+
+        Returns:
+            The resource, the same one for every caller.
+        """
+        found: Resource | None = self._resources.get(key)
+        if found is None:
+            with self._lock:
+                found = self._resources.get(key)
+                if found is None:
+                    found = self._resources[key] = make()
+        return found
+
+
+_lock = threading.Lock()
+_process: Process | None = None
+
+
+def begin() -> None:
+    """Set up a process that is ours, not a user's own, before it does anything else."""
+    keep_freed_memory()
+
+
+def install(budget: CacheBudget) -> Process:
+    """Set the process up anew, with empty caches and no resources.
+
+    Args:
+        budget: Memory of the caches.
+
+    Returns:
+        The process.
+    """
+    global _process  # noqa: PLW0603 - the one global variable
+    with _lock:
+        _process = Process(budget)
+        return _process
+
+
+def current() -> Process:
+    """Return the process as it was installed, or with a default budget where nobody did."""
+    global _process  # noqa: PLW0603 - as above
+    if _process is None:
+        with _lock:
+            if _process is None:
+                _process = Process(CacheBudget.renderer(min(LIBRARY_BYTES, default_memory_bytes())))
+    return _process
+
+
+def cache(name: str) -> BytesLru[Any]:
+    """Return a cache of the process.
+
+    Args:
+        name: One of ``caches.SHARES``.
+
+    Returns:
+        The cache.
+    """
+    return current().caches[name]

@@ -1,0 +1,67 @@
+"""What a process has one of: set up explicitly, or by default on first use."""
+
+import subprocess
+import sys
+import threading
+
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.caches import CacheBudget
+
+
+def test_a_resource_is_made_once_however_many_threads_request_it(fresh_process):
+    made, results = [], []
+    start = threading.Barrier(8)
+
+    def make() -> list[int]:
+        made.append(threading.get_ident())
+        return [len(made)]
+
+    def work() -> None:
+        start.wait()
+        results.append(process.current().resource("thing", make))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(made) == 1
+    assert all(result is results[0] for result in results)
+
+
+def test_a_process_that_is_set_up_anew_has_nothing_of_the_old_one(fresh_process):
+    before = process.current().resource("thing", list)
+    process.cache("tables").put("k", b"1")
+    process.install(CacheBudget.renderer(8 << 20))
+    assert process.current().resource("thing", list) is not before
+    assert process.cache("tables").peek("k") is None
+    assert sum(statistics.limit_bytes for _, statistics in process.current().caches.statistics()) == 8 << 20
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_no_cache_is_made_at_import():
+    assert (
+        run("""
+import lazytile
+import lazytile.service.app.application, lazytile.pyramid.store.chunk_reader, lazytile.service.cli.main
+from lazytile.pyramid.core import process
+print(process._process)
+""")
+        == "None"
+    )
+
+
+def test_a_program_that_sets_nothing_up_gets_caches_of_at_most_256_mib():
+    assert (
+        run("""
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.memory_size import machine_memory_bytes
+limits = {name: each.limit_bytes for name, each in process.current().caches.statistics()}
+print(sum(limits.values()) == min(256 << 20, machine_memory_bytes() // 8), limits["tiles"], limits["chunks"] > 1 << 20)
+""")
+        == "True 0 True"
+    )
