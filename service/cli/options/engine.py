@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
+from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
 from lazytile.pyramid.engines.factory import open_bulk_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
@@ -50,8 +51,7 @@ class RenderingEngineOptions(BulkEngineOptions):
         """Install the caches of this process and return the engine, not started yet.
 
         Raises:
-            EngineError: There is no such engine.
-            SettingsError: The memory is no size.
+            EngineError: There is no such engine, or the memory is no size.
         """
         return LazyEngine(self.engine, self.workers, self.dashboard, install_caches(self.memory))
 
@@ -66,14 +66,12 @@ def install_caches(memory: str | None) -> CacheBudget:
         Their budget, which the workers of an engine divide among them.
 
     Raises:
-        SettingsError: The option is no size.
+        EngineError: The option is no size.
     """
     try:
         size = default_memory_bytes() if memory is None else parse_memory(memory, machine_memory_bytes())
     except ValueError as error:
-        from lazytile.service.http.errors import SettingsError  # noqa: PLC0415 - imports aiohttp
-
-        raise SettingsError(f"setting memory_bytes: {error}") from error
+        raise EngineError(f"--memory {error}") from error
     budget = CacheBudget.renderer(size)
     process.install(budget)
     return budget
