@@ -35,14 +35,14 @@ _PATH_FIELDS = frozenset({
 
 
 class Link(JsonDocument):
-    """A link (OGC 19-072, 7.10; RFC 8288)."""
+    """A link (OGC 19-072, requirements class JSON; RFC 8288)."""
 
     href: str
     rel: str
     type: str
     title: str | None = None
     templated: bool | None = None
-    """True where ``href`` is a URI template (OGC 20-057, 8.3)."""
+    """True if ``href`` is a URI template (OGC 20-057, /req/tileset/description)."""
 
 
 def link(href: str, rel: str, media_type: str = JSON, title: str = "", *, templated: bool = False) -> Link:
@@ -78,7 +78,7 @@ def with_problem_responses(handler: Handler, in_query: frozenset[str] = frozense
     async def wrapped(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
-        except Exception as error:  # noqa: BLE001 - the one place where exceptions become problems of these APIs
+        except Exception as error:  # noqa: BLE001 - the only place where exceptions become problem documents
             return problem_response(request, error, in_query)
 
     return wrapped
@@ -106,7 +106,7 @@ def document_response(request: web.Request, document: JsonDocument, chosen_forma
     """Return the response with a document, as JSON or as a plain HTML page, with an entity tag.
 
     Args:
-        request: Whose response it is.
+        request: The request.
         document: What to send.
         chosen_format: A key of ``DOCUMENT_TYPES``.
 

@@ -1,4 +1,4 @@
-"""Request parameters: one object each, which reads the value of a request and describes it in OpenAPI."""
+"""Request parameters: each is one object that reads the value from a query and describes it in OpenAPI."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Parameter:
         """Return the schema of the values.
 
         Args:
-            settings: Where the bounds come from that the operator sets.
+            settings: The settings of the server.
 
         Returns:
             The schema.
@@ -124,7 +124,7 @@ class NumberParameter(Parameter):
 
     minimum: float = -math.inf
     maximum: float | Callable[[Settings], float] = math.inf
-    """Or how the settings bound it."""
+    """A number, or a function that returns it for the settings."""
     is_whole: bool = False
 
     def read(self, query: Query, settings: Settings, default: str = "") -> float:
@@ -133,7 +133,7 @@ class NumberParameter(Parameter):
         Args:
             query: The query string.
             settings: The settings of the server.
-            default: What an absent parameter stands for.
+            default: The value of an absent parameter.
 
         Returns:
             The number, without its fraction if the parameter ``is_whole``.
@@ -183,10 +183,10 @@ class NumbersParameter(Parameter):
 
         Args:
             query: The query string.
-            default: What an absent parameter stands for.
+            default: The value of an absent parameter.
 
         Returns:
-            At most ``most`` numbers; whether they are too few is for the caller to say.
+            At most ``most`` numbers; the caller checks that there are enough.
 
         Raises:
             MissingParameterError: A required parameter is absent.
@@ -216,7 +216,7 @@ class NumbersParameter(Parameter):
 
 
 def read_number(name: str, text: str, minimum: float, maximum: float) -> float:
-    """Return the number that a text stands for.
+    """Parse a number within bounds.
 
     Args:
         name: Of the parameter, for the message.

@@ -17,7 +17,7 @@ class Problem(JsonDocument):
     """A problem document (RFC 9457, 3.1) with the extension member ``parameter`` (3.2)."""
 
     type: str
-    """``about:blank``: the status code says what kind of problem it is (RFC 9457, 4.2.1)."""
+    """``about:blank``: the status code is all that identifies the problem (RFC 9457, 4.2.1)."""
     title: str
     """The exception code that OWS Common has for the problem."""
     status: int

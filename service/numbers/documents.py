@@ -1,4 +1,4 @@
-"""The JSON documents of numbers, CoverageJSON among them (OGC 21-069r2), and of the polygons they are asked for."""
+"""The JSON documents of numbers, also as CoverageJSON (OGC 21-069r2), and the polygons of requests."""
 
 from __future__ import annotations
 
@@ -78,19 +78,19 @@ class SeriesDocument(_AtPoint):
 
 
 class CoordinateAxis(JsonDocument):
-    """The degrees of an axis (OGC 21-069r2, 6.1.1)."""
+    """The degrees of an axis (OGC 21-069r2, Axis Objects)."""
 
     values: list[float]
 
 
 class TimeAxis(JsonDocument):
-    """The times of an axis (OGC 21-069r2, 6.1.1)."""
+    """The times of an axis (OGC 21-069r2, Axis Objects)."""
 
     values: list[str]
 
 
 class CoverageAxes(JsonDocument):
-    """The axes of a point or a series (OGC 21-069r2, 9.11.5 and 9.11.6)."""
+    """The axes of a point or a series (OGC 21-069r2, Common Domain Types)."""
 
     x: CoordinateAxis
     y: CoordinateAxis
@@ -98,7 +98,7 @@ class CoverageAxes(JsonDocument):
 
 
 class ReferenceSystem(JsonDocument):
-    """A reference system of coordinates (OGC 21-069r2, 5)."""
+    """A reference system of coordinates (OGC 21-069r2, Reference system objects)."""
 
     type: Literal["GeographicCRS", "TemporalRS"]
     id: str | None = None
@@ -106,14 +106,14 @@ class ReferenceSystem(JsonDocument):
 
 
 class ReferenceSystemConnection(JsonDocument):
-    """The coordinates that a reference system belongs to (OGC 21-069r2, 6.1.2)."""
+    """The coordinates that a reference system belongs to (OGC 21-069r2, Reference System Connection Objects)."""
 
     coordinates: list[str]
     system: ReferenceSystem
 
 
 class CoverageDomain(CamelDocument):
-    """Where the values are (OGC 21-069r2, 6.1)."""
+    """Where the values are (OGC 21-069r2, Domain Objects)."""
 
     type: Literal["Domain"]
     domain_type: Literal["Point", "PointSeries"]
@@ -122,19 +122,19 @@ class CoverageDomain(CamelDocument):
 
 
 class Unit(JsonDocument):
-    """A unit of measure (OGC 21-069r2, 3.2)."""
+    """A unit of measure (OGC 21-069r2, Parameter Objects)."""
 
     symbol: str
 
 
 class ObservedProperty(JsonDocument):
-    """What is observed (OGC 21-069r2, 3.1)."""
+    """What is observed (OGC 21-069r2, Parameter Objects)."""
 
     label: dict[str, str]
 
 
 class CoverageParameter(CamelDocument):
-    """What the values mean (OGC 21-069r2, 3)."""
+    """What the values mean (OGC 21-069r2, Parameter Objects)."""
 
     type: Literal["Parameter"]
     description: dict[str, str]
@@ -143,7 +143,7 @@ class CoverageParameter(CamelDocument):
 
 
 class NdArray(CamelDocument):
-    """The values (OGC 21-069r2, 6.2)."""
+    """The values (OGC 21-069r2, NdArray Objects)."""
 
     type: Literal["NdArray"]
     data_type: Literal["float"]
@@ -153,7 +153,7 @@ class NdArray(CamelDocument):
 
 
 class Coverage(JsonDocument):
-    """A coverage: values at a point, at one time or several (OGC 21-069r2, 6.4)."""
+    """A coverage: values at a point, at one time or several (OGC 21-069r2, Coverage Objects)."""
 
     type: Literal["Coverage"]
     domain: CoverageDomain

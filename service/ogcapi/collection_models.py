@@ -10,7 +10,7 @@ Interval = tuple[str, str]
 
 
 class LandingPage(JsonDocument):
-    """The landing page (OGC 19-072, requirement /req/landing-page/root-success)."""
+    """The landing page (OGC 19-072, /req/landing-page/root-success)."""
 
     title: str
     description: str
@@ -18,14 +18,14 @@ class LandingPage(JsonDocument):
 
 
 class Conformance(CamelDocument):
-    """The conformance declaration (OGC 19-072, requirement /req/landing-page/conformance-success)."""
+    """The conformance declaration (OGC 19-072, /req/landing-page/conformance-success)."""
 
     conforms_to: list[str]
     links: list[Link]
 
 
 class SpatialExtent(JsonDocument):
-    """Where there is data (OGC 20-024, requirement /req/collections/rc-extent)."""
+    """Where there is data (OGC 20-024, /req/collections/description-extent)."""
 
     bbox: list[tuple[float, float, float, float]]
     """West, south, east and north in degrees; west above east where the box crosses 180 degrees."""
@@ -33,30 +33,30 @@ class SpatialExtent(JsonDocument):
 
 
 class TemporalExtent(JsonDocument):
-    """When there is data (OGC 20-024, requirement /req/collections/rc-extent)."""
+    """When there is data (OGC 20-024, /req/collections/description-extent)."""
 
     interval: list[Interval]
     trs: str
 
 
 class DimensionGrid(CamelDocument):
-    """The values of another dimension (OGC 20-024, 8.1.7)."""
+    """The values of another dimension (OGC 20-024, /req/uad-collections/grid-description)."""
 
     cells_count: int
     coordinates: list[str] | None = None
 
 
 class DimensionExtent(JsonDocument):
-    """The extent of another dimension (OGC 20-024, 8.1.7)."""
+    """The extent of another dimension (OGC 20-024, /req/uad-collections/extent-uad-definition)."""
 
     interval: list[Interval]
     grid: DimensionGrid
 
 
 class Extent(JsonDocument, extra="allow"):
-    """Where and when there is data (OGC 20-024, 8.1.6): ``spatial``, then each dimension by name, time as ``temporal``.
+    """Where and when there is data (OGC 20-024, /req/collections/description-extent).
 
-    The dimensions are extra members, in the order of the variable's, since their names are those of the layer.
+    Each dimension is an extra member with the name of the dimension, time with the name ``temporal``.
     """
 
     __pydantic_extra__: dict[str, TemporalExtent | DimensionExtent]
@@ -65,7 +65,7 @@ class Extent(JsonDocument, extra="allow"):
 
 
 class Collection(JsonDocument):
-    """A layer (OGC 20-024, requirement /req/collections/src-md-success)."""
+    """A layer (OGC 20-024, /req/collections/description-success)."""
 
     id: str
     title: str
@@ -76,14 +76,14 @@ class Collection(JsonDocument):
 
 
 class Collections(JsonDocument):
-    """Every layer (OGC 20-024, requirement /req/collections/rc-md-success)."""
+    """Every layer (OGC 20-024, /req/collections/collections-list-success)."""
 
     collections: list[Collection]
     links: list[Link]
 
 
 class StyleEntry(JsonDocument):
-    """A style, its tilesets and its legends (OGC 20-009, /req/core/styles-success)."""
+    """A style, its tilesets and its legends (OGC 20-009, a draft)."""
 
     id: str
     title: str
@@ -91,7 +91,7 @@ class StyleEntry(JsonDocument):
 
 
 class StylesList(JsonDocument):
-    """The styles of a layer (OGC 20-009, /req/core/styles-success)."""
+    """The styles of a layer (OGC 20-009, a draft)."""
 
     default: str
     styles: list[StyleEntry]

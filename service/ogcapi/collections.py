@@ -57,7 +57,7 @@ CONFORMS_TO = (
 
 @dataclass(frozen=True, slots=True)
 class CollectionWriter:
-    """Makes the landing page and the collections, for clients that reach the server at one address."""
+    """Makes the landing page and the collections, for clients of one base URL."""
 
     base_url: str
     """Address of the server, without a trailing slash."""

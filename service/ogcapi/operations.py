@@ -1,6 +1,6 @@
-"""The operations of the OpenAPI definition: what each route of the application takes, and what it answers.
+"""The operations of the OpenAPI definition: the parameters and the responses of each route.
 
-Tests compare this table with the routes of the application and with the parameters that handlers read.
+Tests compare this table with the routes of the application, with the parameters that handlers read, and with responses.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from lazytile.service.http.parameters import Schema
 
 Content = type[JsonDocument] | tuple[type[JsonDocument], ...] | dict[str, object]
-"""A document, one of several, or the schema of what is no document."""
+"""A document, one of several documents, or the schema of other content."""
 
 TEXT: Schema = {"type": "string"}
 BINARY: Schema = {"type": "string", "format": "binary"}
@@ -85,7 +85,7 @@ PROBLEMS = {
     406: "The Accept header excludes every format there is",
     413: "The body is too large",
     414: "The address or a value is too long",
-    503: "Too busy; Retry-After says when to ask again",
+    503: "Too busy; Retry-After states when to try again",
     504: "Not ready in time",
 }
 _OF_DOCUMENTS = (400, 404, 406, 414)
@@ -98,21 +98,21 @@ class Operation:
     """One method of a path, as the definition describes it."""
 
     route: str
-    """Path of the application's route, with names for the parts that vary."""
+    """Path of the route, with the names of its variable parts."""
     identifier: str
     summary: str
     parameters: tuple[Parameter, ...]
     content: Mapping[str, Content]
-    """Of the status 200, by media type."""
+    """Of a response with status 200, by media type."""
     problems: tuple[int, ...]
-    """Statuses with a problem document."""
+    """Status codes of responses with a problem document."""
     path: str = ""
-    """Path of the operation where the route is a prefix with anything behind."""
+    """Path of the operation, if the route matches every path with its prefix."""
     method: str = "GET"
     body: tuple[type[JsonDocument], ...] = ()
-    """What a request may hold."""
+    """The documents that a request may contain."""
     is_conditional: bool = True
-    """Whether If-None-Match is looked at."""
+    """Whether the response may be 304."""
 
 
 def _document(
@@ -126,7 +126,7 @@ def _document(
 
 
 def _tilesets(start: str, prefix: str, *parameters: Parameter) -> tuple[Operation, ...]:
-    """Return the operations of tilesets; their identifiers end as requirements class oas30 of OGC 20-057 has them."""
+    """Return the operations of tilesets; the suffixes of their identifiers are those of OGC 20-057, class oas30."""
     tiles = f"{start}/map/tiles"
     tile = Operation(
         f"{tiles}/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}",

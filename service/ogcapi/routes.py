@@ -1,4 +1,4 @@
-"""OGC API - Tiles 1.0 (OGC 20-057) below ``/ogc``: every layer is a collection, every set that suits it a tileset."""
+"""OGC API - Tiles 1.0 (OGC 20-057) below ``/ogc``: each layer is a collection with a tileset per matrix set."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _DEFINITION_TYPES = {"json": DEFINITION_TYPE, JSON: JSON, "html": HTML}
 
 
 @dataclass(frozen=True, slots=True)
-class _DocumentRequest:
-    """What the documents are made from."""
+class _DocumentSource:
+    """The request that a document answers, and the writers for its base URL."""
 
     context: AppContext
     collections: CollectionWriter
     sets: SetWriter
     path: Mapping[str, str]
-    """The parts of the path by name."""
+    """The variable parts of the path."""
     query: Query
 
     @property
@@ -56,7 +56,7 @@ class _DocumentRequest:
         return self.context.store.layer(self.path["collectionId"])
 
     def tilesets_address(self, layer: Layer) -> str:
-        """Return where the tilesets of a layer, in the style that the path names, are listed."""
+        """Return the address of the list of tilesets of a layer, in the style that the path names."""
         style = self.path.get("styleId")
         if style is None:
             return f"{self.collections.address(layer)}/map/tiles"
@@ -74,11 +74,11 @@ def add_routes(router: web.UrlDispatcher) -> None:
         "/ogc": _document(_landing_page),
         "/ogc/": _document(_landing_page),
         "/ogc/api": with_problem_responses(_definition),
-        "/ogc/conformance": _document(lambda asked: asked.collections.conformance()),
+        "/ogc/conformance": _document(lambda source: source.collections.conformance()),
         "/ogc/tileMatrixSets": _document(_matrix_sets),
         "/ogc/tileMatrixSets/{tileMatrixSetId}": _document(_matrix_set),
-        "/ogc/collections": _document(lambda asked: asked.collections.listing(asked.context.store.layers())),
-        _COLLECTION: _document(lambda asked: asked.collections.collection(asked.layer)),
+        "/ogc/collections": _document(lambda source: source.collections.listing(source.context.store.layers())),
+        _COLLECTION: _document(lambda source: source.collections.collection(source.layer)),
         f"{_COLLECTION}/styles": _document(_styles),
     }
     for start in (_COLLECTION, _STYLED):
@@ -90,7 +90,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
         router.add_get(path, handler)
 
 
-def _document(make: Callable[[_DocumentRequest], JsonDocument]) -> Handler:
+def _document(make: Callable[[_DocumentSource], JsonDocument]) -> Handler:
     """Return the handler that answers with a document, as JSON or HTML."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -98,8 +98,8 @@ def _document(make: Callable[[_DocumentRequest], JsonDocument]) -> Handler:
         query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
         chosen_format = negotiate_format(request, query, DOCUMENT_TYPES)
         collections = CollectionWriter(context.base_url(request))
-        asked = _DocumentRequest(context, collections, SetWriter(collections.root), request.match_info, query)
-        return document_response(request, await asyncio.to_thread(make, asked), chosen_format)
+        source = _DocumentSource(context, collections, SetWriter(collections.root), request.match_info, query)
+        return document_response(request, await asyncio.to_thread(make, source), chosen_format)
 
     return with_problem_responses(handler)
 
@@ -117,38 +117,38 @@ async def _definition(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def _landing_page(asked: _DocumentRequest) -> LandingPage:
-    return asked.collections.landing(asked.context.settings.capabilities_title)
+def _landing_page(source: _DocumentSource) -> LandingPage:
+    return source.collections.landing(source.context.settings.capabilities_title)
 
 
-def _styles(asked: _DocumentRequest) -> StylesList:
-    layer = asked.layer
-    return asked.collections.styles(layer, offered_styles(layer, asked.context.style_catalog.known()))
+def _styles(source: _DocumentSource) -> StylesList:
+    layer = source.layer
+    return source.collections.styles(layer, offered_styles(layer, source.context.style_catalog.known()))
 
 
-def _matrix_sets(asked: _DocumentRequest) -> TileMatrixSetsList:
-    return asked.sets.listing(described_sets(asked.context.store))
+def _matrix_sets(source: _DocumentSource) -> TileMatrixSetsList:
+    return source.sets.listing(described_sets(source.context.store))
 
 
-def _matrix_set(asked: _DocumentRequest) -> TileMatrixSetDocument:
-    tms = find_set(asked.context.store, asked.path["tileMatrixSetId"])
-    return asked.sets.definition(tms, with_version_1=bool(COMPAT.read(asked.query)))
+def _matrix_set(source: _DocumentSource) -> TileMatrixSetDocument:
+    tms = find_set(source.context.store, source.path["tileMatrixSetId"])
+    return source.sets.definition(tms, with_version_1=bool(COMPAT.read(source.query)))
 
 
-def _tilesets(asked: _DocumentRequest) -> TilesetsList:
-    layer = asked.layer
-    return asked.sets.tilesets(layer, asked.tilesets_address(layer))
+def _tilesets(source: _DocumentSource) -> TilesetsList:
+    layer = source.layer
+    return source.sets.tilesets(layer, source.tilesets_address(layer))
 
 
-def _tileset(asked: _DocumentRequest) -> Tileset:
-    layer = asked.layer
-    tms = layer.tile_matrix_set(asked.path["tileMatrixSetId"])
-    find_set(asked.context.store, tms.identifier)  # raises for a set that no document can describe
-    return asked.sets.tileset(layer, tms, asked.tilesets_address(layer))
+def _tileset(source: _DocumentSource) -> Tileset:
+    layer = source.layer
+    tms = layer.tile_matrix_set(source.path["tileMatrixSetId"])
+    find_set(source.context.store, tms.identifier)  # raises if its pixels are not square
+    return source.sets.tileset(layer, tms, source.tilesets_address(layer))
 
 
 async def _tile(request: web.Request) -> web.StreamResponse:
-    """Answer with a tile: the same bytes as WMTS gives for it."""
+    """Answer with a tile, byte for byte that of WMTS."""
     context = request.app[APP_CONTEXT]
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
     image_format = ImageFormat.from_mime(TILE_FORMATS[negotiate_format(request, query, TILE_FORMATS)])

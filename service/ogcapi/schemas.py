@@ -1,7 +1,7 @@
-"""The schemas of documents, from their models, as OpenAPI 3.0 writes them.
+"""The schemas of documents, generated from their models in the dialect of OpenAPI 3.0.3.
 
-Pydantic generates JSON Schema 2020-12. OpenAPI 3.0.3 has an older dialect: ``nullable`` instead of the type null, no
-``const``, no arrays with a schema for each item.
+Pydantic generates JSON Schema 2020-12. OpenAPI 3.0.3 has ``nullable`` instead of the type null, no ``const``, and no
+arrays with a schema for each item.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _OpenApiSchema(GenerateJsonSchema):
 
     def nullable_schema(self, schema: Any) -> Schema:
         inner = self.generate_inner(schema["schema"])
-        # What is referred to is not nullable, and ``nullable`` beside it would not make it so.
+        # A schema with ``$ref`` ignores ``nullable``, so null is an alternative.
         return {"anyOf": [inner, _NULL]} if "$ref" in inner else {**inner, "nullable": True}
 
     def default_schema(self, schema: Any) -> Schema:
@@ -63,6 +63,6 @@ def document_schemas(models: tuple[type[JsonDocument], ...]) -> tuple[dict[type[
     )
     schemas = definitions["$defs"]
     for schema in schemas.values():
-        # The docstrings of classes are for the readers of the code: markup, and clauses of standards.
+        # Only the summary of a docstring is for clients, and it is not reStructuredText to them.
         schema["description"] = schema["description"].partition("\n\n")[0].replace("``", "")
     return {model: references[model, "serialization"] for model in models}, schemas

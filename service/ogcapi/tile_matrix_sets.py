@@ -46,7 +46,7 @@ _IN_REGISTER = frozenset({
 })  # fmt: skip
 _NATIVE_PREFIX = "native_"
 VERSION_1 = "17-083r2"
-"""The draft of the standard whose JSON has other names for the same members."""
+"""Version 1.0 of the standard, whose JSON has other names for the same members."""
 COMPAT = ChoiceParameter("compat", "names of another version of OGC 17-083 as well", values=(VERSION_1,))
 
 
@@ -114,7 +114,7 @@ def find_set(store: Store, identifier: str) -> TileMatrixSet:
 
 @dataclass(frozen=True, slots=True)
 class SetWriter:
-    """Makes the documents of tile matrix sets and tilesets, for clients that reach the server at one address."""
+    """Makes the documents of tile matrix sets and tilesets, for clients of one base URL."""
 
     root: str
     """Address of the API, without a trailing slash."""

@@ -12,7 +12,7 @@ Position = tuple[float, float]
 
 
 class TileMatrixSetEntry(CamelDocument):
-    """A set in the list (OGC 20-057, requirement /req/tilesets-list; 17-083r4, 7.2)."""
+    """A set in the list (OGC 20-057, clause 8)."""
 
     id: str
     title: str
@@ -22,14 +22,14 @@ class TileMatrixSetEntry(CamelDocument):
 
 
 class TileMatrixSetsList(CamelDocument):
-    """The tile matrix sets (OGC 20-057, requirement /req/tms/tilematrixsets)."""
+    """The tile matrix sets (OGC 20-057, clause 8)."""
 
     tile_matrix_sets: list[TileMatrixSetEntry]
     links: list[Link]
 
 
 class TileMatrixDocument(CamelDocument):
-    """A tile matrix (OGC 17-083r4, requirement /req/json-tilematrixset/tilematrix)."""
+    """A tile matrix (OGC 17-083r4, /req/json-tilematrixset/schema)."""
 
     id: str
     scale_denominator: float
@@ -47,7 +47,7 @@ class TileMatrixDocument(CamelDocument):
 
 
 class TileMatrixSetDocument(CamelDocument):
-    """A tile matrix set (OGC 17-083r4, requirements class JSON encoding of TileMatrixSet)."""
+    """A tile matrix set (OGC 17-083r4, /req/json-tilematrixset/schema)."""
 
     id: str
     title: str
@@ -65,7 +65,7 @@ class TileMatrixSetDocument(CamelDocument):
 
 
 class TilesetEntry(CamelDocument):
-    """A tileset in the list (OGC 20-057, requirement /req/tilesets-list/tileset-links)."""
+    """A tileset in the list (OGC 20-057, /req/tilesets-list/tileset-links)."""
 
     title: str
     tile_matrix_set_id: str
@@ -76,14 +76,14 @@ class TilesetEntry(CamelDocument):
 
 
 class TilesetsList(CamelDocument):
-    """The tilesets of a layer (OGC 20-057, requirement /req/tilesets-list/success)."""
+    """The tilesets of a layer (OGC 20-057, /req/tilesets-list/tileset-links)."""
 
     tilesets: list[TilesetEntry]
     links: list[Link]
 
 
 class TileMatrixLimits(CamelDocument):
-    """The tiles of a matrix that hold data (OGC 17-083r4, requirement /req/json-tilematrixsetlimits)."""
+    """The tiles of a matrix that hold data (OGC 17-083r4, /req/json-tilematrixsetlimits/schema)."""
 
     tile_matrix: str
     min_tile_row: int
@@ -93,7 +93,7 @@ class TileMatrixLimits(CamelDocument):
 
 
 class BoundingBox(CamelDocument):
-    """A box in a CRS (OGC 17-083r4, 2DBoundingBox)."""
+    """A box in a CRS (OGC 17-083r4, /req/json-tilesetmetadata/schema)."""
 
     lower_left: Position
     upper_right: Position
@@ -101,7 +101,7 @@ class BoundingBox(CamelDocument):
 
 
 class Tileset(TilesetEntry):
-    """The metadata of a tileset (OGC 17-083r4, requirements class JSON encoding of TileSet metadata)."""
+    """The metadata of a tileset (OGC 20-057, /req/tileset/description; 17-083r4, /req/json-tilesetmetadata/schema)."""
 
     tile_matrix_set_limits: list[TileMatrixLimits]
     bounding_box: BoundingBox

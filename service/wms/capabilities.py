@@ -37,12 +37,12 @@ _SCHEMA = f"{WMS} http://schemas.opengis.net/wms/1.3.0/capabilities_1_3_0.xsd"
 _DTD = '<!DOCTYPE WMT_MS_Capabilities SYSTEM "http://schemas.opengis.net/wms/1.1.1/WMS_MS_Capabilities.dtd">'
 _POLAR = {"EPSG:3413": "EPSG3413_1km", "EPSG:3031": "EPSG3031_1km"}
 _SETS = {"EPSG:4326": "WorldCRS84Quad", "CRS:84": "WorldCRS84Quad", "EPSG:3857": "WebMercatorQuad", **_POLAR}
-"""A set for each CRS, whose bounds clip those of the data."""
+"""A tile matrix set for each CRS; its bounds clip those of the data."""
 
 
 @dataclass(frozen=True, slots=True)
 class CapabilitiesWriter:
-    """Writes the capabilities of one version, for clients that reach the server at one address."""
+    """Writes the capabilities of one version, for clients of one base URL."""
 
     version: str
     base_url: str
@@ -220,7 +220,7 @@ def boxes_of(layer: Layer) -> dict[str, TileMatrixSet]:
 
 
 def values_of(dimension: Dimension) -> str:
-    """Return the values of a dimension as capabilities list them (OGC 06-042, C.2).
+    """Return the values of a dimension as capabilities list them (OGC 06-042, annex C).
 
     Args:
         dimension: The dimension.

@@ -1,4 +1,4 @@
-"""Service exceptions of WMS 1.3.0 and 1.1.1 (OGC 06-042, 6.11 and annex E.2; 01-068r3, 6.7)."""
+"""Service exceptions of WMS 1.3.0 and 1.1.1 (OGC 06-042, 7.2.6 and annex E; 01-068r3, 6.7)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def reported(
     """
     try:
         return await answer()
-    except Exception as error:  # noqa: BLE001 - the one place where exceptions become reports of WMS
+    except Exception as error:  # noqa: BLE001 - the only place where exceptions become service exceptions
         failure = failure_of(error, in_path=False)
         code = failure.code
         if code in ("InvalidParameterValue", "PointIJOutOfRange") and failure.locator is not None:

@@ -1,4 +1,4 @@
-"""The frame of a WMS map: CRS, bounding box and size (OGC 06-042, 7.3.3; 01-068r3, 7.2.3)."""
+"""The frame of a WMS map: CRS, bounding box and size (OGC 06-042, 7.3; 01-068r3, 7.2)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class MapFrame:
 
 
 def frame_of(layer: Layer, query: Query, version: str, max_side_px: int) -> MapFrame:
-    """Return the frame that a request asks for. BBOX has the axis order of its CRS in 1.3.0, x first in 1.1.1.
+    """Return the frame of a GetMap. BBOX has the axis order of its CRS in 1.3.0, x first in 1.1.1.
 
     Args:
         layer: The layer of the map.

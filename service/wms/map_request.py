@@ -195,7 +195,7 @@ def dimension_name(dimension: Dimension) -> str:
 
 
 def dimension_parameter(dimension: Dimension) -> str:
-    """Return the request parameter of a dimension (OGC 06-042, C.3.3).
+    """Return the request parameter of a dimension (OGC 06-042, annex C).
 
     Args:
         dimension: The dimension.

@@ -37,7 +37,7 @@ GOOGLE_SCALES = 19
 """Scales of the well-known scale set GoogleMapsCompatible; a set with more does not conform to it (6.2)."""
 
 PLACEHOLDER = "http://base.invalid"
-"""Stands for the address of the server in cached XML; no server can have this address (RFC 6761, 6.4)."""
+"""Replaces the address of the server in cached XML; no server can have this address (RFC 6761, 6.4)."""
 _CONTENTS = "contents-go-here"
 
 

@@ -39,7 +39,7 @@ MAX_PERIODS = 100
 
 @dataclass(frozen=True, slots=True)
 class LayerWriter:
-    """Writes layers for clients that reach the server at one address."""
+    """Writes layers for clients of one base URL."""
 
     base_url: str
     endpoint: Endpoint
@@ -101,8 +101,8 @@ class LayerWriter:
                 ows_xml.add(style, "LegendURL", attributes=attributes)
 
     def _has_own_colormap(self, layer: Layer) -> bool:
-        wanted = {layer.variable.colormap, layer.name, layer.dataset.name, layer.variable.name}
-        return any(each.style.name in wanted for each in self.colormaps)
+        names = {layer.variable.colormap, layer.name, layer.dataset.name, layer.variable.name}
+        return any(each.style.name in names for each in self.colormaps)
 
     def _template(self, layer: Layer, point: str, extension: str) -> str:
         dimensions = "".join(f"{{{parameter_name(dimension)}}}/" for dimension in layer.variable.dimensions)
