@@ -1,11 +1,11 @@
-"""A colormap compiled: which palette index a value gets, exactly, and which colour an index has.
+"""A compiled colormap: the exact palette index of a value, and the colour of an index.
 
 Slot 0 is no data: its colour is that of the first no-data entry, or transparent black. The other entries follow in
 document order. A value that no entry holds is no data.
 
 Every bin edge is exact. All finite ends of all intervals are cut points; between two cuts, and at each cut, one entry
-wins (the first in document order). An edge that belongs to the bin below it is a cut at the next float64 above it,
-between which and the edge there is no value, so one half-open search is enough for open and closed ends alike.
+wins (the first in document order). An edge that belongs to the bin below it is a cut at the next float64 above it.
+There is no value between the two, so one half-open search serves open and closed ends alike.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FORMAT = b"lazytile palette 1"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Palette:
-    """From values to palette indices to colours. Equal palettes have equal keys and give equal pixels."""
+    """A mapping from values to palette indices to colours. Palettes with equal keys give equal pixels."""
 
     rgba: NDArray[np.uint8]
     """Shape (colours, 4): the colour of each index; row 0 is no data."""
@@ -48,13 +48,13 @@ class Palette:
     conversion: Conversion = IDENTITY
     """From the units of the data to those of the colormap."""
     entries: tuple[int, ...] = ()
-    """The ColorMapEntry (its index in the colormap) behind each palette index; -1 where there is none."""
+    """Index in the colormap of the ColorMapEntry behind each palette index; -1 where there is none."""
     notes: tuple[str, ...] = ()
-    """What a person should know about this compilation."""
+    """Remarks on this compilation, for people."""
     even: EvenCuts | None = field(init=False, default=None)
-    """How to do without a search, where the cuts are even enough. Never changes an index."""
+    """How to avoid a search where the cuts are even enough. Never changes an index."""
     key: str = field(init=False, default="")
-    """SHA-256, in hexadecimal, over everything that decides pixels; equal on every machine."""
+    """SHA-256 in hexadecimal over everything that decides pixels; equal on every machine."""
 
     def __post_init__(self) -> None:
         if self.rgba.ndim != 2 or self.rgba.shape[1] != 4 or not 1 <= len(self.rgba) <= MAX_COLOURS:
@@ -81,7 +81,7 @@ class Palette:
 
     @property
     def is_indexed(self) -> bool:
-        """Whether the indices fit an 8-bit palette image; else colour them with ``colours``."""
+        """Whether the indices fit an 8-bit palette image; if not, use ``colours``."""
         return len(self.rgba) <= MAX_INDEXED
 
     def _digest(self) -> str:
@@ -95,17 +95,24 @@ class Palette:
     def index_of(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the palette index of each value.
 
-        values: any shape, floats or integers in the units of the data, NumPy or CuPy. Returns the same shape and
-        kind of array, uint8 (uint16 where the palette is not indexed); NaN gives 0.
+        Args:
+            values: Any shape, floats or integers in the units of the data, NumPy or CuPy.
+
+        Returns:
+            The same shape and kind of array, uint8, or uint16 where the palette is not indexed; 0 for NaN.
         """
         xp = array_module(values)
         indices: NDArray[Any] = xp.take(xp.asarray(self.slots), self.cuts_below(values))
         return indices
 
     def cuts_below(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return how many cuts each value has reached; NaN counts as one more than there are.
+        """Return how many cuts each value has reached. No colour begins between two values of equal count.
 
-        Between two values of equal count no colour begins. values: as for ``index_of``; the same shape, integers.
+        Args:
+            values: As for ``index_of``.
+
+        Returns:
+            The same shape, integers; for NaN one more than there are cuts.
         """
         xp = array_module(values)
         with np.errstate(over="ignore"):  # a value beyond the largest float64 is infinite, as it should be
@@ -121,14 +128,27 @@ class Palette:
     def table(self, codes: NDArray[Any], decode: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[Any]:
         """Return the palette index of each code: decode, then bin, in float64.
 
-        codes: all codes of an 8- or 16-bit type in the order of their unsigned bit patterns, shape (256,) or
-        (65536,). decode: to physical values in the units of the data, NaN for no data. The indices of an array of
-        stored codes are then ``table[codes.view(unsigned)]``, one gather.
+        The indices of an array of stored codes are then ``table[codes.view(unsigned)]``, one gather.
+
+        Args:
+            codes: All codes of an 8- or 16-bit type in the order of their unsigned bit patterns, shape (256,) or
+                (65536,).
+            decode: Returns physical values in the units of the data, NaN for no data.
+
+        Returns:
+            Indices, the shape of ``codes``.
         """
         return self.index_of(decode(codes))
 
     def colours(self, indices: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return the colour of each palette index: shape (*shape, 4), uint8, NumPy or CuPy."""
+        """Return the colour of each palette index.
+
+        Args:
+            indices: Any shape, NumPy or CuPy.
+
+        Returns:
+            Shape (*shape, 4), uint8, the same kind of array.
+        """
         coloured: NDArray[np.uint8] = array_module(indices).asarray(self.rgba)[indices]
         return coloured
 
@@ -136,8 +156,12 @@ class Palette:
 def look_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
     """Return the palette index of each stored code from the table of all codes: one gather.
 
-    codes: the 8- or 16-bit integers the table was made for, any shape; table: shape (256,) or (65536,). Both NumPy or
-    both CuPy.
+    Args:
+        table: As ``Palette.table`` returns it, shape (256,) or (65536,).
+        codes: The 8- or 16-bit integers that the table is for, any shape, the same kind of array.
+
+    Returns:
+        Indices, the shape of ``codes``.
     """
     indices: NDArray[Any] = array_module(codes).take(table, codes.view(f"u{codes.dtype.itemsize}"))
     return indices
@@ -153,11 +177,19 @@ def compile_colormap(
 ) -> Palette:
     """Compile a colormap for data in the given units.
 
-    data_units: where they differ from the colormap's in a way that ``colormaps.units`` knows, values are converted
-    before they are binned. map_title: of several ColorMaps that colour the same values, the one to use; no-data and
-    classification parts stay. rescale, spacing: as ``rescaled`` takes them, in the units of the colormap (a relative
-    one takes those of the data). Raises ``ColormapError`` where there is no such part, the colormap cannot be spread
-    so, or there are too many entries.
+    Args:
+        colormap: To compile.
+        data_units: Values are converted before they are binned, where ``colormaps.core.units`` knows a conversion.
+        map_title: Of several ColorMaps that colour the same values, the one to use; no-data and classification parts
+            stay.
+        rescale: As for ``rescaled``, in the units of the colormap; those of the data for a relative one.
+        spacing: As for ``rescaled``.
+
+    Returns:
+        The palette.
+
+    Raises:
+        ColormapError: No part has this title, the colormap cannot be rescaled so, or it has too many entries.
     """
     if rescale is not None or spacing != "keep":
         units = data_units if colormap.relative else None
@@ -181,7 +213,7 @@ def compile_colormap(
         colours.insert(0, TRANSPARENT)
         sources.insert(0, -1)
     if len(colours) > MAX_COLOURS:
-        raise ColormapError(f"colormap {colormap.name} has {len(colours)} colours, at most {MAX_COLOURS} can be told")
+        raise ColormapError(f"colormap {colormap.name} has {len(colours)} colours, at most {MAX_COLOURS} are supported")
     cuts, winners = _cuts(bins)
     notes: tuple[str, ...] = ()
     if not are_comparable(data_units, map_units):
@@ -199,7 +231,7 @@ def compile_colormap(
 
 
 def _slots(colormap: Colormap) -> dict[int, int]:
-    """Palette index of each entry."""
+    """Return the palette index of each entry."""
     nodata = colormap.nodata_entry
     slots = {nodata.index: 0} if nodata is not None else {}
     rest: Iterable[Entry] = (entry for entry in colormap.entries if entry is not nodata)

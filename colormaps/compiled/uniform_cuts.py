@@ -1,8 +1,8 @@
-"""Even cuts: where the bin of a value is a subtraction and a multiplication away, and no search is needed.
+"""Even cuts: where the bin of a value follows from a subtraction and a multiplication, without a search.
 
 The guess ``floor((value - first) * per_step)`` never falls as the value rises: each of its steps is rounded, and
-rounding keeps order. So what it gives at every cut and at the float64 just below every cut bounds what it gives
-between, and whether it is right, or at most one bin off, is proved for every value when a palette is compiled.
+rounding preserves order. So the guesses at every cut and at the float64 just below it bound those between, and
+compiling a palette proves for every value whether the guess is right or at most one bin off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEWEST = 4
-"""Below this many cuts a search costs no more."""
+"""With fewer cuts a search costs no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,14 @@ class EvenCuts:
     def count(self, xp: ModuleType, cuts: NDArray[np.float64], values: NDArray[Any], nan: NDArray[Any]) -> NDArray[Any]:
         """Return how many cuts are at or below each value, as ``searchsorted(cuts, values, side="right")`` would.
 
-        cuts: on the host. nan: which values are NaN; they count as below all cuts. xp: the module of the values.
+        Args:
+            xp: The module of the values.
+            cuts: On the host.
+            values: Any shape.
+            nan: Which values are NaN; they count as below all cuts.
+
+        Returns:
+            Counts, the shape of ``values``.
         """
         inside = xp.where(nan, self.below, xp.clip(values, self.below, self.last))
         counted = self._guess(xp, inside).astype(np.int64)
@@ -62,7 +69,14 @@ class EvenCuts:
 
 
 def even_cuts(cuts: NDArray[np.float64]) -> EvenCuts | None:
-    """Return how to guess for these cuts (ascending, at least one), or None where only a search is right."""
+    """Return how to guess the number of cuts below a value.
+
+    Args:
+        cuts: Ascending, float64.
+
+    Returns:
+        None where only a search is right.
+    """
     if len(cuts) and cuts[-1] == math.inf:
         even = even_cuts(cuts[:-1])
         return None if even is None else replace(even, has_infinite_cut=True)
@@ -85,7 +99,7 @@ def even_cuts(cuts: NDArray[np.float64]) -> EvenCuts | None:
 
 
 def _largest_error(even: EvenCuts, cuts: NDArray[np.float64]) -> int:
-    """How far off the guess can be for any value: it is largest at a cut or just below one."""
+    """Return how far off the guess can be for any value: it is largest at a cut or just below one."""
     at = np.arange(1, len(cuts) + 1)
     guessed_at = even._guess(np, cuts)  # noqa: SLF001
     guessed_below = even._guess(np, np.nextafter(cuts, -np.inf))  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""Writing a file so that a kill at any moment leaves the old one or the new one."""
+"""Files written so that a kill at any moment leaves either the old or the new content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from lazytile.colormaps.core.errors import ColormapError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write the content beside the target, then rename. Raises ``ColormapError`` where that cannot be done."""
+    """Write a file beside its target, then rename it.
+
+    Args:
+        path: The target; its folder is created if missing.
+        content: Of the file.
+
+    Raises:
+        ColormapError: The file cannot be written.
+    """
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""What is wrong with a colormap although it can be read: gaps, overlaps, order and repeated colours.
+"""Flaws of a colormap that can still be read: gaps, overlaps, wrong order and repeated colours.
 
-None of them stops anything. A value in a gap is no data; where entries overlap the first in document order wins.
+None of them is an error. A value in a gap is no data; where entries overlap, the first in document order wins.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ _Bin = tuple[Interval, Entry]
 
 
 def diagnose(colormap: Colormap, file: str) -> Iterator[Diagnostic]:
-    """Yield the flaws of a colormap; ``file`` is how its file is called in their text."""
+    """Yield the flaws of a colormap.
+
+    Args:
+        colormap: To examine.
+        file: Name of its file in the texts.
+
+    Yields:
+        Each flaw.
+    """
     for part in colormap.parts:
         yield from _repeated_colours(part, file)
         yield from _order(colormap, part, file)
@@ -57,7 +65,7 @@ def _order(colormap: Colormap, part: Part, file: str) -> Iterator[Diagnostic]:
 
 
 def _neighbours(colormap: Colormap, part: Part, file: str) -> Iterator[Diagnostic]:
-    """Gaps and overlaps between the bins of one part, in ascending order of value."""
+    """Yield gaps and overlaps between the bins of one part, in ascending order of value."""
     ordered = sorted(_bins(colormap, part), key=lambda b: (b[0].lower, not b[0].closed_lower, b[1].index))
     reach: _Bin | None = None
     for bin_, entry in ordered:
@@ -75,7 +83,7 @@ def _neighbours(colormap: Colormap, part: Part, file: str) -> Iterator[Diagnosti
 
 
 def _share(a: Interval, b: Interval) -> bool:
-    """Tell whether some value is in both."""
+    """Return whether some value lies in both intervals."""
     lower, upper = max(a.lower, b.lower), min(a.upper, b.upper)
     return lower < upper or (lower == upper and a.contains(lower) and b.contains(lower))
 
@@ -85,7 +93,7 @@ def _gap(lower: Interval, upper: Interval) -> bool:
 
 
 def _between_parts(colormap: Colormap, file: str) -> Iterator[Diagnostic]:
-    """One flaw a pair of parts that share values: maps of one file are often alternatives."""
+    """Yield one flaw for each pair of parts that share values: the maps of one file are often alternatives."""
     spans = [(part, sorted(_bins(colormap, part), key=lambda b: b[0].lower)) for part in colormap.parts]
     for number, (part, bins) in enumerate(spans):
         for other, other_bins in spans[number + 1 :]:

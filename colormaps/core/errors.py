@@ -1,14 +1,14 @@
 """The root of the project's one exception tree, and its colormap branch.
 
-It stands in this package because the other two import this one and this one imports neither. The pyramid's
-branches are in ``lazytile.pyramid.core.errors``; ``lazytile.service`` maps classes to HTTP statuses in one table.
+It stands in this package because the other two import this one, and this one imports neither. The pyramid's branches
+are in ``lazytile.pyramid.core.errors``; ``lazytile.service`` maps classes to HTTP statuses in one table.
 """
 
 from __future__ import annotations
 
 
 class LazytileError(Exception):
-    """Anything the project itself finds wrong. The text is one line: what, where, and what is allowed."""
+    """Any error that the project itself detects. The text is one line: what, where, and what is allowed."""
 
 
 class ColormapError(LazytileError):
@@ -16,4 +16,4 @@ class ColormapError(LazytileError):
 
 
 class ColormapNotFoundError(ColormapError):
-    """No colormap of the asked name is to be had."""
+    """No colormap has the requested name."""

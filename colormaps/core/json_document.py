@@ -1,4 +1,4 @@
-"""A colormap as JSON values: every entry as its file has it, and what is wrong with it."""
+"""A colormap as JSON values: every entry as its file has it, and its flaws."""
 
 from __future__ import annotations
 
@@ -10,17 +10,29 @@ if TYPE_CHECKING:
 
 
 def json_number(value: float) -> float | int | str:
-    """Return a number that JSON can hold: infinities as ``"-INF"`` and ``"+INF"``, whole numbers without a point."""
+    """Return a number as JSON can hold it.
+
+    Args:
+        value: Any number but NaN.
+
+    Returns:
+        ``"-INF"`` and ``"+INF"`` for infinities, an int for a whole number, else the float.
+    """
     if math.isinf(value):
         return "+INF" if value > 0 else "-INF"
     return int(value) if value == int(value) and abs(value) < 2**53 else value
 
 
 def colormap_document(colormap: Colormap) -> dict[str, Any]:
-    """Return the colormap as JSON values.
+    """Describe a colormap as JSON values.
 
-    ``entries`` has one object for each ColorMapEntry, in document order over all ColorMaps; ``lower``, ``upper`` and
-    the closed sides are those of its value, else of its sourceValue, as the file has them, null where it has neither.
+    Args:
+        colormap: To describe.
+
+    Returns:
+        The document. ``entries`` has one object for each ColorMapEntry, in document order over all ColorMaps;
+        ``lower``, ``upper`` and the closed sides are those of its value, else of its sourceValue, as the file has them,
+        and null where it has neither.
     """
     classes = {part.title for part in colormap.parts if part.is_classification}
     return {

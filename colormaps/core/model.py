@@ -1,8 +1,8 @@
-"""What a colormap is, whatever file it came from: entries in document order, each a colour for some values.
+"""The model of a colormap, whatever file it came from: entries in document order, each a colour for some values.
 
-The words are those of the GIBS schema (``ColorMap_v1.3.xsd``). A file holds one or more ColorMaps (``Part`` here, so
-that the whole may be called a colormap); each has entries and perhaps a legend. The other formats are brought into
-the same form by their readers, so that pixels, legend, capabilities and palette all come from one object.
+The terms are those of the GIBS schema (``ColorMap_v1.3.xsd``). A file holds one or more ColorMaps (``Part`` here, so
+that the whole may be called a colormap); each has entries and perhaps a legend. The readers of other formats produce
+the same model, so that pixels, legend, capabilities and palette all come from one object.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEGEND_TYPES = frozenset({"continuous", "discrete", "classification"})
 
 
 class Rgba(NamedTuple):
-    """A colour, each part 0 to 255, not multiplied by alpha."""
+    """A colour, each component 0 to 255, not multiplied by alpha."""
 
     red: int
     green: int
@@ -26,7 +26,7 @@ class Rgba(NamedTuple):
     alpha: int = 255
 
     def hex(self) -> str:
-        """``#rrggbb``, without alpha."""
+        """Return ``#rrggbb``, without alpha."""
         return f"#{self.red:02x}{self.green:02x}{self.blue:02x}"
 
 
@@ -35,7 +35,7 @@ TRANSPARENT = Rgba(0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A range of values. Reversed and empty ones are kept as the file has them; they hold no value."""
+    """A range of values. Reversed and empty intervals are stored as the file has them; they hold no value."""
 
     lower: float
     upper: float
@@ -48,7 +48,14 @@ class Interval:
 
     @classmethod
     def single(cls, value: float) -> Interval:
-        """Return the interval that holds one value."""
+        """Return the interval that holds one value.
+
+        Args:
+            value: The value.
+
+        Returns:
+            ``[value]``.
+        """
         return cls(value, value, closed_lower=True, closed_upper=True)
 
     @property
@@ -67,13 +74,20 @@ class Interval:
         return self.is_reversed or (self.lower == self.upper and not self.is_single)
 
     def contains(self, value: float) -> bool:
-        """Tell whether the value is in it, taken literally: ``[-INF,0)`` holds -inf, ``(-INF,0)`` does not."""
+        """Return whether a value lies in the interval, taken literally: ``[-INF,0)`` holds -inf, ``(-INF,0)`` does not.
+
+        Args:
+            value: Any number.
+
+        Returns:
+            False for NaN.
+        """
         above = value >= self.lower if self.closed_lower else value > self.lower
         below = value <= self.upper if self.closed_upper else value < self.upper
         return above and below
 
     def text(self) -> str:
-        """Write it as GIBS does: ``[a,b)``, ``[a]``, ``[-INF,b)``. Numbers read back to the same float64."""
+        """Return the interval in the notation of GIBS: ``[a,b)``, ``[a]``, ``[-INF,b)``. Numbers keep their float64."""
         if self.is_single:
             return f"[{number_text(self.lower)}]"
         ends = ("[" if self.closed_lower else "(", "]" if self.closed_upper else ")")
@@ -81,7 +95,14 @@ class Interval:
 
 
 def number_text(value: float) -> str:
-    """Write a number so that the XSD's pattern takes it and it reads back to the same float64."""
+    """Return a number that matches the pattern of the XSD and parses to the same float64.
+
+    Args:
+        value: Any number but NaN.
+
+    Returns:
+        The text.
+    """
     if math.isinf(value):
         return "+INF" if value > 0 else "-INF"
     if value == int(value) and abs(value) < 1e15:
@@ -94,7 +115,7 @@ class Entry:
     """One ColorMapEntry: the colour of some values."""
 
     map: str
-    """Title of the ColorMap it stands in."""
+    """Title of its ColorMap."""
     index: int
     """Position over all ColorMaps of the file, from 0."""
     rgba: Rgba
@@ -104,14 +125,14 @@ class Entry:
     """Raw values (``sourceValue``); empty where the entry has none."""
     nodata: bool = False
     label: str = ""
-    """What a person calls it: the label, else the tooltip of the legend entry it refers to."""
+    """What it is called: its label, else the tooltip of the legend entry it refers to."""
     ref: int | None = None
     line: int | None = None
-    """Line in the file it was read from."""
+    """Line in its file."""
 
     @property
     def class_code(self) -> float | None:
-        """The one code the entry stands for, where it is a class."""
+        """The one code of a class; None for other entries."""
         intervals = self.value or self.source
         return intervals[0].lower if len(intervals) == 1 and intervals[0].is_single else None
 
@@ -130,7 +151,7 @@ class LegendEntry:
 
 @dataclass(frozen=True, slots=True)
 class Legend:
-    """How a ColorMap is shown to people."""
+    """How a ColorMap is explained."""
 
     type: str
     entries: tuple[LegendEntry, ...]
@@ -161,7 +182,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """Something in a colormap that is not as it should be, and what was made of it."""
+    """A flaw of a colormap, and how it was read."""
 
     file: str
     text: str
@@ -170,12 +191,12 @@ class Diagnostic:
     """Index of the entry over all ColorMaps, from 0."""
 
     def __str__(self) -> str:
-        place = [self.file]
+        location = [self.file]
         if self.line is not None:
-            place.append(f"line {self.line}")
+            location.append(f"line {self.line}")
         if self.entry is not None:
-            place.append(f"entry {self.entry}")
-        return f"{', '.join(place)}: {self.text}"
+            location.append(f"entry {self.entry}")
+        return f"{', '.join(location)}: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -186,9 +207,9 @@ class Colormap:
     parts: tuple[Part, ...]
     warnings: tuple[Diagnostic, ...] = ()
     origin: str = ""
-    """Where it comes from, for people: a file name, ``bundled``, a URL, ``generated``."""
+    """Where it comes from, to display: a file name, ``bundled``, a URL, ``generated``."""
     relative: bool = False
-    """Whether its values run from 0 to 1 and stand for a position in a range still to be given."""
+    """Whether its values run from 0 to 1 and are positions in a range still to be chosen."""
 
     def __post_init__(self) -> None:
         if not self.entries:
@@ -203,7 +224,7 @@ class Colormap:
 
     @property
     def data_parts(self) -> tuple[Part, ...]:
-        """The parts that colour data: all but those that hold only no-data entries or classify what is missing."""
+        """The parts that colour data: all but those that hold only no-data entries or classify missing data."""
         measured = tuple(part for part in self.parts if not part.is_classification)
         return measured or tuple(part for part in self.parts if not all(entry.nodata for entry in part.entries))
 
@@ -219,17 +240,17 @@ class Colormap:
 
     @property
     def units(self) -> str:
-        """Units of the values, as the file spells them; empty where it says nothing."""
+        """Units of the values, as the file spells them; empty where it has none."""
         return self.main_part.units or next((part.units for part in self.parts if part.units), "")
 
     @property
     def is_classification(self) -> bool:
-        """Whether all that it colours is classes."""
+        """Whether it colours classes only."""
         return self.main_part.is_classification
 
     @property
     def nodata_entry(self) -> Entry | None:
-        """The entry whose colour stands for no data: the first that is marked so."""
+        """The entry whose colour represents no data: the first that is marked so."""
         return next((entry for entry in self.entries if entry.nodata), None)
 
     @cached_property
@@ -242,10 +263,14 @@ class Colormap:
         return any(e.value and e.source and e.value != e.source for e in self.entries if not e.nodata)
 
     def bins(self, entry: Entry) -> tuple[Interval, ...]:
-        """Return the intervals of physical values that the entry colours.
+        """Return the intervals of physical values that an entry colours.
 
-        Those of ``value``, else those of ``sourceValue`` unless they are on another scale. Where no entry of the
-        colormap has either, each ``ref`` is a class code.
+        Args:
+            entry: Of this colormap.
+
+        Returns:
+            The intervals of ``value``, else those of ``sourceValue`` unless they are on another scale. Where no entry
+            of the colormap has either, each ``ref`` is a class code.
         """
         if entry.value:
             return entry.value
@@ -260,13 +285,30 @@ class Colormap:
         return not any(entry.value or entry.source for entry in self.entries)
 
     def part(self, title: str) -> Part:
-        """Return the part of that title or raise ``ColormapError``."""
+        """Return the part of a title.
+
+        Args:
+            title: Of a ColorMap.
+
+        Returns:
+            The part.
+
+        Raises:
+            ColormapError: No part has this title.
+        """
         for part in self.parts:
             if part.title == title:
                 return part
         known = ", ".join(repr(part.title) for part in self.parts)
-        raise ColormapError(f"colormap {self.name} has no ColorMap titled {title!r}, it has {known}")
+        raise ColormapError(f"colormap {self.name} has no ColorMap titled {title!r}; it has {known}")
 
     def with_warnings(self, warnings: tuple[Diagnostic, ...]) -> Colormap:
-        """Return the same colormap with other warnings."""
+        """Return the same colormap with other warnings.
+
+        Args:
+            warnings: Replace the present ones.
+
+        Returns:
+            The colormap.
+        """
         return replace(self, warnings=warnings)

@@ -1,4 +1,4 @@
-"""Names of colormaps: what may stand in a file name and in a URL without leading anywhere else."""
+"""Names of colormaps, which are safe in a file name and in a URL."""
 
 from __future__ import annotations
 
@@ -10,12 +10,29 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}")
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a text may be a colormap's name."""
+    """Return whether a text may be the name of a colormap.
+
+    Args:
+        name: Any text.
+
+    Returns:
+        False where it could lead out of a folder or a URL.
+    """
     return _NAME.fullmatch(name) is not None and ".." not in name
 
 
 def check_name(name: str) -> str:
-    """Return the name, or raise ``ColormapError`` where it is not one: it may not lead out of a folder or a URL."""
+    """Return a name if it is valid.
+
+    Args:
+        name: Any text.
+
+    Returns:
+        The name.
+
+    Raises:
+        ColormapError: It could lead out of a folder or a URL.
+    """
     if not is_name(name):
         raise ColormapError(
             f"{name[:140]!r} is no colormap name: 1 to 128 letters, digits and _ . + -, not beginning with a dot"

@@ -1,4 +1,4 @@
-"""Round numbers along a range: bin edges a person can read, and ticks for a legend."""
+"""Round numbers along a range: readable bin edges, and ticks for a legend."""
 
 from __future__ import annotations
 
@@ -19,16 +19,31 @@ class RoundScale:
     count: int
 
     def edges(self) -> tuple[float, ...]:
-        """Return the ``count + 1`` edges: each the float64 nearest to its decimal number."""
+        """Return the ``count + 1`` edges, each the float64 nearest to its decimal number."""
         return tuple(float(self.step * (self.first + i)) for i in range(self.count + 1))
 
     def text(self, position: int) -> str:
-        """Write the edge at ``position`` with the digits the step needs."""
+        """Return an edge as text, with the digits that the step needs.
+
+        Args:
+            position: Of the edge, from 0.
+
+        Returns:
+            The text.
+        """
         return decimal_text(self.step * (self.first + position), self.step)
 
 
 def decimal_text(value: Decimal, step: Decimal) -> str:
-    """Write a multiple of a step with as many digits as the step has."""
+    """Return a multiple of a step as text, with as many digits as the step has.
+
+    Args:
+        value: A multiple of ``step``.
+        step: A round number.
+
+    Returns:
+        The text; six significant digits where the number is very long.
+    """
     exponent = step.normalize().as_tuple().exponent
     digits = max(0, -exponent) if isinstance(exponent, int) else 0
     if digits > 9 or abs(value) >= Decimal("1e12"):
@@ -37,7 +52,15 @@ def decimal_text(value: Decimal, step: Decimal) -> str:
 
 
 def usable_range(minimum: float | None, maximum: float | None) -> tuple[float, float]:
-    """Return a finite range with some width, whatever is known: a constant gets room around it, nothing gets 0 to 1."""
+    """Return a finite range of some width, whatever is known of the data.
+
+    Args:
+        minimum: Of the data; None or NaN if unknown.
+        maximum: Of the data; None or NaN if unknown.
+
+    Returns:
+        The range, widened around a constant; 0 to 1 where nothing is known.
+    """
     ends = [end for end in (minimum, maximum) if end is not None and not math.isnan(end)]
     if not ends:
         return 0.0, 1.0
@@ -49,7 +72,19 @@ def usable_range(minimum: float | None, maximum: float | None) -> tuple[float, f
 
 
 def round_scale(minimum: float, maximum: float, most: int) -> RoundScale:
-    """Return the finest round scale of at most ``most`` steps that covers the range; ``minimum < maximum``."""
+    """Return the finest round scale that covers a range.
+
+    Args:
+        minimum: Below ``maximum``.
+        maximum: Of the range.
+        most: Number of steps at most.
+
+    Returns:
+        The scale.
+
+    Raises:
+        AssertionError: Never: a step ten times as large as needed always fits.
+    """
     low, high = Decimal(minimum), Decimal(maximum)
     rough = (high - low) / most
     magnitude = Decimal(10) ** math.floor(rough.log10())
@@ -62,7 +97,15 @@ def round_scale(minimum: float, maximum: float, most: int) -> RoundScale:
 
 
 def tick_labels(scale: RoundScale, most: int) -> dict[int, str]:
-    """Return the labels of at most ``most`` edges of a scale, by position: multiples of a round step."""
+    """Return labels for some edges of a scale: multiples of a round step.
+
+    Args:
+        scale: Whose edges are labelled.
+        most: Number of labels at most.
+
+    Returns:
+        Labels by position of the edge.
+    """
     for factor in (Decimal(10) ** exponent * step for exponent in range(9) for step in _STEPS[:-1]):
         stride = int(factor)
         if stride != factor:
@@ -75,7 +118,16 @@ def tick_labels(scale: RoundScale, most: int) -> dict[int, str]:
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """Return 1, 2 and 5 times the powers of ten in a range, or where those are many, some powers of ten."""
+    """Return round numbers in a logarithmic range.
+
+    Args:
+        low: Of the range, above 0.
+        high: Of the range.
+        most: Number of powers of ten at most, in a wide range.
+
+    Returns:
+        1, 2 and 5 times the powers of ten, or some powers of ten where there are many.
+    """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     few = last - first <= 3
     stride = 1 if few else -(-(last - first) // most)

@@ -1,4 +1,4 @@
-"""Parsing XML that came from anywhere: no entities, no network, no more bytes than allowed."""
+"""Parsing of untrusted XML: no entities, no network, and a limit on its size."""
 
 from __future__ import annotations
 
@@ -13,13 +13,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT_BYTES = 4 << 20
-"""A file larger than this is no colormap: the largest real ones have 60 kB."""
+"""Larger files are not colormaps: the largest real ones have 60 kB."""
 
 _DECLARATION = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
 def read_bytes(path: Path, limit_bytes: int = LIMIT_BYTES) -> bytes:
-    """Return the bytes of a file, or raise ``ColormapError`` where it cannot be read or is larger than the limit."""
+    """Read a file.
+
+    Args:
+        path: Of the file.
+        limit_bytes: Of the file.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        ColormapError: The file cannot be read or exceeds the limit.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(limit_bytes + 1)
@@ -31,15 +42,23 @@ def read_bytes(path: Path, limit_bytes: int = LIMIT_BYTES) -> bytes:
 
 
 def parse_xml(content: bytes, file: str, limit_bytes: int = LIMIT_BYTES) -> etree._Element:
-    """Return the root element. ``file`` names the document in messages.
+    """Parse an XML document. Document type declarations are refused, and with them every entity.
 
-    A document type declaration is refused, and with it every entity. Raises ``ColormapError`` for that, for more
-    than ``limit_bytes`` and for anything that is not well formed.
+    Args:
+        content: The document.
+        file: Names the document in messages.
+        limit_bytes: Of the document.
+
+    Returns:
+        The root element.
+
+    Raises:
+        ColormapError: The document is not well formed, has a document type declaration, or exceeds the limit.
     """
     if len(content) > limit_bytes:
         raise ColormapError(f"{file}: {len(content)} bytes, a colormap has at most {limit_bytes}")
-    # A 16- or 32-bit encoding, or UTF-7, would hide a declaration from this search; libxml2 would still see it, so
-    # the parsed document is asked as well.
+    # A 16- or 32-bit encoding, or UTF-7, would hide a declaration from this search, but not from libxml2, so the
+    # parsed document is checked as well.
     if b"\0" in content[:1024] or _DECLARATION.search(content):
         raise ColormapError(f"{file}: document type declarations, entities and 16-bit encodings are not allowed")
     parser = etree.XMLParser(
@@ -61,5 +80,12 @@ def parse_xml(content: bytes, file: str, limit_bytes: int = LIMIT_BYTES) -> etre
 
 
 def local_name(element: etree._Element) -> str:
-    """Return the element's name without its namespace."""
+    """Return the name of an element without its namespace.
+
+    Args:
+        element: Any element.
+
+    Returns:
+        The name.
+    """
     return etree.QName(element).localname

@@ -1,8 +1,8 @@
-"""Units of data against units of a colormap: the few conversions that are exact enough to bin on.
+"""Units of data and units of a colormap: the few conversions that are exact enough for binning.
 
-A value is converted once, in float64, before it is binned: the steps of a conversion are applied in their order, each
-rounded once as IEEE 754 does. So kelvin data on a map in degrees Celsius is binned on exactly ``value - 273.15``, and
-anybody who computes that gets the same bin, edges included.
+A value is converted once, in float64, before it is binned. The steps of a conversion are applied in order, each rounded
+once as IEEE 754 does. So kelvin data on a map in degrees Celsius is binned on exactly ``value - 273.15``, and anybody
+who computes that gets the same bin, edges included.
 """
 
 from __future__ import annotations
@@ -64,7 +64,14 @@ class Conversion:
     """Operations (add, subtract, multiply, divide) with their operand, in order; none means no conversion."""
 
     def apply(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Convert float64 values of any shape, NumPy or CuPy."""
+        """Return values in the units of the colormap.
+
+        Args:
+            values: float64 of any shape, NumPy or CuPy, in the units of the data.
+
+        Returns:
+            The same shape and kind of array.
+        """
         for operation, operand in self.steps:
             if operation == "add":
                 values = values + operand
@@ -81,15 +88,28 @@ IDENTITY = Conversion()
 
 
 def is_difference(title: str) -> bool:
-    """Tell whether a title speaks of a difference of values: then 1 K is 1 degree Celsius, not -272.15."""
+    """Return whether a title describes a difference of values, of which 1 K is 1 degree Celsius, not -272.15.
+
+    Args:
+        title: Of a colormap.
+
+    Returns:
+        True for an anomaly, tendency, bias and the like.
+    """
     return _DIFFERENCE.search(title) is not None
 
 
 def conversion(data_units: str, map_units: str, *, difference: bool = False) -> Conversion:
     """Return the conversion from the data's units to the colormap's.
 
-    Empty or unknown units, the same units and units of different kinds all mean no conversion; ``are_comparable``
-    tells the last case from the others. difference: the values are differences, so that origins do not matter.
+    Args:
+        data_units: Of the data.
+        map_units: Of the colormap.
+        difference: Whether the values are differences, to which origins do not apply.
+
+    Returns:
+        No conversion for empty, unknown or equal units, and for units of different kinds, which ``are_comparable``
+        distinguishes.
     """
     data, target = _normal(data_units), _normal(map_units)
     if data in _TEMPERATURE and target in _TEMPERATURE:
@@ -103,7 +123,15 @@ def conversion(data_units: str, map_units: str, *, difference: bool = False) -> 
 
 
 def are_comparable(data_units: str, map_units: str) -> bool:
-    """Tell whether values in the one units can be read on a map in the other; True where either is not given."""
+    """Return whether values in one unit can be read on a map in another.
+
+    Args:
+        data_units: Of the data; may be empty.
+        map_units: Of the colormap; may be empty.
+
+    Returns:
+        False only where both are known and of different kinds.
+    """
     data, target = _normal(data_units), _normal(map_units)
     if not data or not target or data == target:
         return True
@@ -111,7 +139,7 @@ def are_comparable(data_units: str, map_units: str) -> bool:
         return data in _TEMPERATURE and target in _TEMPERATURE
     if data in _SCALED and target in _SCALED:
         return _SCALED[data][0] == _SCALED[target][0]
-    # Neither says anything we know to be different: m/s against metres per second.
+    # Unknown spellings may be the same unit: m/s and metres per second.
     return True
 
 

@@ -1,8 +1,8 @@
-"""Reader of colour tables as text: those of ``gdaldem color-relief``, and what QGIS exports.
+"""Reader of colour tables as text: those of ``gdaldem color-relief`` and those that QGIS exports.
 
-One ``value red green blue [alpha] [label]`` a line, separated by blanks, commas, tabs or colons. GDAL: colours are
-blended; the value may be ``nv`` (no data) or percents of the range; the colour may be a name. QGIS: a line
-``INTERPOLATION:INTERPOLATED``, ``DISCRETE`` (a value is the upper end, its own) or ``EXACT``.
+Each line is ``value red green blue [alpha] [label]``, separated by blanks, commas, tabs or colons. GDAL blends the
+colours; the value may be ``nv`` (no data) or a percentage of the range, and the colour may be a name. QGIS adds a line
+``INTERPOLATION:INTERPOLATED``, ``DISCRETE`` (a value is the upper end, included) or ``EXACT``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,19 @@ _SEPARATOR = re.compile(r"[\s,:]+")
 
 
 def read_table_text(content: bytes, name: str, file: str | None = None) -> Colormap:
-    """Read a colour table. Raises ``ColormapError`` with the line where one makes no sense."""
+    """Read a colour table.
+
+    Args:
+        content: Text in UTF-8.
+        name: Of the colormap.
+        file: Names the table in messages; the name by default.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: A line is not understood; the text names it.
+    """
     file = file or name
     try:
         lines = content.decode("utf-8-sig").splitlines()
@@ -59,13 +71,13 @@ def read_table_text(content: bytes, name: str, file: str | None = None) -> Color
             mode = text.partition(":")[2].strip().upper()
             continue
         words = _SEPARATOR.split(text, maxsplit=5)
-        place = f"{file}, line {number}"
-        rgba, label = _colour_and_label(words[1:], place)
+        location = f"{file}, line {number}"
+        rgba, label = _colour_and_label(words[1:], location)
         if words[0].casefold() in {"nv", "default"}:
             nodata = rgba
             continue
         percents += words[0].endswith("%")
-        stops.append(Stop(_value(words[0], place), rgba, label))
+        stops.append(Stop(_value(words[0], location), rgba, label))
     if percents not in {0, len(stops)}:
         raise ColormapError(f"{file}: either all values are percents or none, here {percents} of {len(stops)}")
     makers: dict[str, Callable[[], Colormap]] = {
@@ -79,18 +91,18 @@ def read_table_text(content: bytes, name: str, file: str | None = None) -> Color
     return colormap.with_warnings(tuple(diagnose(colormap, file)))
 
 
-def _value(text: str, place: str) -> float:
+def _value(text: str, location: str) -> float:
     percent = text.endswith("%")
     try:
         value = float(text.removesuffix("%"))
     except ValueError:
         value = math.nan
     if math.isnan(value):
-        raise ColormapError(f"{place}: {text!r} is not a number, a percentage or nv")
+        raise ColormapError(f"{location}: {text!r} is not a number, a percentage or nv")
     return (value / 100 if percent else value) + 0.0
 
 
-def _colour_and_label(words: list[str], place: str) -> tuple[Rgba, str]:
+def _colour_and_label(words: list[str], location: str) -> tuple[Rgba, str]:
     if words and words[0].casefold() in _NAMES:
         rgba = parse_hex(_NAMES[words[0].casefold()])
         rest = words[1:]
@@ -98,10 +110,10 @@ def _colour_and_label(words: list[str], place: str) -> tuple[Rgba, str]:
         try:
             red, green, blue = (int(float(word)) for word in words[:3])
         except (ValueError, OverflowError) as error:
-            raise ColormapError(f"{place}: a colour is red green blue [alpha] or a name") from error
+            raise ColormapError(f"{location}: a colour is red green blue [alpha] or a name") from error
         rgba, rest = Rgba(red, green, blue), words[3:]
     if rest and re.fullmatch(r"\d+", rest[0]):
         rgba, rest = rgba._replace(alpha=int(rest[0])), rest[1:]
     if not all(0 <= part <= 255 for part in rgba):
-        raise ColormapError(f"{place}: colours go from 0 to 255")
+        raise ColormapError(f"{location}: colours go from 0 to 255")
     return rgba, " ".join(rest).strip()

@@ -1,7 +1,8 @@
 """Reader of GIBS colormap XML, versions 1.0, 1.2 and 1.3.
 
-Facts: ``ColorMap_v1.0.xsd`` and ``ColorMap_v1.3.xsd`` of GIBS/OnEarth, and the files GIBS serves. It is tolerant:
-what can be understood is read, what cannot holds no value, and every slip becomes a warning with file, line and entry.
+It follows ``ColorMap_v1.0.xsd`` and ``ColorMap_v1.3.xsd`` of GIBS and OnEarth, and the files that GIBS serves. It is
+tolerant: what is understood is read, what is not holds no value, and every deviation becomes a warning with file, line
+and entry.
 """
 
 from __future__ import annotations
@@ -40,9 +41,16 @@ _NODATA_LABELS = frozenset({"no data", "nodata", "no-data", "fill", "fill value"
 def read_gibs(source: Path | str | bytes, name: str | None = None, file: str | None = None) -> Colormap:
     """Read a GIBS colormap.
 
-    source: a path, or the bytes of a document. name: the colormap's name, by default the file's without its suffix.
-    file: how messages call the document, by default the path's last part.
-    Raises ``ColormapError`` where there is no document, it is not well formed, or holds no ColorMapEntry.
+    Args:
+        source: A path, or the bytes of a document.
+        name: Of the colormap; by default the file's without its suffix.
+        file: Names the document in messages; by default the last part of the path.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: The document cannot be read, is not well formed, or holds no ColorMapEntry.
     """
     if isinstance(source, bytes):
         content = source
@@ -58,16 +66,18 @@ def read_gibs(source: Path | str | bytes, name: str | None = None, file: str | N
     elif local_name(root) == "ColorMaps":
         parts = [reading.part(element) for element in root if local_name(element) == "ColorMap"]
     else:
-        raise ColormapError(f"{file}: the root of a GIBS colormap is ColorMap or ColorMaps, not {local_name(root)}")
+        raise ColormapError(
+            f"{file}: the root of a GIBS colormap must be ColorMap or ColorMaps, not {local_name(root)}"
+        )
     if not reading.count:
-        raise ColormapError(f"{file}: there is no ColorMapEntry in it")
+        raise ColormapError(f"{file}: it holds no ColorMapEntry")
     colormap = Colormap(name or Path(file).stem, tuple(parts), origin=file)
     return colormap.with_warnings((*reading.flaws, *diagnose(colormap, file)))
 
 
 @dataclass(slots=True)
 class _Reading:
-    """The state of reading one document: how many entries so far, and what was wrong."""
+    """The state of reading one document: the number of entries so far, and the flaws."""
 
     file: str
     count: int = 0
@@ -87,33 +97,33 @@ class _Reading:
         bounds = holders[0] if holders else element
         legend = self._legend(legends[0], bounds) if legends else None
         if len(legends) > 1:
-            self._tell(f"ColorMap {title!r} has {len(legends)} legends, the first is used", legends[1])
+            self._report(f"ColorMap {title!r} has {len(legends)} legends, the first is used", legends[1])
         entries = tuple(
             self._entry(child, title) for holder in holders or [element] for child in _children(holder, "ColorMapEntry")
         )
         if not entries:
-            self._tell(f"ColorMap {title!r} has no entries", element)
+            self._report(f"ColorMap {title!r} has no entries", element)
         return Part(title, self._labelled(entries, legend), (element.get("units") or "").strip(), legend)
 
     def _entry(self, element: etree._Element, title: str, *, flat: bool = False) -> Entry:
         index = self.count
         self.count += 1
 
-        def tell(text: str) -> None:
-            self._tell(text, element, index)
+        def report(text: str) -> None:
+            self._report(text, element, index)
 
         label = (element.get("label") or "").strip()
         nodata = self._boolean(element, "nodata", index)
         if flat and not nodata and label.casefold() in _NODATA_LABELS:
-            tell(f"taken for no data by its label {label!r}, which is all that version 1.0 has")
+            report(f"taken for no data by its label {label!r}, which is all that version 1.0 has")
             nodata = True
         ref = self._integer(element, "ref", index)
         return Entry(
             title,
             index,
             self._rgba(element, index),
-            _intervals(element, "value", tell),
-            _intervals(element, "sourceValue", tell),
+            _intervals(element, "value", report),
+            _intervals(element, "sourceValue", report),
             nodata,
             label,
             ref,
@@ -124,17 +134,17 @@ class _Reading:
         text = element.get("rgb") or ""
         match = _RGB.fullmatch(text)
         if match is None:
-            self._tell(f"rgb {text!r} is not three numbers from 0 to 255, read as transparent", element, index)
+            self._report(f"rgb {text!r} is not three numbers from 0 to 255, read as transparent", element, index)
             return TRANSPARENT
         red, green, blue = (min(int(number), 255) for number in match.groups())
         if max(map(int, match.groups())) > 255:
-            self._tell(f"rgb {text!r} has a number above 255, read as 255", element, index)
+            self._report(f"rgb {text!r} has a number above 255, read as 255", element, index)
         return Rgba(red, green, blue, 0 if self._boolean(element, "transparent", index) else 255)
 
     def _boolean(self, element: etree._Element, attribute: str, index: int | None = None) -> bool:
         text = (element.get(attribute) or "false").strip().casefold()
         if text not in {"true", "false", "1", "0"}:
-            self._tell(f"{attribute} {text!r} is neither true nor false, read as false", element, index)
+            self._report(f"{attribute} {text!r} is neither true nor false, read as false", element, index)
         return text in {"true", "1"}
 
     def _integer(self, element: etree._Element, attribute: str, index: int | None = None) -> int | None:
@@ -144,13 +154,13 @@ class _Reading:
         try:
             return int(text)
         except ValueError:
-            self._tell(f"{attribute} {text!r} is not an integer, left out", element, index)
+            self._report(f"{attribute} {text!r} is not an integer, left out", element, index)
             return None
 
     def _legend(self, element: etree._Element, bounds: etree._Element) -> Legend:
         type_ = (element.get("type") or "").strip()
         if type_ not in LEGEND_TYPES:
-            self._tell(f"legend type {type_!r} is not one of {', '.join(sorted(LEGEND_TYPES))}", element)
+            self._report(f"legend type {type_!r} is not one of {', '.join(sorted(LEGEND_TYPES))}", element)
             type_ = "continuous"
         entries = tuple(
             LegendEntry(
@@ -171,11 +181,11 @@ class _Reading:
     def _identifier(self, element: etree._Element) -> int | None:
         identifier = self._integer(element, "id")
         if identifier is None:
-            self._tell("a LegendEntry without an id is left out", element)
+            self._report("a LegendEntry without an id is left out", element)
         return identifier
 
     def _labelled(self, entries: tuple[Entry, ...], legend: Legend | None) -> tuple[Entry, ...]:
-        """Give entries without a label the tooltip of the legend entry they refer to."""
+        """Return entries with the tooltip of their legend entry as label, where they have none."""
         if legend is None:
             return entries
         tooltips = {entry.id: entry.tooltip for entry in legend.entries}
@@ -189,7 +199,7 @@ class _Reading:
             labelled.append(replace(entry, label=entry.label or tooltip))
         return tuple(labelled)
 
-    def _tell(self, text: str, element: etree._Element, index: int | None = None) -> None:
+    def _report(self, text: str, element: etree._Element, index: int | None = None) -> None:
         self.flaws.append(Diagnostic(self.file, text, _line(element), index))
 
 
@@ -198,7 +208,7 @@ def _children(element: etree._Element, name: str) -> list[etree._Element]:
 
 
 def _tooltip(element: etree._Element) -> str:
-    # Version 1.2 has no tooltips: the label or the value is the next best.
+    # Version 1.2 has no tooltips; the label or the value is the next best.
     texts = (element.get(attribute) for attribute in ("tooltip", "label", "value"))
     return next((text.strip() for text in texts if text is not None), "")
 
@@ -208,6 +218,6 @@ def _line(element: etree._Element) -> int | None:
     return line
 
 
-def _intervals(element: etree._Element, attribute: str, tell: Callable[[str], None]) -> tuple[Interval, ...]:
+def _intervals(element: etree._Element, attribute: str, report: Callable[[str], None]) -> tuple[Interval, ...]:
     text = element.get(attribute)
-    return () if text is None else parse_intervals(text, tell)
+    return () if text is None else parse_intervals(text, report)

@@ -22,15 +22,30 @@ _SHORT = range(-32768, 32768)
 
 
 def write_gibs(colormap: Colormap, path: Path) -> None:
-    """Write a colormap to a file, atomically. Raises ``ColormapError`` as ``gibs_xml`` does, or on a file error."""
+    """Write a colormap to a file, atomically.
+
+    Args:
+        colormap: To write.
+        path: Of the file.
+
+    Raises:
+        ColormapError: The format cannot hold the colormap, or the file cannot be written.
+    """
     write_atomically(path, gibs_xml(colormap))
 
 
 def gibs_xml(colormap: Colormap) -> bytes:
-    """Return the colormap as a version 1.3 document, UTF-8.
+    """Return a colormap as a version 1.3 document. Entries without a ref get one.
 
-    Entries without a ref get one of their own. The schema knows transparent and opaque only: raises
-    ``ColormapError`` where a colour is between them, or where there are more entries than refs.
+    Args:
+        colormap: To write.
+
+    Returns:
+        The document, in UTF-8.
+
+    Raises:
+        ColormapError: A colour is neither transparent nor opaque, which the schema does not allow, or there are more
+            entries than refs.
     """
     root = etree.Element("ColorMaps", nsmap={"xsi": _XSI})
     root.set(f"{{{_XSI}}}noNamespaceSchemaLocation", SCHEMA)
@@ -42,7 +57,7 @@ def gibs_xml(colormap: Colormap) -> bytes:
 
 
 def _refs(colormap: Colormap) -> dict[int, int]:
-    """The ref of each entry: its own, or the next free number."""
+    """Return the ref of each entry: its own, or the next free number."""
     taken = {entry.ref for entry in colormap.entries if entry.ref is not None}
     taken |= {entry.id for part in colormap.parts if part.legend for entry in part.legend.entries}
     free = (number for number in range(_SHORT.stop) if number not in taken)
@@ -50,7 +65,7 @@ def _refs(colormap: Colormap) -> dict[int, int]:
     for entry in colormap.entries:
         ref = entry.ref if entry.ref is not None else next(free, _SHORT.stop)
         if ref not in _SHORT:
-            raise ColormapError(f"colormap {colormap.name}: ref {ref} of entry {entry.index} is no 16-bit number")
+            raise ColormapError(f"colormap {colormap.name}: ref {ref} of entry {entry.index} is not a 16-bit number")
         refs[entry.index] = ref
     return refs
 
@@ -67,13 +82,13 @@ def _write_part(root: etree._Element, part: Part, refs: dict[int, int]) -> None:
     if legend is not None and legend.entries:
         _write_legend(element, legend, labels)
     elif labels:
-        # Versions 1.0 and 1.2 have the labels on the entries; 1.3 has no other place for them than a legend.
+        # Versions 1.0 and 1.2 have labels on the entries; in 1.3 only a legend can hold them.
         _write_labels(element, part, refs)
 
 
 def _write_entry(parent: etree._Element, entry: Entry, ref: int) -> None:
     if entry.rgba.alpha not in {0, 255}:
-        raise ColormapError(f"entry {entry.index} has alpha {entry.rgba.alpha}: GIBS XML has only 0 and 255")
+        raise ColormapError(f"entry {entry.index} has alpha {entry.rgba.alpha}; GIBS XML allows only 0 and 255")
     element = etree.SubElement(parent, "ColorMapEntry", rgb=_rgb(entry.rgba))
     element.set("transparent", _boolean(value=entry.rgba.alpha == 0))
     if entry.source:
@@ -86,7 +101,7 @@ def _write_entry(parent: etree._Element, entry: Entry, ref: int) -> None:
 
 
 def _write_legend(parent: etree._Element, legend: Legend, labels: dict[int, str]) -> None:
-    # Version 1.2 has labels on entries that its legend does not repeat: here they are the tooltips.
+    # Version 1.2 has labels on entries that its legend does not repeat; here they become tooltips.
     element = etree.SubElement(parent, "Legend", type=legend.type)
     for attribute, label in (("minLabel", legend.min_label), ("maxLabel", legend.max_label)):
         if label is not None:
@@ -97,7 +112,7 @@ def _write_legend(parent: etree._Element, legend: Legend, labels: dict[int, str]
 
 def _write_legend_entry(parent: etree._Element, entry: LegendEntry) -> None:
     if entry.id not in _SHORT:
-        raise ColormapError(f"legend id {entry.id} is no 16-bit number")
+        raise ColormapError(f"legend id {entry.id} is not a 16-bit number")
     element = etree.SubElement(parent, "LegendEntry", rgb=_rgb(entry.rgb), tooltip=entry.tooltip)
     if entry.show_tick:
         element.set("showTick", "true")

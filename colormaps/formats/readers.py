@@ -1,4 +1,4 @@
-"""Which reader a colormap file needs: by its suffix, and for XML by its root."""
+"""The reader for a colormap file, selected by its suffix, and for XML by its root."""
 
 from __future__ import annotations
 
@@ -32,17 +32,40 @@ _READERS: dict[str, Callable[[bytes, str, str], Colormap]] = {
     ".clr": read_table_text,
 }
 SUFFIXES = tuple(_READERS)
-"""Suffixes of files that can be read, in the order in which they are looked for."""
+"""Suffixes of colormap files, in the order of preference."""
 
 
 def read_colormap(path: Path, name: str | None = None) -> Colormap:
-    """Read a colormap file of any known kind. Raises ``ColormapError``, with the file in its text."""
+    """Read a colormap file of any known format.
+
+    Args:
+        path: Of the file.
+        name: Of the colormap; by default the file's without its suffix.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: The file cannot be read; the text names it.
+    """
     _reader(path.name)
     return read_content(read_bytes(path), name or path.stem, path.name)
 
 
 def read_content(content: bytes, name: str, file: str) -> Colormap:
-    """Read the bytes of a colormap file; the suffix of ``file`` says of which kind. Raises ``ColormapError``."""
+    """Read the bytes of a colormap file.
+
+    Args:
+        content: Of the file.
+        name: Of the colormap.
+        file: Name of the file; its suffix selects the format.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: The content cannot be read; the text names the file.
+    """
     return _reader(file)(content, name, file)
 
 

@@ -1,7 +1,7 @@
 """Reader of the colour bars of NASA's Sea Level Change Portal: JSON with colours, ranges and labels.
 
-``{"scale": {"colors": ["RRGGBB" or "RRGGBBAA", ...], "values": [[low, high], ...], "labels": [...]}}``. Known from
-client code only; there is no published description. A range holds its low end and not its high one.
+``{"scale": {"colors": ["RRGGBB" or "RRGGBBAA", ...], "values": [[low, high], ...], "labels": [...]}}``. The format is
+not published; client code of the portal shows it. A range holds its low end and not its high one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,19 @@ _NODATA = frozenset({"no data", "nodata", "missing", "fill", "land"})
 
 
 def read_slcp(content: bytes, name: str, file: str | None = None) -> Colormap:
-    """Read a colour bar. Raises ``ColormapError`` where it is none; smaller slips become warnings."""
+    """Read a colour bar. Small deviations become warnings.
+
+    Args:
+        content: JSON.
+        name: Of the colormap.
+        file: Names the document in messages; the name by default.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: It is not a colour bar.
+    """
     file = file or name
     colours, values, labels = _lists(content, file)
     flaws: list[Diagnostic] = []
@@ -35,15 +47,15 @@ def read_slcp(content: bytes, name: str, file: str | None = None) -> Colormap:
     nodata, bins = TRANSPARENT, []
     for position, (text, ends) in enumerate(zip(colours, values, strict=False)):
 
-        def tell(what: str, position: int = position) -> None:
+        def report(what: str, position: int = position) -> None:
             flaws.append(Diagnostic(file, what, entry=position + 1))
 
-        rgba = _colour(text, tell)
+        rgba = _colour(text, report)
         label = str(labels[position]) if position < len(labels) else ""
         if label.strip().casefold() in _NODATA or ends is None:
             nodata = rgba
             continue
-        interval = _interval(ends, tell)
+        interval = _interval(ends, report)
         if interval is not None:
             bins.append(Bin(interval, rgba, label or bin_text(interval)))
     if not bins:
@@ -66,20 +78,20 @@ def _lists(content: bytes, file: str) -> tuple[list[Any], list[Any], list[Any]]:
     return lists[0], lists[1], lists[2]
 
 
-def _colour(text: Any, tell: Callable[[str], None]) -> Rgba:
+def _colour(text: Any, report: Callable[[str], None]) -> Rgba:
     try:
         return parse_hex(str(text))
     except ColormapError as error:
-        tell(f"{error}; read as transparent")
+        report(f"{error}; read as transparent")
         return TRANSPARENT
 
 
-def _interval(ends: Any, tell: Callable[[str], None]) -> Interval | None:
+def _interval(ends: Any, report: Callable[[str], None]) -> Interval | None:
     try:
         low, high = ends if isinstance(ends, list) else (ends, ends)
         lower = -math.inf if low is None else float(low) + 0.0
         upper = math.inf if high is None else float(high) + 0.0
         return Interval(lower, upper, closed_upper=upper in {lower, math.inf})
     except (TypeError, ValueError, OverflowError, ColormapError):
-        tell(f"values {str(ends)[:60]} are not two numbers: left out")
+        report(f"values {str(ends)[:60]} are not two numbers: left out")
         return None

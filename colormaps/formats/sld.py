@@ -1,7 +1,7 @@
 """Reader of SLD colormaps: ``ColorMap`` of SLD 1.0.0, ``Categorize`` and ``Interpolate`` of SE 1.1.0 (OGC 05-077r4).
 
-1.0.0: ``type`` is ``ramp`` (blended, the default), ``intervals`` (each entry colours what is below its quantity) or
-``values``. 1.1.0: thresholds belong to the value after them unless ``thresholdsBelongTo`` says ``preceding``; the
+1.0.0: ``type`` is ``ramp`` (blended, the default), ``intervals`` (each entry colours what lies below its quantity) or
+``values``. 1.1.0: a threshold belongs to the value after it unless ``thresholdsBelongTo`` is ``preceding``;
 ``fallbackValue`` colours no data.
 """
 
@@ -24,7 +24,19 @@ if TYPE_CHECKING:
 
 
 def read_sld(content: bytes, name: str, file: str | None = None) -> Colormap:
-    """Read the first colormap of an SLD document. Raises ``ColormapError`` where there is none or it makes no sense."""
+    """Read the first colormap of an SLD document.
+
+    Args:
+        content: XML.
+        name: Of the colormap.
+        file: Names the document in messages; the name by default.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: The document holds no colormap, or one that is not understood.
+    """
     file = file or name
     root = parse_xml(content, file)
     for element in root.iter():
@@ -38,7 +50,7 @@ def read_sld(content: bytes, name: str, file: str | None = None) -> Colormap:
         else:
             continue
         return colormap.with_warnings(tuple(diagnose(colormap, file)))
-    raise ColormapError(f"{file}: there is no ColorMap, Categorize or Interpolate in it")
+    raise ColormapError(f"{file}: it holds no ColorMap, Categorize or Interpolate")
 
 
 def _color_map(element: etree._Element, name: str, file: str) -> Colormap:
@@ -59,7 +71,7 @@ def _color_map(element: etree._Element, name: str, file: str) -> Colormap:
         return stepped_colormap(name, stops, upper_closed=False, nodata=nodata, origin=file)
     if kind == "values":
         return exact_colormap(name, stops, nodata=nodata, origin=file)
-    raise ColormapError(f"{file}: the type of an SLD ColorMap is ramp, intervals or values, not {kind!r}")
+    raise ColormapError(f"{file}: the type of an SLD ColorMap must be ramp, intervals or values, not {kind!r}")
 
 
 def _categorize(element: etree._Element, name: str, file: str) -> Colormap:
@@ -89,7 +101,7 @@ def _interpolate(element: etree._Element, name: str, file: str) -> Colormap:
         if local_name(point) == "InterpolationPoint":
             parts = {local_name(child): child for child in point}
             if not {"Data", "Value"} <= set(parts):
-                raise ColormapError(f"{file}, line {point.sourceline}: an InterpolationPoint has Data and Value")
+                raise ColormapError(f"{file}, line {point.sourceline}: an InterpolationPoint must have Data and Value")
             value = _number(parts["Data"].text or "", file, parts["Data"])
             stops.append(Stop(value, _colour(parts["Value"].text or "", file, parts["Value"])))
     return blended_colormap(name, stops, nodata=_fallback(element, file), origin=file)

@@ -1,7 +1,7 @@
-"""Writers of formats that know steps: SLD ``intervals`` and colour tables for ``gdaldem color-relief``.
+"""Writers of formats with steps: SLD ``intervals`` and colour tables for ``gdaldem color-relief``.
 
-Both are written from the compiled cuts, so what they say of every value is what a tile shows, edges included: a cut is
-a number at and above which the next colour holds.
+Both are written from the compiled cuts, so they colour every value as a tile does, edges included: a cut is a number at
+and above which the next colour holds.
 """
 
 from __future__ import annotations
@@ -23,9 +23,16 @@ _SLD = "http://www.opengis.net/sld"
 
 
 def sld_xml(colormap: Colormap) -> bytes:
-    """Return the colormap as SLD 1.0.0 with a ``ColorMap`` of type ``intervals``, which unlike later ones has opacity.
+    """Return a colormap as SLD 1.0.0, with a ``ColorMap`` of type ``intervals``. Later versions have no opacity.
 
-    Values that no entry holds get the colour of no data. Raises ``ColormapError`` as compiling does.
+    Args:
+        colormap: To write.
+
+    Returns:
+        The document, in UTF-8. Values that no entry holds have the colour of no data.
+
+    Raises:
+        ColormapError: The colormap cannot be compiled.
     """
     palette = compile_colormap(colormap)
     root = etree.Element(f"{{{_SLD}}}StyledLayerDescriptor", nsmap={None: _SLD}, version="1.0.0")
@@ -48,14 +55,21 @@ def sld_xml(colormap: Colormap) -> bytes:
 
 
 def table_text(colormap: Colormap) -> bytes:
-    """Return the colormap as a GDAL colour table: each cut twice, with the colour below it and the one from it on.
+    """Return a colormap as a GDAL colour table: each cut twice, with the colours below it and from it on.
 
-    Raises ``ColormapError`` as compiling does, or where there is no cut to write.
+    Args:
+        colormap: To write.
+
+    Returns:
+        The table, in UTF-8.
+
+    Raises:
+        ColormapError: The colormap cannot be compiled or has no finite edge.
     """
     palette = compile_colormap(colormap)
     cuts, slots = _finite(palette)
     if not cuts:
-        raise ColormapError(f"colormap {colormap.name} has no finite edge: a colour table cannot say that")
+        raise ColormapError(f"colormap {colormap.name} has no finite edge, which a colour table cannot express")
     colours = [" ".join(map(str, row)) for row in palette.rgba.tolist()]
     lines = [f"# {colormap.title or colormap.name} {colormap.units}".rstrip(), f"nv {colours[0]}"]
     for position, cut in enumerate(cuts):
@@ -64,7 +78,7 @@ def table_text(colormap: Colormap) -> bytes:
 
 
 def _finite(palette: Palette) -> tuple[list[float], list[int]]:
-    """Return the cuts, and the slots below the first and from each on, without those that only infinities see."""
+    """Return the cuts, and the slots below the first and from each on, without those that only infinities reach."""
     cuts, slots = palette.cuts.tolist(), palette.slots.tolist()[:-1]
     if cuts and cuts[0] == -sys.float_info.max:
         cuts, slots = cuts[1:], slots[1:]

@@ -1,4 +1,4 @@
-"""Finding a colormap by name, and one that suits a layer that has none of its name."""
+"""Colormaps by name, and one that suits a layer of any name."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from lazytile.colormaps.core.model import Colormap
 
 BUNDLED = Path(__file__).resolve().parent.parent
-"""The project's own colormaps lie beside this module."""
+"""The folder of this package, which holds the bundled colormaps."""
 
 
 def default_user_folder() -> Path:
-    """Return where a user's own and fetched colormaps are kept unless a setting says otherwise."""
+    """Return the default folder of a user's own and fetched colormaps."""
     return Path.home() / ".config" / "lazytile" / "colormaps"
 
 
 @dataclass(frozen=True, slots=True)
 class ColormapCatalog:
-    """Colormaps by name: the user's folder first, then the bundled ones, then names that are computed.
+    """Colormaps by name: first the user's folder, then the bundled ones, then names that are computed.
 
-    It looks at the folder at each call, so a file put there is found without a restart. It does not go online;
-    ``lazytile.colormaps.library.online`` brings files into the user's folder.
+    It looks into the folder at each call, so a file put there is found without a restart. It does not go online;
+    ``lazytile.colormaps.library.online`` fetches files into the user's folder.
     """
 
     user_folder: Path | None = None
@@ -51,7 +51,17 @@ class ColormapCatalog:
         return tuple(sorted(found))
 
     def path_of(self, name: str) -> Path | None:
-        """Return the file of that name, or None. Raises ``ColormapError`` for a name that is none."""
+        """Return the file of a colormap.
+
+        Args:
+            name: Of the colormap.
+
+        Returns:
+            The path; None where there is no such file.
+
+        Raises:
+            ColormapError: The name is invalid.
+        """
         check_name(name)
         for folder in self._folders():
             for suffix in SUFFIXES:
@@ -61,9 +71,17 @@ class ColormapCatalog:
         return None
 
     def find(self, name: str) -> Colormap:
-        """Return the colormap of that name.
+        """Return the colormap of a name.
 
-        Raises ``ColormapNotFoundError`` where there is none, ``ColormapError`` for a bad name or an unreadable file.
+        Args:
+            name: Of a file or a computed colormap.
+
+        Returns:
+            The colormap.
+
+        Raises:
+            ColormapNotFoundError: No colormap has this name.
+            ColormapError: The name is invalid, or the file cannot be read.
         """
         path = self.path_of(name)
         if path is not None:
@@ -87,14 +105,25 @@ class ColormapCatalog:
         attributes: Mapping[str, Any] | None = None,
         title: str = "",
     ) -> tuple[Colormap, str]:
-        """Return a colormap for a layer and, in words, why this one. Never fails for want of a colormap.
+        """Choose a colormap for a layer. There always is one.
 
-        names: the layer's names, most telling first; a file of such a name wins. Then come flag attributes, what
-        standard_name and units say, and a map made for the range. minimum, maximum: of the data, in its units, as
-        far as known. attributes: of the variable (``flag_values``, ``long_name``, ...). A file that cannot be read
-        is passed over; the colormap's warnings then say so.
+        A file named like the layer comes first, then flag attributes, then what standard_name and units suggest, then a
+        map generated for the range. A file that cannot be read is skipped, with a warning in the colormap.
+
+        Args:
+            names: Of the layer, most specific first.
+            units: Of the data.
+            standard_name: CF standard name of the data.
+            minimum: Of the data; None if unknown.
+            maximum: Of the data; None if unknown.
+            is_classes: Whether the data are classes.
+            attributes: Of the variable (``flag_values``, ``long_name``, ...).
+            title: Of the layer.
+
+        Returns:
+            The colormap, and the reason for it as text.
         """
-        passed_over: list[Diagnostic] = []
+        skipped: list[Diagnostic] = []
         for name in names:
             try:
                 path = self.path_of(name)
@@ -103,7 +132,7 @@ class ColormapCatalog:
                     return colormap, f"it has the layer's name, {name}"
             except ColormapError as error:
                 if is_name(name):
-                    passed_over.append(Diagnostic(name, str(error)))
+                    skipped.append(Diagnostic(name, str(error)))
         colormap, reason = choose_default(
             self.find,
             name=next(iter(names), "") or standard_name or "default",
@@ -115,7 +144,7 @@ class ColormapCatalog:
             attributes=attributes or {},
             title=title,
         )
-        return colormap.with_warnings((*passed_over, *colormap.warnings)), reason
+        return colormap.with_warnings((*skipped, *colormap.warnings)), reason
 
     def _folders(self) -> tuple[Path, ...]:
         folders = (self.user_folder, self.bundled_folder)

@@ -1,8 +1,8 @@
-"""Colormaps from the network: GIBS, then the Sea Level Change Portal, kept in the user's folder.
+"""Colormaps from the network: GIBS, then the Sea Level Change Portal, stored in the user's folder.
 
-Only the hosts in the settings are asked, by https, within a time and a size; a redirect may not leave its host. What
-comes is read as a colormap before it is written, in one rename. A refresh asks with the ETag and Last-Modified of the
-last answer, which lie beside the file.
+Only the hosts in the settings are contacted, by https, within a time and a size; a redirect may not leave its host. A
+response is read as a colormap before it is written, in one rename. A refresh sends the ETag and Last-Modified of the
+last response, which are stored beside the file.
 """
 
 from __future__ import annotations
@@ -28,24 +28,31 @@ if TYPE_CHECKING:
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _MAX_REDIRECTS = 3
-_GONE = frozenset({404, 410})
+_NOT_FOUND = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True)
 class OnlineSource:
-    """A place on the network that has colormaps by name: ``base`` + name + ``suffix``."""
+    """A source of colormaps by name: ``base`` + name + ``suffix``."""
 
     base: str
     """URL up to the name, such as ``https://gibs.earthdata.nasa.gov/colormaps/v1.3/``."""
     suffix: str
-    """Decides the format too, as for files."""
+    """Selects the format too, as for files."""
 
     def __post_init__(self) -> None:
         if self.suffix not in SUFFIXES:
             raise ColormapError(f"a colormap file ends in {', '.join(SUFFIXES)}, not {self.suffix!r}")
 
     def url_of(self, name: str) -> str:
-        """Return the URL of a colormap."""
+        """Return the URL of a colormap.
+
+        Args:
+            name: Of the colormap.
+
+        Returns:
+            The URL.
+        """
         return f"{self.base.rstrip('/')}/{quote(name, safe='')}{self.suffix}"
 
 
@@ -58,7 +65,7 @@ DEFAULT_SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came of asking for a colormap."""
+    """The outcome of fetching a colormap."""
 
     name: str
     path: Path
@@ -67,8 +74,8 @@ class Fetched:
     """``new``, ``changed``, ``unchanged`` (the server says so) or ``kept`` (it was there, nothing was asked)."""
 
 
-class _NotThereError(Exception):
-    """This source has no colormap of that name."""
+class _NotFoundError(Exception):
+    """This source has no colormap of the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ class OnlineColormaps:
 
     folder: Path
     sources: tuple[OnlineSource, ...] = DEFAULT_SOURCES
-    """Asked in this order, until one has the name."""
+    """Tried in this order, until one has the name."""
     timeout_s: float = 10.0
     """For one request, from the connection to the last byte."""
     limit_bytes: int = LIMIT_BYTES
@@ -86,51 +93,62 @@ class OnlineColormaps:
 
     def __post_init__(self) -> None:
         for source in self.sources:
-            if not self._may_ask(source.base):
+            if not self._may_contact(source.base):
                 raise ColormapError(f"colormaps are fetched by https only, not from {source.base}")
 
     async def fetch(self, name: str, *, refresh: bool = False) -> Fetched:
-        """Bring a colormap into the folder.
+        """Fetch a colormap into the folder.
 
-        One that is there is left as it is, unless ``refresh``: then its source is asked whether it has changed. Raises
-        ``ColormapNotFoundError`` where no source has the name, else ``ColormapError`` with every source's trouble;
-        the folder is then as it was.
+        Args:
+            name: Of the colormap.
+            refresh: Whether to ask the source if an existing file has changed; otherwise it stays as it is.
+
+        Returns:
+            The outcome.
+
+        Raises:
+            ColormapNotFoundError: No source has the name.
+            ColormapError: No source responds with a colormap; the text has the error of each. The folder is unchanged.
         """
         check_name(name)
         for source in self.sources:
             path = self.folder / f"{name}{source.suffix}"
             if path.is_file() and not refresh:
-                return Fetched(name, path, _memory(path).get("url", ""), "kept")
+                return Fetched(name, path, _validators(path).get("url", ""), "kept")
         timeout = aiohttp.ClientTimeout(total=self.timeout_s)
-        # No compression: a small answer must not grow past the limit while it is unpacked.
+        # No compression: a small response must not exceed the limit when unpacked.
         headers = {"Accept-Encoding": "identity", "User-Agent": "lazytile"}
         async with aiohttp.ClientSession(timeout=timeout, headers=headers, auto_decompress=False) as session:
-            troubles: list[str] = []
+            errors: list[str] = []
             for source in self.sources:
                 try:
                     return await self._from_source(session, source, name)
-                except _NotThereError:
+                except _NotFoundError:
                     continue
                 except ColormapError as error:
-                    troubles.append(f"{source.url_of(name)}: {error}")
+                    errors.append(f"{source.url_of(name)}: {error}")
                 except TimeoutError:
-                    troubles.append(f"{source.url_of(name)}: no answer within {self.timeout_s:g} s")
+                    errors.append(f"{source.url_of(name)}: no response within {self.timeout_s:g} s")
                 except (aiohttp.ClientError, OSError) as error:
-                    troubles.append(f"{source.url_of(name)}: {str(error) or type(error).__name__}")
-        if troubles:
-            raise ColormapError(f"colormap {name} cannot be fetched: {'; '.join(troubles)}")
+                    errors.append(f"{source.url_of(name)}: {str(error) or type(error).__name__}")
+        if errors:
+            raise ColormapError(f"colormap {name} cannot be fetched: {'; '.join(errors)}")
         hosts = ", ".join(dict.fromkeys(source.base for source in self.sources))
         raise ColormapNotFoundError(f"there is no colormap {name!r} at {hosts or 'any source: none is set'}")
 
     async def prefetch(self, names: Sequence[str]) -> tuple[tuple[Fetched, ...], tuple[str, ...]]:
-        """Bring whatever there is of some colormaps into the folder, a few at a time; never raises for a failure.
+        """Fetch some colormaps into the folder, a few at a time.
 
-        Returns what was fetched, and in words what was not.
+        Args:
+            names: Of the colormaps.
+
+        Returns:
+            What was fetched, and the errors of what was not.
         """
-        gate = asyncio.Semaphore(4)
+        semaphore = asyncio.Semaphore(4)
 
         async def one(name: str) -> Fetched | str:
-            async with gate:
+            async with semaphore:
                 try:
                     return await self.fetch(name)
                 except ColormapError as error:
@@ -142,28 +160,28 @@ class OnlineColormaps:
 
     async def _from_source(self, session: aiohttp.ClientSession, source: OnlineSource, name: str) -> Fetched:
         path = self.folder / f"{name}{source.suffix}"
-        url, memory, conditions = source.url_of(name), _memory(path), {}
-        if path.is_file() and not memory:
-            raise ColormapError(f"{path.name} in the folder was not fetched: it is left alone")
-        if path.is_file() and memory.get("url") == url and memory.get("sha256") == _sha256(path.read_bytes()):
+        url, validators, conditions = source.url_of(name), _validators(path), {}
+        if path.is_file() and not validators:
+            raise ColormapError(f"{path.name} in the folder was not fetched, so it is not replaced")
+        if path.is_file() and validators.get("url") == url and validators.get("sha256") == _sha256(path.read_bytes()):
             pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last_modified"))
-            conditions = {header: memory[key] for header, key in pairs if memory.get(key)}
-        content, answer = await self._get(session, url, conditions)
+            conditions = {header: validators[key] for header, key in pairs if validators.get(key)}
+        content, received = await self._get(session, url, conditions)
         if content is None:
             return Fetched(name, path, url, "unchanged")
         await asyncio.to_thread(read_content, content, name, path.name)
         outcome = "changed" if path.is_file() else "new"
-        # The file first: a kill between the two leaves a memory that does not fit it, and so is not used.
+        # The file first: after a kill between the two the digest does not fit, and the validators are not used.
         write_atomically(path, content)
-        memory = {"url": url, "sha256": _sha256(content), "etag": answer.get("ETag", "")}
-        memory["last_modified"] = answer.get("Last-Modified", "")
-        write_atomically(_memory_path(path), json.dumps(memory, indent=1).encode())
+        validators = {"url": url, "sha256": _sha256(content), "etag": received.get("ETag", "")}
+        validators["last_modified"] = received.get("Last-Modified", "")
+        write_atomically(_validators_path(path), json.dumps(validators, indent=1).encode())
         return Fetched(name, path, url, outcome)
 
     async def _get(
         self, session: aiohttp.ClientSession, url: str, conditions: Mapping[str, str]
     ) -> tuple[bytes | None, Mapping[str, str]]:
-        """Return the body (None: unchanged) and the headers of an answer."""
+        """Return the body (None: unchanged) and the headers of a response."""
         for _ in range(_MAX_REDIRECTS + 1):
             async with session.get(url, headers=conditions, allow_redirects=False) as response:
                 if response.status in {301, 302, 303, 307, 308}:
@@ -172,14 +190,14 @@ class OnlineColormaps:
                         raise ColormapError(f"redirects to another host, {target[:200]}")
                     url = target
                     continue
-                if response.status in _GONE:
-                    raise _NotThereError
+                if response.status in _NOT_FOUND:
+                    raise _NotFoundError
                 if response.status == 304 and conditions:
                     return None, response.headers
                 if response.status != 200:
-                    raise ColormapError(f"answers HTTP {response.status}")
+                    raise ColormapError(f"responds with HTTP {response.status}")
                 if response.headers.get("Content-Encoding", "identity") != "identity":
-                    raise ColormapError("answers compressed although that was not asked for")
+                    raise ColormapError("responds with compression, which was not requested")
                 return await self._body(response), response.headers
         raise ColormapError(f"redirects more than {_MAX_REDIRECTS} times")
 
@@ -192,23 +210,23 @@ class OnlineColormaps:
                     break
             else:
                 return bytes(body)
-        raise ColormapError(f"answers more than the {self.limit_bytes} bytes a colormap may have")
+        raise ColormapError(f"responds with more than the {self.limit_bytes} bytes that a colormap may have")
 
-    def _may_ask(self, url: str) -> bool:
+    def _may_contact(self, url: str) -> bool:
         parts = urlsplit(url)
         if parts.scheme == "https":
             return bool(parts.hostname)
         return self.allow_loopback_http and parts.scheme == "http" and parts.hostname in _LOOPBACK
 
 
-def _memory_path(path: Path) -> Path:
+def _validators_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.http")
 
 
-def _memory(path: Path) -> dict[str, str]:
-    """What is known of a fetched file's answer; empty for one that was not fetched."""
+def _validators(path: Path) -> dict[str, str]:
+    """Return what was noted of a fetched file's response; empty for a file that was not fetched."""
     try:
-        document: Any = json.loads(_memory_path(path).read_bytes())
+        document: Any = json.loads(_validators_path(path).read_bytes())
     except (OSError, ValueError):
         return {}
     return {str(key): str(value) for key, value in document.items()} if isinstance(document, dict) else {}

@@ -1,6 +1,6 @@
-"""Classes that a variable brings itself: CF ``flag_values``, ``flag_meanings`` and ``flag_colors``.
+"""Classes that a variable's attributes describe: ``flag_values``, ``flag_meanings`` and ``flag_colors``.
 
-CF conventions, section 3.5. ``flag_colors`` is no CF attribute but that of ACDD-style land cover products: colours as
+CF conventions, section 3.5. ``flag_colors`` is not a CF attribute but one of ACDD-style land cover products: colours as
 ``#rrggbb``, separated by blanks.
 """
 
@@ -25,15 +25,30 @@ MAX_CLASSES = 255
 
 
 def has_flags(attributes: Mapping[str, Any]) -> bool:
-    """Tell whether a variable's attributes describe classes by their values."""
+    """Return whether a variable's attributes describe classes by their values.
+
+    Args:
+        attributes: Of the variable.
+
+    Returns:
+        True where it has ``flag_values``.
+    """
     return attributes.get("flag_values") is not None
 
 
 def flags_colormap(name: str, attributes: Mapping[str, Any], title: str = "") -> Colormap:
     """Return the classification that a variable's attributes describe.
 
-    Missing meanings and colours are made up; spare ones are told as warnings. Raises ``ColormapError`` where
-    ``flag_values`` are not numbers, are none or more than ``MAX_CLASSES``.
+    Args:
+        name: Of the colormap.
+        attributes: Of the variable.
+        title: Of the colormap; its name by default.
+
+    Returns:
+        The colormap. Missing meanings and colours are generated; spare ones become warnings.
+
+    Raises:
+        ColormapError: ``flag_values`` are not numbers, are none or more than ``MAX_CLASSES``.
     """
     codes = _codes(name, attributes.get("flag_values"))
     meanings = _words(attributes.get("flag_meanings"))
@@ -59,13 +74,29 @@ def flags_colormap(name: str, attributes: Mapping[str, Any], title: str = "") ->
 
 
 def numbered_classes(name: str, codes: Sequence[float], title: str = "") -> Colormap:
-    """Return a classification for codes of which nothing else is known."""
+    """Return a classification for codes of which nothing else is known.
+
+    Args:
+        name: Of the colormap.
+        codes: Of the classes.
+        title: Of the colormap; its name by default.
+
+    Returns:
+        The colormap.
+    """
     classes = [((code,), f"{code:g}", class_colour(position)) for position, code in enumerate(codes)]
     return class_colormap(name, classes, title=title)
 
 
 def class_colour(position: int) -> Rgba:
-    """Return the colour of the class at a position: the project's own colours, over and over."""
+    """Return the colour of a class.
+
+    Args:
+        position: Of the class, from 0.
+
+    Returns:
+        One of the project's class colours, which repeat.
+    """
     colours = CLASS_COLOURS.split()
     return parse_hex(colours[position % len(colours)])
 

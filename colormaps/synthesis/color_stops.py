@@ -1,7 +1,7 @@
-"""Colours at values, blended between: what SLD ramps, GDAL colour tables and Matplotlib mean by a colormap.
+"""Colours at values, blended in between, as in SLD ramps, GDAL colour tables and Matplotlib.
 
-A palette has bins, so a blend becomes bins narrow enough that two neighbours differ by little; each takes the colour
-at its middle. Between stops colours are blended linearly in sRGB, as SLD and GDAL do.
+A palette has bins, so a blend becomes bins so narrow that two neighbours differ by little; each has the colour at its
+middle. Colours between stops are blended linearly in sRGB, as SLD and GDAL do.
 """
 
 from __future__ import annotations
@@ -32,9 +32,20 @@ class Stop:
 def blended_colormap(
     name: str, stops: Sequence[Stop], *, nodata: Rgba = TRANSPARENT, origin: str, relative: bool = False
 ) -> Colormap:
-    """Return the colormap that blends between stops. Beyond the first and last, their colours go on.
+    """Return the colormap that blends between stops.
 
-    Stops of equal value make a sharp edge. Raises ``ColormapError`` where there are none or one is not finite.
+    Args:
+        name: Of the colormap.
+        stops: At least one; stops of equal value make a sharp edge. Beyond the first and last, their colours continue.
+        nodata: Colour of no data.
+        origin: Where the stops come from.
+        relative: Whether values run from 0 to 1.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: There is no stop, or one is not finite.
     """
     ordered = _ordered(name, stops)
     if not all(math.isfinite(stop.value) for stop in ordered):
@@ -60,10 +71,22 @@ def blended_colormap(
 def stepped_colormap(
     name: str, stops: Sequence[Stop], *, upper_closed: bool, nodata: Rgba = TRANSPARENT, origin: str
 ) -> Colormap:
-    """Return the colormap in which each stop colours the values up to it, from the stop before it on.
+    """Return the colormap in which each stop colours the values between the stop before it and itself.
 
-    upper_closed: whether a stop's own value is its own (QGIS ``DISCRETE``) or the next one's (SLD ``intervals``).
-    The first reaches down to -inf; beyond the last there is no colour unless its value is infinite.
+    Args:
+        name: Of the colormap.
+        stops: At least one. The first one reaches down to -inf; beyond the last there is no colour unless it is
+            infinite.
+        upper_closed: Whether a stop colours its own value (QGIS ``DISCRETE``) or the next stop does (SLD
+            ``intervals``).
+        nodata: Colour of no data.
+        origin: Where the stops come from.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: There is no stop.
     """
     bins, lower = [], -math.inf
     for stop in _ordered(name, stops):
@@ -79,16 +102,29 @@ def stepped_colormap(
 
 
 def exact_colormap(name: str, stops: Sequence[Stop], *, nodata: Rgba = TRANSPARENT, origin: str) -> Colormap:
-    """Return the colormap in which each stop colours its own value and no other."""
+    """Return the colormap in which each stop colours its own value and no other.
+
+    Args:
+        name: Of the colormap.
+        stops: At least one.
+        nodata: Colour of no data.
+        origin: Where the stops come from.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: There is no stop.
+    """
     if not stops:
-        raise ColormapError(f"{name}: there are no colours in it")
+        raise ColormapError(f"{name}: it holds no colours")
     bins = [Bin(Interval.single(stop.value), stop.rgba, stop.label or f"{stop.value:g}") for stop in stops]
     return binned_colormap(name, bins, legend_type="classification", nodata=nodata, origin=origin)
 
 
 def _ordered(name: str, stops: Sequence[Stop]) -> list[Stop]:
     if not stops:
-        raise ColormapError(f"{name}: there are no colours in it")
+        raise ColormapError(f"{name}: it holds no colours")
     return sorted(stops, key=lambda stop: stop.value)
 
 

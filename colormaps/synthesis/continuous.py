@@ -1,4 +1,4 @@
-"""Colormaps made here rather than read: a ramp over a range, and colours for classes."""
+"""Generated colormaps: a ramp over a range, and colours for classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 BINS = 250
-"""Most bins of a generated map: with two open ends and no data they stay a palette."""
+"""Most bins of a generated map, which with two open ends and no data still fit a palette."""
 TICKS = 8
 NO_DATA = "No Data"
 
@@ -31,11 +31,18 @@ class Bin:
     text: str
     """For the tooltip."""
     tick: str | None = None
-    """Label of the bin's lower edge in the legend, where it has one."""
+    """Label of the bin's lower edge in the legend; None for none."""
 
 
 def no_data_part(rgba: Rgba = TRANSPARENT) -> Part:
-    """Return the part with the one no-data entry, which every made colormap starts with."""
+    """Return the part with one no-data entry, with which every generated colormap begins.
+
+    Args:
+        rgba: Colour of no data.
+
+    Returns:
+        The part.
+    """
     legend = Legend("classification", (LegendEntry(0, rgba, NO_DATA),))
     return Part(NO_DATA, (Entry(NO_DATA, 0, rgba, nodata=True, label=NO_DATA, ref=0),), "", legend)
 
@@ -52,7 +59,22 @@ def binned_colormap(
     origin: str = "generated",
     relative: bool = False,
 ) -> Colormap:
-    """Return a colormap of a no-data part and a part with the given bins, in their order."""
+    """Return a colormap of a no-data part and a part with the given bins.
+
+    Args:
+        name: Of the colormap.
+        bins: In document order.
+        title: Of the part; the name by default.
+        units: Of the values.
+        legend_type: ``continuous``, ``discrete`` or ``classification``.
+        ends: Labels of the lower and upper end of the legend.
+        nodata: Colour of no data.
+        origin: Where the bins come from.
+        relative: Whether values run from 0 to 1.
+
+    Returns:
+        The colormap.
+    """
     title = title or name
     entries, legend = [], []
     for ref, bin_ in enumerate(bins, start=1):
@@ -74,11 +96,23 @@ def range_colormap(
     log: bool = False,
     origin: str = "generated",
 ) -> Colormap:
-    """Return a continuous map over a range, its end bins open to infinity.
+    """Return a continuous map over a range, whose end bins are open to infinity.
 
-    colours: gives as many colours as asked for, low to high; the first and last are for values beyond the range.
-    The bins have round edges that cover the range; with
-    ``log`` (positive range only) they have equal ratios instead. A range of no width or none at all is widened.
+    Args:
+        name: Of the colormap.
+        colours: Returns a number of colours, low to high; the first and last are for values beyond the range.
+        minimum: Of the range; None if unknown.
+        maximum: Of the range; None if unknown.
+        title: Of the colormap; its name by default.
+        units: Of the values.
+        log: Whether the bins have equal ratios, for a positive range, instead of round edges that cover the range.
+        origin: Where the colours come from.
+
+    Returns:
+        The colormap. A range without width is widened.
+
+    Raises:
+        ColormapError: A logarithmic range is not positive, or too narrow.
     """
     low, high = usable_range(minimum, maximum)
     if log:
@@ -126,7 +160,7 @@ def _open_ended(
     units: str,
     origin: str,
 ) -> Colormap:
-    """Bins between the edges, one below them and one above: two colours more than there are bins between."""
+    """Return bins between the edges, one below them and one above, which take two colours more."""
     # Infinite values have a side, so the upper end is closed: +inf is above, not missing.
     bins = [Bin(Interval(-math.inf, edges[0]), colours[0], f"< {texts[0]}")]
     bins += [
@@ -146,7 +180,17 @@ def class_colormap(
     title: str = "",
     origin: str = "generated",
 ) -> Colormap:
-    """Return a classification: each class is its codes, what it is called, and its colour."""
+    """Return a classification.
+
+    Args:
+        name: Of the colormap.
+        classes: Codes, text and colour of each class.
+        title: Of the colormap; its name by default.
+        origin: Where the classes come from.
+
+    Returns:
+        The colormap.
+    """
     title = title or name
     entries, legend = [], []
     for ref, (codes, text, rgba) in enumerate(classes, start=1):

@@ -1,4 +1,4 @@
-"""A colormap for a layer that has none: chosen by what it measures, else made for its range."""
+"""A colormap for a layer that has none: chosen by what it measures, else generated for its range."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 class Quantity:
     """A kind of data, and how it is usually coloured."""
 
-    words: str
+    pattern: str
     """Regular expression on standard_name, name and title."""
     ramp: str
     colormap: str | None = None
     """A bundled colormap, used where units and range fit."""
     centre: float | None = None
-    """Value that the range is made symmetric about."""
+    """Value about which the range is made symmetric."""
     log: bool = False
 
 
@@ -66,13 +66,28 @@ def choose_default(
     attributes: Mapping[str, Any],
     title: str,
 ) -> tuple[Colormap, str]:
-    """Return a colormap and why this one. ``find`` gives the bundled ones; the rest as for the catalog."""
+    """Choose a colormap for a layer.
+
+    Args:
+        find: Returns a bundled colormap by its name.
+        name: Of the layer.
+        units: Of the data.
+        standard_name: CF standard name of the data.
+        minimum: Of the data; None if unknown.
+        maximum: Of the data; None if unknown.
+        is_classes: Whether the data are classes.
+        attributes: Of the variable.
+        title: Of the layer.
+
+    Returns:
+        The colormap, and the reason for it as text.
+    """
     title = title or str(attributes.get("long_name", "")) or standard_name.replace("_", " ") or name
     if has_flags(attributes):
         try:
             return flags_colormap(name, attributes, title), "the variable's flag attributes describe classes"
         except ColormapError:
-            pass  # attributes that make no sense say nothing: go on as if there were none
+            pass  # invalid attributes count as absent
     if is_classes:
         return _numbered(name, minimum, maximum, title)
     quantity = _quantity(standard_name, name, title)
@@ -93,7 +108,7 @@ def _numbered(name: str, minimum: float | None, maximum: float | None, title: st
 def _quantity(*names: str) -> Quantity:
     for text in names:
         for quantity in _QUANTITIES:
-            if re.search(quantity.words, text.casefold().replace(" ", "_")):
+            if re.search(quantity.pattern, text.casefold().replace(" ", "_")):
                 return quantity
     return _PLAIN
 
@@ -124,7 +139,7 @@ def _bundled(
     )
     low, high = float(ends[0]), float(ends[1])
     shared = min(high, max(edges)) - max(low, min(edges))
-    # Mostly on the map, and more than a sliver of it: else the layer would be one colour.
+    # Mostly on the map, and over a good part of it: else the layer would have one colour.
     fits = shared >= 0.7 * (high - low) and shared >= 0.05 * (max(edges) - min(edges))
     return colormap if fits else None
 

@@ -1,4 +1,4 @@
-"""Colormaps that a name alone describes: the project's ramps, ``random``, and Matplotlib's where it is installed.
+"""Colormaps described by a name: the project's ramps, ``random``, and Matplotlib's where it is installed.
 
 They have colours and no values of their own: all are relative, to be spread over a layer's range.
 """
@@ -19,17 +19,24 @@ if TYPE_CHECKING:
     from lazytile.colormaps.core.model import Colormap
 
 COLOURS = 252
-"""Colours of a named map: with no data and the two ends they stay a palette."""
+"""Colours of a named map, which with no data and the two ends still fit a palette."""
 _RANDOM = re.compile(r"random(?:-(\d{1,18}))?")
 
 
 def named_colormap_names() -> tuple[str, ...]:
-    """Return the names that are known beforehand; Matplotlib's come on top where it is installed."""
+    """Return the names that are always known; Matplotlib's are not among them."""
     return (*sorted(RAMPS), "random")
 
 
 def named_colormap(name: str) -> Colormap | None:
-    """Return the colormap a name describes, or None. Its values are relative: 0 to 1 along a range."""
+    """Return the colormap that a name describes.
+
+    Args:
+        name: Of a ramp, ``random``, ``random-SEED``, or of Matplotlib.
+
+    Returns:
+        A relative colormap; None for any other name.
+    """
     if name in RAMPS:
         return relative_colormap(name, ramp_colours(name, COLOURS), origin="ramp")
     if match := _RANDOM.fullmatch(name):
@@ -38,8 +45,17 @@ def named_colormap(name: str) -> Colormap | None:
 
 
 def random_colormap(seed: int = 0, name: str = "random", count: int = COLOURS) -> Colormap:
-    """Return random bright colours, the same for the same seed on every machine."""
-    # Not numpy: its streams may change between versions; this one is fixed by the language.
+    """Return random bright colours, the same for the same seed on every machine.
+
+    Args:
+        seed: Of the generator.
+        name: Of the colormap.
+        count: Number of colours.
+
+    Returns:
+        A relative colormap.
+    """
+    # NumPy's streams may change between versions; the language fixes this one.
     chance = random.Random(seed)  # noqa: S311
     colours = []
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""Colours without values: they run from 0 to 1, the low to the high end of a range that the data brings."""
+"""Colours without values: they run from 0 to 1, from the low to the high end of a range that the data determine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 def relative_colormap(
     name: str, colours: Sequence[Rgba], *, nodata: Rgba = TRANSPARENT, origin: str = "generated"
 ) -> Colormap:
-    """Return a relative colormap: the first and last colour for values below 0 and above 1, the others in between."""
+    """Return a relative colormap.
+
+    Args:
+        name: Of the colormap.
+        colours: The first for values below 0, the last for those above 1, the others in between.
+        nodata: Colour of no data.
+        origin: Where the colours come from.
+
+    Returns:
+        The colormap.
+    """
     count = len(colours) - 2
     bins = [Bin(Interval(-math.inf, 0.0), colours[0], "below")]
     for position, rgba in enumerate(colours[1:-1]):

@@ -37,7 +37,7 @@ CLASS_COLOURS = (
     "3b6fb6 e08a2e 4d9a57 c24b4b 8a63b0 8c6a4f d981b0 7c7f83 b9b23b 35a7b5 "
     "1f4170 a85f14 23633a 86282e 573a7a 5b4030 a04f7c 4a4d52 7d7a1e 15707c"
 )
-"""Colours for classes that bring none."""
+"""Colours for classes that have none."""
 
 _TO_LMS = np.array(
     [
@@ -56,23 +56,51 @@ _TO_LAB = np.array(
 
 
 def ramp_colours(name: str, count: int) -> tuple[Rgba, ...]:
-    """Return ``count`` colours from the low end of a ramp to its high end. Raises ``ColormapError`` if unknown."""
+    """Return colours from the low end of a ramp to its high end.
+
+    Args:
+        name: Of a ramp.
+        count: Number of colours.
+
+    Returns:
+        The colours.
+
+    Raises:
+        ColormapError: There is no such ramp.
+    """
     if name not in RAMPS:
-        raise ColormapError(f"there is no ramp {name!r}, there are {', '.join(RAMPS)}")
+        raise ColormapError(f"there is no ramp {name!r}; there are {', '.join(RAMPS)}")
     return blend([parse_hex(text) for text in RAMPS[name].split()], count)
 
 
 def blend(anchors: Sequence[Rgba], count: int) -> tuple[Rgba, ...]:
-    """Return ``count`` colours through evenly spaced anchors, blended in Oklab; alpha is blended as it is."""
-    places = np.linspace(0.0, 1.0, len(anchors))
-    return blend_at(places.tolist(), anchors, np.linspace(0.0, 1.0, count) if count > 1 else np.array([0.5]))
+    """Return colours through evenly spaced anchors.
+
+    Args:
+        anchors: Blended in Oklab; alpha is blended linearly.
+        count: Number of colours.
+
+    Returns:
+        The colours.
+    """
+    positions = np.linspace(0.0, 1.0, len(anchors))
+    return blend_at(positions.tolist(), anchors, np.linspace(0.0, 1.0, count) if count > 1 else np.array([0.5]))
 
 
-def blend_at(places: Sequence[float], anchors: Sequence[Rgba], wanted: NDArray[np.float64]) -> tuple[Rgba, ...]:
-    """Return the colours at ``wanted`` places, between anchors at ascending ``places``; outside, the end colours."""
+def blend_at(positions: Sequence[float], anchors: Sequence[Rgba], wanted: NDArray[np.float64]) -> tuple[Rgba, ...]:
+    """Return colours at some positions between anchors; beyond them, the end colours.
+
+    Args:
+        positions: Of the anchors, ascending.
+        anchors: Colours, blended in Oklab; alpha is blended linearly.
+        wanted: Positions of the colours to return, shape (colours,).
+
+    Returns:
+        The colours.
+    """
     lab = _oklab(np.array([anchor[:3] for anchor in anchors], np.float64) / 255.0)
-    mixed = np.stack([np.interp(wanted, places, lab[:, part]) for part in range(3)], axis=-1)
-    alpha = np.interp(wanted, places, [anchor.alpha for anchor in anchors])
+    mixed = np.stack([np.interp(wanted, positions, lab[:, part]) for part in range(3)], axis=-1)
+    alpha = np.interp(wanted, positions, [anchor.alpha for anchor in anchors])
     rgb = np.rint(_srgb(mixed) * 255.0).astype(int)
     return tuple(
         Rgba(red, green, blue, round(opacity))
@@ -81,7 +109,17 @@ def blend_at(places: Sequence[float], anchors: Sequence[Rgba], wanted: NDArray[n
 
 
 def parse_hex(text: str) -> Rgba:
-    """Read ``rrggbb`` or ``rrggbbaa``, with or without ``#``. Raises ``ColormapError`` for anything else."""
+    """Parse a colour.
+
+    Args:
+        text: ``rrggbb`` or ``rrggbbaa``, with or without ``#``.
+
+    Returns:
+        The colour.
+
+    Raises:
+        ColormapError: The text is anything else.
+    """
     digits = text.strip().removeprefix("#")
     if len(digits) not in {6, 8} or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
         raise ColormapError(f"a colour is written rrggbb or rrggbbaa, not {text!r}")

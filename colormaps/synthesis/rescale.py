@@ -1,4 +1,4 @@
-"""A continuous colormap spread over another range: the same colours, other values."""
+"""A continuous colormap spread over another range: the same colours for other values."""
 
 from __future__ import annotations
 
@@ -25,12 +25,23 @@ def rescaled(
     spacing: str = "keep",
     units: str | None = None,
 ) -> Colormap:
-    """Return the colormap with its finite bins spread from ``minimum`` to ``maximum``.
+    """Return a colormap with its finite bins spread over a range.
 
-    minimum, maximum: in the units of the colormap (of ``units`` where given); by default each data part keeps its own
-    range. spacing: ``keep`` the bins' relative widths, make them ``even``, or of equal ratios (``log``, for a positive
-    range). Values beyond the range take the end colours. No-data and classification parts stay as they are. Raises
-    ``ColormapError`` for a classification, an impossible range, or an unknown spacing.
+    Values beyond the range get the end colours. No-data and classification parts stay unchanged.
+
+    Args:
+        colormap: To spread.
+        minimum: In the units of the colormap, or of ``units``; None for each data part's own.
+        maximum: As ``minimum``.
+        spacing: ``keep`` the bins' relative widths, make them ``even``, or of equal ratios (``log``, for a positive
+            range).
+        units: Of the new range; None for those of the colormap.
+
+    Returns:
+        The colormap.
+
+    Raises:
+        ColormapError: It is a classification, or the range or the spacing is invalid.
     """
     if spacing not in SPACINGS:
         raise ColormapError(f"spacing is {', '.join(SPACINGS)}, not {spacing!r}")
@@ -44,9 +55,16 @@ def rescaled(
 
 
 def fitted(colormap: Colormap, minimum: float | None, maximum: float | None, units: str = "") -> Colormap:
-    """Return a relative colormap spread over the range of some data, and any other one as it is.
+    """Return a relative colormap spread over the range of some data, and any other one unchanged.
 
-    minimum, maximum: of the data as far as known, in its ``units``; a range of no width is widened.
+    Args:
+        colormap: To spread.
+        minimum: Of the data; None if unknown.
+        maximum: Of the data; None if unknown.
+        units: Of the data.
+
+    Returns:
+        The colormap; a range without width is widened.
     """
     if not colormap.relative:
         return colormap
@@ -54,9 +72,17 @@ def fitted(colormap: Colormap, minimum: float | None, maximum: float | None, uni
 
 
 def finite_range(colormap: Colormap, part: Part | None = None) -> tuple[float, float]:
-    """Return the lowest and highest finite end of the bins of a part (the main one by default).
+    """Return the lowest and the highest finite end of the bins of a part.
 
-    Raises ``ColormapError`` where there are not two of them.
+    Args:
+        colormap: Of the part.
+        part: The main one by default.
+
+    Returns:
+        Low and high, in the units of the part.
+
+    Raises:
+        ColormapError: The bins have fewer than two finite ends.
     """
     part = part or colormap.main_part
     edges = _edges(colormap, part)
@@ -83,7 +109,7 @@ def _spread(
         raise ColormapError(f"colormap {colormap.name}: a logarithmic range is positive, not {minimum},{maximum}")
     rank = {edge: position / (len(edges) - 1) for position, edge in enumerate(edges)}
 
-    def place(value: float) -> float:
+    def moved_to(value: float) -> float:
         if math.isinf(value):
             return value
         share = (value - low) / (high - low) if spacing == "keep" else rank[value]
@@ -93,7 +119,7 @@ def _spread(
 
     moved = {
         entry.index: tuple(
-            replace(bin_, lower=place(bin_.lower), upper=place(bin_.upper))
+            replace(bin_, lower=moved_to(bin_.lower), upper=moved_to(bin_.upper))
             for bin_ in colormap.bins(entry)
             if not bin_.is_empty
         )
@@ -108,21 +134,21 @@ def _spread(
 
 
 def _open_ends(moved: dict[int, tuple[Interval, ...]]) -> None:
-    """Let the lowest and highest bin go on to infinity, where none does yet."""
+    """Extend the lowest and the highest bin to infinity, where none is infinite yet."""
     filled = [(index, position) for index, bins in moved.items() for position in range(len(bins))]
 
-    def bin_at(place: tuple[int, int]) -> Interval:
-        return moved[place[0]][place[1]]
+    def bin_at(key: tuple[int, int]) -> Interval:
+        return moved[key[0]][key[1]]
 
-    def change(place: tuple[int, int], bin_: Interval) -> None:
-        bins = list(moved[place[0]])
-        bins[place[1]] = bin_
-        moved[place[0]] = tuple(bins)
+    def change(key: tuple[int, int], bin_: Interval) -> None:
+        bins = list(moved[key[0]])
+        bins[key[1]] = bin_
+        moved[key[0]] = tuple(bins)
 
-    lowest = min(filled, key=lambda place: (bin_at(place).lower, bin_at(place).upper))
+    lowest = min(filled, key=lambda key: (bin_at(key).lower, bin_at(key).upper))
     if bin_at(lowest).lower > -math.inf:
         change(lowest, replace(bin_at(lowest), lower=-math.inf, closed_lower=True))
-    highest = max(filled, key=lambda place: (bin_at(place).upper, bin_at(place).lower))
+    highest = max(filled, key=lambda key: (bin_at(key).upper, bin_at(key).lower))
     if bin_at(highest).upper < math.inf or not bin_at(highest).closed_upper:
         change(highest, replace(bin_at(highest), upper=math.inf, closed_upper=True))
 
@@ -135,7 +161,14 @@ def _moved_entry(entry: Entry, moved: dict[int, tuple[Interval, ...]]) -> Entry:
 
 
 def bin_text(bin_: Interval) -> str:
-    """Say for people which values a bin holds."""
+    """Return which values a bin holds, as text for people.
+
+    Args:
+        bin_: The bin.
+
+    Returns:
+        The text.
+    """
     if bin_.is_single:
         return f"{bin_.lower:.6g}"
     if math.isinf(bin_.lower):
@@ -146,7 +179,7 @@ def bin_text(bin_: Interval) -> str:
 
 
 def _ticks(minimum: float, maximum: float, *, log: bool) -> dict[float, str]:
-    """Return round numbers inside a range and how they are written."""
+    """Return round numbers inside a range, with their texts."""
     if log:
         ticks = {value: f"{value:g}" for value in log_ticks(minimum, maximum, _TICKS)}
     else:

@@ -189,10 +189,10 @@ async def without_condition(request):
 
 
 TROUBLES = [
-    (broken, "answers HTTP 500"),
-    (slow, r"no answer within 0\.5 s"),
-    (b"<ColorMaps>" + b" " * 200_000, "answers more than the 100000 bytes"),
-    (endless, "answers more than the 100000 bytes"),
+    (broken, "responds with HTTP 500"),
+    (slow, r"no response within 0\.5 s"),
+    (b"<ColorMaps>" + b" " * 200_000, "responds with more than the 100000 bytes"),
+    (endless, "responds with more than the 100000 bytes"),
     (cut_short, "X.xml: "),
     (b"<ColorMaps><ColorMap>", "not well-formed XML"),
     (b"<html>Sorry</html>", "no ColorMap, Categorize or Interpolate"),
@@ -200,8 +200,8 @@ TROUBLES = [
     (elsewhere, "redirects to another host, http://localhost:1/"),
     (to_https, "redirects to another host"),
     (round_and_round, "redirects more than 3 times"),
-    (compressed, "answers compressed"),
-    (without_condition, "answers HTTP 304"),
+    (compressed, "responds with compression"),
+    (without_condition, "responds with HTTP 304"),
 ]
 
 
@@ -250,7 +250,7 @@ def test_a_file_of_the_users_own_is_never_overwritten(site, tmp_path):
     (kept,) = fetching(site, tmp_path, ["Mine"])
     assert kept.outcome == "kept"
     (error,) = fetching(site, tmp_path, ["Mine"], refresh=True)
-    assert "left alone" in str(error)
+    assert "was not fetched, so it is not replaced" in str(error)
     assert (tmp_path / "Mine.xml").read_bytes() == NEWER
 
 
