@@ -1,6 +1,6 @@
-"""The engine with one worker process a GPU, by dask-cuda. The one module that imports dask-cuda.
+"""The engine with one worker process per GPU, by dask-cuda. Only this module imports dask-cuda.
 
-This process makes no CUDA context: contexts, kernels and GPU memory belong to the workers.
+This process creates no CUDA context: contexts, kernels and GPU memory belong to the workers.
 """
 
 from __future__ import annotations
@@ -18,26 +18,33 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engines.dask_session import ClusterSession
     from lazytile.pyramid.engines.protocol import EngineOptions
 
-# An unknown keyword gives a cluster with no workers and no error: open_own counts the workers.
+# With an unknown keyword dask-cuda starts no workers and raises nothing: open_own counts the workers.
 CUDA_ARGUMENTS: dict[str, Any] = {
-    "threads_per_worker": 2,  # decoding and encoding run beside the kernels
+    "threads_per_worker": 2,  # one decodes and encodes while the other runs kernels
     "device_memory_limit": None,  # it spills results that Dask holds; ours are encoded tiles on the host
-    "memory_limit": None,  # else the nanny kills a worker for its cache of chunks
+    "memory_limit": None,  # else the nanny kills a worker because of its chunk cache
     "pre_import": "cupy,zarr,numcodecs,PIL",
 }
 
 
 async def open_cuda(options: EngineOptions) -> ClusterSession:
-    """Start one worker a GPU and have each of them use its GPU.
+    """Start one worker per GPU and run a kernel on each.
 
-    Raises ``EngineError`` where there is no GPU, where a worker does not start, and where a GPU does not work.
+    Args:
+        options: Number of GPUs, dashboard and timeouts.
+
+    Returns:
+        The connection to the cluster.
+
+    Raises:
+        EngineError: There is no GPU or not enough of them, a worker does not start, or a GPU does not work.
     """
     devices = gpu_devices()
     if not devices.ids:
         raise EngineError(f"the engine cuda cannot start: {devices.reason}")
     if options.workers is not None and options.workers > len(devices.ids):
         raise EngineError(
-            f"the engine cuda has one worker a GPU: {options.workers} asked for, {len(devices.ids)} there"
+            f"the engine cuda runs one worker per GPU: {options.workers} requested, {len(devices.ids)} present"
         )
     ids = list(devices.ids[: options.workers])
     try:
@@ -55,9 +62,11 @@ async def open_cuda(options: EngineOptions) -> ClusterSession:
 
 
 def probe_worker() -> tuple[str, str]:
-    """Use the GPU of the worker that this runs on. Returns its name, or an empty name and why it does not work.
+    """Run a kernel on the GPU of the worker that calls this.
 
-    A text, since to unpickle CuPy's exception the server would have to import CuPy.
+    Returns:
+        The GPU's name and an empty text; or an empty name and the reason why it does not work. The reason is text, as
+        the server would have to import CuPy to unpickle CuPy's exceptions.
     """
     try:
         return probe_device(), ""
@@ -66,15 +75,15 @@ def probe_worker() -> tuple[str, str]:
 
 
 async def _probed(session: ClusterSession, timeout_s: float) -> str:
-    """Have every worker use its GPU; return the GPUs' names. Raises ``EngineError``."""
+    """Run a kernel on every worker's GPU; return the GPUs' names. Raises ``EngineError``."""
     try:
         answers = await session.run_everywhere(probe_worker, timeout_s=timeout_s)
     except TimeoutError as error:
-        raise EngineError(f"the engine cuda cannot start: its GPUs do not answer within {timeout_s:g} s") from error
+        raise EngineError(f"the engine cuda cannot start: its GPUs did not respond within {timeout_s:g} s") from error
     names = set()
     for answer in answers.values():
-        name, complaint = ("", one_line(answer)) if isinstance(answer, Exception) else answer
-        if complaint:
-            raise EngineError(f"the engine cuda cannot start: a GPU does not work: {complaint}")
+        name, reason = ("", one_line(answer)) if isinstance(answer, Exception) else answer
+        if reason:
+            raise EngineError(f"the engine cuda cannot start: a GPU does not work: {reason}")
         names.add(name)
     return ", ".join(sorted(names))

@@ -1,4 +1,4 @@
-"""Tiles on a Dask cluster, by whichever way reaches the workers."""
+"""Tiles on a Dask cluster: by direct calls to the workers, or as Dask tasks."""
 
 from __future__ import annotations
 
@@ -21,24 +21,31 @@ LOG = logging.getLogger(__name__)
 
 
 class TileCalls(Protocol):
-    """How a task gets to a worker and its tiles back."""
+    """A transport of tasks to workers and of tiles back."""
 
     @property
     def description(self) -> str:
-        """A few words for people."""
+        """Short description for people."""
         ...
 
     async def call(self, task: Any) -> tuple[bytes, ...]:
-        """Render one task on some worker. Cancelling the call gives the task up."""
+        """Render a task on some worker. Cancelling the call abandons the task.
+
+        Args:
+            task: A ``TileTask``.
+
+        Returns:
+            The encoded tiles.
+        """
         ...
 
     async def close(self) -> None:
-        """Finish what cancelled calls have left to tell the workers."""
+        """Wait until the workers know of every cancelled call."""
         ...
 
 
 class SubmitCalls:
-    """Tiles as ordinary Dask tasks: 8 to 11 ms a call, and nothing needed but the scheduler."""
+    """Tiles as ordinary Dask tasks: 8 to 11 ms per call, but only the scheduler must be reachable. See ``TileCalls``."""
 
     description = "through the scheduler"
 
@@ -53,7 +60,7 @@ class SubmitCalls:
         return tiles
 
     async def close(self) -> None:
-        """Do nothing: the scheduler is told of a cancelled call as it is cancelled."""
+        """Do nothing: Dask notifies the scheduler when a call is cancelled."""
 
 
 async def open_dask_tile_engine(
@@ -62,9 +69,19 @@ async def open_dask_tile_engine(
     options: EngineOptions,
     locality: Callable[[Any], str] | None,
 ) -> DaskTileEngine:
-    """Open a session and choose the way to its workers: direct calls where each can be reached, else tasks.
+    """Open a session and choose the transport: direct calls where every worker is reachable, else Dask tasks.
 
-    Raises ``EngineError``.
+    Args:
+        spec: The engine.
+        function: Renders one task; importable on the workers.
+        options: How to start the engine.
+        locality: Names what a task reads, so that tasks of one name share a worker's caches.
+
+    Returns:
+        The engine.
+
+    Raises:
+        EngineError: The cluster cannot be opened.
     """
     session = await open_session(spec, options)
     try:
@@ -80,7 +97,7 @@ async def open_dask_tile_engine(
 
 
 class DaskTileEngine:
-    """Metatiles on a Dask cluster. See ``TileEngine`` for what each method promises."""
+    """Metatiles on a Dask cluster. See ``TileEngine``."""
 
     def __init__(self, session: ClusterSession, calls: TileCalls) -> None:
         self._session = session
@@ -100,20 +117,20 @@ class DaskTileEngine:
 
     @property
     def capacity(self) -> int:
-        """Number of threads of all workers as of now."""
+        """Number of threads of all workers at present."""
         return self._session.capacity
 
     def render_inline(self, task: Any) -> None:
         """Leave every task to the workers."""
 
     async def render(self, task: Any) -> tuple[bytes, ...]:
-        """Render one task on a worker."""
+        """Render a task on a worker."""
         if self._closed:
             raise EngineError("the engine is closed")
         return await self._pending.run(self._calls.call(task))
 
     async def close(self) -> None:
-        """Cancel what waits and leave the cluster."""
+        """Cancel pending calls and disconnect from the cluster."""
         if not self._closed:
             self._closed = True
             try:

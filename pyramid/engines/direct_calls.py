@@ -1,8 +1,8 @@
-"""Tiles by direct calls to the workers: 0.5 ms a call, where a Dask task costs 8 to 11 ms.
+"""Tiles by direct calls to the workers: 0.5 ms per call, where a Dask task costs 8 to 11 ms.
 
-A task through the scheduler waits for the timers that batch its messages; Dask has no setting for them. So a plugin
-gives every worker one more operation, as Dask's own P2P shuffle does, and the server calls it on the worker that
-it has chosen itself. Needs a network in which the server reaches every worker: ``DirectCalls.start`` tries that.
+A task through the scheduler waits for the timers that batch Dask's messages, which have no setting. So a plugin adds
+an operation to every worker, as Dask's own P2P shuffle does; the server chooses the worker and calls the operation.
+The server must reach every worker over the network: ``DirectCalls.start`` tries.
 """
 
 from __future__ import annotations
@@ -32,32 +32,44 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engines.dask_session import ClusterSession
 
 PROBE_TIMEOUT_S = 5.0
-"""How long a worker may take to answer the first direct call."""
+"""How long a worker may take to respond to the first direct call."""
 RETRY_INTERVAL_S = 0.1
-"""How long to wait where no worker can be asked just now."""
+"""How long to wait while no worker is available."""
 QUEUE_PER_THREAD = 2
-"""Tasks a thread of the chosen worker may have before the second choice is looked at."""
+"""Tasks per thread that the first choice may have before the second choice is considered."""
 MAX_LOSSES = 2
-"""Workers that may die over one task: the second is more likely the task's doing than chance."""
+"""Workers that may die during one task: the task itself is the likely cause of a second death."""
 
 
 class TilePlugin(WorkerPlugin):
-    """Gives a worker the operations NAME, NAME-cancel and NAME-ping. Its state is made on the worker."""
+    """Adds the operations NAME, NAME-cancel and NAME-ping to a worker. Its state is created on the worker."""
 
     idempotent = True  # a second server with the same function shares the operation
 
     def __init__(self, function: Callable[[Any], tuple[bytes, ...]]) -> None:
+        """Make the plugin of a function, named after it.
+
+        Args:
+            function: Renders one task.
+        """
         digest = blake2b(_pickled((function, __version__)), digest_size=8).hexdigest()
         self.name = f"lazytile-tiles-{digest}"
         self.function = function
         self.version = __version__
 
     def setup(self, worker: Any) -> None:
-        """Register the operations. Raises ``EngineError`` on a worker with another version, which then has none."""
+        """Register the operations on a worker.
+
+        Args:
+            worker: The Dask worker.
+
+        Raises:
+            EngineError: The worker has another version of lazytile; it then has no operations.
+        """
         if self.version != __version__:
             raise EngineError(f"the worker at {worker.address} has lazytile {__version__}, the server {self.version}")
         self.pool = ThreadPoolExecutor(worker.state.nthreads, thread_name_prefix="lazytile-tile")
-        # A server shares the equal work of its own requests; here that of several servers is shared.
+        # Each server shares the equal work of its own requests; this shares that of several servers.
         self.flights: SingleFlight[tuple[bytes, ...]] = SingleFlight()
         self.calls: dict[str, asyncio.Task[tuple[bytes, ...]]] = {}
         worker.handlers[self.name] = self.render
@@ -65,14 +77,27 @@ class TilePlugin(WorkerPlugin):
         worker.handlers[f"{self.name}-ping"] = self.ping
 
     def teardown(self, worker: Any) -> None:
-        """Take the operations away. What waits is cancelled."""
+        """Remove the operations and cancel what waits.
+
+        Args:
+            worker: The Dask worker.
+        """
         for name in (self.name, f"{self.name}-cancel", f"{self.name}-ping"):
             worker.handlers.pop(name, None)
         if hasattr(self, "pool"):
             self.pool.shutdown(wait=False, cancel_futures=True)
 
     async def render(self, call: str, key: str, task: bytes) -> dict[str, Any]:
-        """Answer a call: ``tiles``, a pickled ``error``, or nothing where the call was cancelled."""
+        """Render a task.
+
+        Args:
+            call: Identifier of the call, for ``cancel``.
+            key: The task's key: equal keys in progress are rendered once.
+            task: The pickled task.
+
+        Returns:
+            The ``tiles``, or a pickled ``error``; empty where the call was cancelled.
+        """
         loop = asyncio.get_running_loop()
 
         def start() -> asyncio.Future[tuple[bytes, ...]]:
@@ -86,19 +111,26 @@ class TilePlugin(WorkerPlugin):
             if not work.cancelled():
                 raise
             return {}
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
+        except Exception as error:  # noqa: BLE001 - the caller raises it
             return {"error": _pickled_error(error)}
         finally:
             del self.calls[call]
 
     async def cancel(self, call: str) -> str:
-        """Give a call up. Work that another call waits for goes on."""
+        """Cancel a call. Work that another call waits for continues.
+
+        Args:
+            call: Identifier of the call.
+
+        Returns:
+            ``OK``.
+        """
         if call in self.calls:
             self.calls[call].cancel()
         return "OK"
 
     async def ping(self) -> str:
-        """Say that direct calls arrive."""
+        """Return ``OK``: direct calls arrive."""
         return "OK"
 
 
@@ -117,7 +149,7 @@ def _pickled_error(error: Exception) -> bytes:
 
 
 class DirectCalls:
-    """Chooses a worker for each task and calls it. See ``TileCalls`` for what each method promises."""
+    """Chooses a worker for each task and calls it. See ``TileCalls``."""
 
     description = "direct calls"
 
@@ -134,19 +166,19 @@ class DirectCalls:
         self._cancellations: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
-        """Prepare the workers and try each. Returns what stands in the way, or an empty text."""
+        """Register the plugin and call each worker; return the obstacle, or an empty text."""
         await self._session.client.register_plugin(self._plugin)
-        for place in self._session.workers.values():
+        for worker in self._session.workers.values():
             try:
-                answer = await asyncio.wait_for(self._operation(place.address, "-ping")(), PROBE_TIMEOUT_S)
+                answer = await asyncio.wait_for(self._operation(worker.address, "-ping")(), PROBE_TIMEOUT_S)
             except (OSError, TimeoutError) as error:
-                return f"the worker at {place.address} cannot be called: {one_line(error)}"
+                return f"the worker at {worker.address} cannot be called: {one_line(error)}"
             if answer != "OK":
-                return f"the worker at {place.address} did not take the plugin"
+                return f"the worker at {worker.address} did not accept the plugin"
         return ""
 
     async def call(self, task: Any) -> tuple[bytes, ...]:
-        """Render one task on the worker that its locality names; elsewhere where that one dies."""
+        """Render a task on the worker that its locality selects, on another one where that dies."""
         locality = self._locality(task)
         data = pickle.dumps(task)
         deadline = time.monotonic() + self._session.lost_timeout_s
@@ -157,14 +189,14 @@ class DirectCalls:
             if name is None:
                 self._session.check()
                 if time.monotonic() > deadline:
-                    raise EngineError(f"no worker of {self._session.description} takes tiles")
+                    raise EngineError(f"no worker of {self._session.description} accepts tiles")
                 await asyncio.sleep(RETRY_INTERVAL_S)
                 await self._refresh()
                 unready.clear()
                 continue
             address = self._session.workers[name].address
             try:
-                answer = await self._ask(name, address, task.key, data)
+                answer = await self._call_worker(name, address, task.key, data)
             except OSError as error:
                 dead.add(address)
                 if len(dead) == MAX_LOSSES:
@@ -175,11 +207,11 @@ class DirectCalls:
                 return tuple(answer["tiles"])
             if answer is not None and "error" in answer:
                 raise pickle.loads(answer["error"])  # noqa: S301 - from a worker, which runs our code anyway
-            unready.add(address)  # it has just been started, or is just ending
+            unready.add(address)  # it is starting or shutting down
 
     def _chosen(self, locality: str, excluded: Collection[str]) -> str | None:
-        """Return the name of the worker to ask: the locality's own, or the next where that one is much busier."""
-        names = [name for name, place in self._session.workers.items() if place.address not in excluded]
+        """Return the name of the worker to call: the locality's first choice, or its second where that is overloaded."""
+        names = [name for name, worker in self._session.workers.items() if worker.address not in excluded]
         best = sorted(names, key=partial(_weight, locality), reverse=True)[:2]
         if len(best) < 2:
             return best[0] if best else None
@@ -187,11 +219,11 @@ class DirectCalls:
         limit = QUEUE_PER_THREAD * self._session.workers[first].threads
         return second if self._load[first] >= limit > self._load[second] else first
 
-    async def _ask(self, name: str, address: str, key: str, data: bytes) -> dict[str, Any] | None:
+    async def _call_worker(self, name: str, address: str, key: str, data: bytes) -> dict[str, Any] | None:
         call = uuid.uuid4().hex
         self._load[name] += 1
         try:
-            # None: the worker has no such operation, or not yet.
+            # None: the worker does not have the operation, or not yet.
             answer: dict[str, Any] | None = await self._operation(address)(call=call, key=key, task=data)
         except asyncio.CancelledError:
             cancellation = asyncio.ensure_future(self._cancel(address, call))
@@ -214,10 +246,10 @@ class DirectCalls:
         return getattr(self._session.client.rpc(address), self._plugin.name + suffix)
 
     async def close(self) -> None:
-        """Wait until the workers know of every cancelled call. They keep the plugin: others may use it."""
+        """Wait until the workers know of every cancelled call. The plugin stays: other servers may use it."""
         await asyncio.gather(*self._cancellations)
 
 
 def _weight(locality: str, name: str) -> bytes:
-    """Weigh a worker for rendezvous hashing: when a worker comes or goes, no other's tasks change place."""
+    """Return a worker's weight in rendezvous hashing: when a worker joins or leaves, tasks of the others stay put."""
     return blake2b(f"{name}\0{locality}".encode(), digest_size=8).digest()

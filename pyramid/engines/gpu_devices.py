@@ -1,4 +1,4 @@
-"""Which GPUs there are, asked without touching one. The one module that imports NVML."""
+"""The GPUs of this machine, listed without using one. Only this module imports NVML."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXTRAS = "lazytile[gpu-cuda13] (or lazytile[gpu-cuda12] for a driver of CUDA 12)
 
 @dataclass(frozen=True, slots=True)
 class GpuDevices:
-    """The GPUs that this process may use, or why there are none."""
+    """The GPUs that this process may use, or the reason why there are none."""
 
     ids: tuple[str, ...]
     """Indices or UUIDs, as CUDA_VISIBLE_DEVICES spells them."""
@@ -22,11 +22,11 @@ class GpuDevices:
 
 
 def gpu_devices() -> GpuDevices:
-    """Ask which GPUs there are. Never raises, makes no CUDA context, and trusts nobody that a GPU works."""
+    """List the GPUs. Never raises, creates no CUDA context, and does not check that a GPU works."""
     present = {"dask-cuda": find_spec("dask_cuda"), "cupy": find_spec("cupy"), "nvidia-ml-py": find_spec("pynvml")}
     missing = [name for name, spec in present.items() if spec is None]
     if missing:
-        return GpuDevices((), f"{', '.join(missing)} not installed; the extra {EXTRAS} brings them")
+        return GpuDevices((), f"{', '.join(missing)} not installed; install {EXTRAS}")
     import pynvml  # noqa: PLC0415 - an optional extra
 
     try:

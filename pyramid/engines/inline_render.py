@@ -1,10 +1,10 @@
-"""Light tasks on the event loop itself: handing one to a thread costs more than it does.
+"""Light tasks on the event loop itself: handing one to a thread costs more than the task.
 
-Two threads of Python that both have work take the interpreter from each other at every call that lets go of it, some
-twenty times a tile: on two processors a process served 620 tiles/s by a pool of threads, 1,230 without one. So a task
-that is known to be light runs where it is asked for. What nobody can know is the disk: on a cold or distant one a
-chunk may take a hundred times as long, and then everybody would wait. A task that took too long is therefore
-followed by a pause in which all go to the threads, and each further one doubles it.
+Two busy Python threads contend for the interpreter lock at every call that releases it, some twenty times per tile: on
+two processors one process served 620 tiles/s from a thread pool and 1,230 without one. So a light task runs in the
+thread that requests it. The disk is unpredictable: on a cold or remote one a chunk may take a hundred times as long,
+and every request would wait. So a task that took too long starts a pause during which all tasks go to the threads;
+each further slow task doubles it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 
 LIMIT_S = 0.01
-"""The longest that a task may hold up the event loop without a pause after it."""
+"""The longest that a task may block the event loop without starting a pause."""
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
 
@@ -25,11 +25,15 @@ class Backoff:
         self._pause_s = FIRST_PAUSE_S
 
     def is_allowed(self) -> bool:
-        """Whether the next light task may run here."""
+        """Return whether the next light task may run on the event loop."""
         return time.monotonic() >= self._until
 
     def record(self, spent_s: float) -> None:
-        """Take note of how long a task ran here."""
+        """Record how long a task ran on the event loop.
+
+        Args:
+            spent_s: Its duration, seconds.
+        """
         if spent_s <= LIMIT_S:
             self._pause_s = FIRST_PAUSE_S
             return

@@ -66,7 +66,7 @@ class ThreadsBulkEngine:
 
 
 class ThreadsTileEngine:
-    """Metatiles on a thread pool of this process. See ``TileEngine`` for what each method promises."""
+    """Metatiles on a thread pool of this process. See ``TileEngine``."""
 
     def __init__(self, function: Callable[[Any], tuple[bytes, ...]], threads: int) -> None:
         self.capacity = threads
@@ -82,7 +82,7 @@ class ThreadsTileEngine:
         return f"threads, {_counted(self.capacity)}"
 
     def render_inline(self, task: Any) -> tuple[bytes, ...] | None:
-        """Render a light task in the thread of the caller, unless light tasks have not been quick lately."""
+        """Render a light task in the caller's thread, unless recent light tasks were slow."""
         if self._pool is None or not self._backoff.is_allowed():
             return None
         began = time.monotonic()

@@ -83,8 +83,8 @@ def test_only_visible_gpus_count(packages, visible, ids):
         (None, {}, "no NVIDIA driver: NVMLError: NVML Shared Library Not Found"),
         (0, {}, "no GPU"),
         (2, {"visible": ""}, "CUDA_VISIBLE_DEVICES is ''"),
-        (1, {"installed": ()}, "dask-cuda, cupy, nvidia-ml-py not installed; the extra lazytile[gpu-cuda13]"),
-        (1, {"installed": ("dask_cuda", "pynvml")}, "cupy not installed; the extra lazytile[gpu-cuda13]"),
+        (1, {"installed": ()}, "dask-cuda, cupy, nvidia-ml-py not installed; install lazytile[gpu-cuda13]"),
+        (1, {"installed": ("dask_cuda", "pynvml")}, "cupy not installed; install lazytile[gpu-cuda13]"),
     ],
 )
 def test_no_gpu_has_a_reason(packages, caplog, count, more, reason):
@@ -108,7 +108,7 @@ def test_this_machine_has_a_gpu_or_a_reason():
 
 def test_more_workers_than_gpus(packages):
     packages(2)
-    with pytest.raises(EngineError, match="one worker a GPU: 3 asked for, 2 there"):
+    with pytest.raises(EngineError, match="one worker per GPU: 3 requested, 2 present"):
         open_bulk_engine(CUDA, EngineOptions(workers=3))
 
 
