@@ -12,5 +12,15 @@ if TYPE_CHECKING:
 
 
 def perform(task: RenderTask | NumbersTask) -> tuple[bytes, ...]:
-    """Render a block of tiles, or compute numbers. Raises what ``render`` and ``compute`` raise."""
+    """Render a block of tiles, or compute numbers.
+
+    Args:
+        task: What to do.
+
+    Returns:
+        The encoded tiles, or one JSON document.
+
+    Raises:
+        LazytileError: As ``render`` and ``compute`` do.
+    """
     return compute(task) if isinstance(task, NumbersTask) else render(task)

@@ -46,7 +46,7 @@ def select_steps(
 
     Args:
         layer: The layer.
-        name_of: Gives the name of a dimension in requests.
+        name_of: Returns the name of a dimension in requests.
         parameters: Values by lower-case name of the dimension's parameter; others are ignored.
         positional: Values by position in a path, which take precedence.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.tile_request import TileRequest
 
 MAX_LABEL = 400
-"""Characters of a legend's text that are repeated in an answer."""
+"""Characters of a legend's text in a response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Cell:
     """A cell of the stored grid."""
 
     level: int
-    """0 is the data as it came; a cell of level k stands for 2^k x 2^k of them."""
+    """0 is the source's resolution; a cell of level k covers 2^k x 2^k cells of level 0."""
     row: int
     """From the north."""
     col: int
@@ -46,9 +46,9 @@ class FeatureInfo:
     """In ``units``; None where there is no data."""
     units: str
     label: str
-    """What the legend says of the value, such as the name of a class; empty where it says nothing."""
+    """Text of the legend for the value, such as the name of a class; empty where it has none."""
     colour: str
-    """``#rrggbb`` as the tile shows it, empty where it is transparent."""
+    """``#rrggbb`` as in the tile, empty where that is transparent."""
     time: str | None
     """The time shown; None for a layer without times."""
     dimensions: Mapping[str, str]
@@ -59,10 +59,10 @@ class FeatureInfo:
     """Centre of the pixel, easting or longitude."""
     y: float
     longitude: float | None
-    """Of the centre of the pixel, degrees; None where it is not on the Earth."""
+    """Of the centre of the pixel, degrees; None where that is not on the Earth."""
     latitude: float | None
     cell: Cell | None
-    """The cell whose value it is; None outside the data."""
+    """The cell under the centre of the pixel; None outside the data."""
 
 
 def value_request(tile: ResolvedTile) -> ResolvedTile:
@@ -70,6 +70,9 @@ def value_request(tile: ResolvedTile) -> ResolvedTile:
 
     Args:
         tile: The picture.
+
+    Returns:
+        The same tile in a format of values.
     """
     request = tile.request
     values = replace(request, image_format=ImageFormat.NPY, pixels=replace(request.pixels, rgb=None))
@@ -84,6 +87,9 @@ def describe(tile: ResolvedTile, i: int, j: int, value: float | None) -> Feature
         i: Column of the pixel in the tile.
         j: Row of the pixel in the tile.
         value: Its value in physical units, None where there is no data.
+
+    Returns:
+        All that is known of the pixel.
     """
     request = tile.request
     layer, matrix = request.layer, request.matrix
@@ -111,7 +117,15 @@ def describe(tile: ResolvedTile, i: int, j: int, value: float | None) -> Feature
 
 
 def clean(value: float, dtype: str) -> float:
-    """Return a value without the digits that packing and float32 leave behind: 273.15, not 273.1499938964844."""
+    """Round off the digits that packing and float32 add: 273.15, not 273.1499938964844.
+
+    Args:
+        value: A finite value.
+        dtype: Data type of the codes that it was decoded from.
+
+    Returns:
+        The value, rounded.
+    """
     if value.is_integer():
         return value
     return float(str(np.float32(value))) if dtype in ("float32", "float16") else float(f"{value:.12g}")
@@ -133,7 +147,7 @@ def _shown(style: Style, value: float | None) -> tuple[str, str]:
     red, green, blue, alpha = palette.rgba[index].tolist()
     colour = f"#{red:02x}{green:02x}{blue:02x}" if alpha else ""
     entry = palette.entries[index] if index < len(palette.entries) else -1
-    # A value that no entry holds is coloured as no data, but it is a value.
+    # A value outside every entry has the colour of no data, and no label.
     label = "" if entry < 0 or index == 0 else style.colormap.entries[entry].label
     return label[:MAX_LABEL], colour
 

@@ -40,7 +40,7 @@ class Resolver:
         Args:
             store: The datasets.
             styles: The colormaps.
-            name_of: Gives the name of a dimension in requests.
+            name_of: Returns the name of a dimension in requests.
         """
         self._store = store
         self._styles = styles
@@ -83,6 +83,9 @@ class Resolver:
             name: Name of the style or colormap; empty for the default.
             rescale_to: Another range for its colours.
 
+        Returns:
+            The style, compiled.
+
         Raises:
             InvalidParameterError: There is no such style, or its colormap cannot paint the layer's units.
         """
@@ -109,7 +112,7 @@ def integer_of(field: RequestField | str, text: str, size: int) -> int:
         TileOutOfRangeError: The integer is negative or not below ``size``.
     """
     if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise InvalidParameterError(field, f"{field} {text!r} is no integer, it may be 0 to {size - 1}")
+        raise InvalidParameterError(field, f"{field} {text!r} is not an integer, it may be 0 to {size - 1}")
     if len(text) > MAX_DIGITS or not 0 <= int(text) < size:
         raise TileOutOfRangeError(field, f"{field} {text} is out of range, it may be 0 to {size - 1}")
     return int(text)

@@ -45,7 +45,7 @@ class TileCalls(Protocol):
 
 
 class SubmitCalls:
-    """Tiles as ordinary Dask tasks: 8 to 11 ms per call, but only the scheduler must be reachable. See ``TileCalls``."""
+    """Tiles as ordinary Dask tasks: 8 to 11 ms per call, only the scheduler must be reachable. See ``TileCalls``."""
 
     description = "through the scheduler"
 

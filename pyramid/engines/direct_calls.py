@@ -210,7 +210,7 @@ class DirectCalls:
             unready.add(address)  # it is starting or shutting down
 
     def _chosen(self, locality: str, excluded: Collection[str]) -> str | None:
-        """Return the name of the worker to call: the locality's first choice, or its second where that is overloaded."""
+        """Return the name of the worker to call: the locality's first choice, or its second where that is busy."""
         names = [name for name, worker in self._session.workers.items() if worker.address not in excluded]
         best = sorted(names, key=partial(_weight, locality), reverse=True)[:2]
         if len(best) < 2:

@@ -1,4 +1,4 @@
-"""Regions of the Earth and the cells of a grid in them: a cell belongs to a region that holds its centre."""
+"""Regions of the Earth, and the cells of a grid in them: a region contains a cell if it contains its centre."""
 
 from __future__ import annotations
 
@@ -17,21 +17,28 @@ if TYPE_CHECKING:
     from lazytile.pyramid.core.grid import Grid
 
 EARTH_AREA_RADIUS_M = 6371007.181
-"""Of the sphere that has the area of the WGS 84 ellipsoid."""
+"""Radius of the sphere with the area of the WGS 84 ellipsoid."""
 DENSE_DEGREES = 0.5
-"""Edges are cut into pieces no longer than this before they are projected."""
+"""Longest piece of an edge that is projected as a straight line."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """Rings of longitude and latitude; what lies in an odd number of them is in the region (so holes are rings)."""
+    """Rings of longitude and latitude. A point is inside if an odd number of rings contain it, so holes are rings."""
 
     rings: tuple[NDArray[np.float64], ...]
     """Each of shape (points, 2), degrees; the last point is joined to the first. 360 degrees wide at most."""
 
     @classmethod
     def of_bounds(cls, bounds: Bounds) -> Region:
-        """Return a box; its west and south edges belong to it, its east and north edges do not."""
+        """Return a box; its west and south edges belong to it, its east and north edges do not.
+
+        Args:
+            bounds: The box, degrees.
+
+        Returns:
+            A region of one ring.
+        """
         west, south, east, north = bounds.west, bounds.south, bounds.east, bounds.north
         return cls((np.array([[west, south], [east, south], [east, north], [west, north]]),))
 
@@ -51,13 +58,27 @@ class Edges:
         return Bounds(float(self.x1.min()), float(self.y1.min()), float(self.x1.max()), float(self.y1.max()))
 
     def shifted(self, x: float) -> Edges:
-        """Return the same region elsewhere."""
+        """Return the edges shifted along x.
+
+        Args:
+            x: Distance, in units of the CRS.
+
+        Returns:
+            The shifted edges.
+        """
         return Edges(self.x1 + x, self.y1, self.x2 + x, self.y2)
 
     def mask(self, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which points of a mesh are inside: shape (ys, xs). ``xs`` ascend.
+        """Return which points of a mesh are inside.
 
-        A point on an edge belongs to the region to its east or north, so neighbours share none.
+        A point on an edge belongs to the region to its east or north, so adjacent regions share none.
+
+        Args:
+            xs: Ascending x coordinates, shape (cols,), float64.
+            ys: Y coordinates, shape (rows,), float64.
+
+        Returns:
+            Shape (rows, cols), bool.
         """
         inside = np.zeros((ys.size, xs.size), np.bool_)
         for row, y in enumerate(ys):
@@ -71,7 +92,15 @@ class Edges:
 
 
 def edges_on(region: Region, grid: Grid) -> list[Edges]:
-    """Return a region's edges on a grid, once for each time round the Earth that reaches the grid's columns."""
+    """Return a region's edges in the CRS of a grid.
+
+    Args:
+        region: The region.
+        grid: The grid.
+
+    Returns:
+        One copy for each full turn of longitude in which the region reaches the grid.
+    """
     found = [_ring_edges(ring, grid) for ring in region.rings]
     edges = Edges(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
     if not grid.is_geographic:
@@ -97,7 +126,7 @@ def _ring_edges(ring: NDArray[np.float64], grid: Grid) -> tuple[NDArray[np.float
 
 
 def _dense(ring: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the points of a ring with more between them, so that edges bend as parallels and meridians do."""
+    """Return the points of a ring with further ones between, so that projected edges curve as they should."""
     following = np.roll(ring, -1, axis=0)
     pieces = np.ceil(np.abs(following - ring).max(axis=1) / DENSE_DEGREES).astype(int).clip(1)
     start = np.repeat(ring, pieces, axis=0)
@@ -109,7 +138,7 @@ def _dense(ring: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
 
 @dataclass(frozen=True, slots=True)
 class CellAxis:
-    """The cells of an axis at a level, those past the data's true edge cut there."""
+    """The cells of an axis at a level, clipped at the edge of the data."""
 
     axis: RegularAxis
     """Of level 0."""
@@ -121,12 +150,28 @@ class CellAxis:
         return self.axis.coarsen(self.level).length
 
     def edges(self, first: int, last: int) -> NDArray[np.float64]:
-        """Edges of cells ``first`` up to, not with, ``last``: shape (cells + 1,)."""
+        """Return the edges of a run of cells.
+
+        Args:
+            first: The first cell.
+            last: The cell after the last one.
+
+        Returns:
+            Coordinates, shape (cells + 1,), float64.
+        """
         at = np.minimum(np.arange(first, last + 1) << self.level, self.axis.length)
         return np.asarray(self.axis.first_edge + at * self.axis.cell_size, np.float64)
 
     def cells_between(self, low: float, high: float) -> tuple[int, int]:
-        """First cell that reaches between two coordinates, and the one after the last."""
+        """Return the cells that overlap an interval.
+
+        Args:
+            low: One end, in units of the CRS.
+            high: The other end.
+
+        Returns:
+            The first cell and the one after the last.
+        """
         size = self.axis.cell_size * (1 << self.level)
         ends = sorted(((low - self.axis.first_edge) / size, (high - self.axis.first_edge) / size))
         first, last = np.clip([np.floor(ends[0]), np.ceil(ends[1])], 0, self.length).astype(int).tolist()
@@ -134,10 +179,18 @@ class CellAxis:
 
 
 def cell_areas(grid: Grid, x_edges: NDArray[np.float64], y_edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the areas of cells on the Earth in m2: shape (rows, cols), or (rows, 1) where columns are alike.
+    """Return the areas of cells on the Earth.
 
-    Exact on the sphere for longitude/latitude and Web Mercator; elsewhere the projection's areal scale at the
-    cell's centre.
+    Exact on the sphere for longitude/latitude and Web Mercator; elsewhere from the projection's areal scale at the
+    centre of each cell.
+
+    Args:
+        grid: The grid, for its CRS.
+        x_edges: Edges of the columns, shape (cols + 1,), float64.
+        y_edges: Edges of the rows, shape (rows + 1,), float64.
+
+    Returns:
+        Square metres, shape (rows, cols), float64; 0 for a cell that is not on the Earth.
     """
     if grid.is_geographic or grid.crs == "EPSG:3857":
         latitudes = np.clip(y_edges if grid.is_geographic else latitude_of(y_edges), -90.0, 90.0)

@@ -1,7 +1,7 @@
-"""Numbers out of a stored dataset: statistics of a region, the value at a point, its course through time.
+"""Numbers from a stored dataset: statistics of a region, values at a point.
 
-All of them read whole cells, no resampling. Statistics read the finest level that fits a budget of cells and say
-which one that was; above level 0 they are those of the reduced values (the extremes of a mean are less extreme).
+Both use whole cells, without resampling. Statistics read the finest level that fits a budget of cells and report it;
+above level 0 they describe reduced values (the extremes of means are less extreme).
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ if TYPE_CHECKING:
 
 
 class StoppedError(Exception):
-    """Nobody waits for the numbers any longer."""
+    """The computation was stopped: nobody waits for it any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatisticsOptions:
-    """What is asked of a region besides its place."""
+    """Which statistics of a region to compute."""
 
     budget_cells: int
+    """Most cells to read."""
     percentiles: tuple[float, ...] = ()
     """0 to 100."""
     bins: int = 0
-    """Of the histogram; 0 for none."""
+    """Bins of the histogram; 0 for none."""
     limits: tuple[float, float] | None = None
-    """Range of the histogram; the range of the values without it."""
+    """Range of the histogram; None for the range of the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class RegionStatistics:
-    """Statistics of the valid cells in a region; means and percentiles are weighted by area. None without data."""
+    """Statistics of the valid cells in a region, weighted by area; None where there are no data."""
 
     level: int
     cell_count: int
@@ -66,13 +67,13 @@ class RegionStatistics:
     std: float | None
     """Standard deviation of the population."""
     percentiles: tuple[float | None, ...]
-    """Of each percentage asked for: the smallest value that so much of the area does not exceed."""
+    """For each requested percentage: the smallest value that this share of the area does not exceed."""
     histogram: Histogram | None
 
 
 @dataclass(frozen=True, slots=True)
 class PointCell:
-    """The cell of level 0 that holds a point."""
+    """The cell of level 0 that contains a point."""
 
     row: int
     col: int
@@ -83,7 +84,7 @@ class PointCell:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A run of rows and columns at a level that a region reaches."""
+    """The rows and columns of a level that a region overlaps."""
 
     edges: Edges
     rows: tuple[int, int]
@@ -94,7 +95,7 @@ class _Window:
         return (self.rows[1] - self.rows[0]) * (self.cols[1] - self.cols[0])
 
 
-def statistics(  # noqa: PLR0917 - where, what, how
+def statistics(  # noqa: PLR0917 - data, region, options
     stored: StoredDataset,
     variable: Variable,
     dim_index: tuple[int, ...],
@@ -102,7 +103,23 @@ def statistics(  # noqa: PLR0917 - where, what, how
     options: StatisticsOptions,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> RegionStatistics:
-    """Return the statistics of a variable in a region. Raises ``StoreError``, and ``StoppedError`` once stopped."""
+    """Compute the statistics of a variable in a region.
+
+    Args:
+        stored: The dataset.
+        variable: The variable.
+        dim_index: Index along its leading dimensions.
+        region: The region.
+        options: What to compute, and from how many cells.
+        is_stopped: Asked before each chunk.
+
+    Returns:
+        The statistics.
+
+    Raises:
+        StoreError: A chunk cannot be read.
+        StoppedError: ``is_stopped`` returned True.
+    """
     dataset = stored.description
     level, windows = _choose(dataset, region, options.budget_cells)
     cell_count, area = 0, 0.0
@@ -123,7 +140,7 @@ def statistics(  # noqa: PLR0917 - where, what, how
 
 
 def _choose(dataset: Dataset, region: Region, budget_cells: int) -> tuple[int, list[_Window]]:
-    """Return the finest level at which the region's windows hold no more cells than the budget; else the last."""
+    """Return the finest level whose windows have no more cells than the budget, else the coarsest; and its windows."""
     copies = edges_on(region, dataset.grid)
     for level in range(dataset.levels):
         windows = [_window(dataset, level, copy) for copy in copies]
@@ -137,7 +154,7 @@ def _window(dataset: Dataset, level: int, edges: Edges) -> _Window:
     rows = CellAxis(grid.y, level).cells_between(bounds.south, bounds.north)
     first, last = CellAxis(grid.x, level).cells_between(bounds.west, bounds.east)
     if grid.is_full_circle:
-        # Some grids repeat their first columns at the end: each place counts once.
+        # Some grids repeat their first columns at the end: each column counts once.
         last = min(last, math.ceil(FULL_CIRCLE / (grid.x.cell_size * (1 << level)) - 0.5))
     return _Window(edges, rows, (first, max(first, last)))
 
@@ -155,7 +172,7 @@ class _Part:
 
 
 def _parts(dataset: Dataset, level: int, window: _Window) -> Iterator[_Part]:
-    """Cut a window at chunk borders; chunks without a cell in the region are left out."""
+    """Split a window at chunk borders, without chunks that have no cell in the region."""
     x, y, chunk = CellAxis(dataset.grid.x, level), CellAxis(dataset.grid.y, level), dataset.chunk
     for chunk_row, top, bottom in _cut(*window.rows, chunk.rows):
         y_edges = y.edges(top, bottom)
@@ -174,7 +191,7 @@ def _parts(dataset: Dataset, level: int, window: _Window) -> Iterator[_Part]:
 
 
 def _cut(first: int, last: int, size: int) -> Iterator[tuple[int, int, int]]:
-    """Number of each chunk, and the run of cells in it."""
+    """Yield the index of each chunk, and the first cell and the one after the last in it."""
     for chunk in range(first // size, -(-last // size)):
         yield chunk, max(first, chunk * size), min(last, (chunk + 1) * size)
 
@@ -212,12 +229,12 @@ def _summary(
 
 
 def _histogram(values: NDArray[np.float64], areas: NDArray[np.float64], options: StatisticsOptions) -> Histogram | None:
-    """Return the histogram; None where neither values nor a range say where its bins are."""
+    """Return the histogram; None without a range and without values to take one from."""
     if values.size == 0 and options.limits is None:
         return None
     limits = options.limits or (float(values.min()), float(values.max()))
     if limits[0] == limits[1]:
-        # A bin needs a width that float64 can tell.
+        # A bin needs a width that float64 can resolve.
         half = max(0.5, abs(limits[0]) * 1e-9)
         limits = (limits[0] - half, limits[1] + half)
     counts, edges = np.histogram(values, options.bins, limits)
@@ -226,7 +243,16 @@ def _histogram(values: NDArray[np.float64], areas: NDArray[np.float64], options:
 
 
 def cell_at(dataset: Dataset, longitude: float, latitude: float) -> PointCell | None:
-    """Return the cell that holds a point; None outside the data."""
+    """Return the cell of level 0 that contains a point.
+
+    Args:
+        dataset: The dataset.
+        longitude: Degrees.
+        latitude: Degrees.
+
+    Returns:
+        The cell; None outside the data.
+    """
     grid = dataset.grid
     x, y = np.array([longitude]), np.array([latitude])
     if not grid.is_geographic:
@@ -248,9 +274,21 @@ def values_at(
     cell: PointCell,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> list[float | None]:
-    """Return the value of a cell at each of several indices along the leading dimensions; None for no data.
+    """Read the values of a cell at several indices along the leading dimensions.
 
-    Raises ``StoreError``, and ``StoppedError`` once stopped.
+    Args:
+        stored: The dataset.
+        variable: The variable.
+        steps: The indices.
+        cell: The cell.
+        is_stopped: Asked before each chunk.
+
+    Returns:
+        A value in physical units for each index, None for no data.
+
+    Raises:
+        StoreError: A chunk cannot be read.
+        StoppedError: ``is_stopped`` returned True.
     """
     chunk = stored.description.chunk
     row, col = cell.row % chunk.rows, cell.col % chunk.cols

@@ -1,8 +1,8 @@
-"""The disk tier of the tile cache: diskcache with everything but bytes shut out.
+"""The disk tier of the tile cache: diskcache, limited to bytes.
 
-diskcache pickles keys and values that are no plain SQLite types, and unpickles whatever it finds
-(CVE-2025-69872): who can write the folder could run code in the server. Here keys are hexadecimal strings and values
-are bytes, the folder is for its owner alone, and both directions of pickle raise.
+diskcache pickles keys and values that are not plain SQLite types, and unpickles whatever it finds (CVE-2025-69872):
+anybody who can write to the folder could run code in the server. Here keys are hexadecimal strings, values are bytes,
+only the owner can open the folder, and both directions of pickle raise.
 """
 
 from __future__ import annotations
@@ -28,40 +28,86 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 FOLDER = "tiles-1"
-"""Below the cache folder. All that is in it is ours, so that a damaged one may be thrown away."""
+"""Below the cache folder. It holds nothing else, so a damaged one may be deleted."""
 SHARDS = 4
 LOCK_TIMEOUT_S = 2.0
-"""How long a look-up may wait for another process's write before it counts as a miss."""
+"""How long a lookup may wait for another process's write before it counts as a miss."""
 MIN_FILE_BYTES = 64 << 10
-"""Smaller tiles, which is nearly all, lie in the database: one read instead of two, and no half-written file."""
+"""Smaller tiles, which are nearly all, go into the database: one read instead of two, and no partial files."""
 CRC_BYTES = 4
 _KEY = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
 
 
 class BytesDisk(diskcache.Disk):  # type: ignore[misc] # diskcache is untyped
-    """Stores bytes under hexadecimal keys and refuses anything else, reading as well as writing."""
+    """Stores bytes under hexadecimal keys and rejects anything else, when reading and when writing."""
 
     def put(self, key: Any) -> tuple[str, bool]:
-        """Return a key as it is stored. Raises ``CacheError`` for anything but 64 hexadecimal digits."""
+        """Return a key as it is stored.
+
+        Args:
+            key: The key.
+
+        Returns:
+            The key, and that it is stored as it is.
+
+        Raises:
+            CacheError: The key is not 64 hexadecimal digits.
+        """
         if type(key) is not str or not _KEY.fullmatch(key):
             raise CacheError(f"a cache key is 64 hexadecimal digits, got {type(key).__name__}")
         return key, True
 
     def get(self, key: Any, raw: Any) -> str:
-        """Return a stored key. Raises ``CacheError`` for one that would have to be unpickled."""
+        """Return a stored key.
+
+        Args:
+            key: The key in the database.
+            raw: 1 for a key that is not pickled.
+
+        Returns:
+            The key.
+
+        Raises:
+            CacheError: The key would have to be unpickled.
+        """
         if raw != 1 or type(key) is not str:
             raise CacheError("the cache holds a key that we did not write")
         return key
 
     def store(self, value: Any, read: bool, key: Any = UNKNOWN) -> Any:
-        """Store bytes. Raises ``CacheError`` for any other type."""
+        """Store bytes.
+
+        Args:
+            value: The bytes.
+            read: Whether ``value`` is a file; never here.
+            key: The key.
+
+        Returns:
+            The columns of the row, as diskcache wants them.
+
+        Raises:
+            CacheError: The value is not bytes.
+        """
         if type(value) is not bytes or read:
             raise CacheError(f"the cache holds bytes only, got {type(value).__name__}")
         return super().store(value, read, key)
 
     def fetch(self, mode: Any, filename: Any, value: Any, read: bool) -> bytes:
-        """Return stored bytes. Raises ``CacheError`` for what is pickled, text, or a file outside the cache."""
+        """Return stored bytes.
+
+        Args:
+            mode: How diskcache stored the value.
+            filename: The file that holds it, None for one in the database.
+            value: The value in the database.
+            read: Whether to return an open file; never here.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            CacheError: The value is pickled, text, or in a file outside the cache.
+        """
         if mode == MODE_RAW and type(value) is bytes and not read:
             return value
         if mode == MODE_BINARY and type(filename) is str and _FILE.fullmatch(filename) and not read:
@@ -72,17 +118,23 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc] # diskcache is untyped
 class DiskTier:
     """Encoded tiles on disk, bounded in bytes, shared by processes. Blocking: call it from a thread.
 
-    Nothing that is wrong with the files raises: a tile that cannot be had is a miss, one that cannot be kept is lost.
+    Failures of the files raise nothing: a tile that cannot be read is a miss, one that cannot be written is dropped.
     """
 
     def __init__(self, folder: Path, limit_bytes: int, on_failure: Callable[[], object] | None = None) -> None:
-        """Open or make the cache. Raises ``CacheError`` where the folder cannot be ours.
+        """Open or create the cache.
 
-        ``on_failure`` is called, in whatever thread, each time the files fail us.
+        Args:
+            folder: Folder of all caches.
+            limit_bytes: Most bytes on disk; the oldest tiles go first.
+            on_failure: Called, in any thread, on each failure of the files.
+
+        Raises:
+            CacheError: The folder cannot be made private.
         """
         self.folder = folder / FOLDER
         self.errors = 0
-        """How often the files failed us."""
+        """Failures of the files so far."""
         self._limit_bytes = limit_bytes
         self._on_failure = on_failure
         _make_private(folder)
@@ -90,21 +142,21 @@ class DiskTier:
         self._cache = self._open_or_replace()
 
     def _open_or_replace(self) -> Any:
-        # Of several processes that start together one makes the tables.
+        # Of several processes that start together, one creates the tables.
         with file_lock(self.folder.parent / f"{FOLDER}.lock", mode=0o600):
             try:
                 return self._open()
             except Exception as error:  # noqa: BLE001 - whatever is in the files, the remedy is the same
-                LOG.warning("the tile cache in %s is damaged and is begun anew: %s", self.folder, error)
+                LOG.warning("the tile cache in %s is damaged, a new one replaces it: %s", self.folder, error)
             try:
                 shutil.rmtree(self.folder)
                 _make_private(self.folder)
                 return self._open()
             except (OSError, sqlite3.Error) as error:
-                raise CacheError(f"no tile cache can be kept in {self.folder}: {error}") from error
+                raise CacheError(f"no tile cache can be created in {self.folder}: {error}") from error
 
     def _open(self) -> Any:
-        # diskcache leaves its connection open where a file turns out to be no database: looked at first, ours closes.
+        # diskcache leaves its connection open where a file is not a database; this one is closed.
         for path in self.folder.glob("*/cache.db"):
             with closing(sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -115,7 +167,7 @@ class DiskTier:
             disk=BytesDisk,
             size_limit=self._limit_bytes,
             disk_min_file_size=MIN_FILE_BYTES,
-            # The memory tier knows what is popular; marking each use here would make every read a write.
+            # Popular tiles are in the memory tier; recording each use here would make every read a write.
             eviction_policy="least-recently-stored",
             cull_limit=20,
             tag_index=True,
@@ -123,7 +175,14 @@ class DiskTier:
         )
 
     def get(self, key: str) -> bytes | None:
-        """Return a tile or None. One whose checksum is wrong is a miss and is deleted."""
+        """Return a tile. One whose checksum is wrong is deleted.
+
+        Args:
+            key: Its key.
+
+        Returns:
+            The tile; None where there is none.
+        """
         try:
             stored = self._cache.get(key)
             if stored is None:
@@ -138,7 +197,12 @@ class DiskTier:
         return None
 
     def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
-        """Keep tiles under their keys; ``tag`` names the generation that they belong to."""
+        """Write tiles.
+
+        Args:
+            tiles: Tiles by key.
+            tag: Names the generation that they belong to.
+        """
         try:
             for key, data in tiles.items():
                 self._cache.set(key, zlib.crc32(data).to_bytes(CRC_BYTES) + data, tag=tag)
@@ -146,7 +210,14 @@ class DiskTier:
             self._failed(error)
 
     def drop(self, tag: str) -> int:
-        """Delete every tile of a generation; returns how many there were."""
+        """Delete every tile of a generation.
+
+        Args:
+            tag: Names the generation.
+
+        Returns:
+            Number of tiles deleted.
+        """
         try:
             return int(self._cache.evict(tag))
         except (CacheError, sqlite3.Error, OSError, diskcache.Timeout) as error:
@@ -166,7 +237,7 @@ class DiskTier:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder, or one that is there, its owner's alone. Raises ``CacheError``."""
+    """Create a folder, and let only its owner open it. Raises ``CacheError``."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_mode & 0o777 != 0o700:
