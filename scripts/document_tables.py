@@ -1,4 +1,4 @@
-"""Write the tables of settings, metrics and packages in the documents from the code that they describe.
+"""Write the tables of settings, metrics, caches and packages in the documents from the code that they describe.
 
 ``python scripts/document_tables.py`` writes them; with ``--check`` it exits with 1 if one is out of date.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from prometheus_client.metrics import MetricWrapperBase
 
+from lazytile.pyramid.core.caches import SHARES
 from lazytile.service.cli import serve
 from lazytile.service.cli.main import app
 from lazytile.service.http.metrics import Metrics
@@ -133,6 +134,17 @@ def _row(cells: tuple[str, ...]) -> str:
     return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)
 
 
+def caches_table() -> str:
+    """Return the table of the caches in memory, with the share of each in the memory budget."""
+    total = sum(share.front + share.worker for share in SHARES)
+    rows = ["| Cache | Holds | Share |", "| --- | --- | ---: |"]
+    rows += [
+        _row((f"`{share.name}`", share.summary, f"{(share.front + share.worker) / total * 100:g} %"))
+        for share in SHARES
+    ]
+    return "\n".join(rows)
+
+
 def metrics_table() -> str:
     """Return the table of all metrics of ``/metrics``, under the names that it shows."""
     instruments = [one for one in vars(Metrics()).values() if isinstance(one, MetricWrapperBase)]
@@ -165,7 +177,7 @@ def layout_table() -> str:
 
 
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
-    "docs/serving.md": {"settings": settings_table, "metrics": metrics_table},
+    "docs/serving.md": {"settings": settings_table, "metrics": metrics_table, "caches": caches_table},
     "CONTRIBUTING.md": {"layout": layout_table},
 }
 
