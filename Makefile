@@ -67,7 +67,7 @@ setup: $(VENV)/.installed $(PAGE) ## Create .venv with every dependency, and bun
 
 # --- the demo: a real dataset and a synthetic one ---
 
-demo/.made: $(VENV)/.installed scripts/make_demo_data.py
+demo/.made: $(VENV)/.installed scripts/make_demo_data.py scripts/demo_ocean.py
 	$(BIN)/python scripts/make_demo_data.py --out demo
 	@touch $@
 

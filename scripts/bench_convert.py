@@ -1,4 +1,4 @@
-"""Time a conversion with all levels against xarray + dask writing level 0 alone, each in a process of its own.
+"""Time ``lazytile convert`` with all levels against xarray and Dask writing level 0 alone, each in its own process.
 
     bench_convert.py FILE [--variable NAME] [--repeat N] [--factor 4] [--document docs/benchmarks.md]
 
@@ -12,7 +12,6 @@ where a limit is passed. Linux only, for it reads /proc.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shutil
 import subprocess
@@ -22,10 +21,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import bench_document
 import netCDF4
 import numpy as np
-
-from lazytile.pyramid.core.processors import processor_count
+from bench_document import conditions
+from bench_processes import family, resident_bytes
 
 MAX_RATIO = 1.3
 """How many times the time of the baseline of level 0 alone all levels may take."""
@@ -35,11 +35,6 @@ MAX_GROWTH = 1.2
 BAND_ROWS = 1024
 OURS, BASELINE = "lazytile, all levels", "to_zarr, source chunks"
 HEADINGS = ("program", "wall s", "cpu s", "peak MB", "written MB")
-_OURS = """
-import sys
-from lazytile.pyramid.ingest.convert import convert
-convert(sys.argv[1], sys.argv[2], "bench", [sys.argv[3]])
-"""
 _BASELINE = """
 import sys
 import xarray as xr
@@ -88,12 +83,7 @@ def main() -> int:
     parser.add_argument("--document", type=Path, help="Markdown file whose section on conversion is written anew")
     parser.add_argument("--tmp", type=Path, help="folder for the stores (default: the system's)")
     arguments = parser.parse_args()
-    programs = {
-        OURS: (_OURS, "ours"),
-        "to_zarr, 256 x 256 chunks": (_BASELINE, "chunks256"),
-        BASELINE: (_BASELINE, "source"),
-        "to_zarr, decoded": (_BASELINE, "decoded"),
-    }
+    programs = {OURS: "", "to_zarr, 256 x 256 chunks": "chunks256", BASELINE: "source", "to_zarr, decoded": "decoded"}
     print(f"{HEADINGS[0]:34} {HEADINGS[1]:>7} {HEADINGS[2]:>7} {HEADINGS[3]:>8} {HEADINGS[4]:>10}")
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(dir=arguments.tmp) as folder:
@@ -117,12 +107,26 @@ def main() -> int:
     return 0 if passed else 1
 
 
-def run(label: str, program: tuple[str, str], file: Path, variable: str, tmp: Path) -> Run:
-    """Run a program (its text, its last argument) on a file in a store of its own, and print what it took."""
+def run(label: str, baseline: str, file: Path, variable: str, tmp: Path) -> Run:
+    """Run a program on a file in a store of its own, and print what it took.
+
+    Args:
+        label: Its name in the table.
+        baseline: The kind of baseline; empty for ``lazytile convert``.
+        file: The source.
+        variable: The variable to convert.
+        tmp: Where the store is created.
+
+    Returns:
+        The figures.
+    """
     folder = Path(tempfile.mkdtemp(dir=tmp))
-    text, kind = program
+    command = ["-c", _BASELINE, str(file), str(folder), variable, baseline]
+    if not baseline:
+        command = ["-m", "lazytile.service", "convert", str(file), "--store", str(folder), "--name", "bench"]
+        command += ["--var", variable]
     try:
-        wall, cpu, peak = measure([sys.executable, "-c", text, str(file), str(folder), variable, kind])
+        wall, cpu, peak = measure([sys.executable, *command])
         written = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     finally:
         shutil.rmtree(folder)
@@ -194,20 +198,14 @@ def thin(file: Path, target: Path, variable: str, factor: int) -> None:
 
 
 def write_section(document: Path, source: Path, runs: list[Run], lines: list[str]) -> None:
-    """Put a table into a document, in the place of the one of the last run on a source of this name."""
-    begin, end = f"<!-- bench-convert {source.name} -->", f"<!-- end of bench-convert {source.name} -->"
-    text = document.read_text() if document.exists() else "# Benchmarks\n"
-    size = f"{source.stat().st_size / 1e6:.0f} MB, {processor_count()} processors, {time.strftime('%Y-%m-%d')}"
-    load = f"load {os.getloadavg()[0]:.1f} at the end"
-    heading = f"## Converting {source.name} ({size}, {load})"
-    rows = [f"| {' | '.join(HEADINGS)} |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]
-    rows += [f"| {' | '.join(each.figures)} |" for each in runs]
-    said = [f"- {line}" for line in lines]
+    """Write the table of a source into a document, in place of its previous one."""
+    heading = f"## Converting {source.name} ({source.stat().st_size / 1e6:.0f} MB, {conditions()})"
     intro = "`make bench-convert`. Compare figures within one run only; ratios use the best run of each program."
-    section = "\n".join([begin, heading, "", intro, "", *rows, "", *said, "", end])
-    before, found, rest = text.partition(begin)
-    after = rest.partition(end)[2] if found else "\n"
-    document.write_text(f"{before.rstrip()}\n\n{section}{after}")
+    table = [f"| {' | '.join(HEADINGS)} |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]
+    table += [f"| {' | '.join(each.figures)} |" for each in runs]
+    found = [f"- {line}" for line in lines]
+    section = [heading, "", intro, "", *table, "", *found]
+    bench_document.write_section(document, f"bench-convert {source.name}", section)
 
 
 def measure(command: list[str]) -> tuple[float, float, int]:
@@ -217,28 +215,13 @@ def measure(command: list[str]) -> tuple[float, float, int]:
     process = subprocess.Popen(command)
     peak = 0
     while process.poll() is None:
-        peak = max(peak, sum(_resident(each) for each in _family(process.pid)))
+        peak = max(peak, sum(resident_bytes(each) for each in family(process.pid)))
         time.sleep(0.02)
     after = os.times()
     if process.returncode:
         raise SystemExit(f"{command[0]} ended with {process.returncode}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return time.monotonic() - started, cpu, peak
-
-
-def _family(pid: int) -> list[int]:
-    family = [pid]
-    for member in family:
-        with contextlib.suppress(OSError):
-            for thread in Path(f"/proc/{member}/task").iterdir():
-                family += [int(child) for child in (thread / "children").read_text().split()]
-    return family
-
-
-def _resident(pid: int) -> int:
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
 
 
 if __name__ == "__main__":

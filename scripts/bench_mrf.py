@@ -17,7 +17,6 @@ on or waiting for (Linux counts a thread's time in the queue). It was idle for t
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import shutil
@@ -28,6 +27,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import bench_document
+from bench_document import conditions
+from bench_processes import family, peak_bytes
+
 from lazytile.pyramid.core.processors import processor_count
 
 QUALITIES = {"85 (its default)": None, "60": 60, "10": 10}
@@ -37,7 +40,6 @@ LOW_K, HIGH_K = 271.0, 305.0
 ROOT = Path(__file__).resolve().parent.parent
 RUNS, LONG_S = 3, 5.0
 SAMPLE_S = 0.02
-BEGIN, END = "<!-- bench-mrf -->", "<!-- end of bench-mrf -->"
 sys.path.insert(0, str(ROOT))  # as it lies there, installed or not
 
 
@@ -224,8 +226,8 @@ def measure(command: list[str]) -> Figures:
     with tempfile.TemporaryFile() as told:
         process = subprocess.Popen(command, env=environment, stdout=told, cwd=ROOT)
         while process.poll() is None:
-            for member in _family(process.pid):
-                peaks[member] = max(peaks.get(member, 0), _highest(member))
+            for member in family(process.pid):
+                peaks[member] = max(peaks.get(member, 0), peak_bytes(member))
             time.sleep(SAMPLE_S)
         whole_s, after = time.monotonic() - started, os.times()
         told.seek(0)
@@ -235,24 +237,6 @@ def measure(command: list[str]) -> Figures:
     processor_s = after.children_user + after.children_system - before.children_user - before.children_system
     own = {"seconds": whole_s, "processor_s": processor_s, "queued_s": 0.0} | (json.loads(answer) if answer else {})
     return Figures(own["seconds"], whole_s, own["processor_s"], own["queued_s"], sum(peaks.values()), 0)
-
-
-def _family(pid: int) -> list[int]:
-    family = [pid]
-    for member in family:
-        with contextlib.suppress(OSError):
-            for thread in Path(f"/proc/{member}/task").iterdir():
-                family += [int(child) for child in (thread / "children").read_text().split()]
-    return family
-
-
-def _highest(pid: int) -> int:
-    """Return the most bytes that a process has had resident; 0 for one that has just ended."""
-    with contextlib.suppress(OSError):
-        for text in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if text.startswith("VmHWM:"):
-                return int(text.split()[1]) << 10
-    return 0
 
 
 def export(work: Path, effort: str, engine: str) -> None:
@@ -291,19 +275,14 @@ def queued_seconds() -> float:
 
 
 def write_section(document: Path, rows: list[str]) -> None:
-    """Put the tables into a document, in the place of those of the last run."""
-    text = document.read_text() if document.exists() else "# Benchmarks\n"
-    load = f"load {os.getloadavg()[0]:.1f} at the end"
-    heading = f"## MRF export against GDAL ({processor_count()} processors, {time.strftime('%Y-%m-%d')}, {load})"
+    """Write the tables into a document, in place of the previous ones."""
+    heading = f"## MRF export against GDAL ({conditions()})"
     intro = (
         "`make bench-mrf`: a sea-surface temperature, PPNG pages of 512 pixels, all levels.\n"
         "`scripts/bench_mrf.py` defines the columns. GDAL starts from the coloured raster, lazytile from values.\n"
         "Compare figures within one run only."
     )
-    before, found, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2] if found else "\n"
-    section = "\n".join([BEGIN, heading, "", intro, *rows, "", END])
-    document.write_text(f"{before.rstrip()}\n\n{section}{after}")
+    bench_document.write_section(document, "bench-mrf", [heading, "", intro, *rows])
 
 
 if __name__ == "__main__":
