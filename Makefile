@@ -14,6 +14,7 @@ PYTEST_ARGS ?=
 MUTANTS ?= --sample 40
 TEST_WORKERS ?= 2
 BENCH_DATA ?=
+FACTOR ?= 4
 FACTORS ?= 4,1
 
 VENV := .venv

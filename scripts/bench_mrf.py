@@ -242,18 +242,22 @@ def measure(command: list[str]) -> Figures:
 def export(work: Path, effort: str, engine: str) -> None:
     """Export once; write seconds and processor seconds to stdout."""
     from lazytile.colormaps.library.catalog import ColormapCatalog  # noqa: PLC0415 - only this process needs them
+    from lazytile.pyramid.core import process  # noqa: PLC0415
     from lazytile.pyramid.engines.factory import open_bulk_engine  # noqa: PLC0415
-    from lazytile.pyramid.engines.protocol import EngineSpec  # noqa: PLC0415
+    from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec  # noqa: PLC0415
     from lazytile.pyramid.mrf.effort import CompressionEffort  # noqa: PLC0415
     from lazytile.pyramid.mrf.export import export_mrf  # noqa: PLC0415
     from lazytile.pyramid.mrf.options import ExportOptions  # noqa: PLC0415
     from lazytile.pyramid.render.style import Styles  # noqa: PLC0415
     from lazytile.pyramid.store.store import Store  # noqa: PLC0415
+    from lazytile.service.cli.options.engine import install_caches  # noqa: PLC0415
 
+    process.begin()  # as the command does
+    caches = install_caches(None)
     store = Store(work / "store")
     layer = store.layer("mur")
     style = Styles(ColormapCatalog(work / "colormaps")).style(layer, "bench")
-    with open_bulk_engine(EngineSpec.parse(engine)) as opened:
+    with open_bulk_engine(EngineSpec.parse(engine), EngineOptions(caches=caches)) as opened:
         started, processor, queued = time.monotonic(), time.process_time(), queued_seconds()
         export_mrf(
             store.folder,

@@ -17,26 +17,23 @@ import argparse
 import itertools
 import json
 import os
-import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from bench_server import load, serving
 
 from lazytile.colormaps.compiled.palette import compile_colormap
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
-from lazytile.pyramid.render.image import ImageFormat, encode_png8
+from lazytile.pyramid.render.image import ImageFormat, encode
 from lazytile.pyramid.render.location import locate
 from lazytile.pyramid.render.painting import paint
 from lazytile.pyramid.render.read_values import read_values
@@ -47,7 +44,7 @@ from lazytile.pyramid.render.tile_request import PixelOptions, TileRequest
 from lazytile.pyramid.store.store import Store, store_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from lazytile.pyramid.render.render_task import RenderTask
     from lazytile.pyramid.store.layer import Layer
@@ -58,18 +55,7 @@ CACHE_BYTES = 512 << 20
 """Of this process; the servers have their own."""
 Results = dict[tuple[str, int], tuple[float, float, float]]
 """Tiles/s at concurrency 8, p50 in ms at concurrency 1 and bytes a tile, by server and zoom."""
-SECONDS = 5
 METHODS = {"": "?resampling=nearest", ", means": ""}
-_LUA = """
-local reqs, i = {}, 0
-function init(args) for line in io.lines("%s") do reqs[#reqs + 1] = wrk.format("GET", line) end end
-function request() i = i %% #reqs + 1; return reqs[i] end
-function done(s, l, r)
-  local e = s.errors
-  io.write(string.format("RESULT %%.1f %%.3f %%.3f %%d %%d\\n", s.requests / s.duration * 1e6, l:percentile(50) / 1e3,
-    l:percentile(95) / 1e3, s.bytes / s.requests, e.status + e.read + e.connect + e.timeout))
-end
-"""
 
 
 def main() -> None:
@@ -100,8 +86,8 @@ def main() -> None:
                     print(f"|   memory of the largest process: {server.peak_rss_mb():.0f} MB | | | | | |")
         name = f"lazytile, factor {factor}"
         stages(name, tasks, results)
-        averaged = {zoom: [replace(task, resampling=Resampling.AVERAGE) for task in tasks[zoom]] for zoom in zooms}
-        stages(f"{name}, means", averaged, results)
+        default = {zoom: [replace(task, resampling=None) for task in tasks[zoom]] for zoom in zooms}
+        stages(f"{name}, means", default, results)
         restyle(tasks)
     if options.peers is not None:
         peers(options.peers, options.work, tasks, results)
@@ -159,60 +145,6 @@ def choose_tasks(store: Path, factor: int, zoom: int, count: int) -> list[Render
     return chosen
 
 
-class Server:
-    """A server under test and where it listens."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process, self.port = process, port
-
-    def peak_rss_mb(self) -> float:
-        """Largest resident size that any process of the server has had, in MB."""
-        peaks = [0.0]
-        for status in Path("/proc").glob("[0-9]*/status"):
-            try:
-                if os.getpgid(int(status.parent.name)) == os.getpgid(self.process.pid):
-                    peaks.append(int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024)
-            except (OSError, TypeError):
-                continue
-        return max(peaks)
-
-
-@contextmanager
-def serving(store: Path, *options: str) -> Iterator[Server]:
-    """Run a server on a free port of the loopback interface."""
-    command = [sys.executable, "-m", "lazytile.service", "serve", "--store", str(store), "--port", "0", *options]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-    try:
-        for line in process.stdout:
-            found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
-            if found:
-                yield Server(process, int(found[1]))
-                return
-        raise SystemExit("the server did not start")
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
-
-
-def load(port: int, paths: list[str], concurrency: int) -> tuple[float, float, float, float]:
-    """Ask for the paths in turn; return tiles/s, p50 ms, p95 ms, bytes a reply."""
-    with tempfile.TemporaryDirectory() as folder:
-        listed = Path(folder) / "paths"
-        listed.write_text("\n".join(paths) + "\n")
-        script = Path(folder) / "list.lua"
-        script.write_text(_LUA % listed)
-        # A connection goes to one of the server's processes for good: a few seconds first, so that all are warm.
-        command = ["wrk", "-t1", f"-c{concurrency}", "--latency", "-s", str(script), f"http://127.0.0.1:{port}"]
-        subprocess.run([*command[:3], "-d1", *command[3:]], capture_output=True, check=True)
-        reply = subprocess.run([*command[:3], f"-d{SECONDS}", *command[3:]], capture_output=True, check=True, text=True)
-    rate, p50, p95, size, errors = re.search(r"RESULT (.*)", reply.stdout)[1].split()
-    if int(errors):
-        raise SystemExit(f"{errors} bad replies")
-    return float(rate), float(p50), float(p95), float(size)
-
-
 def report(name: str, zoom: int, many: tuple[float, ...], one: tuple[float, ...], results: Results) -> None:
     """Print a row."""
     results[name, zoom] = (many[0], one[1], many[3])
@@ -246,7 +178,7 @@ def stage_seconds(task: RenderTask) -> tuple[float, ...]:
     """Time each stage of a task's rendering, seconds. What reading takes twice is the map's: the chunks are there."""
     stored = store_at(task.store).dataset(task.dataset)
     description, variable = stored.description, stored.description.variable(task.variable)
-    method = task.resampling
+    method = task.resampling or task.default_resampling
     clock = [time.perf_counter()]
     location = locate(
         description.grid,
@@ -263,7 +195,7 @@ def stage_seconds(task: RenderTask) -> tuple[float, ...]:
     clock.append(time.perf_counter())
     index = paint(tile, task.palette)
     clock.append(time.perf_counter())
-    encode_png8(index, task.palette.rgba)
+    encode(index, task.palette.rgba, task.image_format, task.background)
     clock.append(time.perf_counter())
     plan, first, again, *rest = (after - before for before, after in itertools.pairwise(clock))
     return (plan, max(0.0, first - again), again, *rest)

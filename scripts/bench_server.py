@@ -1,0 +1,83 @@
+"""A server under load: ``lazytile serve`` in a process of its own, and wrk asking it for tiles."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = 5
+_LUA = """
+local reqs, i = {}, 0
+function init(args) for line in io.lines("%s") do reqs[#reqs + 1] = wrk.format("GET", line) end end
+function request() i = i %% #reqs + 1; return reqs[i] end
+function done(s, l, r)
+  local e = s.errors
+  io.write(string.format("RESULT %%.1f %%.3f %%.3f %%d %%d\\n", s.requests / s.duration * 1e6, l:percentile(50) / 1e3,
+    l:percentile(95) / 1e3, s.bytes / s.requests, e.status + e.read + e.connect + e.timeout))
+end
+"""
+
+
+class Server:
+    """A server under test and where it listens."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process, self.port = process, port
+
+    def peak_rss_mb(self) -> float:
+        """Largest resident size that any process of the server has had, in MB."""
+        peaks = [0.0]
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                if os.getpgid(int(status.parent.name)) == os.getpgid(self.process.pid):
+                    peaks.append(int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024)
+            except (OSError, TypeError):
+                continue
+        return max(peaks)
+
+
+@contextmanager
+def serving(store: Path, *options: str) -> Iterator[Server]:
+    """Run a server on a free port of the loopback interface."""
+    command = [sys.executable, "-m", "lazytile.service", "serve", "--store", str(store), "--port", "0", *options]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        for line in process.stdout:
+            found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
+            if found:
+                yield Server(process, int(found[1]))
+                return
+        raise SystemExit("the server did not start")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+
+
+def load(port: int, paths: list[str], concurrency: int) -> tuple[float, float, float, float]:
+    """Ask for the paths in turn; return tiles/s, p50 ms, p95 ms, bytes a reply."""
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "paths"
+        listed.write_text("\n".join(paths) + "\n")
+        script = Path(folder) / "list.lua"
+        script.write_text(_LUA % listed)
+        # A connection goes to one of the server's processes for good: a few seconds first, so that all are warm.
+        command = ["wrk", "-t1", f"-c{concurrency}", "--latency", "-s", str(script), f"http://127.0.0.1:{port}"]
+        subprocess.run([*command[:3], "-d1", *command[3:]], capture_output=True, check=True)
+        reply = subprocess.run([*command[:3], f"-d{SECONDS}", *command[3:]], capture_output=True, check=True, text=True)
+    rate, p50, p95, size, errors = re.search(r"RESULT (.*)", reply.stdout)[1].split()
+    if int(errors):
+        raise SystemExit(f"{errors} bad replies")
+    return float(rate), float(p50), float(p95), float(size)
