@@ -1,4 +1,4 @@
-"""GetFeatureInfo in KVP and REST, in every form (OGC 07-057r7, 7.3 and 10.3)."""
+"""GetFeatureInfo in KVP and REST, in every format (OGC 07-057r7, 7.3 and 10.3)."""
 
 import io
 import json
@@ -116,7 +116,7 @@ def test_classes_have_their_labels(tmp_path):
 
 
 @pytest.mark.parametrize("mime", FORMATS)
-def test_kvp_and_rest_answer_alike_in_every_form(server, mime):
+def test_kvp_and_rest_give_the_same_response_in_every_format(server, mime):
     kvp = ask(server, **PLACE, InfoFormat=mime)
     rest = server.get(REST.format(j=200, i=10, ext=FORMATS[mime]))
     assert kvp.status == rest.status == 200
@@ -128,7 +128,7 @@ def test_kvp_and_rest_answer_alike_in_every_form(server, mime):
 
 
 @pytest.mark.parametrize("where", [{"I": "10", "J": "0"}, {"I": "120", "J": "150"}])
-def test_every_form_can_be_read(server, where):
+def test_every_format_can_be_read(server, where):
     layer = {**ODD, **where}
     expected = info(server, **layer)
     assert (expected["value"] is None) == (where["J"] == "0")
@@ -235,6 +235,6 @@ def test_rest_errors_are_404(server):
     assert server.get(REST.format(j=1, i=1, ext="pdf")).status == 404
 
 
-def test_what_is_no_parameter_is_named(server):
+def test_unknown_parameters_are_named(server):
     assert ask(server, tiem="x").headers["Warning"].endswith('ignored: tiem"')
     assert ask(server).headers["Warning"] is None

@@ -29,7 +29,7 @@ def test_etags_and_304(server):
         assert server.get(TILE, {"If-None-Match": value}).status == 200
 
 
-def test_304_looks_at_no_cache_and_renders_nothing(server):
+def test_304_reads_no_cache_and_renders_nothing(server):
     path = "/wmts/global_180/default/WebMercatorQuad/6/13/17.png"
     before = server.counter("lazytile_renders_total")
     from lazytile.service.protocol.tile_address import address_of_rest
@@ -41,7 +41,7 @@ def test_304_looks_at_no_cache_and_renders_nothing(server):
     assert server.counter("lazytile_renders_total") == before
 
 
-def test_etags_differ_by_whatever_decides_the_bytes(server):
+def test_etags_differ_by_everything_that_decides_the_bytes(server):
     paths = [TILE, TILE.replace(".png", ".jpg"), TILE.replace("/2/1/1", "/2/1/2"), TILE.replace("default", "grey"),
              TILE.replace("WebMercatorQuad", "GoogleMapsCompatible_Level7")]  # fmt: skip
     tags = {server.get(path).headers["ETag"] for path in paths}
@@ -79,7 +79,7 @@ def test_preflight(server):
         assert "HEAD" in reply.headers["Allow"]
 
 
-def test_every_answer_has_cors_and_a_request_id(server):
+def test_every_response_has_cors_headers_and_a_request_id(server):
     for path in (TILE, "/wmts", "/nowhere", CAPABILITIES, "/xyz/a", "/viewer/../x", "/metrics"):
         reply = server.get(path)
         assert reply.headers["Access-Control-Allow-Origin"] == "*"
@@ -88,7 +88,7 @@ def test_every_answer_has_cors_and_a_request_id(server):
     assert server.get(TILE, {"X-Request-Id": "a b<>"}).headers["X-Request-Id"] != "a b<>"
 
 
-def test_text_is_compressed_where_the_client_takes_it(server):
+def test_text_is_compressed_if_the_client_accepts_it(server):
     plain = server.get(CAPABILITIES)
     assert plain.headers["Content-Encoding"] is None
     small = server.get(CAPABILITIES, {"Accept-Encoding": "br;q=0, gzip;q=0.5"})
@@ -104,7 +104,7 @@ def test_text_is_compressed_where_the_client_takes_it(server):
     assert server.get(TILE, {"Accept-Encoding": "gzip"}).headers["Content-Encoding"] is None
 
 
-def test_brotli_where_it_is_installed(server):
+def test_brotli_if_installed(server):
     brotli = pytest.importorskip("brotli")
     plain = server.get(CAPABILITIES)
     small = server.get(CAPABILITIES, {"Accept-Encoding": "gzip;q=0.8, br"})
@@ -117,7 +117,7 @@ def test_brotli_where_it_is_installed(server):
     assert (again.status, again.headers["ETag"]) == (304, small.headers["ETag"])
 
 
-def test_without_brotli_it_is_gzip(server, monkeypatch):
+def test_gzip_without_brotli(server, monkeypatch):
     monkeypatch.setattr(reply, "CODINGS", {"gzip": reply.CODINGS["gzip"]})
     assert server.get(CAPABILITIES, {"Accept-Encoding": "br, gzip;q=0.5"}).headers["Content-Encoding"] == "gzip"
     assert server.get(CAPABILITIES, {"Accept-Encoding": "br"}).headers["Content-Encoding"] is None
@@ -137,7 +137,7 @@ FORWARDED = [
     ({"Forwarded": 'for=9.9.9.9;proto=https;host="maps.example:8443"'}, "https://maps.example:8443"),
     ({"X-Forwarded-Proto": "https", "X-Forwarded-Host": "maps.example"}, "https://maps.example"),
     ({"X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/tiles/"}, "https://here:1/tiles"),
-    # The client's own words come first; the proxy's, which it appended, count.
+    # The client's elements come first; only those that the proxy appended count.
     ({"Forwarded": "host=evil.example, for=9.9.9.9;host=maps.example;proto=https"}, "https://maps.example"),
     ({"Forwarded": "for=9.9.9.9;host=a.example;proto=https, for=127.0.0.1;host=b.internal"}, "https://a.example"),
     ({"X-Forwarded-For": "9.9.9.9, 127.0.0.1", "X-Forwarded-Host": "a.example, b.internal"}, "http://a.example"),
@@ -146,7 +146,7 @@ FORWARDED = [
 
 
 @pytest.mark.parametrize(("headers", "expected"), FORWARDED)
-def test_forwarded_headers_only_from_trusted_proxies(server, store, tmp_path, headers, expected):
+def test_forwarded_headers_count_only_from_trusted_proxies(server, store, tmp_path, headers, expected):
     headers = {"Host": "here:1", **headers}
     assert address_in(server.get(CAPABILITIES, headers)) == "http://here:1"
     with running(store, tmp_path / "c", trusted_proxies=("127.0.0.0/8",)) as trusting:
@@ -175,7 +175,7 @@ def test_trusted_proxies_must_be_addresses(tmp_path):
         ({"Content-Type": "text/xml", "SOAPAction": '""'}, "http://schemas.xmlsoap.org/soap/envelope/"),
     ],
 )
-def test_soap_is_told_that_it_is_not_offered(server, exception_schema, headers, envelope):
+def test_soap_gets_a_fault(server, exception_schema, headers, envelope):
     answer = server.get("/wmts", {**headers, "Content-Length": "0"}, method="POST")
     assert answer.status == 405
     assert "GET" in answer.headers["Allow"]
@@ -236,7 +236,7 @@ def test_the_viewer_when_it_was_built(server, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("host", ["evil.example/x", "a b", '"><script>', "x" * 300])
-def test_a_bad_host_is_not_repeated(server, host):
+def test_an_invalid_host_is_not_repeated(server, host):
     reply = server.get(CAPABILITIES, {"Host": host})
     assert reply.status in (200, 400)
     assert host.encode() not in reply.body or reply.status == 400

@@ -65,7 +65,7 @@ def test_from_the_landing_page_to_a_tile(server):
         assert reply.headers["Content-Type"] == media_type
 
 
-def test_tiles_are_wmts_tiles(server):
+def test_tiles_are_byte_for_byte_those_of_wmts(server):
     for name, extension in (("png", "png"), ("jpeg", "jpg"), ("webp", "webp")):
         ours = server.get(f"{TILE}?f={name}")
         theirs = server.get(f"/wmts/global_180/default/WebMercatorQuad/2/1/3.{extension}")
@@ -101,7 +101,7 @@ def test_styled_tiles(server):
         ("image/png;q=0,*/*", "image/jpeg"),
     ],
 )
-def test_accept_chooses_the_format_of_tiles(server, accept, media_type):
+def test_accept_selects_the_format_of_tiles(server, accept, media_type):
     assert server.get(TILE, {"Accept": accept}).headers["Content-Type"] == media_type
 
 
@@ -141,7 +141,7 @@ def test_formats_and_problems(server, path, accept, status):
 
 
 @pytest.mark.parametrize(
-    ("asked", "shown"),
+    ("datetime", "shown"),
     [
         ("2024-01-02T00:00:00Z", "2024-01-02"),
         ("2024-01-02", "2024-01-02"),
@@ -159,18 +159,18 @@ def test_formats_and_problems(server, path, accept, status):
         ("../1999-01-01", 404),
     ],
 )
-def test_datetime(server, asked, shown):
-    reply = server.get(f"/ogc/collections/time_steps/map/tiles/WebMercatorQuad/0/0/0?datetime={asked}")
+def test_datetime(server, datetime, shown):
+    reply = server.get(f"/ogc/collections/time_steps/map/tiles/WebMercatorQuad/0/0/0?datetime={datetime}")
     if isinstance(shown, int):
         assert problem(reply) == shown
         return
     last = data.CATALOGUE["time_steps"]().fields[0].dimensions[0].labels[-1]
     assert reply.headers["Layer-Time-Actual"].startswith(last if shown == "last" else shown)
-    wanted = "default" if shown == "last" else shown
-    assert reply.body == server.get(f"/wmts/time_steps/default/{wanted}/WebMercatorQuad/0/0/0.png").body
+    expected = "default" if shown == "last" else shown
+    assert reply.body == server.get(f"/wmts/time_steps/default/{expected}/WebMercatorQuad/0/0/0.png").body
 
 
-def test_datetime_of_a_layer_without_times_is_checked_and_changes_nothing(server):
+def test_datetime_of_a_layer_without_times_is_validated_and_ignored(server):
     assert server.get(f"{TILE}?datetime=2024-01-01").body == server.get(TILE).body
     assert server.get(f"{TILE}?datetime=nope").status == 400
 
@@ -195,7 +195,7 @@ def test_extents(server):
     assert collections["time_steps"]["extent"]["temporal"]["interval"] == [[labels[0], labels[-1]]]
 
 
-def test_every_set_of_the_list_is_what_morecantile_reads(server):
+def test_morecantile_reads_every_listed_set(server):
     for entry in document(server, "/ogc/tileMatrixSets")["tileMatrixSets"]:
         definition = document(server, linked(entry["links"], "self"))
         assert definition["id"] == entry["id"]
@@ -208,7 +208,7 @@ def test_every_set_of_the_list_is_what_morecantile_reads(server):
             assert ours["pointOfOrigin"] == list(theirs.pointOfOrigin)
 
 
-def test_registered_sets_are_the_registers(server):
+def test_registered_sets_equal_those_of_the_ogc(server):
     for identifier in ("WebMercatorQuad", "WorldCRS84Quad"):
         ours = document(server, f"/ogc/tileMatrixSets/{identifier}")
         theirs = morecantile.tms.get(identifier)
@@ -220,7 +220,7 @@ def test_registered_sets_are_the_registers(server):
             assert (one["matrixWidth"], one["matrixHeight"]) == (other.matrixWidth, other.matrixHeight)
 
 
-def test_every_tileset_names_a_set_and_its_limits_hold_the_data(server):
+def test_tilesets_have_a_set_and_limits_around_the_data(server):
     for name in ("antimeridian", "odd_sizes", "mercator"):
         for entry in document(server, f"/ogc/collections/{name}/map/tiles")["tilesets"]:
             assert entry["tileMatrixSetURI"]
@@ -240,7 +240,7 @@ def test_every_tileset_names_a_set_and_its_limits_hold_the_data(server):
             assert server.get(item.removeprefix(server.url)).status == 200
 
 
-def test_an_operators_own_set_has_a_uri_that_leads_to_it(server, fresh_process, tmp_path):
+def test_the_uri_of_a_custom_set_is_its_address(server, fresh_process, tmp_path):
     path = tmp_path / "own.json"
     own = document(server, "/ogc/tileMatrixSets/WebMercatorQuad")
     del own["uri"], own["links"], own["wellKnownScaleSet"]
@@ -254,7 +254,7 @@ def test_an_operators_own_set_has_a_uri_that_leads_to_it(server, fresh_process, 
     assert tile.status == 200
 
 
-def test_html_pages_link_on_and_escape(server):
+def test_html_pages_have_links_and_are_escaped(server):
     for path in ("/ogc/", "/ogc/collections", "/ogc/collections/global_180", "/ogc/tileMatrixSets", "/ogc/conformance",
                  "/ogc/collections/global_180/map/tiles", "/ogc/api"):  # fmt: skip
         reply = server.get(f"{path}?f=html")
@@ -266,7 +266,7 @@ def test_html_pages_link_on_and_escape(server):
     assert b"<script" not in server.get("/ogc/%3Cscript%3E?f=html").body
 
 
-def test_conformance_names_classes_once(server):
+def test_conformance_classes_are_unique(server):
     classes = document(server, "/ogc/conformance")["conformsTo"]
     assert len(set(classes)) == len(classes)
     for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "png", "jpeg", "datetime", "oas30"):
@@ -282,13 +282,13 @@ def test_documents_are_conditional_and_compressed(server):
     assert server.get("/ogc/collections", method="HEAD").body == b""
 
 
-def test_addresses_are_the_public_ones(store, tmp_path):
+def test_links_use_the_public_address(store, tmp_path):
     with running(store, tmp_path / "cache", public_url="https://maps.example/tiles") as server:
         for each in document(server, "/ogc/")["links"]:
             assert each["href"].startswith("https://maps.example/tiles/")
 
 
-def test_gdals_ogcapi_driver_reads_the_same_pixels(server, tmp_path):
+def test_the_ogcapi_driver_of_gdal_reads_the_same_pixels(server, tmp_path):
     program = shutil.which("gdal_translate")
     if program is None:
         pytest.skip("gdal_translate is not here: apt-get install gdal-bin")
@@ -309,7 +309,7 @@ def test_gdals_ogcapi_driver_reads_the_same_pixels(server, tmp_path):
     assert np.array_equal(pixels, np.asarray(Image.open(io.BytesIO(tile)).convert("RGBA"))[..., : pixels.shape[-1]])
 
 
-def test_names_of_the_first_version_are_there_for_those_who_ask(server):
+def test_compat_adds_the_names_of_version_1(server):
     old = document(server, "/ogc/tileMatrixSets/WorldCRS84Quad?compat=17-083r2")
     assert (old["identifier"], old["supportedCRS"]) == (old["id"], old["crs"])
     assert old["tileMatrices"][0]["topLeftCorner"] == old["tileMatrices"][0]["pointOfOrigin"]

@@ -38,7 +38,7 @@ def test_identifiers_of_operations(definition):
         assert f"collection.style.map.{name}" in found
 
 
-def test_every_reference_leads_somewhere(definition):
+def test_every_reference_resolves(definition):
     def walk(node):
         if isinstance(node, dict):
             if "$ref" in node:
@@ -68,10 +68,10 @@ def test_every_path_parameter_is_declared(definition):
         assert declared == names, path
 
 
-WORDS = ["global_180", "time_steps", "extra_dimension", "WebMercatorQuad", "WorldCRS84Quad", "native", "default", "0",
+VALUES = ["global_180", "time_steps", "extra_dimension", "WebMercatorQuad", "WorldCRS84Quad", "native", "default", "0",
          "1", "png", "json", "html", "csv", "2024-01-02", "2024-01-01/..", "-10,-10,10,10", "0,5,20", "", "../..", "%",
          "\x00", "\ud800", "\U0001f600", "<&>", "NaN", "-1", "9" * 400, "x" * 2000]  # fmt: skip
-ANY = st.sampled_from(WORDS) | st.text(max_size=20) | st.integers().map(str) | st.floats().map(str)
+ANY = st.sampled_from(VALUES) | st.text(max_size=20) | st.integers().map(str) | st.floats().map(str)
 
 
 def operations():
@@ -94,7 +94,7 @@ def quoted(text):
 @pytest.mark.parametrize(("path", "method", "operation", "parameters"), list(operations()))
 @settings(max_examples=20)
 @given(draw=st.data())
-def test_whatever_is_asked_the_answer_is_one_that_is_declared(server, path, method, operation, parameters, draw):
+def test_any_parameters_get_a_declared_response(server, path, method, operation, parameters, draw):
     address = path
     for each in parameters:
         if each["in"] == "path":
@@ -172,7 +172,7 @@ def check_schema(document, schema, instance):
 
 
 @pytest.mark.parametrize(("path", "method", "operation", "parameters"), list(operations()))
-def test_each_answer_is_as_its_schema(server, definition, path, method, operation, parameters):
+def test_responses_match_their_schemas(server, definition, path, method, operation, parameters):
     """With the least that an operation asks for, and with all that it takes."""
     queries = [each for each in parameters if each["in"] == "query"]
     body = POLYGON if method == "post" else None
@@ -193,7 +193,7 @@ def test_each_answer_is_as_its_schema(server, definition, path, method, operatio
     "/numbers/{name}/point?lon=1&lat=1&f=covjson", "/numbers/{name}/point?lon=1&lat=90",
     "/numbers/{name}/statistics?bbox=0,0,1,1&histogram=4",
 ])  # fmt: skip
-def test_documents_of_every_kind_of_layer_are_as_their_schemas(server, definition, template, name):
+def test_documents_of_every_kind_of_layer_match_their_schemas(server, definition, template, name):
     reply = server.get(template.format(name=name))
     assert reply.status == 200, reply.body
     path, _, _ = (
@@ -215,13 +215,13 @@ def test_documents_of_every_kind_of_layer_are_as_their_schemas(server, definitio
         (f"/ogc/?{'x' * 9000}", 414),
     ],
 )
-def test_problems_are_as_their_schema(server, definition, address, status):
+def test_problems_match_their_schema(server, definition, address, status):
     reply = server.get(address)
     assert reply.status == status
     check_schema(definition, {"$ref": "#/components/schemas/Problem"}, json.loads(reply.body))
 
 
-def test_a_wrong_document_is_not_as_its_schema(definition):
+def test_an_invalid_document_does_not_match_its_schema(definition):
     """The check of the tests above can fail."""
     validators = pytest.importorskip("openapi_schema_validator", reason="openapi-schema-validator is not installed")
     errors = importlib.import_module("jsonschema.exceptions")
@@ -234,7 +234,7 @@ def test_a_wrong_document_is_not_as_its_schema(definition):
             check_schema(definition, schema, wrong)
 
 
-def test_every_route_is_described_or_has_a_reason_not_to_be():
+def test_every_route_is_described_or_excluded():
     routes = make_app(Settings.of()).router.routes()
     served = {(route.method, route.resource.canonical) for route in routes if route.method != "HEAD"}
     described = {(each.method, each.route) for each in OPERATIONS}
@@ -244,14 +244,12 @@ def test_every_route_is_described_or_has_a_reason_not_to_be():
     assert served - described == {("GET", path) for path in others}
 
 
-def test_a_route_that_is_not_there_is_not_described():
+def test_a_missing_route_is_not_described():
     assert make_definition("http://127.0.0.1", Settings.of(), []).paths == {}
 
 
 @pytest.mark.parametrize(("path", "method", "operation", "parameters"), list(operations()))
-def test_handlers_read_the_parameters_that_are_described_and_no_others(
-    server, monkeypatch, path, method, operation, parameters
-):
+def test_handlers_read_exactly_the_described_parameters(server, monkeypatch, path, method, operation, parameters):
     """Those of dimensions and tile options are read from the query as a whole; a Warning names what is unknown."""
     seen = set()
 
@@ -271,7 +269,7 @@ def test_handlers_read_the_parameters_that_are_described_and_no_others(
     assert seen - described <= {"Time"}
 
 
-def test_tile_options_are_those_that_tiles_take(definition, server):
+def test_tile_options_are_those_of_the_parser(definition, server):
     """Each value of an enumeration is accepted, and any other refused."""
     address = "/xyz/global_180/1/1/0.png"
     described = {each["$ref"].rpartition("/")[2] for each in definition["paths"][XYZ]["get"]["parameters"]}

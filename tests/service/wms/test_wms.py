@@ -54,11 +54,11 @@ def fault(reply):
     return reply.status, exception.get("code")
 
 
-def test_a_map_is_the_tile_of_the_same_place(server):
-    wanted = tile(server, "global_180/default/WorldCRS84Quad/2/1/2")
-    assert np.array_equal(rgba(ask(server)), wanted)
-    assert np.array_equal(rgba(ask(server, CRS="EPSG:4326", BBOX="0,-90,45,-45")), wanted)
-    assert np.array_equal(rgba(ask(server, **old(BBOX="-90,0,-45,45"))), wanted)
+def test_a_map_equals_the_tile_of_the_same_area(server):
+    expected = tile(server, "global_180/default/WorldCRS84Quad/2/1/2")
+    assert np.array_equal(rgba(ask(server)), expected)
+    assert np.array_equal(rgba(ask(server, CRS="EPSG:4326", BBOX="0,-90,45,-45")), expected)
+    assert np.array_equal(rgba(ask(server, **old(BBOX="-90,0,-45,45"))), expected)
     half = 20037508.342789244
     mercator = tile(server, "global_180/default/WebMercatorQuad/1/0/1")
     assert np.array_equal(rgba(ask(server, CRS="EPSG:3857", BBOX=f"0,0,{half},{half}")), mercator)
@@ -68,9 +68,9 @@ def test_a_map_is_the_tile_of_the_same_place(server):
 @pytest.mark.parametrize(("crs", "name"), [("EPSG:3413", "EPSG3413_1km"), ("EPSG:3031", "EPSG3031_1km")])
 def test_polar_maps(server, crs, name):
     # One tile is half of the set at zoom 0.
-    wanted = tile(server, f"global_180/default/{name}/0/0/0")
+    expected = tile(server, f"global_180/default/{name}/0/0/0")
     ours = rgba(ask(server, CRS=crs, BBOX="-4194304,0,0,4194304", WIDTH="512", HEIGHT="512"))
-    assert np.array_equal(ours, wanted)
+    assert np.array_equal(ours, expected)
     assert len(np.unique(ours.reshape(-1, 4), axis=0)) > 10
 
 
@@ -83,14 +83,14 @@ def test_any_size_and_shape(server):
     assert stretched.shape == (23, 126, 4)
 
 
-def test_a_map_across_180_degrees_goes_on(server):
+def test_a_map_crosses_the_antimeridian(server):
     across = rgba(ask(server, BBOX="135,0,225,45", WIDTH="512", HEIGHT="256"))
     east = rgba(ask(server, BBOX="135,0,180,45"))
     west = rgba(ask(server, BBOX="-180,0,-135,45"))
     assert np.array_equal(across, np.concatenate((east, west), axis=1))
 
 
-def test_past_the_pole_there_is_nothing(server):
+def test_beyond_the_pole_there_is_no_data(server):
     pixels = rgba(ask(server, BBOX="0,80,20,100", WIDTH="20", HEIGHT="20"))
     assert (pixels[:10, :, 3] == 0).all()
     assert (pixels[10:, :, 3] > 0).any()
@@ -142,7 +142,7 @@ def test_other_dimensions(server):
     assert len(shown) == len(other.labels)
 
 
-def test_maps_are_conditional_and_kept(server):
+def test_maps_are_conditional_and_cached(server):
     first = ask(server, BBOX="-91,0,-45,46")
     renders = server.counter("lazytile_renders_total")
     assert ask(server, BBOX="-91,0,-45,46").body == first.body
@@ -246,9 +246,9 @@ def test_feature_info_is_the_value_under_the_pixel(server):
         for changes in ({"I": i, "J": j}, old(X=i, Y=j)):
             reply = ask(server, **info, **changes)
             assert reply.headers["Content-Type"] == "application/json"
-            told = json.loads(reply.body)["value"]
-            wanted = values[j, i]
-            assert (told is None and np.isnan(wanted)) or told == pytest.approx(float(wanted), rel=1e-6)
+            reported = json.loads(reply.body)["value"]
+            expected = values[j, i]
+            assert (reported is None and np.isnan(expected)) or reported == pytest.approx(float(expected), rel=1e-6)
     without_format = ask(server, REQUEST="GetFeatureInfo", QUERY_LAYERS="global_180", I=1, J=1, FORMAT=None)
     assert without_format.headers["Content-Type"].startswith("text/plain")
 
@@ -266,8 +266,13 @@ def test_feature_info_is_the_value_under_the_pixel(server):
     ],
 )
 def test_feature_info_exceptions(server, changes, code):
-    asked = {"REQUEST": "GetFeatureInfo", "QUERY_LAYERS": "global_180", "INFO_FORMAT": "application/json", **changes}
-    assert fault(ask(server, **asked)) == (400, code)
+    parameters = {
+        "REQUEST": "GetFeatureInfo",
+        "QUERY_LAYERS": "global_180",
+        "INFO_FORMAT": "application/json",
+        **changes,
+    }
+    assert fault(ask(server, **parameters)) == (400, code)
 
 
 def test_legends(server):
@@ -295,8 +300,8 @@ def test_owslib(server, version):
         layers=["time_steps"], styles=["default"], srs="EPSG:4326", bbox=(-90, 0, -45, 45), size=(256, 256),
         format="image/png", transparent=True, time=label,
     )  # fmt: skip
-    wanted = tile(server, f"time_steps/default/{label}/WorldCRS84Quad/2/1/2")
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(reply.read())).convert("RGBA")), wanted)
+    expected = tile(server, f"time_steps/default/{label}/WorldCRS84Quad/2/1/2")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(reply.read())).convert("RGBA")), expected)
     exceptions = pytest.importorskip("owslib.util")
     with pytest.raises(exceptions.ServiceException, match="nope"):
         client.getmap(layers=["nope"], styles=[""], srs="EPSG:4326", bbox=(-90, 0, -45, 45), size=(9, 9),
@@ -330,8 +335,8 @@ def test_gdal(server, version, tmp_path):
     )
     with rasterio.Env(GDAL_HTTP_PROXY="", NO_PROXY="127.0.0.1"), rasterio.open(path) as dataset:
         pixels = dataset.read(window=((256, 512), (512, 768)))
-    wanted = np.moveaxis(tile(server, "global_180/default/WorldCRS84Quad/2/1/2"), -1, 0)
-    assert np.array_equal(pixels, wanted)
+    expected = np.moveaxis(tile(server, "global_180/default/WorldCRS84Quad/2/1/2"), -1, 0)
+    assert np.array_equal(pixels, expected)
 
 
 NASTY = ["", "0", "-1", "1e9", "1e-30,0,1,1", "NaN", "inf", "9" * 500, "\u0660", "0,0,1,1", "-180,-90,180,90", "..",
@@ -344,7 +349,7 @@ NAME = st.sampled_from([*MAP, "SRS", "BGCOLOR", "TIME", "ELEVATION", "QUERY_LAYE
 
 @settings(max_examples=150)
 @given(changes=st.dictionaries(NAME, VALUE, max_size=4))
-def test_whatever_is_asked_there_is_a_valid_answer_and_one_render(server, changes):
+def test_any_parameters_get_a_valid_response_and_one_render(server, changes):
     pairs = {"WIDTH": "64", "HEIGHT": "64", "QUERY_LAYERS": "global_180", "I": "1", "J": "1", **changes}
     query = "&".join(
         f"{name}={quote_plus(value.encode('utf-8', 'surrogatepass'))}" for name, value in {**MAP, **pairs}.items()

@@ -79,7 +79,7 @@ def test_addresses_are_absolute(server, document):
     assert find(other, "//wmts:ServiceMetadataURL/@xlink:href") == [f"http://tiles.example:81{PATH}"]
 
 
-def test_the_public_address_wins(store, tmp_path):
+def test_the_public_address_takes_precedence(store, tmp_path):
     with running(store, tmp_path / "c", public_url="https://maps.example/tiles/") as server:
         document = etree.fromstring(server.get(PATH, {"Host": "evil.example"}).body)
         assert find(document, "//wmts:ServiceMetadataURL/@xlink:href") == [f"https://maps.example/tiles{PATH}"]
@@ -102,7 +102,7 @@ def test_layers(document):
     assert levels == ["200", "500", "850"]
 
 
-def test_every_layer_has_its_colormap_where_gibs_has_it(server, document):
+def test_every_layer_has_its_colormap_at_the_address_of_gibs(server, document):
     for layer in find(document, "//wmts:Layer"):
         [metadata] = find(layer, "ows:Metadata")
         assert metadata.get("{http://www.w3.org/1999/xlink}role").endswith("/metadata-type/colormap/1.3")
@@ -191,7 +191,7 @@ def corner_of(link):
     return {"TileMatrix": matrix, "TileRow": row, "TileCol": col}
 
 
-def test_every_template_leads_to_a_tile(server, document):
+def test_every_template_resolves_to_a_tile(server, document):
     values = {"Style": "default", "Time": "default", "level": "default", "I": "0", "J": "0"}
     for layer in find(document, "//wmts:Layer"):
         for template in find(layer, "wmts:ResourceURL/@template"):
@@ -209,20 +209,20 @@ def test_tiles_outside_the_limits(server, document, exception_schema):
     link = find(layer, "wmts:TileMatrixSetLink[wmts:TileMatrixSet='WorldCRS84Quad']")[0]
     for limits in find(link, ".//wmts:TileMatrixLimits")[:5]:
         matrix, low_row, high_row, low_col, high_col = (child.text for child in limits)
-        kept = {"layer": "extra_dimension", "TileMatrixSet": "WorldCRS84Quad", "TileMatrix": matrix}
+        common = {"layer": "extra_dimension", "TileMatrixSet": "WorldCRS84Quad", "TileMatrix": matrix}
         size = 2 ** int(matrix)
         for row in {int(low_row), int(high_row)}:
             for col in {int(low_col), int(high_col)}:
-                assert server.kvp(**kept, TileRow=str(row), TileCol=str(col)).status == 200
+                assert server.kvp(**common, TileRow=str(row), TileCol=str(col)).status == 200
         outside = [("TileRow", row) for row in (int(low_row) - 1, int(high_row) + 1) if 0 <= row < size]
         outside += [("TileCol", col) for col in (int(low_col) - 1, int(high_col) + 1) if 0 <= col < 2 * size]
         for name, value in outside:
             address = {"TileRow": low_row, "TileCol": low_col, name: str(value)}
-            reply = server.kvp(**kept, **address)
+            reply = server.kvp(**common, **address)
             assert reply.exception() == (400, "TileOutOfRange", name)
             exception_schema.assertValid(etree.fromstring(reply.body))
             info = {"request": "GetFeatureInfo", "I": "0", "J": "0", "InfoFormat": "text/plain"}
-            assert server.kvp(**kept, **address, **info).exception() == (400, "TileOutOfRange", name)
+            assert server.kvp(**common, **address, **info).exception() == (400, "TileOutOfRange", name)
             tile = f"{matrix}/{address['TileRow']}/{address['TileCol']}"
             path = f"extra_dimension/default/default/default/WorldCRS84Quad/{tile}"
             assert server.get(f"/wmts/{path}.png").exception() == (404, "TileOutOfRange", name)
@@ -232,7 +232,7 @@ def test_tiles_outside_the_limits(server, document, exception_schema):
     assert server.get("/wmts/extra_dimension/default/default/default/WorldCRS84Quad/0/0/1.png").status == 200
 
 
-def test_a_new_dataset_shows_without_a_restart(tmp_path):
+def test_a_new_dataset_appears_without_a_restart(tmp_path):
     store = tmp_path / "store"
     data.CATALOGUE["constant"]().write(store)
     with running(store, tmp_path / "cache") as server:
@@ -258,7 +258,7 @@ def test_styles_suit_the_layer_and_have_legends(server, document):
     assert names[0] == "default"
     assert "air_temperature" in names
     assert "classes" not in names
-    assert server.kvp(layer="time_steps", style="classes").status == 200  # not offered, but it may be asked for
+    assert server.kvp(layer="time_steps", style="classes").status == 200  # not listed, but available
     legends = find(layer, "wmts:Style/wmts:LegendURL")
     assert len(legends) == 3 * len(names)
     for legend in legends:

@@ -1,4 +1,4 @@
-"""Programs that other people wrote, or that stand outside the service, against a running server."""
+"""Third-party clients and the warm-up script, against a running server."""
 
 import io
 import subprocess
@@ -38,8 +38,8 @@ def test_gdal_opens_the_wmts_and_reads_the_same_pixels(server, tmp_path):
         assert tuple(dataset.bounds) == pytest.approx((-180, -90, 180, 90))
         pixels = dataset.read(window=((256, 512), (512, 768)))
     tile = server.get("/wmts/global_180/default/WorldCRS84Quad/2/1/2.png").body
-    wanted = np.asarray(Image.open(io.BytesIO(tile)).convert("RGBA"))
-    assert np.array_equal(np.moveaxis(pixels, 0, -1)[..., : pixels.shape[0]], wanted[..., : pixels.shape[0]])
+    expected = np.asarray(Image.open(io.BytesIO(tile)).convert("RGBA"))
+    assert np.array_equal(np.moveaxis(pixels, 0, -1)[..., : pixels.shape[0]], expected[..., : pixels.shape[0]])
 
 
 def test_the_warm_up_script_fills_the_cache(store, tmp_path):
@@ -47,18 +47,18 @@ def test_the_warm_up_script_fills_the_cache(store, tmp_path):
         done = warm("time_steps", "--zoom", "0-3", "--url", server.url, "--time", "2024-01-02")
         assert done.returncode == 0, done.stderr
         assert "0 failed" in done.stdout
-        asked = server.counter("lazytile_requests_total", route="wmts_rest", status="200")
+        requests = server.counter("lazytile_requests_total", route="wmts_rest", status="200")
         renders = server.counter("lazytile_renders_total")
         assert renders > 0
         again = warm("time_steps", "--zoom", "0-3", "--url", server.url, "--time", "2024-01-02", "--concurrency", 4)
         assert again.returncode == 0
         assert server.counter("lazytile_renders_total") == renders
-        assert server.counter("lazytile_requests_total", route="wmts_rest", status="200") == 2 * asked
+        assert server.counter("lazytile_requests_total", route="wmts_rest", status="200") == 2 * requests
         assert "memory" in again.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["nope"], "no layer 'nope'"),
         (["global_180", "--tms", "nope"], "no set 'nope'"),
@@ -68,10 +68,10 @@ def test_the_warm_up_script_fills_the_cache(store, tmp_path):
         (["global_180", "--concurrency", "0"], "--concurrency"),
     ],
 )
-def test_the_warm_up_script_says_what_is_wrong(server, arguments, says):
+def test_the_warm_up_script_reports_errors(server, arguments, message):
     done = warm(*arguments, "--url", server.url)
     assert done.returncode == 2
-    assert says in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

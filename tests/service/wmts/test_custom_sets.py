@@ -74,6 +74,6 @@ def test_the_same_set_may_be_read_again_but_no_other_of_its_name(sets):
         register_folder(sets)
 
 
-def test_a_missing_folder_is_said_so(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(StoreError, match="there is no folder"):
         register_folder(tmp_path / "nowhere")

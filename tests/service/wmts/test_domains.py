@@ -20,7 +20,7 @@ REST = "/wmts/1.0.0/gappy/default/WorldCRS84Quad/{}/{}.xml"
 
 
 def gappy():
-    """A dataset of many periods; nobody reads its data."""
+    """A dataset of many periods, without data."""
     made = data.CATALOGUE["constant"]()
     description = made.description()
     time = Dimension("time", "time", LABELS)
@@ -57,7 +57,7 @@ def domains(reply):
     return root, found
 
 
-def test_capabilities_list_the_last_hundred_periods_and_this_all(gaps):
+def test_capabilities_list_the_last_hundred_periods_and_domains_all(gaps):
     document = etree.fromstring(gaps.get("/wmts/1.0.0/WMTSCapabilities.xml").body)
     values = [value.text for value in document.iterfind(".//wmts:Dimension/wmts:Value", NAMESPACES)]
     assert values == PERIODS[-100:]
@@ -70,7 +70,7 @@ def test_capabilities_list_the_last_hundred_periods_and_this_all(gaps):
 
 
 @pytest.mark.parametrize("first", [f"{KVP}&LIMIT=40", f"{REST.format('all', 'all')}?limit=40"])
-def test_pages_lead_to_one_another(gaps, first):
+def test_pages_link_to_the_next(gaps, first):
     path, seen, pages = first, [], 0
     while path:
         _, found = domains(gaps.get(path))
@@ -134,10 +134,10 @@ BAD = [("LAYER=nope", "InvalidParameterValue", "Layer"), ("LAYER=", "MissingPara
 
 
 @pytest.mark.parametrize(("change", "code", "locator"), BAD)
-def test_what_is_wrong_is_said(gaps, exception_schema, change, code, locator):
+def test_invalid_parameters(gaps, exception_schema, change, code, locator):
     name = change.partition("=")[0]
-    kept = [pair for pair in KVP.partition("?")[2].split("&") if not pair.startswith(f"{name}=")]
-    reply = gaps.get(f"/wmts?{'&'.join([*kept, change])}")
+    others = [pair for pair in KVP.partition("?")[2].split("&") if not pair.startswith(f"{name}=")]
+    reply = gaps.get(f"/wmts?{'&'.join([*others, change])}")
     assert reply.exception() == (400, code, locator)
     exception_schema.assertValid(etree.fromstring(reply.body))
 

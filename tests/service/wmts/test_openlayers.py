@@ -66,7 +66,7 @@ def test_no_tile_of_any_layer_fails(store, tmp_path, crs):
     assert {layer for layer, _ in counted} == {"antimeridian", "extra_dimension", "long_axis", "odd_sizes"}
 
 
-def test_a_long_axis_comes_as_periods_and_every_step_of_it_is_drawn(store, tmp_path):
+def test_a_long_axis_is_listed_as_periods_and_every_step_is_drawn(store, tmp_path):
     counted = Counter()
 
     async def scenario():

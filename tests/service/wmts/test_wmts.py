@@ -126,7 +126,7 @@ def test_rest_errors_are_404_with_a_report(server, exception_schema):
         exception_schema.assertValid(etree.fromstring(reply.body))
 
 
-def test_a_repeated_parameter_must_agree_with_itself(server):
+def test_a_repeated_parameter_must_have_one_value(server):
     query = "&".join(f"{name}={value}" for name, value in TILE.items())
     assert server.get(f"/wmts?{query}&LAYER=global_180").status == 200
     assert server.get(f"/wmts?{query}&LAYER=other").exception() == (400, "InvalidParameterValue", "layer")
@@ -218,7 +218,7 @@ def test_times(server):
 
 @pytest.mark.parametrize("time", ["1999-01-01", "2024-01-04", "2023-12-31T23:59:59Z", "yesterday",
                                   "2024-13-01", "2024-01-02/2024-01-03", "0", "2024-01-01T25:00:00Z"])  # fmt: skip
-def test_times_that_are_none_are_refused(server, time):
+def test_invalid_times_are_refused(server, time):
     reply = server.kvp(layer="time_steps", time=time)
     assert reply.exception() == (400, "InvalidParameterValue", "Time")
     assert b"2024-01-03T00:00:00Z" in reply.body
@@ -250,7 +250,7 @@ def test_several_variables_are_layers(server):
     assert server.kvp(layer="two_variables").exception() == (400, "InvalidParameterValue", "Layer")
 
 
-def test_what_is_no_http_is_400_and_not_logged(server, caplog):
+def test_malformed_http_is_400_and_not_logged(server, caplog):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(b"GET /wmts?layer=\xff\xfe%zz%f0 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b" 400 " in connection.recv(100)
@@ -275,6 +275,6 @@ def test_unknown_parameters_are_ignored_but_named(server):
     assert server.get("/xyz/global_180/1/1/0.png?STYLE=grey").headers["Warning"] is None
 
 
-def test_no_dimension_can_be_called_as_an_option_is():
+def test_no_dimension_has_the_name_of_an_option():
     for name in tile_options.NAMES | KVP_NAMES:
         assert parameter_name(Dimension(name, "other", ("1",))) == f"dim_{name}"

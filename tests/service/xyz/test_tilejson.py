@@ -21,7 +21,7 @@ def tile(server, document, z, x, y):
     return server.get(address.removeprefix(server.url))
 
 
-def test_what_it_says(server):
+def test_the_members_of_a_document(server):
     document = tilejson(server, "/xyz/global_180.json")
     assert document["tilejson"] == "3.0.0"
     assert document["scheme"] == "xyz"
@@ -33,7 +33,7 @@ def test_what_it_says(server):
     assert reply.body == server.get("/wmts/global_180/default/WebMercatorQuad/2/1/3.png").body
 
 
-def test_the_last_zoom_is_the_first_that_shows_every_cell(server):
+def test_maxzoom_is_the_first_zoom_that_shows_every_cell(server):
     for name in ("global_180", "mercator", "odd_sizes"):
         description = server.context.store.dataset(name).description
         document = tilejson(server, f"/xyz/{name}.json")
@@ -49,7 +49,7 @@ def test_the_last_zoom_is_the_first_that_shows_every_cell(server):
         assert 0 <= zoom <= document["maxzoom"]
 
 
-def test_style_time_format_and_options_are_in_the_address(server):
+def test_style_time_format_and_options_are_in_the_url_of_tiles(server):
     label = data.CATALOGUE["time_steps"]().fields[0].dimensions[0].labels[1]
     styles = json.loads(server.get("/ogc/collections/time_steps/styles").body)["styles"]
     style = styles[-1]["id"]
@@ -57,15 +57,15 @@ def test_style_time_format_and_options_are_in_the_address(server):
     reply = tile(server, document, 0, 0, 0)
     assert reply.headers["Content-Type"] == "image/webp"
     assert reply.headers["Layer-Time-Actual"] == label
-    wanted = server.get(f"/wmts/time_steps/{style}/{label}/WebMercatorQuad/0/0/0.webp?resampling=bilinear")
-    assert reply.body == wanted.body
+    expected = server.get(f"/wmts/time_steps/{style}/{label}/WebMercatorQuad/0/0/0.webp?resampling=bilinear")
+    assert reply.body == expected.body
 
 
-def test_other_dimensions_are_in_the_address(server):
+def test_other_dimensions_are_in_the_url_of_tiles(server):
     [other] = [each for each in data.CATALOGUE["extra_dimension"]().fields[0].dimensions if each.kind != "time"]
     document = tilejson(server, f"/xyz/extra_dimension.json?{other.name}={other.labels[1]}")
-    wanted = server.get(f"/xyz/extra_dimension/0/0/0.png?{other.name}={other.labels[1]}")
-    assert tile(server, document, 0, 0, 0).body == wanted.body
+    expected = server.get(f"/xyz/extra_dimension/0/0/0.png?{other.name}={other.labels[1]}")
+    assert tile(server, document, 0, 0, 0).body == expected.body
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_it_is_conditional(server):
     assert server.get("/xyz/global_180.json", {"If-None-Match": first.headers["ETag"]}).status == 304
 
 
-def test_the_middle_of_data_across_180_degrees_is_there(server):
+def test_the_center_of_data_across_the_antimeridian(server):
     longitude, _, _ = tilejson(server, "/xyz/antimeridian.json")["center"]
     bounds = server.context.store.layer("antimeridian").geographic_bounds()
     assert np.cos(np.radians(longitude - (bounds.west + bounds.east) / 2)) == pytest.approx(1)
