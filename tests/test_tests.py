@@ -22,7 +22,7 @@ ALLOWED = {
     "lazytile.pyramid.catalog.tile_options.NAMES": "each name is looked for in the documents, and among reserved ones",
     "lazytile.pyramid.tiling.tms.METRES_PER_DEGREE": "a unit that pixels are asked in; the answers are in the test",
     "lazytile.pyramid.tiling.tms.REGISTERED": "the sets themselves are what is checked",
-    "lazytile.service.app.application.VIEWER": "the folder of the page",
+    "lazytile.service.app.viewer_page.VIEWER": "the folder of the page",
     "lazytile.service.featureinfo.formats.INFO_FORMATS": "each format is fuzzed",
     "lazytile.service.ogcapi.operations.NOT_DESCRIBED": "compared with the routes that there are",
     "lazytile.service.ogcapi.operations.OPERATIONS": "compared with the routes that there are",

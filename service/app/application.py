@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from lazytile import __version__
 from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
 from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.style_catalog import StyleCatalog
@@ -19,11 +17,10 @@ from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import perform
+from lazytile.service.app.monitoring import health, prometheus_metrics, publish_caches
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
-from lazytile.service.http.errors import NotFoundError
-from lazytile.service.http.health import Health
-from lazytile.service.http.json_document import JSON, json_bytes
-from lazytile.service.http.metrics import CONTENT_TYPE, PUBLISH_EVERY_S, Metrics
+from lazytile.service.app.viewer_page import page, viewer_file
+from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends import routes as legends
 from lazytile.service.numbers import routes as numbers
@@ -45,19 +42,19 @@ if TYPE_CHECKING:
 
     from lazytile.service.http.settings import Settings
 
-VIEWER = Path(__file__).parent.parent / "viewer" / "dist"
-_NO_VIEWER = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>lazytile</title>
-<h1>lazytile is running</h1>
-<p>The viewer page was not built in this checkout: <code>make setup</code> builds it. The tiles need none:</p>
-<ul><li><a href="wmts/1.0.0/WMTSCapabilities.xml">WMTS capabilities</a></li>
-<li><a href="metrics">metrics</a></li></ul>
-</html>
-"""
-
 
 async def open_context(settings: Settings) -> AppContext:
-    """Open everything a service works with. Raises ``LazytileError``. ``AppContext.broker.close`` closes it."""
+    """Open everything that a service works with; ``AppContext.broker.close`` closes it.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        The context of the application.
+
+    Raises:
+        LazytileError: A part cannot be opened.
+    """
     budget = settings.cache_budget
     caches = process.install(budget).caches
     if settings.tile_matrix_sets is not None:
@@ -94,7 +91,14 @@ async def open_context(settings: Settings) -> AppContext:
 
 
 def make_app(settings: Settings) -> web.Application:
-    """Return the application. It opens its store, cache and engine when it starts."""
+    """Return the application, which opens its store, cache and engine when it starts.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        The application with all routes.
+    """
     app = web.Application(middlewares=[request_middleware], client_max_size=64 << 10)
     app.cleanup_ctx.append(_context_of(settings))
     app.router.add_get("/wmts", wmts.kvp)
@@ -106,7 +110,7 @@ def make_app(settings: Settings) -> web.Application:
     numbers.add_routes(app.router)
     app.router.add_get("/legends/{path:.*}", legends.legend)
     app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
-    app.router.add_get("/metrics", exposition)
+    app.router.add_get("/metrics", prometheus_metrics)
     app.router.add_get("/healthz", health)
     app.router.add_get("/", page)
     app.router.add_get("/viewer/{name}", viewer_file)
@@ -127,7 +131,7 @@ def _context_of(settings: Settings) -> Callable[[web.Application], AsyncIterator
         await prepare(app[wmts.CAPABILITIES])
         background = [asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT]))]
         if settings.metrics_folder is not None:
-            background.append(asyncio.create_task(_publish_caches(app[APP_CONTEXT].metrics)))
+            background.append(asyncio.create_task(publish_caches(app[APP_CONTEXT].metrics)))
         yield
         for task in background:
             task.cancel()
@@ -135,47 +139,3 @@ def _context_of(settings: Settings) -> Callable[[web.Application], AsyncIterator
         await app[APP_CONTEXT].broker.close()
 
     return open_and_close
-
-
-async def _publish_caches(counters: Metrics) -> None:
-    """Publish the state of this process's caches for whichever server process is scraped."""
-    while True:
-        counters.publish_caches()
-        await asyncio.sleep(PUBLISH_EVERY_S)
-
-
-async def exposition(request: web.Request) -> web.StreamResponse:
-    """Answer with the counters of all server processes."""
-    body = request.app[APP_CONTEXT].metrics.exposition()
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
-
-
-async def health(request: web.Request) -> web.StreamResponse:
-    """Answer that the server is up, with what it is and how many datasets it sees."""
-    context = request.app[APP_CONTEXT]
-    state = Health(
-        status="ok",
-        version=__version__,
-        engine=context.broker.engine_description,
-        datasets=len(context.store.names()),
-    )
-    return web.Response(body=json_bytes(state), content_type=JSON, headers={"Cache-Control": "no-store"})
-
-
-async def page(request: web.Request) -> web.StreamResponse:
-    """Answer with the viewer."""
-    del request
-    headers = {"Cache-Control": "no-cache"}
-    if (VIEWER / "index.html").is_file():
-        return web.FileResponse(VIEWER / "index.html", headers=headers)
-    return web.Response(text=_NO_VIEWER, content_type="text/html", headers=headers)
-
-
-async def viewer_file(request: web.Request) -> web.StreamResponse:
-    """Answer with a file of the viewer. Their addresses carry a hash of the content, so clients may keep them."""
-    name = request.match_info["name"]
-    known = {path.name: path for path in VIEWER.iterdir()} if VIEWER.is_dir() else {}
-    if name not in known:
-        raise NotFoundError("request", "the viewer has no such file")
-    age = "public, max-age=31536000, immutable" if request.query_string else "no-cache"
-    return web.FileResponse(known[name], headers={"Cache-Control": age})

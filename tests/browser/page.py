@@ -7,7 +7,8 @@ import contextlib
 import pytest
 from aiohttp import web
 
-from lazytile.service.app.application import VIEWER, make_app
+from lazytile.service.app.application import make_app
+from lazytile.service.app.viewer_page import VIEWER
 from lazytile.service.http.settings import Settings
 from scripts.browser import BrowserError, find_chromium, open_page
 

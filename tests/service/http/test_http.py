@@ -208,9 +208,9 @@ def test_health(server):
 
 
 def test_the_page_without_a_viewer(server, monkeypatch, tmp_path):
-    from lazytile.service.app import application
+    from lazytile.service.app import viewer_page
 
-    monkeypatch.setattr(application, "VIEWER", tmp_path)
+    monkeypatch.setattr(viewer_page, "VIEWER", tmp_path)
     page = server.get("/")
     assert page.status == 200
     assert page.headers["Content-Type"].startswith("text/html")
@@ -219,12 +219,12 @@ def test_the_page_without_a_viewer(server, monkeypatch, tmp_path):
 
 
 def test_the_viewer_when_it_was_built(server, monkeypatch, tmp_path):
-    from lazytile.service.app import application
+    from lazytile.service.app import viewer_page
 
     (tmp_path / "index.html").write_text("<h1>viewer</h1>")
     (tmp_path / "app.js").write_text("1;")
     (tmp_path.parent / "secret").write_text("no")
-    monkeypatch.setattr(application, "VIEWER", tmp_path)
+    monkeypatch.setattr(viewer_page, "VIEWER", tmp_path)
     assert server.get("/").body == b"<h1>viewer</h1>"
     script = server.get("/viewer/app.js?abc")
     assert script.body == b"1;"
