@@ -16,6 +16,7 @@ from lazytile.service.cli.main import app
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.settings import Settings
 from scripts.document_tables import MACHINE_DEFAULTS, TABLES, metrics_table, options_of_settings, with_tables
+from tests.import_graph import LAYERS, imports_of, layer_of, own_modules
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVING = (ROOT / "docs" / "serving.md").read_text()
@@ -214,3 +215,34 @@ def test_the_files_of_a_change_hold_what_is_to_be_changed(row):
 
 def test_a_symbol_that_no_file_of_the_row_holds_is_seen():
     assert unknown_symbols("| x | `perform`, `nothing` in `pyramid/work.py` |") == ["nothing"]
+
+
+def picture():
+    """Packages in the picture of the layout with the number of their line, from the top down."""
+    block = CONTRIBUTING.split("A package imports only packages below it:\n\n```\n")[1].split("```")[0]
+    folder, found = "", {}
+    packages = {layer.removeprefix("lazytile.") for layer in LAYERS}
+    for number, line in enumerate(block.splitlines()):
+        folder = next((f"{each}." for each in ("service", "pyramid", "colormaps") if line.startswith(each)), folder)
+        folder = "" if line.startswith("lazytile/") else folder
+        for name in re.findall(r"[a-z]+", line[12:59]):
+            if f"{folder}{name}" in packages:
+                found.setdefault(f"{folder}{name}", number)
+    return found
+
+
+def drawn(module):
+    """Package in the picture that holds a module: the picture leaves out packages within packages."""
+    return ".".join((layer_of(module) or "").removeprefix("lazytile.").split(".")[:2])
+
+
+def test_the_picture_of_the_layout_has_every_package():
+    known = {drawn(layer) for layer in LAYERS} - {"service.__main__"}
+    assert picture().keys() == known
+
+
+def test_every_import_goes_down_in_the_picture_of_the_layout():
+    lines = picture()
+    edges = {(drawn(one.importer), drawn(one.target)) for one in imports_of(own_modules())}
+    between = [(low, high) for low, high in edges if low != high and {low, high} <= lines.keys()]
+    assert [(low, high) for low, high in between if lines[low] >= lines[high]] == []
