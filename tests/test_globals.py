@@ -107,14 +107,25 @@ def targets(statement: ast.Assign | ast.AnnAssign) -> list[str]:
     return [each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)]
 
 
+def classes_with_state(tree: ast.Module) -> set[str]:
+    """Classes of the module whose instances change: of a base that does, or with an initializer of their own."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return {
+        node.name
+        for node in classes
+        if any(name_of(base) in STATEFUL for base in node.bases)
+        or any(isinstance(each, ast.FunctionDef) and each.name == "__init__" for each in node.body)
+    }
+
+
 def made_at_import(tree: ast.AST) -> list[str]:
     """Variables of modules and classes that hold something to be filled, locked or run."""
-    found = []
+    found, stateful = [], STATEFUL | classes_with_state(tree)
     for statement in assignments(tree):
         value = statement.value
         is_empty = (isinstance(value, ast.Dict) and not value.keys) or (isinstance(value, ast.List) and not value.elts)
         is_empty = is_empty or (isinstance(value, ast.Call) and name_of(value) in EMPTY and not value.args)
-        if is_empty or any(name_of(call) in STATEFUL for call in calls_of(value)):
+        if is_empty or any(name_of(call) in stateful for call in calls_of(value)):
             found += targets(statement)
     return found
 
@@ -181,6 +192,8 @@ def test_every_exception_is_needed_and_has_a_reason():
         "class A:\n    cache = BytesLru(10, len)",
         "if True:\n    lock = threading.Lock()",
         "registry: dict[str, int] = {}",
+        "class A(threading.local): ...\nseen = A()",
+        "class A:\n    def __init__(self):\n        self.seen = {}\nseen = A()",
         "names = []",
         "seen = set()",
         "table = {'a': 1}\ndef add(k):\n    table[k] = 2",

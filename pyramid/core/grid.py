@@ -48,7 +48,7 @@ class Bounds:
 
 @functools.lru_cache(maxsize=256)
 def _is_angular(crs: str) -> bool:
-    """Whether a CRS counts in degrees. Raises ``StoreError`` where nobody knows it."""
+    """Return whether a CRS counts in degrees. Raises ``StoreError`` for an unknown CRS."""
     try:
         known = pyproj.CRS.from_user_input(crs)
     except pyproj.exceptions.CRSError as error:
@@ -57,7 +57,14 @@ def _is_angular(crs: str) -> bool:
 
 
 def cells_of(positions: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Cell in which each position lies; -1 for NaN. Any shape, float64 to int64."""
+    """Return the cell in which each position lies.
+
+    Args:
+        positions: Any shape, float64, in cells from the first edge.
+
+    Returns:
+        Same shape, int64; -1 for NaN.
+    """
     return np.where(np.isnan(positions), -1.0, np.floor(positions)).astype(np.int64)
 
 
@@ -84,25 +91,45 @@ class RegularAxis:
         return self.first_edge + self.cell_size * self.length
 
     def centres(self) -> NDArray[np.float64]:
-        """Centre of each cell, shape (length,), float64."""
+        """Return the centre of each cell, shape (length,), float64."""
         return self.first_edge + (np.arange(self.length, dtype=np.float64) + 0.5) * self.cell_size
 
     def position_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Position of each coordinate in cells from the first edge; NaN outside the axis, for NaN and infinity.
+        """Return the position of each coordinate in cells from the first edge.
 
-        The centre of cell i is at i + 0.5; position i, an edge, belongs to cell i, so that neighbouring tiles never
-        share a pixel. ``coordinates`` has any shape, float64; the result has the same shape.
+        The centre of cell i is at i + 0.5. Position i, an edge, belongs to cell i, so that neighbouring tiles never
+        share a pixel.
+
+        Args:
+            coordinates: Any shape, float64.
+
+        Returns:
+            Same shape, float64; NaN outside the axis, for NaN and for infinity.
         """
         with np.errstate(invalid="ignore"):
             position = (coordinates - self.first_edge) / self.cell_size
             return np.where((position >= 0) & (position < self.length), position, np.nan)
 
     def index_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Index of the cell that holds each coordinate; -1 outside the axis. Same shape, int64."""
+        """Return the index of the cell that holds each coordinate.
+
+        Args:
+            coordinates: Any shape, float64.
+
+        Returns:
+            Same shape, int64; -1 outside the axis.
+        """
         return cells_of(self.position_of(coordinates))
 
     def coarsen(self, level: int) -> RegularAxis:
-        """Return the axis of pyramid level ``level``: cells 2**level times as large, the last one ragged."""
+        """Return the axis of a level of the pyramid.
+
+        Args:
+            level: The level.
+
+        Returns:
+            The axis of cells 2**level times as large, the last one ragged.
+        """
         factor = 1 << level
         return RegularAxis(self.first_edge, self.cell_size * factor, -(-self.length // factor))
 
@@ -142,32 +169,67 @@ class Grid:
 
     @property
     def is_full_circle(self) -> bool:
-        """Whether the columns go all the way round."""
+        """Whether the columns cover the whole circle."""
         return self.is_angular and self.x.cell_size * self.x.length >= FULL_CIRCLE * (1 - 1e-9)
 
     def col_positions(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Position of each x in columns; NaN where there is none. Longitudes are taken round the circle."""
+        """Return the position of each x in columns. Longitudes are normalised to the grid's circle.
+
+        Args:
+            x: Any shape, float64, in units of the CRS.
+
+        Returns:
+            Same shape, float64; NaN outside the grid.
+        """
         if self.is_angular:
             with np.errstate(invalid="ignore"):
                 x = x - FULL_CIRCLE * np.floor((x - self.x.first_edge) / FULL_CIRCLE)
         position = self.x.position_of(x)
         if self.is_full_circle:
-            # Just west of column 0, rounding may take a longitude past the last column: a circle has no gap.
+            # Just west of column 0, rounding may take a longitude past the last column; a circle has no gap.
             position[np.isnan(position) & np.isfinite(x)] = self.x.length - 0.5
         return position
 
     def row_positions(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Position of each y in rows; NaN where there is none."""
+        """Return the position of each y in rows.
+
+        Args:
+            y: Any shape, float64, in units of the CRS.
+
+        Returns:
+            Same shape, float64; NaN outside the grid.
+        """
         return self.y.position_of(y)
 
     def cols_of(self, x: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Column that holds each x; -1 where there is none. Longitudes are taken round the circle."""
+        """Return the column that holds each x. Longitudes are normalised to the grid's circle.
+
+        Args:
+            x: Any shape, float64, in units of the CRS.
+
+        Returns:
+            Same shape, int64; -1 outside the grid.
+        """
         return cells_of(self.col_positions(x))
 
     def rows_of(self, y: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Row that holds each y; -1 where there is none."""
+        """Return the row that holds each y.
+
+        Args:
+            y: Any shape, float64, in units of the CRS.
+
+        Returns:
+            Same shape, int64; -1 outside the grid.
+        """
         return cells_of(self.row_positions(y))
 
     def coarsen(self, level: int) -> Grid:
-        """Return the grid of pyramid level ``level``; its last row and column may reach past this grid's edge."""
+        """Return the grid of a level of the pyramid.
+
+        Args:
+            level: The level.
+
+        Returns:
+            The grid; its last row and column may reach past this grid's edge.
+        """
         return Grid(self.crs, self.x.coarsen(level), self.y.coarsen(level))

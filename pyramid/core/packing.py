@@ -1,7 +1,7 @@
-"""How stored codes stand for physical values (CF conventions, section 8.1 and 2.5.1).
+"""How stored codes represent physical values (CF conventions, sections 8.1 and 2.5.1).
 
-``value = code * scale_factor + add_offset`` in float64, and some codes mean that there is no data.
-Codes stay packed until they are coloured; only the oracle, statistics and number requests decode them.
+``value = code * scale_factor + add_offset`` in float64; some codes mean that there is no data. Codes stay packed until
+they are coloured; only the oracle, statistics and number requests decode them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ MAX_TABLE_ITEM_BYTES = 2
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """The code of stored numbers."""
+    """How numbers are stored as codes."""
 
     dtype: str
     """NumPy name of the codes in native byte order, such as ``int16`` or ``float32``."""
     scale_factor: float = 1.0
     add_offset: float = 0.0
     missing: tuple[float, ...] = ()
-    """Codes that mean no data. NaN always means it. The first is what new no-data cells are filled with."""
+    """Codes that mean no data, as NaN always does. New cells without data are filled with the first."""
     valid_min: float | None = None
     """Smallest code that is data (packed units), or None."""
     valid_max: float | None = None
@@ -60,13 +60,20 @@ class Packing:
         return self.missing[0] if self.missing else None
 
     def all_codes(self) -> NDArray[Any]:
-        """Every code of an 8- or 16-bit type, in the order of its unsigned bit pattern: shape (256 or 65536,)."""
+        """Return every code of an 8- or 16-bit type by its unsigned bit pattern: shape (256 or 65536,)."""
         dtype = np.dtype(self.dtype)
         unsigned = np.dtype(f"u{dtype.itemsize}")
         return np.arange(1 << (8 * dtype.itemsize), dtype=unsigned).view(dtype)
 
     def is_missing(self, codes: NDArray[Any]) -> NDArray[np.bool_]:
-        """Tell which codes are no data. Any shape; NumPy, CuPy or any array of the array API standard."""
+        """Return which codes mean no data.
+
+        Args:
+            codes: Any shape; an array of NumPy, CuPy or any library of the array API standard.
+
+        Returns:
+            Same shape, bool.
+        """
         missing: NDArray[np.bool_] = codes != codes  # noqa: PLR0124 - NaN; False everywhere for integers
         for code in self.missing:
             missing = missing | (codes == np.dtype(self.dtype).type(code).item())
@@ -93,7 +100,14 @@ class Packing:
         return low, high
 
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float64]:
-        """Return physical values, float64, NaN where there is no data. Same shape and array module as the codes."""
+        """Return physical values.
+
+        Args:
+            codes: Any shape, of the packing's dtype.
+
+        Returns:
+            Same shape and array library, float64; NaN where there is no data.
+        """
         xp = array_module(codes)
         values = xp.astype(codes, xp.float64)
         if self.scale_factor != 1.0:
@@ -105,7 +119,7 @@ class Packing:
 
 
 def _holds(dtype: np.dtype[Any], code: float) -> bool:
-    """Tell whether a type has this number (a float type: one close to it)."""
+    """Return whether a type can represent this number; for a float type, a number close to it."""
     if dtype.kind == "f":
         return not np.isfinite(code) or abs(code) <= float(np.finfo(dtype).max)
     return bool(np.isfinite(code)) and code == int(code) and np.iinfo(dtype).min <= code <= np.iinfo(dtype).max

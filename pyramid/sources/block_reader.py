@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.fetch.source_url import path_or_url, source_stamp
 from lazytile.pyramid.sources.cf.attributes import native_codes
@@ -58,7 +59,9 @@ class _Handles:
             return handle
 
 
-_HANDLES = _Handles()
+def _handles() -> _Handles:
+    """Return the files that this process has open."""
+    return process.current().resource("source files", _Handles)
 
 
 @contextmanager
@@ -187,7 +190,7 @@ class BlockReader:
         return native_codes(codes, np.dtype(self.dtype))
 
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
-        handle = _HANDLES.get(self.path, self.engine, self.placement.group, self.version)
+        handle = _handles().get(self.path, self.engine, self.placement.group, self.version)
         if self.engine != NETCDF:
             return np.asarray(handle.variables[self.placement.name][key].values)
         with _library_locks(self.engine):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyproj
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, GEOGRAPHIC_CODES
 from lazytile.pyramid.core.request_field import RequestField
@@ -125,14 +126,12 @@ class _Transformers(threading.local):
         return transformer
 
 
-_transformers = _Transformers()
-
-
 def transform(
     source: str, target: str, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Transform points exactly, x first; infinite where a point has no image. Any equal shapes, float64."""
-    target_x, target_y = _transformers.get(source, target).transform(x, y, errcheck=False)
+    transformers = process.current().resource("pyproj transformers", _Transformers)
+    target_x, target_y = transformers.get(source, target).transform(x, y, errcheck=False)
     return np.asarray(target_x, np.float64), np.asarray(target_y, np.float64)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Grid, RegularAxis
 from lazytile.pyramid.fetch.source_url import path_or_url
@@ -69,7 +70,7 @@ class Resampling:
         Returns:
             Flat indices, shape (rows, cols) of the block; -1 where there is none.
         """
-        return _MAPS.get(self, rows, cols)
+        return _maps().get(self, rows, cols)
 
 
 class _Maps:
@@ -100,7 +101,9 @@ class _Maps:
         return self._centres[1]
 
 
-_MAPS = _Maps()
+def _maps() -> _Maps:
+    """Return the last maps made in this process."""
+    return process.current().resource("maps of source cells", _Maps)
 
 
 def read_cell_coordinates(group: xr.Dataset, name: str) -> NDArray[np.float64]:
