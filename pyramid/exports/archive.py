@@ -42,14 +42,14 @@ class Archive(Enum):
     @classmethod
     def parse(cls, name: str) -> Archive:
         """Return the archive of that name, or raise ``MrfError``."""
-        for item in cls:
-            if item.name == name.strip().upper():
-                return item
-        raise MrfError(f"a layer is not exported to {name!r}, but to {', '.join(item.name.lower() for item in cls)}")
+        if name.strip().upper() in cls.__members__:
+            return cls[name.strip().upper()]
+        formats = ", ".join(item.name.lower() for item in cls)
+        raise MrfError(f"export format {name!r} is unknown, allowed are {formats}")
 
 
 @dataclass(frozen=True, slots=True)
-class ArchiveSummary:
+class ExportedArchive:
     """What was written."""
 
     path: Path
@@ -68,7 +68,7 @@ def export_archives(
     engine: BulkEngine,
     options: ExportOptions,
     progress: Callable[[MrfProgress], None] | None = None,
-) -> list[ArchiveSummary]:
+) -> list[ExportedArchive]:
     """Write one file for each step of a layer, named as MRFs are; a file that is there is replaced.
 
     PMTiles and MBTiles hold pictures in a set of Web Mercator; a GeoTIFF also the data's codes (compressions of
@@ -94,7 +94,7 @@ def export_archives(
             part.replace(target)
         except OSError as error:
             raise MrfError(f"{target} cannot be written: {error.strerror or error}") from error
-        summaries.append(ArchiveSummary(target, each.tiles - each.empty_tiles, target.stat().st_size))
+        summaries.append(ExportedArchive(target, each.tiles - each.empty_tiles, target.stat().st_size))
     shutil.rmtree(work)
     return summaries
 

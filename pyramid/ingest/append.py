@@ -28,19 +28,19 @@ from lazytile.pyramid.fetch.downloads import local_files
 from lazytile.pyramid.fetch.source_url import source_stamp
 from lazytile.pyramid.ingest.append_check import StepMapping, check_fits, map_steps
 from lazytile.pyramid.ingest.build import Progress, build_arrays
-from lazytile.pyramid.ingest.convert import summarised
+from lazytile.pyramid.ingest.convert import with_statistics
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store.chunk_file import CHUNKS
 from lazytile.pyramid.store.chunk_reader import open_chunks
+from lazytile.pyramid.store.code_statistics import FILE as SUMMARY
+from lazytile.pyramid.store.code_statistics import CodeStatistics, read_statistics, statistics_of, write_statistics
 from lazytile.pyramid.store.codec import DEFAULT_CODEC
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Variable
 from lazytile.pyramid.store.geozarr import consolidate, write_coordinate
 from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.manifest import FOLDER, planes
-from lazytile.pyramid.store.publish import UNFINISHED, replacing
+from lazytile.pyramid.store.publish import UNFINISHED, staged
 from lazytile.pyramid.store.store import read_description
-from lazytile.pyramid.store.summary import FILE as SUMMARY
-from lazytile.pyramid.store.summary import Summary, read_summary, summarise, write_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -80,30 +80,30 @@ def append(
     source = open_source(file, timed, group=group)
     check_fits(source, old)
     steps = map_steps(source, old, folder, replace_steps=replace_steps)
-    with replacing(Path(store), name, _fingerprint(source, old)) as partial, engine_or_threads(engine) as bulk:
+    with staged(Path(store), name, _fingerprint(source, old)) as partial, engine_or_threads(engine) as bulk:
         if read_description(folder).generation != old.generation:
             raise StoreError(f"dataset {name} has been changed meanwhile, append again")
-        new = _grown(old, steps)
+        new = _extended(old, steps)
         if not (partial / UNFINISHED).exists():
             _clone(folder, partial, old, steps.replaced)
             _write_shapes(partial, new, steps)
-        added = build_arrays(source, partial, new, bulk, progress, time_steps=steps.placed)
+        added = build_arrays(source, partial, new, bulk, progress, time_steps=steps.stored_steps)
         if steps.replaced:
-            totals = {name: _recounted(partial, new, name, len(levels), bulk) for name, levels in added.items()}
+            totals = {name: _recomputed(partial, new, name, len(levels), bulk) for name, levels in added.items()}
         else:
-            totals = {name: _added(folder, name, levels) for name, levels in added.items()}
+            totals = {name: _combined(folder, name, levels) for name, levels in added.items()}
             totals = {
-                name: levels or _recounted(partial, new, name, len(added[name]), bulk)
+                name: levels or _recomputed(partial, new, name, len(added[name]), bulk)
                 for name, levels in totals.items()
             }
         new = replace(
             new,
             variables=tuple(
-                summarised(variable, totals[variable.name]) if variable.name in totals else variable
+                with_statistics(variable, totals[variable.name]) if variable.name in totals else variable
                 for variable in new.variables
             ),
         )
-        write_summaries(partial, totals)
+        write_statistics(partial, totals)
         zarr.open_group(partial, mode="r+").attrs.update({"lazytile": new.to_json()})
         consolidate(partial)
     return new
@@ -115,18 +115,18 @@ def _fingerprint(source: Source, old: Dataset) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _grown(old: Dataset, steps: StepMapping) -> Dataset:
+def _extended(old: Dataset, steps: StepMapping) -> Dataset:
     """Return the description with the new steps and a new generation, its statistics still the old ones."""
     generation = secrets.token_hex(16)
     return replace(
         old,
         generation=generation,
         codec=old.codec or DEFAULT_CODEC.text,  # format 1 has Blosc alone, whose chunks name their compressor
-        variables=tuple(_grown_variable(variable, old.generation, generation, steps) for variable in old.variables),
+        variables=tuple(_extended_variable(variable, old.generation, generation, steps) for variable in old.variables),
     )
 
 
-def _grown_variable(variable: Variable, before: str, now: str, steps: StepMapping) -> Variable:
+def _extended_variable(variable: Variable, before: str, now: str, steps: StepMapping) -> Variable:
     generations = variable.step_generations(before)
     dimensions = variable.dimensions
     if variable.time is not None:
@@ -203,33 +203,33 @@ def _write_shapes(partial: Path, new: Dataset, steps: StepMapping) -> None:
         write_coordinate(group, steps.name, steps.values, steps.attributes)
 
 
-def _added(folder: Path, name: str, levels: list[Summary]) -> list[Summary]:
+def _combined(folder: Path, name: str, levels: list[CodeStatistics]) -> list[CodeStatistics]:
     """Return the summaries of old and new steps together; none where those of the old ones are not known."""
-    before = [read_summary(folder, level, name) for level in range(len(levels))]
+    before = [read_statistics(folder, level, name) for level in range(len(levels))]
     known = [summary for summary in before if summary is not None]
     return [one + other for one, other in zip(known, levels, strict=True)] if len(known) == len(levels) else []
 
 
-def _recounted(partial: Path, new: Dataset, name: str, levels: int, engine: BulkEngine) -> list[Summary]:
-    """Read all stored codes of a variable and summarise them."""
+def _recomputed(partial: Path, new: Dataset, name: str, levels: int, engine: BulkEngine) -> list[CodeStatistics]:
+    """Read all stored codes of a variable and statistics_of them."""
     variable = new.variable(name)
-    totals = [Summary()] * levels
+    totals = [CodeStatistics()] * levels
     every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
-    items = [(partial, new, variable, level, steps) for steps in every for level in range(levels)]
-    for level, summary in engine.map(_count_plane, items, label="count"):
+    items = [(partial, new, variable, level, dim_index) for dim_index in every for level in range(levels)]
+    for level, summary in engine.map(_plane_statistics, items, label="count"):
         totals[level] += summary
     return totals
 
 
-def _count_plane(item: tuple[Path, Dataset, Variable, int, tuple[int, ...]]) -> tuple[int, Summary]:
-    folder, dataset, variable, level, steps = item
+def _plane_statistics(item: tuple[Path, Dataset, Variable, int, tuple[int, ...]]) -> tuple[int, CodeStatistics]:
+    folder, dataset, variable, level, dim_index = item
     reader = open_chunks(folder / str(level) / variable.name, dataset.chunk)
     shape = level_shape(dataset.grid.shape, level)
     chunk = dataset.chunk
-    total = Summary()
+    total = CodeStatistics()
     for row in range(0, shape.rows, chunk.rows):
         for col in range(0, shape.cols, chunk.cols):
-            codes = reader.read(steps, row // chunk.rows, col // chunk.cols)
+            codes = reader.read(dim_index, row // chunk.rows, col // chunk.cols)
             codes = np.ascontiguousarray(codes[: shape.rows - row, : shape.cols - col])
-            total += summarise(codes, variable.packing, binned=level == 0)
+            total += statistics_of(codes, variable.packing, binned=level == 0)
     return level, total

@@ -37,7 +37,7 @@ class StepMapping:
     """Stored times of all steps afterwards, shape (steps,)."""
     attributes: dict[str, Any]
     """Of the stored times."""
-    placed: tuple[int, ...]
+    stored_steps: tuple[int, ...]
     """Stored index of each of the source's steps."""
     replaced: frozenset[int]
     """Stored indices that the dataset had before."""
@@ -119,24 +119,24 @@ def map_steps(source: Source, dataset: Dataset, folder: Path, *, replace_steps: 
     values, attributes = _stored_times(folder, stored.name, what)
     new = _in_units_of(attributes, source, given.name, what)
     known = {label: step for step, label in enumerate(stored.labels)}
-    placed: list[int] = []
+    stored_steps: list[int] = []
     labels, numbers = list(stored.labels), list(values.tolist())
     for label, number in zip(given.labels, new.tolist(), strict=True):
         if label in known:
             if not replace_steps:
                 raise SourceError(f"{what}: the dataset has {label} already; --replace-steps puts the new step there")
-            placed.append(known[label])
+            stored_steps.append(known[label])
             continue
         if number <= values[-1]:
             raise SourceError(f"{what}: {label} is not after the dataset's last time, {stored.labels[-1]}")
-        placed.append(len(labels))
+        stored_steps.append(len(labels))
         labels.append(label)
         numbers.append(number)
-    kept = np.asarray(numbers, values.dtype)
-    times = kept if np.array_equal(kept, np.asarray(numbers, np.float64)) else np.asarray(numbers, np.float64)
-    return StepMapping(
-        stored.name, tuple(labels), times, attributes, tuple(placed), frozenset(placed) & frozenset(known.values())
-    )
+    times, exact = np.asarray(numbers, values.dtype), np.asarray(numbers, np.float64)
+    if not np.array_equal(times, exact):
+        times = exact
+    replaced = frozenset(stored_steps) & frozenset(known.values())
+    return StepMapping(stored.name, tuple(labels), times, attributes, tuple(stored_steps), replaced)
 
 
 def _stored_times(folder: Path, name: str, what: str) -> tuple[NDArray[Any], dict[str, Any]]:

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.ingest.build_task import CHUNK, ArrayJob, Outcome, Task, run_task
+from lazytile.pyramid.ingest.build_task import CHUNK, ArrayJob, Task, TaskResult, run_task
 from lazytile.pyramid.ingest.journal import Journal
 from lazytile.pyramid.ingest.shard_packing import PARTS, pack_shards
 from lazytile.pyramid.sources.block_reader import BlockReader
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
+from lazytile.pyramid.store.code_statistics import CodeStatistics
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import Stage, chunk_grid, padding_code, plan_stages
 from lazytile.pyramid.store.manifest import Manifests
 from lazytile.pyramid.store.publish import UNFINISHED
-from lazytile.pyramid.store.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ def build_arrays(
     progress: Callable[[Progress], None] | None = None,
     *,
     time_steps: tuple[int, ...] | None = None,
-) -> dict[str, list[Summary]]:
+) -> dict[str, list[CodeStatistics]]:
     """Fill the arrays of the source's variables below ``target``, whose metadata must be there already.
 
     ``dataset`` says how: codec, shards, and whether only level 0 is made. ``time_steps`` gives the stored index of
@@ -76,40 +76,40 @@ def build_arrays(
         for turn in range(max(len(stages) for _, stages in plans))
     ]
     turns = [[task for tasks_of_one in turn for task in tasks_of_one] for turn in tasks]
-    meter = _Meter([task for turn in turns for task in turn], progress)
-    summaries: dict[str, dict[int, Summary]] = {job.name: {} for job, _ in plans}
+    meter = _ProgressMeter([task for turn in turns for task in turn], progress)
+    summaries: dict[str, dict[int, CodeStatistics]] = {job.name: {} for job, _ in plans}
     manifests = Manifests()
     jobs = {job.name: job for job, _ in plans}
 
-    def take(task_name: str, outcome: Outcome, read_bytes: int) -> None:
+    def add_result(task_name: str, result: TaskResult, read_bytes: int) -> None:
         found = summaries[task_name]
-        for level, summary in outcome.summaries.items():
-            found[level] = found.get(level, Summary()) + summary
+        for level, summary in result.summaries.items():
+            found[level] = found.get(level, CodeStatistics()) + summary
         if not dataset.shard:
-            for level, index, mark in outcome.marks:
+            for level, index, digest in result.digests:
                 array = target / str(level) / task_name
-                manifests.add(array, chunk_grid(dataset.grid.shape, level), index, mark)
-        meter.add(outcome, read_bytes)
+                manifests.add(array, chunk_grid(dataset.grid.shape, level), index, digest)
+        meter.add(result, read_bytes)
 
     with Journal(target / UNFINISHED) as journal:
         for turn in turns:
             waiting: list[Task] = []
             for task in turn:
-                outcome = journal.find(task)
-                if outcome is None:
+                result = journal.find(task)
+                if result is None:
                     waiting.append(task)
                 else:
-                    take(task.job.name, outcome, task.read_bytes)
-            for done, outcome in engine.map(_run, list(enumerate(waiting)), label="convert"):
+                    add_result(task.job.name, result, task.read_bytes)
+            for done, result in engine.map(_run, list(enumerate(waiting)), label="convert"):
                 task = waiting[done]
-                journal.add(task, outcome)
-                take(task.job.name, outcome, task.read_bytes)
+                journal.add(task, result)
+                add_result(task.job.name, result, task.read_bytes)
     if dataset.shard:
         pack_shards(target, dataset, [*jobs.values()], manifests, engine)
     return {name: [found[level] for level in sorted(found)] for name, found in summaries.items()}
 
 
-def _run(item: tuple[int, Task]) -> tuple[int, Outcome]:
+def _run(item: tuple[int, Task]) -> tuple[int, TaskResult]:
     number, task = item
     return number, run_task(task)
 
@@ -173,7 +173,7 @@ def stages_of(source: Source, variable: SourceVariable, *, lazy: bool = False) -
     return stages
 
 
-class _Meter:
+class _ProgressMeter:
     """Adds outcomes up and passes the sums on."""
 
     def __init__(self, tasks: Sequence[Task], progress: Callable[[Progress], None] | None) -> None:
@@ -183,11 +183,11 @@ class _Meter:
         self._done_tasks = self._done_bytes = self._written_bytes = 0
         self._report("")
 
-    def add(self, outcome: Outcome, read_bytes: int) -> None:
+    def add(self, result: TaskResult, read_bytes: int) -> None:
         self._done_tasks += 1
         self._done_bytes += read_bytes
-        self._written_bytes += outcome.written_bytes
-        self._report(outcome.name)
+        self._written_bytes += result.written_bytes
+        self._report(result.name)
 
     def _report(self, label: str) -> None:
         if self._progress is not None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.store.chunk_reader import reader_of
+from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, level_shape
 from lazytile.pyramid.store.reduce import reduce_level
-from lazytile.pyramid.store.summary import Summary, summarise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,12 +43,12 @@ class ArrayJob:
     time_steps: tuple[int, ...] | None = None
     """Stored index of each time step of the source; None where they agree."""
 
-    def stored(self, steps: tuple[int, ...]) -> tuple[int, ...]:
-        """Return where steps of the source are stored."""
+    def stored(self, dim_index: tuple[int, ...]) -> tuple[int, ...]:
+        """Return where dim_index of the source are stored."""
         if self.time_steps is None or self.time_axis is None:
-            return steps
+            return dim_index
         at = self.time_axis
-        return (*steps[:at], self.time_steps[steps[at]], *steps[at + 1 :])
+        return (*dim_index[:at], self.time_steps[dim_index[at]], *dim_index[at + 1 :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,56 +80,56 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TaskResult:
     """What a task reports."""
 
     name: str
-    summaries: dict[int, Summary]
+    summaries: dict[int, CodeStatistics]
     """Of what it has written, by level."""
-    marks: tuple[tuple[int, tuple[int, ...], FileDigest], ...]
-    """Level, index and mark of every chunk it has dealt with."""
+    digests: tuple[tuple[int, tuple[int, ...], FileDigest], ...]
+    """Level, index and digest of every chunk it has dealt with."""
 
     @property
     def written_bytes(self) -> int:
         """Compressed bytes written."""
-        return sum(mark.size for _, _, mark in self.marks)
+        return sum(digest.size for _, _, digest in self.digests)
 
 
-def run_task(task: Task) -> Outcome:
+def run_task(task: Task) -> TaskResult:
     """Do the work of a task. Runs in any thread or process."""
     job, block = task.job, task.block
     planes = job.reader.read(block) if task.level == 0 else _read_level(task)
-    summaries: dict[int, Summary] = {}
-    marks: list[tuple[int, tuple[int, ...], FileDigest]] = []
+    summaries: dict[int, CodeStatistics] = {}
+    digests: list[tuple[int, tuple[int, ...], FileDigest]] = []
     if task.level == 0:
-        summaries[0] = summarise(planes, job.packing, binned=True)
-    for steps in product(*(range(start, stop) for start, stop in block.leading)):
-        codes = planes[tuple(step - start for step, (start, _) in zip(steps, block.leading, strict=True))]
+        summaries[0] = statistics_of(planes, job.packing, binned=True)
+    for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
+        codes = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
         if task.level == 0:
-            _write_plane(task, 0, steps, codes, marks)
+            _write_plane(task, 0, dim_index, codes, digests)
         for level in range(task.level + 1, task.level + block.depth + 1):
             codes = reduce_level(codes, job.packing, job.reduction)
-            summaries[level] = summaries.get(level, Summary()) + summarise(codes, job.packing)
-            _write_plane(task, level, steps, codes, marks)
-    return Outcome(job.name, summaries, tuple(marks))
+            summaries[level] = summaries.get(level, CodeStatistics()) + statistics_of(codes, job.packing)
+            _write_plane(task, level, dim_index, codes, digests)
+    return TaskResult(job.name, summaries, tuple(digests))
 
 
 def _write_plane(
     task: Task,
     level: int,
-    steps: tuple[int, ...],
+    dim_index: tuple[int, ...],
     codes: NDArray[Any],
-    marks: list[tuple[int, tuple[int, ...], FileDigest]],
+    digests: list[tuple[int, tuple[int, ...], FileDigest]],
 ) -> None:
     """Write the chunks of one plane of a block at a level; its first cell is on a chunk edge there."""
     up = level - task.level
     first_row, first_col = ((start >> up) // CHUNK_CELLS for start in (task.block.rows[0], task.block.cols[0]))
-    folder, stored = task.job.folders[level], task.job.stored(steps)
+    folder, stored = task.job.folders[level], task.job.stored(dim_index)
     for row in range(0, codes.shape[0], CHUNK_CELLS):
         for col in range(0, codes.shape[1], CHUNK_CELLS):
             index = (*stored, first_row + row // CHUNK_CELLS, first_col + col // CHUNK_CELLS)
             part = codes[row : row + CHUNK_CELLS, col : col + CHUNK_CELLS]
-            marks.append((level, index, folder.write(index, part)))
+            digests.append((level, index, folder.write(index, part)))
 
 
 def _read_level(task: Task) -> NDArray[Any]:
@@ -139,11 +139,11 @@ def _read_level(task: Task) -> NDArray[Any]:
     planes = np.empty(shape, np.dtype(job.packing.dtype))
     here = level_shape(job.shape, task.level)
     chunks = reader_of(job.folders[task.level])
-    for steps in product(*(range(start, stop) for start, stop in block.leading)):
-        plane = planes[tuple(step - start for step, (start, _) in zip(steps, block.leading, strict=True))]
+    for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
+        plane = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
         for row in range(block.rows[0], block.rows[1], CHUNK_CELLS):
             for col in range(block.cols[0], block.cols[1], CHUNK_CELLS):
-                codes = chunks.read(job.stored(steps), row // CHUNK_CELLS, col // CHUNK_CELLS)
+                codes = chunks.read(job.stored(dim_index), row // CHUNK_CELLS, col // CHUNK_CELLS)
                 codes = codes[: here.rows - row, : here.cols - col]
                 top, left = row - block.rows[0], col - block.cols[0]
                 plane[top : top + codes.shape[0], left : left + codes.shape[1]] = codes

@@ -18,12 +18,12 @@ from lazytile.pyramid.fetch.source_url import base_name, source_stamp
 from lazytile.pyramid.ingest.build import Progress, build_arrays
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of, open_files
+from lazytile.pyramid.store.code_statistics import write_statistics
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
 from lazytile.pyramid.store.dataset import NAME_PATTERN, Dataset
 from lazytile.pyramid.store.geozarr import finish_metadata, write_metadata
 from lazytile.pyramid.store.layout import CHUNK_CELLS, plan_levels
-from lazytile.pyramid.store.publish import UNFINISHED, replacing
-from lazytile.pyramid.store.summary import write_summaries
+from lazytile.pyramid.store.publish import UNFINISHED, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.fetch.http_client import HttpOptions
     from lazytile.pyramid.sources.source import Source
+    from lazytile.pyramid.store.code_statistics import CodeStatistics
     from lazytile.pyramid.store.dataset import Variable
-    from lazytile.pyramid.store.summary import Summary
 
 MAX_SHARD = 64
 
@@ -94,15 +94,15 @@ def convert(
     chosen = chosen or dataset_name(files[0])
     source = open_files(files, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
-    with replacing(Path(store), chosen, fingerprint(source, dataset)) as partial, engine_or_threads(engine) as bulk:
+    with staged(Path(store), chosen, fingerprint(source, dataset)) as partial, engine_or_threads(engine) as bulk:
         if not (partial / UNFINISHED).exists():
             write_metadata(partial, dataset, source.coordinates, source.attributes)
         summaries = build_arrays(source, partial, dataset, bulk, progress)
         dataset = replace(
             dataset,
-            variables=tuple(summarised(variable, summaries[variable.name]) for variable in dataset.variables),
+            variables=tuple(with_statistics(variable, summaries[variable.name]) for variable in dataset.variables),
         )
-        write_summaries(partial, summaries)
+        write_statistics(partial, summaries)
         finish_metadata(partial, dataset, source.attributes)
     return dataset
 
@@ -142,7 +142,7 @@ def fingerprint(source: Source, dataset: Dataset) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def summarised(variable: Variable, levels: Sequence[Summary]) -> Variable:
+def with_statistics(variable: Variable, levels: Sequence[CodeStatistics]) -> Variable:
     """Return a variable with the statistics that its levels' summaries give."""
     statistics = tuple(summary.statistics(variable.packing) for summary in levels)
     histogram = levels[0].histogram(variable.packing)

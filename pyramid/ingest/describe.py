@@ -16,9 +16,9 @@ from lazytile.pyramid.fetch.source_url import is_url
 from lazytile.pyramid.ingest.build import reader_of, stages_of
 from lazytile.pyramid.sources.formats.container import FORMATS
 from lazytile.pyramid.sources.source import Source, open_source
+from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Dimension, Variable
 from lazytile.pyramid.store.layout import CHUNK_CELLS, level_shape, plan_levels
-from lazytile.pyramid.store.summary import Summary, summarise
 
 if TYPE_CHECKING:
     from lazytile.pyramid.core.grid import Grid
@@ -118,9 +118,9 @@ def _with_range(source: Source, variable: SourceVariable) -> Variable:
     if cells * np.dtype(packing.dtype).itemsize > CHEAP_BYTES:
         return variable.variable
     reader = reader_of(source, variable)
-    summary = Summary()
+    summary = CodeStatistics()
     for block in stages_of(source, variable)[0].blocks:
-        summary += summarise(reader.read(block), packing)
+        summary += statistics_of(reader.read(block), packing)
     return replace(variable.variable, statistics=summary.statistics(packing))
 
 

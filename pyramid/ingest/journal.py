@@ -10,9 +10,9 @@ import json
 from typing import TYPE_CHECKING, Self
 
 from lazytile.pyramid.core.errors import StoreError
-from lazytile.pyramid.ingest.build_task import Outcome, Task
+from lazytile.pyramid.ingest.build_task import Task, TaskResult
 from lazytile.pyramid.store.chunk_file import FileDigest, read_file
-from lazytile.pyramid.store.summary import Summary
+from lazytile.pyramid.store.code_statistics import CodeStatistics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ class Journal:
     """The finished tasks of a build. Not thread-safe: the process that hands out the tasks keeps it."""
 
     def __init__(self, path: Path) -> None:
-        self._done: dict[str, Outcome] = {}
+        self._done: dict[str, TaskResult] = {}
         if path.exists():
             with path.open("rb+") as file:
                 data = file.read()
@@ -38,18 +38,18 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def find(self, task: Task) -> Outcome | None:
-        """Return the outcome of a task that is done, if what it wrote is still there."""
-        outcome = self._done.get(task.key)
-        return outcome if outcome is not None and _is_there(task, outcome) else None
+    def find(self, task: Task) -> TaskResult | None:
+        """Return the result of a task that is done, if what it wrote is still there."""
+        result = self._done.get(task.key)
+        return result if result is not None and _is_there(task, result) else None
 
-    def add(self, task: Task, outcome: Outcome) -> None:
+    def add(self, task: Task, result: TaskResult) -> None:
         """Note that a task is done."""
         entry = {
             "task": task.key,
-            "name": outcome.name,
-            "summaries": {str(level): summary.to_json() for level, summary in outcome.summaries.items()},
-            "marks": [(level, index, mark.size, mark.crc) for level, index, mark in outcome.marks],
+            "name": result.name,
+            "summaries": {str(level): summary.to_json() for level, summary in result.summaries.items()},
+            "marks": [(level, index, digest.size, digest.crc) for level, index, digest in result.digests],
         }
         self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
         self._file.flush()
@@ -57,17 +57,17 @@ class Journal:
     def _take(self, line: bytes) -> None:
         try:
             entry = json.loads(line)
-            self._done[entry["task"]] = Outcome(
+            self._done[entry["task"]] = TaskResult(
                 entry["name"],
-                {int(level): Summary.from_json(each) for level, each in entry["summaries"].items()},
+                {int(level): CodeStatistics.from_json(each) for level, each in entry["summaries"].items()},
                 tuple((level, tuple(index), FileDigest(size, crc)) for level, index, size, crc in entry["marks"]),
             )
         except (ValueError, KeyError, TypeError, StoreError):
             return
 
 
-def _is_there(task: Task, outcome: Outcome) -> bool:
-    for level, index, mark in outcome.marks:
-        if FileDigest.of(read_file(task.job.folders[level].file(index)) or b"") != mark:
+def _is_there(task: Task, result: TaskResult) -> bool:
+    for level, index, digest in result.digests:
+        if FileDigest.of(read_file(task.job.folders[level].file(index)) or b"") != digest:
             return False
     return True

@@ -36,7 +36,7 @@ class _Shard:
     target: str
     """Of the folder of shards."""
     level: int
-    steps: tuple[int, ...]
+    dim_index: tuple[int, ...]
     row: int
     col: int
     side: int
@@ -52,10 +52,10 @@ def pack_shards(
     shards = [
         shard for job in jobs for level in range(dataset.levels) for shard in _shards(target, dataset, job, level)
     ]
-    for shard, mark in engine.map(_pack, shards, label="pack"):
+    for shard, digest in engine.map(_pack, shards, label="pack"):
         array = target / str(shard.level) / shard.name
         rows, cols = shard_grid(dataset, shard.level)
-        manifests.add(array, (rows, cols), (*shard.steps, shard.row, shard.col), mark)
+        manifests.add(array, (rows, cols), (*shard.dim_index, shard.row, shard.col), digest)
     for job in jobs:
         for folder in job.folders:
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -69,8 +69,8 @@ def _shards(target: Path, dataset: Dataset, job: ArrayJob, level: int) -> list[_
     rows, cols = shard_grid(dataset, level)
     folder = str(target / str(level) / job.name / CHUNKS)
     return [
-        _Shard(job.folders[level], folder, level, steps, row, col, dataset.shard, job.name)
-        for steps in itertools.product(*counts)
+        _Shard(job.folders[level], folder, level, dim_index, row, col, dataset.shard, job.name)
+        for dim_index in itertools.product(*counts)
         for row in range(rows)
         for col in range(cols)
     ]
@@ -80,14 +80,14 @@ def _pack(shard: _Shard) -> tuple[_Shard, FileDigest]:
     """Write one shard; one without any chunk gets no file."""
     positions = itertools.product(range(shard.side), repeat=2)
     files = [
-        shard.parts.file((*shard.steps, shard.row * shard.side + row, shard.col * shard.side + col))
+        shard.parts.file((*shard.dim_index, shard.row * shard.side + row, shard.col * shard.side + col))
         for row, col in positions
     ]
     chunks = [read_file(file) for file in files]
     if all(chunk is None for chunk in chunks):
         return shard, NO_FILE
     data = encode_shard(chunks)
-    path = Path(shard.target, *map(str, (*shard.steps, shard.row, shard.col)))
+    path = Path(shard.target, *map(str, (*shard.dim_index, shard.row, shard.col)))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     for file, chunk in zip(files, chunks, strict=True):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import MrfError
-from lazytile.pyramid.mrf.modmrf import MAX_TILE_BYTES, problems_of, remark_on
+from lazytile.pyramid.mrf.modmrf import MAX_TILE_BYTES, mod_mrf_problems, onearth_settings
 from lazytile.pyramid.mrf.reader import MrfReader
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def inspect_mrf(
     """
     with MrfReader(path) as mrf:
         header = mrf.header
-        problems = list(problems_of(header)) if onearth else []
+        problems = list(mod_mrf_problems(header)) if onearth else []
         found: dict[int, int] = {}
         empty = shared = 0
         largest = 0
@@ -85,7 +85,7 @@ def inspect_mrf(
             mrf.data_bytes,
             mrf.data_bytes - used,
             tuple(problems),
-            remark_on(header) if onearth else "",
+            onearth_settings(header) if onearth else "",
         )
 
 

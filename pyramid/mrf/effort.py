@@ -47,10 +47,11 @@ class CompressionEffort(Enum):
     @classmethod
     def parse(cls, name: str) -> CompressionEffort:
         """Return the effort of that name, or raise ``MrfError``."""
-        for item in cls:
-            if item.value == name.strip().lower():
-                return item
-        raise MrfError(f"effort {name!r} is not known, it may be {', '.join(item.value for item in cls)}")
+        try:
+            return cls(name.strip().lower())
+        except ValueError:
+            allowed = ", ".join(item.value for item in cls)
+            raise MrfError(f"compression effort {name!r} is unknown, allowed are {allowed}") from None
 
     @property
     def encoder(self) -> str:

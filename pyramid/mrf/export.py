@@ -67,7 +67,7 @@ class MrfProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class MrfSummary:
+class ExportedMrf:
     """What there is now."""
 
     path: Path
@@ -78,7 +78,7 @@ class MrfSummary:
     """Tiles stored as another's bytes."""
     data_bytes: int
     seconds: float
-    was_there: bool = False
+    was_complete: bool = False
     """Whether it was finished before, with the same content, and was left as it is."""
 
 
@@ -113,7 +113,7 @@ def export_mrf(
     engine: BulkEngine,
     options: ExportOptions = DEFAULT_OPTIONS,
     progress: Callable[[MrfProgress], None] | None = None,
-) -> list[MrfSummary]:
+) -> list[ExportedMrf]:
     """Write the MRFs of a layer in one style to a folder, made where there is none; one for each step.
 
     ``progress`` is called after every task, from this thread. Raises
@@ -128,10 +128,10 @@ def export_mrf(
             parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MrfError(f"folder {folder} cannot be made: {error.strerror}") from error
-    tally = _Tally(sum(plan.header.records for plan in plans), progress)
+    meter = _ProgressMeter(sum(plan.header.records for plan in plans), progress)
     summaries = []
     for plan in plans:
-        summaries.append(_finished(plan, tally) or _write(plan, engine, tally))
+        summaries.append(_finished(plan, meter) or _write(plan, engine, meter))
         if options.as_slices:
             write_zdb(plan.path, [time_key(layer, dim_index) for dim_index in plan.slices])
     if options.onearth:
@@ -144,22 +144,22 @@ def render_pages(job: PageJob) -> PageResult:
     page_format, palette = job.page_format, job.task.palette
     if job.overviews == "nearest":
         tile = nearest_tile(job.task)
-        block = paint(tile, palette) if page_format.is_picture else codes_of(tile)
+        block = paint(tile, palette) if page_format.is_image else codes_of(tile)
     else:
-        block = render_index(job.task) if page_format.is_picture else render_codes(job.task)
+        block = render_index(job.task) if page_format.is_image else render_codes(job.task)
     height, width = job.task.matrix.tile_height, job.task.matrix.tile_width
     pages = []
     for top in range(0, block.shape[0], height):
         for left in range(0, block.shape[1], width):
             page = block[top : top + height, left : left + width]
-            if page_format.is_picture:
-                pages.append(page_format.encode_picture(page, palette.rgba))
+            if page_format.is_image:
+                pages.append(page_format.encode_image(page, palette.rgba))
             else:
                 pages.append(page_format.encode_codes(page, job.fill_code))
     return PageResult(job.number, tuple(pages))
 
 
-class _Tally:
+class _ProgressMeter:
     """Counts tiles and tells about them."""
 
     def __init__(self, total: int, progress: Callable[[MrfProgress], None] | None) -> None:
@@ -176,7 +176,7 @@ class _Tally:
             self._progress(MrfProgress(path, self._done, self._total, self._made, seconds))
 
 
-def _finished(plan: MrfPlan, tally: _Tally) -> MrfSummary | None:
+def _finished(plan: MrfPlan, meter: _ProgressMeter) -> ExportedMrf | None:
     """Return the summary of the MRF if it is there already with the content that the plan would give it."""
     try:
         with MrfReader(plan.path) as mrf:
@@ -193,21 +193,21 @@ def _finished(plan: MrfPlan, tally: _Tally) -> MrfSummary | None:
             data_bytes = mrf.data_bytes
     except MrfError:
         return None
-    tally.add(plan.path, records, made=False)
-    return MrfSummary(plan.path, records, empty, shared, data_bytes, 0.0, was_there=True)
+    meter.add(plan.path, records, made=False)
+    return ExportedMrf(plan.path, records, empty, shared, data_bytes, 0.0, was_complete=True)
 
 
-def _write(plan: MrfPlan, engine: BulkEngine, tally: _Tally) -> MrfSummary:
+def _write(plan: MrfPlan, engine: BulkEngine, meter: _ProgressMeter) -> ExportedMrf:
     started = time.monotonic()
     with MrfWriter(plan.path, plan.header, share_pages=plan.shares_pages) as writer:
-        tally.add(plan.path, writer.written, made=False)
+        meter.add(plan.path, writer.written, made=False)
         for pages in _pages(plan, writer.written, engine):
             for page in pages:
                 writer.add(page)
-            tally.add(plan.path, len(pages), made=True)
+            meter.add(plan.path, len(pages), made=True)
         writer.finish()
         seconds = time.monotonic() - started
-        return MrfSummary(
+        return ExportedMrf(
             plan.path, writer.written, writer.empty_pages, writer.shared_pages, writer.data_bytes, seconds
         )
 

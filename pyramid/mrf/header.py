@@ -14,7 +14,7 @@ from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.core.grid import GEOGRAPHIC_CODES, Bounds, Shape
 from lazytile.pyramid.mrf.model import Compression, MrfHeader
 from lazytile.pyramid.mrf.page_encoding import VALUE_TYPES, PageFormat
-from lazytile.pyramid.mrf.zen import fits
+from lazytile.pyramid.mrf.zen import mask_fits
 from lazytile.pyramid.render.image import padded_palette
 from lazytile.pyramid.render.render_task import RENDERER_VERSION
 from lazytile.pyramid.tiling.tms import metres_per_unit, native_set
@@ -34,8 +34,8 @@ MIN_PAGE = 64
 """Pixels: of a smaller page the palette alone has more bytes than GDAL takes for sane."""
 
 
-def paged(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMatrixSet:
-    """Return the set with tiles of the size asked for: the same pixels, otherwise cut."""
+def with_page_size(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMatrixSet:
+    """Return the set with tiles of the size requested for: the same pixels, otherwise cut."""
     tile = tms.matrices[-1]
     if page is None or (page, page) == (tile.tile_width, tile.tile_height):
         return tms
@@ -54,10 +54,10 @@ def _cut(tms: TileMatrixSet, matrix: TileMatrix, page: int) -> TileMatrix:
     return replace(matrix, tile_width=page, tile_height=page, matrix_width=width, matrix_height=height)
 
 
-def finest_of(tms: TileMatrixSet, layer: Layer, asked: str | None) -> int:
+def finest_index(tms: TileMatrixSet, layer: Layer, requested: str | None) -> int:
     """Return the position of the matrix that full resolution shows."""
-    if asked is not None:
-        return tms.matrices.index(tms.matrix(asked))
+    if requested is not None:
+        return tms.matrices.index(tms.matrix(requested))
     grid = layer.dataset.grid
     cell_metres = metres_per_unit(grid.crs) * min(grid.x.cell_size, -grid.y.cell_size) * (1 + 1e-9)
     if tms.identifier in OPEN_ENDED_SETS:
@@ -83,7 +83,7 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
     page = Shape(matrix.tile_height, matrix.tile_width)
     if min(page.rows, page.cols) < MIN_PAGE:
         raise MrfError(f"{layer.name} has chunks of {page.cols} x {page.rows}, the pages of an MRF need {MIN_PAGE}")
-    if page_format.zen and not fits(page):
+    if page_format.zen and not mask_fits(page):
         raise MrfError(
             f"the Zen mask of pages of {page.cols} x {page.rows} may not fit into a JPEG, of 720 x 720 it does"
         )
@@ -102,16 +102,16 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
         bounds=bounds,
         projection=_well_known_text(tms.crs),
     )
-    if page_format.is_picture:
-        return _with_picture(header, style, page_format)
+    if page_format.is_image:
+        return _with_colours(header, style, page_format)
     precision = (("LERC_PREC", repr(page_format.max_error)),) if page_format.max_error else ()
     return replace(_with_codes(header, layer, tms), options=precision)
 
 
-def _with_picture(header: MrfHeader, style: Style, page_format: PageFormat) -> MrfHeader:
+def _with_colours(header: MrfHeader, style: Style, page_format: PageFormat) -> MrfHeader:
     palette, bands = style.palette, page_format.bands
     if header.compression is not Compression.PPNG:
-        page_format.shown(palette.rgba)  # grey pages refuse colours here, not after hours
+        page_format.page_colours(palette.rgba)  # grey pages refuse colours here, not after hours
         quality = None if header.compression is Compression.PNG else page_format.quality
         photometric = "YCC" if page_format.full_chroma else ""
         # Under a Zen mask 0 is no data and nothing else is 0.

@@ -50,10 +50,11 @@ class Compression(Enum):
     @classmethod
     def parse(cls, name: str) -> Compression:
         """Return the compression of that name, in any case, or raise ``MrfError``."""
-        for item in cls:
-            if item.name == name.strip().upper():
-                return item
-        raise MrfError(f"MRF compression {name!r} is not supported, it may be {', '.join(item.name for item in cls)}")
+        try:
+            return cls[name.strip().upper()]
+        except KeyError:
+            allowed = ", ".join(item.name for item in cls)
+            raise MrfError(f"MRF compression {name!r} is not supported, it may be {allowed}") from None
 
 
 @dataclass(frozen=True, slots=True)

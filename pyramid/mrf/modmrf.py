@@ -27,7 +27,7 @@ EDGE_TOLERANCE = 1e-6
 """Pixels that an origin may be off, and relative size of a pixel: headers have 8 decimals or fewer."""
 
 
-def problems_of(header: MrfHeader) -> Iterator[str]:
+def mod_mrf_problems(header: MrfHeader) -> Iterator[str]:
     """Yield what mod_mrf cannot serve of an MRF with this header, one line each."""
     top = header.levels[-1]
     if header.levels[0].pages.rows * header.levels[0].pages.cols < 2:
@@ -40,7 +40,7 @@ def problems_of(header: MrfHeader) -> Iterator[str]:
         yield "mod_mrf needs all bands in one page, this MRF has a page for each"
 
 
-def remark_on(header: MrfHeader) -> str:
+def onearth_settings(header: MrfHeader) -> str:
     """Return the tile matrix set and the ``SkippedLevels`` to configure, in one line."""
     crs = _authority(header.projection)
     sets = [tms for tms in REGISTERED.values() if tms.crs == crs and tms.identifier not in OPEN_ENDED_SETS]

@@ -79,7 +79,7 @@ _OFF = {"", "false", "no", "0", "off", "none"}
 
 @dataclass(frozen=True, slots=True)
 class MrfgenJob:
-    """What a configuration asks for, in our words."""
+    """What a configuration asks for, in our elements."""
 
     layer: str
     date: str
@@ -139,34 +139,34 @@ class MrfgenJob:
 
 def read_mrfgen(path: Path) -> MrfgenJob:
     """Read a configuration. Raises ``MrfError`` that names what is missing or not supported."""
-    words = _words(path)
-    unused = [f"{name} is not used: {why}" for name, why in _UNUSED.items() if name in words]
-    unused += [f"{name} is not used: no mail is sent" for name in words if name.startswith("email_")]
-    take = words.pop
-    for name in (*_UNUSED, *(name for name in list(words) if name.startswith("email_"))):
+    elements = _elements(path)
+    unused = [f"{name} is not used: {why}" for name, why in _UNUSED.items() if name in elements]
+    unused += [f"{name} is not used: no mail is sent" for name in elements if name.startswith("email_")]
+    take = elements.pop
+    for name in (*_UNUSED, *(name for name in list(elements) if name.startswith("email_"))):
         take(name, "")
     for name in ("parameter_name", "date_of_data", "output_dir"):
-        if not words.get(name):
+        if not elements.get(name):
             raise MrfError(f"{path}: a mrfgen configuration has {name}")
     layer, date, clock, out = (
         take(name, "") for name in ("parameter_name", "date_of_data", "time_of_data", "output_dir")
     )
     kind = take("mrf_compression_type", "PNG").upper()
-    compression = _chosen(path, "mrf_compression_type", kind, _COMPRESSIONS)
+    compression = _lookup(path, "mrf_compression_type", kind, _COMPRESSIONS)
     precision = take("quality_prec", "")
     quality, max_error = _precision(path, precision, compression)
     if precision and compression in (Compression.PNG, Compression.PPNG, Compression.TIF):
         unused.append(f"quality_prec is not used: pages in {compression.name} are exact")
     resampling = take("overview_resampling", "nearest")
     epsg = take("target_epsg", "4326").upper().removeprefix("EPSG:")
-    _chosen(path, "target_epsg", epsg, _SET_PREFIX)
+    _lookup(path, "target_epsg", epsg, _SET_PREFIX)
     outsize = [*take("outsize", "").replace(",", " ").split(), "", ""]
     width, height = take("target_x", "") or outsize[0], take("target_y", "") or outsize[1]
     block = take("mrf_blocksize", "")
     colormap = take("colormap", "")
     if "://" in colormap:
         raise MrfError(f"{path}: colormap {colormap} is an address, a file can be read")
-    wanted = [name for name, text in words.items() if text.lower() not in _OFF]
+    wanted = [name for name, text in elements.items() if text.lower() not in _OFF]
     if wanted:
         raise MrfError(f"{path}: not supported are {', '.join(wanted)}")
     return MrfgenJob(
@@ -182,12 +182,12 @@ def read_mrfgen(path: Path) -> MrfgenJob:
         kind == "ZEN",
         quality,
         max_error,
-        _chosen(path, "overview_resampling", resampling.lower(), _OVERVIEWS),
+        _lookup(path, "overview_resampling", resampling.lower(), _OVERVIEWS),
         tuple(unused),
     )
 
 
-def _words(path: Path) -> dict[str, str]:
+def _elements(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT_BYTES + 1)
@@ -205,7 +205,7 @@ def _words(path: Path) -> dict[str, str]:
     return {str(element.tag): (element.text or "").strip() for element in root if isinstance(element.tag, str)}
 
 
-def _chosen(path: Path, name: str, text: str, table: dict[str, Chosen]) -> Chosen:
+def _lookup(path: Path, name: str, text: str, table: dict[str, Chosen]) -> Chosen:
     if text not in table:
         raise MrfError(f"{path}: {name} {text[:60]!r} is not supported, it may be {', '.join(table)}")
     return table[text]

@@ -47,7 +47,7 @@ def write_onearth(plans: Sequence[MrfPlan], layer: Layer, style: Style, folder: 
     header = plans[0].header
     name = layer.name
     content: dict[str, bytes] = {f"{name}.yaml": _yaml(_layer(plans, layer, folder)).encode()}
-    if plans[0].page_format.is_picture:
+    if plans[0].page_format.is_image:
         content[f"{name}.xml"] = gibs_xml(style.colormap)
         for letter, orientation in (("H", "horizontal"), ("V", "vertical")):
             drawing = plan_legend(style.colormap, LegendStyle(orientation))
@@ -81,7 +81,7 @@ def _empty_name(name: str, header: MrfHeader) -> str:
 def _empty_tile(plan: MrfPlan) -> bytes:
     """Return a page on which every pixel is no data."""
     page = np.zeros((plan.header.page.rows, plan.header.page.cols), np.uint8)
-    return plan.page_format.picture(page, plan.task.palette.rgba)
+    return plan.page_format.image(page, plan.task.palette.rgba)
 
 
 def _layer(plans: Sequence[MrfPlan], layer: Layer, folder: Path) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _layer(plans: Sequence[MrfPlan], layer: Layer, folder: Path) -> dict[str, An
         "year_dir": plan.path.parent != folder,
         "bbox": f"{bounds.west:.10g},{bounds.south:.10g},{bounds.east:.10g},{bounds.north:.10g}",
     }
-    if plan.page_format.is_picture:
+    if plan.page_format.is_image:
         source["empty_tile"] = _empty_name(layer.name, header)
     described: dict[str, Any] = {
         "layer_id": layer.name,
@@ -119,7 +119,7 @@ def _layer(plans: Sequence[MrfPlan], layer: Layer, folder: Path) -> dict[str, An
     }
     if not is_static:
         described["time_config"] = ["DETECT"]
-    if plan.page_format.is_picture:
+    if plan.page_format.is_image:
         described["metadata"] = [
             {
                 "xlink:type": "simple",

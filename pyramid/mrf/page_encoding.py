@@ -70,7 +70,7 @@ class PageFormat:
             raise MrfError(f"JPEG quality {self.quality} is out of range, it may be 1 to 95")
 
     @property
-    def is_picture(self) -> bool:
+    def is_image(self) -> bool:
         """Whether pages show colours; else they hold codes."""
         return self.compression in _BANDS
 
@@ -92,14 +92,14 @@ class PageFormat:
             case _:
                 return "1"
 
-    def drops_blank(self, rgba: NDArray[np.uint8]) -> bool:
+    def omits_empty(self, rgba: NDArray[np.uint8]) -> bool:
         """Whether a reader gets the right pixels for a page without data that is not stored.
 
         ``rgba``: shape (colours, 4), uint8, no data first. In pictures a page that is not there reads as all 0.
         """
-        return not self.is_picture or self.compression is Compression.PPNG or not self.shown(rgba)[0].any()
+        return not self.is_image or self.compression is Compression.PPNG or not self.page_colours(rgba)[0].any()
 
-    def shown(self, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def page_colours(self, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the colours as pages of colours hold them: shape (colours, bands). Without alpha they lie on black.
 
         Raises ``MrfError`` where a grey page would need colours.
@@ -111,20 +111,20 @@ class PageFormat:
             return np.ascontiguousarray(colours[:, (0, 3)[: self.bands]])
         return np.ascontiguousarray(colours[:, : self.bands])
 
-    def encode_picture(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes | None:
+    def encode_image(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes | None:
         """Return the bytes of a page of palette indices, shape (rows, cols); None where it need not be stored.
 
         ``rgba``: shape (colours, 4), uint8.
         """
-        if not index.any() and self.drops_blank(rgba):
+        if not index.any() and self.omits_empty(rgba):
             return None
-        return self.picture(index, rgba)
+        return self.image(index, rgba)
 
-    def picture(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes:
+    def image(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes:
         """Return the bytes of a page of palette indices, whatever it shows."""
         if self.compression is Compression.PPNG:
             return encode_png8(index, rgba, self.effort.deflate)
-        colours = self.shown(rgba)[index]
+        colours = self.page_colours(rgba)[index]
         is_opaque = self.bands != 4 or bool((colours[..., 3] == 255).all())
         if self.compression is Compression.PNG or not is_opaque:
             return encode_rgba(colours, ImageFormat.PNG, BLACK) if self.bands == 4 else _png(colours)

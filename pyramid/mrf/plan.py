@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.mrf.file_names import file_stems, sliced_stems, year_of
-from lazytile.pyramid.mrf.header import finest_of, header_of, level_matrix, notes_of, paged
+from lazytile.pyramid.mrf.header import finest_index, header_of, level_matrix, notes_of, with_page_size
 from lazytile.pyramid.render.location import TileBlock, locate
 from lazytile.pyramid.render.render_task import RenderTask
 from lazytile.pyramid.tiling.reprojection import keeps_axes_apart
@@ -91,7 +91,7 @@ class MrfPlan:
         """Which rows and columns of pages the data's grid reaches: shapes (rows,) and (columns,)."""
         dataset = self.layer.dataset
         is_apart = keeps_axes_apart(self.task.tms.crs, dataset.grid.crs)
-        if not is_apart or not self.page_format.drops_blank(self.task.palette.rgba):
+        if not is_apart or not self.page_format.omits_empty(self.task.palette.rgba):
             # Every pixel would have to be located, or blank pages are wanted: the renderer makes them all.
             return np.ones(pages.rows, np.bool_), np.ones(pages.cols, np.bool_)
         whole = TileBlock(0, 0, pages.rows, pages.cols)
@@ -106,8 +106,8 @@ def plan_mrfs(store: Path, layer: Layer, style: Style, folder: Path, options: Ex
 
     Raises ``MrfError`` and ``RequestError`` for what the layer does not have.
     """
-    chosen = paged(layer, layer.tile_matrix_set(options.tms), options.page)
-    position = finest_of(chosen, layer, options.finest)
+    chosen = with_page_size(layer, layer.tile_matrix_set(options.tms), options.page)
+    position = finest_index(chosen, layer, options.finest)
     page_format = options.page_format
     header = header_of(layer, style, chosen, chosen.matrices[position], page_format)
     matrices = tuple(level_matrix(chosen, position, level) for level in header.levels)

@@ -37,7 +37,7 @@ MAX_PIXELS = (_SEGMENT_BYTES - len(NAME) - 1) * 256 // 257 * 8
 """Of a page whose mask fits into a segment whatever it holds: the mark, where it is rarest, is 1 byte in 256."""
 
 
-def fits(page: Shape) -> bool:
+def mask_fits(page: Shape) -> bool:
     """Whether the mask of a page fits into a JPEG, whatever it holds."""
     return -(-page.rows // _BLOCK) * -(-page.cols // _BLOCK) * _BLOCK**2 <= MAX_PIXELS
 

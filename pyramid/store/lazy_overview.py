@@ -11,6 +11,7 @@ its name, after a look at that folder's description: what was made of old data n
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import secrets
@@ -25,7 +26,7 @@ from lazytile.pyramid.core.file_lock import file_lock
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import padding_code
-from lazytile.pyramid.store.overview import Address, overview_codes
+from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,28 +55,27 @@ class OpenedDataset(Protocol):
         ...
 
 
-def lazy_chunk(stored: OpenedDataset, reader: ChunkReader, variable: str, at: Address) -> NDArray[Any]:
+def lazy_chunk(stored: OpenedDataset, reader: ChunkReader, variable: str, at: ChunkIndex) -> NDArray[Any]:
     """Return a chunk of an overview, shape ``description.chunk``: the stored one, else made now and stored.
 
     Raises ``GenerationChangedError`` where the dataset was replaced meanwhile, and ``StoreError`` where what it is
     made of is damaged.
     """
     array = stored.path / str(at.level) / variable
-    file = array.joinpath(CHUNKS, *map(str, at.index))
+    file = array.joinpath(CHUNKS, *map(str, at.coordinates))
     if file.exists():
-        return reader.read(at.steps, at.row, at.col)
+        return reader.read(at.dim_index, at.row, at.col)
     with _lock(array, at) as is_held:
         if file.exists():
-            return reader.read(at.steps, at.row, at.col)
+            return reader.read(at.dim_index, at.row, at.col)
         description = stored.description
         described = description.variable(variable)
-        cells = overview_codes(
-            lambda steps, row, col: stored.chunk(at.level - 1, variable, steps, row, col), description, described, at
-        )
+        finer = functools.partial(stored.chunk, at.level - 1, variable)
+        cells = overview_codes(finer, description, described, at)
         chunk, fill = (description.chunk.rows, description.chunk.cols), padding_code(described.packing)
         if is_held:
             folder = ChunkFolder(str(array), described.packing.dtype, chunk, fill, Codec.parse(description.codec))
-            _keep(stored, file, folder.encode(cells, always=True))
+            _store_file(stored, file, folder.encode(cells, always=True))
     if cells.shape == chunk:
         return cells
     padded = np.full(chunk, fill, cells.dtype)
@@ -84,9 +84,9 @@ def lazy_chunk(stored: OpenedDataset, reader: ChunkReader, variable: str, at: Ad
 
 
 @contextmanager
-def _lock(array: Path, at: Address) -> Iterator[bool]:
+def _lock(array: Path, at: ChunkIndex) -> Iterator[bool]:
     """Hold the lock of a chunk; False where there can be none."""
-    path = array / f".lazy-{zlib.crc32(repr(at.index).encode()) % LOCKS}"
+    path = array / f".lazy-{zlib.crc32(repr(at.coordinates).encode()) % LOCKS}"
     is_held = True
     with ExitStack() as stack:
         try:
@@ -97,7 +97,7 @@ def _lock(array: Path, at: Address) -> Iterator[bool]:
         yield is_held
 
 
-def _keep(stored: OpenedDataset, file: Path, data: bytes) -> None:
+def _store_file(stored: OpenedDataset, file: Path, data: bytes) -> None:
     """Put a chunk's file in its place below the folder that the dataset was opened in."""
     relative = file.relative_to(stored.path)
     temporary = f"{relative.parent}/.{relative.name}-{secrets.token_hex(4)}"

@@ -25,38 +25,38 @@ _PLANE = re.compile(r"[0-9]+(?:-[0-9]+)*|plane")
 _UINT32 = np.dtype("<u4")
 
 
-def plane_file(array: Path, steps: tuple[int, ...]) -> Path:
-    """Return the file of a plane's marks in the folder of an array."""
-    return array / FOLDER / ("-".join(map(str, steps)) or "plane")
+def plane_file(array: Path, dim_index: tuple[int, ...]) -> Path:
+    """Return the file of a plane's digests in the folder of an array."""
+    return array / FOLDER / ("-".join(map(str, dim_index)) or "plane")
 
 
-def read_plane(array: Path, steps: tuple[int, ...], files: tuple[int, int]) -> NDArray[Any] | None:
+def read_plane(array: Path, dim_index: tuple[int, ...], files: tuple[int, int]) -> NDArray[Any] | None:
     """Return size and checksum of each file, shape (rows, cols, 2), uint32; None where they are not known."""
     try:
-        data = plane_file(array, steps).read_bytes()
+        data = plane_file(array, dim_index).read_bytes()
         return np.frombuffer(data, _UINT32).reshape(*files, 2)
     except (FileNotFoundError, ValueError):
         return None
 
 
 class Manifests:
-    """Collects marks, in any order, and writes a plane's once it has all of them."""
+    """Collects digests, in any order, and writes a plane's once it has all of them."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[Path, tuple[int, ...]], tuple[NDArray[Any], int]] = {}
 
-    def add(self, array: Path, files: tuple[int, int], index: tuple[int, ...], mark: FileDigest) -> None:
-        """Note a file; files: how many the plane has in rows and columns; index: steps, row and column."""
-        steps, (row, col) = index[:-2], index[-2:]
-        marks, missing = self._open.get((array, steps)) or (np.zeros((*files, 2), _UINT32), files[0] * files[1])
-        marks[row, col] = mark.size, mark.crc
+    def add(self, array: Path, files: tuple[int, int], index: tuple[int, ...], digest: FileDigest) -> None:
+        """Note a file; files: how many the plane has in rows and columns; index: dim_index, row and column."""
+        dim_index, (row, col) = index[:-2], index[-2:]
+        digests, missing = self._open.get((array, dim_index)) or (np.zeros((*files, 2), _UINT32), files[0] * files[1])
+        digests[row, col] = digest.size, digest.crc
         if missing > 1:
-            self._open[array, steps] = marks, missing - 1
+            self._open[array, dim_index] = digests, missing - 1
             return
-        self._open.pop((array, steps), None)
-        path = plane_file(array, steps)
+        self._open.pop((array, dim_index), None)
+        path = plane_file(array, dim_index)
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(marks.tobytes())
+        path.write_bytes(digests.tobytes())
 
 
 def planes(array: Path) -> Iterator[Path]:

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ChunkIndex:
     """Where a chunk is in an array of a pyramid."""
 
     level: int
-    steps: tuple[int, ...]
+    dim_index: tuple[int, ...]
     """Index along each leading dimension."""
     row: int
     col: int
 
     @property
-    def index(self) -> tuple[int, ...]:
+    def coordinates(self) -> tuple[int, ...]:
         """Index of the chunk along every axis."""
-        return (*self.steps, self.row, self.col)
+        return (*self.dim_index, self.row, self.col)
 
 
 def overview_codes(
-    read: Callable[[tuple[int, ...], int, int], NDArray[Any]], dataset: Dataset, variable: Variable, at: Address
+    read: Callable[[tuple[int, ...], int, int], NDArray[Any]], dataset: Dataset, variable: Variable, at: ChunkIndex
 ) -> NDArray[Any]:
     """Return the cells of a chunk of level 1 or coarser, without what only fills a chunk up at the grid's edge.
 
@@ -46,7 +46,7 @@ def overview_codes(
     height = min(2 * rows, shape.rows - 2 * at.row * rows)
     width = min(2 * cols, shape.cols - 2 * at.col * cols)
     parts = [
-        [read(at.steps, 2 * at.row + down, 2 * at.col + right) for right in range(1 + (width > cols))]
+        [read(at.dim_index, 2 * at.row + down, 2 * at.col + right) for right in range(1 + (width > cols))]
         for down in range(1 + (height > rows))
     ]
     codes = np.ascontiguousarray(np.block(parts)[:height, :width])

@@ -35,7 +35,7 @@ _REMOVE_ATTEMPTS = 5
 
 
 @contextmanager
-def replacing(store: Path, name: str, work: str = "") -> Iterator[Path]:
+def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
     """Give a folder to write a dataset to; when the block ends well it becomes ``STORE/NAME.zarr``.
 
     When it ends with an exception the folder is removed and the store is as before; an interrupt, like a kill,
@@ -87,10 +87,10 @@ def remove(store: Path, name: str) -> None:
             raise DatasetNotFoundError(f"the store {store} has no dataset {name!r}")
         with _locked(store, name):
             _clean(store, name)
-            gone = store / f".{name}{SUFFIX}.removed-{secrets.token_hex(4)}"
-            target.rename(gone)
+            removed = store / f".{name}{SUFFIX}.removed-{secrets.token_hex(4)}"
+            target.rename(removed)
             _sync_folder(store)
-            _remove(gone)
+            _remove(removed)
     except OSError as error:
         raise StoreError(f"{error.filename or target} cannot be removed: {error.strerror or error}") from error
 
@@ -113,8 +113,8 @@ def _clean(store: Path, name: str, keep: Path | None = None) -> None:
             _remove(aside)
         else:
             aside.rename(target)
-    for gone in store.glob(f".{name}{SUFFIX}.removed-*"):
-        _remove(gone)
+    for removed in store.glob(f".{name}{SUFFIX}.removed-*"):
+        _remove(removed)
     for partial in store.glob(f".{name}{SUFFIX}.partial-*"):
         # One that is the dataset that was replaced (a kill after the exchange) lacks the mark of unfinished work.
         if partial != keep or not (partial / UNFINISHED).is_file():
@@ -122,7 +122,7 @@ def _clean(store: Path, name: str, keep: Path | None = None) -> None:
 
 
 def _publish(partial: Path, target: Path) -> None:
-    """Put a finished folder in its place. The old one is left where the new one was, or is gone."""
+    """Put a finished folder in its place. The old one is left where the new one was, or is removed."""
     (partial / UNFINISHED).unlink(missing_ok=True)
     _flush(partial)
     if not target.exists():

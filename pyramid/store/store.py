@@ -20,7 +20,7 @@ from lazytile.pyramid.store.chunk_reader import ChunkReader, open_chunks
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX, Dataset
 from lazytile.pyramid.store.layer import Layer
 from lazytile.pyramid.store.lazy_overview import lazy_chunk
-from lazytile.pyramid.store.overview import Address
+from lazytile.pyramid.store.overview import ChunkIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +79,7 @@ class StoredDataset:
         def make(row: int, col: int) -> NDArray[Any]:
             if level == 0 or not self.description.lazy:
                 return reader.read(dim_index, row, col)
-            return lazy_chunk(self, reader, variable, Address(level, dim_index, row, col))
+            return lazy_chunk(self, reader, variable, ChunkIndex(level, dim_index, row, col))
 
         def read(place: tuple[int, int]) -> NDArray[Any]:
             return self._chunks.get((plane, place), lambda: make(*place))

@@ -17,7 +17,7 @@ from lazytile.pyramid.store.chunk_reader import open_chunks
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset
 from lazytile.pyramid.store.layout import level_shape, shard_grid
 from lazytile.pyramid.store.manifest import read_plane
-from lazytile.pyramid.store.overview import Address, overview_codes
+from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
 from lazytile.pyramid.store.store import read_description
 
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ class _Band:
     dataset: Dataset
     variable: str
     level: int
-    steps: tuple[int, ...]
+    dim_index: tuple[int, ...]
     first: int
     """Row of files (checksums) or chunks (levels)."""
     stop: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Findings:
     files: int = 0
     unknown: int = 0
     chunks: int = 0
@@ -83,7 +83,7 @@ def verify(
     problems = _metadata_problems(folder, dataset)
     files, bands = _bands(folder, dataset)
     done, total = 0, len(files) + len(bands)
-    found: list[_Found] = []
+    found: list[_Findings] = []
     with engine_or_threads(engine) as bulk:
         for function, items in ((_check_files, files), (_check_level, bands)):
             for result in bulk.map(function, items, label="verify"):
@@ -107,8 +107,8 @@ def _bands(folder: Path, dataset: Dataset) -> tuple[list[_Band], list[_Band]]:
     levels: list[_Band] = []
     for variable in dataset.variables:
         every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
-        for steps, level in product(every, range(dataset.levels)):
-            plane = (str(folder), dataset, variable.name, level, steps)
+        for dim_index, level in product(every, range(dataset.levels)):
+            plane = (str(folder), dataset, variable.name, level, dim_index)
             rows, _ = shard_grid(dataset, level)
             files.append(_Band(*plane, 0, rows))
             if level:
@@ -146,25 +146,25 @@ def _metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
     return problems
 
 
-def _check_files(band: _Band) -> _Found:
+def _check_files(band: _Band) -> _Findings:
     """Compare the files of a plane with the checksums noted when they were written."""
     array = Path(band.folder, str(band.level), band.variable)
     rows, cols = shard_grid(band.dataset, band.level)
-    marks = read_plane(array, band.steps, (rows, cols))
+    digests = read_plane(array, band.dim_index, (rows, cols))
     is_overview = band.level > 0 and band.dataset.lazy
     known = unknown = 0
     problems: list[str] = []
     for row, col in product(range(rows), range(cols)):
-        path = array.joinpath(CHUNKS, *map(str, (*band.steps, row, col)))
+        path = array.joinpath(CHUNKS, *map(str, (*band.dim_index, row, col)))
         try:
             data = read_file(path)
         except OSError as error:
             problems.append(f"{path}: it cannot be read: {error.strerror}")
             continue
-        if marks is None:
+        if digests is None:
             unknown += data is not None
             continue
-        wanted = FileDigest(int(marks[row, col, 0]), int(marks[row, col, 1]))
+        wanted = FileDigest(int(digests[row, col, 0]), int(digests[row, col, 1]))
         known += 1
         if wanted == NO_FILE:
             if data is not None:
@@ -173,12 +173,12 @@ def _check_files(band: _Band) -> _Found:
             problems.append(f"{path}: missing or empty, it had {wanted.size} bytes")
         elif FileDigest.of(data) != wanted:
             problems.append(f"{path}: damaged, its checksum is not that of what was written")
-    if marks is None and band.dataset.codec and not is_overview:
-        problems.append(f"{array}: the checksums of step {band.steps} are missing")
-    return _Found(known, unknown, 0, tuple(problems))
+    if digests is None and band.dataset.codec and not is_overview:
+        problems.append(f"{array}: the checksums of step {band.dim_index} are missing")
+    return _Findings(known, unknown, 0, tuple(problems))
 
 
-def _check_level(band: _Band) -> _Found:
+def _check_level(band: _Band) -> _Findings:
     """Compute the chunks of a level again from the finer one and compare them bit by bit."""
     dataset = band.dataset
     variable = dataset.variable(band.variable)
@@ -186,18 +186,18 @@ def _check_level(band: _Band) -> _Found:
     try:
         stored, children = open_chunks(here, dataset.chunk), open_chunks(finer, dataset.chunk)
     except StoreError as error:
-        return _Found(problems=(f"{here}: {error}",))
+        return _Findings(problems=(f"{here}: {error}",))
     shape = level_shape(dataset.grid.shape, band.level)
     cols = -(-shape.cols // dataset.chunk.cols)
     chunks = 0
     problems: list[str] = []
     for row, col in product(range(band.first, band.stop), range(cols)):
-        path = here.joinpath(CHUNKS, *map(str, (*band.steps, row, col)))
+        path = here.joinpath(CHUNKS, *map(str, (*band.dim_index, row, col)))
         if dataset.lazy and not path.exists():
             continue
         try:
-            codes = stored.read(band.steps, row, col)
-            wanted = overview_codes(children.read, dataset, variable, Address(band.level, band.steps, row, col))
+            codes = stored.read(band.dim_index, row, col)
+            wanted = overview_codes(children.read, dataset, variable, ChunkIndex(band.level, band.dim_index, row, col))
         except Exception as error:  # noqa: BLE001 - whatever a damaged file makes a library raise
             problems.append(f"{path}: it or what it is made of cannot be read: {str(error).splitlines()[0][:200]}")
             continue
@@ -205,4 +205,4 @@ def _check_level(band: _Band) -> _Found:
         seen = np.ascontiguousarray(codes[: wanted.shape[0], : wanted.shape[1]])
         if seen.tobytes() != np.ascontiguousarray(wanted).tobytes():
             problems.append(f"{path}: not what level {band.level - 1} gives")
-    return _Found(chunks=chunks, problems=tuple(problems))
+    return _Findings(chunks=chunks, problems=tuple(problems))

@@ -160,5 +160,5 @@ def test_a_missing_package_is_said(tmp_path, monkeypatch):
     store = write_store(tmp_path, field(20, 30))
     with pytest.raises(MrfError, match="PMTILES needs the package pmtiles: pip install pmtiles"):
         pack(store, tmp_path / "out", Archive.PMTILES, tms=WEB)
-    with pytest.raises(MrfError, match="a layer is not exported to 'zip', but to pmtiles, mbtiles, cog"):
+    with pytest.raises(MrfError, match="export format 'zip' is unknown, allowed are pmtiles, mbtiles, cog"):
         Archive.parse("zip")

@@ -82,7 +82,7 @@ def test_export_with_every_option(run, store, tmp_path):
     ("arguments", "told"),
     [
         (["--compression", "gif"], "MRF compression 'gif' is not supported"),
-        (["--effort", "much"], "effort 'much' is not known, it may be served, fast, default, small"),
+        (["--effort", "much"], "compression effort 'much' is unknown, allowed are served, fast, default, small"),
         (["--dim", "depth"], "--dim 'depth' is not NAME=LABEL"),
         (["--dim", "depth=5"], "sst has no depth '5', it has 0, 10"),
         (["--page", "77"], "pages of 77 pixels cannot be"),
@@ -151,4 +151,4 @@ def test_export_to_other_files(run, store, tmp_path):
         assert (code, tif.dtypes) == (0, ("int16",))
     assert run("export", "sst", out, "--to", "mbtiles", "--values", *one)[0] == 2
     code, _, err = run("export", "sst", out, "--to", "zip", *one)
-    assert (code, err) == (2, "lazytile: a layer is not exported to 'zip', but to pmtiles, mbtiles, cog\n")
+    assert (code, err) == (2, "lazytile: export format 'zip' is unknown, allowed are pmtiles, mbtiles, cog\n")

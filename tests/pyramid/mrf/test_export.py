@@ -303,8 +303,8 @@ def test_what_is_there_already_is_left_as_it_is(tmp_path):
     (first,) = export(store, tmp_path / "out")
     stamp = first.path.stat().st_mtime_ns
     (second,) = export(store, tmp_path / "out")
-    assert not first.was_there
-    assert second.was_there
+    assert not first.was_complete
+    assert second.was_complete
     assert first.path.stat().st_mtime_ns == stamp
     assert (second.tiles, second.empty_tiles, second.data_bytes) == (first.tiles, first.empty_tiles, first.data_bytes)
 
@@ -314,11 +314,11 @@ def test_another_style_or_generation_replaces_it(tmp_path):
     export(store, tmp_path / "out")
     other = style(seed=5)
     (second,) = export(store, tmp_path / "out", other)
-    assert not second.was_there
+    assert not second.was_complete
     assert_equals_served(second.path, store, other, "native")
     store = write_store(tmp_path, field(300, 300, 8), generation="generation-2")
     (third,) = export(store, tmp_path / "out", other)
-    assert not third.was_there
+    assert not third.was_complete
     assert_equals_served(third.path, store, other, "native")
 
 
@@ -329,7 +329,7 @@ def test_a_damaged_one_is_written_again(tmp_path):
     whole = data.read_bytes()
     data.write_bytes(whole[:-5])
     (second,) = export(store, tmp_path / "out")
-    assert not second.was_there
+    assert not second.was_complete
     assert data.read_bytes() == whole
 
 

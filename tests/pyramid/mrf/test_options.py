@@ -135,7 +135,7 @@ def test_slices(tmp_path):
         assert keys == [(0, "20181231000000"), (1, "20190101093000"), (2, "20201231000000")]
         assert read_zdb(summary.path.with_suffix(".zdb"))["20190101093000"] == 1
     again = export(store, tmp_path / "out", as_slices=True)
-    assert all(summary.was_there for summary in again)
+    assert all(summary.was_complete for summary in again)
     (tmp_path / "no.zdb").write_bytes(b"no database" * 100)
     with pytest.raises(MrfError, match=r"no\.zdb cannot be read"):
         read_zdb(tmp_path / "no.zdb")

@@ -40,8 +40,8 @@ def test_zarr_reads_what_is_written(tmp_path: Path, dtype: str, codec: str) -> N
     for row in range(2):
         for col in range(2):
             part = codes[row * 256 : row * 256 + 256, col * 256 : col * 256 + 256]
-            mark = chunks.write((1, row, col), part)
-            assert mark == FileDigest.of(chunks.file((1, row, col)).read_bytes())
+            digest = chunks.write((1, row, col), part)
+            assert digest == FileDigest.of(chunks.file((1, row, col)).read_bytes())
     np.testing.assert_array_equal(array[1], codes)
     assert (array[0] == 7).all()
     array[0] = codes

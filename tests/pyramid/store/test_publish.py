@@ -20,7 +20,7 @@ import zarr
 from lazytile.pyramid.core.errors import SourceError, StoreError
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.store import publish
-from lazytile.pyramid.store.publish import replacing
+from lazytile.pyramid.store.publish import staged
 from tests.pyramid.netcdf import centres, write_grid
 
 
@@ -109,7 +109,7 @@ def test_everything_is_on_disk_before_the_name_leads_to_it(
         calls.append(("fsync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
         real_fsync(descriptor)
 
-    with replacing(store, "d") as partial:
+    with staged(store, "d") as partial:
         (partial / "zarr.json").write_text('{"attributes": {"lazytile": {}}}')
         monkeypatch.setattr(publish.ctypes, "CDLL", library)
         monkeypatch.setattr(publish, "exchange", exchange)
@@ -130,7 +130,7 @@ def test_a_run_that_died_between_two_renames_is_put_right(tmp_path: Path) -> Non
         pass
 
     def fail() -> None:
-        with replacing(store, "d"):
+        with staged(store, "d"):
             assert content(store) == {1}
             raise StopError
 
@@ -141,11 +141,11 @@ def test_a_run_that_died_between_two_renames_is_put_right(tmp_path: Path) -> Non
 
 
 def test_a_second_writer_is_told_and_the_first_goes_on(tmp_path: Path) -> None:
-    with replacing(tmp_path, "d") as partial:
+    with staged(tmp_path, "d") as partial:
         (partial / "zarr.json").write_text("{}")
-        with pytest.raises(StoreError, match=f"process {os.getpid()} is writing dataset d"), replacing(tmp_path, "d"):
+        with pytest.raises(StoreError, match=f"process {os.getpid()} is writing dataset d"), staged(tmp_path, "d"):
             pass
-        with replacing(tmp_path, "e") as other:
+        with staged(tmp_path, "e") as other:
             (other / "zarr.json").write_text("{}")
     assert (tmp_path / "d.zarr" / "zarr.json").exists()
     assert (tmp_path / "e.zarr" / "zarr.json").exists()
@@ -153,7 +153,7 @@ def test_a_second_writer_is_told_and_the_first_goes_on(tmp_path: Path) -> None:
 
 def test_a_target_that_is_no_folder_is_kept(tmp_path: Path) -> None:
     (tmp_path / "d.zarr").write_text("mine")
-    with pytest.raises(StoreError, match="is not a folder"), replacing(tmp_path, "d"):
+    with pytest.raises(StoreError, match="is not a folder"), staged(tmp_path, "d"):
         pass
     assert (tmp_path / "d.zarr").read_text() == "mine"
 
@@ -165,14 +165,14 @@ def test_a_folder_that_is_no_dataset_is_kept(tmp_path: Path, text: str | None) -
     (tmp_path / "d.zarr" / "mine").write_text("mine")
     if text is not None:
         (tmp_path / "d.zarr" / "zarr.json").write_text(text)
-    with pytest.raises(StoreError, match="is no dataset of lazytile and would be lost"), replacing(tmp_path, "d"):
+    with pytest.raises(StoreError, match="is no dataset of lazytile and would be lost"), staged(tmp_path, "d"):
         pass
     assert (tmp_path / "d.zarr" / "mine").read_text() == "mine"
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     (tmp_path / "d.zarr").mkdir()
-    with replacing(tmp_path, "d") as partial:
+    with staged(tmp_path, "d") as partial:
         (partial / "zarr.json").write_text("{}")
     assert (tmp_path / "d.zarr" / "zarr.json").exists()
 

@@ -13,7 +13,7 @@ from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.store.chunk_file import ChunkFolder
 from lazytile.pyramid.store.chunk_reader import reader_of
 from lazytile.pyramid.store.codec import Codec
-from lazytile.pyramid.store.publish import remove, replacing
+from lazytile.pyramid.store.publish import remove, staged
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.store.verify import verify
 from lazytile.service.cli import main
@@ -60,11 +60,11 @@ def test_damage_is_found_by_path(source: Path, tmp_path: Path) -> None:
     chunks = ChunkFolder(str(folder / "1/t/c"), "int16", (256, 256), -1, Codec("blosc-lz4", 5))
     codes = reader_of(chunks).read((1,), 0, 0).copy()
     codes[7, 7] += 1
-    mark = chunks.write((1, 0, 0), codes)
+    digest = chunks.write((1, 0, 0), codes)
     plane = folder / "1/t/checksums/1"
-    marks = np.frombuffer(plane.read_bytes(), "<u4").reshape(2, 2, 2).copy()
-    marks[0, 0] = mark.size, mark.crc
-    plane.write_bytes(marks.tobytes())
+    digests = np.frombuffer(plane.read_bytes(), "<u4").reshape(2, 2, 2).copy()
+    digests[0, 0] = digest.size, digest.crc
+    plane.write_bytes(digests.tobytes())
     problems = verify(tmp_path, "d").problems
     by_path = {line.partition(": ")[0]: line for line in problems}
     assert "damaged, its checksum is not that of what was written" in "".join(
@@ -156,7 +156,7 @@ def test_a_removed_dataset_is_gone_for_a_running_server(source: Path, tmp_path: 
 
 def test_what_is_being_written_is_not_removed(source: Path, tmp_path: Path) -> None:
     convert(source, tmp_path, "d")
-    with replacing(tmp_path, "d") as partial:
+    with staged(tmp_path, "d") as partial:
         (partial / "zarr.json").write_text("{}")
         with pytest.raises(StoreError, match="is writing dataset d"):
             remove(tmp_path, "d")

@@ -29,7 +29,7 @@ FILE = "summary.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class CodeStatistics:
     """What is known of some cells, in packed units. ``+`` joins the summaries of two sets of cells."""
 
     cells: int = 0
@@ -41,12 +41,12 @@ class Summary:
     bins: Bins | None = None
     """Counts of the codes that are data, where they were asked for."""
 
-    def __add__(self, other: Summary) -> Summary:
+    def __add__(self, other: CodeStatistics) -> CodeStatistics:
         ends = [(a, b) for a, b in ((self.least, self.greatest), (other.least, other.greatest)) if a is not None]
         bins = self.bins or other.bins
         if self.bins is not None and other.bins is not None:
             bins = self.bins + other.bins
-        return Summary(
+        return CodeStatistics(
             self.cells + other.cells,
             self.valid + other.valid,
             min((low for low, _ in ends), default=None),
@@ -82,7 +82,7 @@ class Summary:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: Any) -> Summary:
+    def from_json(cls, document: Any) -> CodeStatistics:
         """Build a summary from JSON values. Raises ``StoreError`` for anything that does not fit."""
         try:
             bins = document["bins"]
@@ -93,18 +93,18 @@ class Summary:
             raise StoreError(f"not a summary: {type(error).__name__}: {error}") from error
 
 
-def summarise(codes: NDArray[Any], packing: Packing, *, binned: bool = False) -> Summary:
+def statistics_of(codes: NDArray[Any], packing: Packing, *, binned: bool = False) -> CodeStatistics:
     """Return the summary of an array of codes of any shape. Infinite floats count as data but not in the sum."""
     flat = codes.reshape(-1)
     if packing.has_table:
-        return _summarise_table(flat, packing, binned=binned)
-    summary = Summary()
+        return _table_statistics(flat, packing, binned=binned)
+    summary = CodeStatistics()
     for start in range(0, flat.size, _STRIP_CELLS):
-        summary += _summarise(flat[start : start + _STRIP_CELLS], packing, binned=binned)
+        summary += _strip_statistics(flat[start : start + _STRIP_CELLS], packing, binned=binned)
     return summary
 
 
-def _summarise_table(codes: NDArray[Any], packing: Packing, *, binned: bool) -> Summary:
+def _table_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) -> CodeStatistics:
     """Count each 8- or 16-bit code; all the rest follows from the counts."""
     found = _table(packing)
     table, valid = found.codes, found.valid
@@ -115,10 +115,10 @@ def _summarise_table(codes: NDArray[Any], packing: Packing, *, binned: bool) -> 
     occurring = valid & (counts > 0)
     data, times = table[occurring], counts[occurring]
     if not data.size:
-        return Summary(codes.size)
+        return CodeStatistics(codes.size)
     total = int((data.astype(np.int64) * times).sum())
     bins = count_bins(data, times) if binned else None
-    return Summary(codes.size, int(times.sum()), data.min().item(), data.max().item(), total, bins)
+    return CodeStatistics(codes.size, int(times.sum()), data.min().item(), data.max().item(), total, bins)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,16 +143,16 @@ def _table(packing: Packing) -> _CodeTable:
     return table
 
 
-def _summarise(codes: NDArray[Any], packing: Packing, *, binned: bool) -> Summary:
+def _strip_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) -> CodeStatistics:
     valid = holds_data(codes, packing)
     count = int(np.count_nonzero(valid))
     if count == 0:
-        return Summary(codes.size)
+        return CodeStatistics(codes.size)
     data = codes if count == codes.size else codes[valid]
     if data.dtype.kind == "f":
         data = data[np.isfinite(data)]
         if not data.size:
-            return Summary(codes.size, count)
+            return CodeStatistics(codes.size, count)
         total: float = float(data.sum(dtype=np.float64))
     elif data.dtype.itemsize < 8:
         total = int(data.sum(dtype=np.int64))
@@ -161,19 +161,19 @@ def _summarise(codes: NDArray[Any], packing: Packing, *, binned: bool) -> Summar
         low = data & data.dtype.type(0xFFFFFFFF)
         total = (int((data >> data.dtype.type(32)).sum()) << 32) + int(low.sum(dtype=np.uint64))
     bins = count_bins(data) if binned else None
-    return Summary(codes.size, count, data.min().item(), data.max().item(), total, bins)
+    return CodeStatistics(codes.size, count, data.min().item(), data.max().item(), total, bins)
 
 
-def write_summaries(dataset: Path, summaries: Mapping[str, Sequence[Summary]]) -> None:
+def write_statistics(dataset: Path, summaries: Mapping[str, Sequence[CodeStatistics]]) -> None:
     """Keep the summaries of each variable's levels beside their chunks, exact, for what is appended later."""
     for name, levels in summaries.items():
         for level, summary in enumerate(levels):
             (dataset / str(level) / name / FILE).write_text(json.dumps(summary.to_json()), encoding="utf-8")
 
 
-def read_summary(dataset: Path, level: int, name: str) -> Summary | None:
-    """Return what ``write_summaries`` has kept; None where there is none."""
+def read_statistics(dataset: Path, level: int, name: str) -> CodeStatistics | None:
+    """Return what ``write_statistics`` has kept; None where there is none."""
     try:
-        return Summary.from_json(json.loads((dataset / str(level) / name / FILE).read_text(encoding="utf-8")))
+        return CodeStatistics.from_json(json.loads((dataset / str(level) / name / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, StoreError):
         return None

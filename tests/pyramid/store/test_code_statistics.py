@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as arrays
 
 from lazytile.pyramid.core.packing import Packing
 from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.store.code_statistics import CodeStatistics, read_statistics, statistics_of
 from lazytile.pyramid.store.histogram import count_bins
-from lazytile.pyramid.store.summary import Summary, read_summary, summarise
 from tests.pyramid.netcdf import TIME, centres, write_grid
 
 if TYPE_CHECKING:
@@ -100,13 +100,13 @@ def test_bins_do_not_depend_on_the_order_of_the_parts(data: np.ndarray, seed: in
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "uint64", "float32"])
 def test_a_summary_survives_json(tmp_path: Path, dtype: str) -> None:
     codes = (np.random.default_rng(2).random(999) * 120).astype(dtype)
-    summary = summarise(codes, Packing(dtype, 0.1), binned=True)
-    assert Summary.from_json(summary.to_json()) == summary
-    assert read_summary(tmp_path, 0, "t") is None
+    summary = statistics_of(codes, Packing(dtype, 0.1), binned=True)
+    assert CodeStatistics.from_json(summary.to_json()) == summary
+    assert read_statistics(tmp_path, 0, "t") is None
 
 
 def test_tables_and_strips_agree() -> None:
     codes = np.random.default_rng(4).integers(-300, 300, 100_000).astype("int16")
     packing = Packing("int16", 0.1, 0.0, (-300,), valid_max=250)
     wide = Packing("int32", 0.1, 0.0, (-300,), valid_max=250)
-    assert summarise(codes, packing, binned=True) == summarise(codes.astype("int32"), wide, binned=True)
+    assert statistics_of(codes, packing, binned=True) == statistics_of(codes.astype("int32"), wide, binned=True)
