@@ -1,8 +1,8 @@
-"""Exporting a layer as one file that others read: PMTiles, MBTiles, cloud optimized GeoTIFF.
+"""Exporting a layer as one file for other readers: PMTiles, MBTiles, cloud optimized GeoTIFF.
 
-The tiles are made as an MRF first, in a hidden folder beside the target: by the same renderer, in parallel, and resumed
-after a kill. Then they are packed, PMTiles in the order of its tile numbers, so that the archive is clustered. The
-file gets its name when it is whole.
+The tiles are rendered as an MRF first, in a hidden folder beside the target: by the same renderer, in parallel, and
+resumed after a kill. Then they are packed, for PMTiles in the order of tile numbers, so that the archive is clustered.
+The file is renamed to its name when it is complete.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Archive(Enum):
-    """What a layer is exported to: the extension, and the package that writes it."""
+    """A format of exports: the extension, and the package that writes it."""
 
     PMTILES = ("pmtiles", "pmtiles")
     MBTILES = ("mbtiles", "sqlite3")
@@ -41,7 +41,17 @@ class Archive(Enum):
 
     @classmethod
     def parse(cls, name: str) -> Archive:
-        """Return the archive of that name, or raise ``MrfError``."""
+        """Parse the name of a format.
+
+        Args:
+            name: In any case.
+
+        Returns:
+            The format.
+
+        Raises:
+            MrfError: The name is unknown.
+        """
         if name.strip().upper() in cls.__members__:
             return cls[name.strip().upper()]
         formats = ", ".join(item.name.lower() for item in cls)
@@ -50,11 +60,11 @@ class Archive(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ExportedArchive:
-    """What was written."""
+    """An exported file."""
 
     path: Path
     tiles: int
-    """Tiles with data; those without are left out."""
+    """Tiles with data; the others are omitted."""
     file_bytes: int
 
 
@@ -69,10 +79,27 @@ def export_archives(
     options: ExportOptions,
     progress: Callable[[MrfProgress], None] | None = None,
 ) -> list[ExportedArchive]:
-    """Write one file for each step of a layer, named as MRFs are; a file that is there is replaced.
+    """Write one file for each step of a layer, named as MRFs are; existing files are replaced.
 
-    PMTiles and MBTiles hold pictures in a set of Web Mercator; a GeoTIFF also the data's codes (compressions of
-    values). Raises ``MrfError``, also where the package is missing, and what ``export_mrf`` raises.
+    PMTiles and MBTiles hold images in a set of Web Mercator; a GeoTIFF may also hold the data's codes (compressions of
+    values).
+
+    Args:
+        store: Folder of datasets.
+        layer: To export.
+        style: Its colours.
+        folder: Created where there is none.
+        archive: The format.
+        engine: Runs the tasks.
+        options: How to export.
+        progress: Called after every task, from this thread.
+
+    Returns:
+        The files.
+
+    Raises:
+        MrfError: The format or its package does not allow it, or a file cannot be written. What ``export_mrf`` raises
+            passes through.
     """
     _check(layer, archive, options)
     work = folder / f".{layer.name}.{archive.name.lower()}.work"
@@ -109,7 +136,7 @@ def _pack(mrf: Path, part: Path, archive: Archive, *, layer: Layer, style: Style
 
 
 def _check(layer: Layer, archive: Archive, options: ExportOptions) -> None:
-    """Say what cannot be before hours of work."""
+    """Refuse impossible exports before hours of work."""
     package = archive.value[1]
     try:
         importlib.import_module(package)
@@ -118,13 +145,13 @@ def _check(layer: Layer, archive: Archive, options: ExportOptions) -> None:
     if archive is Archive.COG:
         return
     if options.page is not None:
-        raise MrfError(f"{archive.name} has the tiles of the set, not pages of {options.page} pixels")
+        raise MrfError(f"{archive.name} takes the tiles of the set, not pages of {options.page} pixels")
     tms = layer.tile_matrix_set(options.tms)
     is_quad = tms.crs == "EPSG:3857" and all(
         (matrix.matrix_width, matrix.matrix_height, matrix.identifier) == (1 << zoom, 1 << zoom, str(zoom))
         for zoom, matrix in enumerate(tms.matrices)
     )
     if not is_quad:
-        raise MrfError(f"{archive.name} has tiles of Web Mercator, not of {tms.identifier}: --tms WebMercatorQuad")
+        raise MrfError(f"{archive.name} takes tiles of Web Mercator, not of {tms.identifier}: --tms WebMercatorQuad")
     if options.compression not in (Compression.PPNG, Compression.PNG, Compression.JPEG):
-        raise MrfError(f"{archive.name} has tiles in PPNG, PNG or JPEG, not {options.compression.name}")
+        raise MrfError(f"{archive.name} takes tiles in PPNG, PNG or JPEG, not {options.compression.name}")

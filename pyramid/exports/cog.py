@@ -1,4 +1,4 @@
-"""Packing an MRF as a cloud optimized GeoTIFF, its overviews as they are."""
+"""Converting an MRF to a cloud optimized GeoTIFF, its overviews unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
 
 def write_cog(mrf: Path, path: Path, layer: Layer) -> None:
-    """Write the GeoTIFF; codes keep scale, offset and units. Raises ``MrfError``."""
+    """Write the GeoTIFF; codes keep scale, offset and units.
+
+    Args:
+        mrf: Path of the MRF.
+        path: Of the GeoTIFF.
+        layer: That the MRF shows.
+
+    Raises:
+        MrfError: It cannot be written.
+    """
     rasterio: Any = importlib.import_module("rasterio")
     shutil: Any = importlib.import_module("rasterio.shutil")
     header = read_header(mrf)
@@ -41,7 +50,7 @@ def write_cog(mrf: Path, path: Path, layer: Layer) -> None:
 
 
 def _note_packing(mrf: Path, layer: Layer) -> None:
-    """Write what an MRF has no place for into the file beside it from which GDAL takes it."""
+    """Write the packing, for which an MRF has no field, into the file beside it that GDAL reads."""
     packing = layer.variable.packing
     root = etree.Element("PAMDataset")
     band = etree.SubElement(root, "PAMRasterBand", band="1")

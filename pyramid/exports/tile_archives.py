@@ -25,14 +25,25 @@ MERCATOR_LATITUDE = 85.0511287798066
 
 
 def write_pmtiles(reader: MrfReader, path: Path, tms: TileMatrixSet, layer: Layer, style: Style) -> None:
-    """Write an archive whose tiles lie in the order of their numbers. Raises ``MrfError`` where there is no tile."""
-    # It has no types, and is imported by nobody who does not ask for it.
+    """Write an archive whose tiles lie in the order of their numbers.
+
+    Args:
+        reader: Of the MRF.
+        path: Of the archive.
+        tms: The set of the MRF.
+        layer: That the MRF shows.
+        style: Its colours.
+
+    Raises:
+        MrfError: No tile has data.
+    """
+    # An untyped package that only this export needs.
     tile, writer = importlib.import_module("pmtiles.tile"), importlib.import_module("pmtiles.writer")
     numbered = sorted(
         (tile.zxy_to_tileid(zoom, col, row), level, row, col) for zoom, level, row, col in _tiles(reader, tms)
     )
     if not numbered:
-        raise MrfError(f"{layer.name} has no tile with data, a PMTiles archive has at least one")
+        raise MrfError(f"{layer.name} has no tile with data, a PMTiles archive needs at least one")
     bounds = _bounds(layer)
     with writer.write(str(path)) as out:
         for number, level, row, col in numbered:
@@ -52,7 +63,18 @@ def write_pmtiles(reader: MrfReader, path: Path, tms: TileMatrixSet, layer: Laye
 
 
 def write_mbtiles(reader: MrfReader, path: Path, tms: TileMatrixSet, layer: Layer, style: Style) -> None:
-    """Write a database of tiles; its rows count from the south. Raises ``MrfError``."""
+    """Write a database of tiles; its rows count from the south.
+
+    Args:
+        reader: Of the MRF.
+        path: Of the database.
+        tms: The set of the MRF.
+        layer: That the MRF shows.
+        style: Its colours.
+
+    Raises:
+        MrfError: It cannot be written.
+    """
     bounds = _bounds(layer)
     zooms = [zoom for zoom, *_ in _tiles(reader, tms)]
     described = _metadata(reader, layer, style) | {
@@ -91,7 +113,7 @@ def _tiles(reader: MrfReader, tms: TileMatrixSet) -> Iterator[tuple[int, int, in
 
 
 def _bounds(layer: Layer) -> Bounds:
-    """Longitudes and latitudes of the data, as far as Web Mercator goes; across 180 degrees the whole circle."""
+    """Return the longitudes and latitudes of the data within Web Mercator; across 180 degrees the full circle."""
     bounds = layer.geographic_bounds()
     if bounds.east > 180.0:
         bounds = type(bounds)(-180.0, bounds.south, 180.0, bounds.north)

@@ -1,8 +1,8 @@
-"""Adding time steps to a dataset: in one step for every reader, and without touching what is there.
+"""Appending time steps to a dataset: in one step for every reader, without touching existing chunks.
 
-The new state is made beside the old one: what stays is linked (a second name of the same file, no copy), what is new
-is built as ``convert`` builds it, and both change places as in ``convert``. Steps that stay keep their generation,
-and with it the keys of their tiles.
+The new state is built beside the old one: files that stay are linked (a second name, no copy), new ones are built as
+``convert`` builds them, and both states are exchanged as in ``convert``. Steps that stay keep their generation, and
+with it the keys of their tiles.
 """
 
 from __future__ import annotations
@@ -63,26 +63,41 @@ def append(
     engine: BulkEngine | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
-    """Add the time steps of a file or URL to the dataset ``STORE/NAME.zarr`` and return its new description.
+    """Append the time steps of a source to the dataset ``STORE/NAME.zarr`` and return its new description.
 
-    The file must have the same grid, packing and other dimensions. Its times must be later than the dataset's last;
-    ``replace_steps`` lets a time that the dataset has take the place of the old step. Until the end, and if
-    anything fails, the dataset stays as it is; a run that was killed is gone on with.
+    The source must have the same grid, packing and other dimensions. Until the end, and if anything fails, the dataset
+    stays as it is; a run that was killed is resumed.
 
-    Raises ``SourceError`` for a file that does not fit and ``StoreError`` where the store cannot be written.
+    Args:
+        path: A file or URL.
+        store: Folder of datasets.
+        name: Of the dataset.
+        group: Of the file, where the variables are not in the root.
+        replace_steps: Whether a time that the dataset has replaces the old step. Other times must be later than the
+            dataset's last.
+        fetching: How remote sources are downloaded.
+        engine: Runs the tasks; None: threads of this process.
+        progress: Called after each task.
+
+    Returns:
+        The new description.
+
+    Raises:
+        SourceError: The source cannot be read or does not fit the dataset.
+        StoreError: The store cannot be written, or the dataset was changed meanwhile.
     """
     folder = Path(store) / f"{name}{SUFFIX}"
     old = read_description(folder)
     timed = [variable.name for variable in old.variables if variable.time is not None]
     if not timed:
-        raise SourceError(f"dataset {name} has no time, so nothing can be appended to it")
+        raise SourceError(f"dataset {name} has no time dimension, nothing can be appended to it")
     (file,) = local_files([str(path)], Path(store) / DOWNLOADS, fetching)
     source = open_source(file, timed, group=group)
     check_fits(source, old)
     steps = map_steps(source, old, folder, replace_steps=replace_steps)
     with staged(Path(store), name, _fingerprint(source, old)) as partial, engine_or_threads(engine) as bulk:
         if read_description(folder).generation != old.generation:
-            raise StoreError(f"dataset {name} has been changed meanwhile, append again")
+            raise StoreError(f"dataset {name} was changed meanwhile, append again")
         new = _extended(old, steps)
         if not (partial / UNFINISHED).exists():
             _clone(folder, partial, old, steps.replaced)
@@ -116,12 +131,12 @@ def _fingerprint(source: Source, old: Dataset) -> str:
 
 
 def _extended(old: Dataset, steps: StepMapping) -> Dataset:
-    """Return the description with the new steps and a new generation, its statistics still the old ones."""
+    """Return the description with the new steps and a new generation; its statistics are still the old ones."""
     generation = secrets.token_hex(16)
     return replace(
         old,
         generation=generation,
-        codec=old.codec or DEFAULT_CODEC.text,  # format 1 has Blosc alone, whose chunks name their compressor
+        codec=old.codec or DEFAULT_CODEC.text,  # format 1 has only Blosc, whose chunks name their compressor
         variables=tuple(_extended_variable(variable, old.generation, generation, steps) for variable in old.variables),
     )
 
@@ -142,7 +157,7 @@ def _extended_variable(variable: Variable, before: str, now: str, steps: StepMap
 
 
 def _clone(folder: Path, partial: Path, old: Dataset, left_out: Collection[int]) -> None:
-    """Make a second dataset of the same files, without some time steps."""
+    """Create a second dataset of the same files, without some time steps."""
     shutil.copy2(folder / _METADATA, partial / _METADATA)
     for level in range(old.levels):
         here, there = folder / str(level), partial / str(level)
@@ -151,7 +166,7 @@ def _clone(folder: Path, partial: Path, old: Dataset, left_out: Collection[int])
         for entry in here.iterdir():
             variable = data.get(entry.name)
             if variable is None:
-                # Coordinates are small, and zarr-python may write into the files that are there.
+                # Coordinates are small, and zarr-python may write to the existing files.
                 (shutil.copytree if entry.is_dir() else shutil.copy2)(entry, there / entry.name)
                 continue
             array = there / entry.name
@@ -169,7 +184,7 @@ def _clone(folder: Path, partial: Path, old: Dataset, left_out: Collection[int])
 
 
 def _link_tree(source: str, target: str, axis: int | None, left_out: Collection[int]) -> None:
-    """Link all files below a folder; at ``axis`` folders deep, those of some steps are left out."""
+    """Link all files below a folder; ``axis`` folders deep, those of some steps are left out."""
     Path(target).mkdir()
     with os.scandir(source) as entries:
         for entry in entries:
@@ -191,7 +206,7 @@ def _link(source: str, target: str) -> None:
 
 
 def _write_shapes(partial: Path, new: Dataset, steps: StepMapping) -> None:
-    """Write the new lengths into the metadata of the arrays, and the times."""
+    """Write the new lengths into the metadata of the arrays, and the new times."""
     for level in range(new.levels):
         for variable in new.variables:
             path = partial / str(level) / variable.name / _METADATA
@@ -204,14 +219,14 @@ def _write_shapes(partial: Path, new: Dataset, steps: StepMapping) -> None:
 
 
 def _combined(folder: Path, name: str, levels: list[CodeStatistics]) -> list[CodeStatistics]:
-    """Return the summaries of old and new steps together; none where those of the old ones are not known."""
+    """Return the statistics of old and new steps together; none where those of the old ones are unknown."""
     before = [read_statistics(folder, level, name) for level in range(len(levels))]
     known = [summary for summary in before if summary is not None]
     return [one + other for one, other in zip(known, levels, strict=True)] if len(known) == len(levels) else []
 
 
 def _recomputed(partial: Path, new: Dataset, name: str, levels: int, engine: BulkEngine) -> list[CodeStatistics]:
-    """Read all stored codes of a variable and statistics_of them."""
+    """Read all stored codes of a variable and compute their statistics."""
     variable = new.variable(name)
     totals = [CodeStatistics()] * levels
     every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))

@@ -1,4 +1,4 @@
-"""Whether a source fits a dataset, and where its time steps belong in it."""
+"""Checking that a source fits a dataset, and mapping its time steps to stored ones."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.dataset import Dataset, Dimension, Variable
 
 AXIS_TOLERANCE = 1e-3
-"""Part of a cell by which two grids may differ: coordinates of float32 give no more."""
+"""Fraction of a cell by which two grids may differ: coordinates in float32 are no more precise."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepMapping:
-    """Where the steps of a source go, and the whole time axis afterwards."""
+    """Where the steps of a source are stored, and the whole time axis afterwards."""
 
     name: str
     """Of the time dimension."""
@@ -40,11 +40,19 @@ class StepMapping:
     stored_steps: tuple[int, ...]
     """Stored index of each of the source's steps."""
     replaced: frozenset[int]
-    """Stored indices that the dataset had before."""
+    """Stored indices that the dataset already had."""
 
 
 def check_fits(source: Source, dataset: Dataset) -> None:
-    """Raise ``SourceError`` where a source has another grid, packing or other dimensions than a dataset."""
+    """Check that a source has the grid, packing and other dimensions of a dataset.
+
+    Args:
+        source: The source.
+        dataset: Its description.
+
+    Raises:
+        SourceError: They differ.
+    """
     what = f"{source.path} cannot be appended to dataset {dataset.name}"
     grid = source.found.grid
     if not _same_grid(grid, dataset.grid):
@@ -58,8 +66,7 @@ def check_fits(source: Source, dataset: Dataset) -> None:
             )
         if here.reduction != there.reduction:
             raise SourceError(
-                f"{what}: variable {here.name} would have overviews by {here.reduction}, the dataset's are by "
-                f"{there.reduction}"
+                f"{what}: variable {here.name} would be reduced by {here.reduction}, the dataset's by {there.reduction}"
             )
         mine, its = (tuple(map(_outline, variable.dimensions)) for variable in (here, there))
         if mine != its:
@@ -109,7 +116,20 @@ def _same_axis(one: RegularAxis, other: RegularAxis) -> bool:
 
 
 def map_steps(source: Source, dataset: Dataset, folder: Path, *, replace_steps: bool) -> StepMapping:
-    """Decide where the steps of a source go. Raises ``SourceError`` for a time that has no place."""
+    """Map the time steps of a source to stored ones.
+
+    Args:
+        source: The source.
+        dataset: Its description.
+        folder: Of the dataset.
+        replace_steps: Whether a time that the dataset has replaces the old step.
+
+    Returns:
+        The mapping.
+
+    Raises:
+        SourceError: A time cannot be appended, or its units or calendar do not fit.
+    """
     what = f"{source.path} cannot be appended to dataset {dataset.name}"
     stored = next(variable.time for variable in dataset.variables if variable.time is not None)
     given = next(each.variable.time for each in source.variables if each.variable.time is not None)
@@ -124,7 +144,7 @@ def map_steps(source: Source, dataset: Dataset, folder: Path, *, replace_steps: 
     for label, number in zip(given.labels, new.tolist(), strict=True):
         if label in known:
             if not replace_steps:
-                raise SourceError(f"{what}: the dataset has {label} already; --replace-steps puts the new step there")
+                raise SourceError(f"{what}: the dataset already has {label}; --replace-steps replaces it")
             stored_steps.append(known[label])
             continue
         if number <= values[-1]:
@@ -164,4 +184,4 @@ def _in_units_of(attributes: dict[str, Any], source: Source, name: str, what: st
         dates = cftime.num2date(np.atleast_1d(coordinate.values), its_units, its_calendar)
         return np.atleast_1d(np.asarray(cftime.date2num(dates, units, its_calendar)))
     except (ValueError, TypeError) as error:
-        raise SourceError(f"{what}: its times ({its_units}) are no times in {units!r}: {error}") from error
+        raise SourceError(f"{what}: its times ({its_units}) cannot be converted to {units!r}: {error}") from error

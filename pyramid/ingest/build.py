@@ -1,12 +1,13 @@
 """Building the arrays of a pyramid in one pass over the source, on an engine.
 
-Each task reads one block, reduces it as deep as the block allows and writes whole chunks of every level it makes.
+Each task reads one block, reduces it as deep as the block allows and writes whole chunks of every level it builds.
 Tasks are plain functions of plain values: they open files by path, wherever they run.
 
-Memory: a task holds one block of codes and what is made of it, at most about 2.5 times ``layout.MAX_BLOCK_BYTES``
-(240 MiB); a process keeps up to ``block_reader.CHUNK_CACHE_BYTES`` (192 MiB) of decompressed source chunks. A process
-with n threads so needs 192 + 240 n MiB at most, whatever the size of the source. The exception is a source that is
-compressed in larger pieces than a block: a piece can only be decompressed whole.
+Memory: a task holds one block of codes and what it derives from it, at most about 2.5 times
+``layout.MAX_BLOCK_BYTES`` (240 MiB); a process caches up to ``block_reader.CHUNK_CACHE_BYTES`` (192 MiB) of
+decompressed source chunks. A process with n threads thus needs at most 192 + 240 n MiB, whatever the size of the
+source. The exception is a source that is compressed in pieces larger than a block: a piece can only be decompressed
+whole.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is. Bytes are of decompressed codes read."""
+    """Progress of a build. Bytes are of decompressed codes read."""
 
     done_bytes: int
     total_bytes: int
@@ -48,7 +49,7 @@ class Progress:
     written_bytes: int
     """Compressed bytes written so far."""
     label: str
-    """What is being made: a variable's name."""
+    """Name of the variable being built."""
 
 
 def build_arrays(
@@ -60,12 +61,18 @@ def build_arrays(
     *,
     time_steps: tuple[int, ...] | None = None,
 ) -> dict[str, list[CodeStatistics]]:
-    """Fill the arrays of the source's variables below ``target``, whose metadata must be there already.
+    """Fill the arrays of the source's variables, resuming what an earlier run of the same work has left.
 
-    ``dataset`` says how: codec, shards, and whether only level 0 is made. ``time_steps`` gives the stored index of
-    each of the source's time steps where they differ. What an earlier run of the same work has left in ``target``
-    is not done again. Returns the summary of each level made, by variable. Raises ``SourceError`` where the source
-    cannot be read.
+    Args:
+        source: The source.
+        target: Folder of the dataset; the metadata of its arrays must exist.
+        dataset: Its description: codec, shards, and whether only level 0 is built.
+        engine: Runs the tasks.
+        progress: Called after each task.
+        time_steps: Stored index of each of the source's time steps; None where they agree.
+
+    Returns:
+        Statistics of each level built, by variable.
     """
     plans = [
         (_job(source, each, target, dataset, time_steps), stages_of(source, each, lazy=dataset.lazy))
@@ -145,7 +152,15 @@ def _job(
 
 
 def reader_of(source: Source, variable: SourceVariable) -> BlockReader:
-    """Return what reads blocks of a variable."""
+    """Return the reader of a variable's blocks.
+
+    Args:
+        source: The source.
+        variable: Of the source.
+
+    Returns:
+        The reader.
+    """
     return BlockReader(
         path=source.path,
         engine=source.engine,
@@ -161,9 +176,15 @@ def reader_of(source: Source, variable: SourceVariable) -> BlockReader:
 
 
 def stages_of(source: Source, variable: SourceVariable, *, lazy: bool = False) -> tuple[Stage, ...]:
-    """Return the rounds of blocks in which a variable is built; those of the first hold the source once.
+    """Return the rounds of blocks in which a variable is built; the blocks of the first cover the source once.
 
-    ``lazy`` leaves out all that makes overviews.
+    Args:
+        source: The source.
+        variable: Of the source.
+        lazy: Whether overviews are left out.
+
+    Returns:
+        The stages.
     """
     leading = [len(dimension.labels) for dimension in variable.variable.dimensions]
     item_bytes = np.dtype(variable.variable.packing.dtype).itemsize
@@ -174,7 +195,7 @@ def stages_of(source: Source, variable: SourceVariable, *, lazy: bool = False) -
 
 
 class _ProgressMeter:
-    """Adds outcomes up and passes the sums on."""
+    """Adds up results and reports the sums."""
 
     def __init__(self, tasks: Sequence[Task], progress: Callable[[Progress], None] | None) -> None:
         self._progress = progress

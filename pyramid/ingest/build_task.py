@@ -1,6 +1,6 @@
-"""One task of a build: read a block, reduce it as deep as the block goes, write whole chunks of every level.
+"""One task of a build: read a block, reduce it as deep as the block allows, write whole chunks of every level.
 
-A task is a plain value that travels to any thread or process and opens files by path; so is its outcome.
+A task is a plain value that travels to any thread or process and opens files by path; so is its result.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHUNK = (CHUNK_CELLS, CHUNK_CELLS)
 
 @dataclass(frozen=True, slots=True)
 class ArrayJob:
-    """What the tasks of a variable share."""
+    """What all tasks of a variable share."""
 
     name: str
     packing: Packing
@@ -37,14 +37,21 @@ class ArrayJob:
     shape: Shape
     """Of level 0."""
     folders: tuple[ChunkFolder, ...]
-    """Where the chunks of each level go."""
+    """Chunk files of each level."""
     reader: BlockReader
     time_axis: int | None = None
     time_steps: tuple[int, ...] | None = None
     """Stored index of each time step of the source; None where they agree."""
 
     def stored(self, dim_index: tuple[int, ...]) -> tuple[int, ...]:
-        """Return where dim_index of the source are stored."""
+        """Return the stored index of a step of the source.
+
+        Args:
+            dim_index: Index along each leading dimension of the source.
+
+        Returns:
+            Index along each leading dimension of the array.
+        """
         if self.time_steps is None or self.time_axis is None:
             return dim_index
         at = self.time_axis
@@ -61,13 +68,13 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Equal for equal work of one build."""
+        """Identifier, equal for equal work of one build."""
         block = self.block
         return repr((self.job.name, self.level, block.leading, block.rows, block.cols, block.depth))
 
     @property
     def cells(self) -> int:
-        """How many cells it reads."""
+        """Number of cells that the task reads."""
         cells = 1
         for start, stop in (*self.block.leading, self.block.rows, self.block.cols):
             cells *= stop - start
@@ -75,19 +82,19 @@ class Task:
 
     @property
     def read_bytes(self) -> int:
-        """Bytes of the codes it reads."""
+        """Bytes of the codes that the task reads."""
         return self.cells * np.dtype(self.job.packing.dtype).itemsize
 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What a task reports."""
+    """The result of a task."""
 
     name: str
     summaries: dict[int, CodeStatistics]
-    """Of what it has written, by level."""
+    """Statistics of the codes written, by level."""
     digests: tuple[tuple[int, tuple[int, ...], FileDigest], ...]
-    """Level, index and digest of every chunk it has dealt with."""
+    """Level, index and digest of every chunk of the task."""
 
     @property
     def written_bytes(self) -> int:
@@ -96,7 +103,14 @@ class TaskResult:
 
 
 def run_task(task: Task) -> TaskResult:
-    """Do the work of a task. Runs in any thread or process."""
+    """Run a task, in any thread or process.
+
+    Args:
+        task: Of a build.
+
+    Returns:
+        Its result.
+    """
     job, block = task.job, task.block
     planes = job.reader.read(block) if task.level == 0 else _read_level(task)
     summaries: dict[int, CodeStatistics] = {}

@@ -1,4 +1,4 @@
-"""From a source file to a dataset in a store: the one public function of the converter."""
+"""Converting a source to a dataset in a store."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Storage:
 
     codec: Codec = DEFAULT_CODEC
     shard: int = 0
-    """Chunks on a side of the square that one file holds; 0 gives each a file of its own."""
+    """Chunks along a side of the square that one file holds; 0: each has its own file."""
     lazy: bool = False
-    """Leave the overviews to the first reader."""
+    """Whether overviews are left to their first readers."""
 
     def __post_init__(self) -> None:
         if self.shard and (self.shard < 2 or self.shard > MAX_SHARD or self.shard & (self.shard - 1)):
-            raise StoreError(f"a shard has 2, 4, 8 ... {MAX_SHARD} chunks on a side, not {self.shard}")
+            raise StoreError(f"a shard has 2, 4, 8 ... {MAX_SHARD} chunks along a side, not {self.shard}")
         if self.shard and self.lazy:
             raise StoreError("lazy overviews are written chunk by chunk, so they cannot be in shards")
 
@@ -78,16 +78,34 @@ def convert(
 ) -> Dataset:
     """Convert a gridded file, or several of one time series, to ``STORE/NAME.zarr`` and return its description.
 
-    path: a file, a URL, a pattern (``sst-*.nc``) or a list of them, which are one time series. What is remote or packed
-    is brought to ``STORE/.downloads`` first, as ``fetching`` says. ``name``: letters, digits,
-    ``_`` and ``-``; None makes it from the file's name. ``variables`` picks layers, None takes all on the largest grid.
-    ``group``, ``x``, ``y`` (names of coordinate variables) and ``crs`` (``EPSG:n``, WKT or PROJ) say what the file does
-    not; ``bounds`` (west, south, east, north: outer edges) places a NumPy array, and ``nodata`` is the code of no data
-    where the file names none. ``engine`` runs the tasks, None runs them in threads of this process. A dataset of the
-    same name is replaced in one step; until then, and if anything fails, it stays as it is. A run that was killed is
-    gone on with by one of the same source and options.
+    A dataset of the same name is replaced in one step; until then, and if anything fails, it stays as it is. A run that
+    was killed is resumed by one with the same source and options.
 
-    Raises ``SourceError`` for a file that cannot be converted and ``StoreError`` where the store cannot be written.
+    Args:
+        path: A file, a URL, a pattern (``sst-*.nc``) or a list of them, which form one time series. Remote and
+            compressed files are unpacked to ``STORE/.downloads`` first.
+        store: Folder of datasets, created where there is none.
+        name: Letters, digits, ``_`` and ``-``; None derives it from the file's name.
+        variables: Names of variables; None: all on the largest grid.
+        group: Of the file, where the variables are not in the root.
+        x: Name of the coordinate variable of columns, where the file does not say.
+        y: Name of the coordinate variable of rows, where the file does not say.
+        crs: ``EPSG:n``, WKT or PROJ, where the file does not say.
+        bounds: West, south, east and north, the outer edges, for a NumPy array.
+        nodata: The code of no data, where the file names none.
+        title: Of the dataset; None: the source's.
+        colormap: Name of a colormap; None: one is found by name, units and range.
+        storage: Codec, shards, lazy overviews.
+        fetching: How remote sources are downloaded.
+        engine: Runs the tasks; None: threads of this process.
+        progress: Called after each task.
+
+    Returns:
+        The description.
+
+    Raises:
+        SourceError: The source cannot be converted.
+        StoreError: The store cannot be written.
     """
     chosen = None if name is None else _checked_name(name)
     files = local_files(files_of(path), Path(store) / FOLDER, fetching)
@@ -110,7 +128,18 @@ def convert(
 def describe_dataset(
     source: Source, name: str, *, title: str | None, colormap: str | None, storage: Storage = DEFAULT_STORAGE
 ) -> Dataset:
-    """Return the description of the dataset that a source becomes, with a new generation and no statistics yet."""
+    """Return the description of the dataset that a source becomes, with a new generation and no statistics yet.
+
+    Args:
+        source: The source.
+        name: Of the dataset.
+        title: Of the dataset; None: the source's.
+        colormap: Name of a colormap; None: one is found later.
+        storage: How the dataset is stored.
+
+    Returns:
+        The description.
+    """
     grid = source.found.grid
     return Dataset(
         name=name,
@@ -128,7 +157,15 @@ def describe_dataset(
 
 
 def fingerprint(source: Source, dataset: Dataset) -> str:
-    """Return what names a piece of work: equal for the same source, unchanged, and the same result."""
+    """Return what identifies a piece of work: equal for the same source, unchanged, and the same result.
+
+    Args:
+        source: The source.
+        dataset: Description of the result.
+
+    Returns:
+        16 hexadecimal digits.
+    """
     described = {**dataset.to_json(), "generation": ""}
     placements = [repr(each.placement) for each in source.variables]
     parts = (
@@ -143,14 +180,29 @@ def fingerprint(source: Source, dataset: Dataset) -> str:
 
 
 def with_statistics(variable: Variable, levels: Sequence[CodeStatistics]) -> Variable:
-    """Return a variable with the statistics that its levels' summaries give."""
+    """Return a variable with statistics.
+
+    Args:
+        variable: Of a dataset.
+        levels: Statistics of the codes of each level, level 0 first.
+
+    Returns:
+        The variable.
+    """
     statistics = tuple(summary.statistics(variable.packing) for summary in levels)
     histogram = levels[0].histogram(variable.packing)
     return replace(variable, statistics=statistics[0], level_statistics=statistics, histogram=histogram)
 
 
 def dataset_name(path: str | Path) -> str:
-    """Return a dataset name made of a file's: its stem in letters, digits, ``_`` and ``-``."""
+    """Derive a dataset's name from a file's.
+
+    Args:
+        path: A path or URL.
+
+    Returns:
+        Its stem in letters, digits, ``_`` and ``-``.
+    """
     stem = re.sub(
         r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr|tiff?|npy|npz|grib2?|grb2?))+$", "", base_name(path), flags=re.IGNORECASE
     )
@@ -160,6 +212,6 @@ def dataset_name(path: str | Path) -> str:
 def _checked_name(name: str) -> str:
     if not NAME_PATTERN.fullmatch(name):
         raise SourceError(
-            f"a dataset's name has letters, digits, _ and -, 128 at most and a letter or digit first; not {name!r}"
+            f"a dataset's name has up to 128 letters, digits, _ and -, a letter or digit first; not {name!r}"
         )
     return name

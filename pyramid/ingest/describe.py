@@ -1,4 +1,4 @@
-"""What a source file or a stored dataset holds, in a form for programs and as text for people."""
+"""Describing a source file or a stored dataset, for programs and as text for people."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Dimension, Variable
 from lazytile.pyramid.store.layout import CHUNK_CELLS, level_shape, plan_levels
+from lazytile.pyramid.store.verify import metadata_problems
 
 if TYPE_CHECKING:
     from lazytile.pyramid.core.grid import Grid
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
     from lazytile.pyramid.sources.source_variable import SourceVariable
 
 CHEAP_BYTES = 64 << 20
-"""Codes of a source variable that are read for its range; a larger one is described without."""
+"""Codes of a source variable that are read for its range; a larger one is described without it."""
 _METADATA = "zarr.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One level of a stored pyramid, or of the one that a source would give."""
+    """One level of a stored pyramid, or of the one that a source would become."""
 
     shape: Shape
     stored_bytes: int | None
@@ -41,7 +42,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a source file or a stored dataset holds."""
+    """The content of a source file or a stored dataset."""
 
     path: str
     kind: str
@@ -56,15 +57,25 @@ class Description:
     variables: tuple[Variable, ...]
     """With statistics where the dataset has them or the source is small."""
     stored_bytes: int | None
-    """None where that is not known: of remote Zarr."""
+    """None where it is unknown: of remote Zarr."""
     problems: tuple[str, ...]
-    """What is wrong, left out or put right, one line each."""
+    """What is wrong, left out or corrected, one line each."""
 
 
 def describe(path: str | Path, *, group: str | None = None, overrides: Overrides | None = None) -> Description:
-    """Describe a source file, remote Zarr, or a dataset folder ``NAME.zarr`` of ours.
+    """Describe a source file, remote Zarr, or a dataset folder ``NAME.zarr`` of lazytile.
 
-    Raises ``SourceError`` or ``StoreError`` with one line where it is neither.
+    Args:
+        path: A path or URL.
+        group: Of the file, where the variables are not in the root.
+        overrides: Options that override what the source says.
+
+    Returns:
+        The description.
+
+    Raises:
+        SourceError: The source cannot be read.
+        StoreError: The dataset is damaged.
     """
     if is_url(path):
         return _of_source(open_source(path, group=group, overrides=overrides))
@@ -126,9 +137,9 @@ def _with_range(source: Source, variable: SourceVariable) -> Variable:
 
 def _of_dataset(folder: Path, attribute: Any) -> Description:
     dataset = Dataset.from_json(attribute)
-    problems = list(_problems(folder, dataset))
+    problems = metadata_problems(folder, dataset)
     if folder.name != f"{dataset.name}{SUFFIX}":
-        problems.append(f"the folder is called {folder.name}, its dataset {dataset.name}")
+        problems.append(f"the folder is named {folder.name}, its dataset {dataset.name}")
     levels = tuple(
         Level(level_shape(dataset.grid.shape, level), _folder_bytes(folder / str(level)))
         for level in range(dataset.levels)
@@ -148,25 +159,6 @@ def _of_dataset(folder: Path, attribute: Any) -> Description:
     )
 
 
-def _problems(folder: Path, dataset: Dataset) -> list[str]:
-    """Compare the metadata of every array with the description."""
-    problems = []
-    for level in range(dataset.levels):
-        shape = level_shape(dataset.grid.shape, level)
-        for variable in dataset.variables:
-            wanted = [*(len(dimension.labels) for dimension in variable.dimensions), shape.rows, shape.cols]
-            place = f"{level}/{variable.name}"
-            try:
-                document = json.loads((folder / place / _METADATA).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                problems.append(f"array {place} is missing or damaged")
-                continue
-            if document.get("shape") != wanted or document.get("data_type") != variable.packing.dtype:
-                found = f"{document.get('shape')} of {document.get('data_type')}"
-                problems.append(f"array {place} is {found}, it should be {wanted} of {variable.packing.dtype}")
-    return problems
-
-
 def _source_bytes(source: str) -> int | None:
     if is_url(source):
         return None
@@ -179,7 +171,14 @@ def _folder_bytes(folder: Path) -> int:
 
 
 def format_description(description: Description) -> str:
-    """Return a description as lines of plain text."""
+    """Return a description as lines of plain text.
+
+    Args:
+        description: Of a source or dataset.
+
+    Returns:
+        The text.
+    """
     grid, bounds = description.grid, description.grid.bounds
     stored = "" if description.stored_bytes is None else f", {_size(description.stored_bytes)} on disk"
     lines = [
@@ -190,7 +189,7 @@ def format_description(description: Description) -> str:
         lines.append(f"  title       {description.title}")
     if description.generation:
         lines.append(f"  generation  {description.generation}")
-    around = ", all the way round" if grid.is_full_circle else ""
+    around = ", full circle" if grid.is_full_circle else ""
     lines += [
         f"  grid        {grid.shape.rows} rows x {grid.shape.cols} columns, {_crs_name(grid)}",
         f"  cell        {grid.x.cell_size:.10g} x {-grid.y.cell_size:.10g} {grid_units(grid)}{around}",
@@ -216,7 +215,7 @@ def format_description(description: Description) -> str:
 
 
 def _crs_name(grid: Grid) -> str:
-    """Return the code of a CRS, or what kind of projection one without a code is."""
+    """Return the code of a CRS, or its projection method where it has no code."""
     if grid.crs.startswith("EPSG:"):
         return grid.crs
     crs = pyproj.CRS.from_user_input(grid.crs)
@@ -225,7 +224,14 @@ def _crs_name(grid: Grid) -> str:
 
 
 def grid_units(grid: Grid) -> str:
-    """Return the units of a grid's coordinates."""
+    """Return the units of a grid's coordinates.
+
+    Args:
+        grid: Any grid.
+
+    Returns:
+        ``degrees``, ``m`` or PROJ's name of the unit.
+    """
     if grid.is_geographic:
         return "degrees"
     axes = pyproj.CRS.from_user_input(grid.crs).axis_info

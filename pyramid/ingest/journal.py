@@ -1,7 +1,7 @@
-"""The journal of a build: what is done already, so that a run after a kill goes on from there.
+"""The journal of a build: the tasks that are done, so that a run after a kill resumes there.
 
-One JSON line a task, appended when its chunks are written. A line that a kill has torn is left out, and so is one
-whose chunks are not what it says (after a power cut, say).
+One JSON line per task, appended when its chunks are written. A line that a kill cut short is ignored, and so is one
+whose chunks are not the recorded ones (after a power failure, for example).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """The finished tasks of a build. Not thread-safe: the process that hands out the tasks keeps it."""
+    """The finished tasks of a build. Not thread-safe: the process that hands out the tasks writes it."""
 
     def __init__(self, path: Path) -> None:
         self._done: dict[str, TaskResult] = {}
         if path.exists():
             with path.open("rb+") as file:
                 data = file.read()
-                # What follows the last line break is torn; the next line must not be joined to it.
+                # Text after the last line break is an incomplete line; the next one must not be joined to it.
                 file.truncate(data.rfind(b"\n") + 1)
             for line in data.splitlines(keepends=True):
                 self._take(line)
@@ -39,12 +39,24 @@ class Journal:
         self._file.close()
 
     def find(self, task: Task) -> TaskResult | None:
-        """Return the result of a task that is done, if what it wrote is still there."""
+        """Return the result of a finished task whose files still exist.
+
+        Args:
+            task: Of the build.
+
+        Returns:
+            Its result; None where it is to be done.
+        """
         result = self._done.get(task.key)
         return result if result is not None and _is_there(task, result) else None
 
     def add(self, task: Task, result: TaskResult) -> None:
-        """Note that a task is done."""
+        """Record that a task is done.
+
+        Args:
+            task: Of the build.
+            result: Of the task.
+        """
         entry = {
             "task": task.key,
             "name": result.name,

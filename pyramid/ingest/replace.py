@@ -1,4 +1,4 @@
-"""Putting another source in the place of a dataset that is there, stored and shown as the old one."""
+"""Replacing a dataset by another source, stored and presented as before."""
 
 from __future__ import annotations
 
@@ -32,13 +32,32 @@ def replace(
     engine: BulkEngine | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
-    """Convert a source in the place of the dataset ``STORE/NAME.zarr`` and return its new description.
+    """Convert a source in place of the dataset ``STORE/NAME.zarr`` and return its new description.
 
-    Layers, title, colormap, codec, shards and laziness are those of the old dataset; ``variables`` names other layers.
-    Grid, times and packing may be others. The other arguments are those of ``convert``. Until the end, and if anything
-    fails, the old dataset stays as it is.
+    Layers, title, colormap, codec, shards and laziness are those of the old dataset. Grid, times and packing may
+    differ. Until the end, and if anything fails, the old dataset stays as it is.
 
-    Raises ``DatasetNotFoundError`` where there is none, and what ``convert`` raises.
+    Args:
+        path: As for ``convert``.
+        store: Folder of datasets.
+        name: Of the dataset.
+        variables: Names of other variables; None: those of the old dataset.
+        group: As for ``convert``.
+        x: As for ``convert``.
+        y: As for ``convert``.
+        crs: As for ``convert``.
+        bounds: As for ``convert``.
+        nodata: As for ``convert``.
+        engine: Runs the tasks; None: threads of this process.
+        progress: Called after each task.
+
+    Returns:
+        The new description.
+
+    Raises:
+        DatasetNotFoundError: The store has no such dataset.
+        SourceError: The source cannot be converted.
+        StoreError: The store cannot be written.
     """
     old = Store(Path(store)).dataset(name).description
     codec = Codec.parse(old.codec) if old.codec else DEFAULT_CODEC

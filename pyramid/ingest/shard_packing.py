@@ -1,7 +1,7 @@
-"""Shards: files that hold a square of chunks each (Zarr v3, codec ``sharding_indexed``, index at the end).
+"""Packing the chunks of a build into shards.
 
-A build writes chunks as files of their own first, for a block of the source seldom ends at a shard's edge, and packs
-them when all are there: the compressed bytes are put one behind the other, nothing is compressed twice.
+A build writes chunks as files first, because a block of the source seldom ends at a shard's edge, and packs them when
+all exist: the compressed bytes are concatenated, nothing is compressed twice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.manifest import Manifests
 
 PARTS = "parts"
-"""Folder of the chunks that wait to be packed, in that of their array."""
+"""Folder of the chunks to be packed, in that of their array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _Shard:
     row: int
     col: int
     side: int
-    """Chunks on a side."""
+    """Chunks along a side."""
     name: str
     """Of the variable."""
 
@@ -48,7 +48,15 @@ class _Shard:
 def pack_shards(
     target: Path, dataset: Dataset, jobs: Sequence[ArrayJob], manifests: Manifests, engine: BulkEngine
 ) -> None:
-    """Pack the chunks of every level of some arrays, and note the shards' checksums."""
+    """Pack the chunks of every level of some arrays, and record the shards' digests.
+
+    Args:
+        target: Folder of the dataset.
+        dataset: Its description.
+        jobs: Of the arrays.
+        manifests: Where the digests are recorded.
+        engine: Runs the tasks.
+    """
     shards = [
         shard for job in jobs for level in range(dataset.levels) for shard in _shards(target, dataset, job, level)
     ]
@@ -93,5 +101,5 @@ def _pack(shard: _Shard) -> tuple[_Shard, FileDigest]:
     for file, chunk in zip(files, chunks, strict=True):
         if chunk is not None:
             file.unlink()
-    # Without what only the packing needs: it travels back.
+    # Only what the caller needs travels back.
     return replace(shard, parts=replace(shard.parts, path="")), FileDigest.of(data)

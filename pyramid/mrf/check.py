@@ -1,4 +1,4 @@
-"""Looking at an MRF: what it is, whether it is whole, and one page of it."""
+"""Inspecting an MRF: its header, its index, and every page of it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from lazytile.pyramid.mrf.model import MrfHeader
 
 MAX_PROBLEMS = 100
-"""That are listed: a damaged index has as many as it has records."""
+"""Problems that are listed: a damaged index has as many as it has records."""
 
 
 @dataclass(frozen=True, slots=True)
 class MrfReport:
-    """What was found in one MRF."""
+    """The findings of an inspection."""
 
     path: Path
     header: MrfHeader
@@ -31,21 +31,29 @@ class MrfReport:
     """Pages whose bytes another page has too."""
     data_bytes: int
     unused_bytes: int
-    """Of the data file that no page points to; OnEarth leaves an empty tile there."""
+    """Bytes of the data file that no page points to; OnEarth puts an empty tile there."""
     problems: tuple[str, ...]
     """One line each; none in a sound MRF."""
     onearth: str
-    """How OnEarth is to be configured for it, in one line; empty where it was not asked for."""
+    """How to configure OnEarth for it, in one line; empty where it was not requested."""
 
 
 def inspect_mrf(
     path: Path, *, decode: bool = False, onearth: bool = False, progress: Callable[[int, int], None] | None = None
 ) -> MrfReport:
-    """Check every record of an MRF; ``decode`` decodes every page as well, which takes its time.
+    """Check every record of an MRF.
 
-    ``onearth`` adds what NASA's mod_mrf cannot serve, and how it is to be configured. ``progress`` is told pages done
-    and pages in all. Raises ``MrfError`` where the files are no MRF at all; what is wrong inside it is listed in the
-    report.
+    Args:
+        path: Of the .mrf file.
+        decode: Whether to decode every page as well.
+        onearth: Whether to report what NASA's mod_mrf cannot serve, and how to configure it.
+        progress: Called with the number of pages done and of all pages.
+
+    Returns:
+        The report, which lists what is wrong inside the MRF.
+
+    Raises:
+        MrfError: The files are no MRF.
     """
     with MrfReader(path) as mrf:
         header = mrf.header
@@ -90,7 +98,7 @@ def inspect_mrf(
 
 
 def _used_bytes(found: dict[int, int]) -> tuple[int, int]:
-    """Return the bytes that pages cover, and how many pages begin within another."""
+    """Return the number of bytes that pages cover, and how many pages overlap the one before."""
     used = overlaps = end = 0
     for offset in sorted(found):
         stop = offset + found[offset]
@@ -101,7 +109,14 @@ def _used_bytes(found: dict[int, int]) -> tuple[int, int]:
 
 
 def describe_header(header: MrfHeader) -> dict[str, str]:
-    """Return what a person wants to know of an MRF, by what it is called."""
+    """Describe an MRF for people.
+
+    Args:
+        header: Of the MRF.
+
+    Returns:
+        Texts by property.
+    """
     described = {
         "size": f"{header.size.cols} x {header.size.rows}" + (f" x {header.slices}" if header.slices > 1 else ""),
         "pages": f"{header.page.cols} x {header.page.rows} of {header.page_bands} of {header.bands} bands",

@@ -1,7 +1,7 @@
 """Decoding one page of an MRF.
 
-The bytes come from a file that anybody may have written. The size that they claim is compared with the page's before
-a decoder allocates it, and only the one decoder that the compression names is asked.
+The bytes are untrusted. The size that they claim is compared with the page's before a decoder allocates it, and only
+the decoder of the header's compression is used.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 ZSTD_SIGNATURE = b"\x28\xb5\x2f\xfd"
 ON = frozenset({"ON", "TRUE", "YES", "1"})
-"""What GDAL takes for yes in an option."""
+"""Values of an option that GDAL reads as yes."""
 PACKED_MARGIN_BYTES = 1440
-"""By how much a page within DEFLATE may be longer than its pixels: GDAL has no room for more."""
+"""How many bytes longer than its pixels a page within DEFLATE may be: GDAL reserves no more."""
 _IMAGE_MODES: dict[str, dict[int, tuple[str, ...]]] = {
     "PPNG": {1: ("P",)},
     "PNG": {1: ("L", "P", "I;16", "I;16B", "I"), 2: ("LA",), 3: ("RGB",), 4: ("RGBA",)},
@@ -42,9 +42,17 @@ _IMAGE_MODES: dict[str, dict[int, tuple[str, ...]]] = {
 
 
 def decode_page(data: bytes, header: MrfHeader) -> NDArray[Any]:
-    """Return the pixels of a page, shape (rows, cols, bands of a page), in the header's type.
+    """Decode a page; palette pages give indices.
 
-    Palette pages give indices. Raises ``MrfError`` where the bytes are not a page of this header.
+    Args:
+        data: The bytes of the page.
+        header: Of the MRF.
+
+    Returns:
+        Shape (rows, cols, bands of a page), the header's dtype.
+
+    Raises:
+        MrfError: The bytes are not a page of this header.
     """
     data = _unpacked(data, header)
     match header.compression:
@@ -66,24 +74,24 @@ def decode_page(data: bytes, header: MrfHeader) -> NDArray[Any]:
 
 
 def _unpacked(data: bytes, header: MrfHeader) -> bytes:
-    """Undo the DEFLATE that may lie around any compression, by the codec's option of that name."""
+    """Undo the DEFLATE that an option of any compression may add."""
     options = {name.upper(): value.upper() in ON for name, value in header.options}
     if header.compression is Compression.DEFLATE:
         return _inflate(data, header.page_bytes, is_bare=options.get("RAWZ", False))
     if options.get("ZSTD") and header.compression is not Compression.ZSTD:
-        raise MrfError(f"{header.compression.name} pages within ZSTD are not decoded, compression ZSTD is")
+        raise MrfError(f"{header.compression.name} pages within ZSTD are not supported, only compression ZSTD is")
     if options.get("DEFLATE") and header.compression is not Compression.ZSTD:
         return _inflate(data, header.page_bytes + PACKED_MARGIN_BYTES, is_bare=options.get("RAWZ", False))
     return data
 
 
 def _decode_image(data: bytes, kind: str, header: MrfHeader, bands: int | None = None) -> NDArray[Any]:
-    """Decode an image of one kind; ``bands`` where it has others than the page."""
+    """Decode an image of one format; ``bands`` where it differs from the page's."""
     modes = _IMAGE_MODES["PPNG" if header.compression is Compression.PPNG else kind]
     expected = (header.page.cols, header.page.rows)
     if kind == "PNG":
         _check_depth(data, header)
-    if kind != "TIFF":  # a TIFF's size is not in one place; Pillow reads only its tags until it is asked for pixels
+    if kind != "TIFF":  # a TIFF's size has no fixed position; Pillow reads only tags until pixels are requested
         _check_size(_png_size(data) if kind == "PNG" else _jpeg_size(data), expected, kind)
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
@@ -94,22 +102,22 @@ def _decode_image(data: bytes, kind: str, header: MrfHeader, bands: int | None =
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MrfError(f"a page's {kind} claims more pixels than a page has") from error
-    except UnidentifiedImageError as error:  # its text is the address of our buffer
-        raise MrfError(f"a page's {kind} is damaged, or of a kind that is not decoded") from error
-    except Exception as error:  # what Pillow's parsers raise for damaged files is not one family
+    except UnidentifiedImageError as error:  # its text is the address of the buffer
+        raise MrfError(f"a page's {kind} is damaged, or of a kind that is not supported") from error
+    except Exception as error:  # Pillow's parsers raise exceptions of many classes for damaged files
         raise MrfError(f"a page's {kind} is damaged: {' '.join(str(error).split())}") from error
     if header.dtype == "int16" and pixels.dtype.itemsize == 2:
-        return pixels.view(np.int16)  # a PNG has no sign: GDAL keeps the bits
+        return pixels.view(np.int16)  # a PNG has no sign: GDAL reinterprets the bits
     return pixels.astype(header.dtype, copy=False)
 
 
 def _decode_jpeg(data: bytes, header: MrfHeader, bands: int) -> NDArray[Any]:
-    """Decode a JPEG; where it has a Zen mask, what is no data is 0, and only that."""
+    """Decode a JPEG; with a Zen mask exactly the pixels without data are 0."""
     if bands not in _IMAGE_MODES["JPEG"]:
-        raise MrfError(f"JPEG pages of {bands} bands are not decoded, those of 1, 3 and 4 are")
+        raise MrfError(f"JPEG pages of {bands} bands are not supported, those of 1, 3 and 4 are")
     pixels = _decode_image(data, "JPEG", header, bands)
     if bands == 4:
-        pixels = np.invert(pixels)  # Pillow takes four bands for inks, and turns them round
+        pixels = np.invert(pixels)  # Pillow takes four bands for inks, and inverts them
     is_data = mask_of(data, header.page)
     return pixels if is_data is None else masked(pixels, is_data)
 
@@ -126,13 +134,15 @@ def _check_mode(mode: str, allowed: tuple[str, ...], header: MrfHeader) -> None:
 
 
 def _check_depth(data: bytes, header: MrfHeader) -> None:
-    """Refuse what would be decoded to other numbers: Pillow cuts 16 bits to 8 where there are several bands."""
+    """Refuse PNGs that would be decoded to other numbers: Pillow reduces 16 bits to 8 where there are several bands."""
     bits = np.dtype(header.dtype).itemsize * 8
     if data[24:25] != b"\x10" and bits == 8:
         return
     if header.page_bands > 1 or data[24:25] != b"\x10" or bits != 16:
         found = data[24] if len(data) > 24 else 0
-        raise MrfError(f"a page holds a PNG of {found} bits, {header.page_bands} bands of {bits} bits are not decoded")
+        raise MrfError(
+            f"a page holds a PNG of {found} bits, {header.page_bands} bands of {bits} bits are not supported"
+        )
 
 
 def _decode_jpng(data: bytes, header: MrfHeader) -> NDArray[Any]:
@@ -154,23 +164,23 @@ def _from_raw(data: bytes, header: MrfHeader) -> NDArray[Any]:
 
 
 def _inflate(data: bytes, limit_bytes: int, *, is_bare: bool) -> bytes:
-    """Undo DEFLATE: a zlib or a gzip stream, or by option RAWZ a bare one (RFC 1950 to 1952)."""
+    """Undo DEFLATE: a zlib or a gzip stream, or with option RAWZ a raw one (RFC 1950 to 1952)."""
     stream = zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
     try:
-        # One byte more than a page has tells a longer one, however long it claims to be.
+        # One byte more than a page reveals a longer one, whatever length it claims.
         return stream.decompress(data, limit_bytes + 1)
     except zlib.error as error:
         raise MrfError(f"a page's DEFLATE is damaged: {error}") from error
 
 
 def _unzstd(data: bytes, header: MrfHeader) -> bytes:
-    """Undo ZSTD: bytes by rank (all first bytes, then all second ones), then differences of neighbours."""
+    """Undo ZSTD: bytes by significance (all first bytes, then all second ones), then differences of neighbours."""
     size = _zstd_size(data)
     if not data.startswith(ZSTD_SIGNATURE) or size not in (None, header.page_bytes):
         raise MrfError(f"a page's ZSTD frame does not hold the {header.page_bytes} bytes of a page")
     differences = np.empty(header.page_bytes, np.uint8)
     try:
-        numcodecs.zstd.decompress(data, differences)  # neither more nor less than that, whatever the frame says
+        numcodecs.zstd.decompress(data, differences)  # exactly this many bytes, whatever the frame says
     except (RuntimeError, ValueError) as error:
         raise MrfError(f"a page's ZSTD is damaged: {error}") from error
     ranks = np.add.accumulate(differences, dtype=np.uint8)
@@ -179,7 +189,7 @@ def _unzstd(data: bytes, header: MrfHeader) -> bytes:
 
 
 def _zstd_size(data: bytes) -> int | None:
-    """Size of the content by the frame header (RFC 8878, 3.1.1.1), None where it does not say."""
+    """Return the size of the content by the frame header (RFC 8878, 3.1.1.1), None where it is not stated."""
     if not data.startswith(ZSTD_SIGNATURE) or len(data) < 5:
         return None
     descriptor = data[4]
@@ -215,7 +225,7 @@ def _decode_lerc(data: bytes, header: MrfHeader) -> NDArray[Any]:
 def _lerc_result(function: Callable[[bytes], tuple[Any, ...]], data: bytes) -> tuple[Any, ...]:
     try:
         result = function(data)
-    except Exception as error:  # for a type or a mask that it does not know the package fails in its own ways
+    except Exception as error:  # the package fails in many ways for an unknown type or mask
         raise MrfError(f"a page's LERC is damaged: {' '.join(str(error).split())}") from error
     if not isinstance(result, tuple):
         raise MrfError("a page's LERC is damaged")
@@ -223,7 +233,7 @@ def _lerc_result(function: Callable[[bytes], tuple[Any, ...]], data: bytes) -> t
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height by the IHDR chunk, which is always the first."""
+    """Return width and height by the IHDR chunk, which is always the first."""
     if not data.startswith(PNG_SIGNATURE) or data[12:16] != b"IHDR" or len(data) < 24:
         return None
     width, height = struct.unpack(">II", data[16:24])
@@ -231,7 +241,7 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height by the frame header (ITU-T T.81, B.2.2), the first of the SOF markers."""
+    """Return width and height by the frame header (ITU-T T.81, B.2.2), the first of the SOF markers."""
     for marker, content in segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
             return (int.from_bytes(content[3:5], "big"), int.from_bytes(content[1:3], "big"))

@@ -1,6 +1,6 @@
-"""How hard an export compresses its PNG pages: time against bytes.
+"""The compression effort of an export: time against bytes.
 
-A page is filtered (Up) and deflated; only the deflate differs. libdeflate gives the bytes of zlib in a sixth of the
+A page is filtered (Up) and deflated; only the deflate differs. libdeflate compresses as well as zlib in a sixth of the
 time. Figures for 512-pixel pages of a sea-surface temperature are in docs/mrf.md.
 """
 
@@ -24,7 +24,7 @@ try:
 
     def _compress(data: Any, level: int) -> bytes:
         return bytes(zlib_compress(data, level))
-except ImportError:  # no wheel for this platform: the same pictures, some 3 times slower
+except ImportError:  # no wheel for this platform: the same pixels, some 3 times slower
     LIBRARY = "zlib"
 
     def _compress(data: Any, level: int) -> bytes:
@@ -32,21 +32,31 @@ except ImportError:  # no wheel for this platform: the same pictures, some 3 tim
 
 
 _SERVED_BY = "isal" if find_spec("isal") else "zlib"
-"""What ``deflate_fast`` is here: its bytes are only those of the service where the service has the same."""
+"""The library behind ``deflate_fast``: its bytes equal the service's only where the service has the same."""
 
 
 class CompressionEffort(Enum):
-    """What an export spends on a page."""
+    """How much time an export spends on a page."""
 
     SERVED = "served"
-    """The bytes that the service gives for the tile. The fastest and the largest."""
+    """The bytes that the service sends for the tile. The fastest and the largest."""
     FAST = "fast"
     DEFAULT = "default"
     SMALL = "small"
 
     @classmethod
     def parse(cls, name: str) -> CompressionEffort:
-        """Return the effort of that name, or raise ``MrfError``."""
+        """Parse the name of an effort.
+
+        Args:
+            name: In any case.
+
+        Returns:
+            The effort.
+
+        Raises:
+            MrfError: The name is unknown.
+        """
         try:
             return cls(name.strip().lower())
         except ValueError:
@@ -55,12 +65,12 @@ class CompressionEffort(Enum):
 
     @property
     def encoder(self) -> str:
-        """Name of what makes the bytes: an export only goes on with pages of the same."""
+        """Name of the encoder: an export is resumed only with pages of the same one."""
         return f"served {_SERVED_BY}" if self is CompressionEffort.SERVED else f"{LIBRARY} {_LEVELS[self]}"
 
     @property
     def deflate(self) -> Callable[[Any], bytes]:
-        """From the filtered rows of a page, C-contiguous, to a zlib stream (RFC 1950)."""
+        """Function from the filtered rows of a page, C-contiguous, to a zlib stream (RFC 1950)."""
         if self is CompressionEffort.SERVED:
             return deflate_fast
         level = _LEVELS[self]
@@ -68,4 +78,4 @@ class CompressionEffort(Enum):
 
 
 _LEVELS = {CompressionEffort.FAST: 2, CompressionEffort.DEFAULT: 6, CompressionEffort.SMALL: 7}
-"""Levels of libdeflate, 1 to 12; from 8 on each costs some 3 times as much for 2 % fewer bytes."""
+"""Levels of libdeflate, 1 to 12; from 8 on each takes 3 times as long for 2 % fewer bytes."""

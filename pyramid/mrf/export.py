@@ -1,9 +1,8 @@
-"""Exporting a layer as MRF: the pages are rendered on an engine, and written by one writer in the order of the index.
+"""Exporting a layer as MRF: an engine renders the pages, and one writer writes them in the order of the index.
 
-Every page shows the tile that the service serves for the same address, byte for byte where no harder compression is
-asked for. Memory does not grow with the
-dataset: no more jobs are given out than one window holds before their pages are written. An export that was killed
-goes on where it was when it is run again, and a finished one of the same content is left as it is.
+Every page shows the tile that the service serves for the same address, byte for byte unless a higher compression effort
+is requested. Memory does not grow with the dataset: one window of jobs is under way at most until its pages are
+written. An export that was killed is resumed by the next run, and a finished one of the same content is left as it is.
 """
 
 from __future__ import annotations
@@ -39,19 +38,19 @@ if TYPE_CHECKING:
 
 DEFAULT_OPTIONS = ExportOptions()
 WINDOW_JOBS_A_WORKER = 24
-"""Jobs in a window for each that runs at a time: at its end some workers wait for the last, so it is not short."""
+"""Jobs in a window per concurrent task: at its end some workers wait for the last, so it is not short."""
 
 
 @dataclass(frozen=True, slots=True)
 class MrfProgress:
-    """How far an export is, over all its files."""
+    """Progress of an export, over all its files."""
 
     path: Path
     """The MRF being written."""
     tiles_done: int
     tiles_total: int
     tiles_made: int
-    """Of those done, the ones that this run made; the others were there already."""
+    """Tiles done by this run; the others existed already."""
     seconds: float
 
     @property
@@ -61,44 +60,44 @@ class MrfProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate; None where nothing is known yet."""
+        """Estimate; None before the first tile."""
         rate = self.tiles_a_second
         return (self.tiles_total - self.tiles_done) / rate if rate > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedMrf:
-    """What there is now."""
+    """An exported MRF."""
 
     path: Path
     tiles: int
     empty_tiles: int
-    """Tiles without data: they take no room."""
+    """Tiles without data, which take no space."""
     shared_tiles: int
-    """Tiles stored as another's bytes."""
+    """Tiles stored as the bytes of another."""
     data_bytes: int
     seconds: float
     was_complete: bool = False
-    """Whether it was finished before, with the same content, and was left as it is."""
+    """Whether it was complete before, with the same content, and was left as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageJob:
-    """What an engine is given: neighbouring pages to make."""
+    """The work of one engine task: adjacent pages."""
 
     number: int
     """Of the job within its window."""
     task: RenderTask
     page_format: PageFormat
     fill_code: float | None
-    """What a page of codes holds where there is no data."""
+    """Code of pixels without data in a page of codes."""
     overviews: str
     """As in ``ExportOptions``."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """What comes back, in any order."""
+    """The result of a job; results come in any order."""
 
     number: int
     pages: tuple[bytes | None, ...]
@@ -114,11 +113,25 @@ def export_mrf(
     options: ExportOptions = DEFAULT_OPTIONS,
     progress: Callable[[MrfProgress], None] | None = None,
 ) -> list[ExportedMrf]:
-    """Write the MRFs of a layer in one style to a folder, made where there is none; one for each step.
+    """Write the MRFs of a layer in one style to a folder, one for each step.
 
-    ``progress`` is called after every task, from this thread. Raises
-    ``MrfError``, ``RequestError``, ``StoreError`` (``GenerationChangedError`` where the dataset was replaced
-    meanwhile) and ``EngineError``; what is finished stays, and the rest goes on with the next call.
+    What is finished stays where the export fails, and the next call resumes it.
+
+    Args:
+        store: Folder of datasets.
+        layer: To export.
+        style: Its colours.
+        folder: Created where there is none.
+        engine: Runs the tasks.
+        options: How to export.
+        progress: Called after every task, from this thread.
+
+    Returns:
+        The MRFs.
+
+    Raises:
+        MrfError: The MRFs cannot be planned or written. The renderer's ``RequestError`` and ``StoreError``
+            (``GenerationChangedError`` where the dataset was replaced meanwhile) and ``EngineError`` pass through.
     """
     plans = plan_mrfs(store, layer, style, folder, options)
     if options.onearth:
@@ -127,7 +140,7 @@ def export_mrf(
         for parent in {plan.path.parent for plan in plans}:
             parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MrfError(f"folder {folder} cannot be made: {error.strerror}") from error
+        raise MrfError(f"folder {folder} cannot be created: {error.strerror}") from error
     meter = _ProgressMeter(sum(plan.header.records for plan in plans), progress)
     summaries = []
     for plan in plans:
@@ -140,7 +153,14 @@ def export_mrf(
 
 
 def render_pages(job: PageJob) -> PageResult:
-    """Make the pages of a job, row by row; None for a page without data. What engines run."""
+    """Render the pages of a job, row by row. This function runs on the engine.
+
+    Args:
+        job: Adjacent pages.
+
+    Returns:
+        The encoded pages; None for each without data.
+    """
     page_format, palette = job.page_format, job.task.palette
     if job.overviews == "nearest":
         tile = nearest_tile(job.task)
@@ -160,7 +180,7 @@ def render_pages(job: PageJob) -> PageResult:
 
 
 class _ProgressMeter:
-    """Counts tiles and tells about them."""
+    """Counts tiles and reports them."""
 
     def __init__(self, total: int, progress: Callable[[MrfProgress], None] | None) -> None:
         self._total = total
@@ -177,7 +197,7 @@ class _ProgressMeter:
 
 
 def _finished(plan: MrfPlan, meter: _ProgressMeter) -> ExportedMrf | None:
-    """Return the summary of the MRF if it is there already with the content that the plan would give it."""
+    """Return the MRF if it exists already with the content that the plan would give it."""
     try:
         with MrfReader(plan.path) as mrf:
             if mrf.header != plan.header:
@@ -187,7 +207,7 @@ def _finished(plan: MrfPlan, meter: _ProgressMeter) -> ExportedMrf | None:
             for number in range(records):
                 record = mrf.record_at(number)
                 empty += record.is_empty
-                # Pages lie in the order of the index: what is not behind the last one is another's.
+                # Pages lie in the order of the index: one that does not follow the last is shared.
                 shared += not record.is_empty and record.offset < end
                 end = max(end, record.offset + record.size)
             data_bytes = mrf.data_bytes
@@ -213,7 +233,7 @@ def _write(plan: MrfPlan, engine: BulkEngine, meter: _ProgressMeter) -> Exported
 
 
 def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[bytes | None, ...]]:
-    """Yield the pages of every run from record ``first`` on, in order; jobs come back from the engine in any order."""
+    """Yield the pages of every run from record ``first`` on, in order; jobs return from the engine in any order."""
     runs = plan.runs(first)
     fill = plan.layer.variable.packing.fill_code
     window = WINDOW_JOBS_A_WORKER * engine.capacity
@@ -227,7 +247,7 @@ def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[byte
         try:
             yield from _in_order(batch, results)
         finally:
-            # Where the export fails, nothing may still be under way when the caller cleans up.
+            # Where the export fails, no task may still run when the caller cleans up.
             if isinstance(results, Generator):
                 results.close()
 

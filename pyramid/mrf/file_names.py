@@ -1,7 +1,7 @@
-"""Which steps of a layer an export writes, and what their files are called.
+"""The steps of a layer that an export writes, and the names of their files.
 
 One MRF holds one map: one step of every dimension. Its name is the layer's, then ``_DIMENSION-LABEL`` for each
-dimension that is no time, then ``-YYYYJJJHHMMSS`` for the time, as GIBS and OnEarth name files (JJJ is the day of the
+dimension other than time, then ``-YYYYJJJHHMMSS`` for the time, as GIBS and OnEarth name files (JJJ is the day of the
 year). A layer without dimensions gives ``LAYER.mrf``.
 """
 
@@ -27,11 +27,18 @@ _SHOWN = 5
 
 
 def file_stems(layer: Layer, select: Mapping[str, Sequence[str]]) -> list[tuple[str, tuple[int, ...]]]:
-    """Return the name, without extension, and the index along each dimension of every map to export.
+    """Return the file names of the maps to export.
 
-    ``select`` has the labels wanted of a dimension; a dimension that is not in it is exported whole. A label of a time
-    may be cut short: ``2019-01`` is every step of that month. Raises ``MrfError`` for a dimension or a label that the
-    layer does not have.
+    Args:
+        layer: To export.
+        select: Labels by dimension; a dimension that is not in it is exported whole. A label of a time may be
+            shortened: ``2019-01`` selects every step of that month.
+
+    Returns:
+        Name without extension, and index along each dimension, of each map.
+
+    Raises:
+        MrfError: The layer has no such dimension or label.
     """
     dimensions = layer.variable.dimensions
     names = [dimension.name for dimension in dimensions]
@@ -47,13 +54,21 @@ def file_stems(layer: Layer, select: Mapping[str, Sequence[str]]) -> list[tuple[
 
 
 def sliced_stems(layer: Layer, select: Mapping[str, Sequence[str]]) -> list[tuple[str, tuple[tuple[int, ...], ...]]]:
-    """Return the name, without extension, of every MRF of slices, and the index of each of its slices: the times.
+    """Return the file names of MRFs whose slices are the times.
 
-    Raises ``MrfError`` as ``file_stems`` does, and for a layer without times.
+    Args:
+        layer: To export.
+        select: As for ``file_stems``.
+
+    Returns:
+        Name without extension, and index along each dimension of each slice, of each MRF.
+
+    Raises:
+        MrfError: The layer has no such dimension or label, or no times.
     """
     dimensions = layer.variable.dimensions
     if not any(dimension.kind == "time" for dimension in dimensions):
-        raise MrfError(f"{layer.name} has no times to be the slices of an MRF")
+        raise MrfError(f"{layer.name} has no times, which are the slices of an MRF")
     by_name: dict[str, list[tuple[int, ...]]] = {}
     for _, dim_index in file_stems(layer, select):
         by_name.setdefault(_stem(layer, dim_index, has_time=False), []).append(dim_index)
@@ -61,7 +76,15 @@ def sliced_stems(layer: Layer, select: Mapping[str, Sequence[str]]) -> list[tupl
 
 
 def time_key(layer: Layer, dim_index: tuple[int, ...]) -> str:
-    """Return the key of a slice in OnEarth's ``.zdb``: ``YYYYMMDDHHMMSS``, or the label where it is no instant."""
+    """Return the key of a slice in OnEarth's ``.zdb``.
+
+    Args:
+        layer: A layer with times.
+        dim_index: Index along each dimension.
+
+    Returns:
+        ``YYYYMMDDHHMMSS``, or the label where it is no instant.
+    """
     dimensions = layer.variable.dimensions
     (label,) = (each.labels[at] for each, at in zip(dimensions, dim_index, strict=True) if each.kind == "time")
     match = _INSTANT.fullmatch(label)
@@ -69,7 +92,15 @@ def time_key(layer: Layer, dim_index: tuple[int, ...]) -> str:
 
 
 def year_of(layer: Layer, dim_index: tuple[int, ...]) -> str | None:
-    """Return the year of a map, four digits or more; None where the layer has no times."""
+    """Return the year of a map.
+
+    Args:
+        layer: Any layer.
+        dim_index: Index along each dimension.
+
+    Returns:
+        Four digits or more; None where the layer has no times.
+    """
     for dimension, at in zip(layer.variable.dimensions, dim_index, strict=True):
         match = _INSTANT.fullmatch(dimension.labels[at]) if dimension.kind == "time" else None
         if match is not None:
@@ -78,7 +109,15 @@ def year_of(layer: Layer, dim_index: tuple[int, ...]) -> str | None:
 
 
 def possible_stems(layer: Layer, dim_index: tuple[int, ...]) -> tuple[str, ...]:
-    """Return the names, without extension, that an export may have given the map at ``dim_index``."""
+    """Return the file names that an export may have given a map.
+
+    Args:
+        layer: Any layer.
+        dim_index: Index along each dimension.
+
+    Returns:
+        Names without extension.
+    """
     stem, sliced = _stem(layer, dim_index), _stem(layer, dim_index, has_time=False)
     return (stem, _numbered(stem, dim_index)) + ((sliced,) if sliced != stem else ())
 
@@ -108,17 +147,21 @@ def _stem(layer: Layer, dim_index: tuple[int, ...], *, has_time: bool = True) ->
         if dimension.kind == "time":
             time += "" if not has_time else f"-{compact_time(label)}"
         else:
-            # A minus belongs to the number; a label that starts with one keeps it.
+            # A leading minus belongs to the number and is preserved.
             minus = "-" if label.startswith("-") else ""
             stem += f"_{_UNSAFE.sub('-', dimension.name)}-{minus}{_UNSAFE.sub('-', label).strip('-')}"
     return stem + time
 
 
 def compact_time(label: str) -> str:
-    """Return an instant as GIBS writes it in file names, ``YYYYJJJHHMMSS`` and any fraction of the second.
+    """Format an instant as GIBS does in file names.
 
-    A date that our calendar does not have (30 February of a 360-day year) keeps month and day:
-    ``YYYYMMDDHHMMSS``.
+    Args:
+        label: Of a time step.
+
+    Returns:
+        ``YYYYJJJHHMMSS`` and any fraction of the second. A date that the Gregorian calendar lacks (30 February of a
+        360-day year) keeps month and day: ``YYYYMMDDHHMMSS``. Other labels are made safe for file names.
     """
     match = _INSTANT.fullmatch(label)
     if match is None:

@@ -1,4 +1,4 @@
-"""The header of an export, and what its levels show. Made without touching data."""
+"""The header of an export, and the tile matrix of each of its levels. Planned without touching data."""
 
 from __future__ import annotations
 
@@ -26,21 +26,33 @@ if TYPE_CHECKING:
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
 
 OPEN_ENDED_SETS = frozenset({"WebMercatorQuad", "WorldCRS84Quad"})
-"""Sets that go on far beyond any data. A GIBS set has the size that its layers have, and is exported whole."""
+"""Sets with matrices far finer than any data. A GIBS set has the size of its layers, and is exported whole."""
 EDGE_TOLERANCE = 1e-6
-"""Pixels: the globe is so many of them wide, up to rounding."""
+"""Pixels by which the width of the globe may differ from a whole number, through rounding."""
 MAX_PAGE = 4096
 MIN_PAGE = 64
-"""Pixels: of a smaller page the palette alone has more bytes than GDAL takes for sane."""
+"""Pixels along a side: the palette alone of a smaller page has more bytes than GDAL accepts."""
 
 
 def with_page_size(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMatrixSet:
-    """Return the set with tiles of the size requested for: the same pixels, otherwise cut."""
+    """Return a set with tiles of another size: the same pixels, cut differently.
+
+    Args:
+        layer: To export.
+        tms: The set.
+        page: Pixels along a side of a page; None: the set's.
+
+    Returns:
+        The set.
+
+    Raises:
+        MrfError: The size is not allowed.
+    """
     tile = tms.matrices[-1]
     if page is None or (page, page) == (tile.tile_width, tile.tile_height):
         return tms
     if page % 2 or not MIN_PAGE <= page <= MAX_PAGE:
-        raise MrfError(f"pages of {page} pixels cannot be, an even number from {MIN_PAGE} to {MAX_PAGE} can")
+        raise MrfError(f"pages of {page} pixels are not allowed, an even number from {MIN_PAGE} to {MAX_PAGE} is")
     if tms.identifier != layer.native_set.identifier:
         return replace(tms, matrices=tuple(_cut(tms, matrix, page) for matrix in tms.matrices))
     dataset = layer.dataset
@@ -55,7 +67,16 @@ def _cut(tms: TileMatrixSet, matrix: TileMatrix, page: int) -> TileMatrix:
 
 
 def finest_index(tms: TileMatrixSet, layer: Layer, requested: str | None) -> int:
-    """Return the position of the matrix that full resolution shows."""
+    """Return the index of the matrix that full resolution shows.
+
+    Args:
+        tms: The set.
+        layer: To export.
+        requested: Identifier of a matrix; None: the last, of an open-ended set the first as fine as the data.
+
+    Returns:
+        Index in ``tms.matrices``.
+    """
     if requested is not None:
         return tms.matrices.index(tms.matrix(requested))
     grid = layer.dataset.grid
@@ -68,7 +89,7 @@ def finest_index(tms: TileMatrixSet, layer: Layer, requested: str | None) -> int
 
 
 def _full_size(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
-    """Return the pixels of the matrix that lie within the set's bounds; a GIBS matrix reaches past the globe."""
+    """Return the pixels of the matrix that lie within the set's bounds; a GIBS matrix extends past the globe."""
     return layer.dataset.grid.shape if tms.is_native else _extent(tms, matrix)
 
 
@@ -79,14 +100,28 @@ def _extent(tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
 
 
 def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix, page_format: PageFormat) -> MrfHeader:
-    """Return the header of an MRF whose full resolution shows a matrix. Raises ``MrfError`` for what cannot be."""
+    """Return the header of an MRF.
+
+    Args:
+        layer: To export.
+        style: Its colours.
+        tms: The set.
+        matrix: That full resolution shows.
+        page_format: Of the pages.
+
+    Returns:
+        The header.
+
+    Raises:
+        MrfError: The layer cannot be exported so.
+    """
     page = Shape(matrix.tile_height, matrix.tile_width)
     if min(page.rows, page.cols) < MIN_PAGE:
-        raise MrfError(f"{layer.name} has chunks of {page.cols} x {page.rows}, the pages of an MRF need {MIN_PAGE}")
-    if page_format.zen and not mask_fits(page):
         raise MrfError(
-            f"the Zen mask of pages of {page.cols} x {page.rows} may not fit into a JPEG, of 720 x 720 it does"
+            f"{layer.name} has chunks of {page.cols} x {page.rows}, the pages of an MRF have at least {MIN_PAGE}"
         )
+    if page_format.zen and not mask_fits(page):
+        raise MrfError(f"the Zen mask of pages of {page.cols} x {page.rows} may not fit a JPEG, that of 720 x 720 does")
     size = _full_size(layer, tms, matrix)
     if tms.is_native:
         bounds = layer.dataset.grid.bounds
@@ -97,7 +132,7 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
         size,
         page,
         page_format.compression,
-        # The overviews of a single page are none, and some readers stumble over being told about them.
+        # A single page has no overviews, and some readers fail where the header announces them.
         has_overviews=size.rows > page.rows or size.cols > page.cols,
         bounds=bounds,
         projection=_well_known_text(tms.crs),
@@ -118,7 +153,7 @@ def _with_colours(header: MrfHeader, style: Style, page_format: PageFormat) -> M
         nodata = (0.0,) if page_format.zen else ()
         return replace(header, bands=bands, page_bands=bands, quality=quality, photometric=photometric, nodata=nodata)
     if not palette.is_indexed:
-        raise MrfError(f"style {style.name} has {len(palette.rgba)} colours, PPNG pages hold 256, PNG pages any number")
+        raise MrfError(f"style {style.name} has {len(palette.rgba)} colours, PPNG pages hold 256: use PNG pages")
     colours = [(red, green, blue, alpha) for red, green, blue, alpha in padded_palette(palette.rgba).tolist()]
     return replace(header, nodata=(0.0,), palette=tuple(colours))
 
@@ -130,12 +165,14 @@ def _with_codes(header: MrfHeader, layer: Layer, tms: TileMatrixSet) -> MrfHeade
         raise MrfError(f"{layer.name} has values of type {packing.dtype}, pages of values may be {allowed}")
     fill = packing.fill_code
     if fill is None and not tms.is_native:
-        raise MrfError(f"{layer.name} has no code for no data, its values fit its own grid alone: --tms native")
+        raise MrfError(
+            f"{layer.name} has no code for no data, its values can only be exported on its own grid: --tms native"
+        )
     return replace(header, dtype=packing.dtype, nodata=() if fill is None else (fill,))
 
 
 def _well_known_text(crs: str) -> str:
-    """Return the CRS as OnEarth's files name it, in the first version of WKT, or as it is where that cannot be."""
+    """Return a CRS in WKT 1, as OnEarth's files have it, or unchanged where WKT 1 cannot express it."""
     try:
         return str(CRS.from_user_input("EPSG:4326" if crs in GEOGRAPHIC_CODES else crs).to_wkt(WktVersion.WKT1_GDAL))
     except CRSError:
@@ -143,7 +180,19 @@ def _well_known_text(crs: str) -> str:
 
 
 def level_matrix(tms: TileMatrixSet, finest: int, level: MrfLevel) -> TileMatrix:
-    """Return what a level shows: a matrix of the set, and past its coarsest one that goes on halving."""
+    """Return the tile matrix of a level: one of the set, or past its coarsest one a matrix that halves further.
+
+    Args:
+        tms: The set.
+        finest: Index of the matrix that full resolution shows.
+        level: Of the MRF.
+
+    Returns:
+        The matrix.
+
+    Raises:
+        MrfError: The set does not halve from matrix to matrix.
+    """
     base = tms.matrices[finest]
     width, height = base.cell_width * (1 << level.number), base.cell_height * (1 << level.number)
     if level.number > finest:
@@ -173,7 +222,18 @@ def level_matrix(tms: TileMatrixSet, finest: int, level: MrfLevel) -> TileMatrix
 def notes_of(
     layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix, slices: tuple[tuple[int, ...], ...]
 ) -> tuple[tuple[str, str], ...]:
-    """Return all that decides the pages: an export goes on, and the service serves from it, where these agree."""
+    """Return everything that decides the pages: where these agree an export is resumed and the service serves from it.
+
+    Args:
+        layer: To export.
+        style: Its colours.
+        tms: The set.
+        matrix: That full resolution shows.
+        slices: Index along each dimension of each slice.
+
+    Returns:
+        Names and values.
+    """
     return (
         ("layer", layer.name),
         ("generation", ";".join(layer.dataset.content_generation([layer.variable.name], at) for at in slices)),

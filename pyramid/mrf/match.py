@@ -1,4 +1,4 @@
-"""Whether an exported MRF shows what a request asks for: the same pixels, in the same places."""
+"""Matching requests to exported MRFs: the same pixels in the same positions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 def is_plain(request: TileRequest) -> bool:
-    """Whether a tile is one that exports hold: PNG, of the set's own size, nothing done to values or pixels."""
+    """Return whether a tile is one that exports hold: PNG, of the set's own size, without options of values or pixels.
+
+    Args:
+        request: For a tile.
+
+    Returns:
+        Whether it is.
+    """
     return (
         request.image_format is ImageFormat.PNG
         and request.pixels == PixelOptions()
@@ -26,7 +33,16 @@ def is_plain(request: TileRequest) -> bool:
 
 
 def has_pixels_of(header: MrfHeader, notes: dict[str, str], request: TileRequest) -> bool:
-    """Whether pages show what the renderer would, in a PNG of the kind that it would make."""
+    """Return whether pages show what the renderer would, in a PNG of the same kind.
+
+    Args:
+        header: Of the MRF.
+        notes: Of the header, by name.
+        request: For a tile.
+
+    Returns:
+        Whether they do.
+    """
     palette = request.style.palette
     compression = Compression.PPNG if len(palette.rgba) <= PALETTE_SIZE else Compression.PNG
     return (
@@ -39,7 +55,16 @@ def has_pixels_of(header: MrfHeader, notes: dict[str, str], request: TileRequest
 
 
 def level_of(header: MrfHeader, notes: dict[str, str], request: TileRequest) -> int | None:
-    """Return the level that shows the request's matrix, None where the MRF has another set or no such level."""
+    """Return the level that shows the request's matrix.
+
+    Args:
+        header: Of the MRF.
+        notes: Of the header, by name.
+        request: For a tile.
+
+    Returns:
+        The level; None where the MRF has another set or no such level.
+    """
     tms, matrix = request.tms, request.matrix
     names = [each.identifier for each in tms.matrices]
     if notes.get("tms") != tms.identifier or notes.get("matrix") not in names or header.bounds is None:
@@ -49,7 +74,7 @@ def level_of(header: MrfHeader, notes: dict[str, str], request: TileRequest) -> 
     if not 0 <= level < len(header.levels):
         return None
     pages = header.levels[level].pages
-    # The set may be somebody's own and have changed since: the numbers must agree as well.
+    # A custom set may have changed since: the numbers must agree as well.
     cell_width = (header.bounds.east - header.bounds.west) / header.size.cols
     agrees = (
         (header.page.rows, header.page.cols) == (matrix.tile_height, matrix.tile_width)

@@ -1,7 +1,7 @@
-"""What an MRF is: its header, its levels, and where in the index a page's record stands.
+"""The model of an MRF: its header, its levels, and the position of a page's record in the index.
 
-MRF (Meta Raster Format) is a small XML file ``NAME.mrf``, an index ``NAME.idx`` of 16 bytes a page, and a data file
-of concatenated page images. The format is that of GDAL's MRF driver and NASA's OnEarth. Nothing is opened here.
+MRF (Meta Raster Format) is a small XML file ``NAME.mrf``, an index ``NAME.idx`` of 16 bytes a page, and a data file of
+concatenated page images. The format is that of GDAL's MRF driver and NASA's OnEarth. This module opens no file.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 RECORD_BYTES = 16
 """Of the index: offset and size of a page, each an unsigned big-endian 64-bit number."""
 MAX_PAGE_BYTES = 256 << 20
-"""Of an uncompressed page that is still read: no real one comes near, a hostile header asks for more."""
+"""Limit of an uncompressed page: no real one comes near, a hostile header may claim more."""
 MAX_LENGTH = (1 << 31) - 1
 """Pixels along an axis: GDAL counts them in a signed 32-bit number."""
 
 
 class Compression(Enum):
-    """How pages are stored: GDAL's name and the extension of the data file."""
+    """Compression of pages: GDAL's name and the extension of the data file."""
 
     PPNG = ("PPNG", "ppg")
     PNG = ("PNG", "ppg")
@@ -49,7 +49,17 @@ class Compression(Enum):
 
     @classmethod
     def parse(cls, name: str) -> Compression:
-        """Return the compression of that name, in any case, or raise ``MrfError``."""
+        """Parse the name of a compression.
+
+        Args:
+            name: GDAL's, in any case.
+
+        Returns:
+            The compression.
+
+        Raises:
+            MrfError: The name is unknown.
+        """
         try:
             return cls[name.strip().upper()]
         except KeyError:
@@ -77,32 +87,32 @@ class MrfHeader:
     size: Shape
     """Pixels at full resolution."""
     page: Shape
-    """Pixels of a page; pages at the edge are whole, readers cut them."""
+    """Pixels of a page; pages at the edge are whole, readers crop them."""
     compression: Compression
     dtype: str = "uint8"
     """NumPy name."""
     bands: int = 1
     page_bands: int = 1
-    """Bands that a page holds: all of them, or one."""
+    """Bands of a page: all of them, or one."""
     slices: int = 1
     """Length of the z axis."""
     has_overviews: bool = True
     scale: int = 2
     """How many times smaller each level is than the one before."""
     nodata: tuple[float, ...] = ()
-    """One number, one for each band, or none at all."""
+    """One number, one for each band, or none."""
     palette: tuple[tuple[int, int, int, int], ...] = ()
     """RGBA of each index, for pages of one band."""
     bounds: Bounds | None = None
     projection: str = ""
-    """WKT, or anything else that names a CRS."""
+    """WKT, or another name of a CRS."""
     quality: int | None = None
     photometric: str = ""
     is_big_endian: bool = False
     options: tuple[tuple[str, str], ...] = ()
     """Options of the codec."""
     notes: tuple[tuple[str, str], ...] = field(default=())
-    """What we note down about where the pages came from; other readers pass over it."""
+    """Our notes on the origin of the pages; other readers ignore them."""
 
     def __post_init__(self) -> None:
         lengths = {"Size x": self.size.cols, "Size y": self.size.rows, "Size z": self.slices, "Size c": self.bands}
@@ -126,12 +136,12 @@ class MrfHeader:
 
     @property
     def records_a_page(self) -> int:
-        """Records for each place in a level: one for each band where pages hold one band."""
+        """Records for each position in a level: one for each band where pages hold one band."""
         return self.bands // self.page_bands
 
     @property
     def levels(self) -> tuple[MrfLevel, ...]:
-        """Every level, full resolution first. Sizes halve upwards until one page holds the whole level."""
+        """Every level, full resolution first. Sizes halve until one page holds the whole level."""
         return _levels(self.size, self.page, self.scale, self.slices * self.records_a_page, self.has_overviews)
 
     @property
@@ -141,7 +151,21 @@ class MrfHeader:
         return last.first_record + last.pages.rows * last.pages.cols * self.slices * self.records_a_page
 
     def record(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> int:
-        """Return the number of a page's record. Raises ``MrfError`` where there is no such page."""
+        """Return the number of a page's record.
+
+        Args:
+            level: Of the MRF, 0 is full resolution.
+            row: Of the page.
+            col: Of the page.
+            z: Slice.
+            band: Where pages hold one band.
+
+        Returns:
+            The number.
+
+        Raises:
+            MrfError: There is no such page.
+        """
         levels = self.levels
         if not 0 <= level < len(levels):
             raise MrfError(f"MRF level {level} is out of range, it may be 0 to {len(levels) - 1}")
@@ -158,12 +182,12 @@ class MrfHeader:
         return at.first_record + band + self.records_a_page * (col + at.pages.cols * (row + at.pages.rows * z))
 
     def pages(self) -> Iterator[tuple[MrfLevel, int, int, int, int]]:
-        """Yield (level, z, row, column, band) of every page, in the order of the index."""
+        """Yield level, z, row, column and band of every page, in the order of the index."""
         for level in self.levels:
-            places = itertools.product(
+            positions = itertools.product(
                 range(self.slices), range(level.pages.rows), range(level.pages.cols), range(self.records_a_page)
             )
-            for z, row, col, band in places:
+            for z, row, col, band in positions:
                 yield level, z, row, col, band
 
 

@@ -1,7 +1,7 @@
-"""What OnEarth's mod_mrf asks of an MRF. It reads no header and takes its numbers from a configuration.
+"""The requirements of OnEarth's mod_mrf. It reads no header and takes its numbers from a configuration.
 
 mod_mrf counts levels from the single page at the top. GIBS's sets begin with one tile in Web Mercator, but with 2 x 1
-in longitude and latitude and 2 x 2 at the poles: ``SkippedLevels`` says how many levels of the MRF lie above matrix 0.
+in longitude and latitude and 2 x 2 at the poles: ``SkippedLevels`` is the number of levels of the MRF above matrix 0.
 """
 
 from __future__ import annotations
@@ -22,44 +22,65 @@ if TYPE_CHECKING:
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
 
 MAX_TILE_BYTES = 4 << 20
-"""Of a page that mod_mrf sends."""
+"""Limit of a page that mod_mrf sends."""
 EDGE_TOLERANCE = 1e-6
-"""Pixels that an origin may be off, and relative size of a pixel: headers have 8 decimals or fewer."""
+"""Pixels by which an origin may differ, and relative difference of pixel sizes: headers have 8 decimals or fewer."""
 
 
 def mod_mrf_problems(header: MrfHeader) -> Iterator[str]:
-    """Yield what mod_mrf cannot serve of an MRF with this header, one line each."""
+    """Yield what mod_mrf cannot serve of an MRF, one line each.
+
+    Args:
+        header: Of the MRF.
+
+    Yields:
+        The problems.
+    """
     top = header.levels[-1]
     if header.levels[0].pages.rows * header.levels[0].pages.cols < 2:
         yield "mod_mrf needs at least 2 pages at full resolution, this MRF has one"
     elif not header.has_overviews or top.pages.rows * top.pages.cols != 1:
         yield "mod_mrf needs every level down to one page, this MRF has no overviews"
     if header.scale != 2:
-        yield f"mod_mrf needs levels that halve, this MRF's are {header.scale} times smaller each"
+        yield f"mod_mrf needs levels that halve, the scale of this MRF is {header.scale}"
     if header.page_bands != header.bands:
         yield "mod_mrf needs all bands in one page, this MRF has a page for each"
 
 
 def onearth_settings(header: MrfHeader) -> str:
-    """Return the tile matrix set and the ``SkippedLevels`` to configure, in one line."""
+    """Return the tile matrix set and the ``SkippedLevels`` to configure.
+
+    Args:
+        header: Of the MRF.
+
+    Returns:
+        One line.
+    """
     crs = _authority(header.projection)
     sets = [tms for tms in REGISTERED.values() if tms.crs == crs and tms.identifier not in OPEN_ENDED_SETS]
     fitting = [(tms, position) for tms in sets for position in _positions(header, tms)]
     if not fitting:
         return "no tile matrix set of GIBS has the MRF's pixels and pages, OnEarth needs one of your own for it"
-    # Several sets begin alike; the one that ends where the MRF does is meant.
+    # Several sets begin alike; the right one ends where the MRF does.
     tms, position = min(fitting, key=lambda found: len(found[0].matrices) - found[1])
     skipped = len(header.levels) - 1 - position
     return f"for OnEarth: tile matrix set {onearth_name(tms)} of {tms.crs}, SkippedLevels {skipped}"
 
 
 def onearth_name(tms: TileMatrixSet) -> str:
-    """Return what GIBS calls a set: its polar sets are 1km and so on, here each name is there once."""
+    """Return GIBS's name of a set: its polar sets share names such as ``1km``, ours are unique.
+
+    Args:
+        tms: A registered set.
+
+    Returns:
+        The name.
+    """
     return tms.identifier.removeprefix(f"{tms.crs.replace(':', '')}_")
 
 
 def _positions(header: MrfHeader, tms: TileMatrixSet) -> Iterator[int]:
-    """Yield the matrix of the set that full resolution shows, where every level of the MRF follows the set."""
+    """Yield each matrix of the set that full resolution may show, where every level of the MRF has a matrix."""
     for position, matrix in enumerate(tms.matrices):
         if _is_shown(header, matrix) and len(header.levels) > position:
             yield position

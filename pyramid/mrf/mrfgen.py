@@ -1,8 +1,8 @@
 """Reading the configuration of OnEarth's mrfgen, so that an operator can switch.
 
-mrfgen takes pictures, we take a layer of the store: ``parameter_name`` names the layer, the date its step. What would
-change the result and is not supported is an error; what has no meaning here is listed in ``unused``. Nothing is
-passed over in silence.
+mrfgen takes images, we take a layer of the store: ``parameter_name`` names the layer, the date its step. Elements that
+would change the result and are not supported are an error; elements without meaning here are listed in ``unused``.
+Nothing is ignored silently.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Chosen = TypeVar("Chosen")
 
 LIMIT_BYTES = 1 << 20
 DEFAULT_WIDTH = 20480
-"""Pixels of the set that is taken where neither the configuration nor the data ask for more, as in mrfgen."""
+"""Pixels of the set that is used where neither the configuration nor the data need more, as in mrfgen."""
 MRFGEN_QUALITY = 80
 
 _COMPRESSIONS = {
@@ -50,40 +50,40 @@ _SET_PREFIX = {
     "3031": ("EPSG3031_1km", "EPSG3031_500m", "EPSG3031_250m"),
 }
 _UNUSED = {
-    "input_files": "the layer of the store is exported",
-    "input_dir": "the layer of the store is exported",
-    "working_dir": "work goes on beside the result",
-    "cache_dir": "work goes on beside the result",
-    "logfile_dir": "messages go to standard error",
+    "input_files": "a layer of the store is exported",
+    "input_dir": "a layer of the store is exported",
+    "working_dir": "temporary files lie beside the result",
+    "cache_dir": "temporary files lie beside the result",
+    "logfile_dir": "messages are written to standard error",
     "mrf_empty_tile_filename": "pages without data are not stored; --onearth writes an empty tile",
     "empty_tile": "pages without data are not stored; --onearth writes an empty tile",
-    "mrf_name": "files are called LAYER-YYYYJJJHHMMSS, as GIBS does",
-    "vrtnodata": "the data says what no data is",
-    "source_epsg": "the data says which CRS it has",
-    "extents": "the data says where it is",
+    "mrf_name": "files are named LAYER-YYYYJJJHHMMSS, as GIBS does",
+    "vrtnodata": "the data defines its no data",
+    "source_epsg": "the data defines its CRS",
+    "extents": "the data defines its extent",
     "resampling": "the cell under the pixel's centre is shown",
     "reprojection_resampling": "the cell under the pixel's centre is shown",
     "resize_resampling": "the cell under the pixel's centre is shown",
-    "overview_levels": "levels go on to one page",
+    "overview_levels": "levels continue to a single page",
     "mrf_nocopy": "all pages are written in order",
     "mrf_merge": "one layer is exported",
-    "mrf_parallel": "pages are always made in parallel",
-    "mrf_cores": "--workers says how many",
+    "mrf_parallel": "pages are always rendered in parallel",
+    "mrf_cores": "--workers sets the number",
     "mrf_clean": "the data file has no gaps",
-    "mrf_strict_palette": "every colour is the palette's",
+    "mrf_strict_palette": "every colour is from the palette",
     "mrf_maxsize": "no limit is set",
-    "source_url": "it is not noted",
+    "source_url": "it is not recorded",
 }
 _OFF = {"", "false", "no", "0", "off", "none"}
 
 
 @dataclass(frozen=True, slots=True)
 class MrfgenJob:
-    """What a configuration asks for, in our elements."""
+    """The export that a configuration requests."""
 
     layer: str
     date: str
-    """Start of the time's label: ``2014-06-06`` or ``2014-06-06T12:30:00``."""
+    """Beginning of the time's label: ``2014-06-06`` or ``2014-06-06T12:30:00``."""
     folder: Path
     colormap: Path | None
     epsg: str
@@ -91,7 +91,7 @@ class MrfgenJob:
     height: int | None
     """Pixels of full resolution."""
     block: int | None
-    """Pixels of a page, where they are not the set's."""
+    """Pixels along a side of a page; None: the set's."""
     compression: Compression
     zen: bool
     quality: int
@@ -101,17 +101,27 @@ class MrfgenJob:
     """One line for each element that has no meaning here."""
 
     def options(self, layer: Layer) -> ExportOptions:
-        """Return the options of an export of the layer. Raises ``MrfError`` where no set or step fits."""
+        """Return the options of the export.
+
+        Args:
+            layer: That the configuration names.
+
+        Returns:
+            The options.
+
+        Raises:
+            MrfError: No set or step fits.
+        """
         tms = self._set(layer)
         height = round((tms.bounds.north - tms.bounds.south) / tms.matrices[-1].cell_height)
         if self.height not in (None, height):
-            raise MrfError(f"target_y {self.height} cannot be, {tms.identifier} has {height}")
+            raise MrfError(f"target_y {self.height} is not allowed, {tms.identifier} has {height}")
         time = layer.variable.time
         select: dict[str, list[str]] = {}
         if time is not None:
             steps = [label for label in time.labels if label.startswith(self.date)]
             if not steps:
-                raise MrfError(f"{layer.name} has no time {self.date}, as date_of_data and time_of_data want")
+                raise MrfError(f"{layer.name} has no time {self.date}, which date_of_data and time_of_data select")
             select[time.name] = steps
         return ExportOptions(
             tms=tms.identifier,
@@ -130,7 +140,7 @@ class MrfgenJob:
         if self.width is not None:
             if self.width not in widths:
                 allowed = ", ".join(map(str, widths))
-                raise MrfError(f"target_x {self.width} fits no GIBS set of EPSG:{self.epsg}, these do: {allowed}")
+                raise MrfError(f"target_x {self.width} fits no GIBS set of EPSG:{self.epsg}, allowed are {allowed}")
             return sets[widths.index(self.width)]
         wanted = max(DEFAULT_WIDTH if self.epsg == "4326" else 0, layer.dataset.grid.shape.cols)
         fitting = [tms for tms, width in zip(sets, widths, strict=True) if width >= wanted]
@@ -138,7 +148,17 @@ class MrfgenJob:
 
 
 def read_mrfgen(path: Path) -> MrfgenJob:
-    """Read a configuration. Raises ``MrfError`` that names what is missing or not supported."""
+    """Read a configuration.
+
+    Args:
+        path: Of the XML file.
+
+    Returns:
+        The job.
+
+    Raises:
+        MrfError: An element is missing or not supported, or the file cannot be read.
+    """
     elements = _elements(path)
     unused = [f"{name} is not used: {why}" for name, why in _UNUSED.items() if name in elements]
     unused += [f"{name} is not used: no mail is sent" for name in elements if name.startswith("email_")]
@@ -147,7 +167,7 @@ def read_mrfgen(path: Path) -> MrfgenJob:
         take(name, "")
     for name in ("parameter_name", "date_of_data", "output_dir"):
         if not elements.get(name):
-            raise MrfError(f"{path}: a mrfgen configuration has {name}")
+            raise MrfError(f"{path}: a mrfgen configuration needs {name}")
     layer, date, clock, out = (
         take(name, "") for name in ("parameter_name", "date_of_data", "time_of_data", "output_dir")
     )
@@ -165,10 +185,10 @@ def read_mrfgen(path: Path) -> MrfgenJob:
     block = take("mrf_blocksize", "")
     colormap = take("colormap", "")
     if "://" in colormap:
-        raise MrfError(f"{path}: colormap {colormap} is an address, a file can be read")
+        raise MrfError(f"{path}: colormap {colormap} is a URL, only a file can be read")
     wanted = [name for name, text in elements.items() if text.lower() not in _OFF]
     if wanted:
-        raise MrfError(f"{path}: not supported are {', '.join(wanted)}")
+        raise MrfError(f"{path}: elements that are not supported: {', '.join(wanted)}")
     return MrfgenJob(
         layer,
         _date(path, date, clock),
@@ -225,7 +245,7 @@ def _date(path: Path, date: str, clock: str) -> str:
 
 
 def _precision(path: Path, text: str, compression: Compression) -> tuple[int, float]:
-    """Return JPEG's quality and LERC's error: one element means either."""
+    """Return JPEG's quality and LERC's error, which share one element."""
     if compression is not Compression.LERC:
         is_jpeg = compression in (Compression.JPEG, Compression.JPNG)
         return (_number(path, "quality_prec", text) if text and is_jpeg else MRFGEN_QUALITY), 0.0

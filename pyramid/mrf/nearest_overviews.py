@@ -1,7 +1,7 @@
-"""Overviews of the nearest cell, as plain subsampling makes them: for exports that ask for it.
+"""Overviews by the nearest cell, as plain subsampling makes them, for exports that request it.
 
-Every pixel of an overview shows the cell of level 0 under its centre. A native overview's centre lies on the corner
-of four blocks of cells and takes the one to the lower right; where that is past the grid's edge, the last one.
+Every pixel of an overview shows the cell of level 0 under its centre. The centre of a native overview's pixel lies on
+the corner of four blocks of cells and takes the one to the lower right; past the grid's edge, the last one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 
 def nearest_tile(task: RenderTask) -> ValueTile:
-    """Read the codes of level 0 that a task's block shows. Raises ``GenerationChangedError`` as ``render`` does."""
+    """Read the codes of level 0 that a task's block shows.
+
+    Args:
+        task: To render.
+
+    Returns:
+        The codes. ``GenerationChangedError`` is raised as ``render`` does.
+    """
     store = store_at(task.store)
     stored = store.dataset(task.dataset)
     description = stored.description
@@ -49,7 +56,7 @@ def _native(description: Dataset, task: RenderTask) -> Location:
 
 
 def _cells(first: int, count: int, length: int, level: int) -> NDArray[np.float64]:
-    """Position on level 0 of ``count`` pixels of a level: the centre of a cell; NaN past the level's last pixel."""
+    """Return each pixel's position on level 0: the centre of a cell; NaN past the level's last pixel."""
     pixels = np.arange(first, first + count, dtype=np.int64)
     cells = np.minimum((pixels << level) + (1 << level >> 1), length - 1)
     return np.where(pixels << level < length, cells + 0.5, np.nan)

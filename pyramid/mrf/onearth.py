@@ -1,7 +1,7 @@
-"""What OnEarth wants beside an MRF: a layer configuration, the colormap, legends, an empty tile.
+"""Files for OnEarth beside an MRF: a layer configuration, the colormap, legends, an empty tile.
 
 The layer configuration has the fields that NASA's OnEarth 2 reads (its ``oe2_wmts_configure``). YAML is a superset of
-JSON, so strings are written as JSON strings and need no YAML library.
+JSON, so strings are written as JSON strings without a YAML library.
 """
 
 from __future__ import annotations
@@ -37,11 +37,22 @@ _MIME |= {Compression.JPNG: "image/png", Compression.LERC: "image/lerc", Compres
 
 
 def write_onearth(plans: Sequence[MrfPlan], layer: Layer, style: Style, folder: Path) -> list[Path]:
-    """Write OnEarth's files for the MRFs of a layer beside them, and return their paths.
+    """Write OnEarth's files for the MRFs of a layer beside them.
 
-    ``LAYER.yaml``, ``LAYER.xml`` (GIBS colormap), ``LAYER_H.svg``, ``LAYER_H.png``, ``LAYER_V.svg``, ``LAYER_V.png``
-    (legends), ``LAYER_empty.png`` or ``.jpg`` (a page without data). Raises ``MrfError`` where a file cannot be
-    written, and what ``check_onearth`` raises.
+    They are ``LAYER.yaml``, ``LAYER.xml`` (GIBS colormap), ``LAYER_H.svg``, ``LAYER_H.png``, ``LAYER_V.svg``,
+    ``LAYER_V.png`` (legends), ``LAYER_empty.png`` or ``.jpg`` (a page without data).
+
+    Args:
+        plans: Of the MRFs.
+        layer: That they show.
+        style: Its colours.
+        folder: Of the MRFs.
+
+    Returns:
+        The files' paths.
+
+    Raises:
+        MrfError: A file cannot be written, or OnEarth cannot serve the MRFs.
     """
     check_onearth(plans)
     header = plans[0].header
@@ -63,7 +74,14 @@ def write_onearth(plans: Sequence[MrfPlan], layer: Layer, style: Style, folder: 
 
 
 def check_onearth(plans: Sequence[MrfPlan]) -> None:
-    """Raise ``MrfError`` where OnEarth could not serve the MRFs: by their compression, or pages that are no tiles."""
+    """Check that OnEarth can serve the MRFs, by their compression and the size of their pages.
+
+    Args:
+        plans: Of the MRFs.
+
+    Raises:
+        MrfError: It cannot.
+    """
     header, tms = plans[0].header, plans[0].task.tms
     if header.compression not in _MIME:
         allowed = ", ".join(each.name for each in _MIME)
@@ -79,7 +97,7 @@ def _empty_name(name: str, header: MrfHeader) -> str:
 
 
 def _empty_tile(plan: MrfPlan) -> bytes:
-    """Return a page on which every pixel is no data."""
+    """Return a page without data."""
     page = np.zeros((plan.header.page.rows, plan.header.page.cols), np.uint8)
     return plan.page_format.image(page, plan.task.palette.rgba)
 

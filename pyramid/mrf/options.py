@@ -1,4 +1,4 @@
-"""What may be said of an export."""
+"""The options of an export."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ OVERVIEWS = ("mean", "nearest")
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """How a layer is exported. An invalid one cannot be built."""
+    """The options of an export. An invalid combination cannot be built."""
 
     tms: str = NATIVE
     """``native`` for the data's own grid (a page is a chunk, a pixel a cell), or a registered set."""
     finest: str | None = None
-    """The set's matrix that full resolution shows; else its last one, and of a set that goes on far beyond any data
-    the first as fine as the data."""
+    """The set's matrix that full resolution shows; None: its last one, of a set far finer than any data the first as
+    fine as the data."""
     page: int | None = None
-    """Pixels along a side of a page; without it those of the set's tiles, of the native grid the chunk's."""
+    """Pixels along a side of a page; None: the set's tiles, of the native grid the chunk's."""
     select: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Labels wanted, by dimension."""
+    """Labels to export, by dimension."""
     compression: Compression = Compression.PPNG
-    """What pages hold: PPNG palette indices, PNG, JPEG and JPNG colours, the others the data's codes."""
+    """Content of pages: PPNG palette indices, PNG, JPEG and JPNG colours, the others the data's codes."""
     quality: int = DEFAULT_QUALITY
     """Of JPEG."""
     effort: CompressionEffort = CompressionEffort.SERVED
-    """How hard PPNG and DEFLATE pages are compressed."""
+    """Effort for PPNG and DEFLATE pages."""
     bands: int | None = None
     """Of PNG pages: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA (the default)."""
     full_chroma: bool = False
@@ -43,7 +43,7 @@ class ExportOptions:
     zen: bool = False
     """Of JPEG: a mask of the pixels without data in each page (GDAL's Zen), which keeps them exactly 0."""
     max_error: float = 0.0
-    """Of LERC: how far a code may be off; 0 is lossless."""
+    """Of LERC: largest error of a code; 0 is lossless."""
     share_pages: bool = False
     """Store equal pages once."""
     overviews: str = "mean"
@@ -54,17 +54,17 @@ class ExportOptions:
     """All times as the z slices of one MRF, with a ``.zdb`` beside it that names them."""
 
     onearth: bool = False
-    """Write what OnEarth wants beside the MRFs: layer configuration, colormap, legends, empty tile."""
+    """Write OnEarth's files beside the MRFs: layer configuration, colormap, legends, empty tile."""
 
     def __post_init__(self) -> None:
         if self.overviews not in OVERVIEWS:
-            raise MrfError(f"overviews {self.overviews!r} cannot be, they may be {' or '.join(OVERVIEWS)}")
+            raise MrfError(f"overviews {self.overviews!r} is unknown, allowed are {' or '.join(OVERVIEWS)}")
         if self.by_year and self.as_slices:
-            raise MrfError("an MRF of slices holds every year, it has no folder of one year")
+            raise MrfError("an MRF of slices holds all years, --by-year cannot divide it")
 
     @property
     def page_format(self) -> PageFormat:
-        """How pages are encoded. Raises ``MrfError`` for what a compression does not have."""
+        """Encoding of pages. Raises ``MrfError`` for an option that the compression does not have."""
         return PageFormat(
             self.compression, self.effort, self.quality, self.bands, self.full_chroma, self.max_error, self.zen
         )

@@ -1,7 +1,7 @@
-"""Encoding pages of an MRF: what a compression holds, and the bytes of one page.
+"""Encoding pages of an MRF.
 
-Pictures (PPNG, PNG, JPEG, JPNG) hold the layer's colours, the others its codes, still packed, as GDAL users want
-them who compute with the values.
+Images (PPNG, PNG, JPEG, JPNG) hold the layer's colours, the others its codes, still packed, for GDAL users who compute
+with the values.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from lazytile.pyramid.mrf.effort import CompressionEffort
 
 BLACK = (0, 0, 0)
-"""Behind transparent colours in JPEG: what a page that is not there reads as."""
+"""Behind transparent colours in JPEG: readers see it for a page that is not stored."""
 _BANDS = {Compression.PPNG: 1, Compression.PNG: 4, Compression.JPEG: 3, Compression.JPNG: 4}
-"""Of pictures; codes have one."""
+"""Of images; codes have one."""
 VALUE_TYPES = frozenset({"uint8", "int16", "uint16", "float32"})
-"""Codes that every compression of values takes."""
+"""Types of codes that every compression of values accepts."""
 ZSTD_LEVEL = 9
 DEFAULT_QUALITY = 85
 
 
 @dataclass(frozen=True, slots=True)
 class PageFormat:
-    """How an export writes its pages."""
+    """The encoding of an export's pages."""
 
     compression: Compression
     effort: CompressionEffort
-    """Of PPNG and DEFLATE; the others have one way."""
+    """Of PPNG and DEFLATE."""
     quality: int = DEFAULT_QUALITY
     """Of JPEG, 1 to 95."""
     png_bands: int | None = None
@@ -49,23 +49,23 @@ class PageFormat:
     full_chroma: bool = False
     """Of JPEG: colour differences at full resolution (4:4:4), not at half (4:2:0)."""
     max_error: float = 0.0
-    """Of LERC: how far a code may be off; 0 is lossless."""
+    """Of LERC: largest error of a code; 0 is lossless."""
     zen: bool = False
     """Of JPEG: with a mask of the pixels without data, which readers that know it show as exactly 0."""
 
     def __post_init__(self) -> None:
         if self.png_bands is not None and self.compression is not Compression.PNG:
-            raise MrfError(f"{self.compression.name} pages have their own bands, only PNG's can be chosen")
+            raise MrfError(f"{self.compression.name} pages have a fixed number of bands, only PNG pages have a choice")
         if self.png_bands not in (None, 1, 2, 3, 4):
-            raise MrfError(f"PNG pages of {self.png_bands} bands cannot be, they may have 1 to 4")
+            raise MrfError(f"PNG pages of {self.png_bands} bands are not allowed, 1 to 4 are")
         if self.full_chroma and self.compression not in (Compression.JPEG, Compression.JPNG):
-            raise MrfError(f"{self.compression.name} pages have no chroma, JPEG and JPNG pages do")
+            raise MrfError(f"{self.compression.name} pages have no chroma, only JPEG and JPNG pages do")
         if self.zen and self.compression is not Compression.JPEG:
-            raise MrfError(f"{self.compression.name} pages have no Zen mask, JPEG pages do")
+            raise MrfError(f"{self.compression.name} pages have no Zen mask, only JPEG pages do")
         if self.max_error and self.compression is not Compression.LERC:
-            raise MrfError(f"{self.compression.name} pages are exact, only LERC may be off")
+            raise MrfError(f"{self.compression.name} pages are exact, only LERC takes a maximum error")
         if not 0.0 <= self.max_error < np.inf:
-            raise MrfError(f"LERC's error {self.max_error} is out of range, it may be 0 or more")
+            raise MrfError(f"LERC's maximum error {self.max_error} is out of range, it may be 0 or more")
         if not 1 <= self.quality <= 95:
             raise MrfError(f"JPEG quality {self.quality} is out of range, it may be 1 to 95")
 
@@ -81,7 +81,7 @@ class PageFormat:
 
     @property
     def encoder(self) -> str:
-        """What decides the bytes beside the pixels: an export only goes on with pages of the same."""
+        """What decides the bytes besides the pixels: an export is resumed only with pages of the same encoder."""
         match self.compression:
             case Compression.PPNG | Compression.DEFLATE:
                 return self.effort.encoder
@@ -93,35 +93,59 @@ class PageFormat:
                 return "1"
 
     def omits_empty(self, rgba: NDArray[np.uint8]) -> bool:
-        """Whether a reader gets the right pixels for a page without data that is not stored.
+        """Return whether readers get the right pixels for an empty page that is not stored.
 
-        ``rgba``: shape (colours, 4), uint8, no data first. In pictures a page that is not there reads as all 0.
+        Args:
+            rgba: Shape (colours, 4), uint8, no data first. An absent page of an image reads as all 0.
+
+        Returns:
+            Whether they do.
         """
         return not self.is_image or self.compression is Compression.PPNG or not self.page_colours(rgba)[0].any()
 
     def page_colours(self, rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the colours as pages of colours hold them: shape (colours, bands). Without alpha they lie on black.
+        """Return the colours as pages hold them; without alpha they are blended with black.
 
-        Raises ``MrfError`` where a grey page would need colours.
+        Args:
+            rgba: Shape (colours, 4), uint8.
+
+        Returns:
+            Shape (colours, bands), uint8.
+
+        Raises:
+            MrfError: A grey page would need colours.
         """
         colours = rgba if self.bands in (2, 4) else _on_black(rgba)
         if self.bands <= 2:
             if (colours[:, :3] != colours[:, :1]).any():
-                raise MrfError("the style has colours, PNG pages of 1 or 2 bands are grey: 3 or 4 bands hold it")
+                raise MrfError("the style has colours, PNG pages of 1 or 2 bands are grey: use 3 or 4 bands")
             return np.ascontiguousarray(colours[:, (0, 3)[: self.bands]])
         return np.ascontiguousarray(colours[:, : self.bands])
 
     def encode_image(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes | None:
-        """Return the bytes of a page of palette indices, shape (rows, cols); None where it need not be stored.
+        """Encode a page of palette indices.
 
-        ``rgba``: shape (colours, 4), uint8.
+        Args:
+            index: Shape (rows, cols).
+            rgba: Shape (colours, 4), uint8.
+
+        Returns:
+            The bytes; None where the page need not be stored.
         """
         if not index.any() and self.omits_empty(rgba):
             return None
         return self.image(index, rgba)
 
     def image(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes:
-        """Return the bytes of a page of palette indices, whatever it shows."""
+        """Encode a page of palette indices, also an empty one.
+
+        Args:
+            index: Shape (rows, cols).
+            rgba: Shape (colours, 4), uint8.
+
+        Returns:
+            The bytes.
+        """
         if self.compression is Compression.PPNG:
             return encode_png8(index, rgba, self.effort.deflate)
         colours = self.page_colours(rgba)[index]
@@ -129,11 +153,19 @@ class PageFormat:
         if self.compression is Compression.PNG or not is_opaque:
             return encode_rgba(colours, ImageFormat.PNG, BLACK) if self.bands == 4 else _png(colours)
         page = _jpeg(colours[..., :3], self.quality, full_chroma=self.full_chroma)
-        # What is transparent is no data; a colour that is black is not.
+        # Transparent pixels are no data; black ones are data.
         return with_mask(page, rgba[:, 3][index] > 0) if self.zen else page
 
     def encode_codes(self, codes: NDArray[Any], fill_code: float | None) -> bytes | None:
-        """Return the bytes of a page of codes, shape (rows, cols); None where all of it is fill."""
+        """Encode a page of codes.
+
+        Args:
+            codes: Shape (rows, cols).
+            fill_code: Code of no data, if there is one.
+
+        Returns:
+            The bytes; None where all of it is fill.
+        """
         if fill_code is not None and _is_fill(codes, fill_code).all():
             return None
         raw = np.ascontiguousarray(codes, codes.dtype.newbyteorder("<"))
@@ -144,7 +176,7 @@ class PageFormat:
                 return self.effort.deflate(raw)
             case Compression.ZSTD:
                 ranks = raw.reshape(-1).view(np.uint8).reshape(-1, raw.itemsize).T.reshape(-1)
-                # The first byte is its own difference; uint8 wraps as it should.
+                # The first byte is its own difference; uint8 wraps around as required.
                 return bytes(numcodecs.zstd.compress(np.diff(ranks, prepend=np.uint8(0)), ZSTD_LEVEL))
             case Compression.TIF:
                 return _tiff(raw, self.effort)
@@ -158,7 +190,7 @@ def _is_fill(codes: NDArray[Any], fill_code: float) -> NDArray[np.bool_]:
 
 
 def _on_black(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return colours mixed with black by their alpha, and opaque: shape (colours, 4)."""
+    """Return colours blended with black by their alpha, and opaque: shape (colours, 4)."""
     alpha = rgba[:, 3:].astype(np.uint16)
     flat = (rgba * alpha + 127) // 255
     flat[:, 3] = 255
@@ -186,7 +218,7 @@ def _lerc(codes: NDArray[Any], fill_code: float | None, max_error: float) -> byt
         raise MrfError("pages in LERC need the package lerc: pip install 'lazytile[lerc]'") from error
     valid = np.ones(codes.shape, np.bool_) if fill_code is None else ~_is_fill(codes, fill_code)
     filled = np.ascontiguousarray(np.where(valid, codes, codes.dtype.type(0)))
-    # LERC stores raw what it cannot compress, behind a mask of at most one bit a pixel and some bytes more in its runs.
+    # LERC stores incompressible pixels raw, after a mask of at most one bit a pixel and a few bytes of run lengths.
     room = filled.nbytes + filled.size // 4 + 4096
     failed, *made = lerc.encode(filled, 1, bool((~valid).any()), np.ascontiguousarray(valid), max_error, room)
     if failed:

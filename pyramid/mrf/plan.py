@@ -1,4 +1,4 @@
-"""What an export will write: files, headers, and the tasks that make the pages. Made without touching data."""
+"""The plan of an export: files, headers, and the tasks that render the pages. Made without touching data."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from lazytile.pyramid.tiling.tms import TileMatrix
 
 JOB_PIXELS = 64 * 256 * 256
-"""Of the pages that one task makes: some 50 ms of work, so that what Dask spends on a task does not show."""
+"""Pixels of the pages of one task: some 50 ms of work, which hides Dask's overhead for a task."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRun:
-    """Neighbouring pages of one row of a level. ``task`` makes them; without one none of them holds data."""
+    """Adjacent pages of one row of a level. ``task`` renders them; without one none of them holds data."""
 
     count: int
     task: RenderTask | None
@@ -48,9 +48,9 @@ class MrfPlan:
     header: MrfHeader
     layer: Layer
     matrices: tuple[TileMatrix, ...]
-    """What each level shows, full resolution first."""
+    """Tile matrix of each level, full resolution first."""
     task: RenderTask
-    """The pattern of every task: only step, matrix and block differ."""
+    """The template of every task: only step, matrix and block differ."""
     slices: tuple[tuple[int, ...], ...]
     """Index along each dimension of every z slice; one where the MRF holds one map."""
     overviews: str
@@ -60,12 +60,19 @@ class MrfPlan:
     """Whether equal pages are stored once."""
 
     def runs(self, first: int = 0) -> Iterator[PageRun]:
-        """Yield what makes every page from record ``first`` on, in the order of the index."""
+        """Plan the pages from a record on.
+
+        Args:
+            first: Number of the first record.
+
+        Yields:
+            Runs of pages, in the order of the index.
+        """
         variable = [self.layer.variable.name]
         for level, matrix in zip(self.header.levels, self.matrices, strict=True):
             rows, cols = self._reached(matrix, level.pages)
-            places = itertools.product(self.slices, range(level.pages.rows))
-            for number, (dim_index, row) in enumerate(places):
+            positions = itertools.product(self.slices, range(level.pages.rows))
+            for number, (dim_index, row) in enumerate(positions):
                 begun = first - level.first_record - number * level.pages.cols
                 if begun < level.pages.cols:
                     generation = self.layer.dataset.content_generation(variable, dim_index)
@@ -88,14 +95,14 @@ class MrfPlan:
                 yield PageRun(count, replace(pattern, block=block))
 
     def _reached(self, matrix: TileMatrix, pages: Shape) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which rows and columns of pages the data's grid reaches: shapes (rows,) and (columns,)."""
+        """Return which rows and columns of pages intersect the data's grid: shapes (rows,) and (columns,)."""
         dataset = self.layer.dataset
         is_apart = keeps_axes_apart(self.task.tms.crs, dataset.grid.crs)
         if not is_apart or not self.page_format.omits_empty(self.task.palette.rgba):
-            # Every pixel would have to be located, or blank pages are wanted: the renderer makes them all.
+            # Every pixel would have to be located, or empty pages are stored: the renderer makes all pages.
             return np.ones(pages.rows, np.bool_), np.ones(pages.cols, np.bool_)
-        whole = TileBlock(0, 0, pages.rows, pages.cols)
-        location = locate(dataset.grid, dataset.levels, self.task.tms, matrix, whole)
+        level_block = TileBlock(0, 0, pages.rows, pages.cols)
+        location = locate(dataset.grid, dataset.levels, self.task.tms, matrix, level_block)
         rows: NDArray[np.bool_] = np.any(np.isfinite(location.y).reshape(pages.rows, -1), axis=1)
         cols: NDArray[np.bool_] = np.any(np.isfinite(location.x).reshape(pages.cols, -1), axis=1)
         return rows, cols
@@ -104,7 +111,15 @@ class MrfPlan:
 def plan_mrfs(store: Path, layer: Layer, style: Style, folder: Path, options: ExportOptions) -> list[MrfPlan]:
     """Plan the MRFs of a layer in one style, one for each step of its dimensions.
 
-    Raises ``MrfError`` and ``RequestError`` for what the layer does not have.
+    Args:
+        store: Folder of datasets.
+        layer: To export.
+        style: Its colours.
+        folder: Of the MRFs.
+        options: How to export.
+
+    Returns:
+        The plans.
     """
     chosen = with_page_size(layer, layer.tile_matrix_set(options.tms), options.page)
     position = finest_index(chosen, layer, options.finest)
@@ -135,7 +150,7 @@ def plan_mrfs(store: Path, layer: Layer, style: Style, folder: Path, options: Ex
 
 
 def _files(layer: Layer, folder: Path, options: ExportOptions) -> Iterator[tuple[Path, tuple[tuple[int, ...], ...]]]:
-    """Yield each file to write and the index of the maps in it."""
+    """Yield each file to write and the index of its maps."""
     if options.as_slices:
         for stem, slices in sliced_stems(layer, options.select):
             yield folder / f"{stem}.mrf", slices

@@ -1,8 +1,7 @@
-"""Reading MRFs, ours and anybody's: a header, and pages by position in two reads.
+"""Reading MRFs of any origin: a header, and pages by position in two reads.
 
-Files are taken for hostile: nothing is opened but the .mrf file and two plain files beside it, nothing is mapped (a
-file that is cut while mapped kills the process), and every number is compared with the files' lengths before it is
-used.
+Files are untrusted: only the .mrf file and two plain files beside it are opened, nothing is mapped (a file that is
+truncated while mapped kills the process), and every number is compared with the files' lengths before it is used.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
     from lazytile.pyramid.mrf.model import MrfHeader
 
 MAX_EXPANSION = 2
-"""A page's bytes are at most this many times those of its pixels: GDAL refuses more."""
+"""Limit of a page's bytes, as a multiple of its pixels' bytes: GDAL refuses more."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRecord:
-    """Where a page's bytes lie in the data file. Size 0: the page was never written, or is known to be empty."""
+    """Position of a page's bytes in the data file. Size 0: the page was never written, or is known to be empty."""
 
     offset: int
     size: int
@@ -66,11 +65,32 @@ class MrfReader:
         self._data, self.data_bytes = _open(self.path.with_name(data_name))
 
     def record(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> PageRecord:
-        """Return where a page lies. Raises ``MrfError`` for a page out of range and for a damaged record."""
+        """Return the record of a page.
+
+        Args:
+            level: Of the MRF, 0 is full resolution.
+            row: Of the page.
+            col: Of the page.
+            z: Slice.
+            band: Where pages hold one band.
+
+        Returns:
+            The record. ``MrfError`` is raised as ``record_at`` does.
+        """
         return self.record_at(self.header.record(level, row, col, z=z, band=band))
 
     def record_at(self, number: int) -> PageRecord:
-        """Return the record of that number in the index. Raises ``MrfError`` as ``record`` does."""
+        """Return a record of the index.
+
+        Args:
+            number: Of the record.
+
+        Returns:
+            The record.
+
+        Raises:
+            MrfError: The number is out of range or the record is damaged.
+        """
         if not 0 <= number < self.header.records:
             raise MrfError(f"{self.path}: record {number} is out of range, it may be 0 to {self.header.records - 1}")
         raw = os.pread(self._index, RECORD_BYTES, number * RECORD_BYTES)
@@ -92,7 +112,21 @@ class MrfReader:
         return record
 
     def page(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> bytes | None:
-        """Return the bytes of a page as they are stored, None where it is empty."""
+        """Return the stored bytes of a page.
+
+        Args:
+            level: Of the MRF, 0 is full resolution.
+            row: Of the page.
+            col: Of the page.
+            z: Slice.
+            band: Where pages hold one band.
+
+        Returns:
+            The bytes; None for an empty page.
+
+        Raises:
+            MrfError: There is no such page, or it is damaged.
+        """
         record = self.record(level, row, col, z=z, band=band)
         if record.is_empty:
             return None
@@ -102,7 +136,21 @@ class MrfReader:
         return data
 
     def pixels(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> NDArray[Any] | None:
-        """Return the decoded page, shape (rows, cols, bands of a page), None where it is empty."""
+        """Return a decoded page.
+
+        Args:
+            level: Of the MRF, 0 is full resolution.
+            row: Of the page.
+            col: Of the page.
+            z: Slice.
+            band: Where pages hold one band.
+
+        Returns:
+            Shape (rows, cols, bands of a page); None for an empty page.
+
+        Raises:
+            MrfError: There is no such page, or it is damaged.
+        """
         data = self.page(level, row, col, z=z, band=band)
         if data is None:
             return None
@@ -128,7 +176,14 @@ class MrfReader:
 
 
 def read_header(path: Path) -> MrfHeader:
-    """Return the header of a .mrf file without opening its data. Raises ``MrfError``."""
+    """Read the header of a .mrf file without opening its data.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The header. ``MrfError`` is raised where the file is no MRF.
+    """
     return parse_header(_read_head(path), str(path))
 
 
@@ -143,7 +198,7 @@ def _read_head(path: Path) -> bytes:
 
 
 def _open(path: Path) -> tuple[int, int]:
-    """Return a descriptor and the length of a plain file; a pipe or a device would wait or never end."""
+    """Return a descriptor and the length of a plain file; a pipe or a device might block or never end."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:

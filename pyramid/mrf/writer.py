@@ -1,9 +1,9 @@
-"""Writing one MRF: pages in the order of the index, beside the final place, resumed after a kill.
+"""Writing one MRF: pages in the order of the index, to hidden files that are renamed at the end, resumed after a kill.
 
 While it is written an MRF is three hidden files: ``.NAME.mrf.part`` with the final header, ``.NAME.EXT.part`` and
-``.NAME.idx.part``. Data is on disk before the records that point to it, so whatever a kill leaves, the records that
-are there are good, and writing goes on after the last of them. The same pages give the same bytes, killed or not.
-The .mrf file gets its name last: where it is, the whole MRF is.
+``.NAME.idx.part``. Data is on disk before the records that point to it, so whatever a kill leaves, the existing records
+are good, and writing resumes after the last of them. The same pages give the same bytes, killed or not. The .mrf file
+is renamed last: where it exists, the whole MRF does.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_S = 5.0
-"""How much work a kill may cost: data of so many bytes, or so many seconds."""
+"""The work that a kill may cost: bytes of data, or seconds."""
 SHARED_PAGES = 1 << 18
-"""Pages that are remembered to find equal ones; the oldest are forgotten (60 MB of memory at most)."""
+"""Pages whose digests are held to find equal ones; the oldest are dropped (60 MB of memory at most)."""
 _INDEX_READ_BYTES = RECORD_BYTES << 16
 
 
 class MrfWriter:
-    """An MRF under way. A context manager: leaving it early keeps what is written for the next attempt."""
+    """An MRF being written. A context manager: leaving it early preserves the written pages for the next attempt."""
 
     def __init__(self, path: Path, header: MrfHeader, *, share_pages: bool = False) -> None:
         """Begin, or go on where an earlier attempt with the same header and path was killed.
@@ -75,16 +75,27 @@ class MrfWriter:
         self._synced_bytes, self._synced_at = self.data_bytes, time.monotonic()
 
     def add(self, page: bytes | None) -> None:
-        """Write the next page in the order of the index; None is a page without data, which takes no room."""
+        """Write the next page in the order of the index.
+
+        Args:
+            page: Its bytes; None for a page without data, which takes no space.
+
+        Raises:
+            MrfError: All pages are written already.
+        """
         if self.written == self.header.records:
-            raise MrfError(f"{self.path} has {self.written} pages, there is no other")
+            raise MrfError(f"{self.path} has {self.written} pages, no other can be added")
         self._append(*self._place(page))
         now = time.monotonic()
         if self.data_bytes - self._synced_bytes >= CHECKPOINT_BYTES or now - self._synced_at >= CHECKPOINT_S:
             self._checkpoint()
 
     def finish(self) -> None:
-        """Give the files their names. Raises ``MrfError`` while pages are missing."""
+        """Rename the files to their final names.
+
+        Raises:
+            MrfError: Pages are missing.
+        """
         if self.written != self.header.records:
             raise MrfError(f"{self.path} has {self.header.records} pages, only {self.written} were written")
         if not self._is_published:
@@ -114,7 +125,7 @@ class MrfWriter:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         if os.pread(self._lock, len(self._head) + 1, 0) == self._head:
             if not self._part_data.exists() and self._is_all_written():
-                # The header follows the other two, so the kill came while the files got their names.
+                # The header is renamed last, so the kill came between the renames.
                 self._publish()
                 return
             self._index = os.open(self._part_index, flags, 0o644)
@@ -128,7 +139,7 @@ class MrfWriter:
         os.fsync(self._lock)
 
     def _is_all_written(self) -> bool:
-        """Whether data has its final name and the whole index, under either name, points into it."""
+        """Return whether the data has its final name and the whole index, under either name, points into it."""
         index = self._part_index if self._part_index.exists() else self._final_index
         try:
             descriptor = os.open(index, os.O_RDONLY | os.O_CLOEXEC)
@@ -156,7 +167,7 @@ class MrfWriter:
         os.lseek(self._data, 0, os.SEEK_END)
 
     def _count(self, records: Iterable[tuple[int, int]]) -> None:
-        """Bring the figures, and the memory of equal pages, to where they were after these records."""
+        """Restore the counts, and the digests of pages, to their state after these records."""
         for offset, size in records:
             self.written += 1
             if size == 0:
@@ -169,7 +180,7 @@ class MrfWriter:
                     self._remember(hashlib.sha256(os.pread(self._data, size, offset)).digest(), (offset, size))
 
     def _place(self, page: bytes | None) -> tuple[int, int]:
-        """Return the record of a page, after writing the page where it is not there yet."""
+        """Return the record of a page, writing the page unless an equal one is stored."""
         if page is None:
             self.empty_pages += 1
             return 0, 0
@@ -195,7 +206,7 @@ class MrfWriter:
         self.written += 1
 
     def _checkpoint(self) -> None:
-        """Bring everything to disk, data before the records that point to it."""
+        """Flush everything to disk, data before the records that point to it."""
         os.fsync(self._data)
         _write(self._index, self._pending)
         os.fsync(self._index)
@@ -204,7 +215,7 @@ class MrfWriter:
 
     def _publish(self) -> None:
         stale = self._stale_files()
-        # The old header goes first: it must never stand over new data.
+        # The old header is removed first: it must never refer to new data.
         self.path.unlink(missing_ok=True)
         for part, final in ((self._part_data, self._final_data), (self._part_index, self._final_index)):
             if part.exists():
@@ -220,7 +231,7 @@ class MrfWriter:
         self._is_published = True
 
     def _stale_files(self) -> list[Path]:
-        """Files that belong to the MRF that is replaced and to nothing afterwards."""
+        """Return files of the MRF that is replaced which belong to nothing afterwards."""
         stale = [self.path.with_name(f"{self.path.name}.aux.xml")]
         try:
             old = self.path.with_suffix(f".{read_header(self.path).compression.extension}")

@@ -1,4 +1,4 @@
-"""The .mrf file: a header as XML, and back. What comes from a file is taken for hostile."""
+"""The .mrf file: formatting a header as XML, and parsing it. Files are untrusted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LIMIT_BYTES = 1 << 20
-"""A header has some 15 kB, nearly all of it palette."""
+"""A header has some 15 kB, most of it palette."""
 FIRST_BYTES = b"<MRF_META>"
-"""GDAL knows an MRF by exactly these: no XML declaration, no white space before them."""
+"""GDAL recognizes an MRF by exactly these: no XML declaration, no white space before them."""
 PALETTE_SIZE = 256
 DEFAULT_PAGE = 512
 DEFAULT_QUALITY = 85
@@ -36,7 +36,14 @@ _DTYPES = {
 
 
 def format_header(header: MrfHeader) -> bytes:
-    """Return the content of the .mrf file. Everything is spelt out, also what GDAL leaves to its defaults."""
+    """Format the content of a .mrf file. Everything is spelled out, also GDAL's defaults.
+
+    Args:
+        header: Of the MRF.
+
+    Returns:
+        The content.
+    """
     root = etree.Element("MRF_META")
     _add_raster(root, header)
     if header.has_overviews:
@@ -80,10 +87,20 @@ def _add_text(parent: etree._Element, name: str, text: str) -> None:
 
 
 def parse_header(content: bytes, name: str) -> MrfHeader:
-    """Return the header in a .mrf file's content. ``name`` stands for the file in messages.
+    """Parse the content of a .mrf file.
 
-    Raises ``MrfError`` for anything that is not a plain MRF: caching and cloning MRFs (which read other files),
-    versioned ones, data or index at an offset or under another path, entities, and sizes out of range.
+    Refused are caching and cloning MRFs (which read other files), versioned ones, data or index at an offset or under
+    another path, entities, and sizes out of range.
+
+    Args:
+        content: Of the file.
+        name: Of the file, for messages.
+
+    Returns:
+        The header.
+
+    Raises:
+        MrfError: The content is not that of a plain MRF.
     """
     root = _parse(content, name)
     try:
@@ -93,7 +110,16 @@ def parse_header(content: bytes, name: str) -> MrfHeader:
 
 
 def file_names(content: bytes, name: str, compression: Compression) -> tuple[str, str]:
-    """Return the bare names of the data and the index file that belong to the .mrf file ``name``."""
+    """Return the bare names of the data and the index file.
+
+    Args:
+        content: Of the .mrf file.
+        name: Of the .mrf file.
+        compression: Of the pages.
+
+    Returns:
+        Name of the data file and of the index file, both beside the .mrf file.
+    """
     root = _parse(content, name)
     stem = name.removesuffix(".mrf")
     return (
@@ -105,7 +131,7 @@ def file_names(content: bytes, name: str, compression: Compression) -> tuple[str
 def _parse(content: bytes, name: str) -> etree._Element:
     if len(content) > LIMIT_BYTES:
         raise MrfError(f"{name}: an MRF header has at most {LIMIT_BYTES} bytes")
-    # A document that starts so can have no document type declaration, thus no entities of its own.
+    # Such a document has no document type declaration, thus no entities of its own.
     if not content.startswith(FIRST_BYTES):
         raise MrfError(f"{name}: not an MRF, it does not start with {FIRST_BYTES.decode()}")
     parser = etree.XMLParser(
@@ -123,7 +149,7 @@ def _bare(root: etree._Element, path: str, name: str) -> str | None:
         return None
     given = (element.text or "").strip()
     if element.get("offset", "0") != "0":
-        raise MrfError(f"{name}: a {path} with an offset is not read")
+        raise MrfError(f"{name}: a {path} with an offset is not supported")
     if not given or given in {".", ".."} or any(letter in given for letter in "/\\\0:"):
         raise MrfError(f"{name}: {path} {given!r} must be the bare name of a file beside it")
     return given
@@ -131,12 +157,12 @@ def _bare(root: etree._Element, path: str, name: str) -> str | None:
 
 def _header(root: etree._Element) -> MrfHeader:
     if root.find("CachedSource") is not None:
-        raise MrfError("a caching or cloning MRF reads other files, it is not opened")
+        raise MrfError("a caching or cloning MRF reads other files and is not supported")
     raster = root.find("Raster")
     if raster is None or raster.find("Size") is None:
-        raise MrfError("an MRF header has a Raster with a Size")
+        raise MrfError("an MRF header needs a Raster with a Size")
     if raster.get("versioned", "off").lower() not in {"off", "false", "no", "0"}:
-        raise MrfError("a versioned MRF is not read")
+        raise MrfError("a versioned MRF is not supported")
     cols, rows, slices, bands = (
         _integer(raster, "Size", axis, default) for axis, default in (("x", None), ("y", None), ("z", 1), ("c", 1))
     )
@@ -160,7 +186,7 @@ def _header(root: etree._Element) -> MrfHeader:
         bands,
         _integer(raster, "PageSize", "c", bands),
         slices,
-        # GDAL takes an element with nothing in it for none.
+        # GDAL treats an empty element as absent.
         has_overviews=rsets is not None and (len(rsets.attrib) > 0 or len(rsets) > 0),
         scale=2 if rsets is None else _whole(rsets.get("scale", "2"), "Rsets scale"),
         nodata=() if values is None else _numbers(values.get("NoData", ""), "NoData"),
@@ -191,7 +217,7 @@ def _integer(raster: etree._Element, element: str, axis: str, default: int | Non
 
 def _whole(text: str, what: str) -> int:
     digits = text.strip()
-    # Over ten digits int() would take long for a hostile number of a million of them.
+    # int() would take long for a hostile number of a million digits.
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) <= MAX_LENGTH):
         raise MrfError(f"{what} {text[:40]!r} is not a whole number from 0 to {MAX_LENGTH}")
     return int(digits)
@@ -201,7 +227,7 @@ def _numbers(text: str, what: str) -> tuple[float, ...]:
     try:
         return tuple(float(number) for number in text.split())
     except ValueError as error:
-        raise MrfError(f"{what} {text[:40]!r} is not numbers") from error
+        raise MrfError(f"{what} {text[:40]!r} is not a list of numbers") from error
 
 
 def _palette(raster: etree._Element) -> tuple[tuple[int, int, int, int], ...]:
@@ -210,7 +236,7 @@ def _palette(raster: etree._Element) -> tuple[tuple[int, int, int, int], ...]:
         return ()
     entries = palette.findall("Entry")
     if len(entries) > PALETTE_SIZE or any(entry.get("idx") is not None for entry in entries):
-        raise MrfError(f"a palette has up to {PALETTE_SIZE} entries, in order and without idx")
+        raise MrfError(f"a palette has at most {PALETTE_SIZE} entries, in order and without idx")
     colours = []
     for entry in entries:
         channels = [_whole(entry.get(f"c{at}", "255" if at == 4 else "0"), f"palette c{at}") for at in range(1, 5)]
@@ -228,7 +254,7 @@ def _bounds(root: etree._Element) -> Bounds | None:
         " ".join(box.get(name, "?") for name in ("minx", "miny", "maxx", "maxy")), "BoundingBox"
     )
     if len(edges) != 4 or not all(map(math.isfinite, edges)):
-        raise MrfError("a BoundingBox has minx, miny, maxx and maxy")
+        raise MrfError("a BoundingBox needs minx, miny, maxx and maxy")
     return Bounds(*edges)
 
 

@@ -1,4 +1,4 @@
-"""The ``.zdb`` beside an MRF of slices: which time each slice shows, as OnEarth looks it up."""
+"""The ``.zdb`` beside an MRF of slices: the time of each slice, as OnEarth looks it up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
 
 def write_zdb(mrf: Path, keys: Sequence[str]) -> Path:
-    """Write ``NAME.zdb``: slice n is ``keys[n]``, ``YYYYMMDDHHMMSS``. Atomic. Raises ``MrfError``."""
+    """Write ``NAME.zdb``, atomically.
+
+    Args:
+        mrf: Path of the MRF.
+        keys: ``YYYYMMDDHHMMSS`` of each slice.
+
+    Returns:
+        Its path.
+
+    Raises:
+        MrfError: It cannot be written.
+    """
     path, part = mrf.with_suffix(".zdb"), mrf.with_name(f".{mrf.stem}.zdb.part")
     try:
         part.unlink(missing_ok=True)
@@ -28,7 +39,17 @@ def write_zdb(mrf: Path, keys: Sequence[str]) -> Path:
 
 
 def read_zdb(path: Path) -> dict[str, int]:
-    """Return the slice of each key. Raises ``MrfError`` for anything that is no ``.zdb``."""
+    """Read a ``.zdb``.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The slice of each key.
+
+    Raises:
+        MrfError: The file is no ``.zdb``.
+    """
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return {str(key): int(z) for z, key in database.execute("SELECT z, key_str FROM ZINDEX")}

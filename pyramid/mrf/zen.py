@@ -1,14 +1,14 @@
-"""The Zen mask of JPEG pages: which pixels are no data, kept exactly although JPEG is lossy.
+"""The Zen mask of JPEG pages: the pixels without data, stored exactly although JPEG is lossy.
 
 An APP3 segment that starts with ``Zen`` and a zero byte holds one bit for each pixel of the page; a segment of nothing
-else says that all pixels are data. GDAL's MRF driver writes and reads it, other readers pass over it. Bits lie in
-blocks of 8 x 8 pixels, row after row of blocks; a block is 8 bytes, one for each row of pixels, the leftmost pixel in
-the lowest bit. Pixels past the page's edges are data. The bytes are then packed: the first says which value marks a
-run, and should be the rarest; behind it every other value stands for itself, and the mark is followed by
+else means that all pixels are data. GDAL's MRF driver writes and reads it, other readers ignore it. Bits lie in blocks
+of 8 x 8 pixels, row after row of blocks; a block is 8 bytes, one for each row of pixels, the leftmost pixel in the
+lowest bit. Pixels past the page's edges are data. The bytes are then packed: the first is the value that marks a run,
+and should be the rarest; after it every other value stands for itself, and the mark is followed by
 
 - 0: one mark;
-- 4 to 255: so often comes the next byte;
-- 1, 2 and a byte, or 3 and two: so often, as a big-endian number of which 3 counts 768, comes the byte behind.
+- 4 to 255: the number of repetitions of the next byte;
+- 1, 2 and a byte, or 3 and two: a big-endian number, plus 768 after 3: the repetitions of the byte that follows.
 """
 
 from __future__ import annotations
@@ -34,18 +34,33 @@ _BLOCK = 8
 _MIN_RUN = 4
 _MAX_RUN = 3 * 256 + 0xFFFF
 MAX_PIXELS = (_SEGMENT_BYTES - len(NAME) - 1) * 256 // 257 * 8
-"""Of a page whose mask fits into a segment whatever it holds: the mark, where it is rarest, is 1 byte in 256."""
+"""Of a page whose mask fits a segment whatever it holds: the mark, where it is rarest, is 1 byte in 256."""
 
 
 def mask_fits(page: Shape) -> bool:
-    """Whether the mask of a page fits into a JPEG, whatever it holds."""
+    """Return whether the mask of a page fits a JPEG, whatever it holds.
+
+    Args:
+        page: Pixels of the page.
+
+    Returns:
+        Whether it does.
+    """
     return -(-page.rows // _BLOCK) * -(-page.cols // _BLOCK) * _BLOCK**2 <= MAX_PIXELS
 
 
 def with_mask(jpeg: bytes, is_data: NDArray[np.bool_]) -> bytes:
-    """Return the JPEG with a mask, shape (rows, cols) of the page, behind JFIF's segment, with which a JPEG begins.
+    """Insert a mask into a JPEG, after JFIF's segment at its beginning.
 
-    Raises ``MrfError`` where the mask does not fit into a segment; it always does up to ``MAX_PIXELS``.
+    Args:
+        jpeg: The page.
+        is_data: Shape (rows, cols) of the page.
+
+    Returns:
+        The JPEG with the mask.
+
+    Raises:
+        MrfError: The mask does not fit a segment; up to ``MAX_PIXELS`` it always does.
     """
     content = NAME if is_data.all() else NAME + pack(mask_bytes(is_data))
     if len(content) > _SEGMENT_BYTES:
@@ -58,14 +73,19 @@ def with_mask(jpeg: bytes, is_data: NDArray[np.bool_]) -> bytes:
 
 
 def mask_of(jpeg: bytes, page: Shape) -> NDArray[np.bool_] | None:
-    """Return which pixels of the page are data, shape (rows, cols); None where the JPEG has no mask.
+    """Return which pixels of a page are data. Memory is bounded by the page's size.
 
-    Raises ``MrfError`` for a mask that is cut or is not one of such a page. Memory is bounded by the page's size.
+    Args:
+        jpeg: The page.
+        page: Its pixels.
+
+    Returns:
+        Shape (rows, cols); None where the JPEG has no mask. ``MrfError`` is raised as ``unpack`` does.
     """
     content = None
     for marker, segment in segments(jpeg):
         if marker == _APP3 and segment.startswith(NAME):
-            content = segment[len(NAME) :]  # of several GDAL takes the last
+            content = segment[len(NAME) :]  # GDAL uses the last of several
     if content is None:
         return None
     if not content:
@@ -77,13 +97,28 @@ def mask_of(jpeg: bytes, page: Shape) -> NDArray[np.bool_] | None:
 
 
 def masked(pixels: NDArray[np.uint8], is_data: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the pixels, shape (rows, cols, ...), with 0 where there is no data and nowhere else: there 0 becomes 1."""
+    """Set pixels without data to 0; where there is data, 0 becomes 1.
+
+    Args:
+        pixels: Shape (rows, cols, ...), uint8.
+        is_data: Shape (rows, cols).
+
+    Returns:
+        The same shape as ``pixels``.
+    """
     where = is_data.reshape(is_data.shape + (1,) * (pixels.ndim - 2))
     return np.where(where, np.maximum(pixels, 1), np.uint8(0))
 
 
 def mask_bytes(is_data: NDArray[np.bool_]) -> bytes:
-    """Return a mask, shape (rows, cols), as blocks of 8 x 8 bits."""
+    """Return a mask as blocks of 8 x 8 bits.
+
+    Args:
+        is_data: Shape (rows, cols).
+
+    Returns:
+        The bytes, before packing.
+    """
     rows, cols = is_data.shape
     padded = np.pad(is_data, ((0, -rows % _BLOCK), (0, -cols % _BLOCK)), constant_values=True)
     lines = np.packbits(padded, axis=1, bitorder="little")
@@ -91,7 +126,14 @@ def mask_bytes(is_data: NDArray[np.bool_]) -> bytes:
 
 
 def pack(data: bytes) -> bytes:
-    """Return bytes, one or more, with their runs packed; the lowest of the rarest values is the mark."""
+    """Pack runs of bytes; the lowest of the rarest values is the mark.
+
+    Args:
+        data: One byte or more.
+
+    Returns:
+        The packed bytes.
+    """
     values = np.frombuffer(data, np.uint8)
     mark = int(np.bincount(values, minlength=256).argmin())
     single = bytes((mark,))
@@ -119,7 +161,18 @@ def _length(run: int) -> bytes:
 
 
 def unpack(packed: bytes, size: int) -> bytes:
-    """Return the ``size`` bytes that were packed. Raises ``MrfError`` where there are more or fewer."""
+    """Unpack runs of bytes.
+
+    Args:
+        packed: As ``pack`` returns them.
+        size: Number of unpacked bytes.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        MrfError: There are more or fewer.
+    """
     mark = packed[:1]
     parts, left, at = [], size, 1
     while at < len(packed) and left >= 0:
@@ -131,7 +184,7 @@ def unpack(packed: bytes, size: int) -> bytes:
             break
         value, length, at = _run(packed, found + 1)
         left -= length
-        if left >= 0:  # whatever length it claims, no more than a page is made
+        if left >= 0:  # a run of any claimed length makes no more than a page
             parts.append((mark if value is None else value) * length)
     if left != 0:
         more = "more" if left < 0 else "fewer"
@@ -140,7 +193,7 @@ def unpack(packed: bytes, size: int) -> bytes:
 
 
 def _run(packed: bytes, at: int) -> tuple[bytes | None, int, int]:
-    """Return the byte that is repeated (None: the mark), how often, and where the packed bytes go on."""
+    """Return the byte that is repeated (None: the mark), how often, and the position after the run."""
     lead = packed[at] if at < len(packed) else -1
     if lead == 0:
         return None, 1, at + 1
@@ -154,11 +207,18 @@ def _run(packed: bytes, at: int) -> tuple[bytes | None, int, int]:
 
 
 def segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and content of each segment before the first scan (ITU-T T.81, B.1.1.2)."""
+    """Read the segments of a JPEG before the first scan (ITU-T T.81, B.1.1.2).
+
+    Args:
+        jpeg: The file.
+
+    Yields:
+        Marker and content of each segment.
+    """
     at = len(_START) if jpeg.startswith(_START) else len(jpeg)
     while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
         marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4], "big")
-        if marker == 0xFF:  # fill bytes may stand before a marker
+        if marker == 0xFF:  # fill bytes may precede a marker
             at += 1
             continue
         if marker == _SCAN or length < 2:

@@ -1,4 +1,4 @@
-"""Statistics of codes, gathered block by block and exact for integers."""
+"""Statistics of codes, computed block by block and exact for integers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 _STRIP_CELLS = 1 << 18
 FILE = "summary.json"
-"""In the folder of an array; Zarr readers do not look for it."""
+"""In the folder of an array; Zarr readers ignore it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeStatistics:
-    """What is known of some cells, in packed units. ``+`` joins the summaries of two sets of cells."""
+    """Statistics of some cells, in packed units. ``+`` joins those of two disjoint sets of cells."""
 
     cells: int = 0
     valid: int = 0
@@ -39,7 +39,7 @@ class CodeStatistics:
     total: float = 0
     """Sum of the codes that are data: a Python integer for integer codes, so that it is exact."""
     bins: Bins | None = None
-    """Counts of the codes that are data, where they were asked for."""
+    """Counts of the codes that are data; None where they were not requested."""
 
     def __add__(self, other: CodeStatistics) -> CodeStatistics:
         ends = [(a, b) for a, b in ((self.least, self.greatest), (other.least, other.greatest)) if a is not None]
@@ -56,21 +56,35 @@ class CodeStatistics:
         )
 
     def statistics(self, packing: Packing) -> Statistics:
-        """Return the same in physical units."""
+        """Return the statistics in physical units.
+
+        Args:
+            packing: Of the codes.
+
+        Returns:
+            Minimum, maximum and mean, all None without data.
+        """
         if not self.valid or self.least is None or self.greatest is None:
             return Statistics(None, None, None, self.valid, self.cells)
         ends = sorted(code * packing.scale_factor + packing.add_offset for code in (self.least, self.greatest))
         mean = self.total / self.valid * packing.scale_factor + packing.add_offset
-        # The rounding of one division must not put a constant field's mean outside its range.
+        # Rounding must not put a constant field's mean outside its range.
         return Statistics(ends[0], ends[1], min(max(mean, ends[0]), ends[1]), self.valid, self.cells)
 
     def histogram(self, packing: Packing) -> Histogram | None:
-        """Return the counts by physical value, ascending; None where nothing was counted."""
+        """Return the counts by physical value, ascending.
+
+        Args:
+            packing: Of the codes.
+
+        Returns:
+            The histogram; None without counts.
+        """
         if self.bins is None:
             return None
         width = math.ldexp(1.0, self.bins.exponent)
         first, counts = self.bins.first, self.bins.counts
-        # Integer codes stand in the middle of their bin of one; a class's bar is then above its number.
+        # Integer codes lie in the middle of their bin of one, so that a class's bar is above its number.
         shift = 0.5 if np.dtype(packing.dtype).kind in "iu" else 0.0
         start = first * width - shift
         if packing.scale_factor < 0:
@@ -78,23 +92,42 @@ class CodeStatistics:
         return Histogram(start * packing.scale_factor + packing.add_offset, width * abs(packing.scale_factor), counts)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the summary as JSON values; ``from_json`` is its inverse."""
+        """Return the statistics as JSON values; ``from_json`` is the inverse."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: Any) -> CodeStatistics:
-        """Build a summary from JSON values. Raises ``StoreError`` for anything that does not fit."""
+        """Build statistics from JSON values.
+
+        Args:
+            document: As ``to_json`` returns it.
+
+        Returns:
+            The statistics.
+
+        Raises:
+            StoreError: The document has another form.
+        """
         try:
             bins = document["bins"]
             fields = {key: value for key, value in document.items() if key != "bins"}
             counted = None if bins is None else Bins(bins["exponent"], bins["first"], tuple(bins["counts"]))
             return cls(**fields, bins=counted)
         except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"not a summary: {type(error).__name__}: {error}") from error
+            raise StoreError(f"not statistics of codes: {type(error).__name__}: {error}") from error
 
 
 def statistics_of(codes: NDArray[Any], packing: Packing, *, binned: bool = False) -> CodeStatistics:
-    """Return the summary of an array of codes of any shape. Infinite floats count as data but not in the sum."""
+    """Compute the statistics of codes. Infinite floats count as data but not in the sum.
+
+    Args:
+        codes: Any shape, the packing's dtype.
+        packing: Of the codes.
+        binned: Whether to count the codes in bins too.
+
+    Returns:
+        The statistics.
+    """
     flat = codes.reshape(-1)
     if packing.has_table:
         return _table_statistics(flat, packing, binned=binned)
@@ -105,7 +138,7 @@ def statistics_of(codes: NDArray[Any], packing: Packing, *, binned: bool = False
 
 
 def _table_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) -> CodeStatistics:
-    """Count each 8- or 16-bit code; all the rest follows from the counts."""
+    """Count each 8- or 16-bit code; everything else follows from the counts."""
     found = _table(packing)
     table, valid = found.codes, found.valid
     patterns = codes.view(f"u{codes.dtype.itemsize}")
@@ -165,14 +198,28 @@ def _strip_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) ->
 
 
 def write_statistics(dataset: Path, summaries: Mapping[str, Sequence[CodeStatistics]]) -> None:
-    """Keep the summaries of each variable's levels beside their chunks, exact, for what is appended later."""
+    """Write the statistics of each variable's levels beside their chunks, exact, for a later append.
+
+    Args:
+        dataset: Folder of the dataset.
+        summaries: Statistics of each level, by variable.
+    """
     for name, levels in summaries.items():
         for level, summary in enumerate(levels):
             (dataset / str(level) / name / FILE).write_text(json.dumps(summary.to_json()), encoding="utf-8")
 
 
 def read_statistics(dataset: Path, level: int, name: str) -> CodeStatistics | None:
-    """Return what ``write_statistics`` has kept; None where there is none."""
+    """Read what ``write_statistics`` has written.
+
+    Args:
+        dataset: Folder of the dataset.
+        level: Of the pyramid.
+        name: Of the variable.
+
+    Returns:
+        The statistics; None where there are none that can be read.
+    """
     try:
         return CodeStatistics.from_json(json.loads((dataset / str(level) / name / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, StoreError):

@@ -1,9 +1,9 @@
-"""What a stored dataset is: the description that the converter writes and everybody else reads.
+"""The description of a stored dataset, which the converter writes and everything else reads.
 
 On disk a dataset is the Zarr v3 group ``STORE/NAME.zarr``. Its attributes hold the GeoZarr conventions for other
-readers and, under ``lazytile``, the JSON of ``Dataset.to_json`` for us; ``pyramid.conventions`` writes both.
-Level k is the group ``k`` in it with one array ``k/VARIABLE`` a variable, shape (*dimensions, rows, cols), and
-coordinate arrays. No data is opened here.
+readers and, under ``lazytile``, the JSON of ``Dataset.to_json``; ``geozarr`` writes both. Level k is the group ``k`` in
+it, with one array ``k/VARIABLE`` per variable, shape (*dimensions, rows, cols), and coordinate arrays. This module
+opens no data.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 2
-"""Version of the description. A reader refuses a higher one and takes every lower one."""
+"""Version of the description. Higher versions are refused, lower ones are read."""
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 """Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
 SUFFIX = ".zarr"
@@ -31,7 +31,7 @@ REDUCTIONS = frozenset({"mean", "nearest", "mode", "min", "max"})
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """A non-spatial dimension: one label for each index along it."""
+    """A non-spatial dimension with one label for each index along it."""
 
     name: str
     """As the source spells it, such as ``time`` or ``level``."""
@@ -44,12 +44,12 @@ class Dimension:
         if self.kind not in {"time", "other"}:
             raise StoreError(f"a dimension is of kind time or other, not {self.kind!r}")
         if not self.labels or len(set(self.labels)) != len(self.labels):
-            raise StoreError(f"dimension {self.name} needs labels, each one once")
+            raise StoreError(f"dimension {self.name} needs unique labels, at least one")
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What is known of a variable's values (physical units). All None where no cell holds data."""
+    """Statistics of a variable's values (physical units). Minimum, maximum and mean are None without data."""
 
     minimum: float | None
     maximum: float | None
@@ -60,7 +60,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How often which values occur, in neighbouring bins of one width."""
+    """Counts of values in adjacent bins of equal width."""
 
     first_edge: float
     """Lower end of the first bin, physical units."""
@@ -72,7 +72,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable of a dataset; WMTS shows it as a layer."""
+    """One variable of a dataset, which map protocols offer as a layer."""
 
     name: str
     dimensions: tuple[Dimension, ...]
@@ -84,17 +84,17 @@ class Variable:
     units: str = ""
     standard_name: str = ""
     colormap: str | None = None
-    """Name of the colormap chosen at conversion, or None to find one by name, units and range."""
+    """Name of the colormap chosen at conversion; None: one is found by name, units and range."""
     statistics: Statistics | None = None
     """Of level 0."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """The source's attributes as JSON values (flag_values, flag_meanings, long_name, ...)."""
     level_statistics: tuple[Statistics, ...] = ()
-    """Of each level that is stored whole, level 0 first; empty where they are not known."""
+    """Of each level that is stored whole, level 0 first; empty where they are unknown."""
     histogram: Histogram | None = None
     """Of level 0."""
     first_range: tuple[float, float] | None = None
-    """Range of the values before steps were appended or replaced, None where none were."""
+    """Range of the values before steps were appended or replaced; None where none were."""
     generations: tuple[tuple[str, int], ...] = ()
     """Generation of the content of each time step, as (generation, number of steps) in order; of a variable without
     times, of the whole. Empty where all of it has the dataset's."""
@@ -105,23 +105,30 @@ class Variable:
 
     @property
     def is_classes(self) -> bool:
-        """Whether the codes name classes, so that values must never be mixed."""
+        """Whether the codes name classes, so that values must never be averaged."""
         return self.reduction == "mode"
 
     @property
     def style_range(self) -> tuple[float | None, float | None]:
-        """Least and greatest value that styles go by. It stays when steps are appended, and so do the colours."""
+        """Minimum and maximum that styles use. Appended steps do not change them, nor the colours."""
         if self.first_range is not None:
             return self.first_range
         return (None, None) if self.statistics is None else (self.statistics.minimum, self.statistics.maximum)
 
     @property
     def time_axis(self) -> int | None:
-        """Which of the leading dimensions is time."""
+        """Position of time among the leading dimensions."""
         return next((at for at, dimension in enumerate(self.dimensions) if dimension.kind == "time"), None)
 
     def step_generations(self, generation: str) -> list[str]:
-        """Return the generation of each time step (of the whole without times); ``generation`` is the dataset's."""
+        """Return the generation of each time step, of a variable without times one for the whole.
+
+        Args:
+            generation: Of the dataset.
+
+        Returns:
+            The generations.
+        """
         steps = 1 if self.time is None else len(self.time.labels)
         runs = self.generations or ((generation, steps),)
         return [each for each, count in runs for _ in range(count)]
@@ -138,7 +145,7 @@ class Dataset:
 
     name: str
     generation: str
-    """Changes whenever the content changes; part of every cache key and ETag."""
+    """Changes with the content; part of every cache key and ETag."""
     grid: Grid
     """Of level 0."""
     levels: int
@@ -149,18 +156,28 @@ class Dataset:
     source: str = ""
     """File name of the source, without its folder."""
     codec: str = ""
-    """How chunks are compressed, as ``convert --codec`` takes it; empty in format 1."""
+    """Compression of chunks, as ``convert --codec`` takes it; empty in format 1."""
     shard: int = 0
-    """Chunks on a side of the square that one file holds; 0 where each has a file of its own."""
+    """Chunks along a side of the square that one file holds; 0: each has its own file."""
     lazy: bool = False
-    """Whether overview chunks are made when they are first read: then one without a file has not been made yet."""
+    """Whether overview chunks are computed on first read: then one without a file does not exist yet."""
 
     def __post_init__(self) -> None:
         if self.levels < 1 or not self.variables:
             raise StoreError(f"dataset {self.name} needs a level and a variable")
 
     def variable(self, name: str) -> Variable:
-        """Return the variable of that name or raise ``DatasetNotFoundError``."""
+        """Return a variable by name.
+
+        Args:
+            name: Of the variable.
+
+        Returns:
+            The variable.
+
+        Raises:
+            DatasetNotFoundError: The dataset has no such variable.
+        """
         for variable in self.variables:
             if variable.name == name:
                 return variable
@@ -168,10 +185,19 @@ class Dataset:
         raise DatasetNotFoundError(f"dataset {self.name} has no variable {name!r}, it has {known}")
 
     def content_generation(self, variables: Iterable[str], dim_index: tuple[int, ...]) -> str:
-        """Return what names the content of one step of some variables: part of the key of all that is made of it.
+        """Return the generation of one step's content, which is part of the key of all that is derived from it.
 
-        It changes with the content of that step, and stays when other steps are appended or replaced. Raises
-        ``DatasetNotFoundError`` for a variable or a step that there is not.
+        It changes with the content of that step, and stays when other steps are appended or replaced.
+
+        Args:
+            variables: Names of the variables.
+            dim_index: Index along each leading dimension.
+
+        Returns:
+            The distinct generations of the variables, joined by ``+``.
+
+        Raises:
+            DatasetNotFoundError: There is no such variable or step.
         """
         found: dict[str, None] = {}
         for name in variables:
@@ -191,21 +217,38 @@ class Dataset:
         return "+".join(found)
 
     def live_generations(self) -> frozenset[str]:
-        """Generations that some content of the dataset still has."""
+        """Return the generations that some content of the dataset still has."""
         parts = {each for variable in self.variables for each, _ in variable.generations or ((self.generation, 1),)}
         return frozenset(parts)
 
     def layer_name(self, variable: Variable) -> str:
-        """Name of a variable's layer: the dataset's where it is the only one, else ``DATASET.VARIABLE``."""
+        """Return the name of a variable's layer.
+
+        Args:
+            variable: Of the dataset.
+
+        Returns:
+            The dataset's name where it has one variable, else ``DATASET.VARIABLE``.
+        """
         return self.name if len(self.variables) == 1 else f"{self.name}.{variable.name}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the description as JSON values; ``from_json`` is its inverse."""
+        """Return the description as JSON values; ``from_json`` is the inverse."""
         return {"format": FORMAT, **asdict(self)}
 
     @classmethod
     def from_json(cls, document: Any) -> Dataset:
-        """Build a description from JSON values. Raises ``StoreError`` for anything that does not fit."""
+        """Build a description from JSON values.
+
+        Args:
+            document: As ``to_json`` returns it.
+
+        Returns:
+            The description.
+
+        Raises:
+            StoreError: The document has another form or a newer format.
+        """
         try:
             if document["format"] > FORMAT:
                 raise StoreError(f"dataset format {document['format']} is newer than this version's {FORMAT}")
@@ -243,7 +286,7 @@ def _variable(document: dict[str, Any]) -> Variable:
 
 @dataclass(frozen=True, slots=True)
 class Coordinate:
-    """The values of a dimension as the source stores them, for readers other than us."""
+    """The values of a dimension as the source stores them, for other readers."""
 
     name: str
     values: NDArray[Any]

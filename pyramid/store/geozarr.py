@@ -1,7 +1,7 @@
 """The metadata that makes a stored dataset plain GeoZarr: groups, arrays and their attributes.
 
-CF attributes and coordinates at every level are for xarray; the ``multiscales``, ``proj:`` and ``spatial:`` Zarr
-conventions (v0.1) are for GDAL and tile servers; ``lazytile`` is our own description.
+CF attributes and coordinates at every level serve xarray; the ``multiscales``, ``proj:`` and ``spatial:`` Zarr
+conventions (v0.1) serve GDAL and tile servers; ``lazytile`` holds our own description.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _OWN_ATTRIBUTES = frozenset({"scale_factor", "add_offset", "missing_value", "_Fi
 
 
 def _convention(name: str, uuid: str, description: str) -> dict[str, str]:
-    home = f"zarr-conventions/{name}"
+    path = f"zarr-conventions/{name}"
     return {
         "uuid": uuid,
-        "schema_url": f"https://raw.githubusercontent.com/{home}/refs/tags/v0.1/schema.json",
-        "spec_url": f"https://github.com/{home}/blob/v0.1/README.md",
+        "schema_url": f"https://raw.githubusercontent.com/{path}/refs/tags/v0.1/schema.json",
+        "spec_url": f"https://github.com/{path}/blob/v0.1/README.md",
         "name": name,
         "description": description,
     }
@@ -52,29 +52,54 @@ SPATIAL = _convention("spatial", "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "Spatia
 
 
 def write_metadata(path: Path, dataset: Dataset, coordinates: Sequence[Coordinate], attributes: dict[str, Any]) -> None:
-    """Write the groups, the coordinate arrays and the metadata of every data array, without data."""
+    """Write the groups, the coordinate arrays and the metadata of every data array, without data.
+
+    Args:
+        path: Folder of the dataset.
+        dataset: Its description.
+        coordinates: Values of its dimensions.
+        attributes: Of the source.
+    """
     root = zarr.create_group(path, zarr_format=3, attributes=root_attributes(dataset, attributes))
     for level in range(dataset.levels):
         _write_level(root, dataset, level, coordinates)
 
 
 def finish_metadata(path: Path, dataset: Dataset, attributes: dict[str, Any]) -> None:
-    """Write the root attributes again, now with what the build has found, and consolidate all metadata in the root."""
+    """Rewrite the root attributes with the results of the build, and consolidate all metadata in the root.
+
+    Args:
+        path: Folder of the dataset.
+        dataset: Its description.
+        attributes: Of the source.
+    """
     root = zarr.open_group(path, mode="r+")
     root.attrs.put(root_attributes(dataset, attributes))
     consolidate(path)
 
 
 def consolidate(path: Path) -> None:
-    """Gather all metadata of a group in its root, as a reader of one file wants it."""
+    """Consolidate all metadata of a group in its root, for readers that open one file.
+
+    Args:
+        path: Folder of the dataset.
+    """
     with warnings.catch_warnings():
-        # Consolidated metadata is an extension that zarr-python, xarray and GDAL read; it says so each time.
+        # zarr-python warns each time that consolidated metadata is an extension; xarray and GDAL read it.
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(path, zarr_format=3)
 
 
 def root_attributes(dataset: Dataset, attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes of a dataset's root group."""
+    """Return the attributes of a dataset's root group.
+
+    Args:
+        dataset: Its description.
+        attributes: Of the source.
+
+    Returns:
+        The attributes.
+    """
     bounds = dataset.grid.bounds
     return {
         **attributes,
@@ -96,7 +121,7 @@ def _layout(dataset: Dataset, level: int) -> dict[str, Any]:
     grid = dataset.grid.coarsen(level)
     entry: dict[str, Any] = {"asset": str(level)}
     if level:
-        # Relative to the level it is made of, in cells: both have the same first edge.
+        # Relative to the finer level, in cells: both have the same first edge.
         entry |= {"derived_from": str(level - 1), "transform": {"scale": [2.0, 2.0], "translation": [0.0, 0.0]}}
     else:
         entry |= {"transform": {"scale": [1.0, 1.0], "translation": [0.0, 0.0]}}
@@ -164,7 +189,14 @@ _LONGITUDE = {"standard_name": "longitude", "long_name": "longitude", "units": "
 
 
 def axis_names(grid: Grid) -> tuple[str, str]:
-    """Return the names of the dimensions of rows and columns."""
+    """Return the names of the dimensions of rows and columns.
+
+    Args:
+        grid: Of the dataset.
+
+    Returns:
+        The name for rows and the name for columns.
+    """
     if grid.is_geographic:
         return "lat", "lon"
     return ("rlat", "rlon") if pyproj.CRS.from_user_input(grid.crs).is_geographic else ("y", "x")
@@ -189,7 +221,14 @@ _PROJECTED_KINDS = ("projection_y_coordinate", "projection_x_coordinate")
 
 
 def write_coordinate(group: zarr.Group, name: str, values: NDArray[Any], attributes: dict[str, Any]) -> None:
-    """Write a one-dimensional coordinate array anew."""
+    """Write a one-dimensional coordinate array, replacing an existing one.
+
+    Args:
+        group: Of the level.
+        name: Of the dimension.
+        values: Shape (steps,).
+        attributes: CF attributes.
+    """
     array = group.create_array(
         name,
         shape=values.shape,
@@ -212,7 +251,14 @@ def _crs_attributes(grid: Grid) -> dict[str, Any]:
 
 
 def variable_attributes(variable: Variable) -> dict[str, Any]:
-    """Return the CF attributes of a data array: the source's, with the packing as we keep it."""
+    """Return the CF attributes of a data array: the source's, with the packing as it is stored.
+
+    Args:
+        variable: Of the dataset.
+
+    Returns:
+        The attributes.
+    """
     packing = variable.packing
     attributes = {key: value for key, value in variable.attributes.items() if key not in _OWN_ATTRIBUTES}
     if packing.scale_factor != 1.0 or packing.add_offset != 0.0:

@@ -1,7 +1,7 @@
 """Counts of numbers in bins, gathered in one pass without knowing the range beforehand.
 
 A bin is ``[i * 2**exponent, (i + 1) * 2**exponent)`` for an integer i. The exponent is the least at which the range
-fits ``MAX_BINS`` bins; where the range grows, neighbours are joined in pairs. Bins of one exponent nest in those of
+fits ``MAX_BINS`` bins; where the range grows, neighbours are merged in pairs. Bins of one exponent nest in those of
 the next, so the result depends on the numbers alone, not on the order or the blocks they came in.
 """
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_BINS = 512
-"""A range fills more than half of them, where its numbers can be told apart."""
+"""A range fills more than half of them, where its numbers can be distinguished."""
 _FLOAT_BITS = 45
-"""A bin is no narrower than the largest number's magnitude over two to this: indices stay exact in float64."""
+"""A bin is no narrower than the largest magnitude divided by two to this power: indices stay exact in float64."""
 _INTEGER_BITS = 62
 _LEAST_EXPONENT = -1000
 
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """Counts in neighbouring bins, of which the first and the last are not empty."""
+    """Counts in adjacent bins, of which the first and the last are not empty."""
 
     exponent: int
     first: int
@@ -49,7 +49,14 @@ class Bins:
         return Bins(exponent, first, tuple(counts))
 
     def coarsened(self, exponent: int) -> Bins:
-        """Return the same counts in bins of a larger exponent (or the same one)."""
+        """Return the same counts in wider bins.
+
+        Args:
+            exponent: Of the result, at least this one's.
+
+        Returns:
+            The bins.
+        """
         shift = exponent - self.exponent
         if shift == 0:
             return self
@@ -61,9 +68,14 @@ class Bins:
 
 
 def count_bins(numbers: NDArray[Any], weights: NDArray[Any] | None = None) -> Bins | None:
-    """Count numbers in bins; None where there is none.
+    """Count numbers in bins.
 
-    numbers: shape (n,), integers or finite floats. ``weights``: how often each occurs, shape (n,), at least 1.
+    Args:
+        numbers: Shape (n,), integers or finite floats.
+        weights: How often each occurs, shape (n,), at least 1.
+
+    Returns:
+        The bins; None without numbers.
     """
     if not numbers.size:
         return None
@@ -84,7 +96,7 @@ def _index(number: float, exponent: int) -> int:
 
 
 def _exponent(least: float, greatest: float) -> int:
-    """Return the least exponent that serves a range; it never falls when the range grows."""
+    """Return the least exponent that fits a range; it never decreases when the range grows."""
     magnitude = max(abs(least), abs(greatest))
     if isinstance(magnitude, int):
         exponent = max(0, magnitude.bit_length() - _INTEGER_BITS)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.dataset import Dataset, Variable
 
 POLAR_LATITUDE = 50.0
-"""Data that stays nearer to the equator is not offered in polar sets."""
+"""Polar sets are not offered for data nearer to the equator."""
 NATIVE = "native"
 """Alias of a layer's own native set, whose identifier carries the dataset's name."""
 
@@ -48,13 +48,23 @@ class Layer:
         return native_set(dataset.name, dataset.grid, dataset.levels, dataset.chunk)
 
     def tile_matrix_sets(self) -> list[TileMatrixSet]:
-        """Every set that capabilities name for this layer, the native one last. More can be asked for by name."""
+        """Return every set that capabilities list for this layer, the native one last. Others are found by name."""
         bounds = self.geographic_bounds()
         sets = [*REGISTERED.values(), *custom_sets()]
         return [*(tms for tms in sets if _reaches(tms, bounds)), self.native_set]
 
     def tile_matrix_set(self, identifier: str) -> TileMatrixSet:
-        """Return a set by identifier or raise ``InvalidParameterError``. ``native`` is this layer's own."""
+        """Return a set by identifier, of those that every layer has or this layer's own.
+
+        Args:
+            identifier: Of the set, or ``native``.
+
+        Returns:
+            The set.
+
+        Raises:
+            InvalidParameterError: There is no such set.
+        """
         tms = find_tms(identifier)
         if tms is not None:
             return tms
@@ -68,7 +78,7 @@ class Layer:
         )
 
     def geographic_bounds(self) -> Bounds:
-        """Bounds in longitude and latitude, within the globe; the whole circle is -180 to 180.
+        """Return the bounds in longitude and latitude, within the globe; a full circle is -180 to 180.
 
         Data that crosses 180 degrees keeps an east above 180.
         """
@@ -84,7 +94,7 @@ class Layer:
 
 
 def _reaches(tms: TileMatrixSet, bounds: Bounds) -> bool:
-    """Tell whether a set is worth naming for data in these bounds: polar ones for polar data, others that meet."""
+    """Return whether a set is listed for data in these bounds: polar ones for polar data, others that intersect."""
     if tms.crs == "EPSG:3413":
         return bounds.north > POLAR_LATITUDE
     if tms.crs == "EPSG:3031":

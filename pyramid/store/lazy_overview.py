@@ -1,12 +1,12 @@
-"""Overview chunks that are made when they are first read, and kept.
+"""Overview chunks that are computed on first read, and stored.
 
-Who needs a chunk computes it from its children, which may have to be made first, and puts the file in its place in
-one step. A lock makes one process compute it while others wait; in a process the chunk cache does. Locks are taken
-from coarse levels to fine ones, so they cannot block each other. Where the store cannot be written (it is read-only,
-the disk is full) the chunk is computed each time.
+A missing chunk is computed from its children, which may have to be computed first, and its file is moved into place in
+one step. A file lock makes one process compute it while others wait; within a process the chunk cache does. Locks are
+taken from coarse levels to fine ones, so they cannot deadlock. Where the store cannot be written (it is read-only, the
+disk is full) the chunk is computed each time.
 
-A dataset may be replaced at any moment. The file is therefore written below the folder that was opened, not below
-its name, after a look at that folder's description: what was made of old data never gets into a new dataset.
+A dataset may be replaced at any moment. The file is therefore written below the folder that was opened, not below its
+name, after that folder's description is checked: data derived from an old dataset never reaches a new one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LOCKS = 64
 
 
 class OpenedDataset(Protocol):
-    """What is asked of the dataset whose overview a chunk belongs to."""
+    """The dataset whose overview a chunk belongs to."""
 
     path: Path
     description: Dataset
@@ -51,15 +51,36 @@ class OpenedDataset(Protocol):
     """Of the file that the description was read from."""
 
     def chunk(self, level: int, variable: str, dim_index: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
-        """Return a decoded chunk of codes."""
+        """Return a chunk of codes.
+
+        Args:
+            level: Of the pyramid.
+            variable: Its name.
+            dim_index: Index along each leading dimension.
+            row: Of the chunk.
+            col: Of the chunk.
+
+        Returns:
+            Shape ``description.chunk``, read-only.
+        """
         ...
 
 
 def lazy_chunk(stored: OpenedDataset, reader: ChunkReader, variable: str, at: ChunkIndex) -> NDArray[Any]:
-    """Return a chunk of an overview, shape ``description.chunk``: the stored one, else made now and stored.
+    """Return a chunk of an overview: the stored one, or one that is computed and stored now.
 
-    Raises ``GenerationChangedError`` where the dataset was replaced meanwhile, and ``StoreError`` where what it is
-    made of is damaged.
+    Args:
+        stored: The dataset.
+        reader: Of the overview's stored chunks.
+        variable: Its name.
+        at: Which chunk.
+
+    Returns:
+        Codes, shape ``description.chunk``.
+
+    Raises:
+        GenerationChangedError: The dataset was replaced meanwhile.
+        StoreError: A chunk that it is derived from is damaged.
     """
     array = stored.path / str(at.level) / variable
     file = array.joinpath(CHUNKS, *map(str, at.coordinates))
@@ -85,20 +106,20 @@ def lazy_chunk(stored: OpenedDataset, reader: ChunkReader, variable: str, at: Ch
 
 @contextmanager
 def _lock(array: Path, at: ChunkIndex) -> Iterator[bool]:
-    """Hold the lock of a chunk; False where there can be none."""
+    """Hold the lock of a chunk; yield False where the store cannot be written."""
     path = array / f".lazy-{zlib.crc32(repr(at.coordinates).encode()) % LOCKS}"
     is_held = True
     with ExitStack() as stack:
         try:
             stack.enter_context(file_lock(path))
         except OSError as error:
-            LOG.warning("overviews in %s are not kept: %s", array, error.strerror)
+            LOG.warning("overviews in %s are not stored: %s", array, error.strerror)
             is_held = False
         yield is_held
 
 
 def _store_file(stored: OpenedDataset, file: Path, data: bytes) -> None:
-    """Put a chunk's file in its place below the folder that the dataset was opened in."""
+    """Move a chunk's file into place below the folder that the dataset was opened in."""
     relative = file.relative_to(stored.path)
     temporary = f"{relative.parent}/.{relative.name}-{secrets.token_hex(4)}"
     root = os.open(stored.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -115,7 +136,7 @@ def _store_file(stored: OpenedDataset, file: Path, data: bytes) -> None:
                 target.write(data)
             os.rename(temporary, relative, src_dir_fd=root, dst_dir_fd=root)
         except OSError as error:
-            LOG.warning("overview %s is not kept: %s", file, error.strerror)
+            LOG.warning("overview %s is not stored: %s", file, error.strerror)
             try:
                 os.unlink(temporary, dir_fd=root)
             except OSError:
@@ -125,10 +146,10 @@ def _store_file(stored: OpenedDataset, file: Path, data: bytes) -> None:
 
 
 def _check(stored: OpenedDataset, root: int) -> None:
-    """Raise ``GenerationChangedError`` where an open folder is not that of the dataset as it was opened."""
+    """Raise ``GenerationChangedError`` where an open folder no longer belongs to the dataset that was opened."""
     try:
         status = os.stat("zarr.json", dir_fd=root)
     except OSError:
         status = None
     if status is None or (status.st_mtime_ns, status.st_ino) != stored.stamp:
-        raise GenerationChangedError(f"dataset {stored.description.name} has been replaced, ask again")
+        raise GenerationChangedError(f"dataset {stored.description.name} has been replaced, repeat the request")

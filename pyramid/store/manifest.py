@@ -1,8 +1,8 @@
-"""What was written where: the size and checksum of each chunk file, kept beside the chunks for ``verify``.
+"""The size and checksum of each chunk file as written, stored beside the chunks for ``verify``.
 
-An array's folder has a folder ``checksums`` with one file for each plane (step of the leading dimensions), named by
-the step: two little-endian uint32 for each file of the plane's grid, row by row: size in bytes and CRC-32; both 0
-where there is no file. Zarr readers do not look for it. A plane that is appended adds a file and changes none.
+An array's folder has a folder ``checksums`` with one file for each plane (index along the leading dimensions), named by
+that index: two little-endian uint32 for each file of the plane's grid, row by row: size in bytes and CRC-32; both 0
+where there is no file. Zarr readers ignore it. A plane that is appended adds a file and changes none.
 """
 
 from __future__ import annotations
@@ -26,12 +26,29 @@ _UINT32 = np.dtype("<u4")
 
 
 def plane_file(array: Path, dim_index: tuple[int, ...]) -> Path:
-    """Return the file of a plane's digests in the folder of an array."""
+    """Return the file of a plane's digests.
+
+    Args:
+        array: Folder of the array.
+        dim_index: Index along each leading dimension.
+
+    Returns:
+        The path.
+    """
     return array / FOLDER / ("-".join(map(str, dim_index)) or "plane")
 
 
 def read_plane(array: Path, dim_index: tuple[int, ...], files: tuple[int, int]) -> NDArray[Any] | None:
-    """Return size and checksum of each file, shape (rows, cols, 2), uint32; None where they are not known."""
+    """Read the digests of a plane.
+
+    Args:
+        array: Folder of the array.
+        dim_index: Index along each leading dimension.
+        files: Files of the plane in rows and columns.
+
+    Returns:
+        Size and checksum of each file, shape (rows, cols, 2), uint32; None where they are unknown.
+    """
     try:
         data = plane_file(array, dim_index).read_bytes()
         return np.frombuffer(data, _UINT32).reshape(*files, 2)
@@ -40,13 +57,20 @@ def read_plane(array: Path, dim_index: tuple[int, ...], files: tuple[int, int]) 
 
 
 class Manifests:
-    """Collects digests, in any order, and writes a plane's once it has all of them."""
+    """Collects digests in any order, and writes a plane's once it has all of them."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[Path, tuple[int, ...]], tuple[NDArray[Any], int]] = {}
 
     def add(self, array: Path, files: tuple[int, int], index: tuple[int, ...], digest: FileDigest) -> None:
-        """Note a file; files: how many the plane has in rows and columns; index: dim_index, row and column."""
+        """Add the digest of a file.
+
+        Args:
+            array: Folder of the array.
+            files: Files of the plane in rows and columns.
+            index: Index along each leading dimension, row and column.
+            digest: Of the file.
+        """
         dim_index, (row, col) = index[:-2], index[-2:]
         digests, missing = self._open.get((array, dim_index)) or (np.zeros((*files, 2), _UINT32), files[0] * files[1])
         digests[row, col] = digest.size, digest.crc
@@ -60,7 +84,14 @@ class Manifests:
 
 
 def planes(array: Path) -> Iterator[Path]:
-    """Return the files of all planes of an array."""
+    """List the digest files of all planes of an array.
+
+    Args:
+        array: Folder of the array.
+
+    Yields:
+        Their paths.
+    """
     folder = array / FOLDER
     if folder.is_dir():
         yield from (path for path in folder.iterdir() if _PLANE.fullmatch(path.name))

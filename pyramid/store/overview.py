@@ -1,4 +1,4 @@
-"""One chunk of an overview, computed from the chunks of the level below it."""
+"""One chunk of an overview, computed from the chunks of the next finer level."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChunkIndex:
-    """Where a chunk is in an array of a pyramid."""
+    """The position of a chunk in an array of a pyramid."""
 
     level: int
     dim_index: tuple[int, ...]
@@ -37,9 +37,16 @@ class ChunkIndex:
 def overview_codes(
     read: Callable[[tuple[int, ...], int, int], NDArray[Any]], dataset: Dataset, variable: Variable, at: ChunkIndex
 ) -> NDArray[Any]:
-    """Return the cells of a chunk of level 1 or coarser, without what only fills a chunk up at the grid's edge.
+    """Compute a chunk of level 1 or coarser, exactly as the converter does.
 
-    ``read`` gives whole chunks of the next finer level. The result is what the converter makes, bit for bit.
+    Args:
+        read: Reads a whole chunk of the next finer level, by index along the leading dimensions, row and column.
+        dataset: Its description.
+        variable: Of the dataset.
+        at: Which chunk.
+
+    Returns:
+        Its cells, without padding at the grid's edge: shape (rows, cols) of at most a chunk.
     """
     rows, cols = dataset.chunk.rows, dataset.chunk.cols
     shape = level_shape(dataset.grid.shape, at.level - 1)

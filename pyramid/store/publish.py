@@ -1,10 +1,10 @@
-"""Putting a finished dataset in its place, so that a kill at any moment leaves the old one or the new one.
+"""Publishing a finished dataset, so that a kill at any moment leaves the old one or the new one.
 
-A dataset is written to ``STORE/.NAME.zarr.partial-XXXX`` while a lock on ``STORE/.NAME.zarr.lock`` is held. The
-system drops the lock of a process that dies; the next one to take it knows that partial folders of that name are
-left-overs: it goes on with the one that has its own work's key in its name, and removes the others. The finished
-folder changes places with the old one in one step (Linux ``renameat2`` with ``RENAME_EXCHANGE``); where that is
-missing, the old one is moved aside first, and a run that died between the two renames is put right by the next one.
+A dataset is written to ``STORE/.NAME.zarr.partial-XXXX`` while a lock on ``STORE/.NAME.zarr.lock`` is held. The kernel
+drops the lock of a process that dies; its next holder knows that partial folders of that name are left over: it
+resumes the one with its own work's key in the name and removes the others. The finished folder is exchanged with the
+old one in one step (Linux ``renameat2`` with ``RENAME_EXCHANGE``). Where the system lacks that, the old one is moved
+aside first, and the next run repairs what a kill between the two renames leaves.
 """
 
 from __future__ import annotations
@@ -30,27 +30,36 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _METADATA = "zarr.json"
 UNFINISHED = ".journal"
-"""Name of a file in a folder that a later run of the same work may go on with."""
+"""Name of a file in a folder that a later run of the same work can resume."""
 _REMOVE_ATTEMPTS = 5
 
 
 @contextmanager
 def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
-    """Give a folder to write a dataset to; when the block ends well it becomes ``STORE/NAME.zarr``.
+    """Yield a folder to write a dataset to, and publish it as ``STORE/NAME.zarr`` when the block ends.
 
-    When it ends with an exception the folder is removed and the store is as before; an interrupt, like a kill,
-    leaves it. ``work`` names what is done: what a killed run of the same work has left is given again, as it is;
-    without it the folder is always empty. Raises ``StoreError`` where the store cannot be written or another
-    process is at work on the same name.
+    Where the block raises, the folder is removed and the store is as before; an interrupt, like a kill, leaves it.
+
+    Args:
+        store: Folder of datasets, created where there is none.
+        name: Of the dataset.
+        work: Identifies the work. The folder that a killed run of the same work left is yielded again as it is;
+            without it the folder is always empty.
+
+    Yields:
+        The folder.
+
+    Raises:
+        StoreError: The store cannot be written, another process is writing the same name, or the target is no dataset.
     """
     target = store / f"{name}{SUFFIX}"
     try:
         store.mkdir(parents=True, exist_ok=True)
         if target.is_symlink() or (target.exists() and not target.is_dir()):
-            raise StoreError(f"{target} is not a folder; a dataset would replace it")
+            raise StoreError(f"{target} is not a folder; a dataset cannot replace it")
         if target.exists() and not _is_dataset(target):
             raise StoreError(
-                f"{target} is no dataset of lazytile and would be lost; give another name, or move it away"
+                f"{target} is no dataset of lazytile and would be lost; choose another name or move it away"
             )
         with _locked(store, name):
             partial = store / f".{name}{SUFFIX}.partial-{work or secrets.token_hex(4)}"
@@ -69,7 +78,7 @@ def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
 
 
 def _is_dataset(folder: Path) -> bool:
-    """Tell whether a folder is a dataset that may be replaced, and not a Zarr group or a folder of somebody else's."""
+    """Return whether a folder is a dataset that may be replaced, not a Zarr group or folder of another origin."""
     try:
         attributes = json.loads((folder / _METADATA).read_bytes())["attributes"]
     except (FileNotFoundError, NotADirectoryError):
@@ -80,7 +89,16 @@ def _is_dataset(folder: Path) -> bool:
 
 
 def remove(store: Path, name: str) -> None:
-    """Remove a dataset: in one step for readers, then its files. Raises ``StoreError``, ``DatasetNotFoundError``."""
+    """Remove a dataset: in one step for readers, then its files.
+
+    Args:
+        store: Folder of datasets.
+        name: Of the dataset.
+
+    Raises:
+        DatasetNotFoundError: The store has no such dataset.
+        StoreError: Its files cannot be removed, or another process is writing it.
+    """
     target = store / f"{name}{SUFFIX}"
     try:
         if not NAME_PATTERN.fullmatch(name) or not (target / _METADATA).is_file():
@@ -102,11 +120,11 @@ def _locked(store: Path, name: str) -> Iterator[None]:
         with file_lock(store / f".{name}{SUFFIX}.lock", wait=False, write_pid=True, remove=True):
             yield
     except LockHeldError as error:
-        raise StoreError(f"process {error.holder} is writing dataset {name} in {store}; wait for it to end") from None
+        raise StoreError(f"process {error.holder} is writing dataset {name} in {store}; wait until it ends") from None
 
 
 def _clean(store: Path, name: str, keep: Path | None = None) -> None:
-    """Put right what runs that were killed have left of this dataset. The caller holds its lock."""
+    """Repair what killed runs left of this dataset. The caller holds its lock."""
     target = store / f"{name}{SUFFIX}"
     for aside in sorted(store.glob(f".{name}{SUFFIX}.old-*")):
         if target.exists():
@@ -116,13 +134,13 @@ def _clean(store: Path, name: str, keep: Path | None = None) -> None:
     for removed in store.glob(f".{name}{SUFFIX}.removed-*"):
         _remove(removed)
     for partial in store.glob(f".{name}{SUFFIX}.partial-*"):
-        # One that is the dataset that was replaced (a kill after the exchange) lacks the mark of unfinished work.
+        # The dataset that was replaced (a kill after the exchange) lacks the file that marks unfinished work.
         if partial != keep or not (partial / UNFINISHED).is_file():
             _remove(partial)
 
 
 def _publish(partial: Path, target: Path) -> None:
-    """Put a finished folder in its place. The old one is left where the new one was, or is removed."""
+    """Move a finished folder into place. The old one is left where the new one was, or removed."""
     (partial / UNFINISHED).unlink(missing_ok=True)
     _flush(partial)
     if not target.exists():
@@ -136,7 +154,18 @@ def _publish(partial: Path, target: Path) -> None:
 
 
 def exchange(first: Path, second: Path) -> bool:
-    """Let two paths change places in one step; False where the system or the file system cannot."""
+    """Exchange two paths in one step.
+
+    Args:
+        first: Existing path.
+        second: Existing path on the same file system.
+
+    Returns:
+        False where the system or the file system cannot.
+
+    Raises:
+        OSError: The exchange fails.
+    """
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):
@@ -151,7 +180,7 @@ def exchange(first: Path, second: Path) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder of a dataset, its root metadata first: a reader that still has it open can tell by that."""
+    """Remove a folder of a dataset, its root metadata first: by that an open reader recognizes the removal."""
     for attempt in range(_REMOVE_ATTEMPTS):
         try:
             (folder / _METADATA).unlink(missing_ok=True)
@@ -159,13 +188,13 @@ def _remove(folder: Path) -> None:
         except FileNotFoundError:
             return
         except OSError as error:
-            # A reader of a lazy dataset that began before may still put its chunk there.
+            # A reader of a lazy dataset may still be writing its chunk there.
             if error.errno != errno.ENOTEMPTY or attempt == _REMOVE_ATTEMPTS - 1:
                 raise
 
 
 def _flush(folder: Path) -> None:
-    """Have the system write everything below the folder to disk: one call a file system, where there is one."""
+    """Flush everything below the folder to disk, with one call per file system where the system has that."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)

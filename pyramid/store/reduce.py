@@ -1,12 +1,12 @@
-"""Making the next level: each cell stands for a 2x2 block of the finer level, no-data left out.
+"""Reducing a level to the next coarser one: each cell stands for a 2x2 block of the finer level, no-data left out.
 
-Kernels take the array module from their arrays (NumPy or CuPy). The blocks are aligned at cell (0, 0); where the
-number of rows or columns is odd, the last blocks have the two cells or the one cell there are.
+Kernels take the array module from their arrays (NumPy or CuPy). The blocks are aligned at cell (0, 0); where the number
+of rows or columns is odd, the last blocks have only two cells or one.
 
-- ``mean``: of the cells that hold data, in packed units. Integers are exact, halves go to the even neighbour;
-  floats are summed in float64 in row-major order.
-- ``mode``: the most frequent code among the cells that hold data; the first of equally
-  frequent ones in row-major order.
+- ``mean``: of the cells that hold data, in packed units. Integers are exact, halves are rounded to even; floats are
+  summed in float64 in row-major order.
+- ``mode``: the most frequent code among the cells that hold data; of equally frequent ones the first in row-major
+  order.
 - ``nearest``: the first cell in row-major order that holds data.
 - ``min``, ``max``: of the values that are data.
 
@@ -37,7 +37,13 @@ STRIP_CELLS = 1 << 18
 def reduce_level(codes: NDArray[Any], packing: Packing, reduction: str) -> NDArray[Any]:
     """Return the next coarser level.
 
-    codes: shape (rows, cols), the packing's dtype. Returns shape (ceil(rows / 2), ceil(cols / 2)), same dtype.
+    Args:
+        codes: Shape (rows, cols), the packing's dtype.
+        packing: Of the codes.
+        reduction: One of ``dataset.REDUCTIONS``.
+
+    Returns:
+        Shape (ceil(rows / 2), ceil(cols / 2)), same dtype.
     """
     xp = array_module(codes)
     rows, cols = codes.shape
@@ -61,7 +67,16 @@ def reduce_level(codes: NDArray[Any], packing: Packing, reduction: str) -> NDArr
 
 
 def reduce_cells(cells: Cells, packing: Packing, reduction: str) -> NDArray[Any]:
-    """Reduce one, two or four arrays of equal shape, cell by cell. The reductions are the module's."""
+    """Reduce arrays cell by cell.
+
+    Args:
+        cells: One, two or four arrays of equal shape and the packing's dtype.
+        packing: Of the codes.
+        reduction: One of ``dataset.REDUCTIONS``.
+
+    Returns:
+        The same shape and dtype.
+    """
     xp = array_module(cells[0])
     valid = _valid(cells, packing)
     with np.errstate(all="ignore"):  # infinities and NaN that hold no data
@@ -72,18 +87,26 @@ def reduce_cells(cells: Cells, packing: Packing, reduction: str) -> NDArray[Any]
 
 
 _MIRRORED = {"min": "max", "max": "min"}
-"""The least value has the greatest code where the scale is negative."""
+"""The smallest value has the largest code where the scale is negative."""
 
 
 def _valid(cells: Cells, packing: Packing) -> list[NDArray[np.bool_]] | None:
-    """Tell which cells hold data; None where all of them must."""
+    """Return which cells hold data; None where all do."""
     if cells[0].dtype.kind != "f" and not packing.missing and packing.valid_min is None and packing.valid_max is None:
         return None
     return [holds_data(cell, packing) for cell in cells]
 
 
 def holds_data(codes: NDArray[Any], packing: Packing) -> NDArray[np.bool_]:
-    """Tell which codes are data. The inverse of ``Packing.is_missing``, without its work for what cannot occur."""
+    """Return which codes are data: the inverse of ``Packing.is_missing``, without its work for what cannot occur.
+
+    Args:
+        codes: Any shape, the packing's dtype.
+        packing: Of the codes.
+
+    Returns:
+        The same shape, bool.
+    """
     if codes.dtype.kind == "f":
         return ~packing.is_missing(codes)
     valid: NDArray[np.bool_] | None = None
@@ -106,7 +129,7 @@ def _inside(code: float, packing: Packing) -> bool:
 
 
 def _blank(result: NDArray[Any], where: NDArray[np.bool_], cells: Cells, fill: float | None) -> None:
-    """Make cells no data."""
+    """Set cells to no data."""
     result[where] = cells[0][where] if fill is None else fill
 
 
@@ -140,18 +163,18 @@ def _mean(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, fill: fl
 
 
 def _halves_to_even(total: NDArray[Any], count: int) -> NDArray[Any]:
-    """Divide integers by 1, 2 or 4; halves go to the even neighbour."""
+    """Divide integers by 1, 2 or 4, halves rounded to even."""
     shift = count.bit_length() - 1
     if shift == 0:
         return total
     quotient = total >> shift
-    # One more than the half where the quotient is odd: a half then carries, and nothing less does.
+    # One above the half where the quotient is odd: then exactly the halves carry.
     rounded: NDArray[Any] = (total + ((count >> 1) - 1) + (quotient & 1)) >> shift
     return rounded
 
 
 def _mean_wide(xp: Any, cells: Cells, valid: list[NDArray[np.bool_]] | None, fill: float | None) -> NDArray[Any]:
-    """Mean of 64-bit integers: quotients and remainders are summed apart, so that no sum overflows."""
+    """Return the mean of 64-bit integers: quotients and remainders are summed apart, so that no sum overflows."""
     dtype = cells[0].dtype
     good = valid or [xp.ones(cells[0].shape, bool)] * len(cells)
     held: NDArray[Any] = sum((each.astype(np.int8) for each in good), xp.zeros(cells[0].shape, np.int8))

@@ -1,4 +1,4 @@
-"""Whether a stored dataset is what was written: every file by its checksum, every level by the one it was made of."""
+"""Verifying that a stored dataset is what was written: files by checksum, levels by the finer ones they derive from."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ BAND_CHUNKS = 4
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was looked at, and what is wrong with it."""
+    """What was checked, and what is wrong with it."""
 
     dataset: str
     files: int
     """Chunk files (or shards) whose checksum was compared."""
     unknown: int
-    """Chunk files without a checksum to compare with: made by a reader of a lazy dataset, or by an older version."""
+    """Chunk files without a checksum to compare with: written by a reader of a lazy dataset, or by an older version."""
     chunks: int
-    """Overview chunks that were computed again from the level below."""
+    """Overview chunks that were recomputed from the finer level."""
     problems: tuple[str, ...]
-    """One line each, the path first; none where all is well."""
+    """One line each, the path first; none in a sound dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,24 @@ def verify(
     engine: BulkEngine | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
-    """Check a dataset. ``progress`` is told how many of how many tasks are done.
+    """Check a dataset.
 
-    Raises ``DatasetNotFoundError`` or ``StoreError`` where there is no dataset that can be described.
+    Args:
+        store: Folder of datasets.
+        name: Of the dataset.
+        engine: Runs the tasks; None: threads of this process.
+        progress: Called with the number of tasks done and of all tasks.
+
+    Returns:
+        The findings.
+
+    Raises:
+        DatasetNotFoundError: The store has no such dataset.
+        StoreError: Its description cannot be read, or it was changed meanwhile.
     """
     folder = Path(store) / f"{name}{SUFFIX}"
     dataset = read_description(folder)
-    problems = _metadata_problems(folder, dataset)
+    problems = metadata_problems(folder, dataset)
     files, bands = _bands(folder, dataset)
     done, total = 0, len(files) + len(bands)
     found: list[_Findings] = []
@@ -92,7 +103,7 @@ def verify(
                 if progress is not None:
                     progress(done, total)
     if read_description(folder).generation != dataset.generation:
-        raise StoreError(f"dataset {name} was changed while it was verified, verify it again")
+        raise StoreError(f"dataset {name} was changed during verification, verify it again")
     return Verification(
         dataset.name,
         sum(each.files for each in found),
@@ -119,8 +130,16 @@ def _bands(folder: Path, dataset: Dataset) -> tuple[list[_Band], list[_Band]]:
     return files, levels
 
 
-def _metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
-    """Compare the metadata of every array with the description and with the copy in the root."""
+def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
+    """Compare the metadata of every array with the description and with the copy in the root.
+
+    Args:
+        folder: Of the dataset.
+        dataset: Its description.
+
+    Returns:
+        What differs, one line each, the path first.
+    """
     problems = []
     consolidated: dict[str, Any] = {}
     try:
@@ -140,14 +159,15 @@ def _metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
                 continue
             copy = consolidated.get(f"{level}/{variable.name}", document)
             if document.get("shape") != wanted or document.get("data_type") != variable.packing.dtype:
-                problems.append(f"{path}: it describes {document.get('shape')}, it should be {wanted}")
+                found = f"{document.get('shape')} of {document.get('data_type')}"
+                problems.append(f"{path}: it is {found}, expected {wanted} of {variable.packing.dtype}")
             elif (copy.get("shape"), copy.get("codecs")) != (document.get("shape"), document.get("codecs")):
-                problems.append(f"{path}: the copy of it in the root's zarr.json differs")
+                problems.append(f"{path}: its copy in the root's zarr.json differs")
     return problems
 
 
 def _check_files(band: _Band) -> _Findings:
-    """Compare the files of a plane with the checksums noted when they were written."""
+    """Compare the files of a plane with the checksums recorded when they were written."""
     array = Path(band.folder, str(band.level), band.variable)
     rows, cols = shard_grid(band.dataset, band.level)
     digests = read_plane(array, band.dim_index, (rows, cols))
@@ -159,7 +179,7 @@ def _check_files(band: _Band) -> _Findings:
         try:
             data = read_file(path)
         except OSError as error:
-            problems.append(f"{path}: it cannot be read: {error.strerror}")
+            problems.append(f"{path}: cannot be read: {error.strerror}")
             continue
         if digests is None:
             unknown += data is not None
@@ -168,18 +188,18 @@ def _check_files(band: _Band) -> _Findings:
         known += 1
         if wanted == NO_FILE:
             if data is not None:
-                problems.append(f"{path}: there should be no such file")
+                problems.append(f"{path}: this file should not exist")
         elif not data:
-            problems.append(f"{path}: missing or empty, it had {wanted.size} bytes")
+            problems.append(f"{path}: missing or empty, {wanted.size} bytes were written")
         elif FileDigest.of(data) != wanted:
-            problems.append(f"{path}: damaged, its checksum is not that of what was written")
+            problems.append(f"{path}: damaged, its checksum differs from the one recorded")
     if digests is None and band.dataset.codec and not is_overview:
         problems.append(f"{array}: the checksums of step {band.dim_index} are missing")
     return _Findings(known, unknown, 0, tuple(problems))
 
 
 def _check_level(band: _Band) -> _Findings:
-    """Compute the chunks of a level again from the finer one and compare them bit by bit."""
+    """Recompute the chunks of a level from the finer one and compare them bit by bit."""
     dataset = band.dataset
     variable = dataset.variable(band.variable)
     here, finer = (Path(band.folder, str(level), band.variable) for level in (band.level, band.level - 1))
@@ -199,10 +219,10 @@ def _check_level(band: _Band) -> _Findings:
             codes = stored.read(band.dim_index, row, col)
             wanted = overview_codes(children.read, dataset, variable, ChunkIndex(band.level, band.dim_index, row, col))
         except Exception as error:  # noqa: BLE001 - whatever a damaged file makes a library raise
-            problems.append(f"{path}: it or what it is made of cannot be read: {str(error).splitlines()[0][:200]}")
+            problems.append(f"{path}: it or a chunk it derives from cannot be read: {str(error).splitlines()[0][:200]}")
             continue
         chunks += 1
         seen = np.ascontiguousarray(codes[: wanted.shape[0], : wanted.shape[1]])
         if seen.tobytes() != np.ascontiguousarray(wanted).tobytes():
-            problems.append(f"{path}: not what level {band.level - 1} gives")
+            problems.append(f"{path}: differs from what level {band.level - 1} gives")
     return _Findings(chunks=chunks, problems=tuple(problems))

@@ -54,7 +54,7 @@ def end(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0
 
 
-def test_another_process_is_refused_and_told_the_holder(tmp_path: Path) -> None:
+def test_another_process_is_refused_with_the_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with other_process(path) as holder:
         assert line_of(holder) == "held"

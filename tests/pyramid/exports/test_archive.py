@@ -74,7 +74,7 @@ def test_pmtiles(tmp_path):
             for row, col in np.ndindex(1 << zoom, 1 << zoom)
         }
         assert archive.metadata()["name"] == "sst"
-    assert {place: data for place, data in tiles.items() if data} == served_tiles(store, 3)
+    assert {address: data for address, data in tiles.items() if data} == served_tiles(store, 3)
 
 
 def test_jpeg_tiles(tmp_path):
@@ -138,17 +138,17 @@ def test_one_file_for_each_step_and_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("archive", "options", "told"),
+    ("archive", "options", "message"),
     [
-        (Archive.MBTILES, {}, "MBTILES has tiles of Web Mercator, not of native_sst: --tms WebMercatorQuad"),
+        (Archive.MBTILES, {}, "MBTILES takes tiles of Web Mercator, not of native_sst: --tms WebMercatorQuad"),
         (Archive.MBTILES, {"tms": "16km"}, "not of 16km"),
-        (Archive.PMTILES, {"tms": WEB, "page": 512}, "PMTILES has the tiles of the set, not pages of 512 pixels"),
-        (Archive.MBTILES, {"tms": WEB, "compression": Compression.LERC}, "has tiles in PPNG, PNG or JPEG, not LERC"),
+        (Archive.PMTILES, {"tms": WEB, "page": 512}, "PMTILES takes the tiles of the set, not pages of 512 pixels"),
+        (Archive.MBTILES, {"tms": WEB, "compression": Compression.LERC}, "takes tiles in PPNG, PNG or JPEG, not LERC"),
     ],
 )
-def test_what_cannot_be(tmp_path, archive, options, told):
+def test_impossible_options_are_refused(tmp_path, archive, options, message):
     store = write_store(tmp_path, field(20, 30))
-    with pytest.raises(MrfError, match=told):
+    with pytest.raises(MrfError, match=message):
         pack(store, tmp_path / "out", archive, **options)
     assert not (tmp_path / "out").exists()
 

@@ -135,9 +135,9 @@ def test_a_step_is_replaced_and_the_others_keep_their_generation(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("times", "changes", "said"),
+    ("times", "changes", "message"),
     [
-        ((1,), {}, "the dataset has 2001-01-02T00:00:00Z already; --replace-steps"),
+        ((1,), {}, "the dataset already has 2001-01-02T00:00:00Z; --replace-steps replaces it"),
         ((0.5, 3), {}, "2001-01-01T12:00:00Z is not after the dataset's last time, 2001-01-02T00:00:00Z"),
         ((5,), {"rows": 599}, "its grid is 700 x 599 cells"),
         ((5,), {"attributes": {"scale_factor": 0.1}}, "variable t is packed as int16 x 0.1"),
@@ -146,9 +146,9 @@ def test_a_step_is_replaced_and_the_others_keep_their_generation(tmp_path: Path)
         ((5,), {"units": {**TIME, "calendar": "noleap"}}, "its calendar is noleap, the dataset's standard"),
     ],
 )
-def test_what_does_not_fit_is_refused(tmp_path: Path, times: Any, changes: dict[str, Any], said: str) -> None:
+def test_what_does_not_fit_is_refused(tmp_path: Path, times: Any, changes: dict[str, Any], message: str) -> None:
     before = convert(source(tmp_path / "a.nc", 0, 1), tmp_path / "s", "d")
-    with pytest.raises(SourceError, match=said):
+    with pytest.raises(SourceError, match=message):
         append(source(tmp_path / "b.nc", *times, **changes), tmp_path / "s", "d")
     assert Store(tmp_path / "s").dataset("d").description == before
     assert [path.name for path in (tmp_path / "s").iterdir()] == ["d.zarr"]

@@ -1,4 +1,4 @@
-"""From small files to datasets: values, places, labels, and what is refused."""
+"""From small files to datasets: values, positions, labels, and refusals."""
 
 from __future__ import annotations
 
@@ -402,8 +402,8 @@ def test_what_is_no_number_is_left_out_with_the_reason(tmp_path: Path) -> None:
         file.createVariable("clouds", kinds, dims)[:] = 1
     source = open_source(path)
     assert {each.variable.name for each in source.variables} == {"t", "clouds"}
-    said = " ".join(source.remarks)
-    assert all(f"{name} is left out: its type" in said for name in ("ragged", "pairs", "texts"))
+    remarks = " ".join(source.remarks)
+    assert all(f"{name} is left out: its type" in remarks for name in ("ragged", "pairs", "texts"))
     convert(path, tmp_path, "d")
     assert (zarr.open_group(tmp_path / "d.zarr", mode="r")["0/clouds"][...] == 1).all()
 
@@ -460,7 +460,9 @@ def test_sources_and_datasets_are_described(tmp_path: Path) -> None:
     assert of_source.variables[0].statistics == of_dataset.variables[0].statistics
     assert of_dataset.problems == ()
     (tmp_path / "in.zarr" / "1" / "t" / "zarr.json").unlink()
-    assert describe(tmp_path / "in.zarr").problems == ("array 1/t is missing or damaged",)
+    assert describe(tmp_path / "in.zarr").problems == (
+        f"{tmp_path / 'in.zarr/1/t/zarr.json'}: missing or damaged: FileNotFoundError",
+    )
     with pytest.raises(LazytileError):
         describe(tmp_path / "nothing")
 

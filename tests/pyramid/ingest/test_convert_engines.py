@@ -39,14 +39,14 @@ def packed(path: Path) -> Path:
 
 
 def curved(path: Path) -> Path:
-    """Cells with places of their own, for which each process makes its own search tree."""
+    """Cells with arbitrary coordinates, for which each process builds its own search tree."""
     pytest.importorskip("scipy", reason="SciPy is not installed (extra regrid)")
     row, col = np.mgrid[0:300, 0:400]
     with netCDF4.Dataset(path, "w") as file:
         file.createDimension("y", 300)
         file.createDimension("x", 400)
-        places = (("nav_lat", 20 + 0.05 * row + 0.01 * col), ("nav_lon", 0.05 * col - 0.02 * row))
-        for name, values in (*places, ("t", row * 100.0 + col)):
+        coordinates = (("nav_lat", 20 + 0.05 * row + 0.01 * col), ("nav_lon", 0.05 * col - 0.02 * row))
+        for name, values in (*coordinates, ("t", row * 100.0 + col)):
             file.createVariable(name, "f4", ("y", "x"), fill_value=-1.0)[:] = values
     return path
 
@@ -54,8 +54,8 @@ def curved(path: Path) -> Path:
 def raster(path: Path) -> Path:
     rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed (extra geotiff)")
     codes = np.random.default_rng(3).integers(0, 250, (1, 700, 800)).astype("uint8")
-    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(100, 0, 3e5, 0, -100, 5e6)}
-    with rasterio.open(path, "w", "GTiff", 800, 700, 1, dtype="uint8", tiled=True, **place) as file:
+    georeference = {"crs": "EPSG:32633", "transform": rasterio.Affine(100, 0, 3e5, 0, -100, 5e6)}
+    with rasterio.open(path, "w", "GTiff", 800, 700, 1, dtype="uint8", tiled=True, **georeference) as file:
         file.write(codes)
         file.write_mask(codes[0] > 50)
     return path
@@ -138,9 +138,9 @@ def test_an_engine_that_is_not_there_is_one_clear_line(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     words = ["convert", str(packed(tmp_path / "in.nc")), "--store", str(tmp_path / "s"), "--engine", engine]
     assert main.run(words) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("lazytile: ")
-    assert said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("lazytile: ")
+    assert error.count("\n") == 1
     assert not (tmp_path / "s").exists() or not list((tmp_path / "s").iterdir())
 
 

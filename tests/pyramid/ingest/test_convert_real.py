@@ -1,4 +1,4 @@
-"""Real files against netCDF4 and zarr, opened independently and compared at places on the Earth."""
+"""Real files against netCDF4 and zarr, opened independently and compared at points on the Earth."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_every_place_has_the_source_s_number(
         cols = dataset.grid.cols_of(np.asarray(home[lon][...], "f8"))
     assert (rows >= 0).all()
     assert (cols >= 0).all()
-    # The last column of a grid that repeats its first one is the same place, and may differ by rounding at the most.
+    # The last column of a grid that repeats its first one is the same point, and may differ by rounding at the most.
     keep = slice(None, codes.shape[-1])
     assert sorted(rows.tolist()) == list(range(codes.shape[-2]))
     assert sorted(cols[keep].tolist()) == list(range(codes.shape[-1]))

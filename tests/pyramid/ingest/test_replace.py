@@ -1,4 +1,4 @@
-"""Another source in the place of a dataset."""
+"""Another source in place of a dataset."""
 
 from __future__ import annotations
 

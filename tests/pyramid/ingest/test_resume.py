@@ -124,7 +124,7 @@ MOMENTS = 10
 
 
 def kill_at_random(command: list[str], store: Path, chance: random.Random, work_s: float) -> bool:
-    """Start a program, wait until it is at work and then some, and kill it; tells whether it was still running."""
+    """Start a program, kill it some time after it has begun to work, and return whether it was still running."""
     process = subprocess.Popen(command, cwd=ROOT)
     while process.poll() is None and not any("partial" in path.name for path in store.iterdir()):
         time.sleep(0.0005)

@@ -28,9 +28,9 @@ MUTATIONS = 12
 def corpus(folder: Path, compressions: list) -> Iterator[tuple[str, Path]]:
     """Write each MRF into a folder of its own below ``folder``."""
     for number, (name, text, records, data) in enumerate(_hostile()):
-        place = folder / f"{number}"
-        place.mkdir(parents=True)
-        path = write_mrf(place, "", records, data)
+        target = folder / f"{number}"
+        target.mkdir(parents=True)
+        path = write_mrf(target, "", records, data)
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         yield name, path
     yield from _mutated(folder, compressions)
@@ -62,7 +62,7 @@ def _masks() -> Iterator[tuple[str, bytes]]:
     yield "with a byte too many", _zen(whole + b"\0")
     yield "with a run too long", _zen(b"\x01\x01\x03\x1d\x01\x00")
     yield "that explodes", _zen(b"\x01" + b"\x01\x03\xff\xff\x00" * 13_000)  # 860 MB
-    yield "of a mark alone", _zen(b"\x01")
+    yield "of only a mark", _zen(b"\x01")
     yield "past the end", _zen(whole).split(b"Zen")[0] + b"Zen\0" + whole
 
 
@@ -77,7 +77,7 @@ def _hostile() -> Iterator[tuple[str, str | bytes, list[tuple[int, int]], bytes]
     yield "offset past the end", plain, [(len(page), 10)] * count, page
     yield "one byte past the end", plain, [(1, len(page))] * count, page
     yield "overlapping", plain, [(at, len(page) - at) for at in range(count)], page
-    yield "all in one place", plain, [(0, len(page))] * count, page
+    yield "all at one offset", plain, [(0, len(page))] * count, page
     yield "index too short", plain, [(0, 0)] * (count - 1), page
     yield "index too long", plain, [(0, 0)] * (count + 1), page
     yield "page of another size", plain, [(0, len(page))] * count, _png(512, 256, bytes(513 * 256))
@@ -131,8 +131,8 @@ def _mutated(folder: Path, compressions: list) -> Iterator[tuple[str, Path]]:
         (summary,) = export(store, folder / "sound" / kind, **options)
         files = sorted(summary.path.parent.iterdir())
         for number in range(MUTATIONS):
-            place = folder / "mutated" / f"{kind}-{number}"
-            place.mkdir(parents=True)
+            target = folder / "mutated" / f"{kind}-{number}"
+            target.mkdir(parents=True)
             victim = files[number % len(files)]
             for file in files:
                 data = bytearray(file.read_bytes())
@@ -143,5 +143,5 @@ def _mutated(folder: Path, compressions: list) -> Iterator[tuple[str, Path]]:
                     if number % 4 == 3:
                         at = int(random.integers(len(data)))
                         del data[at : at + int(random.integers(1, 100))]
-                (place / file.name).write_bytes(data)
-            yield f"{kind} with {victim.suffix} damaged, {number}", place / summary.path.name
+                (target / file.name).write_bytes(data)
+            yield f"{kind} with {victim.suffix} damaged, {number}", target / summary.path.name

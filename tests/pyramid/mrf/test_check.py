@@ -15,8 +15,8 @@ from tests.shared import shared
 def test_a_sound_one(tmp_path):
     store = write_store(tmp_path, field(600, 900))
     (summary,) = export(store, tmp_path / "out")
-    told = []
-    report = inspect_mrf(summary.path, decode=True, onearth=True, progress=lambda *at: told.append(at))
+    calls = []
+    report = inspect_mrf(summary.path, decode=True, onearth=True, progress=lambda *at: calls.append(at))
     assert report.problems == ()
     assert (report.pages, report.empty_pages, report.data_bytes) == (
         summary.tiles,
@@ -24,7 +24,7 @@ def test_a_sound_one(tmp_path):
         summary.data_bytes,
     )
     assert (report.shared_pages, report.unused_bytes) == (0, 0)
-    assert told[-1] == (summary.tiles, summary.tiles)
+    assert calls[-1] == (summary.tiles, summary.tiles)
     described = describe_header(report.header)
     assert described["size"] == "900 x 600"
     assert described["levels"] == "900 x 600, 450 x 300, 225 x 150"
@@ -79,7 +79,7 @@ def test_what_onearth_cannot_serve(tmp_path, text, records, problem):
 
 
 @pytest.mark.parametrize(
-    ("tms", "finest", "told"),
+    ("tms", "finest", "settings"),
     [
         ("16km", None, "16km of EPSG:4326, SkippedLevels 1"),
         ("16km", "1", "16km of EPSG:4326, SkippedLevels 1"),
@@ -90,17 +90,17 @@ def test_what_onearth_cannot_serve(tmp_path, text, records, problem):
         ("WorldCRS84Quad", "2", "no tile matrix set of GIBS has the MRF's pixels and pages"),
     ],
 )
-def test_what_onearth_is_to_be_told(tmp_path, tms, finest, told):
+def test_the_settings_for_onearth(tmp_path, tms, finest, settings):
     store = write_store(tmp_path, field(300, 600))
     (summary,) = export(store, tmp_path / "out", tms=tms, finest=finest)
     report = inspect_mrf(summary.path, onearth=True)
     assert report.problems == ()
-    assert told in report.onearth
+    assert settings in report.onearth
     assert inspect_mrf(summary.path).onearth == ""
 
 
 @pytest.mark.parametrize(
-    ("west", "projection", "told"),
+    ("west", "projection", "settings"),
     [
         ("-180", "", "no tile matrix set"),
         ("-180", "no CRS at all", "no tile matrix set"),
@@ -109,10 +109,10 @@ def test_what_onearth_is_to_be_told(tmp_path, tms, finest, told):
         ("-180.00000000", "EPSG:4326", "tile matrix set 16km of EPSG:4326, SkippedLevels 1"),
     ],
 )
-def test_headers_of_others(tmp_path, west, projection, told):
+def test_headers_of_others(tmp_path, west, projection, settings):
     box = f'<BoundingBox minx="{west}" miny="-90" maxx="180" maxy="90"/><Projection>{projection}</Projection>'
     path = write_mrf(tmp_path, mrf_text((2560, 1280), 512, f"<GeoTags>{box}</GeoTags>"), [(0, 0)] * 24, b"")
-    assert told in inspect_mrf(path, onearth=True).onearth
+    assert settings in inspect_mrf(path, onearth=True).onearth
     path = write_mrf(tmp_path, mrf_text((2560, 1280), 512), [(0, 0)] * 24, b"")
     assert "no tile matrix set" in inspect_mrf(path, onearth=True).onearth
 

@@ -51,10 +51,10 @@ def names(folder):
 
 def test_export_of_some_steps(run, store, tmp_path):
     out = tmp_path / "out"
-    code, told, _ = run("mrf", "sst", out, "--store", store, "--time", "2019-01", "--dim", "depth=10")
+    code, out_text, _ = run("mrf", "sst", out, "--store", store, "--time", "2019-01", "--dim", "depth=10")
     assert code == 0
     assert names(out) == ["sst_depth-10-2019001090000.mrf", "sst_depth-10-2019002090000.mrf"]
-    assert told.count(" tiles, ") == 2
+    assert out_text.count(" tiles, ") == 2
     # Options may come first, and a command's name is no layer's.
     assert run("mrf", "--store", store, "--time", "2019-02", "--dim", "depth=0", "sst", out)[0] == 0
     assert "sst_depth-0-2019032000000.mrf" in names(out)
@@ -79,7 +79,7 @@ def test_export_with_every_option(run, store, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--compression", "gif"], "MRF compression 'gif' is not supported"),
         (["--effort", "much"], "compression effort 'much' is unknown, allowed are served, fast, default, small"),
@@ -90,10 +90,10 @@ def test_export_with_every_option(run, store, tmp_path):
         (["--time", "1999"], "1999"),
     ],
 )
-def test_what_cannot_be_is_one_line(run, store, tmp_path, arguments, told):
+def test_a_refusal_is_one_line(run, store, tmp_path, arguments, message):
     code, _, err = run("mrf", "sst", tmp_path / "out", "--store", store, *arguments)
     assert (code, err.count("\n")) == (2, 1)
-    assert told in err
+    assert message in err
     assert not (tmp_path / "out").exists()
 
 
@@ -101,10 +101,10 @@ def test_verify_info_and_extract(run, store, tmp_path):
     out = tmp_path / "out"
     run("mrf", "sst", out, "--store", store, "--time", "2019-02", "--dim", "depth=0")
     (path,) = out.glob("*.mrf")
-    code, told, _ = run("mrf", "verify", path, "--decode", "--onearth")
+    code, out_text, _ = run("mrf", "verify", path, "--decode", "--onearth")
     assert code == 0
-    assert "9 pages" in told
-    assert told.splitlines()[1].startswith("no tile matrix set of GIBS")
+    assert "9 pages" in out_text
+    assert out_text.splitlines()[1].startswith("no tile matrix set of GIBS")
     described = json.loads(run("mrf", "info", path, "--json")[1])
     assert described["size"] == "520 x 300"
     assert described["layer"] == "sst"
@@ -130,8 +130,8 @@ def test_verify_finds_what_is_wrong(run, store, tmp_path):
     data.write_bytes(data.read_bytes()[:-100])
     code, _, err = run("mrf", "verify", path)
     assert (code, "ends at byte" in err) == (1, True)
-    code, told, _ = run("mrf", "verify", path, "--json")
-    assert (code, len(json.loads(told)["problems"])) == (1, 1)
+    code, out_text, _ = run("mrf", "verify", path, "--json")
+    assert (code, len(json.loads(out_text)["problems"])) == (1, 1)
     code, _, err = run("mrf", "verify", tmp_path / "none.mrf")
     assert (code, err.count("\n")) == (2, 1)
 
@@ -143,8 +143,8 @@ def test_export_to_other_files(run, store, tmp_path):
     for kind, extension in (("mbtiles", "mbtiles"), ("cog", "tif"), ("pmtiles", "pmtiles")):
         if kind == "pmtiles":
             pytest.importorskip("pmtiles")
-        code, told, _ = run("export", "sst", out, "--to", kind, *one)
-        assert (code, told.count("\n")) == (0, 1)
+        code, out_text, _ = run("export", "sst", out, "--to", kind, *one)
+        assert (code, out_text.count("\n")) == (0, 1)
         assert (out / f"{stem}.{extension}").stat().st_size > 1000
     code, _, _ = run("export", "sst", out, "--to", "cog", "--values", *one)
     with rasterio.open(out / f"{stem}.tif") as tif:

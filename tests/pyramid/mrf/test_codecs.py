@@ -95,7 +95,7 @@ def test_gdal_s_pages(written, compression, dtype, bands):
 def test_png_of_16_bits_in_several_bands_is_refused_not_cut_to_8(written, bands):
     with (
         MrfReader(written("PNG", "uint16", bands)) as mrf,
-        pytest.raises(MrfError, match=f"a PNG of 16 bits, {bands} bands of 16 bits are not decoded"),
+        pytest.raises(MrfError, match=f"a PNG of 16 bits, {bands} bands of 16 bits are not supported"),
     ):
         mrf.pixels(0, 0, 0)
 

@@ -282,20 +282,20 @@ def test_an_open_ended_set_stops_at_the_data_s_resolution(tmp_path):
 
 def test_more_than_256_colours_are_refused(tmp_path):
     store = write_store(tmp_path, field(10, 10))
-    with pytest.raises(MrfError, match="style rich has 300 colours, PPNG pages hold 256, PNG pages any number"):
+    with pytest.raises(MrfError, match="style rich has 300 colours, PPNG pages hold 256: use PNG pages"):
         export(store, tmp_path / "out", style(300, "rich"))
 
 
 def test_progress_comes_to_its_end(tmp_path):
     codes = np.stack([field(513, 600, seed) for seed in (1, 2, 3)])
     store = write_store(tmp_path, codes, dimensions=(DAYS,))
-    told = []
-    export(store, tmp_path / "out", progress=told.append)
-    done = [progress.tiles_done for progress in told]
+    reports = []
+    export(store, tmp_path / "out", progress=reports.append)
+    done = [progress.tiles_done for progress in reports]
     assert done == sorted(done)
-    assert done[-1] == told[-1].tiles_total == told[-1].tiles_made == 3 * (9 + 4 + 1)
-    assert told[-1].seconds_left == 0
-    assert told[-1].tiles_a_second > 0
+    assert done[-1] == reports[-1].tiles_total == reports[-1].tiles_made == 3 * (9 + 4 + 1)
+    assert reports[-1].seconds_left == 0
+    assert reports[-1].tiles_a_second > 0
 
 
 def test_what_is_there_already_is_left_as_it_is(tmp_path):
@@ -352,9 +352,9 @@ from lazytile.pyramid.mrf import writer as mrf_write
 from lazytile.pyramid.store.store import Store
 from tests.pyramid.mrf.stores import export
 mrf_write.CHECKPOINT_BYTES = 1
-def progress(told):
-    if told.tiles_made:
-        print(told.tiles_done, flush=True)
+def progress(report):
+    if report.tiles_made:
+        print(report.tiles_done, flush=True)
         time.sleep(0.02)
 export(Store(Path(sys.argv[1])), Path(sys.argv[1]) / "out", threads=1, progress=progress)
 """
@@ -379,8 +379,8 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_bytes(tmp_path, after):
     for path in out.glob("*.mrf"):
         with MrfReader(path) as mrf:  # what has its name is whole
             assert mrf.header.records == 12 + 4 + 1
-    told = []
-    export(store, out, progress=told.append)
-    assert told[-1].tiles_made < told[-1].tiles_total, "it went on, it did not begin again"
+    reports = []
+    export(store, out, progress=reports.append)
+    assert reports[-1].tiles_made < reports[-1].tiles_total, "it resumed, it did not start over"
     made = {file.name: file.read_bytes() for file in out.iterdir()}
     assert made == {file.name: file.read_bytes() for file in (tmp_path / "undisturbed").iterdir()}

@@ -188,13 +188,13 @@ def test_harder_work_gives_fewer_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"page": 99, "tms": "16km"}, "pages of 99 pixels cannot be, an even number from 64 to 4096 can"),
-        ({"page": 101}, "pages of 101 pixels cannot be, an even number from 64 to 4096 can"),
+        ({"page": 99, "tms": "16km"}, "pages of 99 pixels are not allowed, an even number from 64 to 4096 is"),
+        ({"page": 101}, "pages of 101 pixels are not allowed, an even number from 64 to 4096 is"),
         ({"page": 8192}, "pages of 8192 pixels cannot be"),
         ({"quality": 100}, "JPEG quality 100 is out of range, it may be 1 to 95"),
     ],
 )
-def test_what_cannot_be(tmp_path, options, message):
+def test_impossible_formats_are_refused(tmp_path, options, message):
     store = write_store(tmp_path, field(10, 10))
     with pytest.raises(MrfError, match=message):
         export(store, tmp_path / "out", **options)
@@ -215,5 +215,5 @@ def test_values_without_a_code_for_no_data(tmp_path):
     with rasterio.open(summary.path) as mrf:
         assert mrf.nodata is None
         np.testing.assert_array_equal(mrf.read(1), codes)
-    with pytest.raises(MrfError, match="no code for no data, its values fit its own grid alone"):
+    with pytest.raises(MrfError, match="no code for no data, its values can only be exported on its own grid"):
         export(Store(tmp_path), tmp_path / "other", compression=Compression.DEFLATE, tms="16km")

@@ -67,8 +67,8 @@ def test_killed_ten_times(tmp_path):
         for path in out.glob("*.mrf") if out.exists() else ():
             assert not inspect_mrf(path, decode=True).problems, "what has its name is whole"
         process.close()
-    told = []
-    export(store, out, progress=told.append, **OPTIONS)
+    reports = []
+    export(store, out, progress=reports.append, **OPTIONS)
     assert contents(out) == undisturbed
     assert set(undisturbed) == {"sst.mrf", "sst.idx", "sst.ppg", "sst.zdb"}
     assert resumed >= 3, "kills fell into the writing"

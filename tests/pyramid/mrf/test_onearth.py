@@ -1,4 +1,4 @@
-"""What an OnEarth operator needs: files beside the MRFs, and mrfgen's configurations as input."""
+"""Files for OnEarth beside the MRFs, and mrfgen's configurations as input."""
 
 import io
 
@@ -84,7 +84,7 @@ def test_what_onearth_cannot_serve(tmp_path):
         export(store, tmp_path / "out", painted(store), compression=Compression.ZSTD, onearth=True)
     with pytest.raises(MrfError, match="OnEarth serves 16km in tiles of 512 pixels, not in pages of 256"):
         export(store, tmp_path / "out", painted(store), tms="16km", page=256, onearth=True)
-    assert not (tmp_path / "out").exists(), "it is said before the work"
+    assert not (tmp_path / "out").exists(), "it is refused before any work"
 
 
 def config(folder, text="", *, name="sst", date="20140606"):
@@ -117,9 +117,9 @@ def test_a_configuration_of_mrfgen(timed, tmp_path, capsys, monkeypatch):
         "<mrf_compression_type>PPNG</mrf_compression_type><outsize>2560,1280</outsize><quality_prec>6</quality_prec><mrf_merge>false</mrf_merge>"
         "<overview_resampling>average</overview_resampling><colormap></colormap><email_server>x</email_server>",
     )
-    code, told, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path, "--onearth")
+    code, out_text, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path, "--onearth")
     assert code == 0, err
-    assert told.count("\n") == 2
+    assert out_text.count("\n") == 2
     for name in ("input_dir", "working_dir", "mrf_empty_tile_filename", "mrf_merge", "email_server", "quality_prec"):
         assert f"mrfgen.xml: {name} is not used" in err
     made = sorted(file.name for file in (tmp_path / "out").glob("*.mrf"))
@@ -174,7 +174,7 @@ def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
 
 
 @pytest.mark.parametrize(
-    ("text", "changes", "told"),
+    ("text", "changes", "message"),
     [
         ("<mrf_compression_type>EPNG</mrf_compression_type>", {}, "mrf_compression_type 'EPNG' is not supported"),
         (
@@ -191,18 +191,18 @@ def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
         ("<outsize>2560 1000</outsize>", {}, "target_y 1000 cannot be, 16km has 1280"),
         ("<overview_resampling>gauss</overview_resampling>", {}, "overview_resampling 'gauss' is not supported"),
         ("<mrf_blocksize>25</mrf_blocksize><target_x>2560</target_x>", {}, "pages of 25 pixels cannot be"),
-        ("<colormap>https://example.com/c.xml</colormap>", {}, "is an address, a file can be read"),
+        ("<colormap>https://example.com/c.xml</colormap>", {}, "is a URL, only a file can be read"),
         ("<target_x>2560</target_x>", {"date": "20200101"}, "sst has no time 2020-01-01"),
         ("", {"date": "June"}, "date_of_data is YYYYMMDD"),
         ("", {"name": ""}, "a mrfgen configuration has parameter_name"),
         ("<unclosed>", {}, "not well-formed XML"),
     ],
 )
-def test_what_is_not_supported_is_named(timed, tmp_path, capsys, text, changes, told):
+def test_what_is_not_supported_is_named(timed, tmp_path, capsys, text, changes, message):
     path = config(tmp_path, text, **changes)
     code, _, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path, "--engine", "threads")
     assert code == 2
-    assert told in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 

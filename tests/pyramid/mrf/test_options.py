@@ -1,4 +1,4 @@
-"""What an export may be told: bands, chroma, precision, slices, year folders, nearest overviews."""
+"""The options of an export: bands, chroma, precision, slices, year folders, nearest overviews."""
 
 import io
 import sqlite3
@@ -143,7 +143,7 @@ def test_slices(tmp_path):
 
 def test_slices_need_times(tmp_path):
     store = write_store(tmp_path, field(20, 30))
-    with pytest.raises(MrfError, match="sst has no times to be the slices of an MRF"):
+    with pytest.raises(MrfError, match="sst has no times, which are the slices of an MRF"):
         export(store, tmp_path / "out", as_slices=True)
 
 
@@ -199,7 +199,7 @@ def test_nearest_overviews_of_a_set(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"bands": 1, "compression": Compression.PNG}, "the style has colours, PNG pages of 1 or 2 bands are grey"),
         ({"bands": 5, "compression": Compression.PNG}, "PNG pages of 5 bands cannot be"),
@@ -210,9 +210,9 @@ def test_nearest_overviews_of_a_set(tmp_path):
         ({"by_year": True, "as_slices": True}, "an MRF of slices holds every year"),
     ],
 )
-def test_what_cannot_be(tmp_path, wrong, told):
+def test_impossible_options_are_refused(tmp_path, wrong, message):
     store = write_store(tmp_path, field(20, 30))
-    with pytest.raises(MrfError, match=told):
+    with pytest.raises(MrfError, match=message):
         export(store, tmp_path / "out", **wrong)
     assert not (tmp_path / "out").exists()
 
@@ -220,5 +220,5 @@ def test_what_cannot_be(tmp_path, wrong, told):
 def test_error_of_lerc_is_a_number():
     from lazytile.pyramid.mrf.effort import CompressionEffort
 
-    with pytest.raises(MrfError, match="LERC's error -1 is out of range"):
+    with pytest.raises(MrfError, match="LERC's maximum error -1 is out of range"):
         PageFormat(Compression.LERC, CompressionEffort.SERVED, max_error=-1)

@@ -167,7 +167,7 @@ BOMB = (
         pytest.param(mrf_text().replace('scale="2"', 'scale="1"'), "scale is 1, it may be 2 or more", id="scale 1"),
         pytest.param(mrf_text().replace('scale="2"', 'scale="0"'), "scale is 0, it may be 2 or more", id="scale 0"),
         pytest.param(mrf_text(raster="<DataType>CFloat32</DataType>"), "DataType 'CFloat32'", id="type"),
-        pytest.param(mrf_text(raster='<DataValues NoData="x"/>'), "NoData 'x' is not numbers", id="nodata"),
+        pytest.param(mrf_text(raster='<DataValues NoData="x"/>'), "NoData 'x' is not a list of numbers", id="nodata"),
         pytest.param(mrf_text(raster='<DataValues NoData="1 2"/>'), "NoData has 2 values for 1 bands", id="nodata 2"),
         pytest.param(mrf_text(raster="<Palette>" + "<Entry/>" * 257 + "</Palette>"), "up to 256 entries", id="257"),
         pytest.param(

@@ -137,8 +137,8 @@ def test_gdal_s_own_file_of_the_same_input(stores, tmp_path, kind, rows, cols, p
     with MrfReader(summary.path) as mine, MrfReader(path) as other, rasterio.open(path) as gdal:
         full = gdal.read().transpose(1, 2, 0)
         wanted = mine.header, other.header
-        for number, place in enumerate(np.ndindex(*sizes[0][2:])):
-            part = full[place[0] * page :, place[1] * page :][:page, :page]
+        for number, position in enumerate(np.ndindex(*sizes[0][2:])):
+            part = full[position[0] * page :, position[1] * page :][:page, :page]
             for header, (offset, size), file in zip(
                 wanted, (ours[number], theirs[number]), (summary.path, path), strict=True
             ):

@@ -80,7 +80,7 @@ def test_missing_and_surplus_pages_are_errors(tmp_path):
         with pytest.raises(MrfError, match="has 1 pages, only 0 were written"):
             writer.finish()
         writer.add(page(1))
-        with pytest.raises(MrfError, match="has 1 pages, there is no other"):
+        with pytest.raises(MrfError, match="has 1 pages, no other can be added"):
             writer.add(page(2))
     assert not (tmp_path / "a.mrf").exists()
 
@@ -138,9 +138,9 @@ def test_killed_while_the_files_get_their_names(tmp_path, monkeypatch, calls):
         with pytest.raises(KeyboardInterrupt):
             export(store, out)
     assert not (out / "sst.mrf").exists()
-    told = []
-    export(store, out, progress=told.append)
-    assert sum(progress.tiles_made for progress in told) == 0, "all was there"
+    reports = []
+    export(store, out, progress=reports.append)
+    assert sum(progress.tiles_made for progress in reports) == 0, "everything existed"
     assert files(out) == files(tmp_path / "whole")
 
 

@@ -36,15 +36,15 @@ def masked_style():
 
 def without_zen(jpeg):
     """The JPEG without its APP3 segments, walked by hand; and their contents."""
-    at, kept, found = 2, jpeg[:2], []
+    at, rest, found = 2, jpeg[:2], []
     while jpeg[at + 1] != 0xDA:
         (length,) = struct.unpack(">H", jpeg[at + 2 : at + 4])
         if jpeg[at + 1] == 0xE3:
             found.append(jpeg[at + 4 : at + 2 + length])
         else:
-            kept += jpeg[at : at + 2 + length]
+            rest += jpeg[at : at + 2 + length]
         at += 2 + length
-    return kept + jpeg[at:], found
+    return rest + jpeg[at:], found
 
 
 def strip(path, folder):
@@ -162,7 +162,7 @@ def test_gdal_s_masks_are_read(tmp_path, compression, bands, block):
     pixels = np.stack([(np.sin(y / 21 + band) + np.cos(x / 17)) * 60 + 128 for band in range(bands)]).astype(np.uint8)
     hole = (np.hypot(y - 140, x - 130) < 90) | ((np.random.default_rng(2).random((300, 450)) < 0.01) & (x < 250))
     pixels[: 3 if bands > 1 else 1, hole] = 0
-    pixels[0, 280:] = 0  # zero in one band alone is data
+    pixels[0, 280:] = 0  # zero in only one band is data
     pixels[3:] = 255 if compression == "JPNG" else pixels[3:]
     if bands == 4 and compression == "JPEG":
         pixels[3, hole] = 0
@@ -281,9 +281,9 @@ def test_a_mask_of_another_page_is_told_by_verify(tmp_path):
     assert "Zen mask" in problem
 
 
-def test_what_cannot_be(tmp_path):
+def test_impossible_formats_are_refused(tmp_path):
     store = write_store(tmp_path, field(600, 900))
-    with pytest.raises(MrfError, match="PNG pages have no Zen mask, JPEG pages do"):
+    with pytest.raises(MrfError, match="PNG pages have no Zen mask, only JPEG pages do"):
         export(store, tmp_path / "out", compression=Compression.PNG, zen=True)
     with pytest.raises(MrfError, match="the Zen mask of pages of 1024 x 1024 may not fit into a JPEG"):
         export(store, tmp_path / "out", compression=Compression.JPEG, zen=True, page=1024)

@@ -75,13 +75,13 @@ def test_a_damaged_chunk_is_named(tmp_path: Path, codec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("lzma", "codec 'lzma' is unknown, allowed are blosc-lz4, blosc-zstd, zstd, gzip, none"),
         ("gzip:10", "the level of codec gzip is 0 to 9, not '10'"),
         ("zstd:x", "the level of codec zstd is 1 to 22, not 'x'"),
     ],
 )
-def test_other_codecs_are_refused(text: str, said: str) -> None:
-    with pytest.raises(StoreError, match=said):
+def test_other_codecs_are_refused(text: str, message: str) -> None:
+    with pytest.raises(StoreError, match=message):
         Codec.parse(text)

@@ -1,4 +1,4 @@
-"""The direct chunk reader gives what zarr-python gives, and takes only layouts that it understands."""
+"""The direct chunk reader reads what zarr-python reads, and only layouts that it understands."""
 
 import google_crc32c
 import numpy as np
@@ -207,6 +207,6 @@ def test_chunks_of_a_window_are_read_together_where_reading_means_waiting(tmp_pa
             return np.full((256, 256), chunk_row * 10 + chunk_col, "int16")
 
     stored._readers[0, "sst"] = Waiting()
-    places = [(0, 0), (0, 1), (1, 0), (1, 2)]
-    found = list(stored.chunks(0, "sst", (), places))
+    positions = [(0, 0), (0, 1), (1, 0), (1, 2)]
+    found = list(stored.chunks(0, "sst", (), positions))
     assert [int(chunk[0, 0]) for chunk in found] == [0, 1, 10, 12]

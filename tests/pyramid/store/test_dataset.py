@@ -99,9 +99,9 @@ def test_a_dataset_needs_a_level_and_a_variable():
 
 
 def test_dimensions_name_each_index_once():
-    with pytest.raises(StoreError, match="each one once"):
+    with pytest.raises(StoreError, match="needs unique labels"):
         Dimension("t", "time", ("a", "a"))
-    with pytest.raises(StoreError, match="needs labels"):
+    with pytest.raises(StoreError, match="needs unique labels"):
         Dimension("t", "time", ())
     with pytest.raises(StoreError, match="kind time or other"):
         Dimension("t", "depth", ("1",))
@@ -120,8 +120,8 @@ def test_time_is_found_among_the_dimensions():
 
 
 def test_layers_are_named_after_the_dataset_where_that_is_enough():
-    alone = _dataset()
-    assert alone.layer_name(alone.variable("sst")) == "d"
+    single = _dataset()
+    assert single.layer_name(single.variable("sst")) == "d"
     several = _dataset(_variable("u"), _variable("v"))
     assert [several.layer_name(variable) for variable in several.variables] == ["d.u", "d.v"]
 

@@ -145,7 +145,7 @@ def test_a_store_that_cannot_be_written_is_served(
     with caplog.at_level(logging.WARNING):
         chunk = Store(tmp_path).dataset("d").chunk(2, "t", (), 1, 2)
     np.testing.assert_array_equal(chunk, Store(eager).dataset("d").chunk(2, "t", (), 1, 2))
-    assert "not kept: Read-only file system" in caplog.text
+    assert "not stored: Read-only file system" in caplog.text
     assert overview_files(tmp_path) == []
 
 

@@ -1,4 +1,4 @@
-"""A stored dataset as other readers of multiscale Zarr find it: by the root's attributes alone."""
+"""A stored dataset as other readers of multiscale Zarr see it: by the attributes of the root."""
 
 from __future__ import annotations
 

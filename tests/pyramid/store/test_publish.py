@@ -72,7 +72,7 @@ def test_without_exchange_the_old_one_is_moved_aside(
     assert hidden(tmp_path / "s") == []
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells what a descriptor is by /proc")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="/proc names the file of a descriptor")
 @pytest.mark.parametrize(("old", "exchanges"), [(False, True), (True, True), (True, False)])
 def test_everything_is_on_disk_before_the_name_leads_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bool, exchanges: bool
@@ -178,7 +178,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_removed_dataset_loses_its_metadata_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader that finds a chunk missing tells a chunk of fill from a removed dataset by that."""
+    """By that a reader of a missing chunk distinguishes fill from a removed dataset."""
     convert(constant(tmp_path / "a.nc", 1), tmp_path / "s", "d")
     held = os.open(tmp_path / "s" / "d.zarr", os.O_RDONLY | os.O_DIRECTORY)
     states = []
@@ -194,7 +194,7 @@ def test_a_removed_dataset_loses_its_metadata_first(tmp_path: Path, monkeypatch:
 
 
 def test_readers_see_one_generation_at_a_time(tmp_path: Path) -> None:
-    """A reader that holds the folder, not its name, keeps the old data until it is told that they are gone."""
+    """A reader that holds the folder, not its name, reads the old data until they are removed."""
     store = tmp_path / "s"
     sources = [constant(tmp_path / f"{code}.nc", code, 300) for code in (1, 2)]
     generations = {}
@@ -212,7 +212,7 @@ def test_readers_see_one_generation_at_a_time(tmp_path: Path) -> None:
                 if (folder / "zarr.json").exists():
                     seen.append((document["attributes"]["lazytile"]["generation"], code))
             except (OSError, KeyError, ValueError):
-                pass  # gone while it was read
+                pass  # removed meanwhile
             finally:
                 os.close(held)
 

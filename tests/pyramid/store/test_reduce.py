@@ -23,8 +23,8 @@ def slow(codes: np.ndarray, packing: Packing, reduction: str) -> list[list[objec
     for row in range(0, rows, 2):
         coarse.append([])
         for col in range(0, cols, 2):
-            places = [(r, c) for r in (row, row + 1) for c in (col, col + 1) if r < rows and c < cols]
-            valid = [codes[place].item() for place in places if not missing[place]]
+            cells = [(r, c) for r in (row, row + 1) for c in (col, col + 1) if r < rows and c < cols]
+            valid = [codes[cell].item() for cell in cells if not missing[cell]]
             coarse[-1].append(one(valid, codes.dtype, packing, reduction, codes[row, col].item()))
     return coarse
 

@@ -56,7 +56,7 @@ def test_damage_is_found_by_path(source: Path, tmp_path: Path) -> None:
     flipped.write_bytes(content)
     missing.unlink()
     extra.write_bytes(b"x")
-    # A chunk that reads well but is not what the finer level gives, with a checksum that says so.
+    # A sound chunk with its checksum that differs from what the finer level gives.
     chunks = ChunkFolder(str(folder / "1/t/c"), "int16", (256, 256), -1, Codec("blosc-lz4", 5))
     codes = reader_of(chunks).read((1,), 0, 0).copy()
     codes[7, 7] += 1
@@ -67,12 +67,12 @@ def test_damage_is_found_by_path(source: Path, tmp_path: Path) -> None:
     plane.write_bytes(digests.tobytes())
     problems = verify(tmp_path, "d").problems
     by_path = {line.partition(": ")[0]: line for line in problems}
-    assert "damaged, its checksum is not that of what was written" in "".join(
+    assert "damaged, its checksum differs from the one recorded" in "".join(
         line for line in problems if line.startswith(f"{flipped}:")
     )
     assert "missing or empty" in by_path[str(missing)]
-    assert "there should be no such file" in "".join(line for line in problems if line.startswith(f"{extra}:"))
-    assert "not what level 0 gives" in by_path[str(stale)]
+    assert "this file should not exist" in "".join(line for line in problems if line.startswith(f"{extra}:"))
+    assert "differs from what level 0 gives" in by_path[str(stale)]
 
 
 def test_metadata_and_checksums_that_are_gone_are_found(source: Path, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_metadata_and_checksums_that_are_gone_are_found(source: Path, tmp_path: 
     (folder / "1/t/zarr.json").write_text(json.dumps(document))
     problems = "\n".join(verify(tmp_path, "d").problems)
     assert f"{folder / '0/t'}: the checksums of step (1,) are missing" in problems
-    assert f"{folder / '1/t/zarr.json'}: it describes [3, 350, 450], it should be [2, 350, 450]" in problems
+    assert f"{folder / '1/t/zarr.json'}: it is [3, 350, 450] of int16, expected [2, 350, 450] of int16" in problems
 
 
 def test_a_dataset_of_an_older_version_is_checked_level_by_level(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_append_and_storage_on_the_command_line(
     assert main.run(["append", str(later), "d", *store]) == 0
     assert "3 time steps, the last 2001-01-06T00:00:00Z" in capsys.readouterr().out
     assert main.run(["append", str(later), "d", *store]) == 2
-    assert "has 2001-01-06T00:00:00Z already; --replace-steps" in capsys.readouterr().err
+    assert "already has 2001-01-06T00:00:00Z; --replace-steps" in capsys.readouterr().err
     assert main.run(["append", str(later), "d", "--replace-steps", *store]) == 0
     assert main.run(["verify", "d", *store]) == 0
     assert main.run(["convert", str(source), "--codec", "lzma", *store]) == 2
