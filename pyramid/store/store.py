@@ -1,7 +1,7 @@
 """The store: a folder of datasets, and a dataset opened for reading.
 
 Everything is opened once per generation. A dataset that is replaced on disk gets a new generation, so a reader that
-holds the old one sees either its own chunks or, once they are gone, a ``StoreError``; never a mixture under one key.
+holds the old one sees either its own chunks or, once they are removed, a ``StoreError``; never a mixture under one key.
 """
 
 from __future__ import annotations
@@ -41,37 +41,69 @@ def _read_pool() -> ThreadPoolExecutor:
 
 
 def read_description(path: Path) -> Dataset:
-    """Read the description of a stored dataset. Raises ``StoreError`` where there is none that we understand."""
+    """Read the description of a stored dataset.
+
+    Args:
+        path: Folder of the dataset.
+
+    Returns:
+        The description.
+
+    Raises:
+        DatasetNotFoundError: The folder holds no dataset.
+        StoreError: Its description is damaged or of an unknown format.
+    """
     try:
         attributes = json.loads((path / "zarr.json").read_bytes())["attributes"]["lazytile"]
     except FileNotFoundError as error:
         raise DatasetNotFoundError(f"{path} holds no dataset") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path} is not a dataset of ours: {type(error).__name__}: {error}") from error
+        raise StoreError(f"{path} is no dataset of lazytile: {type(error).__name__}: {error}") from error
     return Dataset.from_json(attributes)
 
 
 @dataclass(slots=True, eq=False)
 class StoredDataset:
-    """A dataset opened for reading: its description and its chunks, decoded ones kept in memory."""
+    """A dataset opened for reading: its description and its chunks, decoded ones cached in memory."""
 
     path: Path
     description: Dataset
     stamp: tuple[int, int]
-    """Modification time and number of the file that the description was read from."""
+    """Modification time and inode number of the file that the description was read from."""
     _chunks: BytesLru[NDArray[Any]]
     _readers: dict[tuple[int, str], ChunkReader] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def chunk(self, level: int, variable: str, dim_index: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
-        """Return a decoded chunk of codes, shape ``description.chunk``, read-only. Read once for all who wait."""
+        """Return a chunk of codes, read once for all threads that wait.
+
+        Args:
+            level: Of the pyramid.
+            variable: Its name.
+            dim_index: Index along each leading dimension.
+            row: Of the chunk.
+            col: Of the chunk.
+
+        Returns:
+            Shape ``description.chunk``, read-only.
+        """
         (chunk,) = self.chunks(level, variable, dim_index, ((row, col),))
         return chunk
 
     def chunks(
-        self, level: int, variable: str, dim_index: tuple[int, ...], places: Sequence[tuple[int, int]]
+        self, level: int, variable: str, dim_index: tuple[int, ...], positions: Sequence[tuple[int, int]]
     ) -> Iterator[NDArray[Any]]:
-        """Yield the chunks at (row, column) places in their order, some at a time where reading means waiting."""
+        """Read chunks, several at a time where reading means waiting.
+
+        Args:
+            level: Of the pyramid.
+            variable: Its name.
+            dim_index: Index along each leading dimension.
+            positions: Row and column of each chunk.
+
+        Yields:
+            The chunks in their order, as ``chunk`` returns them.
+        """
         reader = self._reader(level, variable)
         generation = self.description.content_generation((variable,), dim_index)
         plane = (self.path, generation, variable, level, dim_index)
@@ -81,14 +113,14 @@ class StoredDataset:
                 return reader.read(dim_index, row, col)
             return lazy_chunk(self, reader, variable, ChunkIndex(level, dim_index, row, col))
 
-        def read(place: tuple[int, int]) -> NDArray[Any]:
-            return self._chunks.get((plane, place), lambda: make(*place))
+        def read(position: tuple[int, int]) -> NDArray[Any]:
+            return self._chunks.get((plane, position), lambda: make(*position))
 
-        if len(places) < 2 or not reader.waits:
-            yield from map(read, places)
+        if len(positions) < 2 or not reader.waits:
+            yield from map(read, positions)
             return
-        for first in range(0, len(places), READ_AHEAD):
-            yield from _read_pool().map(read, places[first : first + READ_AHEAD])
+        for first in range(0, len(positions), READ_AHEAD):
+            yield from _read_pool().map(read, positions[first : first + READ_AHEAD])
 
     def _reader(self, level: int, variable: str) -> ChunkReader:
         reader = self._readers.get((level, variable))
@@ -116,24 +148,35 @@ class Store:
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
-        """Names of the datasets there are now, sorted. A folder that does not exist has none."""
+        """Return the names of the present datasets, sorted; none where the folder does not exist."""
         if not self.folder.is_dir():
             return []
         found = (path for path in self.folder.glob(f"*{SUFFIX}") if (path / "zarr.json").is_file())
         return sorted(path.stem for path in found if NAME_PATTERN.fullmatch(path.stem))
 
     def dataset(self, name: str) -> StoredDataset:
-        """Return the dataset as it is now; opened anew only where it changed. Raises ``DatasetNotFoundError``."""
+        """Return a dataset in its present state, opened again only where it changed.
+
+        Args:
+            name: Of the dataset.
+
+        Returns:
+            The dataset.
+
+        Raises:
+            DatasetNotFoundError: The store has no such dataset.
+            StoreError: It is damaged, or its folder was renamed.
+        """
         if not NAME_PATTERN.fullmatch(name):
-            raise DatasetNotFoundError(f"{name!r} is no dataset name: letters, digits, _ and - only")
-        # Asked several times a tile: text and one system call, no path objects.
+            raise DatasetNotFoundError(f"{name!r} is no dataset name, allowed are letters, digits, _ and -")
+        # Called several times a tile: text and one system call, no path objects.
         folder = f"{self._root}/{name}{SUFFIX}"
         try:
             status = os.stat(f"{folder}/zarr.json")  # noqa: PTH116
         except OSError as error:
             known = ", ".join(self.names()) or "none"
             raise DatasetNotFoundError(f"the store {self.folder} has no dataset {name!r}, it has {known}") from error
-        # A replaced dataset is another folder with another file; an appended one has another time.
+        # A replaced dataset has another file, an appended one another time.
         stamp = (status.st_mtime_ns, status.st_ino)
         with self._lock:
             known_stamp, opened = self._open.get(name, (None, None))
@@ -142,7 +185,7 @@ class Store:
         path = Path(folder)
         description = read_description(path)
         if description.name != name:
-            # The folder was renamed by hand: the folder's name is what requests use.
+            # The folder was renamed by hand, and requests use its name.
             raise StoreError(f"{path} holds the dataset {description.name!r}: the folder must have its name")
         opened = StoredDataset(path, description, stamp, self._chunks)
         with self._lock:
@@ -150,7 +193,7 @@ class Store:
         return opened
 
     def datasets(self) -> Iterator[StoredDataset]:
-        """Every dataset that can be read, by name; damaged ones are left out."""
+        """Yield every dataset that can be read, by name; damaged ones are omitted."""
         for name in self.names():
             try:
                 yield self.dataset(name)
@@ -158,13 +201,23 @@ class Store:
                 continue
 
     def layers(self) -> Iterator[Layer]:
-        """Every layer of every dataset that can be read, by name."""
+        """Yield every layer of every dataset that can be read, by name."""
         for stored in self.datasets():
             for variable in stored.description.variables:
                 yield Layer(stored.description, variable)
 
     def layer(self, name: str) -> Layer:
-        """Return the layer of that name. Raises ``DatasetNotFoundError`` where there is none."""
+        """Return a layer by name.
+
+        Args:
+            name: ``DATASET`` or ``DATASET.VARIABLE``.
+
+        Returns:
+            The layer.
+
+        Raises:
+            DatasetNotFoundError: The store has no such layer.
+        """
         dataset_name, _, variable_name = name.partition(".")
         try:
             description = self.dataset(dataset_name).description
