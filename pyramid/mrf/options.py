@@ -58,7 +58,7 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         if self.overviews not in OVERVIEWS:
-            raise MrfError(f"overviews {self.overviews!r} is unknown, allowed are {' or '.join(OVERVIEWS)}")
+            raise MrfError(f"overviews {self.overviews!r} are unknown, allowed are {' or '.join(OVERVIEWS)}")
         if self.by_year and self.as_slices:
             raise MrfError("an MRF of slices holds all years, --by-year cannot divide it")
 

@@ -85,7 +85,7 @@ def test_export_with_every_option(run, store, tmp_path):
         (["--effort", "much"], "compression effort 'much' is unknown, allowed are served, fast, default, small"),
         (["--dim", "depth"], "--dim 'depth' is not NAME=LABEL"),
         (["--dim", "depth=5"], "sst has no depth '5', it has 0, 10"),
-        (["--page", "77"], "pages of 77 pixels cannot be"),
+        (["--page", "77"], "pages of 77 pixels are not allowed, an even number from 64 to 4096 is"),
         (["--tms", "nope"], "nope"),
         (["--time", "1999"], "1999"),
     ],

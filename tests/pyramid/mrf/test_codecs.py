@@ -135,7 +135,7 @@ def test_pages_within_others():
     data = zlib.compress(zlib.compress(bytes(1 << 26)))
     with pytest.raises(MrfError, match="has 34209 bytes of pixels, 32768 were expected"):
         decode_page(zlib.decompress(data), page_header(Compression.NONE, DEFLATE="ON"))
-    with pytest.raises(MrfError, match="NONE pages within ZSTD are not decoded"):
+    with pytest.raises(MrfError, match="NONE pages within ZSTD are not supported"):
         decode_page(data, page_header(Compression.NONE, ZSTD="ON"))
     with pytest.raises(MrfError, match="DEFLATE is damaged"):
         decode_page(b"123", page_header(Compression.LERC, DEFLATE="yes"))

@@ -190,7 +190,7 @@ def test_harder_work_gives_fewer_bytes(tmp_path):
     [
         ({"page": 99, "tms": "16km"}, "pages of 99 pixels are not allowed, an even number from 64 to 4096 is"),
         ({"page": 101}, "pages of 101 pixels are not allowed, an even number from 64 to 4096 is"),
-        ({"page": 8192}, "pages of 8192 pixels cannot be"),
+        ({"page": 8192}, "pages of 8192 pixels are not allowed"),
         ({"quality": 100}, "JPEG quality 100 is out of range, it may be 1 to 95"),
     ],
 )

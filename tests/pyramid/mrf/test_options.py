@@ -202,12 +202,12 @@ def test_nearest_overviews_of_a_set(tmp_path):
     ("wrong", "message"),
     [
         ({"bands": 1, "compression": Compression.PNG}, "the style has colours, PNG pages of 1 or 2 bands are grey"),
-        ({"bands": 5, "compression": Compression.PNG}, "PNG pages of 5 bands cannot be"),
-        ({"bands": 3}, "PPNG pages have their own bands"),
+        ({"bands": 5, "compression": Compression.PNG}, "PNG pages of 5 bands are not allowed, 1 to 4 are"),
+        ({"bands": 3}, "PPNG pages have a fixed number of bands"),
         ({"full_chroma": True}, "PPNG pages have no chroma"),
         ({"max_error": 1.0}, "PPNG pages are exact"),
-        ({"overviews": "cubic"}, "overviews 'cubic' cannot be, they may be mean or nearest"),
-        ({"by_year": True, "as_slices": True}, "an MRF of slices holds every year"),
+        ({"overviews": "cubic"}, "overviews 'cubic' are unknown, allowed are mean or nearest"),
+        ({"by_year": True, "as_slices": True}, "an MRF of slices holds all years, --by-year"),
     ],
 )
 def test_impossible_options_are_refused(tmp_path, wrong, message):

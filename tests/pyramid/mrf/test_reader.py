@@ -142,7 +142,7 @@ BOMB = (
         pytest.param(mrf_text()[:-3], "not well-formed XML", id="cut"),
         pytest.param("<MRF_META>" + "<a>" * 5000 + "</a>" * 5000 + "</MRF_META>", "not well-formed", id="deep"),
         pytest.param("<MRF_META>" + " " * (1 << 20) + "</MRF_META>", "has at most", id="long"),
-        pytest.param("<MRF_META></MRF_META>", "has a Raster with a Size", id="nothing"),
+        pytest.param("<MRF_META></MRF_META>", "needs a Raster with a Size", id="nothing"),
         pytest.param(
             mrf_text(extra="<CachedSource><Source>/etc/passwd</Source></CachedSource>"), "reads other files", id="cache"
         ),
@@ -169,13 +169,13 @@ BOMB = (
         pytest.param(mrf_text(raster="<DataType>CFloat32</DataType>"), "DataType 'CFloat32'", id="type"),
         pytest.param(mrf_text(raster='<DataValues NoData="x"/>'), "NoData 'x' is not a list of numbers", id="nodata"),
         pytest.param(mrf_text(raster='<DataValues NoData="1 2"/>'), "NoData has 2 values for 1 bands", id="nodata 2"),
-        pytest.param(mrf_text(raster="<Palette>" + "<Entry/>" * 257 + "</Palette>"), "up to 256 entries", id="257"),
+        pytest.param(mrf_text(raster="<Palette>" + "<Entry/>" * 257 + "</Palette>"), "at most 256 entries", id="257"),
         pytest.param(
             mrf_text(raster='<Palette><Entry c1="256"/></Palette>'), "palette colour .* is out of range", id="colour"
         ),
         pytest.param(
             mrf_text(extra='<GeoTags><BoundingBox minx="nan" miny="0" maxx="1" maxy="1"/></GeoTags>'),
-            "BoundingBox has minx",
+            "BoundingBox needs minx",
             id="box",
         ),
     ],
