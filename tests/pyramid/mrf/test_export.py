@@ -276,7 +276,7 @@ def test_an_open_ended_set_stops_at_the_data_s_resolution(tmp_path):
     (summary,) = export(store, tmp_path / "finer", tms="WorldCRS84Quad", finest="1")
     with rasterio.open(summary.path) as mrf:
         assert mrf.shape == (512, 1024)
-    with pytest.raises(InvalidParameterError, match="TileMatrix 'x' is not in WorldCRS84Quad"):
+    with pytest.raises(InvalidParameterError, match="tile matrix 'x' is not in WorldCRS84Quad"):
         export(store, tmp_path / "none", tms="WorldCRS84Quad", finest="x")
 
 
