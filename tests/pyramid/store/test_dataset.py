@@ -46,6 +46,13 @@ def test_json_and_back():
     assert Dataset.from_json(json.loads(text)) == dataset
 
 
+def test_each_step_has_the_generation_of_the_run_that_wrote_it():
+    assert _variable().step_generations("g") == ["g", "g"]
+    assert _variable(generations=(("g0", 1), ("g1", 1))).step_generations("g1") == ["g0", "g1"]
+    still = Variable("t", (LEVEL,), Packing("int16"))
+    assert still.step_generations("g") == ["g"]
+
+
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_synthetic_descriptions_survive_json(name):
     description = CATALOGUE[name]().description()
