@@ -22,8 +22,8 @@ MEMO_REASONS = {
     "standard sets": "the tile matrix sets of the OGC registry, frozen: a few dozen, the same in every process",
 }
 MEMOS = {
-    "pyramid/catalog/tile_limits.py:_transformer": "few CRSs",
-    "pyramid/catalog/tile_limits.py:has_y_first": "few CRSs",
+    "pyramid/catalog/layer_bounds.py:_transformer": "few CRSs",
+    "pyramid/catalog/axis_order.py:has_y_first": "few CRSs",
     "pyramid/core/grid.py:_is_angular": "few CRSs",
     "pyramid/mrf/model.py:_levels": "few shapes",
     "pyramid/render/render_task.py:_text_of": "few shapes",

@@ -1,4 +1,4 @@
-"""What capabilities of every protocol say of a layer in words."""
+"""Text about a layer for the capabilities of every protocol."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ if TYPE_CHECKING:
 
 
 LISTED_VALUES = 10
-"""A time axis up to this length is listed value by value, as the standard has it; a longer one as periods."""
+"""A time axis up to this length is listed value by value, as in the standard; a longer one as periods."""
 
 
 def abstract_of(layer: Layer) -> str:
-    """Return a sentence on what a layer is."""
+    """Return a sentence that describes a layer.
+
+    Args:
+        layer: The layer.
+
+    Returns:
+        Its title, standard name, units and source, as far as they are known.
+    """
     variable, dataset = layer.variable, layer.dataset
     units = f" in {variable.units}" if variable.units and variable.units != "1" else ""
     standard = f" ({variable.standard_name})" if variable.standard_name else ""

@@ -1,4 +1,4 @@
-"""Which styles the capabilities offer for a layer, of all those that a request may name."""
+"""The styles that capabilities offer for a layer; a request may name any other colormap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ORIENTATIONS = {"H": "horizontal", "V": "vertical"}
 """As GIBS names the files of its legends: ``NAME_H.svg``."""
 MAX_OFFERED = 32
-"""Colormaps listed for one layer; any other may be asked for all the same."""
+"""Number of colormaps that capabilities list for one layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,36 +32,37 @@ class OfferedStyle:
     name: str
     title: str
     legend_sizes: dict[str, tuple[int, int]]
-    """Width and height by letter of the orientation; empty for the default style.
+    """Width and height in pixels by letter of the orientation.
 
-    Its colormap may be made for the layer, and to make a thousand would take seconds; sizes are optional.
+    Empty for the default style: its colormap may be one for the layer alone, a thousand of them take seconds to make,
+    and sizes are optional.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class KnownColormap:
-    """A colormap of the catalog, read."""
+    """A colormap of the catalog that was read."""
 
     colormap: Colormap
     style: OfferedStyle
     changed: float
-    """When its file was, seconds since the epoch."""
+    """When its file was changed, seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What reading a colormap file gave; None where it cannot be read."""
+    """The result of reading a colormap file; None if it cannot be read."""
 
     colormap: KnownColormap | None
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory, about."""
+        """Approximate size in memory."""
         return 0 if self.colormap is None else colormap_bytes(self.colormap.colormap)
 
 
 class StyleCatalog:
-    """The styles offered. Thread-safe; colormap files are read once for each of their versions."""
+    """The colormaps that styles are offered from. Thread-safe; each version of a file is read once."""
 
     def __init__(self, catalog: ColormapCatalog, cache: BytesLru[_Reading] | None = None) -> None:
         """Offer the colormaps of a catalog.
@@ -74,7 +75,7 @@ class StyleCatalog:
         self._cache: BytesLru[_Reading] = process.cache("styles") if cache is None else cache
 
     def known(self) -> tuple[KnownColormap, ...]:
-        """Return the colormaps there are now. One that cannot be read is left out; asking for it says why."""
+        """Return the colormaps as they are now. Those that cannot be read are left out."""
         found = (self._find(name) for name in self._catalog.names() if name != DEFAULT)
         return tuple(each for each in found if each is not None)
 
@@ -101,7 +102,15 @@ class StyleCatalog:
 
 
 def offered_styles(layer: Layer, known: Iterable[KnownColormap]) -> list[OfferedStyle]:
-    """Return the default style and those whose colormap is of the layer's kind: comparable units, or classes."""
+    """Return the styles to offer for a layer.
+
+    Args:
+        layer: The layer.
+        known: The colormaps that there are.
+
+    Returns:
+        The default style, then those whose colormap suits the layer: comparable units, or classes for classes.
+    """
     suited = [each.style for each in known if _suits(each.colormap, layer)]
     return [OfferedStyle(DEFAULT, layer.title, {}), *suited[:MAX_OFFERED]]
 

@@ -1,8 +1,8 @@
-"""Options of a tile request that are not WMTS's: how values become colours. The same for KVP, REST and XYZ queries.
+"""The options of a tile request beyond those of WMTS: how values become colours. Every protocol takes the same.
 
 ``colormap=NAME``, ``rescale=MIN,MAX``, ``spacing=keep|even|log``, ``resampling=``, ``filter=``, ``expression=``,
 ``rgb=RED,GREEN,BLUE`` (with ``rescale=MIN,MAX;MIN,MAX;MIN,MAX``) and ``scale=2`` (or ``@2x`` before the extension).
-Every one is bounded and checked before any work, and part of the tile's key.
+Each is bounded, checked before any work, and part of the tile's key.
 """
 
 from __future__ import annotations
@@ -35,26 +35,37 @@ class Options:
     """The options of a request, checked against its layer."""
 
     colormap: str
-    """Used instead of the style where it is not empty."""
+    """Replaces the style unless it is empty."""
     rescale_to: Rescale | None
     pixels: PixelOptions
     scale: int
 
 
-def options_of(layer: Layer, named: Mapping[str, str]) -> Options:
-    """Read the options among named parameters (lower-case names). Raises ``InvalidParameterError``."""
-    rescale, rgb = named.get("rescale", ""), named.get("rgb", "")
-    spacing = named.get("spacing", "") or "keep"
+def options_of(layer: Layer, parameters: Mapping[str, str]) -> Options:
+    """Parse the options among the parameters of a request.
+
+    Args:
+        layer: The layer of the request.
+        parameters: Values by lower-case name; those that are no options are ignored.
+
+    Returns:
+        The options.
+
+    Raises:
+        InvalidParameterError: An option is invalid, or does not suit the layer.
+    """
+    rescale, rgb = parameters.get("rescale", ""), parameters.get("rgb", "")
+    spacing = parameters.get("spacing", "") or "keep"
     pixels = PixelOptions(
-        resampling=Resampling.parse(named["resampling"]) if named.get("resampling") else None,
-        expression=_expression(layer, named.get("expression", "")),
-        filter=Filter.parse(named["filter"]) if named.get("filter") else None,
+        resampling=Resampling.parse(parameters["resampling"]) if parameters.get("resampling") else None,
+        expression=_expression(layer, parameters.get("expression", "")),
+        filter=Filter.parse(parameters["filter"]) if parameters.get("filter") else None,
         rgb=_rgb(layer, rgb, rescale) if rgb else None,
     )
     if rgb and pixels.expression is not None:
         raise InvalidParameterError(RequestField.RGB, "rgb and expression cannot be asked for together")
     rescale_to = Rescale.parse(rescale, spacing) if rescale and not rgb else None
-    return Options(named.get("colormap", ""), rescale_to, pixels, _scale(named.get("scale", "")))
+    return Options(parameters.get("colormap", ""), rescale_to, pixels, _scale(parameters.get("scale", "")))
 
 
 def _scale(text: str) -> int:

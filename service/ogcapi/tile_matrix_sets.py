@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from lazytile.pyramid.catalog.tile_limits import bounds_in, linked_sets, position, tiles_with_data
+from lazytile.pyramid.catalog.axis_order import position
+from lazytile.pyramid.catalog.layer_bounds import bounds_in
+from lazytile.pyramid.catalog.linked_sets import linked_sets
+from lazytile.pyramid.catalog.tile_limits import tiles_with_data
 from lazytile.pyramid.core.errors import DatasetNotFoundError, InvalidParameterError
 from lazytile.pyramid.store.dataset import NAME_PATTERN
 from lazytile.pyramid.tiling.registry import custom_sets, find_tms

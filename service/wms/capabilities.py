@@ -8,9 +8,10 @@ from urllib.parse import quote, urlencode
 
 from lxml import etree
 
+from lazytile.pyramid.catalog.axis_order import has_y_first
+from lazytile.pyramid.catalog.layer_bounds import bounds_in, clipped_bounds
 from lazytile.pyramid.catalog.layer_text import LISTED_VALUES, abstract_of
 from lazytile.pyramid.catalog.style_catalog import offered_styles
-from lazytile.pyramid.catalog.tile_limits import bounds_in, clipped_bounds, has_y_first
 from lazytile.pyramid.tiling.tms import REGISTERED
 from lazytile.pyramid.times import lookup
 from lazytile.pyramid.times.periods import periods_of

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.catalog.tile_limits import has_y_first
+from lazytile.pyramid.catalog.axis_order import has_y_first
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import Bounds
 from lazytile.pyramid.tiling.tms import (

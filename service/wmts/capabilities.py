@@ -12,7 +12,8 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from lazytile.pyramid.catalog.tile_limits import linked_sets, position
+from lazytile.pyramid.catalog.axis_order import position
+from lazytile.pyramid.catalog.linked_sets import linked_sets
 from lazytile.pyramid.store.layer import Layer
 from lazytile.pyramid.tiling.registry import custom_sets
 from lazytile.service.http import ows_xml

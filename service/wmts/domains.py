@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 from lxml import etree
 
-from lazytile.pyramid.catalog.tile_limits import bounds_in
+from lazytile.pyramid.catalog.layer_bounds import bounds_in
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import Bounds
 from lazytile.pyramid.times.periods import periods_of

@@ -6,9 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from lazytile.pyramid.catalog.layer_bounds import MERCATOR_LATITUDE, clipped_bounds
 from lazytile.pyramid.catalog.layer_text import abstract_of
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
-from lazytile.pyramid.catalog.tile_limits import MERCATOR_LATITUDE, clipped_bounds
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.tiling.tms import REGISTERED, metres_per_unit
