@@ -1,4 +1,4 @@
-"""A web server on this machine that misbehaves as told, and remembers what it was asked."""
+"""A web server on this machine that misbehaves on demand and records its requests."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ OLD = "Sat, 01 Jan 2022 00:00:00 GMT"
 
 
 @dataclass
-class Answer:
-    """What a path answers. ``cuts``: after how many bytes each of the next answers breaks off."""
+class Response:
+    """The response to a path. ``cuts``: after how many bytes each of the next responses breaks off."""
 
     body: bytes = b""
     status: int = 200
@@ -34,13 +34,13 @@ class Answer:
     stall: threading.Event | None = None
     """Wait for this after a cut instead of breaking off."""
     failures: list[int] = field(default_factory=list)
-    """Statuses of the next answers, before it works."""
+    """Statuses of the next responses, before one succeeds."""
     login: str = ""
-    """The ``Authorization`` without which the answer is 401."""
+    """The ``Authorization`` without which the response is 401."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     method: str
     path: str
     headers: dict[str, str]
@@ -49,21 +49,21 @@ class Asked:
 class Web:
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self.port = server.server_address[1]
-        self.answers: dict[str, Answer | Callable[[Asked], Answer]] = {}
-        self.otherwise: Callable[[Asked], Answer] = lambda _: Answer(status=404)
-        """Answers what is not named."""
-        self.asked: list[Asked] = []
+        self.responses: dict[str, Response | Callable[[Request], Response]] = {}
+        self.default: Callable[[Request], Response] = lambda _: Response(status=404)
+        """Responds to all other paths."""
+        self.requests: list[Request] = []
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
         return f"http://{host}:{self.port}{path}"
 
     def headers(self, path: str, name: str) -> list[str | None]:
         """Return a header of every request for a path, in their order."""
-        return [each.headers.get(name.lower()) for each in self.asked if each.path == path]
+        return [each.headers.get(name.lower()) for each in self.requests if each.path == path]
 
-    def answer(self, asked: Asked) -> Answer:
-        found = self.answers.get(asked.path, self.answers.get(urlsplit(asked.path).path, self.otherwise))
-        return found if isinstance(found, Answer) else found(asked)
+    def response(self, request: Request) -> Response:
+        found = self.responses.get(request.path, self.responses.get(urlsplit(request.path).path, self.default))
+        return found if isinstance(found, Response) else found(request)
 
 
 def _handler(state: list[Web]) -> type[BaseHTTPRequestHandler]:
@@ -72,62 +72,62 @@ def _handler(state: list[Web]) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             web = state[0]
-            asked = Asked(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
-            web.asked.append(asked)
-            self.give(web.answer(asked))
+            request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
+            web.requests.append(request)
+            self.send(web.response(request))
 
         do_HEAD = do_GET
 
-        def give(self, answer: Answer) -> None:
-            status, body, headers = answer.status, answer.body, dict(answer.headers)
-            if answer.failures:
-                status, body = answer.failures.pop(0), b""
-            elif answer.login and self.headers.get("Authorization") != answer.login:
+        def send(self, response: Response) -> None:
+            status, body, headers = response.status, response.body, dict(response.headers)
+            if response.failures:
+                status, body = response.failures.pop(0), b""
+            elif response.login and self.headers.get("Authorization") != response.login:
                 status, body = 401, b""
             elif status == 200:
-                status, body, found = self.placed(answer)
+                status, body, found = self.placed(response)
                 headers |= found
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            if answer.length:
+            if response.length:
                 self.send_header("Content-Length", str(len(body)))
             else:
                 self.send_header("Connection", "close")
             self.end_headers()
-            self.close_connection = not answer.length
+            self.close_connection = not response.length
             if self.command == "HEAD":
                 return
-            if answer.cuts and status in (200, 206):
-                cut = answer.cuts.pop(0)
+            if response.cuts and status in (200, 206):
+                cut = response.cuts.pop(0)
                 self.wfile.write(body[:cut])
                 self.wfile.flush()
-                if answer.stall is not None:
-                    answer.stall.wait(60)
+                if response.stall is not None:
+                    response.stall.wait(60)
                 self.close_connection = True
                 return
             self.wfile.write(body)
 
-        def placed(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
-            """Answer conditions and ranges as RFC 9110 says."""
+        def placed(self, response: Response) -> tuple[int, bytes, dict[str, str]]:
+            """Return status, body and headers for conditions and ranges (RFC 9110)."""
             headers = {}
-            if answer.etag:
-                headers["ETag"] = answer.etag
-            if answer.modified:
-                headers["Last-Modified"] = answer.modified
-            if answer.etag and self.headers.get("If-None-Match") == answer.etag:
+            if response.etag:
+                headers["ETag"] = response.etag
+            if response.modified:
+                headers["Last-Modified"] = response.modified
+            if response.etag and self.headers.get("If-None-Match") == response.etag:
                 return 304, b"", headers
-            if answer.modified and self.headers.get("If-Modified-Since") == answer.modified:
+            if response.modified and self.headers.get("If-Modified-Since") == response.modified:
                 return 304, b"", headers
             match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
             condition = self.headers.get("If-Range")
-            if not match or not answer.ranges or condition not in (None, answer.etag, answer.modified):
-                return 200, answer.body, headers
-            start, size = int(match[1]), len(answer.body)
+            if not match or not response.ranges or condition not in (None, response.etag, response.modified):
+                return 200, response.body, headers
+            start, size = int(match[1]), len(response.body)
             if start >= size:
                 return 416, b"", headers | {"Content-Range": f"bytes */{size}"}
             stop = min(size, int(match[2]) + 1) if match[2] else size
-            return 206, answer.body[start:stop], headers | {"Content-Range": f"bytes {start}-{stop - 1}/{size}"}
+            return 206, response.body[start:stop], headers | {"Content-Range": f"bytes {start}-{stop - 1}/{size}"}
 
         def log_message(self, *args: object) -> None:
             pass
@@ -153,24 +153,24 @@ def serving() -> Iterator[Web]:
         thread.join()
 
 
-def folder(root: Path, *, lists: bool = False) -> Callable[[Asked], Answer]:
-    """Answer with the files of a folder, and as S3 and Google's XML API do with lists of a bucket (``list-type=2``)."""
+def folder(root: Path, *, lists: bool = False) -> Callable[[Request], Response]:
+    """Respond with files of a folder and, as S3 and Google's XML API do, with lists of a bucket (``list-type=2``)."""
 
-    def answer(asked: Asked) -> Answer:
-        parts = urlsplit(asked.path)
+    def response(request: Request) -> Response:
+        parts = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        place = root / unquote(parts.path).strip("/")
+        path = root / unquote(parts.path).strip("/")
         if lists and query.get("list-type") == "2":
-            return _listed(place, query)
-        if not place.is_file():
-            return Answer(status=404)
-        body = place.read_bytes()
-        return Answer(body, etag=f'"{hashlib.md5(body).hexdigest()}"', modified=OLD)
+            return _listed(path, query)
+        if not path.is_file():
+            return Response(status=404)
+        body = path.read_bytes()
+        return Response(body, etag=f'"{hashlib.md5(body).hexdigest()}"', modified=OLD)
 
-    return answer
+    return response
 
 
-def _listed(bucket: Path, query: dict[str, str]) -> Answer:
+def _listed(bucket: Path, query: dict[str, str]) -> Response:
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     names = sorted(str(path.relative_to(bucket)) for path in bucket.rglob("*") if path.is_file())
     keys, folders = [], {}
@@ -188,12 +188,12 @@ def _listed(bucket: Path, query: dict[str, str]) -> Answer:
     )
     common = "".join(f"<CommonPrefixes><Prefix>{each}</Prefix></CommonPrefixes>" for each in folders)
     text = f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}{common}</ListBucketResult>"
-    return Answer(text.encode(), headers={"Content-Type": "application/xml"})
+    return Response(text.encode(), headers={"Content-Type": "application/xml"})
 
 
 def until(condition: Callable[[], bool], limit_s: float = 60) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     end = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < end, "it never came to be"
+        assert time.monotonic() < end, "the condition never held"
         time.sleep(0.02)

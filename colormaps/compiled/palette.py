@@ -249,7 +249,7 @@ def _cuts(bins: Iterable[tuple[Interval, int]]) -> tuple[list[float], list[int]]
     starts = sorted({start for start, _, _ in ranges} | {end for _, end, _ in ranges if end is not None})
     number = {start: position for position, start in enumerate(starts)}
     winners: list[int | None] = [None] * len(starts)
-    # The next position at or after this one that nobody has won yet, with path compression: linear in effect,
+    # The next position at or after this one that no interval has won yet, with path compression: linear in effect,
     # however much the intervals overlap.
     free = list(range(len(starts) + 1))
 

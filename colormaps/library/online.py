@@ -71,7 +71,7 @@ class Fetched:
     path: Path
     url: str
     outcome: str
-    """``new``, ``changed``, ``unchanged`` (the server says so) or ``kept`` (it was there, nothing was asked)."""
+    """``new``, ``changed``, ``unchanged`` (by the server's response) or ``kept`` (the file existed, no request was made)."""
 
 
 class _NotFoundError(Exception):

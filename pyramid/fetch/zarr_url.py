@@ -16,7 +16,7 @@ _MAX_METADATA_BYTES = 64 << 20
 def is_zarr_url(url: str, options: HttpOptions) -> bool:
     """Return whether a URL names Zarr and not a file.
 
-    URLs of object storage always do, and those that end with ``.zarr``. A web server is asked for the metadata of a
+    URLs of object storage always do, and those that end with ``.zarr``. A web server is probed for the metadata of a
     group only where the last part of the path has no suffix.
 
     Args:

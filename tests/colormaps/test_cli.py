@@ -114,7 +114,7 @@ def test_convert_to_legends(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("show", "nope"), "there is no colormap 'nope'"),
         (("show", "nope.xml"), "no such file"),
@@ -127,13 +127,13 @@ def test_convert_to_legends(tmp_path):
         (("fetch", "../x"), "no colormap name"),
     ],
 )
-def test_what_is_wrong_is_one_line(arguments, told):
+def test_errors_are_one_line(arguments, message):
     result = ran(*arguments)
     assert isinstance(result.exception, ColormapError)
-    assert told in str(result.exception)
+    assert message in str(result.exception)
     assert "\n" not in str(result.exception)
 
 
-def test_fetch_says_what_it_did(tmp_path):
+def test_fetch_reports_what_it_did(tmp_path):
     (tmp_path / "Mine.xml").write_bytes(document(entry("[0,1)")))
     assert output("fetch", "Mine", "--folder", tmp_path) == f"kept: {tmp_path / 'Mine.xml'}\n"

@@ -30,7 +30,7 @@ def grid_of(handle: Any) -> tuple[xr.Dataset, Order]:
         Coordinates of rows and columns, and the order of the values.
 
     Raises:
-        SourceError: The grid has no rows and columns, or no projection of ours.
+        SourceError: The grid has no rows and columns, or its projection is not supported.
     """
     kind = str(key_of(handle, "gridType"))
     if kind in _REDUCED:

@@ -153,8 +153,8 @@ def _pair_of(group: xr.Dataset, variable: xr.Variable, overrides: Overrides) -> 
         return projected
     if pair is None:
         return _curvilinear_pair(group, variable)
-    # Along one dimension each, degrees on a rotated grid are rotated ones, whatever their units call them. On other
-    # projections the file gives the true ones of each row and column.
+    # Along one dimension each, degrees on a rotated grid are rotated ones, whatever their units. On other projections
+    # they are true longitudes and latitudes of each row and column.
     rotated = stated == "rotated_latitude_longitude"
     return replace(pair, kind=PROJECTED, mapping=mapping) if rotated or overrides.crs is not None else pair
 

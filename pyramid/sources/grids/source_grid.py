@@ -44,7 +44,7 @@ _BARE_UNITS = re.compile(r"(?:deg|degs|degrees?|decimal[ _]degrees?|°)?", re.IG
 """Units of angles that do not tell latitude from longitude; the name then does."""
 _AXIS_LETTERS = frozenset({"x", "y"})
 CLOSE_CELLS = 0.1
-"""A coordinate reference system that agrees this well with the cells' own coordinates is taken at once."""
+"""A coordinate reference system that agrees this well with the cells' own coordinates is used without trying others."""
 MAX_DISAGREEMENT_CELLS = 1.0
 """How far a coordinate reference system may put a cell from the longitude and latitude that the file has for it."""
 

@@ -45,7 +45,7 @@ def test_slcp():
 
 
 @pytest.mark.parametrize(
-    ("scale", "told"),
+    ("scale", "message"),
     [
         ({"colors": ["ff0000"], "values": [[0, 1], [1, 2]]}, "1 colors and 2 values"),
         ({"colors": ["ff0000", "red"], "values": [[0, 1], [1, 2]]}, "not 'red'; read as transparent"),
@@ -54,8 +54,8 @@ def test_slcp():
         ({"colors": ["ff0000", "ff0001"], "values": [[0, 1], [2, 3]]}, "there is a gap"),
     ],
 )
-def test_slips_of_colour_bars_are_told(scale, told):
-    assert any(told in str(flaw) for flaw in slcp(**scale).warnings)
+def test_flaws_of_colour_bars_are_reported(scale, message):
+    assert any(message in str(flaw) for flaw in slcp(**scale).warnings)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_slips_of_colour_bars_are_told(scale, told):
         b"[" * 9999,
     ],
 )
-def test_no_colour_bars(content):
+def test_what_is_not_a_colour_bar_is_refused(content):
     with pytest.raises(ColormapError, match=r"^bar\.json: "):
         read_content(content, "bar", "bar.json")
 
@@ -162,7 +162,7 @@ def test_sld_interpolate():
         ("<InterpolationPoint/>", "Interpolate", ""),
     ],
 )
-def test_no_sld(inner, root, attributes):
+def test_what_is_not_an_sld_is_refused(inner, root, attributes):
     with pytest.raises(ColormapError, match=r"^s(\.sld|:)"):
         sld(inner, root, attributes)
 
@@ -200,7 +200,7 @@ def test_qgis_tables():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "no colours"),
         ("x 1 2 3", "line 1: 'x' is not a number"),
@@ -211,12 +211,12 @@ def test_qgis_tables():
         ("nan 1 2 3", "not a number"),
     ],
 )
-def test_no_colour_table(text, told):
-    with pytest.raises(ColormapError, match=told):
+def test_what_is_not_a_colour_table_is_refused(text, message):
+    with pytest.raises(ColormapError, match=message):
         table(text)
 
 
-def test_binary_is_no_colour_table():
+def test_binary_is_not_a_colour_table():
     with pytest.raises(ColormapError, match="not text"):
         read_content(b"\xff\xfe\x00", "t", "t.txt")
 

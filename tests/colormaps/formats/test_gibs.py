@@ -1,4 +1,4 @@
-"""Reading GIBS colormaps: the real files against an independent parse, and the slips files have."""
+"""Reading GIBS colormaps: the real files against an independent parse, and the flaws that files have."""
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_counts_of_entries_nodata_and_transparent(file):
     assert counted == COUNTS[colormap.name]
 
 
-def test_flaws_of_real_files_are_told_with_file_line_and_entry():
+def test_flaws_of_real_files_are_reported_with_file_line_and_entry():
     airs = [str(flaw) for flaw in read_gibs(shared("colormaps", "AIRS_Precipitation_Day.xml")).warnings]
     assert "AIRS_Precipitation_Day.xml, line 89, entry 83: '[9.96,0.08)' is reversed, it holds no value" in airs
     assert sum("repeats" in flaw for flaw in airs) == 13
@@ -113,26 +113,26 @@ def test_flaws_of_real_files_are_told_with_file_line_and_entry():
 def test_notation_and_its_slips(text, intervals, slip):
     colormap = only(text)
     assert list(colormap.entries[0].value) == intervals
-    told = [str(flaw) for flaw in colormap.warnings]
+    message = [str(flaw) for flaw in colormap.warnings]
     if slip is None:
-        assert not told
+        assert not message
     else:
-        assert slip in told[0]
-        assert told[0].startswith("it, line 1, entry 0: ")
+        assert slip in message[0]
+        assert message[0].startswith("it, line 1, entry 0: ")
 
 
-def test_gap_overlap_order_and_repeated_colours_are_told():
+def test_gap_overlap_order_and_repeated_colours_are_reported():
     text = document(
         entry("[0,1)", "1,1,1", 'ref="1"')
         + entry("[2,3)", "2,2,2", 'ref="2"')
         + entry("[2.5,4)", "2,2,2", 'ref="3"')
         + entry("[-2,-1)", "3,3,3", 'ref="4"')
     )
-    told = " | ".join(str(flaw) for flaw in read_gibs(text, "it").warnings)
-    assert "entry 1: between 1 and 2 there is a gap" in told
-    assert "entry 2: [2.5,4) overlaps [2,3) of entry 1, entry 1 wins" in told
-    assert "entry 2: colour 2,2,2 repeats that of entry 1" in told
-    assert "entry 3: [-2,-1) follows [2.5,4): values do not ascend" in told
+    message = " | ".join(str(flaw) for flaw in read_gibs(text, "it").warnings)
+    assert "entry 1: between 1 and 2 there is a gap" in message
+    assert "entry 2: [2.5,4) overlaps [2,3) of entry 1, entry 1 wins" in message
+    assert "entry 2: colour 2,2,2 repeats that of entry 1" in message
+    assert "entry 3: [-2,-1) follows [2.5,4): values do not ascend" in message
 
 
 def test_open_ends_that_meet_leave_a_gap_and_closed_ones_overlap():
@@ -145,7 +145,7 @@ def test_open_ends_that_meet_leave_a_gap_and_closed_ones_overlap():
 
 
 @pytest.mark.parametrize(
-    ("attributes", "told"),
+    ("attributes", "message"),
     [
         ('rgb="1,2" value="1" ref="1"', "rgb '1,2' is not three numbers"),
         ('rgb="1,2,300" value="1" ref="1"', "above 255"),
@@ -154,9 +154,9 @@ def test_open_ends_that_meet_leave_a_gap_and_closed_ones_overlap():
         ('rgb="1,2,3" ref="1"/><ColorMapEntry rgb="1,2,4" value="1" ref="2"', "neither a value nor a sourceValue"),
     ],
 )
-def test_slips_in_attributes_are_told(attributes, told):
+def test_flaws_in_attributes_are_reported(attributes, message):
     colormap = read_gibs(document(f"<ColorMapEntry {attributes}/>"), "it")
-    assert told in " | ".join(str(flaw) for flaw in colormap.warnings)
+    assert message in " | ".join(str(flaw) for flaw in colormap.warnings)
 
 
 def test_a_source_value_on_another_scale_is_not_compared_with_values():
@@ -191,7 +191,7 @@ def test_refs_are_class_codes_only_where_nothing_else_is_given():
         b'<?xml version="1.0" encoding="nonsense"?><ColorMaps/>',
     ],
 )
-def test_what_is_no_colormap_is_one_clear_line(content):
+def test_what_is_not_a_colormap_is_one_clear_error(content):
     with pytest.raises(ColormapError) as caught:
         read_gibs(content, "it")
     assert "\n" not in str(caught.value)

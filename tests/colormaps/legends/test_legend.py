@@ -156,7 +156,7 @@ def test_the_document_has_stops_and_units():
         assert legend_document(colormap)["stops"]
 
 
-def test_letters_the_font_lacks_are_written_otherwise():
+def test_letters_that_the_font_lacks_have_substitutes():
     metrics = TextMetrics()
     assert metrics.renderable("≥ 5 \N{EN DASH} 6 g/m² µ°") == ">= 5 - 6 g/m2 u°"
     assert metrics.renderable("é漢\n").endswith("??") or metrics.renderable("é漢\n").endswith("?")

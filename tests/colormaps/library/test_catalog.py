@@ -72,7 +72,7 @@ def test_an_unknown_name_lists_what_there_is(catalog):
         catalog.find("nope")
 
 
-def test_default_by_name_and_a_broken_file_is_passed_over(tmp_path):
+def test_default_by_name_and_a_broken_file_is_skipped(tmp_path):
     (tmp_path / "good.xml").write_bytes(document(entry("[0,1)")))
     (tmp_path / "bad.xml").write_bytes(b"<nonsense")
     catalog = ColormapCatalog(tmp_path)

@@ -1,4 +1,4 @@
-"""Fetching, against a real server on this machine: whatever it answers, the folder holds whole colormaps or nothing."""
+"""Fetching, against a real server on this machine: whatever it sends, the folder holds whole colormaps or nothing."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -21,25 +21,25 @@ LAUGHS = (
 
 
 class AppContext:
-    """Two sources, ``/first/`` (XML) and ``/second/`` (JSON), that answer what a test says."""
+    """Two sources, ``/first/`` (XML) and ``/second/`` (JSON), that respond as a test prescribes."""
 
     def __init__(self):
-        self.answers = {}
-        self.asked = []
+        self.responses = {}
+        self.requests = []
         self.port = 0
 
-    async def answer(self, request):
-        self.asked.append((request.path, dict(request.headers)))
-        answer = self.answers.get(request.path)
-        if answer is None:
+    async def response(self, request):
+        self.requests.append((request.path, dict(request.headers)))
+        response = self.responses.get(request.path)
+        if response is None:
             raise web.HTTPNotFound
-        return await answer(request) if callable(answer) else web.Response(body=answer)
+        return await response(request) if callable(response) else web.Response(body=response)
 
 
 @asynccontextmanager
 async def served(site):
     app = web.Application()
-    app.router.add_get("/{tail:.*}", site.answer)
+    app.router.add_get("/{tail:.*}", site.response)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -52,7 +52,7 @@ async def served(site):
 
 
 def fetching(site, folder, names, *, limit_bytes=100_000, timeout_s=5.0, refresh=False):
-    """Fetch names one after the other; returns what each gave, errors included."""
+    """Fetch names one after the other and return each outcome, errors included."""
 
     async def run():
         async with served(site) as base:
@@ -80,8 +80,8 @@ def files(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_200_is_kept_and_found(site, tmp_path):
-    site.answers["/first/Good.xml"] = GOOD
+def test_200_is_stored_and_found(site, tmp_path):
+    site.responses["/first/Good.xml"] = GOOD
     folder = tmp_path / "made" / "for" / "it"
     (fetched,) = fetching(site, folder, ["Good"])
     assert fetched.outcome == "new"
@@ -91,11 +91,11 @@ def test_200_is_kept_and_found(site, tmp_path):
     assert "Good" in ColormapCatalog(folder).names()
 
 
-def test_what_is_there_is_kept_without_asking(site, tmp_path):
-    site.answers["/first/Good.xml"] = GOOD
+def test_existing_files_are_kept_without_a_request(site, tmp_path):
+    site.responses["/first/Good.xml"] = GOOD
     first, second = fetching(site, tmp_path, ["Good", "Good"])
     assert (first.outcome, second.outcome) == ("new", "kept")
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
 def test_304_and_a_change(site, tmp_path):
@@ -107,7 +107,7 @@ def test_304_and_a_change(site, tmp_path):
         headers = {"ETag": content["tag"], "Last-Modified": "Mon, 02 Jan 2023 00:00:00 GMT"}
         return web.Response(body=content["body"], headers=headers)
 
-    site.answers["/first/Good.xml"] = tagged
+    site.responses["/first/Good.xml"] = tagged
 
     def once():
         # The port is in the URL that is remembered: the same server has to be asked again.
@@ -125,14 +125,14 @@ def test_304_and_a_change(site, tmp_path):
         return asyncio.run(run())
 
     assert once() == ["new", "unchanged", "changed", "changed"]
-    asked = [headers.get("If-None-Match") for _, headers in site.asked]
+    asked = [headers.get("If-None-Match") for _, headers in site.requests]
     assert asked == [None, '"1"', '"1"', None]
-    assert site.asked[1][1]["If-Modified-Since"] == "Mon, 02 Jan 2023 00:00:00 GMT"
+    assert site.requests[1][1]["If-Modified-Since"] == "Mon, 02 Jan 2023 00:00:00 GMT"
     assert (tmp_path / "Good.xml").read_bytes() == NEWER
 
 
 def test_404_falls_back_to_the_next_source(site, tmp_path):
-    site.answers["/second/Bar.json"] = BAR
+    site.responses["/second/Bar.json"] = BAR
     fetched, missing = fetching(site, tmp_path, ["Bar", "Nowhere"])
     assert fetched.path.name == "Bar.json"
     assert isinstance(missing, ColormapNotFoundError)
@@ -205,31 +205,31 @@ TROUBLES = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "told"), TROUBLES, ids=lambda value: getattr(value, "__name__", None))
-def test_trouble_is_one_clear_line_and_leaves_nothing(site, tmp_path, answer, told):
-    site.answers["/first/X.xml"] = answer
+@pytest.mark.parametrize(("response", "message"), TROUBLES, ids=lambda value: getattr(value, "__name__", None))
+def test_a_failure_is_one_clear_line_and_leaves_nothing(site, tmp_path, response, message):
+    site.responses["/first/X.xml"] = response
     (error,) = fetching(site, tmp_path, ["X"], timeout_s=0.5)
     assert type(error) is ColormapError
-    with pytest.raises(ColormapError, match=told):
+    with pytest.raises(ColormapError, match=message):
         raise error
     assert "\n" not in str(error)
     assert "secret" not in str(error)
     assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize(("answer", "told"), TROUBLES[:6:2], ids=["500", "oversized", "cut short"])
-def test_trouble_at_one_source_falls_back_to_the_next(site, tmp_path, answer, told):
-    site.answers |= {"/first/X.xml": answer, "/second/X.json": BAR}
+@pytest.mark.parametrize(("response", "message"), TROUBLES[:6:2], ids=["500", "oversized", "cut short"])
+def test_a_failure_at_one_source_falls_back_to_the_next(site, tmp_path, response, message):
+    site.responses |= {"/first/X.xml": response, "/second/X.json": BAR}
     (fetched,) = fetching(site, tmp_path, ["X"], timeout_s=0.5)
     assert fetched.path.name == "X.json"
     assert files(tmp_path) == [".X.json.http", "X.json"]
 
 
-def test_trouble_while_refreshing_leaves_the_old_file(site, tmp_path):
-    site.answers["/first/Good.xml"] = GOOD
+def test_a_failure_while_refreshing_leaves_the_old_file(site, tmp_path):
+    site.responses["/first/Good.xml"] = GOOD
     fetching(site, tmp_path, ["Good"])
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    site.answers["/first/Good.xml"] = b"<nonsense"
+    site.responses["/first/Good.xml"] = b"<nonsense"
     (error,) = fetching(site, tmp_path, ["Good"], refresh=True)
     assert isinstance(error, ColormapError)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -239,14 +239,14 @@ def test_a_redirect_within_the_host_is_followed(site, tmp_path):
     async def moved(request):
         return web.Response(status=301, headers={"Location": "/first/New.xml"})
 
-    site.answers |= {"/first/Old.xml": moved, "/first/New.xml": GOOD}
+    site.responses |= {"/first/Old.xml": moved, "/first/New.xml": GOOD}
     (fetched,) = fetching(site, tmp_path, ["Old"])
     assert fetched.path.name == "Old.xml"
 
 
 def test_a_file_of_the_users_own_is_never_overwritten(site, tmp_path):
     (tmp_path / "Mine.xml").write_bytes(NEWER)
-    site.answers["/first/Mine.xml"] = GOOD
+    site.responses["/first/Mine.xml"] = GOOD
     (kept,) = fetching(site, tmp_path, ["Mine"])
     assert kept.outcome == "kept"
     (error,) = fetching(site, tmp_path, ["Mine"], refresh=True)
@@ -255,22 +255,22 @@ def test_a_file_of_the_users_own_is_never_overwritten(site, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../x", "..", "a/b", "a%2fb", "", "x\n", "?x"])
-def test_bad_names_are_never_asked_for(site, tmp_path, name):
+def test_bad_names_are_never_requested(site, tmp_path, name):
     (error,) = fetching(site, tmp_path, [name])
     assert "no colormap name" in str(error)
-    assert site.asked == []
+    assert site.requests == []
     assert files(tmp_path) == []
 
 
-def test_nobody_there(tmp_path):
+def test_no_server_is_one_clear_error(tmp_path):
     sources = (OnlineSource("http://127.0.0.1:9/", ".xml"),)
     online = OnlineColormaps(tmp_path, sources, allow_loopback_http=True, timeout_s=2)
     with pytest.raises(ColormapError, match="cannot be fetched: http://127"):
         asyncio.run(online.fetch("X"))
 
 
-def test_prefetch_brings_what_there_is_and_tells_the_rest(site, tmp_path):
-    site.answers |= {"/first/A.xml": GOOD, "/first/C.xml": broken}
+def test_prefetch_fetches_what_exists_and_reports_the_rest(site, tmp_path):
+    site.responses |= {"/first/A.xml": GOOD, "/first/C.xml": broken}
 
     async def run():
         async with served(site) as base:

@@ -52,7 +52,7 @@ def test_the_own_range_is_kept_with_spacing_alone():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((5, 5), "a range goes up"),
         ((5, 1), "a range goes up"),
@@ -61,8 +61,8 @@ def test_the_own_range_is_kept_with_spacing_alone():
         ((-1e308, 1e308), "a range goes up"),
     ],
 )
-def test_impossible_ranges(arguments, told):
-    with pytest.raises(ColormapError, match=told):
+def test_impossible_ranges(arguments, message):
+    with pytest.raises(ColormapError, match=message):
         rescaled(read_gibs(THREE, "three"), *arguments)
 
 
@@ -148,7 +148,7 @@ def test_which_cuts_are_even():
 
 
 class Device:
-    """An array of another library: it offers little, and will not mix with NumPy's arrays."""
+    """An array of another library, with few operations, that does not mix with NumPy's arrays."""
 
     __module__ = "cupy._core.core"
     __array__ = None

@@ -1,4 +1,4 @@
-"""Sources behind URLs: what arrives is byte for byte what is served, whatever happens on the way."""
+"""Sources behind URLs: what arrives is byte for byte what is served, whatever happens in transit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lazytile.pyramid.fetch.http_client import HttpOptions
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.service.cli.main import run
 from tests.pyramid.netcdf import TIME, centres, write_grid
-from tests.web import OLD, Answer, serving, until
+from tests.web import OLD, Response, serving, until
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICK = HttpOptions(retries=2, backoff_s=0.01, timeout_s=5)
@@ -66,7 +66,7 @@ def fetch(url: str, folder: Path, fetching: HttpOptions = QUICK, checksum: str |
 
 def test_a_url_converts_to_the_chunks_of_the_local_file(web, tmp_path):
     file = grid(tmp_path / "sst.nc")
-    web.answers["/data/sst.nc"] = Answer(file.read_bytes(), etag='"1"')
+    web.responses["/data/sst.nc"] = Response(file.read_bytes(), etag='"1"')
     convert(file, tmp_path / "local")
     dataset = convert(web.url("/data/sst.nc"), tmp_path / "remote", fetching=QUICK)
     assert dataset.name == "sst"
@@ -79,7 +79,7 @@ def test_a_url_converts_to_the_chunks_of_the_local_file(web, tmp_path):
 def test_several_urls_are_one_time_series(web, tmp_path, capsys):
     files = [grid(tmp_path / f"{step}.nc", step) for step in range(3)]
     for file in files:
-        web.answers[f"/{file.name}"] = Answer(file.read_bytes())
+        web.responses[f"/{file.name}"] = Response(file.read_bytes())
     listed = tmp_path / "list.txt"
     lines = [
         f"{web.url('/' + file.name)} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files[::-1]
@@ -93,7 +93,7 @@ def test_several_urls_are_one_time_series(web, tmp_path, capsys):
 
 def test_a_series_is_called_after_its_first_file(web, tmp_path):
     for step in range(6):
-        web.answers[f"/sst-{step}.nc"] = Answer(grid(tmp_path / f"{step}.nc", step).read_bytes())
+        web.responses[f"/sst-{step}.nc"] = Response(grid(tmp_path / f"{step}.nc", step).read_bytes())
     urls = [web.url(f"/sst-{step}.nc") for step in (3, 5, 0, 1, 4, 2)]
     assert convert(urls, tmp_path / "store", fetching=QUICK).name == "sst-0"
     assert run(["convert", *urls, "--store", str(tmp_path / "other")]) == 0
@@ -105,7 +105,7 @@ def test_packed_files_are_unpacked_wherever_they_are(web, tmp_path, pack, suffix
     file = grid(tmp_path / "sst.nc")
     packed = tmp_path / f"sst.nc.{suffix}"
     packed.write_bytes(pack(file.read_bytes()))
-    web.answers[f"/{packed.name}"] = Answer(packed.read_bytes())
+    web.responses[f"/{packed.name}"] = Response(packed.read_bytes())
     convert(file, tmp_path / "plain")
     expected = chunks(tmp_path / "plain" / "sst.zarr")
     assert convert(packed, tmp_path / "packed").name == "sst"
@@ -126,8 +126,8 @@ def test_a_packed_file_is_unpacked_once_until_it_changes(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("validator", [{"etag": '"v1"'}, {"modified": OLD}])
-def test_a_dropped_connection_is_gone_on_with(web, tmp_path, validator):
-    web.answers["/f.bin"] = Answer(BODY, cuts=[1_500_000, 700_000], **validator)
+def test_a_dropped_connection_is_resumed(web, tmp_path, validator):
+    web.responses["/f.bin"] = Response(BODY, cuts=[1_500_000, 700_000], **validator)
     assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
     first, second, third = web.headers("/f.bin", "Range")
     assert first is None
@@ -137,7 +137,7 @@ def test_a_dropped_connection_is_gone_on_with(web, tmp_path, validator):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"etag": '"v1"', "ranges": False},
         {"etag": 'W/"v1"'},
@@ -146,51 +146,51 @@ def test_a_dropped_connection_is_gone_on_with(web, tmp_path, validator):
     ],
     ids=["no ranges", "weak tag", "date too new", "no validator"],
 )
-def test_what_cannot_be_gone_on_with_begins_anew(web, tmp_path, answer):
-    web.answers["/f.bin"] = Answer(BODY, cuts=[1_500_000], **answer)
+def test_what_cannot_be_resumed_is_restarted(web, tmp_path, response):
+    web.responses["/f.bin"] = Response(BODY, cuts=[1_500_000], **response)
     assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
 
 
 def test_content_that_changed_meanwhile_is_never_mixed(web, tmp_path):
     other = BODY[::-1]
-    answers = [Answer(BODY, etag='"v1"', cuts=[1_500_000])]
-    web.answers["/f.bin"] = lambda asked: answers.pop() if answers else Answer(other, etag='"v2"')
+    responses = [Response(BODY, etag='"v1"', cuts=[1_500_000])]
+    web.responses["/f.bin"] = lambda request: responses.pop() if responses else Response(other, etag='"v2"')
     assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == other
     assert web.headers("/f.bin", "Range") == [None, "bytes=1500000-"]
 
 
 def test_a_server_that_ignores_the_condition_is_caught(web, tmp_path):
-    def answer(asked):
-        if "range" not in asked.headers:
-            return Answer(BODY, etag='"v1"', cuts=[1_500_000] if len(web.asked) == 1 else [])
-        return Answer(
+    def response(request):
+        if "range" not in request.headers:
+            return Response(BODY, etag='"v1"', cuts=[1_500_000] if len(web.requests) == 1 else [])
+        return Response(
             BODY[::-1][1_500_000:],
             status=206,
             headers={"ETag": '"v2"', "Content-Range": "bytes 1500000-2999999/3000000"},
         )
 
-    web.answers["/f.bin"] = answer
+    web.responses["/f.bin"] = response
     assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
 
 
 def test_a_download_that_a_kill_cut_after_its_last_byte_is_finished(web, tmp_path):
-    web.answers["/f.bin"] = Answer(BODY, etag='"v1"')
+    web.responses["/f.bin"] = Response(BODY, etag='"v1"')
     entry = fetch(web.url("/f.bin"), tmp_path).parent
     (entry / "f.bin").rename(entry / ".part")
     (entry / ".state.json").unlink()
     (entry / ".part.json").write_text(json.dumps({"etag": '"v1"'}))
-    web.asked.clear()
+    web.requests.clear()
     assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
     assert web.headers("/f.bin", "Range") == ["bytes=3000000-"]
 
 
-def test_a_killed_conversion_goes_on_where_it_was(web, tmp_path):
+def test_a_killed_conversion_is_resumed(web, tmp_path):
     file = grid(tmp_path / "sst.nc")
     body = file.read_bytes()
     cut = len(body) // 2
     stall = threading.Event()
-    answer = Answer(body, etag='"v1"', cuts=[cut], stall=stall)
-    web.answers["/sst.nc"] = answer
+    response = Response(body, etag='"v1"', cuts=[cut], stall=stall)
+    web.responses["/sst.nc"] = response
     store = tmp_path / "store"
     command = [sys.executable, "-m", "lazytile.service", "convert", web.url("/sst.nc"), "--store", str(store)]
     process = subprocess.Popen(command, cwd=ROOT)
@@ -210,27 +210,27 @@ def test_a_killed_conversion_goes_on_where_it_was(web, tmp_path):
 @pytest.mark.parametrize("validator", [{"etag": '"v1"'}, {"modified": OLD}])
 def test_a_finished_download_is_reused_and_logged(web, tmp_path, validator, caplog):
     caplog.set_level("INFO", "lazytile")
-    web.answers["/f.nc"] = Answer(b"old", **validator)
+    web.responses["/f.nc"] = Response(b"old", **validator)
     first = fetch(web.url("/f.nc"), tmp_path)
     number = first.stat().st_ino
     again = fetch(web.url("/f.nc"), tmp_path)
     assert (again, again.stat().st_ino) == (first, number)
     assert "using the earlier download" in caplog.text
-    web.answers["/f.nc"] = Answer(b"new", etag='"v2"', modified="Mon, 03 Jan 2022 00:00:00 GMT")
+    web.responses["/f.nc"] = Response(b"new", etag='"v2"', modified="Mon, 03 Jan 2022 00:00:00 GMT")
     assert fetch(web.url("/f.nc"), tmp_path).read_bytes() == b"new"
 
 
 def test_refreshing_fetches_again(web, tmp_path):
-    web.answers["/f.bin"] = Answer(b"old", etag='"v1"')
+    web.responses["/f.bin"] = Response(b"old", etag='"v1"')
     fetch(web.url("/f.bin"), tmp_path)
-    web.answers["/f.bin"] = Answer(b"new", etag='"v1"')
+    web.responses["/f.bin"] = Response(b"new", etag='"v1"')
     assert fetch(web.url("/f.bin"), tmp_path, HttpOptions(refresh=True)).read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha1", "sha256", "sha512"])
 def test_checksums_of_what_is_served(web, tmp_path, kind):
     packed = gzip.compress(BODY)
-    web.answers["/f.gz"] = Answer(packed, etag='"v1"')
+    web.responses["/f.gz"] = Response(packed, etag='"v1"')
     right = f"{kind}:{hashlib.new(kind, packed).hexdigest()}"
     assert fetch(web.url("/f.gz"), tmp_path, checksum=right).read_bytes() == BODY
     fetch(web.url("/f.gz"), tmp_path, checksum=right)
@@ -242,7 +242,7 @@ def test_checksums_of_what_is_served(web, tmp_path, kind):
 
 
 def test_a_wrong_checksum_is_not_hidden_by_an_earlier_download(web, tmp_path):
-    web.answers["/f.bin"] = Answer(BODY, etag='"v1"')
+    web.responses["/f.bin"] = Response(BODY, etag='"v1"')
     fetch(web.url("/f.bin"), tmp_path)
     with pytest.raises(SourceError, match="has the checksum"):
         fetch(web.url("/f.bin"), tmp_path, checksum="md5:" + "0" * 32)
@@ -255,42 +255,42 @@ def test_the_checksum_of_a_local_file(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "md5:12", "crc:00000000", "sha256:" + "g" * 64, "0" * 32])
-def test_what_is_no_checksum(text):
+def test_invalid_checksums_are_refused(text):
     with pytest.raises(SourceError, match="a checksum is md5:, sha1:, sha256: or sha512:"):
         Checksum.parse(text)
 
 
 @pytest.mark.parametrize(
-    ("answer", "text"),
+    ("response", "text"),
     [
-        (Answer(status=401), r"127.0.0.1 requires a login \(401\); put it into the .netrc file"),
-        (Answer(status=403), r"127.0.0.1 denies access \(403 Forbidden\)"),
-        (Answer(status=404), r"127.0.0.1 has no such file \(404\)"),
-        (Answer(status=418), "127.0.0.1 responds with 418"),
-        (Answer(status=503), "127.0.0.1 responds with 503 Service Unavailable; 3 attempts failed"),
-        (Answer(b"<!DOCTYPE html>\n<title>Log in</title>"), "is a web page, not data"),
-        (Answer(b"\n<!-- a -->\n<html></html>"), "is a web page, not data"),
-        (Answer(b"x" * 100, cuts=[50, 50, 50]), "the response was cut short; 3 attempts failed"),
-        (Answer(status=302, headers={"Location": "/f.bin"}), "redirects more than 10 times"),
-        (Answer(status=302, headers={"Location": "file:///etc/passwd"}), "redirects to a file address|names no host"),
+        (Response(status=401), r"127.0.0.1 requires a login \(401\); put it into the .netrc file"),
+        (Response(status=403), r"127.0.0.1 denies access \(403 Forbidden\)"),
+        (Response(status=404), r"127.0.0.1 has no such file \(404\)"),
+        (Response(status=418), "127.0.0.1 responds with 418"),
+        (Response(status=503), "127.0.0.1 responds with 503 Service Unavailable; 3 attempts failed"),
+        (Response(b"<!DOCTYPE html>\n<title>Log in</title>"), "is a web page, not data"),
+        (Response(b"\n<!-- a -->\n<html></html>"), "is a web page, not data"),
+        (Response(b"x" * 100, cuts=[50, 50, 50]), "the response was cut short; 3 attempts failed"),
+        (Response(status=302, headers={"Location": "/f.bin"}), "redirects more than 10 times"),
+        (Response(status=302, headers={"Location": "file:///etc/passwd"}), "redirects to a file address|names no host"),
     ],
 )
-def test_errors_are_one_line(web, tmp_path, answer, text):
-    web.answers["/f.bin"] = answer
+def test_errors_are_one_line(web, tmp_path, response, text):
+    web.responses["/f.bin"] = response
     with pytest.raises(SourceError, match=text) as error:
         fetch(web.url("/f.bin"), tmp_path)
     assert "\n" not in str(error.value)
 
 
-def test_passing_failures_are_tried_again(web, tmp_path):
-    web.answers["/f.bin"] = Answer(BODY, failures=[503, 429])
+def test_transient_failures_are_retried(web, tmp_path):
+    web.responses["/f.bin"] = Response(BODY, failures=[503, 429])
     assert fetch(web.url("/f.bin"), tmp_path).read_bytes() == BODY
-    assert len(web.asked) == 3
+    assert len(web.requests) == 3
 
 
 def test_a_silent_server_runs_into_the_time_limit(web, tmp_path):
     stall = threading.Event()
-    web.answers["/f.bin"] = Answer(BODY, cuts=[1000, 1000], stall=stall)
+    web.responses["/f.bin"] = Response(BODY, cuts=[1000, 1000], stall=stall)
     try:
         with pytest.raises(SourceError, match=r"the server was silent for 0.2 s; 2 attempts failed"):
             fetch(web.url("/f.bin"), tmp_path, HttpOptions(timeout_s=0.2, retries=1, backoff_s=0))
@@ -298,16 +298,16 @@ def test_a_silent_server_runs_into_the_time_limit(web, tmp_path):
         stall.set()
 
 
-def test_nobody_listens(tmp_path):
-    with serving() as gone:
-        url = gone.url("/f.bin")
+def test_a_refused_connection_is_retried(tmp_path):
+    with serving() as stopped:
+        url = stopped.url("/f.bin")
     with pytest.raises(SourceError, match=r"/f\.bin: Cannot connect to host 127.0.0.1:\d+ .*3 attempts failed"):
         fetch(url, tmp_path)
 
 
 @pytest.mark.parametrize("length", [True, False])
 def test_the_limit_holds_for_what_is_served(web, tmp_path, length):
-    web.answers["/f.bin"] = Answer(BODY, length=length)
+    web.responses["/f.bin"] = Response(BODY, length=length)
     with pytest.raises(SourceError, match=r"(has 3000000 bytes, which exceeds the|exceeds the) limit of 1000000"):
         fetch(web.url("/f.bin"), tmp_path, HttpOptions(limit_bytes=1_000_000))
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) == 0
@@ -318,7 +318,7 @@ def test_the_limit_holds_for_what_is_unpacked(web, tmp_path, pack):
     bomb = pack(bytes(50_000_000))
     assert len(bomb) < 100_000
     (tmp_path / "bomb").write_bytes(bomb)
-    web.answers["/bomb"] = Answer(bomb)
+    web.responses["/bomb"] = Response(bomb)
     for source in (web.url("/bomb"), str(tmp_path / "bomb")):
         with pytest.raises(SourceError, match="exceeds the limit of 10000000 bytes when unpacked"):
             fetch(source, tmp_path / "d", HttpOptions(limit_bytes=10_000_000))
@@ -335,7 +335,7 @@ def test_damaged_packed_files(tmp_path, pack, damage):
 
 
 def test_pickles_are_refused_behind_urls_and_packed(web, tmp_path):
-    web.answers["/a.pkl.gz"] = Answer(gzip.compress(pickle.dumps(np.zeros((3, 3)), protocol=4)))
+    web.responses["/a.pkl.gz"] = Response(gzip.compress(pickle.dumps(np.zeros((3, 3)), protocol=4)))
     with pytest.raises(SourceError, match=r"a\.pkl is a Python pickle, .*numpy\.save"):
         convert(web.url("/a.pkl.gz"), tmp_path, bounds=(0, 0, 3, 3), fetching=QUICK)
 
@@ -348,34 +348,36 @@ def test_a_login_elsewhere_gets_its_own_password_and_no_other(web, tmp_path):
     """As NASA's Earthdata Login does: to the login's host and back, and the session is a cookie."""
     with serving() as login:
         back = web.url("/f?code=7")
-        login.answers["/authorize"] = Answer(status=302, headers={"Location": back}, login=basic("me", "secret"))
-        web.answers["/f?code=7"] = Answer(status=302, headers={"Location": "/f.bin", "Set-Cookie": "session=1; Path=/"})
+        login.responses["/authorize"] = Response(status=302, headers={"Location": back}, login=basic("me", "secret"))
+        web.responses["/f?code=7"] = Response(
+            status=302, headers={"Location": "/f.bin", "Set-Cookie": "session=1; Path=/"}
+        )
 
-        def data(asked):
-            if asked.headers.get("cookie") == "session=1":
-                return Answer(BODY)
-            return Answer(status=302, headers={"Location": login.url("/authorize", "localhost")})
+        def data(request):
+            if request.headers.get("cookie") == "session=1":
+                return Response(BODY)
+            return Response(status=302, headers={"Location": login.url("/authorize", "localhost")})
 
-        web.answers["/f.bin"] = data
+        web.responses["/f.bin"] = data
         netrc = tmp_path / "netrc"
         netrc.write_text("machine localhost login me password secret\ndefault login any password wrong\n")
         fetching = HttpOptions(credentials=Credentials(read_passwords(netrc)), retries=0, timeout_s=5)
-        # The login denies whoever does not say the right thing, so the right one was said to it...
+        # The login denies wrong credentials, so it received the right ones...
         assert fetch(web.url("/f.bin"), tmp_path / "d", fetching).read_bytes() == BODY
         # ...and to the data's host nothing.
-        assert {each.headers.get("authorization") for each in web.asked} == {None}
+        assert {each.headers.get("authorization") for each in web.requests} == {None}
 
 
 def test_a_token_and_passwords_stay_with_their_hosts(web, tmp_path):
     with serving() as other:
-        other.answers["/f.bin"] = Answer(BODY)
-        web.answers["/f.bin"] = Answer(status=302, headers={"Location": other.url("/f.bin")}, login="Bearer abc")
+        other.responses["/f.bin"] = Response(BODY)
+        web.responses["/f.bin"] = Response(status=302, headers={"Location": other.url("/f.bin")}, login="Bearer abc")
         token = tmp_path / "token"
         token.write_text("abc\n")
         fetching = HttpOptions(credentials=Credentials({}, read_token(token)), retries=0)
         assert fetch(web.url("/f.bin"), tmp_path / "d", fetching).read_bytes() == BODY
         assert other.headers("/f.bin", "Authorization") == [None]
-        web.answers["/f.bin"] = Answer(
+        web.responses["/f.bin"] = Response(
             status=302, headers={"Location": other.url("/f.bin", "localhost")}, login=basic("a", "b")
         )
         fetching = HttpOptions(credentials=Credentials({"127.0.0.1": ("a", "b")}), retries=0, refresh=True)
@@ -385,19 +387,19 @@ def test_a_token_and_passwords_stay_with_their_hosts(web, tmp_path):
 
 def test_a_token_is_for_one_server(web, tmp_path):
     fetching = HttpOptions(credentials=Credentials({}, "abc"), retries=0)
-    web.answers["/a.bin"] = web.answers["/b.bin"] = Answer(b"x", login="Bearer abc")
+    web.responses["/a.bin"] = web.responses["/b.bin"] = Response(b"x", login="Bearer abc")
     files = local_files([web.url("/a.bin"), web.url("/b.bin")], tmp_path, fetching)
     assert [Path(file).read_bytes() for file in files] == [b"x", b"x"]
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert web.url("/a.bin").encode() in written
     assert b"abc" not in written
-    web.asked.clear()
+    web.requests.clear()
     with pytest.raises(SourceError, match="a token is valid for one server, but the URLs name 2"):
         local_files([web.url("/a.bin"), f"nexus+{web.url('/b', 'localhost')}"], tmp_path, fetching)
-    assert not web.asked
+    assert not web.requests
 
 
-def test_to_whom_credentials_are_said():
+def test_which_hosts_receive_credentials():
     known = Credentials({"a.org": ("u", "p"), "b.org": ("v", "q")}, "token")
     assert known.authorization("https://a.org/x", "https://a.org/y") == "Bearer token"
     assert known.authorization("https://a.org:444/x", "https://a.org/y") == basic("u", "p")
@@ -440,7 +442,7 @@ def test_netrc_files_that_cannot_be_read(tmp_path, name, content, text):
     assert "passwort" not in str(error.value)
 
 
-def test_tokens_that_are_none(tmp_path):
+def test_invalid_tokens_are_refused(tmp_path):
     (tmp_path / "token").write_text("\n")
     with pytest.raises(SourceError, match="holds no token"):
         read_token(tmp_path / "token")
@@ -450,7 +452,7 @@ def test_tokens_that_are_none(tmp_path):
 
 def test_two_processes_do_not_fetch_the_same_at_once(web, tmp_path):
     stall = threading.Event()
-    web.answers["/f.bin"] = Answer(BODY, cuts=[1000], stall=stall, etag='"1"')
+    web.responses["/f.bin"] = Response(BODY, cuts=[1000], stall=stall, etag='"1"')
     results = []
     first = threading.Thread(target=lambda: results.append(fetch(web.url("/f.bin"), tmp_path)))
     first.start()
@@ -464,7 +466,7 @@ def test_two_processes_do_not_fetch_the_same_at_once(web, tmp_path):
 
 @pytest.mark.parametrize("path", ["/a/..%2F..%2Fetc%2Fpasswd", "/a/.state.json", "/", "/a/%00"])
 def test_names_of_files_are_safe(web, tmp_path, path):
-    web.answers[path] = Answer(b"data")
+    web.responses[path] = Response(b"data")
     file = fetch(web.url(path), tmp_path / "d")
     assert file.read_bytes() == b"data"
     assert file.parent.parent == tmp_path / "d"
@@ -474,8 +476,8 @@ def test_names_of_files_are_safe(web, tmp_path, path):
 def test_the_command_line_takes_urls(web, tmp_path, capsys, monkeypatch):
     file = grid(tmp_path / "sst.nc")
     later = grid(tmp_path / "later.nc", 5)
-    web.answers["/sst.nc.gz"] = Answer(gzip.compress(file.read_bytes()), etag='"1"', login="Bearer abc")
-    web.answers["/later.nc"] = Answer(later.read_bytes())
+    web.responses["/sst.nc.gz"] = Response(gzip.compress(file.read_bytes()), etag='"1"', login="Bearer abc")
+    web.responses["/later.nc"] = Response(later.read_bytes())
     store = str(tmp_path / "store")
     netrc = tmp_path / "netrc"
     netrc.write_text("")

@@ -1,4 +1,4 @@
-"""Points of an SDAP server become the grid that they came from: every value in its place, what is missing no data."""
+"""Points of an SDAP server become the grid that they came from: every value in its cell, no data in the gaps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.store.store import Store
 from lazytile.service.cli.main import run
 from tests.shared import shared
-from tests.web import Answer, serving
+from tests.web import Response, serving
 
 QUICK = HttpOptions(retries=1, backoff_s=0.01, timeout_s=10)
 DAY = 86400
@@ -46,7 +46,7 @@ def key_form(values, name):
 
 @dataclass
 class Sdap:
-    """Answers ``/datainbounds`` and ``/list`` as the server does: missing points are not there."""
+    """Responds to ``/datainbounds`` and ``/list`` as the server does: missing points are left out."""
 
     lat: np.ndarray
     lon: np.ndarray
@@ -59,8 +59,8 @@ class Sdap:
     float32: bool = True
     spans: list[tuple[float, float]] = field(default_factory=list)
 
-    def __call__(self, asked):
-        parts = urlsplit(asked.path)
+    def __call__(self, request):
+        parts = urlsplit(request.path)
         if parts.path.endswith("/list"):
             iso = [datetime.fromtimestamp(each, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000") for each in self.times]
             entry = {"shortName": "SST", "title": "SST", "start": self.times[0] * 1000, "end": self.times[-1] * 1000}
@@ -88,7 +88,7 @@ class Sdap:
 
     @staticmethod
     def json(document, status=200):
-        return Answer(json.dumps(document, indent=4).encode(), status, {"Content-Type": "application/json"})
+        return Response(json.dumps(document, indent=4).encode(), status, {"Content-Type": "application/json"})
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ LAT, LON = -2.875 + 0.25 * np.arange(24), 3.125 + 0.25 * np.arange(30)
 @pytest.mark.parametrize("form", [new_form, old_form])
 @pytest.mark.parametrize("whole", [True, False])
 def test_every_value_is_in_its_place(web, tmp_path, form, whole):
-    server = web.otherwise = Sdap(LAT, LON, [START, START + DAY], sea(steps=2), form, whole)
+    server = web.default = Sdap(LAT, LON, [START, START + DAY], sea(steps=2), form, whole)
     dataset = convert(source(web), tmp_path, fetching=QUICK)
     assert dataset.name == "SST"
     assert (dataset.grid.bounds.west, dataset.grid.bounds.north) == (3.0, 3.0)
@@ -141,8 +141,8 @@ def test_every_value_is_in_its_place(web, tmp_path, form, whole):
     assert dataset.variables[0].dimensions[0].labels == ("2014-01-01T00:00:00Z", "2014-01-02T00:00:00Z")
 
 
-def test_where_it_came_from_is_kept(web, tmp_path):
-    web.otherwise = Sdap(LAT, LON, [START], sea())
+def test_the_origin_is_recorded(web, tmp_path):
+    web.default = Sdap(LAT, LON, [START], sea())
     convert(source(web), tmp_path, fetching=QUICK)
     attributes = zarr.open_group(tmp_path / "SST.zarr", mode="r").attrs
     assert attributes["source"] == source(web)
@@ -153,9 +153,9 @@ def test_where_it_came_from_is_kept(web, tmp_path):
 def test_several_variables(web, tmp_path, form):
     fields = sea(count=3)
     fields[1][0, 20, 20] = np.nan
-    web.otherwise = Sdap(LAT, LON, [START], fields, form)
+    web.default = Sdap(LAT, LON, [START], fields, form)
     if form is new_form:
-        web.otherwise.form = lambda values, _: {"variables": [{f"band {at}": value} for at, value in enumerate(values)]}
+        web.default.form = lambda values, _: {"variables": [{f"band {at}": value} for at, value in enumerate(values)]}
     convert(source(web), tmp_path, fetching=QUICK)
     names = {
         new_form: ("band_0", "band_1", "band_2"),
@@ -173,18 +173,18 @@ def test_several_variables(web, tmp_path, form):
 def test_values_that_need_double_precision_keep_it(web, tmp_path):
     fields = sea()
     fields[0][0, 0, 0] = 0.1
-    web.otherwise = Sdap(LAT, LON, [START], fields)
+    web.default = Sdap(LAT, LON, [START], fields)
     assert convert(source(web), tmp_path, fetching=QUICK).variables[0].packing.dtype == "float64"
     np.testing.assert_array_equal(grid_of(tmp_path)[0], fields[0][:, ::-1, :])
 
 
 def test_a_box_across_the_antimeridian_is_two_requests(web, tmp_path):
     lon = 175.125 + 0.25 * np.arange(30)
-    server = web.otherwise = Sdap(LAT, lon, [START], sea())
+    server = web.default = Sdap(LAT, lon, [START], sea())
     dataset = convert(
         source(web, "ds=SST&b=175,-10,-176,10&startTime=2014-01-01&endTime=2014-01-01"), tmp_path, fetching=QUICK
     )
-    assert [parse_qs(urlsplit(each.path).query)["b"] for each in web.asked] == [
+    assert [parse_qs(urlsplit(each.path).query)["b"] for each in web.requests] == [
         ["175,-10,180,10"],
         ["-180,-10,-176,10"],
     ]
@@ -195,7 +195,7 @@ def test_a_box_across_the_antimeridian_is_two_requests(web, tmp_path):
 @pytest.mark.parametrize("step", [0.01, 1 / 12, 0.25, 1.0, 2.5])
 def test_the_step_is_found_in_the_points(web, tmp_path, step):
     lat, lon = -3 + step * np.arange(24), 100 + step * np.arange(30)
-    server = web.otherwise = Sdap(lat, lon, [START], sea())
+    server = web.default = Sdap(lat, lon, [START], sea())
     query = "ds=SST&b=-180,-90,180,90&startTime=2014-01-01&endTime=2014-01-01"
     dataset = convert(source(web, query), tmp_path, fetching=QUICK)
     # By as much as the server's float32 rounds.
@@ -205,32 +205,32 @@ def test_the_step_is_found_in_the_points(web, tmp_path, step):
 
 
 def test_points_in_a_row_have_square_cells(web, tmp_path):
-    web.otherwise = Sdap(LAT[:1], LON[:8], [START], [np.arange(8.0).reshape(1, 1, 8)])
+    web.default = Sdap(LAT[:1], LON[:8], [START], [np.arange(8.0).reshape(1, 1, 8)])
     dataset = convert(source(web), tmp_path, fetching=QUICK)
     assert dataset.grid.y.cell_size == -0.25
     np.testing.assert_array_equal(grid_of(tmp_path)[0], np.arange(8.0).reshape(1, 1, 8))
 
 
-def test_long_times_are_asked_for_in_windows(web, tmp_path):
+def test_long_times_are_requested_in_windows(web, tmp_path):
     times = [START + DAY * day for day in range(0, 90, 15)]
-    server = web.otherwise = Sdap(LAT, LON, times, sea(steps=6))
+    server = web.default = Sdap(LAT, LON, times, sea(steps=6))
     dataset = convert(source(web, "ds=SST&startTime=2014-01-01&endTime=2014-03-31"), tmp_path, fetching=QUICK)
     assert [(end - start + 1) / DAY for start, end in server.spans] == [31, 31, 28]
     assert len(dataset.variables[0].dimensions[0].labels) == 6
     np.testing.assert_array_equal(grid_of(tmp_path)[0], server.fields[0][:, ::-1, :])
 
 
-def test_answers_are_bounded_by_shorter_windows_and_smaller_boxes(web, tmp_path, monkeypatch):
+def test_responses_are_bounded_by_shorter_windows_and_smaller_boxes(web, tmp_path, monkeypatch):
     monkeypatch.setattr(nexus_request, "RESPONSE_BYTES", 30_000)
-    server = web.otherwise = Sdap(LAT, LON, [START, START + DAY, START + 5 * DAY], sea(steps=3))
+    server = web.default = Sdap(LAT, LON, [START, START + DAY, START + 5 * DAY], sea(steps=3))
     convert(source(web, "ds=SST&startTime=2014-01-01&endTime=2014-01-31"), tmp_path, fetching=QUICK)
     np.testing.assert_array_equal(grid_of(tmp_path)[0], server.fields[0][:, ::-1, :])
-    assert len({parse_qs(urlsplit(each.path).query)["b"][0] for each in web.asked}) > 4
+    assert len({parse_qs(urlsplit(each.path).query)["b"][0] for each in web.requests}) > 4
 
 
 def test_one_point_too_many_is_refused(web, tmp_path, monkeypatch):
     monkeypatch.setattr(nexus_request, "RESPONSE_BYTES", 100)
-    web.otherwise = Sdap(LAT, LON, [START], sea())
+    web.default = Sdap(LAT, LON, [START], sea())
     with pytest.raises(SourceError, match=r"exceeds the limit of 100 bytes, for .* in less than a day"):
         convert(source(web), tmp_path, fetching=QUICK)
 
@@ -239,16 +239,16 @@ def test_windows_already_fetched_are_not_requested_again(web, tmp_path):
     times = [START + DAY * day for day in range(0, 90, 15)]
     server = Sdap(LAT, LON, times, sea(steps=6))
     url = source(web, "ds=SST&startTime=2014-01-01&endTime=2014-03-31")
-    answered = []
+    responded = []
 
-    def dying(asked):
-        answered.append(asked)
-        return server(asked) if len(answered) < 3 else Answer(status=404)
+    def dying(request):
+        responded.append(request)
+        return server(request) if len(responded) < 3 else Response(status=404)
 
-    web.otherwise = dying
+    web.default = dying
     with pytest.raises(SourceError, match="responds with 404 and no JSON"):
         convert(url, tmp_path, fetching=QUICK)
-    web.otherwise = server
+    web.default = server
     server.spans.clear()
     convert(url, tmp_path, fetching=QUICK)
     assert len(server.spans) == 1
@@ -257,15 +257,15 @@ def test_windows_already_fetched_are_not_requested_again(web, tmp_path):
     assert not list(file.parent.glob(".window*"))
 
 
-def test_what_was_fetched_is_used_again_until_refreshed(web, tmp_path, caplog):
+def test_downloads_are_reused_until_refreshed(web, tmp_path, caplog):
     caplog.set_level("INFO", "lazytile")
-    web.otherwise = Sdap(LAT, LON, [START], sea())
+    web.default = Sdap(LAT, LON, [START], sea())
     first = local_files([source(web)], tmp_path, QUICK)
-    asked = len(web.asked)
+    request = len(web.requests)
     assert local_files([source(web)], tmp_path, QUICK) == first
-    assert len(web.asked) == asked
+    assert len(web.requests) == request
     assert "using the earlier download" in caplog.text
-    web.otherwise = Sdap(LAT, LON, [START], [sea()[0] + 1])
+    web.default = Sdap(LAT, LON, [START], [sea()[0] + 1])
     (again,) = local_files([source(web)], tmp_path, HttpOptions(refresh=True))
     with netCDF4.Dataset(again) as file:
         np.testing.assert_array_equal(np.ma.filled(file["sea_temperature"][:], np.nan), sea()[0] + 1)
@@ -277,7 +277,7 @@ def test_the_prototype_s_sample_comes_back_as_it_was(web, tmp_path, name):
     values = np.load(shared("realdata", "AVHRR_OI_L4_GHRSST_NCEI.npy"))[120:200, 300:420].astype("f8")
     values[values == 0] = np.nan  # as if every zero were land: what the server leaves out
     lat, lon = 64.875 - 0.25 * np.arange(120, 200), -64.875 + 0.25 * np.arange(300, 420)
-    web.otherwise = Sdap(lat, lon, [START], [values[None]], old_form, whole=name != "bare")
+    web.default = Sdap(lat, lon, [START], [values[None]], old_form, whole=name != "bare")
     dataset = convert(source(web, "ds=SST&b=-65,-65,65,65&startTime=2014-01-01&endTime=2014-01-01"), tmp_path)
     assert dataset.grid.bounds.west <= 10.0
     stored, _ = grid_of(tmp_path)
@@ -286,10 +286,10 @@ def test_the_prototype_s_sample_comes_back_as_it_was(web, tmp_path, name):
     np.testing.assert_array_equal(stored[0], values[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1])
 
 
-def points(*places, value=1.0):
+def points(*positions, value=1.0):
     return [
         {"latitude": lat, "longitude": lon, "time": START, "data": [{"id": "a", "variable": value}]}
-        for lat, lon in places
+        for lat, lon in positions
     ]
 
 
@@ -326,8 +326,8 @@ SQUARE = points(*((lat, lon) for lat in range(5) for lon in range(5)))
         (points((0, 0), (0.001, 0.001), (80, 170), (80.001, 170.001)), r"make 80002 x 170002 cells; \d+ are allowed"),
     ],
 )
-def test_answers_that_make_no_grid(web, tmp_path, document, text):
-    web.otherwise = lambda asked: Sdap.json(document)
+def test_responses_that_do_not_form_a_grid(web, tmp_path, document, text):
+    web.default = lambda request: Sdap.json(document)
     with pytest.raises(SourceError, match=text) as error:
         convert(source(web), tmp_path, fetching=QUICK)
     assert "\n" not in str(error.value)
@@ -335,8 +335,8 @@ def test_answers_that_make_no_grid(web, tmp_path, document, text):
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[" * 200_000, b"\xff"])
-def test_answers_that_are_no_json(web, tmp_path, body):
-    web.otherwise = lambda asked: Answer(body)
+def test_responses_that_are_not_json(web, tmp_path, body):
+    web.default = lambda request: Response(body)
     with pytest.raises(SourceError, match="responds with 200 and no JSON; is it an SDAP server"):
         convert(source(web), tmp_path, fetching=QUICK)
 
@@ -356,19 +356,19 @@ def test_answers_that_are_no_json(web, tmp_path, body):
     ],
 )
 def test_requests_that_are_refused(web, tmp_path, query, text):
-    web.otherwise = Sdap(LAT, LON, [START], sea())
+    web.default = Sdap(LAT, LON, [START], sea())
     with pytest.raises(SourceError, match=text):
         convert(source(web, query), tmp_path, fetching=QUICK)
 
 
-def test_the_limit_holds_for_all_answers_together(web, tmp_path):
-    web.otherwise = Sdap(LAT, LON, [START], sea())
+def test_the_limit_holds_for_all_responses_together(web, tmp_path):
+    web.default = Sdap(LAT, LON, [START], sea())
     with pytest.raises(SourceError, match="has sent more than the limit of 1000 bytes"):
         convert(source(web), tmp_path, fetching=HttpOptions(limit_bytes=1000))
 
 
 def test_the_command_line(web, tmp_path, capsys):
-    web.otherwise = Sdap(LAT, LON, [START, START + DAY], sea(steps=2))
+    web.default = Sdap(LAT, LON, [START, START + DAY], sea(steps=2))
     url = f"nexus+{web.url('/nexus_request')}"
     store = str(tmp_path / "store")
     box = ["--dataset", "SST", "--bbox", "-20,-10,20,10"]
@@ -377,7 +377,7 @@ def test_the_command_line(web, tmp_path, capsys):
     assert run(["convert", url, *box, "--time", "2014-01-01T00:00:00Z", "--store", store]) == 0
     assert run(["append", url, "SST", *box, "--time", "2014-01-02/2014-01-02", "--store", store]) == 0
     assert "2 time steps, the last 2014-01-02T00:00:00Z" in capsys.readouterr().out
-    np.testing.assert_array_equal(grid_of(tmp_path / "store")[0], web.otherwise.fields[0][:, ::-1, :])
+    np.testing.assert_array_equal(grid_of(tmp_path / "store")[0], web.default.fields[0][:, ::-1, :])
     assert run(["convert", "a.nc", "--dataset", "SST", "--store", store]) == 2
     assert "--dataset, --bbox and --time are for SDAP servers only" in capsys.readouterr().err
 
@@ -390,10 +390,10 @@ def test_long_axes_with_gaps_are_found(step, rounding):
     count = round(360 / step)
     exact = -180 + step * (np.arange(count) + 0.5)
     stored = np.round(exact, rounding) if isinstance(rounding, int) else exact.astype(rounding).astype("f8")
-    kept = np.random.default_rng(7).random(count) < 0.6
-    kept[[0, -1]] = True
-    kept[count // 3 : count // 2] = False
-    axis = _centres(np.unique(stored[kept]), "longitude")
+    present = np.random.default_rng(7).random(count) < 0.6
+    present[[0, -1]] = True
+    present[count // 3 : count // 2] = False
+    axis = _centres(np.unique(stored[present]), "longitude")
     assert axis.count == count
-    np.testing.assert_array_equal(axis.index_of(stored[kept]), np.flatnonzero(kept))
+    np.testing.assert_array_equal(axis.index_of(stored[present]), np.flatnonzero(present))
     np.testing.assert_allclose(axis.values(), exact, atol=step / 50)

@@ -56,7 +56,7 @@ def test_another_epoch_is_counted_from_the_first(tmp_path: Path) -> None:
         ({}, [1.0], r"a\.nc and .*b\.nc both hold t at 2001-01-02"),
     ],
 )
-def test_what_is_no_series_is_refused(
+def test_files_that_do_not_form_a_series_are_refused(
     tmp_path: Path, options: dict[str, Any], times: list[float], message: str
 ) -> None:
     write(tmp_path / "a.nc", [1.0], 1)
@@ -94,8 +94,8 @@ def test_calendars_of_two_names_are_one(tmp_path: Path, calendars: tuple[str, st
     assert found.labels[1] == ("2001-01-02T00:00:00Z" if units.startswith("hours") else "2001-01-25T00:00:00Z")
 
 
-def test_files_without_times_are_no_series(tmp_path: Path) -> None:
-    """Else all but the first would be left out without a word."""
+def test_files_without_times_do_not_form_a_series(tmp_path: Path) -> None:
+    """Otherwise all but the first would be left out silently."""
     for name in "ab":
         write_grid(tmp_path / f"{name}.nc", np.zeros((20, 30), "i2"), centres(20, -1, 20), centres(0, 1, 30))
     with pytest.raises(SourceError, match=r"2 files must form a time series, but .*a\.nc has no time"):

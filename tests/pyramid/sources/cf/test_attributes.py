@@ -1,4 +1,4 @@
-"""What attributes say about numbers, one test a trap."""
+"""What attributes say about numbers, with one test for each trap."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_missing_value_lists_and_both_attributes() -> None:
         ("x", "int16", {"long_name": "Soil type"}, "mode"),
     ],
 )
-def test_classes_are_told_from_amounts(name: str, dtype: str, attributes: dict, reduction: str) -> None:
+def test_classes_are_distinguished_from_quantities(name: str, dtype: str, attributes: dict, reduction: str) -> None:
     assert reduction_of(name, np.dtype(dtype), attributes) == reduction
 
 
@@ -141,7 +141,7 @@ def test_year_zero_is_a_climatology() -> None:
     assert labels[0] == "0000-01-16T06:00:00Z"
 
 
-def test_doubled_times_are_refused() -> None:
+def test_repeated_times_are_refused() -> None:
     with pytest.raises(SourceError, match="2001-01-02T00:00:00Z twice"):
         time_labels(np.array([1, 1]), {"units": "days since 2001-01-01"}, "time")
 

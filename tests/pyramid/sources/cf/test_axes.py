@@ -1,4 +1,4 @@
-"""Edges of cells from the centres that files carry."""
+"""Edges of cells from the centres in files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_round_numbers_come_back(dtype: str, cell: float, start: int, count: int
     assert (np.abs(found.axis.centres() - centres.astype("f8")) < 0.01 * cell).all()
 
 
-def test_a_seam_inside_the_axis_is_counted_across() -> None:
+def test_longitudes_continue_across_a_seam() -> None:
     found = longitude_axis(np.array([178.0, 179, -180, -179]), "lon")
     assert (found.axis.first_edge, found.axis.last_edge) == (177.5, 181.5)
     found = longitude_axis(np.array([358.5, 359.5, 0.5, 1.5]), "lon")
@@ -63,12 +63,12 @@ def test_columns_past_the_full_circle_are_dropped() -> None:
     assert flipped.source_range(0, 1080) == (1, 1081)
 
 
-def test_a_step_that_goes_round_is_made_exact() -> None:
+def test_the_step_of_a_full_circle_is_exact() -> None:
     found = longitude_axis(np.arange(4320) * 0.0833341, "lon")
     assert found.axis.cell_size == 360 / 4320
 
 
-def test_irregular_axes_are_refused_with_the_measure() -> None:
+def test_irregular_axes_are_refused_with_the_deviation() -> None:
     with pytest.raises(
         SourceError, match=r"not regular: centres lie up to .* cells from even steps .* 0\.05 cells are allowed"
     ):
@@ -85,7 +85,7 @@ def test_irregular_axes_are_refused_with_the_measure() -> None:
         ([80.0, 90.0, 100.0], r"within -90\.\.90"),
     ],
 )
-def test_bad_axes_say_why(values: list[float], message: str) -> None:
+def test_bad_axes_are_refused_with_the_reason(values: list[float], message: str) -> None:
     with pytest.raises(SourceError, match=message):
         latitude_axis(np.array(values), "lat")
 

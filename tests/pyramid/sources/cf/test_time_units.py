@@ -91,7 +91,7 @@ def test_steps_of_no_calendar_keep_their_numbers(tmp_path: Path) -> None:
 def test_dates_written_as_text_are_times_in_order(
     tmp_path: Path, texts: list[str], labels: tuple[str, ...], characters: bool
 ) -> None:
-    """WRF keeps its times as rows of characters, others as texts."""
+    """WRF stores times as rows of characters, other models as texts."""
     path = tmp_path / "in.nc"
     with netCDF4.Dataset(path, "w") as file:
         for name, size in (("Time", 2), ("lat", 3), ("lon", 4), ("DateStrLen", len(texts[0]))):
@@ -127,7 +127,7 @@ def test_other_texts_are_labels(tmp_path: Path) -> None:
 
 
 def test_numpy_s_own_times(tmp_path: Path) -> None:
-    """Zarr keeps datetime64 as it is: as a coordinate and as data, where NaT is no data."""
+    """Zarr stores datetime64 natively: as a coordinate and as data, where NaT is no data."""
     times = np.array(["2000-01-01", "2000-01-03"], "M8[ns]")
     seen = np.array([["2000-01-01T06", "NaT"], ["2000-01-02", "2000-01-01"]], "M8[ns]")
     import zarr
@@ -174,5 +174,5 @@ def test_times_that_cannot_be_read_are_refused(
 def test_years_of_any_size_are_in_order() -> None:
     labels = ["-0738-02-03T00:00:00Z", "-0002-01-01T00:00:00Z", "0000-12-31T00:00:00Z", "0999-01-01T00:00:00Z"]
     labels += ["2000-01-01T00:00:00Z", "2000-01-02T00:00:00Z", "12000-01-01T00:00:00Z"]
-    shuffled = [labels[place] for place in (3, 6, 0, 5, 2, 4, 1)]
+    shuffled = [labels[index] for index in (3, 6, 0, 5, 2, 4, 1)]
     assert sorted(shuffled, key=sort_key) == labels

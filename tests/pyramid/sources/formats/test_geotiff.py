@@ -1,4 +1,4 @@
-"""GeoTIFF files against rasterio, at places on the Earth."""
+"""GeoTIFF files against rasterio, at positions on the Earth."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_palette_becomes_classes_with_colours(tmp_path: Path) -> None:
     assert all(palette[code][:3] == tuple(bytes.fromhex(colour[1:])) for code, colour in colours.items())
 
 
-def test_past_the_antimeridian_longitudes_go_on(tmp_path: Path) -> None:
+def test_longitudes_continue_past_the_antimeridian(tmp_path: Path) -> None:
     path = shared("realdata", "AERDT_L2_VIIRS_NOAA20.A2018092.0336.002.2023336195635.angexp.tiff")
     grid = convert(path, tmp_path, "d").grid
     assert grid.bounds.east == pytest.approx(214.0312576, abs=1e-6)
@@ -122,7 +122,7 @@ def test_red_green_and_blue_are_variables(tmp_path: Path) -> None:
         *((kind, dtype) for kind in ("alpha", "colours and alpha") for dtype in ("uint8", "uint16")),
     ],
 )
-def test_what_a_mask_hides_is_no_data(tmp_path: Path, kind: str, dtype: str) -> None:
+def test_masked_cells_are_no_data(tmp_path: Path, kind: str, dtype: str) -> None:
     codes = np.random.default_rng(5).integers(0, 127, (3, 20, 30)).astype(dtype)
     shown = np.random.default_rng(6).random((20, 30)) > 0.4
     alpha = (shown * (255 if dtype == "uint8" else 127)).astype(dtype)
@@ -172,7 +172,7 @@ def test_a_file_cut_short_says_where(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_rows_from_south_to_north_are_turned(tmp_path: Path) -> None:
+def test_rows_from_south_to_north_are_flipped(tmp_path: Path) -> None:
     codes = np.arange(600, dtype="int16").reshape(1, 20, 30)
     write(tmp_path / "in.tif", codes, transform=rasterio.Affine(0.5, 0, 10, 0, 0.5, 40))
     grid = convert(tmp_path / "in.tif", tmp_path).grid
@@ -189,7 +189,9 @@ def test_rows_from_south_to_north_are_turned(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_what_lies_nowhere_is_refused(tmp_path: Path, options: dict[str, object], message: str) -> None:
+def test_files_without_a_usable_georeference_are_refused(
+    tmp_path: Path, options: dict[str, object], message: str
+) -> None:
     write(tmp_path / "in.tif", np.ones((1, 20, 30), "uint8"), **options)
     with pytest.raises(SourceError, match=message):
         convert(tmp_path / "in.tif", tmp_path)

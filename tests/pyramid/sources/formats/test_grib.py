@@ -1,4 +1,4 @@
-"""GRIB files against ecCodes' own iterator over points, at places on the Earth."""
+"""GRIB files against ecCodes' own iterator over points, at positions on the Earth."""
 
 from __future__ import annotations
 
@@ -93,22 +93,22 @@ def test_members_times_and_levels_are_dimensions(tmp_path: Path) -> None:
     for lon, lat, values, keys in list(points(source))[::13]:
         day, clock = str(keys["validityDate"]), keys["validityTime"] // 100
         label = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock:02d}:00:00Z"
-        place = (times.labels.index(label), keys["number"], ("500", "850").index(str(keys["level"])))
-        plane = stored[keys["shortName"]][place]
+        index = (times.labels.index(label), keys["number"], ("500", "850").index(str(keys["level"])))
+        plane = stored[keys["shortName"]][index]
         np.testing.assert_array_equal(plane[dataset.grid.rows_of(lat), dataset.grid.cols_of(lon)], values.astype("f4"))
 
 
-def test_several_grids_ask_for_a_choice(tmp_path: Path) -> None:
+def test_several_grids_require_a_choice(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"several grids; choose one with --group or --var: /grid_73x96 with avg_t;"):
         convert(shared("realdata", "3_layer.grib2"), tmp_path)
 
 
-def test_a_reduced_grid_is_refused_with_what_helps(tmp_path: Path) -> None:
+def test_a_reduced_grid_is_refused_with_advice(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"reduced grid .*rows of unequal length.*make it regular first"):
         convert(shared("realdata", "reduced_gg.grib"), tmp_path)
 
 
-def test_a_bulletin_s_heading_is_passed_over(tmp_path: Path) -> None:
+def test_the_heading_of_a_bulletin_is_skipped(tmp_path: Path) -> None:
     """As the WMO's telecommunication system sends GRIB: with lines before and after each message."""
     plain = shared("realdata", "regular_ll_msl.grib").read_bytes()
     (tmp_path / "in.bin").write_bytes(b"\x01\r\r\n123\r\r\nHTXX01 KWBC 010000\r\r\n" + plain + b"\r\r\n\x03")
@@ -189,7 +189,7 @@ def test_every_order_of_values(tmp_path: Path, columns_first: int, alternating: 
     np.testing.assert_array_equal(stored, plane)
 
 
-def test_a_cut_file_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.grib").write_bytes(shared("realdata", "regular_ll_msl.grib").read_bytes()[:5000])
     with pytest.raises(SourceError, match=r"damaged or cut short|cut short"):
         convert(tmp_path / "a.grib", tmp_path / "s")

@@ -1,4 +1,4 @@
-"""The length that a netCDF-3 header promises."""
+"""The length that a netCDF-3 header states."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_real_files_are_long_enough() -> None:
             assert needed_bytes(opened) <= path.stat().st_size, path.name
 
 
-def test_a_cut_header_is_noticed(tmp_path: Path) -> None:
+def test_a_truncated_header_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.nc"
     with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
         file.createDimension("x", 5)

@@ -39,7 +39,7 @@ def test_in_metres_with_a_crs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_an_archive_may_bring_its_coordinates(tmp_path: Path, save) -> None:
+def test_an_archive_may_hold_its_coordinates(tmp_path: Path, save) -> None:
     times = np.array(["2020-01-01", "2020-01-02"], "datetime64[D]")
     save(tmp_path / "in.npz", t=CODES, lat=np.arange(30) + 0.5, lon=np.arange(40) - 20.0, time=times)
     dataset = convert(tmp_path / "in.npz", tmp_path)
@@ -66,7 +66,7 @@ def test_the_prototype_s_sample(tmp_path: Path) -> None:
     ("bounds", "message"),
     [(None, "give --bounds WEST,SOUTH,EAST,NORTH"), ((20, 0, -20, 10), "must be WEST,SOUTH,EAST,NORTH")],
 )
-def test_without_bounds_an_array_lies_nowhere(tmp_path: Path, bounds, message: str) -> None:
+def test_an_array_needs_bounds(tmp_path: Path, bounds, message: str) -> None:
     np.save(tmp_path / "in.npy", CODES)
     with pytest.raises(SourceError, match=message):
         convert(tmp_path / "in.npy", tmp_path, bounds=bounds)
@@ -82,7 +82,7 @@ def test_pickles_are_never_read(tmp_path: Path) -> None:
         convert(tmp_path / "in.npy", tmp_path, bounds=(0, 0, 1, 1))
 
 
-def test_a_cut_array_is_noticed(tmp_path: Path) -> None:
+def test_a_truncated_array_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "in.npy", CODES)
     (tmp_path / "in.npy").write_bytes((tmp_path / "in.npy").read_bytes()[:2000])
     with pytest.raises(SourceError, match="is cut short"):

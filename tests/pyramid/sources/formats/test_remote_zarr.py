@@ -21,7 +21,7 @@ from lazytile.pyramid.ingest.describe import describe
 from lazytile.pyramid.sources.formats.remote_zarr import open_store, version_of
 from lazytile.pyramid.sources.series import open_files
 from lazytile.service.cli.main import run
-from tests.web import Answer, folder, serving
+from tests.web import Response, folder, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,18 +34,18 @@ NOTHING = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "A
 def web(tmp_path):
     (tmp_path / "www").mkdir()
     with serving() as server:
-        server.otherwise = folder(tmp_path / "www")
+        server.default = folder(tmp_path / "www")
         yield server
 
 
 @pytest.fixture
 def bucket(tmp_path, monkeypatch):
-    """An object store that speaks S3's and Google's language, with a bucket ``data``."""
+    """An object store with the APIs of S3 and Google, and a bucket ``data``."""
     (tmp_path / "buckets" / "data").mkdir(parents=True)
     for name in NOTHING:
         monkeypatch.delenv(name, raising=False)
     with serving() as server:
-        server.otherwise = folder(tmp_path / "buckets", lists=True)
+        server.default = folder(tmp_path / "buckets", lists=True)
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url(""))
         monkeypatch.setenv("AWS_REGION", "us-east-1")
         account = {"gcs_base_url": server.url(""), "disable_oauth": True, "client_email": "", "private_key": ""}
@@ -103,9 +103,9 @@ def test_a_web_server_with_consolidated_metadata(web, tmp_path, version):
 def test_object_storage(bucket, tmp_path, version, consolidated, scheme):
     local = write(tmp_path / "buckets" / "data" / "a" / "sst.zarr", version=version, consolidated=consolidated)
     converted_alike(tmp_path, local, f"{scheme}://data/a/sst.zarr")
-    assert any("list-type" in each.path for each in bucket.asked) == (not consolidated)
+    assert any("list-type" in each.path for each in bucket.requests) == (not consolidated)
     # Nobody has given us credentials, so none are made up.
-    assert {each.headers.get("authorization", "Bearer ") for each in bucket.asked} == {"Bearer "}
+    assert {each.headers.get("authorization", "Bearer ") for each in bucket.requests} == {"Bearer "}
 
 
 def test_credentials_of_the_environment_sign_requests(bucket, tmp_path, monkeypatch):
@@ -113,9 +113,9 @@ def test_credentials_of_the_environment_sign_requests(bucket, tmp_path, monkeypa
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     version_of("s3://data/sst.zarr")
-    assert bucket.asked
-    for asked in bucket.asked:
-        assert asked.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=me/")
+    assert bucket.requests
+    for request in bucket.requests:
+        assert request.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=me/")
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -132,13 +132,13 @@ def test_groups(web, tmp_path, version):
 def test_worker_processes_read_it(web, tmp_path):
     local = write(tmp_path / "www" / "sst.zarr")
     convert(local, tmp_path / "local", "x")
-    before = len(web.asked)
+    before = len(web.requests)
     with open_bulk_engine(EngineSpec.parse("local"), EngineOptions(workers=2)) as engine:
         convert(web.url("/sst.zarr"), tmp_path / "remote", "x", engine=engine)
     assert chunks(tmp_path / "remote" / "x.zarr") == chunks(tmp_path / "local" / "x.zarr")
-    asked = [each.path for each in web.asked[before:]]
-    # Each chunk of the source once, whichever process it was; the missing one is asked for too.
-    data = [path for path in asked if "/sst/c/" in path]
+    request = [each.path for each in web.requests[before:]]
+    # Each chunk of the source once, whichever process it was; the missing one is requested too.
+    data = [path for path in request if "/sst/c/" in path]
     assert sorted(data) == sorted(f"/sst.zarr/sst/c/0/{row}/{col}" for row in range(3) for col in range(4))
 
 
@@ -153,16 +153,16 @@ def test_several_are_one_series(web, tmp_path):
     assert chunks(tmp_path / "remote" / "x.zarr") == chunks(tmp_path / "local" / "x.zarr")
 
 
-def test_a_url_without_an_ending_is_looked_at(web, tmp_path):
+def test_a_url_without_a_suffix_is_probed(web, tmp_path):
     write(tmp_path / "www" / "sst")
     assert convert(web.url("/sst"), tmp_path / "store").name == "sst"
     assert not (tmp_path / "store" / ".downloads").exists()
-    web.answers["/data"] = Answer(b"no Zarr at all")
+    web.responses["/data"] = Response(b"no Zarr at all")
     with pytest.raises(SourceError, match="has an unknown format"):
         convert(web.url("/data"), tmp_path / "store")
 
 
-def test_work_is_gone_on_with_only_for_the_same_content(web, tmp_path):
+def test_work_is_resumed_only_for_the_same_content(web, tmp_path):
     local = write(tmp_path / "www" / "sst.zarr")
     url = web.url("/sst.zarr")
     first = open_files(url)
@@ -213,16 +213,16 @@ def test_what_web_servers_do_not_list_is_refused(web, tmp_path):
 )
 def test_errors_are_one_line(web, tmp_path, url, text):
     for name in ("zarr.json", ".zmetadata", ".zgroup"):
-        web.answers[f"/closed.zarr/{name}"] = Answer(status=403)
-    web.answers["/broken.zarr/zarr.json"] = Answer(b"{")
+        web.responses[f"/closed.zarr/{name}"] = Response(status=403)
+    web.responses["/broken.zarr/zarr.json"] = Response(b"{")
     with pytest.raises(SourceError, match=text) as error:
         describe(web.url(url))
     assert "\n" not in str(error.value)
 
 
-def test_a_chunk_that_cannot_be_had_fails_the_conversion(web, tmp_path):
+def test_a_chunk_that_cannot_be_fetched_fails_the_conversion(web, tmp_path):
     write(tmp_path / "www" / "sst.zarr")
-    web.answers["/sst.zarr/sst/c/0/2/2"] = Answer(status=403)
+    web.responses["/sst.zarr/sst/c/0/2/2"] = Response(status=403)
     with pytest.raises(SourceError, match=r"/sst\.zarr: sst cannot be read at ") as error:
         convert(web.url("/sst.zarr"), tmp_path / "store")
     assert "\n" not in str(error.value)
@@ -240,7 +240,7 @@ def test_without_the_extra(monkeypatch, tmp_path):
         describe("s3://bucket/x.zarr")
 
 
-def test_a_source_that_went_away(web, tmp_path):
+def test_a_source_that_disappears(web, tmp_path):
     local = write(tmp_path / "www" / "sst.zarr")
     source = open_files(web.url("/sst.zarr"))
     shutil.rmtree(local)
@@ -250,7 +250,7 @@ def test_a_source_that_went_away(web, tmp_path):
 
 
 class Trap:
-    """Something that a pickle would run."""
+    """Code that a pickle would run."""
 
     def __reduce__(self):
         return pytest.fail, ("a pickle was opened",)
@@ -266,7 +266,7 @@ class Trap:
     ],
 )
 def test_chunks_in_pickles_are_never_opened(web, tmp_path, dtype, codecs):
-    """numcodecs has a codec for that."""
+    """numcodecs has a codec that unpickles."""
     local = write(tmp_path / "www" / "sst.zarr", version=2, consolidated=False)
     metadata = json.loads((local / "lat" / ".zarray").read_text())
     metadata |= {"filters": None, "compressor": None, "dtype": dtype, "fill_value": 0, **codecs}

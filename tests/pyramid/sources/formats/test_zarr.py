@@ -103,7 +103,7 @@ def test_shards_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "d.zarr", mode="r")["0/t"][...][::-1], CODES)
 
 
-def test_old_consolidated_metadata_are_not_believed(tmp_path: Path) -> None:
+def test_outdated_consolidated_metadata_are_ignored(tmp_path: Path) -> None:
     write(tmp_path / "in.zarr", CODES.astype("i4"), 2, attributes={"units": "old"}, fill_value=99)
     zarr.consolidate_metadata(tmp_path / "in.zarr")
     zarr.open_group(tmp_path / "in.zarr", use_consolidated=False)["t"].attrs["units"] = "new"
@@ -127,7 +127,7 @@ def test_arrays_without_named_dimensions_are_refused(tmp_path: Path, zarr_format
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_an_array_alone_is_refused(tmp_path: Path, zarr_format: int) -> None:
+def test_a_single_array_is_refused(tmp_path: Path, zarr_format: int) -> None:
     zarr.create_array(tmp_path / "in.zarr", shape=(4, 4), dtype="f4", zarr_format=zarr_format)
     with pytest.raises(SourceError, match="is a single Zarr array"):
         convert(tmp_path / "in.zarr", tmp_path, "d")

@@ -41,7 +41,7 @@ def vectors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
-def write_curved(path: Path, lat: np.ndarray, lon: np.ndarray, codes: np.ndarray, fill: int | None) -> None:
+def write_curvilinear(path: Path, lat: np.ndarray, lon: np.ndarray, codes: np.ndarray, fill: int | None) -> None:
     with netCDF4.Dataset(path, "w") as file:
         for dim, size in (("time", 2), ("j", lat.shape[0]), ("i", lat.shape[1])):
             file.createDimension(dim, size)
@@ -54,18 +54,18 @@ def write_curved(path: Path, lat: np.ndarray, lon: np.ndarray, codes: np.ndarray
         variable[:] = codes
 
 
-def turned(rows: int, cols: int, cell: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """Return places of a grid of ``cell`` degrees that is turned by 30 degrees."""
+def rotated(rows: int, cols: int, cell: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cell centres of a grid of ``cell`` degrees that is rotated by 30 degrees."""
     i, j = np.meshgrid((np.arange(cols) - cols / 2) * cell, (np.arange(rows) - rows / 2) * cell)
     return 40 + i * np.sin(0.5) + j * np.cos(0.5), 178 + (i * np.cos(0.5) - j * np.sin(0.5)) * 1.3
 
 
 @pytest.mark.parametrize("fill", [None, -1])
 def test_every_cell_has_the_nearest_source_cell_or_none(tmp_path: Path, fill: int | None) -> None:
-    lat, lon = turned(40, 60)
+    lat, lon = rotated(40, 60)
     lat[10:13, 20:24] = np.nan
     codes = np.arange(2 * 40 * 60, dtype="int16").reshape(2, 40, 60)
-    write_curved(tmp_path / "in.nc", lat, (lon + 180) % 360 - 180, codes, fill)
+    write_curvilinear(tmp_path / "in.nc", lat, (lon + 180) % 360 - 180, codes, fill)
     dataset = convert(tmp_path / "in.nc", tmp_path)
     stored = zarr.open_group(tmp_path / "in.zarr", mode="r")["0/t"][...]
     grid, packing = dataset.grid, dataset.variables[0].packing
@@ -85,10 +85,10 @@ def test_every_cell_has_the_nearest_source_cell_or_none(tmp_path: Path, fill: in
     assert 0.4 < grid.x.cell_size < 0.7
 
 
-def test_a_place_that_is_a_row_and_a_column_is_not_resampled(tmp_path: Path) -> None:
+def test_cells_in_rows_and_columns_are_not_resampled(tmp_path: Path) -> None:
     lat, lon = np.meshgrid(centres(10, 0.25, 40), centres(-30, 0.25, 60), indexing="ij")
     codes = np.arange(2 * 40 * 60, dtype="int16").reshape(2, 40, 60)
-    write_curved(tmp_path / "in.nc", lat, lon, codes, -1)
+    write_curvilinear(tmp_path / "in.nc", lat, lon, codes, -1)
     dataset = convert(tmp_path / "in.nc", tmp_path)
     assert (dataset.grid.x.cell_size, dataset.grid.bounds.north) == (0.25, 20.0)
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "in.zarr", mode="r")["0/t"][...], codes[:, ::-1])
@@ -100,7 +100,7 @@ def test_a_place_that_is_a_row_and_a_column_is_not_resampled(tmp_path: Path) -> 
 )
 @pytest.mark.parametrize("units", [("", ""), ("degrees", "degrees"), ("degrees_north", "degrees_east")])
 @pytest.mark.parametrize("meridians_first", [False, True])
-def test_places_are_known_by_name_and_in_either_order(
+def test_cell_coordinates_are_found_by_name_and_in_either_order(
     tmp_path: Path, latitude: str, longitude: str, units: tuple[str, str], meridians_first: bool
 ) -> None:
     lat, lon = np.meshgrid(centres(10, 0.25, 20), centres(-30, 0.25, 30), indexing="ij")
@@ -119,9 +119,9 @@ def test_places_are_known_by_name_and_in_either_order(
 
 
 def test_blocks_agree_with_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lat, lon = turned(560, 300, 0.05)
+    lat, lon = rotated(560, 300, 0.05)
     codes = np.arange(2 * 560 * 300, dtype="int32").reshape(2, 560, 300)
-    write_curved(tmp_path / "in.nc", lat, lon, codes, -1)
+    write_curvilinear(tmp_path / "in.nc", lat, lon, codes, -1)
     convert(tmp_path / "in.nc", tmp_path, "whole")
     monkeypatch.setattr("lazytile.pyramid.store.layout.MAX_BLOCK_BYTES", 1 << 20)
     monkeypatch.setattr("lazytile.pyramid.store.layout._PREFERRED_ROWS", 512)
@@ -133,7 +133,7 @@ def test_blocks_agree_with_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_without_scipy_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_curved(tmp_path / "in.nc", *turned(10, 10), np.zeros((2, 10, 10), "i2"), -1)
+    write_curvilinear(tmp_path / "in.nc", *rotated(10, 10), np.zeros((2, 10, 10), "i2"), -1)
     monkeypatch.setattr("lazytile.pyramid.sources.grids.regrid.spatial", None)
     with pytest.raises(SourceError, match=r"pip install 'lazytile\[regrid\]'"):
         convert(tmp_path / "in.nc", tmp_path)
@@ -158,12 +158,12 @@ def test_real_cells_have_the_nearest_number(
     stored = zarr.open_group(tmp_path / "d.zarr", mode="r")[f"0/{name}"]
     stored = stored[(0,) * (stored.ndim - 2)]
     with netCDF4.Dataset(source) as opened:
-        places = [np.ma.filled(opened[each][...].astype("f8"), np.nan).ravel() for each in (lat, lon)]
+        centres = [np.ma.filled(opened[each][...].astype("f8"), np.nan).ravel() for each in (lat, lon)]
         opened[name].set_auto_maskandscale(False)
         numbers = opened[name][...]
     numbers = numbers.reshape(-1, *numbers.shape[-2:])[0].ravel()
-    known = np.isfinite(places[0]) & np.isfinite(places[1])
-    tree = spatial.cKDTree(vectors(places[0][known], places[1][known]))
+    known = np.isfinite(centres[0]) & np.isfinite(centres[1])
+    tree = spatial.cKDTree(vectors(centres[0][known], centres[1][known]))
     grid = dataset.grid
     distance, index = tree.query(vectors(*np.meshgrid(grid.y.centres(), grid.x.centres(), indexing="ij")))
     near = distance < np.radians(grid.x.cell_size) * 0.5

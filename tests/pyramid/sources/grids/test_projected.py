@@ -1,4 +1,4 @@
-"""Projected grids: the CRS that a file states, units, and what the user may say instead."""
+"""Projected grids: the CRS that a file states, units, and what the user may state instead."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def test_names_that_do_not_fit_are_refused(tmp_path: Path, names: dict[str, str]
         convert(tmp_path / "in.nc", tmp_path / "s", **names)
 
 
-def test_a_grid_without_a_crs_asks_for_one(tmp_path: Path) -> None:
+def test_a_grid_without_a_crs_needs_one(tmp_path: Path) -> None:
     write_projected(tmp_path / "in.nc", mapping=None)
     with pytest.raises(SourceError, match=r"projected grid \(x 300050\.\.305950 m, .* give --crs"):
         convert(tmp_path / "in.nc", tmp_path / "s")
@@ -272,7 +272,7 @@ def test_radians_need_a_satellite(tmp_path: Path) -> None:
         convert(tmp_path / "in.nc", tmp_path)
 
 
-def test_the_store_says_where_it_lies(tmp_path: Path) -> None:
+def test_the_store_states_its_crs(tmp_path: Path) -> None:
     write_projected(tmp_path / "in.nc", mapping=UTM.to_cf())
     convert(tmp_path / "in.nc", tmp_path)
     with xr.open_zarr(tmp_path / "in.zarr", group="0") as stored:
@@ -306,10 +306,12 @@ def test_cells_lie_where_the_file_s_own_places_are(
     dataset = convert(source, tmp_path, "d", [name], group=group)
     stored = zarr.open_group(tmp_path / "d.zarr", mode="r")[f"0/{name}"][...]
     with netCDF4.Dataset(source) as opened:
-        home = opened[group] if group != "/" else opened
-        lat, lon = (np.ma.masked_equal(home[each][...], -9999.0).astype("f8") for each in ("latitude", "longitude"))
-        home[name].set_auto_maskandscale(False)
-        numbers = home[name][...]
+        variables = opened[group] if group != "/" else opened
+        lat, lon = (
+            np.ma.masked_equal(variables[each][...], -9999.0).astype("f8") for each in ("latitude", "longitude")
+        )
+        variables[name].set_auto_maskandscale(False)
+        numbers = variables[name][...]
     if lat.ndim == 3:
         lat, lon = lat[0], lon[0]
     known = ~np.ma.getmaskarray(lat)
