@@ -71,7 +71,7 @@ class Fetched:
     path: Path
     url: str
     outcome: str
-    """``new``, ``changed``, ``unchanged`` (by the server's response) or ``kept`` (the file existed, no request was made)."""
+    """``new``, ``changed``, ``unchanged`` (says the server) or ``kept`` (the file existed, no request was made)."""
 
 
 class _NotFoundError(Exception):
