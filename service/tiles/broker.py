@@ -1,23 +1,21 @@
-"""Tiles for requests: cache, single flight, queue, engine. The server and the warm-up use this one way."""
+"""Tiles and numbers for requests: caches, single flight, admission, engine. Server and warm-up share it."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.engines.single_flight import SingleFlight
-from lazytile.service.http.reply import matches
 from lazytile.service.tiles.admission import WorkClass
+from lazytile.service.tiles.prepared_tile import PreparedTile, Tile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lazytile.pyramid.engines.protocol import TileEngine
     from lazytile.pyramid.numbers.task import NumbersTask
-    from lazytile.pyramid.render.render_task import RenderTask
     from lazytile.pyramid.render.tile_request import TileRequest
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
@@ -26,69 +24,20 @@ if TYPE_CHECKING:
     from lazytile.service.tiles.mrf_tier import MrfTier
 
 REMOTE_METATILE = 2
-"""Where a task has to travel, four tiles a task cost little more than one. In this process one is best: the other
-three would make the client wait for what it may not want."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """An encoded tile, and how it was come by."""
-
-    data: bytes
-    tier: str
-    """``memory``, ``mrf``, ``disk`` or ``computed``."""
-    stages_s: dict[str, float] = field(default_factory=dict)
-    """Seconds that each stage took."""
-    variant: str = ""
-    """As of ``MrfTile``: empty for the renderer's own bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedTile:
-    """A request with the keys that its answer goes by. Made without looking at any cache."""
-
-    request: TileRequest
-    task: RenderTask
-    key: str
-    """Of the tile: names it in the caches and, quoted, is the ETag."""
-    is_single: bool
-    """Whether the task makes this tile and no other: then both have one key, and a hash is saved."""
-
-    @property
-    def flight(self) -> str:
-        """Key of the task."""
-        return self.key if self.is_single else self.task.key
-
-    @property
-    def etag(self) -> str:
-        """Strong entity tag (RFC 9110, 8.8.3)."""
-        return f'"{self.key}"'
-
-    def etag_of(self, tile: Tile) -> str:
-        """Strong entity tag of the bytes of a tile: other bytes of the same pixels have another one."""
-        return f'"{self.key}-{tile.variant}"' if tile.variant else self.etag
-
-    def matching_etag(self, if_none_match: str | None) -> str | None:
-        """Return the entity tag of If-None-Match that still is this tile's, whichever way the client got it."""
-        if matches(if_none_match, self.etag):
-            return self.etag
-        variant = re.search(f'"{self.key}-[0-9a-f]{{8}}"', if_none_match or "")
-        return variant[0] if variant else None
-
-    @property
-    def generation_tag(self) -> str:
-        """Names the dataset and the generation of the content shown in the disk cache."""
-        return f"{self.task.dataset}:{self.task.generation}"
+"""On another process, a task of four tiles costs little more than one of one. In this process one tile is best: the
+client would wait for three that it may not want."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rendered:
+    """The tiles of a task by key."""
+
     tiles: dict[str, bytes]
     stages_s: dict[str, float]
 
 
 class TileBroker:
-    """Where tiles are asked for: finds them in the caches or has them rendered, each once at a time."""
+    """Finds tiles in the caches or has them rendered, equal ones once at a time."""
 
     def __init__(
         self,
@@ -100,6 +49,16 @@ class TileBroker:
         admission: Admission,
         mrfs: MrfTier | None = None,
     ) -> None:
+        """Serve tiles with these parts; ``close`` closes cache, engine and MRFs.
+
+        Args:
+            settings: Folders, size of metatiles.
+            cache: The tiers in memory and on disk.
+            engine: Renders tiles and computes numbers.
+            metrics: Counts what is rendered and served.
+            admission: The bounded queue in front of the engine.
+            mrfs: Exported MRFs to serve from.
+        """
         self._store: Path = settings.store.resolve()
         self._settings = settings
         self._cache = cache
@@ -110,11 +69,11 @@ class TileBroker:
         self._flights: SingleFlight[_Rendered] = SingleFlight()
         self._documents: SingleFlight[bytes] = SingleFlight()
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
-        """Tiles on a side of the block that is one task."""
+        """Tiles on a side of the block that one task renders."""
         self._generations: dict[str, str] = {}
-        """Of each dataset, as last seen."""
-        self._kept: dict[str, set[str]] = {}
-        """Generations of each dataset's content that tiles were kept of."""
+        """Generation of each dataset, as last seen."""
+        self._cached: dict[str, set[str]] = {}
+        """Generations of each dataset's content that have tiles in the cache."""
         self._drops: set[asyncio.Task[None]] = set()
 
     @property
@@ -123,38 +82,55 @@ class TileBroker:
         return self._engine.description
 
     def prepare(self, request: TileRequest) -> PreparedTile:
-        """Return a request with its keys."""
+        """Return a request with its task and its keys.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The prepared tile.
+        """
         task = request.task(self._store, metatile=self.metatile, background=self._settings.background)
         tile = request.tile
         return PreparedTile(request, task, task.tile_key(tile), task.block == tile)
 
     async def tile(self, prepared: PreparedTile) -> Tile:
-        """Return the tile. Raises ``BusyError``, ``OverdueError``, and what the renderer raises.
+        """Find or render a tile.
 
-        ``GenerationChangedError`` means that the request is to be resolved anew.
+        Args:
+            prepared: The request with its keys.
+
+        Returns:
+            The tile.
+
+        Raises:
+            BusyError: The queue is full.
+            OverdueError: The tile was not ready within the time limit.
+            GenerationChangedError: The dataset was replaced; the request must be resolved anew.
+            LazytileError: The tile cannot be rendered.
         """
         data = self._cache.peek(prepared.key)
         if data is not None:
             self._metrics.tiles.labels("memory").inc()
             return Tile(data, "memory")
         async with self._admission.time_limit(WorkClass.TILE):
-            tile = await self._slower(prepared)
+            tile = await self._from_slower_tiers(prepared)
         self._metrics.tiles.labels(tile.tier).inc()
         return tile
 
-    async def _slower(self, prepared: PreparedTile) -> Tile:
+    async def _from_slower_tiers(self, prepared: PreparedTile) -> Tile:
         began = time.perf_counter()
         found = None if self._mrfs is None else await self._mrfs.find(prepared.request)
-        looked = time.perf_counter()
-        lookup = {"mrf": looked - began}
+        searched = time.perf_counter()
+        lookup = {"mrf": searched - began}
         if found is not None:
             return Tile(found.data, "mrf", lookup, found.variant)
         data = await self._cache.load(prepared.key)
-        lookup["disk"] = time.perf_counter() - looked
+        lookup["disk"] = time.perf_counter() - searched
         if data is not None:
             return Tile(data, "disk", lookup)
-        # While the disk was looked at, a neighbour's flight may have landed. From here on nothing else runs before
-        # this request has joined its flight or begun it.
+        # Another request may have rendered the tile during the lookup on disk. From here on nothing is awaited until
+        # this request has joined a task or started it.
         data = self._cache.peek(prepared.key)
         if data is not None:
             return Tile(data, "memory", lookup)
@@ -162,7 +138,7 @@ class TileBroker:
             rendered = await self._render_at_once(prepared)
             if rendered is not None:
                 return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
-        rendered = await self._flights.run(prepared.flight, lambda: self._render(prepared))
+        rendered = await self._flights.run(prepared.task_key, lambda: self._render(prepared))
         return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
 
     async def _render(self, prepared: PreparedTile) -> _Rendered:
@@ -170,16 +146,18 @@ class TileBroker:
         async with self._admission.slot(WorkClass.TILE):
             began = time.perf_counter()
             images = await self._engine.render(prepared.task)
-        return await self._keep(prepared, images, arrived, began)
+        return await self._store_tiles(prepared, images, arrived, began)
 
     async def _render_at_once(self, prepared: PreparedTile) -> _Rendered | None:
-        """Render without queue or flight: nothing else runs meanwhile. None where the engine would rather not."""
+        """Render on the event loop, without queue or sharing: nothing else runs meanwhile. None where it may not."""
         began = time.perf_counter()
         images = self._engine.render_inline(prepared.task)
-        return None if images is None else await self._keep(prepared, images, began, began)
+        return None if images is None else await self._store_tiles(prepared, images, began, began)
 
-    async def _keep(self, prepared: PreparedTile, images: tuple[bytes, ...], arrived: float, began: float) -> _Rendered:
-        """Count and keep the tiles of a task that arrived and began at those times and has just ended."""
+    async def _store_tiles(
+        self, prepared: PreparedTile, images: tuple[bytes, ...], arrived: float, began: float
+    ) -> _Rendered:
+        """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
         task, ended = prepared.task, time.perf_counter()
         self._metrics.renders.inc()
         self._metrics.rendered_tiles.inc(len(images))
@@ -190,23 +168,23 @@ class TileBroker:
             keys = [task.tile_key(type(task.block)(row, col)) for row, col in task.block.addresses()]
         tiles = dict(zip(keys, images, strict=True))
         self._note_generation(prepared)
-        await self._cache.keep(tiles, prepared.generation_tag)
+        await self._cache.put(tiles, prepared.generation_tag)
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
         return _Rendered(tiles, stages)
 
     def _note_generation(self, prepared: PreparedTile) -> None:
-        """Have the tiles of content that a dataset no longer has dropped once a new generation of it is seen."""
+        """Drop the tiles of content that a dataset no longer has, once a new generation of it is seen."""
         task, dataset = prepared.task, prepared.request.layer.dataset
-        kept = self._kept.setdefault(dataset.name, set())
-        kept.add(task.generation)
+        cached = self._cached.setdefault(dataset.name, set())
+        cached.add(task.generation)
         known = self._generations.get(dataset.name)
         self._generations[dataset.name] = dataset.generation
         if known is None or known == dataset.generation:
             return
         live = dataset.live_generations()
-        gone = {each for each in kept if not live.issuperset(each.split("+"))}
-        kept -= gone
-        for generation in gone:
+        stale = {each for each in cached if not live.issuperset(each.split("+"))}
+        cached -= stale
+        for generation in stale:
             drop = asyncio.create_task(self._cache.drop(f"{dataset.name}:{generation}"))
             self._drops.add(drop)
             drop.add_done_callback(self._drops.discard)
@@ -235,7 +213,7 @@ class TileBroker:
         return document
 
     async def close(self) -> None:
-        """Stop what is under way, and close cache and engine."""
+        """Cancel the work in progress, and close engine, MRFs and cache."""
         await self._flights.cancel()
         await self._documents.cancel()
         await asyncio.gather(*self._drops, return_exceptions=True)

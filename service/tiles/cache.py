@@ -26,7 +26,7 @@ class TileCache(Protocol):
         """Return a tile from the slower tiers, and keep it in memory."""
         ...
 
-    async def keep(self, tiles: Mapping[str, bytes], tag: str) -> None:
+    async def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
         """Keep tiles of one generation in every tier."""
         ...
 
@@ -48,7 +48,7 @@ class NoCache:
     async def load(self, key: str) -> None:
         """Find nothing."""
 
-    async def keep(self, tiles: Mapping[str, bytes], tag: str) -> None:
+    async def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
         """Keep nothing."""
 
     async def drop(self, tag: str) -> None:
@@ -78,7 +78,7 @@ class TieredCache:
             self._memory.put(key, data)
         return data
 
-    async def keep(self, tiles: Mapping[str, bytes], tag: str) -> None:
+    async def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
         """Keep tiles in memory at once, and return when they are on disk, so that other processes find them."""
         for key, data in tiles.items():
             self._memory.put(key, data)

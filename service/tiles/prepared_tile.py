@@ -1,0 +1,78 @@
+"""A tile request with its task and its keys, and the tile that answers it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lazytile.service.http.reply import matches
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.render.render_task import RenderTask
+    from lazytile.pyramid.render.tile_request import TileRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """An encoded tile, and where it came from."""
+
+    data: bytes
+    tier: str
+    """``memory``, ``mrf``, ``disk`` or ``computed``."""
+    stages_s: dict[str, float] = field(default_factory=dict)
+    """Seconds that each stage took."""
+    variant: str = ""
+    """As in ``MrfTile``: empty for the renderer's own bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTile:
+    """A request with its task and its keys. Preparing one looks into no cache."""
+
+    request: TileRequest
+    task: RenderTask
+    key: str
+    """Key of the tile in the caches and, quoted, its ETag."""
+    is_single: bool
+    """Whether the task renders this tile only: then both have one key, and a hash is saved."""
+
+    @property
+    def task_key(self) -> str:
+        """Key of the task: equal for tiles of one metatile."""
+        return self.key if self.is_single else self.task.key
+
+    @property
+    def etag(self) -> str:
+        """Strong entity tag (RFC 9110, 8.8.3)."""
+        return f'"{self.key}"'
+
+    def etag_of(self, tile: Tile) -> str:
+        """Return the strong entity tag of a tile: other bytes of the same pixels have another one.
+
+        Args:
+            tile: The tile that answers this request.
+
+        Returns:
+            The tag, quoted.
+        """
+        return f'"{self.key}-{tile.variant}"' if tile.variant else self.etag
+
+    def matching_etag(self, if_none_match: str | None) -> str | None:
+        """Return the entity tag in If-None-Match that is valid for this tile, whichever tier the client's copy is from.
+
+        Args:
+            if_none_match: The header, None without it.
+
+        Returns:
+            The tag, quoted; None where no tag is valid.
+        """
+        if matches(if_none_match, self.etag):
+            return self.etag
+        variant = re.search(f'"{self.key}-[0-9a-f]{{8}}"', if_none_match or "")
+        return variant[0] if variant else None
+
+    @property
+    def generation_tag(self) -> str:
+        """Names the dataset and the generation of the content in the disk cache."""
+        return f"{self.task.dataset}:{self.task.generation}"
