@@ -1,8 +1,8 @@
-"""The MRF tier of the tile cache: tiles out of exported files, without computing.
+"""The MRF tier of the tile cache: tiles from exported files, without rendering.
 
-An export that lies in the folder of MRFs is found by its name (``mrf_name.file_stems``), also in folders below. What
-its header notes decides whether it has the tile asked for: the same dataset, generation, palette and tile matrix set.
-One of another generation is passed over with one line in the log; so is a damaged one, until its files change.
+An export in the folder of MRFs, or in a folder below, is found by its name (``file_names.possible_stems``). The notes
+in its header decide whether it has a requested tile: dataset, generation, palette and tile matrix set must match. An
+export of another generation is skipped with one line in the log; so is a damaged one, until its files change.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0
-"""How long a new, replaced or removed MRF may go unnoticed."""
+CHECK_INTERVAL_S = 1.0
+"""How long a new, replaced or removed MRF may stay unnoticed."""
 OPEN_FILES = 64
-"""MRFs open at a time, of three descriptors at most each; the least recently used is closed."""
+"""MRFs open at a time, with at most three descriptors each; the least recently used is closed."""
 MAX_DEPTH = 4
-"""Of folders below the folder of MRFs: style, tile matrix set and year have room."""
+"""Depth of folders below the folder of MRFs: enough for style, tile matrix set and year."""
 MAX_FILES = 1 << 20
+"""Directory entries that one scan reads."""
 FRESH_NS = 2_000_000_000
 """A folder changed so recently may change again within the same tick of its file system's clock."""
 
@@ -52,12 +53,12 @@ _Identity = tuple[tuple[int, int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class MrfTile:
-    """A tile out of an MRF."""
+    """A tile from an MRF."""
 
     data: bytes
     variant: str
-    """Empty where these are the bytes that the renderer gives; else the checksum of these bytes, which hold the same
-    pixels: 8 hexadecimal digits."""
+    """Empty where these are the renderer's bytes; else the checksum of these bytes, which hold the same pixels: 8
+    hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,53 +66,57 @@ class _OpenMrf:
     reader: MrfReader
     notes: dict[str, str]
     slices: dict[str, int]
-    """Place along z of each step, as the header notes it."""
+    """Position along z of each step, from the header's notes."""
     identity: _Identity
 
 
 class MrfTier:
-    """Finds tiles in MRFs. One thread does all that touches files, so nothing is closed that is being read."""
+    """Finds tiles in MRFs. One thread does all file access, so no file is closed while it is read."""
 
     def __init__(self, folder: Path) -> None:
-        """Look in a folder, which need not be there yet."""
-        self._shelf = MrfFileIndex(folder)
+        """Serve from a folder, which need not exist yet.
+
+        Args:
+            folder: Folder of exported MRFs.
+        """
+        self._index = MrfFileIndex(folder)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="lazytile-mrf")
-        self._next_look = 0.0
+        self._next_check = 0.0
 
     async def find(self, request: TileRequest) -> MrfTile | None:
-        """Return the tile, None where no sound MRF has it."""
+        """Return a tile, None where no undamaged MRF has it."""
         if not is_plain(request):
             return None
         loop = asyncio.get_running_loop()
         now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + LOOK_EVERY_S
-            await loop.run_in_executor(self._pool, self._shelf.refresh)
-        paths = self._shelf.paths_for(request)
-        return await loop.run_in_executor(self._pool, self._shelf.find, request, paths) if paths else None
+        if now >= self._next_check:
+            self._next_check = now + CHECK_INTERVAL_S
+            await loop.run_in_executor(self._pool, self._index.refresh)
+        paths = self._index.paths_for(request)
+        return await loop.run_in_executor(self._pool, self._index.find, request, paths) if paths else None
 
     async def close(self) -> None:
         """Close the files, then the thread."""
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._shelf.close)
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._index.close)
         self._pool.shutdown(wait=True)
 
 
 class MrfFileIndex:
-    """The MRFs of a folder. For one thread, but for ``paths_for``."""
+    """The MRFs of a folder. All methods but ``paths_for`` belong to one thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._paths: dict[str, list[Path]] = {}
-        """By stem. Never changed, only replaced."""
+        """Files by stem. Never changed, only replaced, so other threads may read it."""
         self._folders: dict[Path, int] = {}
-        """Folders looked through, and when each was last changed, in nanoseconds."""
+        """Folders scanned, and when each was last changed, in nanoseconds."""
         self._open: OrderedDict[Path, _OpenMrf] = OrderedDict()
         self._damaged: dict[Path, _Identity] = {}
         self._stale: dict[Path, tuple[_Identity, str]] = {}
-        """Files, and the generation asked for, of which the log has been told."""
+        """Files that the log names as stale, and the generation that was requested."""
 
     def refresh(self) -> None:
-        """Take note of what has changed."""
+        """Close files that have changed, and scan the folder where it has."""
         for path, mrf in list(self._open.items()):
             if _identity(path) != mrf.identity:
                 self._drop(path)
@@ -119,7 +124,7 @@ class MrfFileIndex:
             self._scan()
 
     def paths_for(self, request: TileRequest) -> list[Path]:
-        """Return the files that may have the tile, by their names."""
+        """Return the files whose names fit a tile."""
         known = self._paths
         if not known:
             return []
@@ -127,13 +132,21 @@ class MrfFileIndex:
         return [path for stem in stems for path in known.get(stem, ())]
 
     def find(self, request: TileRequest, paths: list[Path]) -> MrfTile | None:
-        """Return the tile out of the first of these files that has it."""
+        """Return a tile from the first file that has it.
+
+        Args:
+            request: The tile.
+            paths: Files whose names fit, as ``paths_for`` returns them.
+
+        Returns:
+            The tile; None where no undamaged file has it.
+        """
         for path in paths:
             try:
                 mrf = self._opened(path)
                 tile = None if mrf is None else self._read(mrf, request)
             except MrfError as error:
-                self._pass_over(path, str(error))
+                self._skip(path, str(error))
                 continue
             if tile is not None:
                 return tile
@@ -165,11 +178,11 @@ class MrfFileIndex:
                         elif depth < MAX_DEPTH and entry.is_dir(follow_symlinks=False):
                             queue.append((folder / entry.name, depth + 1))
             except OSError:
-                continue  # not there, or gone since
+                continue  # it does not exist, or no longer
         self._paths, self._folders = paths, folders
 
     def _opened(self, path: Path) -> _OpenMrf | None:
-        """Return the MRF, None where it was found wanting before and has not changed."""
+        """Return an MRF, None for one that was damaged before and has not changed."""
         mrf = self._open.get(path)
         if mrf is not None:
             self._open.move_to_end(path)
@@ -197,7 +210,7 @@ class MrfFileIndex:
         generation = request.generation
         generations = notes.get("generation", "").split(";")
         if z >= len(generations) or generations[z] != generation:
-            self._tell_stale(mrf, generation)
+            self._log_stale(mrf, generation)
             return None
         data = mrf.reader.page(level, request.row, request.col, z=z)
         if data is None:
@@ -210,18 +223,18 @@ class MrfFileIndex:
         shape = (request.matrix.tile_height, request.matrix.tile_width)
         return empty_tile(request.style.palette, shape, ImageFormat.PNG, WHITE)
 
-    def _tell_stale(self, mrf: _OpenMrf, generation: str) -> None:
+    def _log_stale(self, mrf: _OpenMrf, generation: str) -> None:
         path, shown = mrf.reader.path, mrf.notes.get("generation")
         if self._stale.get(path) != (mrf.identity, generation):
             self._stale[path] = (mrf.identity, generation)
-            LOG.warning("MRF is passed over: %s shows generation %s, the dataset is at %s", path, shown, generation)
+            LOG.warning("MRF is skipped: %s has generation %s, the dataset has %s", path, shown, generation)
 
-    def _pass_over(self, path: Path, reason: str) -> None:
+    def _skip(self, path: Path, reason: str) -> None:
         self._drop(path)
         identity = _identity(path)
         if self._damaged.get(path) != identity:
             self._damaged[path] = identity
-            LOG.warning("MRF is passed over: %s", reason)
+            LOG.warning("MRF is skipped: %s", reason)
 
     def _drop(self, path: Path) -> None:
         mrf = self._open.pop(path, None)
@@ -230,14 +243,16 @@ class MrfFileIndex:
 
 
 def _check_png(data: bytes, header: MrfHeader, path: Path) -> None:
-    """Raise ``MrfError`` unless the bytes are a whole PNG of a page: every chunk's checksum is right.
+    """Raise ``MrfError`` unless the bytes are a complete PNG of a page with correct checksums.
 
-    Costs 10 to 20 microseconds, and a client never gets what a bad disk has made of a tile.
+    This costs 10 to 20 microseconds, and no client receives a tile that the disk has corrupted.
     """
     kind = 3 if header.compression is Compression.PPNG else 6
     wanted = struct.pack(">IIBB", header.page.cols, header.page.rows, 8, kind)
     if not data.startswith(PNG_SIGNATURE) or data[12:16] != b"IHDR" or data[16:26] != wanted:
-        raise MrfError(f"{path}: a page is no PNG of {header.page.cols} x {header.page.rows} pixels of its kind")
+        raise MrfError(
+            f"{path}: a page is not a PNG of {header.page.cols} x {header.page.rows} pixels of its colour type"
+        )
     view, at, last = memoryview(data), len(PNG_SIGNATURE), b""
     while at + 12 <= len(data):
         stop = at + 8 + int.from_bytes(view[at : at + 4], "big")
@@ -246,11 +261,11 @@ def _check_png(data: bytes, header: MrfHeader, path: Path) -> None:
             raise MrfError(f"{path}: a page is damaged, the checksum of its PNG is wrong")
         at = stop + 4
     if at != len(data) or last != b"IEND":
-        raise MrfError(f"{path}: a page is damaged, its PNG does not end where it should")
+        raise MrfError(f"{path}: a page is damaged, its PNG does not end with IEND")
 
 
 def _identity(path: Path) -> _Identity:
-    """Return what changes when any of an MRF's files is replaced, rewritten or cut."""
+    """Return a value that changes when any of an MRF's files is replaced, rewritten or truncated."""
     found = []
     for suffix in (".mrf", ".idx", ".ppg"):
         try:

@@ -1,4 +1,4 @@
-"""Tiles out of exported MRFs: found by themselves, served without computing, passed over where they are not sound."""
+"""Tiles out of exported MRFs: found by themselves, served without computing, skipped where they are damaged."""
 
 import io
 import logging
@@ -35,7 +35,7 @@ def export_here(root, out="mrf", name="default", **options):
 
 @pytest.fixture(autouse=True)
 def look_always(monkeypatch):
-    monkeypatch.setattr(mrf_tier, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(mrf_tier, "CHECK_INTERVAL_S", 0.0)
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_a_damaged_mrf_is_passed_over_until_it_is_mended(root, serve, caplog, da
         for _ in range(3):
             reply = server.get(NATIVE)
             assert (reply.status, reply.body) == (200, rendered.body)
-        lines = [record.getMessage() for record in caplog.records if "MRF is passed over" in record.getMessage()]
+        lines = [record.getMessage() for record in caplog.records if "MRF is skipped" in record.getMessage()]
         assert len(lines) == 1, lines
         assert tiers(server)["mrf"] == opened
         export_here(root)
@@ -220,4 +220,4 @@ def test_open_files_are_bounded(root, serve, monkeypatch):
             for label in days.labels:
                 reply = server.get(f"/wmts/sst/default/{label}/native_sst/1/1/1.png")
                 assert tier_of(reply) == "mrf"
-                assert len(server.context.broker._mrfs._shelf._open) <= 2
+                assert len(server.context.broker._mrfs._index._open) <= 2
