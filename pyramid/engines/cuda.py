@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.array_backend import probe_device
 from lazytile.pyramid.core.errors import EngineError
-from lazytile.pyramid.engines.dask_session import cluster_arguments, open_own
+from lazytile.pyramid.engines.dask_cluster import cluster_arguments, open_own
 from lazytile.pyramid.engines.gpu_devices import EXTRAS, gpu_devices
 from lazytile.pyramid.engines.protocol import one_line
 

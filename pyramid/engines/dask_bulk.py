@@ -14,7 +14,8 @@ from distributed.client import FutureCancelledError
 
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.engines.bounded_map import bounded_results
-from lazytile.pyramid.engines.dask_session import open_local, open_scheduler
+from lazytile.pyramid.engines.dask_cluster import open_local
+from lazytile.pyramid.engines.dask_session import open_scheduler
 from lazytile.pyramid.engines.dask_worker import run_task, stop_map
 
 if TYPE_CHECKING:

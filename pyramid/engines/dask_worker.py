@@ -1,6 +1,6 @@
-"""What of bulk work lives in a worker process: which tasks of a map run there, and which must not begin.
+"""What runs in a Dask worker process: the tasks of bulk maps, the caches, the set-up.
 
-Also a Dask preload module (``dask_setup``) for the worker processes that we start ourselves.
+It is the Dask preload module (``dask_setup``) of the worker processes that the engines start.
 """
 
 from __future__ import annotations
@@ -24,27 +24,31 @@ if TYPE_CHECKING:
 
 
 def dask_setup(worker: Any) -> None:
-    """Set a worker process up that the engine started, before dask-cuda does."""
+    """Set up a worker process that an engine started, before dask-cuda does.
+
+    Args:
+        worker: The Dask worker.
+    """
     del worker
     process.begin()
-    # A terminal sends Ctrl-C to us and to the process that started us. That one decides, and ends us.
+    # A terminal sends Ctrl-C to this process and to the one that started it, which ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Dask logs what a task raises, dask-cuda a traceback where the GPU does not work. Both reach the engine as well.
+    # Dask logs what a task raises, dask-cuda a traceback where the GPU does not work. The engine reports both anyway.
     for name in ("distributed", "dask_cuda"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class CachePlugin(WorkerPlugin):
-    """Gives a worker that we started its caches."""
+    """Installs the caches of a worker that an engine started."""
 
     name = "lazytile-caches"
-    idempotent = False  # another engine on the cluster brings another budget
+    idempotent = False  # another engine on the cluster may have another budget
 
     def __init__(self, budget: CacheBudget) -> None:
         self.budget = budget
 
     def setup(self, worker: Any) -> None:
-        """Make the caches.
+        """Install the caches.
 
         Args:
             worker: The worker.
@@ -60,7 +64,7 @@ class _Maps:
         self.lock = threading.Lock()
         self.running: Counter[str] = Counter()
         self.stopped: set[str] = set()
-        """Those that were stopped early. Few and short, so they are never removed."""
+        """Tokens of maps that were stopped early. They are few and short, so they are never removed."""
 
 
 def _maps() -> _Maps:
@@ -68,7 +72,16 @@ def _maps() -> _Maps:
 
 
 def run_task(token: str, function: Callable[[Item], Result], item: Item) -> Result | None:
-    """Run one task of a map on a worker, unless the map has been stopped; then nobody takes the result."""
+    """Run one task of a map on a worker, unless the map was stopped.
+
+    Args:
+        token: Identifies the map.
+        function: The function of the map.
+        item: Its argument.
+
+    Returns:
+        The result; None where the map was stopped, and nobody reads it.
+    """
     maps = _maps()
     with maps.lock:
         if token in maps.stopped:
@@ -77,8 +90,8 @@ def run_task(token: str, function: Callable[[Item], Result], item: Item) -> Resu
     try:
         return function(item)
     except LazytileError as error:
-        # What other libraries raised before it (GDAL's errors, for one) need not survive the way to another process,
-        # and then neither would the class and the text of ours.
+        # Exceptions of other libraries in the chain (GDAL's, for one) may not survive pickling, and then the class and
+        # the text of ours would be lost too.
         error.__cause__ = error.__context__ = None
         raise
     finally:
@@ -89,7 +102,14 @@ def run_task(token: str, function: Callable[[Item], Result], item: Item) -> Resu
 
 
 def stop_map(token: str) -> int:
-    """Let no task of a map begin on this worker any more; return how many run."""
+    """Stop a map on this worker: no further task of it begins.
+
+    Args:
+        token: Identifies the map.
+
+    Returns:
+        Number of its tasks that still run here.
+    """
     maps = _maps()
     with maps.lock:
         maps.stopped.add(token)
