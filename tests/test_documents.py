@@ -40,7 +40,7 @@ def test_the_tables_are_those_of_the_code(document):
     "row",
     [
         "| `port` | `LAZYTILE_PORT` | `--port PORT` | 8080 | 0 to 65535 | Port to listen on; 0 takes a free one. |",
-        "| `lazytile_tiles_total` | counter | `tier` | Tiles answered, by where they came from. |",
+        "| `lazytile_tiles_total` | counter | `tier` | Tiles served, by cache tier. |",
     ],
 )
 def test_a_changed_value_makes_a_table_stale(row):

@@ -44,23 +44,26 @@ class Metrics:
         self.render_seconds = Histogram(
             "lazytile_render_seconds", "Time to render a metatile, queue excluded", buckets=_SECONDS, registry=registry
         )
-        self.tiles = Counter("lazytile_tiles", "Tiles answered, by where they came from", ["tier"], registry=registry)
+        self.tiles = Counter("lazytile_tiles", "Tiles served, by cache tier", ["tier"], registry=registry)
         self.requests = Counter("lazytile_requests", "Requests", ["route", "status"], registry=registry)
         self.request_seconds = Histogram(
             "lazytile_request_seconds", "Time to answer a request", ["route"], buckets=_SECONDS, registry=registry
         )
         self.refused = Counter(
-            "lazytile_refused", "Requests refused, by reason and class of work", ["reason", "work"], registry=registry
+            "lazytile_refused", "Requests rejected, by reason and class of work", ["reason", "work"], registry=registry
         )
-        self.cancelled = Counter("lazytile_cancelled", "Requests whose client left", registry=registry)
+        self.cancelled = Counter("lazytile_cancelled", "Requests whose client disconnected", registry=registry)
         self.cache_errors = Counter("lazytile_cache_errors", "Failures of the disk cache", registry=registry)
         self.queue_depth = Gauge(
-            "lazytile_queue_depth", "Tasks that wait to run", registry=registry, multiprocess_mode="livesum"
+            "lazytile_queue_depth",
+            "Tasks waiting in the admission queue",
+            registry=registry,
+            multiprocess_mode="livesum",
         )
-        self.running = Gauge("lazytile_running", "Tasks that run", registry=registry, multiprocess_mode="livesum")
+        self.running = Gauge("lazytile_running", "Tasks running", registry=registry, multiprocess_mode="livesum")
 
-        self.cache_bytes = _cache_gauge("bytes", "Bytes in a memory cache", registry)
-        self.cache_limit_bytes = _cache_gauge("limit_bytes", "Bytes that a memory cache may hold", registry)
+        self.cache_bytes = _cache_gauge("bytes", "Size of a cache in memory", registry)
+        self.cache_limit_bytes = _cache_gauge("limit_bytes", "Size limit of a cache in memory", registry)
         self.cache_entries = _cache_gauge("entries", "Values in a memory cache", registry)
         self.cache_hits = _cache_counter("hits", "Look-ups that found a value in a memory cache", registry)
         self.cache_misses = _cache_counter("misses", "Look-ups that found none", registry)

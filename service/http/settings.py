@@ -41,83 +41,84 @@ class Settings(BaseSettings):
     store: Path = Path("store")
     """Folder of the datasets."""
     cache: Path = Path("cache")
-    """Folder of the tile cache; made with mode 0700."""
+    """Folder of the tile cache; created with mode 0700."""
     cache_limit_bytes: int = Field(2 << 30, ge=1 << 20)
-    """Bytes of tiles on disk; the oldest go first."""
+    """Size limit of the tile cache on disk; the oldest tiles are evicted first."""
     memory_bytes: Annotated[int, BeforeValidator(_memory_bytes)] = Field(
         default_factory=default_memory_bytes, validation_alias=MEMORY_VARIABLE, ge=0
     )
-    """Bytes of all caches in memory, of all processes of the server together: ``2GiB``, ``512MB``, ``25%`` of the
-    machine's, or a number of bytes."""
+    """Size of all caches in memory, of all processes of the server together: ``2GiB``, ``512MB``, ``25%`` of the
+    machine's memory, or a number of bytes."""
     no_tile_cache: bool = False
-    """Switch the tile caches off, for measuring."""
+    """Disable the tile cache (memory, MRF and disk), for benchmarks."""
     mrf_folder: Path | None = None
-    """Folder of exported MRFs to serve from; without it ``mrf`` beside the store."""
+    """Folder of exported MRFs to serve from; by default ``mrf`` beside the store."""
     colormaps: Path | None = None
-    """Folder of further colormaps (GIBS XML and the other formats); the bundled ones are there anyway."""
+    """Folder of your own colormaps, in GIBS XML or another supported format; by default
+    ``~/.config/lazytile/colormaps``."""
 
     tile_matrix_sets: Path | None = None
-    """Folder of further tile matrix sets, one OGC 17-083r4 JSON document a file (``*.json``); read at start-up."""
+    """Folder of your own tile matrix sets, one OGC 17-083r4 JSON document per ``*.json`` file; read at start-up."""
 
     offline: bool = False
-    """Never ask the network; else colormaps that layers want and that are not here are fetched at the start."""
+    """Do not download the colormaps that layers need and that are missing here; otherwise done after start-up."""
     colormap_urls: tuple[str, ...] = ()
-    """Where colormaps are asked for, each with ``{name}`` in it; GIBS and the Sea Level Change Portal without any."""
+    """URL templates of colormaps, each with ``{name}``; by default those of GIBS and the Sea Level Change Portal."""
     colormap_timeout_s: float = Field(10.0, gt=0, le=300)
-    """How long one request for a colormap may take."""
+    """Time limit of one request for a colormap."""
     colormap_limit_bytes: int = Field(LIMIT_BYTES, ge=1024)
-    """Bytes that a colormap from the network may have."""
+    """Size limit of a downloaded colormap."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(8080, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
     public_url: str | None = None
-    """Address of the server's root as clients see it; without it, what each request's Host header says."""
+    """Public URL of the server's root, for the URLs in documents; by default taken from each request's Host header."""
 
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses and networks of reverse proxies whose Forwarded and X-Forwarded headers are believed."""
+    """Addresses and networks of reverse proxies whose Forwarded and X-Forwarded headers are trusted."""
 
     engine: str = "auto"
     """Where tiles are computed: auto, threads, local, cuda, or the address of a Dask scheduler (tcp://HOST:8786)."""
     workers: int | None = Field(None, ge=1, le=1024)
-    """Server processes with the engine ``threads``; Dask workers behind one server process otherwise."""
+    """Number of server processes with the engine ``threads``, of Dask workers behind one server process otherwise."""
     dashboard: str | None = None
-    """Address of Dask's dashboard, such as 127.0.0.1:8787; it asks for no password."""
+    """Address of Dask's dashboard, such as 127.0.0.1:8787; it has no password."""
     metatile: int | None = Field(None, ge=1, le=16)
-    """Tiles on a side of the square block that is computed as one task; 1 with ``threads``, else 2."""
+    """Tiles per side of a metatile, which one task renders; by default 1 with ``threads`` and 2 on a cluster."""
     queue_length: int = Field(1024, ge=0)
-    """Tasks that may wait for the engine; over it the answer is 503."""
+    """Number of tasks of each class of work that may wait; beyond it the response is 503."""
     timeout_s: float = Field(30.0, gt=0, le=3600)
-    """How long a request may take; over it the answer is 504."""
+    """Time limit of a request; beyond it the response is 504."""
     shutdown_s: float = Field(5.0, ge=0, le=3600)
-    """How long requests under way may go on when the server is stopped."""
+    """Time that running requests get to finish when the server stops."""
 
     max_query_bytes: int = Field(8192, ge=512)
-    """Longest path and query string that is read; the answer to a longer one is 414."""
+    """Length limit of path and query string together; a longer one is answered with 414."""
     max_value_length: int = Field(1024, ge=64)
-    """Longest single value in a request."""
+    """Length limit of a single parameter value, in characters."""
     max_map_side_px: int = Field(2048, ge=256, le=8192)
-    """Most pixels that a WMS map may be wide or high."""
+    """Limit of the width and the height of a WMS map in pixels."""
     max_number_cells: int = Field(1 << 22, ge=1 << 16, le=1 << 26)
-    """Most cells that a request for statistics reads; a coarser level is taken over it."""
+    """Limit of the cells that a request for statistics reads; larger regions use a coarser level."""
     jpeg_background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
-    """Colour that shows through no data in formats without transparency."""
+    """Background colour for no data in formats without transparency."""
 
     capabilities_title: str = "lazytile"
-    """Title of the service in capabilities and landing pages."""
+    """Title of the service in capabilities and on landing pages."""
     feature_info: bool = True
-    """Whether GetFeatureInfo is offered; without it tiles are all that there is."""
+    """Whether the server offers GetFeatureInfo."""
     max_age_s: int = Field(3600, ge=0)
-    """How long clients may keep a tile of a layer without times, seconds."""
+    """How long clients may cache tiles of a layer without times."""
     latest_max_age_s: int = Field(60, ge=0)
-    """How long clients may keep a tile of the latest time, seconds."""
+    """How long clients may cache tiles of the latest time."""
     old_max_age_s: int = Field(7 * 86400, ge=0)
-    """How long clients may keep a tile of an earlier time, seconds, and not even ask whether it has changed."""
+    """How long clients may cache tiles of earlier times, without revalidation."""
     layer_max_age_s: dict[str, int] = Field(default_factory=dict)
-    """Seconds for layers or datasets by name, whatever the time; 0 has clients ask each time."""
+    """Seconds by name of layer or dataset, for all times: ``{"sst": 600}``; 0 makes clients revalidate every time."""
     metrics_folder: Path | None = None
-    """Where several server processes share their counters; set by ``lazytile serve`` itself."""
+    """Folder in which server processes share their metrics; set by ``lazytile serve`` itself."""
 
     @classmethod
     def of(cls, **options: Any) -> Self:
