@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pydoc
 import re
 import tomllib
@@ -11,7 +12,9 @@ import pytest
 import typer
 
 from lazytile.pyramid.catalog import tile_options
+from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.render.image import ImageFormat
+from lazytile.pyramid.store.codec import Codec
 from lazytile.service.cli.main import app
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.settings import Settings
@@ -246,3 +249,72 @@ def test_every_import_goes_down_in_the_picture_of_the_layout():
     edges = {(drawn(one.importer), drawn(one.target)) for one in imports_of(own_modules())}
     between = [(low, high) for low, high in edges if low != high and {low, high} <= lines.keys()]
     assert [(low, high) for low, high in between if lines[low] >= lines[high]] == []
+
+
+def in_code(name):
+    """The value of a constant by its dotted name."""
+    module, _, constant = name.rpartition(".")
+    return getattr(importlib.import_module(f"lazytile.{module}"), constant)
+
+
+VALUES = [
+    (
+        "docs/serving.md",
+        r"at most (\d+) characters, ",
+        "pyramid.render.expression.MAX_LENGTH",
+        1,
+    ),
+    (
+        "docs/serving.md",
+        r"characters, (\d+) parts, ",
+        "pyramid.render.expression.MAX_NODES",
+        1,
+    ),
+    (
+        "docs/serving.md",
+        r"parts, (\d+) variables; ",
+        "pyramid.render.expression.MAX_VARIABLES",
+        1,
+    ),
+    ("docs/renderer.md", r"have at most (\d+) pixels per side", "pyramid.tiling.registry.MAX_TILE_SIDE", 1),
+    ("docs/renderer.md", r"any tile at most (\d+) after `@2x`", "pyramid.render.tile_request.MAX_TILE_SIDE_PX", 1),
+    ("docs/renderer.md", r"accurate to ([\d.]+) px", "pyramid.tiling.reprojection.MAX_ERROR_PX", 1),
+    ("docs/renderer.md", r"more than 2\^(\d+) pixels", "pyramid.render.renderer.MAX_BLOCK_PX", "power"),
+    ("docs/converting.md", r"exceeds (\d+) MiB", "pyramid.fetch.nexus_request.RESPONSE_BYTES", 1 << 20),
+    ("docs/converting.md", r"fit into (\d+) MiB", "pyramid.store.layout.MAX_BLOCK_BYTES", 1 << 20),
+    ("docs/converting.md", r"(\d+) MiB of decompressed", "pyramid.sources.block_reader.CHUNK_CACHE_BYTES", 1 << 20),
+    ("docs/store.md", r"`--shard N` \(2, 4, 8 \.\.\. (\d+)\)", "pyramid.ingest.convert.MAX_SHARD", 1),
+    ("docs/serving.md", r"nearest value within (\d+) % of", "pyramid.times.lookup.TOLERANCE", 0.01),
+    ("docs/apis.md", r"up to 64 KiB and (\d+) positions", "service.numbers.request.MAX_VERTICES", 1),
+    ("docs/mrf.md", r"a page over (\d+) MiB", "pyramid.mrf.modmrf.MAX_TILE_BYTES", 1 << 20),
+]
+"""Where a document states a number: the text round it, the constant of the code, and the unit."""
+
+
+@pytest.mark.parametrize(("document", "pattern", "name", "unit"), VALUES, ids=lambda value: str(value)[-40:])
+def test_the_numbers_in_documents_are_those_of_the_code(document, pattern, name, unit):
+    text = " ".join((ROOT / document).read_text().split())
+    stated = [float(value) for value in re.findall(pattern, text)]
+    assert stated, f"{document} no longer says {pattern}: change the pattern with the text"
+    assert {2**value if unit == "power" else value * unit for value in stated} == {in_code(name)}
+
+
+def test_the_limits_of_fetched_colormaps_are_those_of_the_settings():
+    text = " ".join((ROOT / "docs" / "colormaps.md").read_text().split())
+    [(seconds, mebibytes)] = re.findall(r"limits of (\d+) s and (\d+) MiB", text)
+    defaults = {name: Settings.model_fields[name].default for name in ("colormap_timeout_s", "colormap_limit_bytes")}
+    assert defaults == {"colormap_timeout_s": float(seconds), "colormap_limit_bytes": int(mebibytes) << 20}
+
+
+def test_the_share_of_the_server_process_is_that_of_the_code():
+    text = " ".join(SERVING.split())
+    [stated] = re.findall(r"the server process keeps (\d+) % and the workers", text)
+    server, workers = CacheBudget.server(100_000_000).split()
+    assert round(server.memory_bytes / 1e6) == int(stated)
+    assert server.memory_bytes + workers.memory_bytes == pytest.approx(1e8)
+
+
+def test_the_codecs_in_the_document_are_those_of_the_command():
+    text = (ROOT / "docs" / "store.md").read_text()
+    stated = dict(re.findall(r"`(blosc-lz4|blosc-zstd|zstd|gzip)` \((?:level )?(\d+)\)", text))
+    assert stated == {name: str(Codec.parse(name).level) for name in ("blosc-lz4", "blosc-zstd", "zstd", "gzip")}
