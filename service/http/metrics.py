@@ -64,10 +64,10 @@ class Metrics:
 
         self.cache_bytes = _cache_gauge("bytes", "Size of a cache in memory", registry)
         self.cache_limit_bytes = _cache_gauge("limit_bytes", "Size limit of a cache in memory", registry)
-        self.cache_entries = _cache_gauge("entries", "Values in a memory cache", registry)
-        self.cache_hits = _cache_counter("hits", "Look-ups that found a value in a memory cache", registry)
-        self.cache_misses = _cache_counter("misses", "Look-ups that found none", registry)
-        self.cache_evictions = _cache_counter("evictions", "Values dropped from a memory cache to make room", registry)
+        self.cache_entries = _cache_gauge("entries", "Entries in a cache in memory", registry)
+        self.cache_hits = _cache_counter("hits", "Look-ups that found their entry", registry)
+        self.cache_misses = _cache_counter("misses", "Look-ups that found no entry", registry)
+        self.cache_evictions = _cache_counter("evictions", "Entries evicted to make room", registry)
         self._published: dict[str, CacheStatistics] = {}
         """Of each cache, what the counters have been raised to."""
         self.publish_caches()
