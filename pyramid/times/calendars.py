@@ -1,8 +1,8 @@
-"""Calendars: ISO 8601 texts as numbers that can be compared, and steps of months (CF conventions, 4.4.1).
+"""Calendars: ISO 8601 texts as comparable numbers, and steps of months (CF conventions, 4.4.1).
 
-Labels keep the date that their own calendar gives them, so the calendar is told from the labels: the one that the
-world uses where it has all of them, else one that has 29 February every year, else one of twelve months of 30 days.
-A calendar without leap days has only dates that the world's has too; the missing day is then a gap.
+Labels keep the dates of their own calendar, so the labels identify the calendar: the standard one if it has all of
+them, else one with 29 February in every year, else one of twelve months of 30 days. A calendar without leap days has
+no date that the standard one lacks; there the missing day is a gap.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class ParsedInstant:
-    """An ISO 8601 text taken apart: what it says, absent parts at their least."""
+    """The parts of an ISO 8601 text; absent parts have their lowest value."""
 
     year: int
     month: int
@@ -41,14 +41,21 @@ class ParsedInstant:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """All instants from ``start_us`` up to, not with, ``end_us``; microseconds since year 1 began."""
+    """The instants from ``start_us`` until before ``end_us``, in microseconds since year 1 began."""
 
     start_us: int
     end_us: int
 
 
 def parse_iso8601(text: str) -> ParsedInstant | None:
-    """Read a year, month, date, minute, second or fraction of one; None where it is none in any calendar."""
+    """Parse a year, month, date, minute, second or fraction of a second.
+
+    Args:
+        text: The text.
+
+    Returns:
+        Its parts, or None if no calendar has such a time.
+    """
     match = _INSTANT.fullmatch(text)
     if match is None or (match["zone"] and match["hour"] is None):
         return None
@@ -80,37 +87,51 @@ def _offset_us(zone: str | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """How dates are counted: a calendar of cftime."""
+    """A calendar of cftime."""
 
     name: str
     has_year_zero: bool = True
     first_ordinal: int = field(init=False, repr=False)
-    """Of 1 January of year 1, in days as cftime counts them."""
+    """cftime's ordinal of 1 January of year 1."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "first_ordinal", cftime.datetime(1, 1, 1, calendar=self.name).toordinal())
 
     def day_number(self, year: int, month: int, day: int) -> int | None:
-        """Return the days from 1 January of year 1 to a date; None where the calendar has no such date."""
+        """Return the number of a day.
+
+        Args:
+            year: The year.
+            month: 1 to 12.
+            day: The day of the month, from 1.
+
+        Returns:
+            Days since 1 January of year 1, or None if the calendar has no such date.
+        """
         try:
             date = cftime.datetime(year, month, day, calendar=self.name, has_year_zero=self.has_year_zero)
         except ValueError:
             return None
         return int(date.toordinal()) - self.first_ordinal
 
-    def read(self, text: str) -> Span | None:
-        """Return what a text of some precision means, UTC unless it has an offset; None where it is no time here.
+    def parse(self, text: str) -> Span | None:
+        """Parse an ISO 8601 text of any precision, in UTC unless it has an offset.
 
-        An instant written in full is a microsecond long.
+        Args:
+            text: The text.
+
+        Returns:
+            The span of instants that the text denotes, one microsecond for an instant written in full; None if it
+            denotes none in this calendar.
         """
-        written = parse_iso8601(text)
-        if written is None:
+        parsed = parse_iso8601(text)
+        if parsed is None:
             return None
-        day = self.day_number(written.year, written.month, written.day)
+        day = self.day_number(parsed.year, parsed.month, parsed.day)
         if day is None:
             return None
-        start_us = day * DAY_US + written.time_us - written.offset_us
-        match written.precision:
+        start_us = day * DAY_US + parsed.time_us - parsed.offset_us
+        match parsed.precision:
             case "second":
                 end_us = start_us + 1
             case "minute":
@@ -118,22 +139,40 @@ class Calendar:
             case "day":
                 end_us = start_us + DAY_US
             case precision:
-                end_us = self.later(written, 1 if precision == "month" else 12)
+                end_us = self.add_months(parsed, 1 if precision == "month" else 12)
         return Span(start_us, end_us)
 
-    def later(self, written: ParsedInstant, months: int) -> int:
-        """Return the instant some months after another, in microseconds; a day too many for its month runs over."""
-        count = written.year * 12 + written.month - 1 + months
+    def add_months(self, instant: ParsedInstant, months: int) -> int:
+        """Return the instant a number of months later.
+
+        Args:
+            instant: The instant.
+            months: How many months to add.
+
+        Returns:
+            Microseconds since year 1 began. A day that the month lacks continues into the next month.
+        """
+        count = instant.year * 12 + instant.month - 1 + months
         first = self.day_number(count // 12, count % 12 + 1, 1)
         assert first is not None  # every month has a first day
-        return (first + written.day - 1) * DAY_US + written.time_us - written.offset_us
+        return (first + instant.day - 1) * DAY_US + instant.time_us - instant.offset_us
 
 
 STANDARD = Calendar("proleptic_gregorian", has_year_zero=False)
-"""The calendar of ISO 8601, without the year 0 that ``datetime`` does not have."""
+"""The calendar of ISO 8601, without year 0, which ``datetime`` lacks."""
 CALENDARS = (STANDARD, Calendar("all_leap"), Calendar("360_day"))
 
 
 def to_datetime(microseconds: int) -> datetime:
-    """Return an instant of ``STANDARD`` as a datetime. Raises ``OverflowError`` outside the years 1 to 9999."""
+    """Return an instant of the standard calendar as a datetime.
+
+    Args:
+        microseconds: Since year 1 began.
+
+    Returns:
+        The instant in UTC.
+
+    Raises:
+        OverflowError: The instant lies outside the years 1 to 9999.
+    """
     return _EPOCH + microseconds * _MICROSECOND

@@ -1,7 +1,7 @@
-"""Which index along a dimension the text in a request means (OGC 07-057r7, Table 9; ISO 8601).
+"""Look-up of the index along a dimension that a requested value selects (OGC 07-057r7, Table 9; ISO 8601).
 
-Strict in what the capabilities say, lenient in what is taken, and never a silent default: a time outside every period
-of the layer is an ``InvalidParameterError`` whose text says which ones there are.
+Requests may be less exact than the capabilities, but nothing falls back to a default in silence: a time outside every
+period of the layer is an ``InvalidParameterError`` whose text lists the times that there are.
 """
 
 from __future__ import annotations
@@ -23,28 +23,32 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 CURRENT = "current"
-"""Means the latest time (OGC 07-057r7, Table 9)."""
+"""Selects the latest time (OGC 07-057r7, Table 9)."""
 TOLERANCE = 0.05
-"""How far a number may be off, as a share of the distance to the neighbour of the value that is meant. Coordinates
-such as 0.494024992 are asked for as 0.5; half-way between two, nobody could say which one was meant."""
+"""How far a requested number may be off, as a fraction of the distance from the nearest label to its neighbour. Clients
+request 0.494024992 as 0.5; a number half-way between two labels would be ambiguous."""
 
 _FORMS = "YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ"
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """What an ISO 8601 text of some precision means: all instants from ``start`` up to, not with, ``end``."""
+    """The instants from ``start`` until before ``end``, which an ISO 8601 text of some precision denotes."""
 
     start: datetime
     end: datetime
 
 
 def parse_instant(text: str) -> Interval | None:
-    """Read a year, month, date, minute, second or fraction of one, UTC unless it has an offset; None if it is none.
+    """Parse an ISO 8601 text of any precision in the standard calendar, in UTC unless it has an offset.
 
-    An instant written in full is one microsecond long, which is how fine ``datetime`` is.
+    Args:
+        text: A year, month, date, minute, second or fraction of a second.
+
+    Returns:
+        The interval that it denotes, one microsecond for an instant written in full; None if it denotes none.
     """
-    span = STANDARD.read(text)
+    span = STANDARD.parse(text)
     if span is None:
         return None
     try:
@@ -54,70 +58,95 @@ def parse_instant(text: str) -> Interval | None:
 
 
 def default_index(dimension: Dimension) -> int:
-    """Index that an absent parameter means: the latest time, the first of anything else."""
+    """Return the index that a request without a value selects.
+
+    Args:
+        dimension: The dimension.
+
+    Returns:
+        The last index of a time, 0 of any other dimension.
+    """
     return len(dimension.labels) - 1 if dimension.kind == "time" else 0
 
 
-def index_of(dimension: Dimension, asked: str | None) -> int:
-    """Return the index along the dimension that a request means. Raises ``InvalidParameterError``.
+def index_of(dimension: Dimension, requested: str | None) -> int:
+    """Return the index along a dimension that a requested value selects.
 
-    None, the empty text and ``default`` are the default, for time also ``current``. A label as the capabilities list
-    it always fits. A time less precise than the labels means the first of them within it; else the one whose period
-    it falls into, as GIBS has it. Of other dimensions the nearest value within ``TOLERANCE`` is meant.
+    A label always selects its own index. A time less precise than the labels selects the first label within it, any
+    other time the label whose period it lies in, as at GIBS. In other dimensions a number selects the nearest label
+    within ``TOLERANCE``.
+
+    Args:
+        dimension: The dimension.
+        requested: The value; None, an empty text, ``default`` and, for time, ``current`` select the default.
+
+    Returns:
+        The index.
+
+    Raises:
+        InvalidParameterError: The value selects no label.
     """
-    if asked is None or asked in ("", DEFAULT) or (asked == CURRENT and dimension.kind == "time"):
+    is_time = dimension.kind == "time"
+    if requested is None or requested in ("", DEFAULT) or (requested == CURRENT and is_time):
         return default_index(dimension)
-    found = _positions(dimension.labels).get(asked)
-    if found is None:
-        found = _time_index(dimension, asked) if dimension.kind == "time" else _number_index(dimension.labels, asked)
-    if found is None:
-        raise InvalidParameterError(dimension, _refusal(dimension, asked))
-    return found
+    index = _label_indices(dimension.labels).get(requested)
+    if index is None:
+        index = _time_index(dimension, requested) if is_time else _number_index(dimension.labels, requested)
+    if index is None:
+        raise InvalidParameterError(dimension, _error_text(dimension, requested))
+    return index
 
 
 @dataclass(frozen=True, slots=True)
-class _Positions:
-    """The index of each label. Holds the labels, whose identity is its key (see ``time_axis``)."""
+class _LabelIndices:
+    """The index of each label. Holds the labels, because their identity is the key (see ``time_axis``)."""
 
     labels: tuple[str, ...]
-    index: dict[str, int]
+    indices: dict[str, int]
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory, without the labels."""
-        return sys.getsizeof(self.index) + 32 * len(self.index)
+        """Approximate size in memory, without the labels."""
+        return sys.getsizeof(self.indices) + 32 * len(self.indices)
 
 
-def _positions(labels: tuple[str, ...]) -> dict[str, int]:
-    def make() -> _Positions:
-        return _Positions(labels, {label: at for at, label in enumerate(labels)})
+def _label_indices(labels: tuple[str, ...]) -> dict[str, int]:
+    def make() -> _LabelIndices:
+        return _LabelIndices(labels, {label: index for index, label in enumerate(labels)})
 
-    positions: _Positions = process.cache("layers").get(("label positions", id(labels)), make)
-    return positions.index
+    cached: _LabelIndices = process.cache("layers").get(("label indices", id(labels)), make)
+    return cached.indices
 
 
 def instants_of(labels: tuple[str, ...]) -> list[datetime] | None:
-    """Return the instants that labels stand for, ascending; None where they are not instants in order."""
+    """Return the instants of labels.
+
+    Args:
+        labels: Labels of a dimension.
+
+    Returns:
+        The instants, ascending; None if the labels are not instants of the standard calendar in order.
+    """
     axis = time_axis(labels)
     return [to_datetime(start_us) for start_us in axis.starts_us] if axis is not None and is_standard(axis) else None
 
 
-def _time_index(dimension: Dimension, asked: str) -> int | None:
+def _time_index(dimension: Dimension, requested: str) -> int | None:
     axis = time_axis(dimension.labels)
-    span = None if axis is None else axis.calendar.read(asked)
+    span = None if axis is None else axis.calendar.parse(requested)
     return None if axis is None or span is None else axis.index_of(span)
 
 
-def _number_index(labels: tuple[str, ...], asked: str) -> int | None:
-    """Return the index of the nearest number, if it is near enough to be meant."""
-    wanted = _number(asked)
-    numbers = [(number, at) for at, label in enumerate(labels) if (number := _number(label)) is not None]
-    if wanted is None or not numbers:
+def _number_index(labels: tuple[str, ...], requested: str) -> int | None:
+    """Return the index of the nearest number within the tolerance."""
+    value = _number(requested)
+    numbers = [(number, index) for index, label in enumerate(labels) if (number := _number(label)) is not None]
+    if value is None or not numbers:
         return None
-    nearest, at = min(numbers, key=lambda pair: abs(pair[0] - wanted))
-    gap = min((abs(number - nearest) for number, other in numbers if other != at), default=0.0)
-    near_enough = max(TOLERANCE * gap, 1e-6 * abs(nearest))
-    return at if abs(nearest - wanted) <= near_enough else None
+    nearest, index = min(numbers, key=lambda pair: abs(pair[0] - value))
+    spacing = min((abs(number - nearest) for number, other in numbers if other != index), default=0.0)
+    tolerance = max(TOLERANCE * spacing, 1e-6 * abs(nearest))
+    return index if abs(nearest - value) <= tolerance else None
 
 
 def _number(text: str) -> float | None:
@@ -126,15 +155,15 @@ def _number(text: str) -> float | None:
     return float(text)
 
 
-def _refusal(dimension: Dimension, asked: str) -> str:
+def _error_text(dimension: Dimension, requested: str) -> str:
     labels = dimension.labels
     if dimension.kind != "time":
         shown = ", ".join(labels) if len(labels) <= 20 else f"{labels[0]}, {labels[1]}, ... {labels[-1]}"
-        return f"{dimension.name} {asked!r} is invalid, it may be {shown}"
+        return f"{dimension.name} {requested!r} is invalid, it may be {shown}"
     axis = time_axis(labels)
     span = labels[0] if len(labels) == 1 else f"one of {len(labels)} from {labels[0]} to {labels[-1]}"
     if axis is not None and len(axis.runs) > 1 and len(labels) > 1:
         span += f" in {len(axis.runs)} periods"
-    if axis is not None and axis.calendar.read(asked) is None:
-        return f"time {asked!r} is no time: it must be {_FORMS}, and {span}"
-    return f"time {asked!r} is none of this layer's: it may be {span}"
+    if axis is not None and axis.calendar.parse(requested) is None:
+        return f"time {requested!r} is not a time, it must be {_FORMS}, and {span}"
+    return f"time {requested!r} is not a time of this layer, it may be {span}"

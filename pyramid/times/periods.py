@@ -1,4 +1,4 @@
-"""Times as few values: ISO 8601 ``start/end/period`` (OGC 06-042, annex D, as GIBS uses it)."""
+"""Times as periods: ISO 8601 ``start/end/period`` (OGC 06-042, annex D, as GIBS uses it)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 
 
 def periods_of(labels: tuple[str, ...], *, always: bool = False) -> list[str]:
-    """Return labels as few values: ``start/end/period`` for each regular run, the label itself outside of any.
+    """Return labels as periods. A period contains no time that is not a label.
 
-    ``always``: a single time too becomes a period, of the shortest step there is; GIBS's clients read nothing else.
-    Labels that are no instants of the calendar that the world uses come back as they are, since nobody else could
-    count in theirs. Gaps stay gaps: nothing is in a period that is not a label.
+    Args:
+        labels: Labels of a dimension.
+        always: Whether a single time becomes a period too, of the shortest step: clients of GIBS read nothing else.
+
+    Returns:
+        ``start/end/period`` for each regular run, the label for a time outside of any. Labels of another calendar than
+        the standard one are returned as they are, since clients cannot count in it.
     """
     axis = time_axis(labels)
     if axis is None or not is_standard(axis):

@@ -1,4 +1,4 @@
-"""A time axis made ready for look-ups: its calendar, its regular runs, and what each of its times stands for."""
+"""A time axis prepared for look-ups: its calendar, its regular runs, and the period of each time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.times.calendars import ParsedInstant
 
 SHORTEST_RUN = 3
-"""Two instants are always regular and say nothing."""
+"""The least number of times in a regular run: any two are a step apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Step:
 
     @property
     def text(self) -> str:
-        """As ISO 8601 spells it."""
+        """The duration in ISO 8601."""
         if self.months:
             return f"P{self.months // 12}Y" if self.months % 12 == 0 else f"P{self.months}M"
         for unit, length in (("D", DAY_US), ("H", 3600 * SECOND_US), ("M", 60 * SECOND_US)):
@@ -39,7 +39,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Neighbouring times a step apart; both ends are included."""
+    """Consecutive times a step apart, from index ``first`` to ``last``."""
 
     first: int
     last: int
@@ -49,21 +49,27 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """The times of a dimension, all of them readable and in order."""
+    """The times of a dimension, all of one calendar and ascending."""
 
     calendar: Calendar
     starts_us: tuple[int, ...]
-    """Ascending; in microseconds of the calendar."""
+    """Microseconds since the calendar's year 1 began, ascending."""
     ends_us: tuple[int, ...]
-    """Where the period ends that each time stands for: a step later, or where the next time is."""
+    """End of the period that each time begins: a step later, or the next time."""
     runs: tuple[Run, ...]
     step: Step
-    """The shortest there is; a day where there is but one time."""
+    """The shortest step; a day for a single time."""
 
     def index_of(self, span: Span) -> int | None:
-        """Return the index of the first time within a span, else of the one whose period its start is in.
+        """Return the index of the first time within a span, else of the time whose period contains its start.
 
-        This is how GIBS takes times: any day of an eight-day composite is the composite. None where there is none.
+        GIBS selects times in this way: any day of an eight-day composite selects the composite.
+
+        Args:
+            span: The span, in the axis's calendar.
+
+        Returns:
+            The index, or None if there is no such time.
         """
         at = bisect.bisect_left(self.starts_us, span.start_us)
         if at < len(self.starts_us) and self.starts_us[at] < span.end_us:
@@ -73,19 +79,26 @@ class TimeAxis:
 
 @dataclass(frozen=True, slots=True)
 class _CachedAxis:
-    """An axis, with its labels: their identity is its key, which must not pass to others meanwhile."""
+    """An axis with its labels, whose identity is the key: it must not pass to other labels meanwhile."""
 
     labels: tuple[str, ...]
     axis: TimeAxis | None
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory, without the labels, which the dataset's description holds anyway."""
+        """Approximate size in memory, without the labels, which the dataset's description holds anyway."""
         return 0 if self.axis is None else 80 * len(self.labels) + 300 * len(self.axis.runs)
 
 
 def time_axis(labels: tuple[str, ...]) -> TimeAxis | None:
-    """Return the axis of these labels; None where they are no times in order, in any calendar."""
+    """Return the axis of labels.
+
+    Args:
+        labels: Labels of a dimension.
+
+    Returns:
+        The axis; None if the labels are not ascending times of one calendar.
+    """
     # By identity, since hashing 100,000 labels for each request would cost more than the request.
     cached: _CachedAxis = process.cache("layers").get(
         ("time axis", id(labels)), lambda: _CachedAxis(labels, _make(labels))
@@ -94,60 +107,60 @@ def time_axis(labels: tuple[str, ...]) -> TimeAxis | None:
 
 
 def _make(labels: tuple[str, ...]) -> TimeAxis | None:
-    written = [parse_iso8601(label) for label in labels]
+    parsed = [parse_iso8601(label) for label in labels]
     for calendar in CALENDARS:
-        spans = [calendar.read(label) for label in labels]
+        spans = [calendar.parse(label) for label in labels]
         starts = [span.start_us for span in spans if span is not None]
         if len(starts) == len(labels):
             if any(a >= b for a, b in pairwise(starts)):
                 return None
-            return _axis(calendar, [each for each in written if each is not None], starts)
+            return _axis(calendar, [each for each in parsed if each is not None], starts)
     return None
 
 
-def _axis(calendar: Calendar, written: Sequence[ParsedInstant], starts: list[int]) -> TimeAxis:
-    runs = _runs(written, starts)
-    step = _shortest(written, starts)
+def _axis(calendar: Calendar, parsed: Sequence[ParsedInstant], starts: list[int]) -> TimeAxis:
+    runs = _runs(parsed, starts)
+    step = _shortest(parsed, starts)
     ends = [0] * len(starts)
     for run in runs:
         for at in range(run.first, run.last + 1):
-            ends[at] = _end(calendar, written[at], starts[at], run.step or step)
+            ends[at] = _end(calendar, parsed[at], starts[at], run.step or step)
     ends = [*(min(end, start) for end, start in zip(ends, starts[1:], strict=False)), ends[-1]]
     return TimeAxis(calendar, tuple(starts), tuple(ends), tuple(runs), step)
 
 
-def _end(calendar: Calendar, written: ParsedInstant, start_us: int, step: Step) -> int:
-    return calendar.later(written, step.months) if step.months else start_us + step.microseconds
+def _end(calendar: Calendar, parsed: ParsedInstant, start_us: int, step: Step) -> int:
+    return calendar.add_months(parsed, step.months) if step.months else start_us + step.microseconds
 
 
 def _months_between(first: ParsedInstant, second: ParsedInstant) -> int:
-    """Months from one time to another of the same day of month and time of day; 0 where that differs."""
+    """Return the months from one time to another; 0 if day of month or time of day differ."""
     if (first.day, first.time_us, first.offset_us) != (second.day, second.time_us, second.offset_us):
         return 0
     return (second.year - first.year) * 12 + second.month - first.month
 
 
-def _steps(written: Sequence[ParsedInstant], starts: Sequence[int], at: int) -> list[Step]:
-    """Return what the step from a time to the next may be called."""
-    months = _months_between(written[at], written[at + 1])
+def _steps(parsed: Sequence[ParsedInstant], starts: Sequence[int], at: int) -> list[Step]:
+    """Return the steps that lead from a time to the next."""
+    months = _months_between(parsed[at], parsed[at + 1])
     return [*([Step(months=months)] if months else []), Step(microseconds=starts[at + 1] - starts[at])]
 
 
-def _shortest(written: Sequence[ParsedInstant], starts: Sequence[int]) -> Step:
+def _shortest(parsed: Sequence[ParsedInstant], starts: Sequence[int]) -> Step:
     if len(starts) == 1:
         return Step(microseconds=DAY_US)
     at = min(range(len(starts) - 1), key=lambda at: starts[at + 1] - starts[at])
-    return _steps(written, starts, at)[0]
+    return _steps(parsed, starts, at)[0]
 
 
-def _runs(written: Sequence[ParsedInstant], starts: Sequence[int]) -> list[Run]:
+def _runs(parsed: Sequence[ParsedInstant], starts: Sequence[int]) -> list[Run]:
     runs, at = [], 0
     while at < len(starts):
         best = Run(at, at, None)
         if at + 1 < len(starts):
-            for step in _steps(written, starts, at):
+            for step in _steps(parsed, starts, at):
                 last = at
-                while last + 1 < len(starts) and step in _steps(written, starts, last):
+                while last + 1 < len(starts) and step in _steps(parsed, starts, last):
                     last += 1
                 if last > best.last:
                     best = Run(at, last, step)
@@ -159,5 +172,12 @@ def _runs(written: Sequence[ParsedInstant], starts: Sequence[int]) -> list[Run]:
 
 
 def is_standard(axis: TimeAxis | None) -> bool:
-    """Whether an axis is one of the calendar that the world uses."""
+    """Return whether an axis is one of the standard calendar.
+
+    Args:
+        axis: The axis, if there is one.
+
+    Returns:
+        False for None.
+    """
     return axis is not None and axis.calendar is STANDARD

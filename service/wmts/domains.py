@@ -213,7 +213,7 @@ def _ends(dimension: Dimension, text: str) -> tuple[int, int]:
     if text in ("", ALL, "/") or axis is None:
         return 0, len(labels)
     start, slash, end = text.partition("/")
-    spans = [axis.calendar.read(part) if part else None for part in (start, end)]
+    spans = [axis.calendar.parse(part) if part else None for part in (start, end)]
     for part, span in zip((start, end), spans, strict=True):
         if part and span is None:
             form = f"START/END in ISO 8601, or {ALL}"
