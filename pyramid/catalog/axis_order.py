@@ -12,11 +12,13 @@ def has_y_first(supported_crs: str) -> bool:
     """Return whether a CRS writes y before x.
 
     Args:
-        supported_crs: The URN of the CRS.
+        supported_crs: The URN of the CRS; empty for one without a code, whose positions are written x first.
 
     Returns:
         True for a CRS of EPSG with north, then east.
     """
+    if not supported_crs:
+        return False
     _, _, _, kind, authority, *_, code = supported_crs.split(":")
     if kind != "crs" or authority != "EPSG":
         return False  # CRS84 and its kin exist to put x first

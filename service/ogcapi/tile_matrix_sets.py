@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import pyproj
+
 from lazytile.pyramid.catalog.axis_order import position
 from lazytile.pyramid.catalog.layer_bounds import bounds_in
 from lazytile.pyramid.catalog.linked_sets import linked_sets
@@ -18,6 +20,7 @@ from lazytile.service.http.documents import link
 from lazytile.service.http.parameters import ChoiceParameter
 from lazytile.service.ogcapi.tile_models import (
     BoundingBox,
+    CrsDefinition,
     TileMatrixDocument,
     TileMatrixLimits,
     TileMatrixSetDocument,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.layer import Layer
     from lazytile.pyramid.store.store import Store
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
+    from lazytile.service.ogcapi.tile_models import Crs
 
 REL = "http://www.opengis.net/def/rel/ogc/1.0"
 TILING_SCHEME = f"{REL}/tiling-scheme"
@@ -53,16 +57,18 @@ VERSION_1 = "17-083r2"
 COMPAT = ChoiceParameter("compat", "names of another version of OGC 17-083 as well", values=(VERSION_1,))
 
 
-def crs_uri(supported_crs: str) -> str:
-    """Return the http URI of a CRS.
+def crs_of(tms: TileMatrixSet) -> Crs:
+    """Return the CRS of a set as JSON names it.
 
     Args:
-        supported_crs: Its URN.
+        tms: The set.
 
     Returns:
-        The URI, with version 0, any version, where the URN has none.
+        The http URI of the CRS, with version 0, any version, where its URN has none; PROJJSON for a CRS without a code.
     """
-    *_, authority, version, code = supported_crs.replace(":EPSG:6.18:3:", ":EPSG::").split(":")
+    if not tms.supported_crs:
+        return CrsDefinition(wkt=pyproj.CRS.from_user_input(tms.crs).to_json_dict())
+    *_, authority, version, code = tms.supported_crs.replace(":EPSG:6.18:3:", ":EPSG::").split(":")
     return f"http://www.opengis.net/def/crs/{authority}/{version or '0'}/{code}"
 
 
@@ -158,7 +164,7 @@ class SetWriter:
                 id=tms.identifier,
                 title=tms.title,
                 uri=self.uri(tms),
-                crs=crs_uri(tms.supported_crs),
+                crs=crs_of(tms),
                 links=[link(self.address(tms), "self", title=tms.title)],
             )
             for tms in sets
@@ -177,7 +183,7 @@ class SetWriter:
         """
         scale_set = tms.well_known_scale_set
         uri = f"http://www.opengis.net/def/wkss/OGC/1.0/{scale_set.rpartition(':')[2]}" if scale_set else None
-        crs = crs_uri(tms.supported_crs)
+        crs = crs_of(tms)
         return TileMatrixSetDocument(
             id=tms.identifier,
             title=tms.title,
@@ -238,7 +244,7 @@ class SetWriter:
             bounding_box=BoundingBox(
                 lower_left=position(tms.supported_crs, bounds.west, bounds.south),
                 upper_right=position(tms.supported_crs, bounds.east, bounds.north),
-                crs=crs_uri(tms.supported_crs),
+                crs=crs_of(tms),
             ),
         )
 
@@ -253,7 +259,7 @@ class SetWriter:
             "tile_matrix_set_id": tms.identifier,
             "tile_matrix_set_uri": self.uri(tms),
             "data_type": "map",
-            "crs": crs_uri(tms.supported_crs),
+            "crs": crs_of(tms),
             "links": [
                 link(self._tileset_address(address, tms), "self", title=title),
                 # GDAL before 3.8 follows this and knows no other names; morecantile refuses the ones it knows.

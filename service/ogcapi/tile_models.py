@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from lazytile.service.http.documents import Link
@@ -11,13 +13,24 @@ Position = tuple[float, float]
 """Coordinates in the axis order of the CRS."""
 
 
+class CrsDefinition(CamelDocument):
+    """A CRS that no register has (OGC 17-083r4, schema ``crs``)."""
+
+    wkt: dict[str, Any]
+    """As PROJJSON."""
+
+
+Crs = str | CrsDefinition
+"""A CRS: its http URI, or its definition."""
+
+
 class TileMatrixSetEntry(CamelDocument):
     """A set in the list (OGC 20-057, clause 8)."""
 
     id: str
     title: str
     uri: str
-    crs: str
+    crs: Crs
     links: list[Link]
 
 
@@ -52,7 +65,7 @@ class TileMatrixSetDocument(CamelDocument):
     id: str
     title: str
     uri: str
-    crs: str
+    crs: Crs
     tile_matrices: list[TileMatrixDocument]
     links: list[Link]
     well_known_scale_set: str | None = None
@@ -60,7 +73,7 @@ class TileMatrixSetDocument(CamelDocument):
     """As 17-083r2 has it."""
     identifier: str | None = None
     """As 17-083r2 has ``id``."""
-    supported_crs: str | None = Field(None, serialization_alias="supportedCRS")
+    supported_crs: Crs | None = Field(None, serialization_alias="supportedCRS")
     """As 17-083r2 has ``crs``."""
 
 
@@ -71,7 +84,7 @@ class TilesetEntry(CamelDocument):
     tile_matrix_set_id: str
     tile_matrix_set_uri: str = Field(serialization_alias="tileMatrixSetURI")
     data_type: str
-    crs: str
+    crs: Crs
     links: list[Link]
 
 
@@ -97,7 +110,7 @@ class BoundingBox(CamelDocument):
 
     lower_left: Position
     upper_right: Position
-    crs: str
+    crs: Crs
 
 
 class Tileset(TilesetEntry):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import morecantile
 import numpy as np
+import pyproj
 import pytest
 from lxml import html
 from PIL import Image
@@ -315,3 +316,27 @@ def test_compat_adds_the_names_of_version_1(server):
     assert old["tileMatrices"][0]["topLeftCorner"] == old["tileMatrices"][0]["pointOfOrigin"]
     assert "identifier" not in document(server, "/ogc/tileMatrixSets/WorldCRS84Quad")
     assert problem(server.get("/ogc/tileMatrixSets/WorldCRS84Quad?compat=nope")) == 400
+
+
+@pytest.mark.parametrize("name", ["lambert", "rotated", "geostationary"])
+def test_a_set_whose_crs_has_no_code_carries_its_definition(tmp_path, name):
+    data.PROJECTED[name]().write(tmp_path / "store")
+    with running(tmp_path / "store", tmp_path / "cache") as server:
+        listed = {each["id"]: each for each in document(server, "/ogc/tileMatrixSets")["tileMatrixSets"]}
+        entry = listed[f"native_{name}"]
+        full = document(server, linked(entry["links"], "self"))
+        tileset = document(server, f"/ogc/collections/{name}/map/tiles/native")
+        assert pyproj.CRS.from_json_dict(entry["crs"]["wkt"]) == pyproj.CRS.from_user_input(data.PROJECTED[name]().crs)
+        assert entry["crs"] == full["crs"] == tileset["crs"] == tileset["boundingBox"]["crs"]
+        bounds = tileset["boundingBox"]
+        assert full["tileMatrices"][0]["pointOfOrigin"] == [bounds["lowerLeft"][0], bounds["upperRight"][1]]
+        [item] = [each for each in tileset["links"] if each["type"] == "image/png"]
+        values = {"{tileMatrix}": "0", "{tileRow}": "0", "{tileCol}": "0"}
+        tile = urlsplit(item["href"])
+        path = f"{tile.path}?{tile.query}"
+        for variable, value in values.items():
+            path = path.replace(variable, value)
+        assert Image.open(io.BytesIO(server.get(path).body)).size == (256, 256)
+        assert morecantile.TileMatrixSet.model_validate(full).crs._pyproj_crs.equals(
+            pyproj.CRS.from_json_dict(entry["crs"]["wkt"])
+        )
