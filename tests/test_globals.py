@@ -28,7 +28,7 @@ MEMOS = {
     "pyramid/mrf/model.py:_levels": "few shapes",
     "pyramid/render/render_task.py:_text_of": "few shapes",
     "pyramid/tiling/registry.py:_from_ogc_registry": "standard sets",
-    "pyramid/tiling/tms.py:crs_urn": "few CRSs",
+    "pyramid/tiling/native_set.py:crs_urn": "few CRSs",
     "pyramid/tiling/tms.py:metres_per_unit": "few CRSs",
     "service/ogcapi/schemas.py:document_schemas": "own classes",
 }

@@ -17,7 +17,8 @@ from lazytile.pyramid.mrf.page_encoding import VALUE_TYPES, PageFormat
 from lazytile.pyramid.mrf.zen import mask_fits
 from lazytile.pyramid.render.image import padded_palette
 from lazytile.pyramid.render.render_task import RENDERER_VERSION
-from lazytile.pyramid.tiling.tms import metres_per_unit, native_set
+from lazytile.pyramid.tiling.native_set import native_set
+from lazytile.pyramid.tiling.tms import metres_per_unit
 
 if TYPE_CHECKING:
     from lazytile.pyramid.mrf.model import MrfLevel

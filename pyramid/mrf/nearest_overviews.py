@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.render.location import Location, choose_level, locate
+from lazytile.pyramid.render.level import choose_level
+from lazytile.pyramid.render.location import Location, locate
 from lazytile.pyramid.render.read_values import read_values
 from lazytile.pyramid.render.renderer import check_generation
 from lazytile.pyramid.render.resampling import Resampling

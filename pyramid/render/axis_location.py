@@ -1,6 +1,7 @@
-"""Where pixels lie along one axis of a grid, and everything that follows from it: kept for all who share the axis.
+"""Where pixels lie along one axis of a grid, and what follows from it, shared by all tiles on that axis.
 
-Tiles of a row of a matrix share their rows and those of a column their columns, whatever the time, variable or style.
+Tiles of one row of a matrix share their rows of pixels, those of one column their columns, whatever the time, variable
+or style.
 """
 
 from __future__ import annotations
@@ -21,19 +22,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AxisLocation:
-    """Pixels along one axis of a level. It is shared, so its arrays are read-only."""
+    """Pixels along one axis of a level. Tiles share it, so its arrays are read-only."""
 
     position: NDArray[np.float64]
     """Shape (pixels,): in cells of the level, the centre of cell i is i + 0.5; NaN where there is no data."""
     covered: NDArray[np.float64] | None
-    """Shape (pixels,): cells that each pixel covers; None where nobody asked."""
+    """Shape (pixels,): cells that each pixel covers; None where the method does not need it."""
     cells: AxisCells
     """The cell under each centre."""
     _blends: dict[tuple[Resampling, int, bool], AxisBlend] = field(default_factory=dict)
 
     @classmethod
     def of(cls, position: NDArray[np.float64], covered: NDArray[np.float64] | None) -> AxisLocation:
-        """Return the axis of pixels at these positions; takes the arrays as its own."""
+        """Return the axis of pixels at some positions.
+
+        Args:
+            position: Shape (pixels,), float64, in cells of the level; NaN where there is no data. Becomes read-only.
+            covered: Shape (pixels,), float64, cells that each pixel covers, or None. Becomes read-only.
+
+        Returns:
+            The axis.
+        """
         cells = cells_of(position)
         for array in (position, covered, cells):
             if array is not None:
@@ -41,16 +50,25 @@ class AxisLocation:
         return cls(position, covered, AxisCells(cells))
 
     def blend(self, method: Resampling, length: int, *, wraps: bool) -> AxisBlend:
-        """Return what the pixels are made of on an axis of so many cells, as ``resampling.taps`` gives it."""
+        """Return the cells that contribute to each pixel, and their weights.
+
+        Args:
+            method: How pixels are resampled.
+            length: Number of cells of the axis.
+            wraps: Whether the last cell's neighbour is the first.
+
+        Returns:
+            The result of ``resampling.taps``, computed once.
+        """
         key = (method, length, wraps)
         found = self._blends.get(key)
         if found is None:
-            # Two threads may both make it; they are the same.
+            # Two threads may both compute it; the results are equal.
             found = taps(method, self.position, self.covered, length, wraps=wraps).compact(length)
             self._blends[key] = found
         return found
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory, with one blend of the few taps that are usual."""
+        """Bytes in memory, including one blend of a few taps."""
         return self.position.nbytes * 8 + self.cells.nbytes

@@ -1,4 +1,4 @@
-"""Blended value tiles: reading the cells that the pixels of a block are made of, and mixing them.
+"""Blended value tiles: reading the cells that contribute to the pixels of a block, and mixing them.
 
 Codes are mixed, not values: decoding is linear, and whole numbers mix exactly (``resampling``).
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Read = Callable[[Plan], ValueTile]
 
 STRIP_CELLS = 1 << 21
-"""Pixels are blended in strips of rows that need no more cells than this at a time (16 MiB an array)."""
+"""Pixels are blended in strips of rows that need at most this many cells at a time (16 MiB an array)."""
 WINDOW_BYTES = 16 << 20
 """The largest rectangle of codes that a strip is read from at once."""
 _SPLIT = 2.0**13 + 1.0
@@ -42,7 +42,7 @@ class _Cells:
 
     numbers: NDArray[np.float64]
     missing: NDArray[np.bool_] | None
-    """Where there is no data; None: there is everywhere."""
+    """Where there is no data; None if there is data everywhere."""
 
     @classmethod
     def of(cls, tile: ValueTile) -> _Cells:
@@ -58,7 +58,7 @@ class _Cells:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """The cells that there are."""
+    """The cells of a level and how to read them."""
 
     read: Read
     packing: Packing
@@ -71,8 +71,16 @@ def blend(
 ) -> ValueTile:
     """Return the blended tile of a location.
 
-    ``read`` reads the cells of a plan of the level, whose size is ``shape``; ``packing`` is theirs. ``wraps``: whether
-    the last column's neighbour is the first.
+    Args:
+        read: Reads the cells of a plan of the level.
+        packing: Packing of the cells.
+        location: Where the pixels lie in the level.
+        shape: Size of the level in cells.
+        method: How pixels are resampled.
+        wraps: Whether the last column's neighbour is the first.
+
+    Returns:
+        The tile: fractions of codes, or decoded values for ``mode``.
     """
     level = _Level(read, packing, shape, wraps)
     if method is Resampling.MODE:
@@ -87,7 +95,7 @@ def blend(
 
 
 def _axes(location: Location) -> tuple[AxisLocation, AxisLocation]:
-    """Rows and columns of a map that keeps its axes apart."""
+    """Return the rows and columns of a map with independent axes."""
     down = location.down or AxisLocation.of(location.y, location.height_cells)
     return down, location.across or AxisLocation.of(location.x, location.width_cells)
 
@@ -99,8 +107,8 @@ def _mix_axes(
     rows = down.blend(method, level.shape.rows, wraps=False)
     cols = across.blend(method, level.shape.cols, wraps=level.wraps)
     if rows.is_empty or cols.is_empty:
-        nothing = (down.position.size, across.position.size)
-        return np.zeros(nothing), np.ones(nothing, np.bool_)
+        empty = (down.position.size, across.position.size)
+        return np.zeros(empty), np.ones(empty, np.bool_)
     cells = _Cells.of(level.read(AxisPlan(location.level, rows.wanted, cols.wanted)))
     return blend_axes(cells.numbers, cells.missing, rows.taps, cols.taps)
 
@@ -125,7 +133,7 @@ def _mode_axes(level: _Level, location: Location) -> NDArray[np.float64]:
 
 
 def _strips(rows: int, cells_a_row: int) -> Iterator[slice]:
-    """Cut rows of pixels into strips of no more than ``STRIP_CELLS`` cells, one row at least."""
+    """Cut rows of pixels into strips of at most ``STRIP_CELLS`` cells, but at least one row."""
     step = max(1, STRIP_CELLS // max(1, cells_a_row))
     return (slice(top, top + step) for top in range(0, rows, step))
 
@@ -153,7 +161,7 @@ class _Strip:
         return self.rows.is_empty or self.cols.is_empty
 
     def pairs(self) -> Iterator[tuple[NDArray[Any], ValueTile]]:
-        """Yield the weights of one pair of taps after the other, shape (height, width), and their cells."""
+        """Yield the weights of each pair of taps, shape (height, width), and its cells."""
         rows, cols = self.rows.taps, self.cols.taps
         window: ValueTile | None = None
         wide = self.cols.wanted.cells.size
@@ -169,7 +177,7 @@ class _Strip:
                 if window is not None:
                     yield weight, window.take(starts + across)
                 else:
-                    # Round a pole the pixels' columns are far apart: only the chunks that hold a wanted cell are read.
+                    # Near a pole the pixels' columns are far apart: read only the chunks that hold a wanted cell.
                     there = weight != 0
                     at_rows = np.where(there, self.rows.wanted.cells[down], -1)
                     at_cols = np.where(there, self.cols.wanted.cells[across], -1)

@@ -1,7 +1,7 @@
 """Data tiles: values instead of colours, for clients that colour or compute themselves.
 
-GeoTIFF and LERC and NumPy carry float32 (NaN, or LERC's mask, where there is no data); Terrain-RGB carries heights
-in 0.1 m steps as the colours of a PNG (height = -10000 + (R * 65536 + G * 256 + B) * 0.1, transparent for no data).
+GeoTIFF, LERC and NumPy files carry float32 (NaN, or LERC's mask, where there is no data). Terrain-RGB carries heights
+in steps of 0.1 m as the colours of a PNG (height = -10000 + (R * 65536 + G * 256 + B) * 0.1, transparent for no data).
 """
 
 from __future__ import annotations
@@ -31,14 +31,28 @@ TERRAIN_STEP_M = 0.1
 
 
 def encode_npy(values: NDArray[np.float64]) -> bytes:
-    """Encode values, shape (height, width), NaN for no data, as a float32 NumPy file (format 1.0)."""
+    """Encode values as a float32 NumPy file (format 1.0).
+
+    Args:
+        values: Shape (height, width), float64; NaN for no data.
+
+    Returns:
+        The file.
+    """
     stream = io.BytesIO()
     np.save(stream, values.astype(np.float32), allow_pickle=False)
     return stream.getvalue()
 
 
 def encode_terrain(values: NDArray[np.float64]) -> bytes:
-    """Encode heights in metres, shape (height, width), NaN for no data, as Terrain-RGB PNG with alpha."""
+    """Encode heights as a Terrain-RGB PNG with alpha.
+
+    Args:
+        values: Shape (height, width), float64, metres; NaN for no data.
+
+    Returns:
+        The file.
+    """
     shown = np.isfinite(values)
     steps = np.rint((np.where(shown, values, 0.0) - TERRAIN_BASE_M) / TERRAIN_STEP_M)
     steps = np.clip(steps, 0, 2**24 - 1).astype(np.uint32)
@@ -50,18 +64,31 @@ def encode_terrain(values: NDArray[np.float64]) -> bytes:
 
 
 def encode_lerc(values: NDArray[np.float64]) -> bytes:
-    """Encode values, shape (height, width), NaN for no data, as one lossless float32 Lerc2 blob with a mask.
+    """Encode values as one lossless float32 Lerc2 blob with a mask.
 
-    Raises ``InvalidParameterError`` where the optional LERC library is not installed.
+    Args:
+        values: Shape (height, width), float64; NaN for no data.
+
+    Returns:
+        The blob.
+
+    Raises:
+        InvalidParameterError: The optional LERC library is not installed.
     """
     mask = np.isfinite(values)
     return encode_float32(np.where(mask, values, 0.0).astype(np.float32), mask)
 
 
 def encode_geotiff(values: NDArray[np.float64], bounds: Bounds, crs: str) -> bytes:
-    """Encode values, shape (height, width), NaN for no data, as a deflated float32 GeoTIFF 1.1.
+    """Encode values as a deflated float32 GeoTIFF 1.1.
 
-    ``crs``: ``EPSG:nnnn``; of any other the tile says nothing, as GeoTIFF keys only spell codes here.
+    Args:
+        values: Shape (height, width), float64; NaN for no data.
+        bounds: Outer edges, in units of the CRS.
+        crs: ``EPSG:nnnn``; a tile in any other CRS carries no CRS.
+
+    Returns:
+        The file.
     """
     height, width = values.shape
     tags = ImageFileDirectory_v2()

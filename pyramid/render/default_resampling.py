@@ -1,15 +1,15 @@
-"""Which resampling the pixels of a layer get where nobody asks for one.
+"""The resampling of a layer's pixels where a request names none.
 
-Amounts are averaged where several cells share a pixel, as they were from level to level: a pixel stands for all it
-covers, at every zoom. Where a pixel is no larger than a cell it shows that cell. Classes, and whatever else is not
-reduced by means, are never mixed.
+Amounts are averaged where several cells share a pixel, as they were from level to level: a pixel represents all that it
+covers, at every zoom. A pixel no larger than a cell shows that cell. Classes, and all else that is not reduced by
+means, are never mixed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.render.location import is_finer
+from lazytile.pyramid.render.level import is_finer
 from lazytile.pyramid.render.resampling import Resampling
 
 if TYPE_CHECKING:
@@ -22,7 +22,20 @@ if TYPE_CHECKING:
 def default_resampling(
     dataset: Dataset, variables: Iterable[str], tms: TileMatrixSet, matrix: TileMatrix
 ) -> Resampling:
-    """Return the resampling of a picture of some variables. Raises ``DatasetNotFoundError`` for one there is not."""
+    """Return the resampling of a picture of some variables.
+
+    Args:
+        dataset: Description of the dataset.
+        variables: Names of the variables.
+        tms: Tile matrix set.
+        matrix: One of its matrices.
+
+    Returns:
+        ``average`` or ``nearest``.
+
+    Raises:
+        DatasetNotFoundError: The dataset has no such variable.
+    """
     if all(dataset.variable(name).reduction == "mean" for name in variables) and is_finer(
         dataset.grid, dataset.levels, tms, matrix
     ):

@@ -1,7 +1,7 @@
 """Arithmetic over the variables of one dataset: ``a - b``, ``sqrt(u**2 + v**2)``, ``where(mask == 1, sst, nan)``.
 
-The text is parsed by ``ast`` and walked against a short list of nodes and functions; nothing is ever evaluated as
-Python. Length, number of nodes and depth are bounded, so an absurd expression is refused before any work.
+``ast`` parses the text, and only a short list of nodes and functions is accepted; nothing is ever evaluated as Python.
+Length, number of nodes and depth are bounded, so that an absurd expression is refused before any work.
 """
 
 from __future__ import annotations
@@ -76,7 +76,18 @@ class Expression:
 
     @classmethod
     def parse(cls, text: str, known: frozenset[str]) -> Expression:
-        """Check an expression over the variables of a dataset. Raises ``InvalidParameterError`` with the reason."""
+        """Parse and check an expression over the variables of a dataset.
+
+        Args:
+            text: The expression.
+            known: Names of the variables.
+
+        Returns:
+            The expression in canonical spelling.
+
+        Raises:
+            InvalidParameterError: The text is no expression, or uses what is not allowed.
+        """
         if len(text) > MAX_LENGTH:
             raise _refusal(f"an expression has at most {MAX_LENGTH} characters, got {len(text)}")
         try:
@@ -95,9 +106,13 @@ class Expression:
         return cls(ast.unparse(tree), tuple(sorted(names)))
 
     def evaluate(self, values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """Compute the expression on arrays of equal shape, float64, NaN where there is no data.
+        """Compute the expression on arrays.
 
-        Returns float64 of the same shape, NaN where any variable that counts has none or the result is not finite.
+        Args:
+            values: Arrays of equal shape by name of the variable, float64; NaN where there is no data.
+
+        Returns:
+            Same shape, float64; NaN where a variable that counts has no data, or the result is not finite.
         """
         xp = array_module(next(iter(values.values())))
         tree = ast.parse(self.text, mode="eval").body
@@ -152,7 +167,7 @@ def _value(node: ast.expr, values: Mapping[str, NDArray[Any]], xp: Any) -> Any: 
         case ast.BinOp(left=left, op=op, right=right):
             return _call(_BINARY[type(op)], (left, right), values, xp)
         case ast.Compare(left=left, ops=[op], comparators=[right]):
-            # 1 or 0 as numbers, and no data where either side has none.
+            # 1 or 0 as numbers; no data where either side has none.
             sides = _value(left, values, xp), _value(right, values, xp)
             truth = getattr(xp, _COMPARE[type(op)])(*sides)
             return xp.where(xp.isnan(sides[0]) | xp.isnan(sides[1]), xp.nan, xp.astype(xp.asarray(truth), xp.float64))
@@ -168,7 +183,7 @@ def _value(node: ast.expr, values: Mapping[str, NDArray[Any]], xp: Any) -> Any: 
 
 
 def _constant(number: Any, values: Mapping[str, NDArray[Any]]) -> Any:
-    """Return a number as a float64 of the arrays' own kind: Python's own numbers would overflow with an exception."""
+    """Return a number as a float64 of the arrays' library: Python's own numbers overflow with an exception."""
     return to_device_of(np.float64(number), next(iter(values.values())))  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Filters on value tiles: each reads a margin of pixels round the tile, so that tiles join without seams.
+"""Filters on value tiles. Each reads a margin of pixels around the tile, so that tiles join without seams.
 
 Arrays are float64 with NaN where there is no data; NumPy or CuPy.
 """
@@ -27,9 +27,9 @@ class FilterKind(Enum):
     """What a filter shows."""
 
     SOBEL = "sobel"
-    """Magnitude of the gradient, in units of the variable a pixel (Sobel & Feldman 1968, divided by 8)."""
+    """Magnitude of the gradient, in units of the variable per pixel (Sobel & Feldman 1968, divided by 8)."""
     BLUR = "blur"
-    """The 5 x 5 binomial mean, no data left out."""
+    """The 5 x 5 binomial mean of the pixels that have data."""
     HILLSHADE = "hillshade"
     """Brightness 0 to 255 of the values as a relief lit from the north-west (Horn 1981)."""
     CONTOUR = "contour"
@@ -38,15 +38,25 @@ class FilterKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter and its number."""
+    """A filter and its parameter."""
 
     kind: FilterKind
     interval: float | None = None
-    """Of contours, in units of the variable; hillshade: how much a unit is raised, in pixels."""
+    """Contour: distance of lines, in units of the variable. Hillshade: height of a unit, in pixels."""
 
     @classmethod
     def parse(cls, text: str) -> Filter:
-        """Read ``sobel``, ``blur``, ``hillshade[:EXAGGERATION]`` or ``contour:INTERVAL``."""
+        """Parse ``sobel``, ``blur``, ``hillshade[:EXAGGERATION]`` or ``contour:INTERVAL``.
+
+        Args:
+            text: The filter as a request spells it.
+
+        Returns:
+            The filter.
+
+        Raises:
+            InvalidParameterError: The text is none of these, or its number is out of range.
+        """
         name, _, number = text.partition(":")
         try:
             kind = FilterKind(name)
@@ -60,9 +70,13 @@ class Filter:
         return cls(kind, value)
 
     def apply(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Filter a tile with its margin.
+        """Filter a tile that has a margin.
 
-        ``values``: shape (height + 2 MARGIN_PX, width + 2 MARGIN_PX). Returns shape (height, width).
+        Args:
+            values: Shape (height + 2 * MARGIN_PX, width + 2 * MARGIN_PX), float64.
+
+        Returns:
+            Shape (height, width), float64.
         """
         match self.kind:
             case FilterKind.BLUR:
@@ -86,7 +100,7 @@ def _refusal(text: str) -> InvalidParameterError:
 
 
 def _shifted(values: NDArray[Any], down: int, right: int) -> NDArray[Any]:
-    """Return the pixels that lie so far below and to the right of each pixel of the tile."""
+    """Return the pixels so many rows below and columns to the right of each pixel of the tile."""
     height, width = values.shape[0] - 2 * MARGIN_PX, values.shape[1] - 2 * MARGIN_PX
     top, left = MARGIN_PX + down, MARGIN_PX + right
     return values[top : top + height, left : left + width]
@@ -107,7 +121,7 @@ def _blur(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _gradient(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the change a pixel to the right and a pixel down (3 x 3 Sobel, divided by 8); NaN beside no data."""
+    """Return the change per pixel to the right and down (3 x 3 Sobel, divided by 8); NaN next to no data."""
     right = _shifted(values, -1, 1) + 2 * _shifted(values, 0, 1) + _shifted(values, 1, 1)
     left = _shifted(values, -1, -1) + 2 * _shifted(values, 0, -1) + _shifted(values, 1, -1)
     below = _shifted(values, 1, -1) + 2 * _shifted(values, 1, 0) + _shifted(values, 1, 1)
@@ -127,11 +141,11 @@ def _hillshade(values: NDArray[Any], exaggeration: float) -> NDArray[Any]:
 
 
 def _contour(values: NDArray[Any], interval: float) -> NDArray[Any]:
-    """Keep the pixels between which and their right or lower neighbour a multiple of the interval lies."""
+    """Keep the pixels where a multiple of the interval lies between them and their right or lower neighbour."""
     xp = array_module(values)
     centre = _shifted(values, 0, 0)
     step = xp.floor(centre / interval)
-    crosses: Any = centre != centre  # noqa: PLR0124 - False, but where there is no data
+    crosses: Any = centre != centre  # noqa: PLR0124 - True only where there is no data
     for down, right in ((0, 1), (1, 0)):
         neighbour = _shifted(values, down, right)
         crosses = crosses | ((xp.floor(neighbour / interval) != step) & ~xp.isnan(neighbour))

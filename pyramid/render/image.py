@@ -1,8 +1,8 @@
-"""Image formats and encoders: palette indices in, bytes out.
+"""Image formats and encoders: from palette indices to bytes.
 
-A PNG-8 is put together here from one row filter and one deflate call, since that is 4 to 20 times faster than
-Pillow and smaller (filter Up on palette indices of smooth fields). Its palette always has 256 entries: with 16 or
-fewer a PNG writer may choose 4 bits a pixel, which GDAL then reads as wrong numbers. JPEG and RGBA are Pillow's.
+A PNG-8 is assembled here from one row filter and one deflate call, 4 to 20 times faster than by Pillow and smaller
+(filter Up suits palette indices of smooth fields). Its palette always has 256 entries: with 16 or fewer, a PNG writer
+may choose 4 bits per pixel, which GDAL then reads as wrong numbers. Pillow encodes JPEG, WebP and RGBA.
 """
 
 from __future__ import annotations
@@ -28,12 +28,26 @@ try:
     from isal import isal_zlib
 
     def deflate_fast(data: Any) -> bytes:
-        """Return a zlib stream, made in the least time."""
+        """Compress to a zlib stream, as fast as possible.
+
+        Args:
+            data: A contiguous buffer.
+
+        Returns:
+            The stream.
+        """
         return bytes(isal_zlib.compress(data, 1))
-except ImportError:  # no wheel for this platform: the same picture in other bytes, some 4 times slower
+except ImportError:  # no wheel for this platform: equal pictures, other bytes, about 4 times slower
 
     def deflate_fast(data: Any) -> bytes:
-        """Return a zlib stream, made in the least time."""
+        """Compress to a zlib stream, as fast as possible.
+
+        Args:
+            data: A contiguous buffer.
+
+        Returns:
+            The stream.
+        """
         return zlib.compress(data, 1)
 
 
@@ -44,7 +58,7 @@ _FILTER_UP = 2
 
 
 class ImageFormat(Enum):
-    """A format that tiles are served in: MIME type and file name extensions, the preferred one first."""
+    """A format of tiles: MIME type and file name extensions, the preferred one first."""
 
     PNG = ("image/png", ("png",))
     JPEG = ("image/jpeg", ("jpg", "jpeg"))
@@ -71,24 +85,53 @@ class ImageFormat(Enum):
 
     @classmethod
     def from_mime(cls, mime: str) -> ImageFormat:
-        """Return the format of a MIME type or raise ``InvalidParameterError``."""
+        """Return the format of a MIME type.
+
+        Args:
+            mime: The MIME type.
+
+        Returns:
+            The format.
+
+        Raises:
+            InvalidParameterError: There is no such format.
+        """
         return cls._find(mime, lambda item: mime == item.mime, [item.mime for item in cls])
 
     @classmethod
     def from_extension(cls, extension: str) -> ImageFormat:
-        """Return the format of a file name extension or raise ``InvalidParameterError``."""
+        """Return the format of a file name extension.
+
+        Args:
+            extension: The extension, without its dot.
+
+        Returns:
+            The format.
+
+        Raises:
+            InvalidParameterError: There is no such format.
+        """
         return cls._find(extension, lambda item: extension in item.value[1], [item.extension for item in cls])
 
     @classmethod
-    def _find(cls, asked: str, fits: Callable[[ImageFormat], bool], allowed: list[str]) -> ImageFormat:
+    def _find(cls, requested: str, fits: Callable[[ImageFormat], bool], allowed: list[str]) -> ImageFormat:
         for item in cls:
             if fits(item):
                 return item
-        raise InvalidParameterError(RequestField.FORMAT, f"format {asked!r} is invalid, it may be {', '.join(allowed)}")
+        raise InvalidParameterError(
+            RequestField.FORMAT, f"format {requested!r} is invalid, it may be {', '.join(allowed)}"
+        )
 
 
 def padded_palette(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a palette as exactly 256 entries, shape (256, 4), the rest transparent black."""
+    """Return a palette with exactly 256 entries.
+
+    Args:
+        rgba: Shape (up to 256, 4), uint8.
+
+    Returns:
+        Shape (256, 4), uint8; the added entries are transparent black.
+    """
     palette = np.zeros((PALETTE_SIZE, 4), np.uint8)
     palette[: len(rgba)] = rgba
     return palette
@@ -97,22 +140,36 @@ def padded_palette(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def encode(
     index: NDArray[Any], rgba: NDArray[np.uint8], image_format: ImageFormat, background: tuple[int, int, int]
 ) -> bytes:
-    """Encode a tile.
+    """Encode a tile of palette indices.
 
-    ``index``: shape (height, width), uint8 (or uint16 where the palette has over 256 colours), each an entry of
-    ``rgba``, shape (colours, 4), uint8. ``background`` shows through transparent colours where the format has no
-    alpha.
+    Args:
+        index: Shape (height, width), uint8 (uint16 where the palette has over 256 colours): rows of ``rgba``.
+        rgba: Shape (colours, 4), uint8.
+        image_format: Format of the file, of pictures.
+        background: Red, green and blue behind transparent colours, in formats without alpha.
+
+    Returns:
+        The file.
     """
     if image_format is ImageFormat.PNG and len(rgba) <= PALETTE_SIZE:
         return encode_png8(index, rgba)
     if image_format is ImageFormat.JPEG:
-        # Colours are mixed with the background once each, not once a pixel.
+        # Each colour is blended with the background once, not once per pixel.
         return _save(Image.fromarray(_flattened(rgba, background)[index]), image_format)
     return _save(Image.fromarray(rgba[index]), image_format)
 
 
 def encode_rgba(pixels: NDArray[np.uint8], image_format: ImageFormat, background: tuple[int, int, int]) -> bytes:
-    """Encode a picture of colours, shape (height, width, 4), uint8."""
+    """Encode a picture of colours.
+
+    Args:
+        pixels: Shape (height, width, 4), uint8.
+        image_format: Format of the file, of pictures.
+        background: As for ``encode``.
+
+    Returns:
+        The file.
+    """
     if image_format is ImageFormat.JPEG:
         pixels = _flattened(pixels, background)
     return _save(Image.fromarray(pixels), image_format)
@@ -126,7 +183,7 @@ def _save(image: Image.Image, image_format: ImageFormat) -> bytes:
         case ImageFormat.JPEG:
             image.save(stream, "JPEG", quality=JPEG_QUALITY)
         case ImageFormat.WEBP:
-            # Lossless, so that every colour is one of the colormap's; ``exact`` keeps those under full transparency.
+            # Lossless, so that every colour is one of the colormap's; ``exact`` preserves fully transparent ones.
             image.save(stream, "WEBP", lossless=True, method=0, exact=True)
         case _:
             raise ValueError(f"{image_format.name} tiles hold values, not colours")
@@ -138,8 +195,13 @@ def encode_png8(
 ) -> bytes:
     """Encode palette indices as an 8-bit paletted PNG with alpha (PNG specification, colour type 3).
 
-    ``index``: shape (height, width), uint8; ``rgba``: shape (up to 256, 4), uint8. ``deflate`` makes a zlib stream of
-    the filtered rows.
+    Args:
+        index: Shape (height, width), uint8.
+        rgba: Shape (up to 256, 4), uint8.
+        deflate: Compresses the filtered rows to a zlib stream.
+
+    Returns:
+        The file.
     """
     height, width = index.shape
     palette = padded_palette(rgba)
@@ -164,6 +226,6 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _flattened(rgba: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Put colours, shape (..., 4), on a background: shape (..., 3)."""
+    """Blend colours, shape (..., 4), with a background: shape (..., 3)."""
     alpha = rgba[..., 3:].astype(np.float64) / 255.0
     return np.rint(rgba[..., :3] * alpha + np.array(background, np.float64) * (1.0 - alpha)).astype(np.uint8)

@@ -1,8 +1,8 @@
-"""Lerc2 blobs that are the same bytes each time.
+"""Lerc2 blobs that are deterministic.
 
-The library does not write the last four bytes of a Huffman-coded byte plane (room for the decoder to read past the
-end), so what was in memory before comes along, and the checksum with it. Here they are set to zero and the checksum is
-made anew, as the Lerc2 format describes both (Esri's Lerc, version 6 of the blob).
+The library does not write the last four bytes of a Huffman-coded byte plane (padding for the decoder to read past the
+end), so they hold arbitrary memory, and the checksum differs with them. Here they are zeroed and the checksum is
+computed again, as the Lerc2 format describes both (Esri's Lerc, version 6 of the blob).
 """
 
 from __future__ import annotations
@@ -33,9 +33,18 @@ _PADDING_BYTES = 4
 
 
 def encode_float32(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> bytes:
-    """Encode values, shape (height, width), without loss as one Lerc2 blob; False in the mask where there is no data.
+    """Encode values without loss as one Lerc2 blob.
 
-    Raises ``InvalidParameterError`` where the optional LERC library is not installed.
+    Args:
+        values: Shape (height, width), float32.
+        mask: Same shape; False where there is no data.
+
+    Returns:
+        The blob.
+
+    Raises:
+        InvalidParameterError: The optional LERC library is not installed.
+        ValueError: The library fails.
     """
     try:
         import lerc  # noqa: PLC0415 - an optional extra
@@ -51,7 +60,14 @@ def encode_float32(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> byte
 
 
 def canonical(blob: bytes) -> bytes:
-    """Return a blob of one band of float32 with its unwritten bytes set to zero and the checksum to match."""
+    """Return a blob with its unwritten bytes zeroed and a checksum to match.
+
+    Args:
+        blob: A Lerc2 blob of one band of float32.
+
+    Returns:
+        The blob, of the same length.
+    """
     data = bytearray(blob)
     for end in _huffman_planes(blob):
         data[end - _PADDING_BYTES : end] = bytes(_PADDING_BYTES)
@@ -71,7 +87,7 @@ def _huffman_planes(blob: bytes) -> Iterator[int]:
     at += _RANGES_BYTES
     one_sweep, mode = blob[at], blob[at + 1]
     if one_sweep or mode != _LOSSLESS_FLOATS:
-        return  # the values as they are, or in blocks that are written in full
+        return  # raw values, or blocks that the library writes completely
     at += 3  # with the byte of the predictor
     for _ in range(_PLANES):
         (size,) = struct.unpack_from("<I", blob, at + 2)
@@ -81,7 +97,14 @@ def _huffman_planes(blob: bytes) -> Iterator[int]:
 
 
 def fletcher32(data: bytes | bytearray) -> int:
-    """Return the checksum of Lerc2: Fletcher's over big-endian 16-bit words, sums that start at 0xffff."""
+    """Return the checksum of Lerc2: Fletcher's over big-endian 16-bit words, with sums that start at 0xffff.
+
+    Args:
+        data: The bytes to sum.
+
+    Returns:
+        The checksum.
+    """
     padded = bytes(data) + b"\0" * (len(data) % 2)
     words = np.frombuffer(padded, ">u2").astype(np.uint64)
     turns = np.arange(words.size, 0, -1, dtype=np.uint64) % 0xFFFF

@@ -1,8 +1,8 @@
-"""Where the pixels of a block of tiles lie in the cells of a level. Made without touching data.
+"""Where the pixels of a block of tiles lie in the cells of a level. No data is read.
 
-Inverse mapping: for each output pixel the source cell that holds its centre, at the coarsest level that is still as
-fine as the tile. Between longitude/latitude and Web Mercator both axes are independent, so a map is two vectors;
-elsewhere every pixel has a position of its own. A tile costs as much whatever the dataset's size.
+Inverse mapping: each output pixel shows the source cell that holds its centre, at the coarsest level that is still as
+fine as the tile. Between longitude/latitude and Web Mercator both axes are independent, and a map is two vectors;
+elsewhere every pixel has a position of its own. The cost of a tile does not depend on the size of the dataset.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.grid import FULL_CIRCLE, cells_of
 from lazytile.pyramid.render.axis_location import AxisLocation
+from lazytile.pyramid.render.level import choose_level
 from lazytile.pyramid.render.mesh_plan import MeshPlan, Window
 from lazytile.pyramid.render.read_plan import AxisPlan
 from lazytile.pyramid.tiling.reprojection import PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
-from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE, metres_per_unit
+from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
 
 WINDOW_CELLS = 1 << 21
-"""The largest rectangle of cells that is read to gather a mesh from."""
-_LEVEL_TOLERANCE = 1e-9
-"""A cell this much (relative) larger than a pixel still counts as being as fine: 1/3 degree is no exact number."""
+"""The largest rectangle of cells that is read for a mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class TileBlock:
     cols: int = 1
 
     def addresses(self) -> Iterator[tuple[int, int]]:
-        """Row and column of each tile, row by row."""
+        """Yield the row and column of each tile, row by row."""
         for row in range(self.row, self.row + self.rows):
             for col in range(self.col, self.col + self.cols):
                 yield row, col
@@ -60,15 +59,15 @@ class Location:
     y: NDArray[np.float64]
     """Shape (height,), or (height, width) where ``is_mesh``."""
     width_cells: NDArray[np.float64] | None = None
-    """Cells that each pixel covers along x, shaped like ``x``; None where nobody asked."""
+    """Cells that each pixel covers along x, shaped like ``x``; None where the method does not need it."""
     height_cells: NDArray[np.float64] | None = None
     """The same along y, shaped like ``y``."""
     down: AxisLocation | None = None
-    """``y`` as it is kept for all tiles of a row of the matrix."""
+    """``y`` as cached for all tiles of a row of the matrix."""
     across: AxisLocation | None = None
-    """``x`` as it is kept for all tiles of a column."""
+    """``x`` as cached for all tiles of a column."""
     _plan: list[MeshPlan | Window] = field(default_factory=list)
-    """What ``nearest`` has made, once."""
+    """The result of ``nearest``, once computed."""
 
     @property
     def is_mesh(self) -> bool:
@@ -83,7 +82,14 @@ class Location:
         return sum(array.nbytes for array in (*arrays, *plan) if array is not None)
 
     def rows(self, part: slice) -> Location:
-        """Return some rows of a mesh."""
+        """Return some rows of a mesh.
+
+        Args:
+            part: The rows.
+
+        Returns:
+            Their location.
+        """
         wide, high = self.width_cells, self.height_cells
         return Location(
             self.level,
@@ -94,7 +100,7 @@ class Location:
         )
 
     def nearest(self) -> AxisPlan | MeshPlan | Window:
-        """Return the plan that shows the cell under each pixel's centre."""
+        """Return the plan that shows the cell under each pixel's centre; that of a mesh is computed once."""
         if self.is_mesh:
             if not self._plan:
                 mesh = MeshPlan(self.level, cells_of(self.y), cells_of(self.x))
@@ -103,39 +109,6 @@ class Location:
         if self.down is not None and self.across is not None:
             return AxisPlan(self.level, self.down.cells, self.across.cells)
         return AxisPlan.of(self.level, cells_of(self.y), cells_of(self.x))
-
-
-def choose_level(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> int:
-    """Return the coarsest level whose cells are no larger than the matrix's pixels on either axis; 0 at least.
-
-    Sizes are compared at the equator, so that all tiles of a matrix show the same level and have no seams.
-    """
-    pixel_metres = metres_per_unit(tms.crs)
-    cell_metres = metres_per_unit(grid.crs)
-    ratio = min(
-        matrix.cell_width * pixel_metres / (grid.x.cell_size * cell_metres),
-        matrix.cell_height * pixel_metres / (-grid.y.cell_size * cell_metres),
-    )
-    level = 0
-    while level < levels - 1 and (2 << level) <= ratio * (1 + _LEVEL_TOLERANCE):
-        level += 1
-    return level
-
-
-def is_finer(grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix) -> bool:
-    """Tell whether a matrix shows a level with more than one cell a pixel, so that single cells would drop others.
-
-    As for ``choose_level``, one answer for a whole matrix. In a native set a pixel is a cell.
-    """
-    if tms.is_native:
-        return False
-    cell_metres = metres_per_unit(grid.crs) * (1 << choose_level(grid, levels, tms, matrix))
-    pixel_metres = metres_per_unit(tms.crs)
-    cells = max(
-        matrix.cell_width * pixel_metres / (grid.x.cell_size * cell_metres),
-        matrix.cell_height * pixel_metres / (-grid.y.cell_size * cell_metres),
-    )
-    return cells > 1 + _LEVEL_TOLERANCE
 
 
 def locate(
@@ -148,29 +121,44 @@ def locate(
     margin_px: int = 0,
     footprints: bool = False,
 ) -> Location:
-    """Locate a block of tiles on a dataset's grid, with a margin of pixels round it for filters.
+    """Locate a block of tiles on a dataset's grid, with a margin of pixels around it for filters.
 
-    What is said of a pixel depends on its place in the matrix alone, not on the block. ``footprints``: say also how
-    many cells each pixel covers. Raises ``RequestError`` where that cannot be.
+    The position of a pixel depends on its position in the matrix, not on the block. Axes and meshes are cached: a mesh
+    costs tens of milliseconds and serves every time step and variable of the dataset.
+
+    Args:
+        grid: The grid of level 0.
+        levels: Number of levels.
+        tms: Tile matrix set.
+        matrix: One of its matrices.
+        block: The tiles.
+        margin_px: Width of the margin.
+        footprints: Whether to find also how many cells each pixel covers.
+
+    Returns:
+        The location.
+
+    Raises:
+        TileOutOfRangeError: The matrix has no such tiles.
+        InvalidParameterError: There is no map between the CRSs.
     """
     matrix.check(block.row, block.col)
     matrix.check(block.row + block.rows - 1, block.col + block.cols - 1)
     level = choose_level(grid, levels, tms, matrix)
-    place = _Place(grid, level, tms, matrix, margin_px, footprints)
+    locator = _Locator(grid, level, tms, matrix, margin_px, footprints)
     key = (grid, level, tms.identifier, tms.bounds, matrix, margin_px, footprints)
     maps = process.cache("maps")
     if tms.is_native or keeps_axes_apart(tms.crs, grid.crs):
-        across: AxisLocation = maps.get((key, "x", block.col, block.cols), lambda: place.cols(block))
-        down: AxisLocation = maps.get((key, "y", block.row, block.rows), lambda: place.rows(block))
+        across: AxisLocation = maps.get((key, "x", block.col, block.cols), lambda: locator.cols(block))
+        down: AxisLocation = maps.get((key, "y", block.row, block.rows), lambda: locator.rows(block))
         return Location(level, across.position, down.position, across.covered, down.covered, down, across)
-    # A mesh costs tens of milliseconds and serves every time step and variable of the dataset.
-    mesh: Location = maps.get((key, "mesh", block), lambda: place.mesh(block))
+    mesh: Location = maps.get((key, "mesh", block), lambda: locator.mesh(block))
     return mesh
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """What the axes of a map that keeps them apart follow from, beside the block."""
+class _Locator:
+    """What determines the axes or the mesh of a map, besides the block."""
 
     grid: Grid
     level: int
@@ -184,17 +172,17 @@ class _Place:
         cols = _pixel_cols(self.matrix, block, self.margin_px)
         xs, margin = cols.centres(), self.margin_px
         if self.tms.is_native:
-            # Pixel = cell, also in a ragged last cell whose centre is past the data's edge.
+            # A pixel is a cell, even a ragged last one whose centre is past the data's edge.
             level_grid = self.grid.coarsen(self.level)
             x = level_grid.x.position_of(xs)
             if margin:
-                # Only a filter looks round the circle: what lies past the last column of a tile is padding.
+                # Only a filter reads across the seam: what lies past the last column of a tile is padding.
                 x[:margin] = level_grid.col_positions(xs[:margin])
                 x[-margin:] = level_grid.col_positions(xs[-margin:])
             return AxisLocation.of(x, np.ones(cols.count))
         tile_crs, data_crs = self.tms.crs, self.grid.crs
         if tile_crs == "EPSG:3857" != data_crs:
-            # Counted in degrees from the start these are exact, and a centre on the edge of a cell stays there.
+            # Counted in degrees from the start these are exact: a centre on the edge of a cell stays on it.
             xs = self.matrix.pixel_xs(block.col, block.cols, margin, METRES_PER_DEGREE)
         else:
             xs = map_x(tile_crs, data_crs, xs)
@@ -225,9 +213,9 @@ class _Place:
         """Locate every pixel, where the axes depend on each other."""
         grid, tms, level, margin_px = self.grid, self.tms, self.level, self.margin_px
         cols, rows = _pixel_cols(self.matrix, block, margin_px), _pixel_rows(self.matrix, block, margin_px)
-        # Positions on level 0 decide, so that nothing is drawn past the data's true edge; the division is exact.
+        # Positions on level 0 decide, so that no pixel shows data past the true edge; the division is exact.
         scale = float(1 << level)
-        extra = 1 if self.footprints else 0  # a pixel's size is the way to its neighbours on the right and below
+        extra = 1 if self.footprints else 0  # a pixel's size is the distance to its right and lower neighbours
         wide, high = replace(cols, count=cols.count + extra), replace(rows, count=rows.count + extra)
         mesh = map_mesh(tms.crs, grid.crs, wide, high, wraps=grid.is_angular)
         at = np.s_[: rows.count, : cols.count]
@@ -242,39 +230,39 @@ class _Place:
 
 
 def _outside_cols(tms: TileMatrixSet, cols: PixelAxis, margin_px: int) -> NDArray[np.bool_]:
-    """Tell which columns of pixels lie outside a set, shape (width,)."""
+    """Return which columns of pixels lie outside a set, shape (width,)."""
     outside = _is_outside(cols.centres(), tms.bounds.west, tms.bounds.east)
     if margin_px:
-        # A filter at 180 degrees looks across: only pixels of the tile itself end at the edge of the set.
+        # A filter reads across 180 degrees: only pixels of the tile itself end at the edge of the set.
         outside[:margin_px] = outside[-margin_px:] = False
     return outside
 
 
 def _outside_rows(tms: TileMatrixSet, rows: PixelAxis) -> NDArray[np.bool_]:
-    """Tell which rows of pixels lie outside a set, shape (height,)."""
+    """Return which rows of pixels lie outside a set, shape (height,)."""
     return _is_outside(rows.centres(), tms.bounds.south, tms.bounds.north)
 
 
 def _pixel_cols(matrix: TileMatrix, block: TileBlock, margin_px: int) -> PixelAxis:
-    """Columns of pixels of a block with its margin."""
+    """Return the columns of pixels of a block with its margin."""
     first, count = block.col * matrix.tile_width - margin_px, block.cols * matrix.tile_width + 2 * margin_px
     return PixelAxis(matrix.origin_x, matrix.cell_width, first, count)
 
 
 def _pixel_rows(matrix: TileMatrix, block: TileBlock, margin_px: int) -> PixelAxis:
-    """Rows of pixels of a block with its margin."""
+    """Return the rows of pixels of a block with its margin."""
     first, count = block.row * matrix.tile_height - margin_px, block.rows * matrix.tile_height + 2 * margin_px
     return PixelAxis(matrix.origin_y, -matrix.cell_height, first, count)
 
 
 def _covered(lengths: NDArray[np.float64], cell: float) -> NDArray[np.float64]:
-    """Cells in each length of an axis, 1 where that is not known."""
+    """Return the cells in each length of an axis; 1 where the length is not known."""
     covered = np.abs(lengths) / cell
     return np.where(np.isfinite(covered), covered, 1.0)
 
 
 def _reached(image: NDArray[np.float64], cell: float, circle: float | None) -> NDArray[np.float64]:
-    """Cells along one axis of the grid from each pixel to its neighbours on the right and below, both ways added.
+    """Return the cells along one axis of the grid from each pixel to its right and its lower neighbour, added.
 
     ``image``: coordinates of the pixels in the CRS of the data, one row and column more than the result has.
     """

@@ -1,4 +1,4 @@
-"""Plans in which every pixel has a cell of its own, cut at the borders of chunks."""
+"""Plans in which every pixel has a cell of its own, split at the borders of chunks."""
 
 from __future__ import annotations
 
@@ -28,34 +28,53 @@ class MeshPart:
     cells: NDArray[np.intp]
 
     def gather(self, chunk: NDArray[Any]) -> NDArray[Any]:
-        """Return the cells, one-dimensional."""
+        """Return the part's cells.
+
+        Args:
+            chunk: Shape (chunk rows, chunk cols).
+
+        Returns:
+            Shape (cells,), dtype of the chunk.
+        """
         xp = array_module(chunk)
         cells: NDArray[Any] = xp.take(xp.reshape(chunk, (-1,)), to_device_of(self.cells, chunk), axis=0)
         return cells
 
     def scatter(self, out: NDArray[Any], values: NDArray[Any]) -> None:
-        """Put values, one-dimensional, in their place."""
+        """Write values to the part's pixels.
+
+        Args:
+            out: Shape (height, width), changed in place.
+            values: Shape (cells,), as ``gather`` returns them.
+        """
         width = out.shape[1]
         out[to_device_of(self.pixels // width, out), to_device_of(self.pixels % width, out)] = values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A mesh of cells as places in the rectangle of all rows and columns that it uses."""
+    """A mesh of cells as positions in the rectangle of all rows and columns that it uses."""
 
     axes: AxisPlan
     """The rectangle."""
     cells: NDArray[np.intp]
-    """Shape (height, width): flat index in the rectangle; 0 where the pixel shows nothing."""
-    nothing: NDArray[np.bool_] | None
-    """Shape (height, width): pixels that show nothing; None where every pixel shows a cell."""
+    """Shape (height, width): flat index in the rectangle; 0 where the pixel shows no cell."""
+    missing: NDArray[np.bool_] | None
+    """Shape (height, width): pixels that show no cell; None where every pixel shows a cell."""
     _parts: dict[Shape, tuple[AxisPart, ...]] = field(default_factory=dict)
 
     def parts(self, chunk: Shape) -> tuple[AxisPart, ...]:
-        """Return the parts of the rectangle that some pixel shows a cell of: no other chunk need be read."""
+        """Return the parts of the rectangle that pixels show cells of: no other chunk need be read.
+
+        Args:
+            chunk: Size of a chunk in cells.
+
+        Returns:
+            The parts, computed once.
+        """
         parts = self._parts.get(chunk)
         if parts is None:
-            cells = self.cells if self.nothing is None else self.cells[~self.nothing]
+            cells = self.cells if self.missing is None else self.cells[~self.missing]
             rows, cols = self.axes.rows // chunk.rows, self.axes.cols // chunk.cols
             touched = np.zeros((int(rows.max()) + 1, int(cols.max()) + 1), np.bool_)
             down, across = np.divmod(cells, cols.size)
@@ -71,22 +90,28 @@ class MeshPlan:
 
     level: int
     rows: NDArray[np.int64]
-    """Shape (height, width): row of the level's grid, -1 where the pixel shows nothing."""
+    """Shape (height, width): row of the level's grid, -1 where the pixel shows no cell."""
     cols: NDArray[np.int64]
-    """Shape (height, width): column of the level's grid, -1 where the pixel shows nothing."""
+    """Shape (height, width): column of the level's grid, -1 where the pixel shows no cell."""
 
     def window(self, limit_cells: int) -> Window | None:
-        """Return the plan by way of a rectangle, None where that would have more cells than the limit.
+        """Return the same cells as positions in a rectangle.
 
-        One gather from a rectangle is many times quicker than one from each chunk.
+        One gather from a rectangle is many times faster than one from each chunk.
+
+        Args:
+            limit_cells: Cells that the rectangle may have.
+
+        Returns:
+            The window, or None where the rectangle exceeds the limit or is empty.
         """
-        nothing = (self.rows < 0) | (self.cols < 0)
-        used_rows, down = _among(self.rows, nothing)
-        used_cols, across = _among(self.cols, nothing)
+        missing = (self.rows < 0) | (self.cols < 0)
+        used_rows, down = _among(self.rows, missing)
+        used_cols, across = _among(self.cols, missing)
         if not 0 < used_rows.size * used_cols.size <= limit_cells:
             return None
         axes = AxisPlan.of(self.level, used_rows, used_cols)
-        return Window(axes, down * used_cols.size + across, nothing if nothing.any() else None)
+        return Window(axes, down * used_cols.size + across, missing if missing.any() else None)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -94,12 +119,19 @@ class MeshPlan:
         return self.rows.shape[0], self.rows.shape[1]
 
     def outside(self) -> NDArray[np.bool_] | None:
-        """Pixels that show no cell; None where every pixel shows one."""
-        nothing = (self.rows < 0) | (self.cols < 0)
-        return nothing if nothing.any() else None
+        """Return the pixels that show no cell, shape (height, width); None where every pixel shows one."""
+        missing = (self.rows < 0) | (self.cols < 0)
+        return missing if missing.any() else None
 
     def parts(self, chunk: Shape) -> Iterator[MeshPart]:
-        """Cut the map at chunk borders; each chunk comes up once."""
+        """Split the plan at the borders of chunks.
+
+        Args:
+            chunk: Size of a chunk in cells.
+
+        Yields:
+            One part for each chunk.
+        """
         rows, cols = self.rows.reshape(-1), self.cols.reshape(-1)
         pixels = np.flatnonzero((rows >= 0) & (cols >= 0))
         if pixels.size == 0:
@@ -112,15 +144,15 @@ class MeshPlan:
         order = np.argsort(chunks, kind="stable")
         starts = np.flatnonzero(np.diff(chunks[order], prepend=-1))
         for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), order.size], strict=True):
-            mine = order[start:stop]
-            row, col = divmod(int(chunks[mine[0]]), across)
-            yield MeshPart(row, col, pixels[mine], cells[mine].astype(np.intp))
+            own = order[start:stop]
+            row, col = divmod(int(chunks[own[0]]), across)
+            yield MeshPart(row, col, pixels[own], cells[own].astype(np.intp))
 
 
-def _among(cells: NDArray[np.int64], nothing: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """Return the cells of an axis that pixels use, ascending, and each pixel's place among them; 0 for ``nothing``."""
+def _among(cells: NDArray[np.int64], missing: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Return the cells of an axis in use, ascending, and each pixel's index among them; 0 where ``missing``."""
     used = np.zeros(int(cells.max(initial=-1)) + 2, np.bool_)
-    used[np.where(nothing, -1, cells)] = True  # -1 marks the spare last one
+    used[np.where(missing, -1, cells)] = True  # -1 marks the spare last one
     used[-1] = False
-    place = np.cumsum(used) - 1
-    return np.flatnonzero(used), np.where(nothing, 0, place[cells])
+    index = np.cumsum(used) - 1
+    return np.flatnonzero(used), np.where(missing, 0, index[cells])

@@ -1,4 +1,4 @@
-"""Colour: from value tiles to palette indices, by one gather from a table wherever codes are few enough."""
+"""Colour: from value tiles to palette indices, by one gather from a table wherever there are few enough codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STRIP_PIXELS = 1 << 15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BetweenTable:
-    """The palette index of what lies from one code to the next."""
+    """The palette index of the values from one code to the next."""
 
     index: NDArray[Any]
     """By unsigned bit pattern of the code: shape (256 or 65536,)."""
@@ -37,7 +37,15 @@ class BetweenTable:
 
 
 def paint(tile: ValueTile, palette: Palette) -> NDArray[Any]:
-    """Return the palette indices of a value tile: its shape, uint8 (uint16 over 256 colours)."""
+    """Return the palette indices of a value tile.
+
+    Args:
+        tile: The values.
+        palette: The palette.
+
+    Returns:
+        Shape of the tile, uint8 (uint16 over 256 colours).
+    """
     packing = tile.packing
     if tile.whole is not None:
         index = _index_of_fractions(tile.codes, tile.outside, tile.whole, palette)
@@ -46,14 +54,14 @@ def paint(tile: ValueTile, palette: Palette) -> NDArray[Any]:
     else:
         index = palette.index_of(packing.decode(tile.codes))
     if tile.outside is not None:
-        index *= ~tile.outside  # 0 is no data; several times quicker than assigning by a mask
+        index *= ~tile.outside  # 0 is no data; several times faster than assignment by a mask
     return index
 
 
 def _looked_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
-    """Return ``table[codes]``: shape of ``codes``.
+    """Return ``table[codes]``, in the shape of ``codes``.
 
-    NumPy makes every index 8 bytes wide first. In strips those stay in the processor's cache, which is 3 times faster
+    NumPy first widens every index to 8 bytes. In strips those stay in the processor's cache, which is 3 times faster
     for a block of many tiles. Every code is in the table, so clipping changes nothing and saves a copy.
     """
     xp = array_module(codes)
@@ -70,20 +78,20 @@ def _looked_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
 def _index_of_fractions(
     codes: NDArray[np.float64], outside: NDArray[np.bool_] | None, whole: Packing, palette: Palette
 ) -> NDArray[Any]:
-    """Return the palette indices of blended codes, finite, shape (height, width); anything where ``outside``.
+    """Return the palette indices of blended codes, finite, shape (height, width); meaningless where ``outside``.
 
-    Most lie between two codes of one colour, and a gather tells; the others are decoded and searched for.
+    Most lie between two codes of one colour, which one gather finds; the others are decoded and searched for.
     """
     xp = array_module(codes)
     table = between_table(palette, whole)
     dtype = np.dtype(whole.dtype)
-    # Blends by Keys's weights may overshoot the type: they are searched for, at the end that they left it by.
+    # Blends by Keys's weights may overshoot the type; they are clipped to its nearer end and searched for.
     ends = np.iinfo(dtype)
     floors = xp.clip(xp.floor(codes), ends.min, ends.max)
     patterns = floors.astype(dtype).view(f"u{dtype.itemsize}")
     index = _looked_up(table.index, patterns)
     is_cut = _looked_up(table.is_cut, patterns)
-    is_cut &= codes != floors  # whole codes, as where all cells are equal, are in the table themselves
+    is_cut &= codes != floors  # whole codes, as where all cells are equal, are in the table
     if outside is not None:
         is_cut &= ~outside
     (cut,) = xp.nonzero(is_cut.reshape(-1))
@@ -94,7 +102,15 @@ def _index_of_fractions(
 
 
 def code_table(palette: Palette, packing: Packing) -> NDArray[Any]:
-    """Return the palette index of every 8- or 16-bit code, by unsigned bit pattern: shape (256 or 65536,)."""
+    """Return the palette index of every code.
+
+    Args:
+        palette: The palette.
+        packing: An 8- or 16-bit packing.
+
+    Returns:
+        By unsigned bit pattern of the code: shape (256 or 65536,).
+    """
     table: NDArray[Any] = process.cache("tables").get(
         ("code", palette.key, packing), lambda: palette.index_of(packing.decode(packing.all_codes()))
     )
@@ -102,7 +118,15 @@ def code_table(palette: Palette, packing: Packing) -> NDArray[Any]:
 
 
 def between_table(palette: Palette, packing: Packing) -> BetweenTable:
-    """Return the table of an 8- or 16-bit packing. Codes that mean no data are numbers like others here."""
+    """Return the palette index between codes. Codes that mean no data are treated as numbers.
+
+    Args:
+        palette: The palette.
+        packing: An 8- or 16-bit packing.
+
+    Returns:
+        The table.
+    """
 
     def make() -> BetweenTable:
         codes = packing.all_codes().astype(np.float64)
@@ -110,7 +134,7 @@ def between_table(palette: Palette, packing: Packing) -> BetweenTable:
         following = (codes + 1.0) * packing.scale_factor + packing.add_offset
         last = np.nextafter(following, here)
         is_cut = palette.cuts_below(here) != palette.cuts_below(last)
-        # What is beyond the last and the first code has been clipped to them.
+        # Values beyond the first and the last code are clipped to them.
         ends = np.iinfo(packing.dtype)
         is_cut[(codes == ends.min) | (codes == ends.max)] = True
         return BetweenTable(palette.index_of(here), is_cut)

@@ -1,4 +1,4 @@
-"""Plans: which cell of a level each pixel shows, cut at the borders of chunks."""
+"""Plans: which cell of a level each pixel shows, split at the borders of chunks."""
 
 from __future__ import annotations
 
@@ -31,11 +31,23 @@ class ChunkPart(Protocol):
         ...
 
     def gather(self, chunk: NDArray[Any]) -> NDArray[Any]:
-        """Take this part's cells out of its chunk, in the shape that ``scatter`` wants."""
+        """Return this part's cells of its chunk.
+
+        Args:
+            chunk: Shape (chunk rows, chunk cols).
+
+        Returns:
+            The cells, in the shape that ``scatter`` takes.
+        """
         ...
 
     def scatter(self, out: NDArray[Any], values: NDArray[Any]) -> None:
-        """Put values, as ``gather`` shaped them, at this part's pixels of ``out``, shape (height, width)."""
+        """Write values to this part's pixels.
+
+        Args:
+            out: Shape (height, width), changed in place.
+            values: As ``gather`` returns them.
+        """
         ...
 
 
@@ -53,11 +65,18 @@ class Plan(Protocol):
         ...
 
     def parts(self, chunk: Shape) -> Iterator[ChunkPart]:
-        """Cut the map at chunk borders. Each pixel that shows a cell is in one part."""
+        """Split the plan at the borders of chunks.
+
+        Args:
+            chunk: Size of a chunk in cells.
+
+        Yields:
+            The parts. Each pixel that shows a cell is in exactly one.
+        """
         ...
 
     def outside(self) -> NDArray[np.bool_] | None:
-        """Pixels that show no cell, shape (height, width); None where every pixel shows one."""
+        """Return the pixels that show no cell, shape (height, width); None where every pixel shows one."""
         ...
 
 
@@ -74,7 +93,15 @@ class Run:
     """The same cells where they ascend one by one, as on a native grid."""
 
     def take(self, array: NDArray[Any], axis: int) -> NDArray[Any]:
-        """Return the cells along an axis of a chunk: a view where they are neighbours."""
+        """Return the cells along an axis of a chunk.
+
+        Args:
+            array: A chunk, two-dimensional.
+            axis: 0 for rows, 1 for columns.
+
+        Returns:
+            The cells; a view where they are neighbours.
+        """
         if self.span is not None:
             return array[self.span, ...] if axis == 0 else array[:, self.span]
         xp = array_module(array)
@@ -84,28 +111,35 @@ class Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AxisCells:
-    """The cell that each pixel along one axis shows, cut at chunk borders once for all tiles that share the axis."""
+    """The cell that each pixel along one axis shows, split at chunk borders once for all tiles on the axis."""
 
     cells: NDArray[np.int64]
     """Shape (pixels,): row or column of the level's grid, -1 where there is none."""
     _runs: dict[int, tuple[Run, ...]] = field(default_factory=dict)
 
     def runs(self, chunk_length: int) -> tuple[Run, ...]:
-        """Return the runs of pixels in chunks of so many cells, in the order of the pixels."""
+        """Return the runs of pixels in chunks.
+
+        Args:
+            chunk_length: Cells of a chunk along the axis.
+
+        Returns:
+            The runs in the order of the pixels, computed once.
+        """
         runs = self._runs.get(chunk_length)
         if runs is None:
-            # Two threads may both make them; they are the same.
+            # Two threads may both compute them; the results are equal.
             runs = self._runs[chunk_length] = tuple(_runs(self.cells, chunk_length))
         return runs
 
     def missing(self) -> NDArray[np.bool_] | None:
-        """Return which pixels show no cell, shape (pixels,); None where every pixel shows one."""
-        nothing = self.cells < 0
-        return nothing if nothing.any() else None
+        """Return the pixels that show no cell, shape (pixels,); None where every pixel shows one."""
+        missing = self.cells < 0
+        return missing if missing.any() else None
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory, those of the runs included."""
+        """Bytes in memory, including the runs."""
         return 2 * self.cells.nbytes
 
 
@@ -127,14 +161,25 @@ class AxisPart:
         return self.along_cols.chunk
 
     def gather(self, chunk: NDArray[Any]) -> NDArray[Any]:
-        """Return the cells, shape (rows, cols) of the part; a view of the chunk where they are neighbours.
+        """Return the part's cells.
 
-        Two takes of one axis are 4 times faster than one.
+        Two takes along one axis each are 4 times faster than one along both.
+
+        Args:
+            chunk: Shape (chunk rows, chunk cols).
+
+        Returns:
+            Shape (rows, cols) of the part; a view of the chunk where they are neighbours.
         """
         return self.along_cols.take(self.along_rows.take(chunk, 0), 1)
 
     def scatter(self, out: NDArray[Any], values: NDArray[Any]) -> None:
-        """Put values of the part's shape in their place."""
+        """Write values to the part's pixels.
+
+        Args:
+            out: Shape (height, width), changed in place.
+            values: Shape (rows, cols) of the part.
+        """
         out[self.along_rows.pixels, self.along_cols.pixels] = values
 
 
@@ -148,7 +193,16 @@ class AxisPlan:
 
     @classmethod
     def of(cls, level: int, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> AxisPlan:
-        """Return the plan of the cells in ``rows``, shape (height,), and ``cols``, shape (width,); -1 for none."""
+        """Return the plan of some rows and columns of cells.
+
+        Args:
+            level: Level of the pyramid.
+            rows: Shape (height,), int64; -1 for none.
+            cols: Shape (width,), int64; -1 for none.
+
+        Returns:
+            The plan.
+        """
         return cls(level, AxisCells(rows), AxisCells(cols))
 
     @property
@@ -167,14 +221,21 @@ class AxisPlan:
         return self.rows.size, self.cols.size
 
     def outside(self) -> NDArray[np.bool_] | None:
-        """Pixels that show no cell; None where every pixel shows one."""
+        """Return the pixels that show no cell, shape (height, width); None where every pixel shows one."""
         no_row, no_col = self.along_rows.missing(), self.along_cols.missing()
         if no_row is None and no_col is None:
             return None
         return (self.rows < 0)[:, None] | (self.cols < 0)
 
     def parts(self, chunk: Shape) -> Iterator[AxisPart]:
-        """Cut the map at chunk borders. Each chunk comes up once for each run of pixels that it fills."""
+        """Split the plan at the borders of chunks.
+
+        Args:
+            chunk: Size of a chunk in cells.
+
+        Yields:
+            A part for each run of pixels in each chunk.
+        """
         col_runs = self.along_cols.runs(chunk.cols)
         for row_run in self.along_rows.runs(chunk.rows):
             for col_run in col_runs:
@@ -182,14 +243,14 @@ class AxisPlan:
 
 
 def _span(cells: NDArray[np.intp]) -> slice | None:
-    """Return the slice that takes these cells, None where they do not ascend one by one."""
+    """Return the slice of these cells; None where they do not ascend one by one."""
     first, last = int(cells[0]), int(cells[-1])
     is_span = last - first + 1 == cells.size and bool((cells[1:] - cells[:-1] == 1).all())
     return slice(first, last + 1) if is_span else None
 
 
 def _runs(cells: NDArray[np.int64], chunk_length: int) -> Iterator[Run]:
-    """Yield each run of neighbouring pixels in one chunk; -1 is skipped."""
+    """Yield each run of neighbouring pixels in one chunk, without those that show no cell."""
     chunks = np.where(cells >= 0, cells // chunk_length, -1)
     starts = np.flatnonzero(np.diff(chunks, prepend=-2))
     stops = np.append(starts[1:], cells.size)

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 def read_values(
     stored: StoredDataset, variable: Variable, dim_index: tuple[int, ...], location: Location, method: Resampling
 ) -> ValueTile:
-    """Read the cells that a block of tiles shows and resample them."""
+    """Read the cells that a block of tiles shows, and resample them.
+
+    Args:
+        stored: The dataset.
+        variable: One of its variables.
+        dim_index: Index along each dimension before rows and columns.
+        location: Where the block's pixels lie.
+        method: How they are resampled.
+
+    Returns:
+        The block's values.
+    """
 
     def read(plan: Plan | Window) -> ValueTile:
         return _read_cells(stored, variable, dim_index, plan)
@@ -39,9 +50,9 @@ def _read_cells(
     cells = plan.axes if isinstance(plan, Window) else plan
     codes = np.zeros(cells.shape, variable.packing.dtype)
     parts = list(plan.parts(stored.description.chunk))
-    places = [(part.chunk_row, part.chunk_col) for part in parts]
-    for part, chunk in zip(parts, stored.chunks(cells.level, variable.name, dim_index, places), strict=True):
+    addresses = [(part.chunk_row, part.chunk_col) for part in parts]
+    for part, chunk in zip(parts, stored.chunks(cells.level, variable.name, dim_index, addresses), strict=True):
         part.scatter(codes, part.gather(chunk))
     if isinstance(plan, Window):
-        return ValueTile(codes.ravel().take(plan.cells), variable.packing, plan.nothing)
+        return ValueTile(codes.ravel().take(plan.cells), variable.packing, plan.missing)
     return ValueTile(codes, variable.packing, plan.outside())

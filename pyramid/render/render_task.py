@@ -1,4 +1,4 @@
-"""What is to be rendered: a frozen, picklable value that says all of a block of tiles and nothing else."""
+"""What to render: a frozen, picklable value that describes a block of tiles completely."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
 
 RENDERER_VERSION = 2
-"""Part of every key: raised whenever the same request would give other bytes."""
+"""Part of every key; incremented whenever an equal request yields other bytes."""
 WHITE = (255, 255, 255)
 LOCALITY_TILES = 4
-"""Tiles in a square of so many share most of their chunks, and there are squares enough for every worker."""
+"""Tiles on a side of a square that goes to one worker: its tiles share most chunks, and squares are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Channel:
 
     variable: str
     minimum: float
-    """Value, in the variable's units, that is dark."""
+    """Darkest value, in the variable's units."""
     maximum: float
-    """Value that is bright; below ``minimum`` for an inverted channel."""
+    """Brightest value; below ``minimum`` for an inverted channel."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.minimum) and math.isfinite(self.maximum)) or self.minimum == self.maximum:
@@ -48,7 +48,14 @@ class Channel:
             )
 
     def brightness(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return 0 to 255 for values of any shape, NaN for NaN."""
+        """Return the brightness of values.
+
+        Args:
+            values: Any shape, float64, units of the variable.
+
+        Returns:
+            Same shape, float64, 0 to 255; NaN for NaN.
+        """
         return np.clip((values - self.minimum) / (self.maximum - self.minimum), 0.0, 1.0) * 255.0
 
 
@@ -62,7 +69,16 @@ class Rgb:
 
 
 def shown_variables(variable: str, expression: Expression | None, rgb: Rgb | None) -> tuple[str, ...]:
-    """Return the names of the variables whose values a picture is made of."""
+    """Return the names of the variables whose values a picture shows.
+
+    Args:
+        variable: The layer's variable.
+        expression: Computed instead of it, or None.
+        rgb: Shown instead of it, or None.
+
+    Returns:
+        The names.
+    """
     if rgb is not None:
         return (rgb.red.variable, rgb.green.variable, rgb.blue.variable)
     return (variable,) if expression is None else tuple(expression.variables)
@@ -70,13 +86,13 @@ def shown_variables(variable: str, expression: Expression | None, rgb: Rgb | Non
 
 @dataclass(frozen=True, slots=True)
 class RenderTask:
-    """A block of tiles of one layer in one style: what to compute, where its data is, and nothing else."""
+    """A block of tiles of one layer in one style: what to compute and where its data is."""
 
     store: str
-    """Folder of the store, as the process that renders sees it."""
+    """Folder of the store, as seen by the process that renders."""
     dataset: str
     generation: str
-    """Of the content that is shown, as ``Dataset.content_generation`` gives it."""
+    """Of the content that is shown, as ``Dataset.content_generation`` returns it."""
     variable: str
     dim_index: tuple[int, ...]
     """Index along each dimension before rows and columns."""
@@ -90,7 +106,7 @@ class RenderTask:
     resampling: Resampling | None = None
     """As requested; None where the request names no method."""
     default_resampling: Resampling | None = None
-    """Method where none is requested; None: the renderer works it out. It holds for ``matrix`` and no other."""
+    """Method where none is requested, for ``matrix`` only; None if the renderer is to find it."""
     expression: Expression | None = None
     """Computed instead of ``variable`` where there is one."""
     filter: Filter | None = None
@@ -99,30 +115,41 @@ class RenderTask:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Names of the variables that it shows."""
+        """Names of the variables that the pixels show."""
         return shown_variables(self.variable, self.expression, self.rgb)
 
     @property
     def locality(self) -> str:
-        """Name of what the task reads: tasks of one name find each other's chunks in a worker's memory."""
+        """Name of what the task reads: tasks of one name share chunks in a worker's memory."""
         near = (self.block.row // LOCALITY_TILES, self.block.col // LOCALITY_TILES)
         return repr((self.dataset, self.generation, self.variable, self.dim_index, self.matrix.identifier, near))
 
     def value_key(self, variable: str) -> tuple[object, ...]:
-        """Return what decides the values of a variable (or of the expression), before any colour."""
-        place = (self.tms.identifier, self.matrix, self.block)
-        how = (self.resampling, self.expression, self.filter)
-        return (self.store, self.dataset, self.generation, variable, self.dim_index, place, how)
+        """Return the key of a block's values, before any colour.
+
+        Args:
+            variable: The variable, or the layer's where there is an expression.
+
+        Returns:
+            Everything that determines the values.
+        """
+        tiles = (self.tms.identifier, self.matrix, self.block)
+        pixels = (self.resampling, self.expression, self.filter)
+        return (self.store, self.dataset, self.generation, variable, self.dim_index, tiles, pixels)
 
     @property
     def key(self) -> str:
-        """Hash of all that decides the bytes: equal tasks are computed once on a cluster."""
+        """Hash of everything that determines the bytes: a cluster computes equal tasks once."""
         return self.tile_key(self.block)
 
     def tile_key(self, block: TileBlock) -> str:
-        """Return the key of another block (a single tile, say) of the same layer, style and matrix.
+        """Return the key of a block, such as a single tile, of the same layer, style and matrix.
 
-        64 hexadecimal digits: the key of the tile caches and, quoted, the ETag.
+        Args:
+            block: The block.
+
+        Returns:
+            64 hexadecimal digits: the key of the tile caches and, quoted, the ETag.
         """
         parts = (
             RENDERER_VERSION,
@@ -144,5 +171,5 @@ class RenderTask:
 
 @functools.lru_cache(maxsize=1024)
 def _text_of(matrix: TileMatrix) -> str:
-    """Return a matrix as text, exact and the same in every process: ten numbers take longer to write than to find."""
+    """Return a matrix as text, exact and equal in every process. Formatting ten numbers costs more than a look-up."""
     return repr(matrix)

@@ -1,7 +1,7 @@
 """From a task to tiles: read, map, colour, encode. The one renderer of service, export and warm-up.
 
-``render`` is the function that engines run, in this process or on a Dask worker. Everything it needs is in the task,
-which is small and picklable; a process opens each store once.
+``render`` is the function that engines run, in this process or on a Dask worker. A task is small and picklable and
+contains all that ``render`` needs; a process opens each store once.
 """
 
 from __future__ import annotations
@@ -36,20 +36,28 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.dataset import Dataset
 
 MAX_BLOCK_PX = 1 << 20
-"""Tiles of a block are computed together up to so many pixels (a metatile of 4 x 4 tiles of 256 pixels)."""
+"""Most pixels of a block that is computed as a whole (a metatile of 4 x 4 tiles of 256 pixels)."""
 
 
 def render(task: RenderTask) -> tuple[bytes, ...]:
-    """Compute the tiles of a task's block, row by row.
+    """Compute the tiles of a task's block.
 
-    Raises ``GenerationChangedError`` where the dataset is no longer the one the task was made for, and
-    ``StoreError`` or ``RequestError`` as the store and the plan do.
+    Args:
+        task: What to render.
+
+    Returns:
+        The files of the tiles, row by row.
+
+    Raises:
+        GenerationChangedError: The dataset is no longer the one that the task was made for.
+        StoreError: A chunk is missing or damaged.
+        RequestError: The tiles cannot be located, or their format needs a package.
     """
     tiles = task.block.rows * task.block.cols
     if tiles > 1 and tiles * task.matrix.tile_height * task.matrix.tile_width > MAX_BLOCK_PX:
         # A pixel is the same in every block, so memory need not grow with the metatile.
-        alone = (TileBlock(row, col) for row, col in task.block.addresses())
-        return tuple(itertools.chain.from_iterable(render(replace(task, block=block)) for block in alone))
+        single = (TileBlock(row, col) for row, col in task.block.addresses())
+        return tuple(itertools.chain.from_iterable(render(replace(task, block=block)) for block in single))
     if task.rgb is not None:
         pixels = render_rgba(task)
         return tuple(encode_rgba(tile, task.image_format, task.background) for tile in _tiles(task, pixels))
@@ -63,7 +71,7 @@ def render(task: RenderTask) -> tuple[bytes, ...]:
 
 
 def _tiles(task: RenderTask, pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Cut a block, shape (height, width, ...), into tiles, row by row."""
+    """Split a block, shape (height, width, ...), into tiles, row by row."""
     height, width = task.matrix.tile_height, task.matrix.tile_width
     for top in range(0, pixels.shape[0], height):
         for left in range(0, pixels.shape[1], width):
@@ -113,22 +121,42 @@ def _encode_values(task: RenderTask, tile: NDArray[np.float64], address: tuple[i
 
 
 def render_index(task: RenderTask) -> NDArray[Any]:
-    """Compute the palette indices of a task's block: shape (height, width), uint8 (uint16 over 256 colours)."""
+    """Compute the palette indices of a task's block.
+
+    Args:
+        task: What to render.
+
+    Returns:
+        Shape (height, width), uint8 (uint16 over 256 colours).
+    """
     return paint(_value_tile(task, task.variable), task.palette)
 
 
 def render_codes(task: RenderTask) -> NDArray[Any]:
-    """Compute the codes of a task's block, still packed: shape (height, width), the fill code where there is no data.
+    """Compute the codes of a task's block, still packed.
 
-    Every code that means no data becomes the one fill code. Without a fill code the pixels outside the data are 0.
+    Args:
+        task: What to render.
+
+    Returns:
+        Shape (height, width), dtype of the codes. Every code that means no data becomes the one fill code; without a
+        fill
+        code the pixels outside the data are 0.
     """
     if task.resampling is None:
-        task = replace(task, resampling=Resampling.NEAREST)  # whatever is mixed is no code any more
+        task = replace(task, resampling=Resampling.NEAREST)  # a mixture of codes is no code
     return codes_of(_value_tile(task, task.variable))
 
 
 def codes_of(tile: ValueTile) -> NDArray[Any]:
-    """Return the codes of a value tile as ``render_codes`` does."""
+    """Return the codes of a value tile.
+
+    Args:
+        tile: Values of the nearest cells.
+
+    Returns:
+        As ``render_codes``.
+    """
     fill = tile.packing.fill_code
     missing = tile.packing.is_missing(tile.codes)
     if tile.outside is not None:
@@ -137,12 +165,26 @@ def codes_of(tile: ValueTile) -> NDArray[Any]:
 
 
 def render_values(task: RenderTask) -> NDArray[np.float64]:
-    """Compute the values of a task's block: shape (height, width), float64, physical units, NaN for no data."""
+    """Compute the values of a task's block.
+
+    Args:
+        task: What to render.
+
+    Returns:
+        Shape (height, width), float64, physical units; NaN for no data.
+    """
     return _value_tile(task, task.variable).decode()
 
 
 def render_rgba(task: RenderTask) -> NDArray[np.uint8]:
-    """Compute the colours of a task of three variables: shape (height, width, 4), transparent without data."""
+    """Compute the colours of a task of three variables.
+
+    Args:
+        task: What to render; it has ``rgb``.
+
+    Returns:
+        Shape (height, width, 4), uint8; transparent where a variable has no data.
+    """
     assert task.rgb is not None
     channels = [
         channel.brightness(_value_tile(task, channel.variable).decode())
@@ -157,7 +199,7 @@ def render_rgba(task: RenderTask) -> NDArray[np.uint8]:
 
 
 def _value_tile(task: RenderTask, variable: str) -> ValueTile:
-    """Return the values of a task's block, from memory where another style of the same pixels was asked for."""
+    """Return the values of a task's block, from memory where another style of the same pixels was requested."""
     store = store_at(task.store)
     tile: ValueTile = process.cache("values").get(task.value_key(variable), lambda: _read(store, task, variable))
     return tile
@@ -197,11 +239,11 @@ def _locate(description: Dataset, task: RenderTask, method: Resampling) -> Locat
 
 
 def _compute(task: RenderTask, variable: str, read_variable: Callable[[str], ValueTile]) -> ValueTile:
-    """Compute what an expression or a filter makes of the variables."""
+    """Compute an expression or a filter of the variables."""
     if task.expression is None:
         values = read_variable(variable).decode()
     else:
-        with np.errstate(all="ignore"):  # what is not finite becomes no data
+        with np.errstate(all="ignore"):  # values that are not finite become no data
             values = task.expression.evaluate(
                 {name: read_variable(name).decode() for name in task.expression.variables}
             )
@@ -212,10 +254,18 @@ def _compute(task: RenderTask, variable: str, read_variable: Callable[[str], Val
 
 
 def check_generation(task: RenderTask, stored: StoredDataset) -> None:
-    """Raise ``GenerationChangedError`` where a dataset's content is no longer what the task was made for."""
+    """Check that a dataset's content is still what a task was made for.
+
+    Args:
+        task: The task.
+        stored: The dataset as it is stored now.
+
+    Raises:
+        GenerationChangedError: The content has changed.
+    """
     try:
         generation = stored.description.content_generation(task.variables, task.dim_index)
     except DatasetNotFoundError:
         generation = ""
     if generation != task.generation:
-        raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
+        raise GenerationChangedError(f"dataset {task.dataset} has been replaced; repeat the request")

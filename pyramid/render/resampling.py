@@ -1,13 +1,11 @@
-"""Resampling: which cells a pixel is made of, and with which weights.
+"""Resampling: which cells contribute to a pixel, and with which weights.
 
-A ``Taps`` says so for one axis: pixel p is the weighted mean of the cells ``index[p]``. Weights of cells without data
-are left out and the rest is scaled up; a pixel is no data where less than half of its weight has data. Infinite values
-cannot be mixed and count as no data, except for ``mode``, which picks one of the values. Kernels work on
-NumPy and CuPy arrays alike.
+``Taps`` describes one axis: pixel p is the weighted mean of the cells ``index[p]``. Weights of cells without data are
+dropped and the others are scaled up; a pixel has no data where less than half of its weight has. Infinite values cannot
+be mixed and count as no data, except for ``mode``, which picks one of the values. Kernels accept NumPy and CuPy arrays.
 
-Weights are whole multiples of ``WEIGHT_UNIT``, so that float64 holds every sum of 8- and 16-bit codes exactly: the
-order of the additions does not matter, and where all cells are equal their mean is that very number, which may be the
-edge of a colour.
+Weights are multiples of ``WEIGHT_UNIT``, so that float64 holds every sum of 8- and 16-bit codes exactly: the order of
+the additions does not matter, and the mean of equal cells is that very number, which may be the edge of a colour.
 """
 
 from __future__ import annotations
@@ -27,17 +25,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_FOOTPRINT_CELLS = 4.0
-"""A pixel is made of so many cells along an axis at most. The level is at most twice as fine as the tile, except
-where a projection shrinks (towards a pole) or the pyramid ends; there the cells nearest to the centre are taken."""
+"""Most cells along an axis that contribute to a pixel. The level is at most twice as fine as the tile, except where a
+projection shrinks (towards a pole) or the pyramid ends; there the cells nearest to the centre contribute."""
 MAX_TAPS = 6
-"""Cells along an axis that a pixel can have a share of."""
+"""Most cells along an axis that can have a weight: a footprint may cut cells at both ends."""
 ENOUGH_WEIGHT = 0.5
 WEIGHT_UNIT = 2.0**-17
 """A code of 16 bits times two weights of at most 18 bits, up to four cells along each axis: 53 bits and no more."""
 
 
 class Resampling(Enum):
-    """How a pixel is made of the cells round its centre."""
+    """How a pixel is computed from the cells around its centre."""
 
     NEAREST = "nearest"
     BILINEAR = "bilinear"
@@ -47,12 +45,22 @@ class Resampling(Enum):
 
     @property
     def needs_footprints(self) -> bool:
-        """Whether a pixel is made of the cells under it, so that its size counts."""
+        """Whether the cells under a pixel contribute, so that its size matters."""
         return self in (Resampling.AVERAGE, Resampling.MODE)
 
     @classmethod
     def parse(cls, text: str) -> Resampling:
-        """Return the method of that name or raise ``InvalidParameterError``."""
+        """Return the method of a name.
+
+        Args:
+            text: The name as a request spells it.
+
+        Returns:
+            The method.
+
+        Raises:
+            InvalidParameterError: There is no such method.
+        """
         try:
             return cls(text)
         except ValueError:
@@ -67,12 +75,19 @@ class Taps:
     """The cells of each pixel along one axis."""
 
     index: NDArray[np.int64]
-    """Shape (*pixels, taps): cell, -1 where there is none. In memory one tap follows the other, as they are used."""
+    """Shape (*pixels, taps): cell, -1 where there is none. Stored tap by tap, in the order of use."""
     weight: NDArray[np.float64]
-    """Shape (*pixels, taps): its share, 0 where there is no cell; without edges the shares of a pixel sum to 1."""
+    """Shape (*pixels, taps): its weight, 0 where there is no cell; away from edges the weights of a pixel sum to 1."""
 
     def compact(self, cells: int) -> AxisBlend:
-        """Return the taps as positions among the cells of an axis, so many, that they use."""
+        """Return the taps as indices among the cells that they use.
+
+        Args:
+            cells: Number of cells of the axis.
+
+        Returns:
+            The cells in use, and the taps that index them.
+        """
         by_tap = np.moveaxis(self.index, -1, 0)
         used = np.zeros(cells + 1, np.bool_)
         used[by_tap] = True  # -1 marks the spare last one
@@ -85,7 +100,7 @@ class Taps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AxisBlend:
-    """What pixels are made of along one axis: the cells to read, and taps that count among those."""
+    """The cells that contribute to pixels along one axis, and taps that index them."""
 
     wanted: AxisCells
     """Cells of the axis, ascending."""
@@ -107,9 +122,18 @@ def taps(
 ) -> Taps:
     """Return the taps of pixels along an axis.
 
-    ``position``: shape (*pixels,), in cells from the axis' first edge, NaN where a pixel shows nothing.
-    ``footprint``: same shape, cells that a pixel covers, for methods that have ``needs_footprints``. ``cells``:
-    number of cells. ``wraps``: whether the last cell's neighbour is the first.
+    Args:
+        method: How pixels are resampled.
+        position: Shape (*pixels,), float64, in cells from the axis' first edge; NaN where a pixel shows nothing.
+        footprint: Same shape, cells that a pixel covers, for methods with ``needs_footprints``; else None.
+        cells: Number of cells.
+        wraps: Whether the last cell's neighbour is the first.
+
+    Returns:
+        The taps.
+
+    Raises:
+        ValueError: The method needs footprints and has none.
     """
     shown = np.isfinite(position)
     centre = np.where(shown, position, 0.5)
@@ -138,8 +162,8 @@ def taps(
     index = first.astype(np.int64) + np.arange(len(weight)).reshape(-1, *(1,) * position.ndim)
     if wraps:
         index = np.mod(index, cells)
-    gone = (index < 0) | (index >= cells) | ~shown
-    weight[gone] = 0.0
+    absent = (index < 0) | (index >= cells) | ~shown
+    weight[absent] = 0.0
     index[weight == 0.0] = -1
     return Taps(np.moveaxis(index, 0, -1), np.moveaxis(weight, 0, -1))
 
@@ -150,7 +174,7 @@ def _whole(weight: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _keys(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights of the four cells round a pixel (Keys 1981, a = -1/2), shape (4, *pixels); ``t`` in [0, 1)."""
+    """Return the weights of four cells around a pixel (Keys 1981, a = -1/2), shape (4, *pixels); ``t`` in [0, 1)."""
     return np.stack(
         (
             ((-0.5 * t + 1) * t - 0.5) * t,
@@ -166,9 +190,14 @@ def blend_axes(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
     """Blend a window of values by independent taps of its axes.
 
-    ``values``: shape (window rows, window cols), float64, finite; ``missing``: same shape, where there is no data, or
-    None. The taps' indices count from the window's corner. Returns float64 and where there is no data (None: there
-    is everywhere), both of shape (height, width).
+    Args:
+        values: Shape (window rows, window cols), float64, finite.
+        missing: Same shape, where there is no data; None if there is data everywhere.
+        rows: Taps of the rows, which index the window.
+        cols: Taps of the columns, likewise.
+
+    Returns:
+        Means, float64, and where there is no data (None: nowhere), both of shape (height, width).
     """
     xp = array_module(values)
     if missing is not None:
@@ -181,7 +210,7 @@ def blend_axes(
 
 
 def _along_axes(values: NDArray[Any], rows: Taps, cols: Taps) -> NDArray[Any]:
-    """Sum weighted cells along one axis, then along the other: first the one that leaves less to do."""
+    """Sum weighted cells along one axis, then along the other; first along the one that shrinks the array."""
     shrinks = rows.index.shape[0] * values.shape[1] < values.shape[0] * cols.index.shape[0]
     for axis in (0, 1) if shrinks else (1, 0):
         values = _along(values, rows if axis == 0 else cols, axis)
@@ -189,7 +218,7 @@ def _along_axes(values: NDArray[Any], rows: Taps, cols: Taps) -> NDArray[Any]:
 
 
 def _along(values: NDArray[Any], taps_of: Taps, axis: int) -> NDArray[Any]:
-    """Sum weighted cells along an axis; in place, since allocating takes as long as adding."""
+    """Sum weighted cells along an axis, in place, since allocation takes as long as addition."""
     xp = array_module(values)
     index, weight = to_device_of(taps_of.index, values), to_device_of(taps_of.weight, values)
     total: Any = None
@@ -206,13 +235,19 @@ def _along(values: NDArray[Any], taps_of: Taps, axis: int) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightedSum:
-    """Weighted means of pixels, gathered from one cell of each after the other. Any shape, float64, in place."""
+    """Weighted means of pixels, accumulated from one cell of each at a time. Any shape, float64, in place."""
 
     total: NDArray[np.float64]
     share: NDArray[np.float64]
 
     def add(self, values: NDArray[np.float64], missing: NDArray[np.bool_] | None, weight: NDArray[np.float64]) -> None:
-        """Add a cell of each pixel, finite; ``missing``: where it has no data, or None."""
+        """Add a cell of each pixel.
+
+        Args:
+            values: Values of the cells, finite.
+            missing: Where they have no data, or None.
+            weight: Weights of the cells.
+        """
         if missing is not None:
             xp = array_module(values)
             values, weight = xp.where(missing, 0.0, values), xp.where(missing, 0.0, weight)
@@ -228,9 +263,14 @@ class WeightedSum:
 def normalised(
     total: NDArray[np.float64], share: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-    """Return weighted means from sums and weights, any shape, and where too little of the weight has data.
+    """Return weighted means from sums and weights.
 
-    There the means are finite and mean nothing.
+    Args:
+        total: Weighted sums, any shape, float64.
+        share: Sums of the weights that have data, same shape.
+
+    Returns:
+        Means, and where there is no data (None: nowhere). There the means are finite but meaningless.
     """
     xp = array_module(total)
     missing: NDArray[np.bool_] = share < ENOUGH_WEIGHT
@@ -242,7 +282,12 @@ def normalised(
 def mode_stack(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the value with the largest weight among the cells of each pixel; the first of equals wins.
 
-    Both shape (cells, ...), float64, values NaN where there is no data. No data where it has over half the weight.
+    Args:
+        values: Shape (cells, ...), float64; NaN where there is no data.
+        weights: Same shape.
+
+    Returns:
+        Shape (...), float64; NaN where cells without data have over half the weight.
     """
     xp = array_module(values)
     valid = ~xp.isnan(values)

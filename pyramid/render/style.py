@@ -1,4 +1,4 @@
-"""Styles: which palettes a layer may be painted with."""
+"""Styles: the palettes that a layer may be painted with."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 ENTRY_OBJECT_BYTES = 600
-"""An entry of a colormap with its interval and its texts."""
+"""Estimate for an entry of a colormap with its interval and its texts."""
 REREAD_S = 5.0
-"""A colormap file that was changed is read anew after so long at most."""
+"""A change of a colormap file is seen after so long at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,18 @@ class Rescale:
 
     @classmethod
     def parse(cls, text: str, spacing: str = "keep") -> Rescale:
-        """Read ``MIN,MAX``. Raises ``InvalidParameterError`` unless both are finite and ascend."""
+        """Parse ``MIN,MAX``.
+
+        Args:
+            text: The range as a request spells it.
+            spacing: ``keep``, ``even`` or ``log``.
+
+        Returns:
+            The range.
+
+        Raises:
+            InvalidParameterError: The numbers are not finite or do not ascend, or the spacing is unknown.
+        """
         try:
             minimum, maximum = (float(part) for part in text.split(","))
         except ValueError:
@@ -56,7 +67,7 @@ class Rescale:
 
 
 def colormap_bytes(colormap: Colormap) -> int:
-    """Return the bytes that a colormap takes in memory, about.
+    """Estimate the bytes that a colormap takes in memory.
 
     Args:
         colormap: The colormap.
@@ -79,16 +90,16 @@ class Style:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory, about."""
+        """Bytes in memory, estimated."""
         palette = self.palette
         return colormap_bytes(self.colormap) + palette.rgba.nbytes + palette.cuts.nbytes + palette.slots.nbytes
 
 
 class Styles:
-    """The styles of every layer, compiled once each. Thread-safe."""
+    """The styles of every layer, each compiled once. Thread-safe."""
 
     def __init__(self, catalog: ColormapCatalog, cache: BytesLru[Style] | None = None) -> None:
-        """Make styles of a catalog's colormaps.
+        """Compile styles from the colormaps of a catalog.
 
         Args:
             catalog: Where colormaps are found by name.
@@ -98,20 +109,36 @@ class Styles:
         self._cache: BytesLru[Style] = process.cache("styles") if cache is None else cache
 
     def names(self, layer: Layer) -> list[str]:
-        """Names that ``style`` takes for this layer, ``default`` first."""
-        del layer  # any colormap may paint any layer; the range of the values decides how much of it is seen
+        """Return the names that ``style`` takes for a layer.
+
+        Args:
+            layer: The layer.
+
+        Returns:
+            The names, ``default`` first.
+        """
+        del layer  # any colormap may paint any layer; the range of the values decides which of its colours appear
         return [DEFAULT, *(name for name in self._catalog.names() if name != DEFAULT)]
 
     def style(self, layer: Layer, name: str, rescale_to: Rescale | None = None) -> Style:
-        """Return a style of the layer, its colours spread over another range where ``rescale_to`` says so.
+        """Return a style of a layer.
 
-        Raises ``InvalidParameterError`` for an unknown name and for a colormap that cannot be spread.
+        Args:
+            layer: The layer.
+            name: ``default``, or a colormap.
+            rescale_to: Range to spread the colours over; None for the colormap's own.
+
+        Returns:
+            The style, compiled once.
+
+        Raises:
+            InvalidParameterError: The name is unknown, or the colormap cannot be spread.
         """
         now = int(time.monotonic() / REREAD_S)
         key = (self, layer.dataset.name, layer.dataset.generation, layer.variable.name, name, rescale_to, now)
-        return self._cache.get(key, lambda: self._make(layer, name, rescale_to))
+        return self._cache.get(key, lambda: self._compile(layer, name, rescale_to))
 
-    def _make(self, layer: Layer, name: str, rescale_to: Rescale | None) -> Style:
+    def _compile(self, layer: Layer, name: str, rescale_to: Rescale | None) -> Style:
         variable = layer.variable
         if name in ("", DEFAULT):
             colormap, reason = self._default(layer)
@@ -143,7 +170,7 @@ class Styles:
             try:
                 return self._catalog.find(variable.colormap), "asked for at conversion"
             except ColormapNotFoundError:
-                pass  # it was removed since: a map in other colours is better than none, and the reason tells
+                pass  # it was removed since then: other colours are better than none, and ``reason`` says so
         minimum, maximum = variable.style_range
         return self._catalog.default_for(
             names=(layer.name, layer.dataset.name, variable.name),

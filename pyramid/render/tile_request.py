@@ -1,4 +1,4 @@
-"""A servable request for one tile: every name resolved, every number in range. An invalid one cannot be built."""
+"""A valid request for one tile: every name resolved, every number in range."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 
 MAX_OVERZOOM = 1 << 26
-"""Pixels that one cell may be wide on a tile. The deepest registered sets stay below it for any sensible grid; in a
-deeper one float64 could no longer tell neighbouring pixels apart to a small part of a pixel."""
+"""Most pixels across one cell. The deepest registered sets stay below it for any sensible grid; beyond it, float64
+could not separate neighbouring pixels to a small fraction of a pixel."""
 
 
 LIGHT_PX = dict.fromkeys(Resampling, 0) | {Resampling.NEAREST: 512 * 512, Resampling.AVERAGE: 256 * 256}
-"""The most pixels of a tile that may be made on the event loop (``engines.inline_render``): a millisecond or two."""
+"""Most pixels of a tile that may be rendered on the event loop (``engines.inline_render``), in a millisecond or two."""
 MAX_TILE_SIDE_PX = 2048
-"""Of a tile as it is made, so after ``@2x``: memory grows with the pixels."""
+"""Of a tile as rendered, so after ``@2x``: memory grows with the pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class PixelOptions:
-    """What a request may say of its pixels besides place, time and style."""
+    """What a request may specify of its pixels besides location, time and style."""
 
     resampling: Resampling | None = None
-    """None: as ``default_resampling`` has it."""
+    """None for the default of ``default_resampling``."""
     expression: Expression | None = None
     """Shown instead of the layer's variable."""
     filter: Filter | None = None
@@ -52,7 +52,7 @@ class PixelOptions:
 
 @dataclass(frozen=True, slots=True)
 class TileRequest:
-    """One tile of a layer."""
+    """One tile of a layer. An invalid one cannot be built."""
 
     layer: Layer
     style: Style
@@ -105,7 +105,7 @@ class TileRequest:
 
     @property
     def resampling(self) -> Resampling:
-        """The method requested, else the default one."""
+        """The requested method, else the default one."""
         return self.pixels.resampling or self.default_resampling
 
     def canonical(self) -> TileRequest:
@@ -116,7 +116,7 @@ class TileRequest:
 
     @property
     def is_light(self) -> bool:
-        """Whether a tile is made of a few chunk files by two vectors and a table."""
+        """Whether two vectors, a table and a few chunk files are enough for a tile."""
         dataset, pixels = self.layer.dataset, self.pixels
         return (
             self.matrix.tile_width * self.matrix.tile_height <= LIGHT_PX[self.resampling]
@@ -127,17 +127,18 @@ class TileRequest:
             and keeps_axes_apart(self.tms.crs, dataset.grid.crs)
         )
 
-    def task(
-        self,
-        store: Path,
-        *,
-        metatile: int = 1,
-        background: tuple[int, int, int] = WHITE,
-    ) -> RenderTask:
-        """Return the task that makes this tile's metatile: ``metatile`` x ``metatile`` tiles, cut at the matrix edge.
+    def task(self, store: Path, *, metatile: int = 1, background: tuple[int, int, int] = WHITE) -> RenderTask:
+        """Return the task that renders this tile's metatile, which ends at the edge of the matrix.
 
-        ``store``: the folder, absolute where another process is to find it.
-        The blocks of a matrix do not overlap, so neighbours ask for the same task.
+        The metatiles of a matrix do not overlap, so neighbouring tiles have the same task.
+
+        Args:
+            store: Folder of the store, absolute if another process is to find it.
+            metatile: Tiles on a side of the metatile.
+            background: Red, green and blue behind transparent colours, in formats without alpha.
+
+        Returns:
+            The task.
         """
         top, left = self.row // metatile * metatile, self.col // metatile * metatile
         block = TileBlock(
@@ -167,5 +168,5 @@ class TileRequest:
 
     @property
     def tile(self) -> TileBlock:
-        """This tile alone, for ``RenderTask.tile_key``."""
+        """This tile as a block, for ``RenderTask.tile_key``."""
         return TileBlock(self.row, self.col)

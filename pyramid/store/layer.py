@@ -11,9 +11,10 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
 from lazytile.pyramid.core.request_field import RequestField
+from lazytile.pyramid.tiling.native_set import native_set
 from lazytile.pyramid.tiling.registry import custom_sets, find_tms
 from lazytile.pyramid.tiling.reprojection import latitude_of, transform
-from lazytile.pyramid.tiling.tms import GLOBE, METRES_PER_DEGREE, REGISTERED, TileMatrixSet, native_set
+from lazytile.pyramid.tiling.tms import GLOBE, METRES_PER_DEGREE, REGISTERED, TileMatrixSet
 
 if TYPE_CHECKING:
     from lazytile.pyramid.store.dataset import Dataset, Variable

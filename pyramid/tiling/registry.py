@@ -1,7 +1,7 @@
-"""Finding a tile matrix set by name: ours, those of the OGC registry, and those of the operator's own files.
+"""Finding a tile matrix set by name: the sets of ``tms``, of the OGC registry and of the operator's files.
 
-The exact numbers of the sets that matter most stand in ``tms``. The rest of what the OGC has registered is taken
-from morecantile's definitions, once and frozen; an operator's sets are OGC 17-083r4 JSON documents.
+``tms`` has the exact numbers of the sets that matter most. The other sets that the OGC has registered come from
+morecantile's definitions, read and frozen once; an operator's sets are OGC 17-083r4 JSON documents.
 """
 
 from __future__ import annotations
@@ -28,24 +28,38 @@ _NORTH_FIRST = {"y", "n", "lat", "northing", "latitude"}
 
 
 def _custom() -> dict[str, TileMatrixSet]:
-    """Return the sets of the operator, by identifier: the process has one list of them."""
+    """Return the operator's sets by identifier, one mapping per process."""
     return process.current().resource("custom tile matrix sets", dict)
 
 
 def find_tms(identifier: str) -> TileMatrixSet | None:
-    """Return the set of that name, or None. Names are those of ``tms.REGISTERED``, custom files and the OGC."""
+    """Return the set of a name.
+
+    Args:
+        identifier: Name in ``tms.REGISTERED``, the operator's files or the OGC registry.
+
+    Returns:
+        The set, or None.
+    """
     return REGISTERED.get(identifier) or _custom().get(identifier) or _from_ogc_registry(identifier)
 
 
 def custom_sets() -> tuple[TileMatrixSet, ...]:
-    """Every set that ``register_file`` added."""
+    """Return every set that ``register_file`` added."""
     return tuple(_custom().values())
 
 
 def register_file(path: Path) -> TileMatrixSet:
-    """Add the set of an OGC 17-083r4 JSON document. Raises ``StoreError`` saying what does not fit.
+    """Add the set of an OGC 17-083r4 JSON document, at start-up.
 
-    Called at start-up, before anything is served. A name that is taken is refused, unless by the very same set.
+    Args:
+        path: The document.
+
+    Returns:
+        The set.
+
+    Raises:
+        StoreError: The file is no tile matrix set that can be served, or another set has its name.
     """
     try:
         if path.stat().st_size > MAX_DOCUMENT_BYTES:
@@ -56,13 +70,23 @@ def register_file(path: Path) -> TileMatrixSet:
         reason = " ".join(str(error).split())
         raise StoreError(f"{path} is no tile matrix set (OGC 17-083r4 JSON): {reason[:300]}") from error
     if find_tms(frozen.identifier) not in (None, frozen):
-        raise StoreError(f"{path}: there is a tile matrix set {frozen.identifier!r} already, give it another id")
+        raise StoreError(f"{path}: there is a tile matrix set {frozen.identifier!r} already; use another id")
     _custom()[frozen.identifier] = frozen
     return frozen
 
 
 def register_folder(folder: Path) -> tuple[TileMatrixSet, ...]:
-    """Add the set of every ``*.json`` of a folder, by name. Raises ``StoreError`` as ``register_file`` does."""
+    """Add the set of every ``*.json`` of a folder, in order of the names.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The sets.
+
+    Raises:
+        StoreError: There is no such folder, or as for ``register_file``.
+    """
     if not folder.is_dir():
         raise StoreError(f"there is no folder {folder} of tile matrix sets")
     return tuple(register_file(path) for path in sorted(folder.glob("*.json")))
@@ -77,11 +101,11 @@ def _from_ogc_registry(identifier: str) -> TileMatrixSet | None:
 
 
 def _freeze(document: morecantile.TileMatrixSet) -> TileMatrixSet:
-    """Take the numbers out of a document. Raises ``ValueError`` where we cannot make its tiles."""
+    """Return the numbers of a document. Raises ``ValueError`` where its tiles cannot be rendered."""
     if document.is_variable:
         raise ValueError("sets of variable width are not supported")
     authority = document.crs.to_authority(min_confidence=20) if hasattr(document.crs, "to_authority") else None
-    crs = pyproj.CRS.from_user_input(authority or document.crs._pyproj_crs)  # noqa: SLF001 - it offers no other way
+    crs = pyproj.CRS.from_user_input(authority or document.crs._pyproj_crs)  # noqa: SLF001 - there is no public way
     name = crs.to_authority()
     is_lonlat = crs.is_geographic and name in (("EPSG", "4326"), ("OGC", "CRS84"))
     if name is None:

@@ -1,11 +1,11 @@
 """Where the pixels of a block of tiles lie in the CRS of the data.
 
-Same CRS and longitude/latitude <-> Web Mercator keep the axes apart: two exact vectors. Any other pair
-is a surface (``MeshMap``): exact pyproj points at the nodes of a control grid, bilinear in between. A control cell in
-which that misses an exact check point by too much (a pole, the seam, the horizon of a geostationary view) gets a finer
-control grid of its own, and what still misses there is computed pixel by pixel. The error is bounded by
-``MAX_ERROR_PX`` of a tile pixel. Control cells are counted from the matrix's origin and each is judged alone, so that a
-pixel has one position whichever tile, metatile or margin it was asked for in.
+The same CRS, and longitude/latitude to or from Web Mercator, keep the axes independent: two exact vectors. Any other
+pair is a surface (``MeshMap``): exact pyproj points at the nodes of a control grid, bilinear in between. A control cell
+whose interpolation misses an exact check point by too much (a pole, the seam, the horizon of a geostationary view) gets
+a finer control grid, and what still misses is computed pixel by pixel. The error is at most ``MAX_ERROR_PX`` of a tile
+pixel. Control cells are counted from the matrix's origin and each is judged independently, so that a pixel has one
+position in every tile, metatile and margin.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_ERROR_PX = 0.125
-"""What DESIGN promises. It is asked of control cells of twice the size that is used: since the miss of a bilinear
-interpolation falls with the square of the spacing, what is used misses by about a quarter of it."""
+"""The error that is promised. Control cells of twice the size in use are checked against it: the error of a bilinear
+interpolation falls with the square of the spacing, so the actual one is about a quarter of it."""
 COARSE_PX, FINE_PX = 8, 2
-"""Spacing of the nodes, and within control cells that need more. Control cells are twice as wide."""
+"""Spacing of the nodes, coarse and in control cells that need a finer grid. Control cells are twice as wide."""
 _CELL_PX = 2 * COARSE_PX
 
 
@@ -47,74 +47,121 @@ class PixelAxis:
     count: int
 
     def at(self, pixels: NDArray[Any]) -> NDArray[np.float64]:
-        """Coordinates of the centres of pixels by (any fractional) number, float64."""
+        """Return the coordinates of pixel centres.
+
+        Args:
+            pixels: Numbers of pixels from the origin, any shape; they may be fractional.
+
+        Returns:
+            Same shape, float64, in units of the CRS.
+        """
         return np.asarray(self.origin + (pixels + 0.5) * self.step, np.float64)
 
     def centres(self) -> NDArray[np.float64]:
-        """Coordinates of the pixel centres, shape (count,)."""
+        """Return the coordinates of the pixel centres, shape (count,), float64."""
         return self.at(np.arange(self.first, self.first + self.count, dtype=np.float64))
 
     def edges(self) -> NDArray[np.float64]:
-        """Coordinates of the edges of the pixels, shape (count + 1,)."""
+        """Return the coordinates of the edges of the pixels, shape (count + 1,), float64."""
         return self.at(np.arange(self.first, self.first + self.count + 1, dtype=np.float64) - 0.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeshMap:
-    """A map that is a surface."""
+    """A map in which each pixel has coordinates of its own."""
 
     x: NDArray[np.float64]
     """Shape (height, width): x of each pixel in the CRS of the data; NaN or infinite where there is none."""
     y: NDArray[np.float64]
     """Shape (height, width)."""
     exact_share: float
-    """Share of the pixels that were computed one by one, for benchmarks and tests."""
+    """Share of the pixels that were computed individually, for benchmarks and tests."""
 
 
 def keeps_axes_apart(tile_crs: str, data_crs: str) -> bool:
-    """Tell whether x between two CRSs follows from x alone, and y from y."""
+    """Return whether x depends on x only, and y on y only, between two CRSs.
+
+    Args:
+        tile_crs: CRS of the tile.
+        data_crs: CRS of the data.
+
+    Returns:
+        True for equal CRSs, and for longitude/latitude and Web Mercator.
+    """
     tile_crs, data_crs = _plain(tile_crs), _plain(data_crs)
     return tile_crs == data_crs or {tile_crs, data_crs} == {"EPSG:4326", "EPSG:3857"}
 
 
 def _plain(crs: str) -> str:
-    """Name longitude and latitude one way: x is always first here, so both codes mean the same."""
+    """Return one name for longitude and latitude: x is always first here, so both codes mean the same."""
     return "EPSG:4326" if crs in GEOGRAPHIC_CODES else crs
 
 
 def map_x(tile_crs: str, data_crs: str, xs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Map x, any shape, between CRSs that keep the axes apart."""
+    """Map x between CRSs with independent axes.
+
+    Args:
+        tile_crs: CRS of the tile.
+        data_crs: CRS of the data.
+        xs: Any shape, float64, in the CRS of the tile.
+
+    Returns:
+        Same shape, float64, in the CRS of the data.
+    """
     if _plain(tile_crs) == _plain(data_crs):
         return xs
     return xs / METRES_PER_DEGREE if tile_crs == "EPSG:3857" else xs * METRES_PER_DEGREE
 
 
 def map_y(tile_crs: str, data_crs: str, ys: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Map y, any shape, between CRSs that keep the axes apart."""
+    """Map y between CRSs with independent axes.
+
+    Args:
+        tile_crs: CRS of the tile.
+        data_crs: CRS of the data.
+        ys: Any shape, float64, in the CRS of the tile.
+
+    Returns:
+        Same shape, float64, in the CRS of the data.
+    """
     if _plain(tile_crs) == _plain(data_crs):
         return ys
     return latitude_of(ys) if tile_crs == "EPSG:3857" else northing_of(ys)
 
 
 def latitude_of(northing: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Latitude in degrees of a Web Mercator northing in metres (EPSG method 1024)."""
+    """Return the latitude of a Web Mercator northing (EPSG method 1024).
+
+    Args:
+        northing: Any shape, float64, metres.
+
+    Returns:
+        Same shape, float64, degrees.
+    """
     return np.degrees(2 * np.arctan(np.exp(northing / EARTH_RADIUS_M)) - np.pi / 2)
 
 
 def northing_of(latitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Web Mercator northing in metres of a latitude in degrees; the poles lie outside every grid."""
+    """Return the Web Mercator northing of a latitude; the poles lie outside every grid.
+
+    Args:
+        latitude: Any shape, float64, degrees.
+
+    Returns:
+        Same shape, float64, metres.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         return EARTH_RADIUS_M * np.log(np.tan(np.pi / 4 + np.radians(latitude) / 2))
 
 
 class _Transformers(threading.local):
-    """pyproj transformers, one of each kind a thread: PROJ's contexts are not shared between threads."""
+    """pyproj transformers, one of each kind per thread: PROJ contexts are not shared between threads."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, str], pyproj.Transformer] = {}
+        self._transformers: dict[tuple[str, str], pyproj.Transformer] = {}
 
     def get(self, source: str, target: str) -> pyproj.Transformer:
-        transformer = self._made.get((source, target))
+        transformer = self._transformers.get((source, target))
         if transformer is None:
             try:
                 transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
@@ -122,23 +169,44 @@ class _Transformers(threading.local):
                 raise InvalidParameterError(
                     RequestField.TILE_MATRIX_SET, f"no map from {source} to {target}: {error}"
                 ) from error
-            self._made[source, target] = transformer
+            self._transformers[source, target] = transformer
         return transformer
 
 
 def transform(
     source: str, target: str, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Transform points exactly, x first; infinite where a point has no image. Any equal shapes, float64."""
+    """Transform points exactly, x first.
+
+    Args:
+        source: CRS of the points.
+        target: CRS to transform to.
+        x: Any shape, float64.
+        y: Same shape.
+
+    Returns:
+        x and y, same shape, float64; infinite where a point has no image.
+
+    Raises:
+        InvalidParameterError: There is no transformation between the CRSs.
+    """
     transformers = process.current().resource("pyproj transformers", _Transformers)
     target_x, target_y = transformers.get(source, target).transform(x, y, errcheck=False)
     return np.asarray(target_x, np.float64), np.asarray(target_y, np.float64)
 
 
 def map_mesh(tile_crs: str, data_crs: str, cols: PixelAxis, rows: PixelAxis, *, wraps: bool) -> MeshMap:
-    """Map pixel centres, ``rows`` x ``cols`` of ``tile_crs``, between any two CRSs.
+    """Map pixel centres between any two CRSs.
 
-    ``wraps``: whether x of the result is an angle in degrees. It may leave -180..180 and is meant round the circle.
+    Args:
+        tile_crs: CRS of the pixels.
+        data_crs: CRS of the data.
+        cols: Columns of pixels.
+        rows: Rows of pixels.
+        wraps: Whether x of the result is an angle in degrees; it may then leave -180..180, modulo 360.
+
+    Returns:
+        The map.
     """
     top, down = _cells_over(rows)
     left, across = _cells_over(cols)
@@ -158,14 +226,14 @@ def map_mesh(tile_crs: str, data_crs: str, cols: PixelAxis, rows: PixelAxis, *, 
         wanted = np.zeros(x.shape, np.bool_)
         wanted[window] = True
         cell_rows, cell_cols = np.nonzero(~smooth)
-        # Pixels of the cells that need more, shape (cells, _CELL_PX): rows and columns of ``x`` and ``y``.
+        # Pixels of the cells that need a finer grid, shape (cells, _CELL_PX): rows and columns of ``x`` and ``y``.
         at_rows = cell_rows[:, None] * _CELL_PX + np.arange(_CELL_PX)
         at_cols = cell_cols[:, None] * _CELL_PX + np.arange(_CELL_PX)
-        places = (at_rows[:, :, None], at_cols[:, None, :])
-        x[places], y[places], bad = _refined(
+        pixels = (at_rows[:, :, None], at_cols[:, None, :])
+        x[pixels], y[pixels], bad = _refined(
             (tile_crs, data_crs), cols, rows, (cell_rows + top, cell_cols + left), wraps=wraps
         )
-        cells, i, j = np.nonzero(bad & wanted[places])
+        cells, i, j = np.nonzero(bad & wanted[pixels])
         i, j = at_rows[cells, i], at_cols[cells, j]
         x[i, j], y[i, j] = transform(tile_crs, data_crs, cols.at(j + left * _CELL_PX), rows.at(i + top * _CELL_PX))
         exact = i.size
@@ -173,7 +241,7 @@ def map_mesh(tile_crs: str, data_crs: str, cols: PixelAxis, rows: PixelAxis, *, 
 
 
 def _cells_over(axis: PixelAxis) -> tuple[int, int]:
-    """Number of the first control cell that holds pixels of an axis, and how many there are."""
+    """Return the number of the first control cell that contains pixels of an axis, and the number of cells."""
     first = axis.first // _CELL_PX
     return first, (axis.first + axis.count - 1) // _CELL_PX + 1 - first
 
@@ -186,7 +254,7 @@ def _refined(
     *,
     wraps: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Map the pixels of control cells by finer grids: x, y and where they cannot be trusted.
+    """Map the pixels of control cells by finer grids: x, y and where they are not accurate enough.
 
     ``between``: CRS of the tile and of the data. ``cells``: row and column of each control cell, shape (cells,).
     Returns shapes (cells, _CELL_PX, _CELL_PX).
@@ -206,7 +274,7 @@ def _refined(
 
 
 def _near(values: NDArray[np.float64], reference: NDArray[np.float64], *, wraps: bool) -> NDArray[np.float64]:
-    """Take angles round the circle to within half of it of a reference."""
+    """Shift angles by full circles to within half a circle of a reference."""
     return values - FULL_CIRCLE * np.round((values - reference) / FULL_CIRCLE) if wraps else values
 
 
@@ -225,7 +293,7 @@ def _interpolate(nodes: NDArray[np.float64], spacing_px: int, *, wraps: bool) ->
 def _is_smooth(
     node_x: NDArray[np.float64], node_y: NDArray[np.float64], cell_px: int, *, wraps: bool
 ) -> NDArray[np.bool_]:
-    """Tell in which control cells the interpolation of the corners meets the nodes between them.
+    """Return in which control cells the interpolation of the corners matches the nodes between them.
 
     The nodes have shape (..., 2 n + 1, 2 m + 1), the result (..., n, m). ``cell_px``: side of a control cell.
     """

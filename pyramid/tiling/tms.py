@@ -1,8 +1,8 @@
 """Tile matrix sets: which pixel of which tile lies where (OGC 17-083r4).
 
-The registered sets come from one table of exact numbers, frozen when this module is imported; nothing here asks
-morecantile, whose ``get`` copies the whole set and rounds bounds. ``native_set`` makes the set of a dataset's own
-grid. Every coordinate is x first (longitude, easting), whatever axis order the CRS's authority prefers.
+The registered sets come from one table of exact numbers, frozen when this module is imported. Nothing here calls
+morecantile, whose ``get`` copies the whole set and rounds bounds. Every coordinate is x first (longitude, easting),
+whatever the axis order of the CRS's authority.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import numpy as np
 import pyproj
 
 from lazytile.pyramid.core.errors import InvalidParameterError, TileOutOfRangeError
-from lazytile.pyramid.core.grid import GEOGRAPHIC_CODES, Bounds, Shape
+from lazytile.pyramid.core.grid import Bounds
 from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.core.grid import Grid
 
 EARTH_RADIUS_M = 6378137.0
 METRES_PER_DEGREE = EARTH_RADIUS_M * math.pi / 180.0
@@ -59,7 +58,15 @@ class TileMatrix:
     scale_denominator: float
 
     def check(self, row: int, col: int) -> None:
-        """Raise ``TileOutOfRangeError`` unless the matrix has this tile (OGC 07-057r7, Table 24)."""
+        """Check that the matrix has a tile (OGC 07-057r7, Table 24).
+
+        Args:
+            row: Row of the tile.
+            col: Column of the tile.
+
+        Raises:
+            TileOutOfRangeError: It has none.
+        """
         for field, value, size in (
             (RequestField.ROW, row, self.matrix_height),
             (RequestField.COLUMN, col, self.matrix_width),
@@ -68,25 +75,46 @@ class TileMatrix:
                 raise TileOutOfRangeError(field, f"{field} {value} is out of range, it may be 0 to {size - 1}")
 
     def pixel_xs(self, col: int, count: int = 1, margin_px: int = 0, unit: float = 1.0) -> NDArray[np.float64]:
-        """x of the pixel centres of ``count`` tiles from column ``col`` on, and of a margin on both sides.
+        """Return x of the pixel centres of neighbouring tiles, with a margin on both sides.
 
-        Shape (count * tile_width + 2 * margin_px,). ``unit`` is the length to count in, in units of the CRS. Web
-        Mercator's pixels are binary fractions of ``METRES_PER_DEGREE``, so in that unit its centres are exact
-        longitudes; divided afterwards, one that lies on the edge of a cell may come out on either side.
+        Web Mercator's pixels are binary fractions of ``METRES_PER_DEGREE``, so in that unit its centres are exact
+        longitudes; divided afterwards, a centre on the edge of a cell may come out on either side.
+
+        Args:
+            col: Column of the first tile.
+            count: Number of tiles.
+            margin_px: Width of the margin.
+            unit: Length to count in, in units of the CRS.
+
+        Returns:
+            Shape (count * tile_width + 2 * margin_px,), float64.
         """
         first, last = col * self.tile_width - margin_px, (col + count) * self.tile_width + margin_px
         return self.origin_x / unit + (np.arange(first, last, dtype=np.float64) + 0.5) * (self.cell_width / unit)
 
     def pixel_ys(self, row: int, count: int = 1, margin_px: int = 0) -> NDArray[np.float64]:
-        """y of the pixel centres of ``count`` tiles from row ``row`` on, and of a margin on both sides.
+        """Return y of the pixel centres of neighbouring tiles, with a margin on both sides.
 
-        Shape (count * tile_height + 2 * margin_px,).
+        Args:
+            row: Row of the first tile.
+            count: Number of tiles.
+            margin_px: Width of the margin.
+
+        Returns:
+            Shape (count * tile_height + 2 * margin_px,), float64.
         """
         first, last = row * self.tile_height - margin_px, (row + count) * self.tile_height + margin_px
         return self.origin_y - (np.arange(first, last, dtype=np.float64) + 0.5) * self.cell_height
 
     def enlarged(self, factor: int) -> TileMatrix:
-        """Return the matrix with the same tiles in ``factor`` times the pixels along each axis (``@2x``)."""
+        """Return the matrix of the same tiles with more pixels (``@2x``).
+
+        Args:
+            factor: How many times the pixels along each axis.
+
+        Returns:
+            The matrix.
+        """
         return replace(
             self,
             cell_width=self.cell_width / factor,
@@ -96,7 +124,15 @@ class TileMatrix:
         )
 
     def tile_bounds(self, row: int, col: int) -> Bounds:
-        """Outer edges of a tile."""
+        """Return the outer edges of a tile.
+
+        Args:
+            row: Row of the tile.
+            col: Column of the tile.
+
+        Returns:
+            The edges, in units of the CRS.
+        """
         width, height = self.tile_width * self.cell_width, self.tile_height * self.cell_height
         west, north = self.origin_x + col * width, self.origin_y - row * height
         return Bounds(west, north - height, west + width, north)
@@ -111,19 +147,19 @@ class TileMatrixSet:
     crs: str
     """``EPSG:4326`` stands for longitude and latitude here: x is first."""
     supported_crs: str
-    """The URN for ows:SupportedCRS; its axis order decides how TopLeftCorner is written. Empty where the CRS has no
-    code: such a set can be served, but WMTS cannot describe it."""
+    """The URN for ows:SupportedCRS, whose axis order TopLeftCorner follows. Empty where the CRS has no code: WMTS
+    cannot describe such a set, but it can be served."""
     well_known_scale_set: str | None
     matrices: tuple[TileMatrix, ...]
     bounds: Bounds
-    """Pixels whose centre lies outside hold no data: the last tiles of GIBS sets reach past the globe, and a
-    longitude there must not come round again. The edges of the matrices where the set has no others."""
+    """Pixels whose centre lies outside have no data: the last tiles of GIBS sets reach past the globe, where longitudes
+    must not repeat. The edges of the matrices where the set states no others."""
     is_native: bool = False
     """Whether this is a dataset's own grid: then a pixel is a cell."""
 
     @property
     def has_square_pixels(self) -> bool:
-        """Whether WMTS can describe this set: it knows one scale a matrix, the same along x and y."""
+        """Whether pixels are as wide as high, which WMTS needs: it has one scale per matrix."""
         return all(math.isclose(m.cell_width, m.cell_height, rel_tol=1e-9) for m in self.matrices)
 
     @property
@@ -132,7 +168,17 @@ class TileMatrixSet:
         return self.has_square_pixels and bool(self.supported_crs)
 
     def matrix(self, identifier: str) -> TileMatrix:
-        """Return the matrix of that name or raise ``InvalidParameterError``."""
+        """Return a matrix.
+
+        Args:
+            identifier: Its name.
+
+        Returns:
+            The matrix.
+
+        Raises:
+            InvalidParameterError: The set has no such matrix.
+        """
         for matrix in self.matrices:
             if matrix.identifier == identifier:
                 return matrix
@@ -144,7 +190,14 @@ class TileMatrixSet:
 
 @functools.lru_cache(maxsize=256)
 def metres_per_unit(crs: str) -> float:
-    """Return the metres on the equator that a unit of the CRS stands for (OGC 07-057r7, 6.1)."""
+    """Return the length of a unit of a CRS on the equator (OGC 07-057r7, 6.1).
+
+    Args:
+        crs: The CRS.
+
+    Returns:
+        Metres.
+    """
     if crs in ("EPSG:4326", "EPSG:3857"):
         return METRES_PER_DEGREE if crs == "EPSG:4326" else 1.0
     axis = pyproj.CRS.from_user_input(crs).axis_info[0]
@@ -155,7 +208,7 @@ def metres_per_unit(crs: str) -> float:
 def _quad_matrices(
     crs: str, top_cell_size: float, origin: tuple[float, float], tile: int, sizes: tuple[tuple[int, int], ...]
 ) -> tuple[TileMatrix, ...]:
-    """Matrices whose pixels halve from one to the next; ``sizes`` are their widths and heights in tiles."""
+    """Return matrices whose pixels halve from one to the next; ``sizes`` are widths and heights in tiles."""
     matrices = []
     for zoom, (width, height) in enumerate(sizes):
         cell = top_cell_size / (1 << zoom)
@@ -165,7 +218,7 @@ def _quad_matrices(
 
 
 def _gibs_geographic(identifier: str, last_zoom: int) -> TileMatrixSet:
-    # 0.5625 degrees a pixel at zoom 0, so 288 degrees a tile: the globe is not a whole number of tiles.
+    # 0.5625 degrees per pixel at zoom 0, so 288 degrees per tile: the globe is not a whole number of tiles.
     sizes = tuple((math.ceil(360 * 2**zoom / 288), math.ceil(180 * 2**zoom / 288)) for zoom in range(last_zoom + 1))
     matrices = _quad_matrices("EPSG:4326", 0.5625, (-180.0, 90.0), 512, sizes)
     title = f"GIBS geographic, {identifier} at the finest"
@@ -193,7 +246,7 @@ def _gibs_polar(epsg: int, name: str, half_width_m: float, last_zoom: int) -> Ti
     sizes = tuple((2 << zoom, 2 << zoom) for zoom in range(last_zoom + 1))
     matrices = _quad_matrices(crs, half_width_m / 512, (-half_width_m, half_width_m), 512, sizes)
     extent = Bounds(-half_width_m, -half_width_m, half_width_m, half_width_m)
-    # GIBS calls these ``1km`` and so on in an endpoint of their own; here all sets share one list of names.
+    # GIBS names these ``1km`` and so on at an endpoint of their own; here all sets share one list of names.
     title = f"GIBS polar stereographic {crs}, {name} at the finest"
     return TileMatrixSet(f"EPSG{epsg}_{name}", title, crs, f"urn:ogc:def:crs:EPSG::{epsg}", None, matrices, extent)
 
@@ -224,42 +277,4 @@ def _registered() -> dict[str, TileMatrixSet]:
 
 
 REGISTERED: dict[str, TileMatrixSet] = _registered()
-"""The sets that every capabilities document may name, by identifier. ``registry`` knows more."""
-
-
-@functools.lru_cache(maxsize=256)
-def crs_urn(crs: str) -> str:
-    """Return the URN of a CRS (OGC 07-092r3), x first for longitude and latitude; empty where it has no code."""
-    if crs in GEOGRAPHIC_CODES:
-        return CRS84_URN
-    name = pyproj.CRS.from_user_input(crs).to_authority()
-    return "" if name is None else f"urn:ogc:def:crs:{name[0]}::{name[1]}"
-
-
-def native_set(dataset: str, grid: Grid, levels: int, tile: Shape) -> TileMatrixSet:
-    """Return the set of a dataset's own grid: pixel = cell, tile = chunk, matrix 0 = the coarsest level.
-
-    Its identifier is ``native_`` and the dataset's name, since identifiers are unique in a capabilities document.
-    Where the cells are not square or the CRS has no code, it can be served but not described (``fits_wmts``).
-    """
-    matrices = []
-    for zoom in range(levels):
-        level = grid.coarsen(levels - 1 - zoom)
-        matrices.append(
-            TileMatrix(
-                str(zoom),
-                level.x.cell_size,
-                -level.y.cell_size,
-                level.x.first_edge,
-                level.y.first_edge,
-                tile.cols,
-                tile.rows,
-                math.ceil(level.shape.cols / tile.cols),
-                math.ceil(level.shape.rows / tile.rows),
-                level.x.cell_size * metres_per_unit(grid.crs) / PIXEL_SIZE_M,
-            )
-        )
-    title = f"The grid of {dataset}"
-    return TileMatrixSet(
-        f"native_{dataset}", title, grid.crs, crs_urn(grid.crs), None, tuple(matrices), grid.bounds, is_native=True
-    )
+"""The sets that every capabilities document may name, by identifier. ``registry`` has more."""

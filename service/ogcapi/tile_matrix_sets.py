@@ -14,8 +14,9 @@ from lazytile.pyramid.catalog.linked_sets import linked_sets
 from lazytile.pyramid.catalog.tile_limits import tiles_with_data
 from lazytile.pyramid.core.errors import DatasetNotFoundError, InvalidParameterError
 from lazytile.pyramid.store.dataset import NAME_PATTERN
+from lazytile.pyramid.tiling.native_set import native_set
 from lazytile.pyramid.tiling.registry import custom_sets, find_tms
-from lazytile.pyramid.tiling.tms import REGISTERED, native_set
+from lazytile.pyramid.tiling.tms import REGISTERED
 from lazytile.service.http.documents import link
 from lazytile.service.http.parameters import ChoiceParameter
 from lazytile.service.ogcapi.tile_models import (

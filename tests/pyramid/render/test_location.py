@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from lazytile.pyramid.core.errors import TileOutOfRangeError
 from lazytile.pyramid.core.grid import Grid, RegularAxis, Shape
-from lazytile.pyramid.render.location import TileBlock, choose_level, is_finer, locate
-from lazytile.pyramid.tiling.tms import REGISTERED, native_set
+from lazytile.pyramid.render.level import choose_level, is_finer
+from lazytile.pyramid.render.location import TileBlock, locate
+from lazytile.pyramid.tiling.native_set import native_set
+from lazytile.pyramid.tiling.tms import REGISTERED
 
 
 def plan_tiles(*args):
@@ -193,8 +195,8 @@ def test_a_window_reads_the_chunks_of_its_cells_and_no_other(seed, chunk_rows, c
         part.scatter(codes, part.gather(padded[top : top + chunk.rows, left : left + chunk.cols]))
     found = codes.ravel()[window.cells]
     np.testing.assert_array_equal(found[there], values[rows[there], cols[there]])
-    assert (window.nothing is None) == bool(there.all())
-    if window.nothing is not None:
-        np.testing.assert_array_equal(window.nothing, ~there)
+    assert (window.missing is None) == bool(there.all())
+    if window.missing is not None:
+        np.testing.assert_array_equal(window.missing, ~there)
     assert sorted(set(read)) == sorted(set(zip(rows[there] // chunk.rows, cols[there] // chunk.cols, strict=True)))
     assert mesh.window(window.axes.shape[0] * window.axes.shape[1] - 1) is None

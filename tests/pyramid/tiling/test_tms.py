@@ -11,8 +11,9 @@ import pytest
 from lazytile.pyramid.core.errors import InvalidParameterError, StoreError, TileOutOfRangeError
 from lazytile.pyramid.core.grid import Bounds, Grid, RegularAxis, Shape
 from lazytile.pyramid.core.request_field import RequestField
+from lazytile.pyramid.tiling.native_set import native_set
 from lazytile.pyramid.tiling.registry import find_tms, register_file
-from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE, REGISTERED, native_set
+from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE, REGISTERED
 from tests import oracle
 from tests.shared import shared
 
