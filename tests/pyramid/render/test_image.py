@@ -66,7 +66,7 @@ def test_formats_by_mime_and_extension():
     assert ImageFormat.from_mime("image/png") is ImageFormat.PNG
     assert ImageFormat.from_extension("jpeg") is ImageFormat.JPEG
     assert ImageFormat.JPEG.extension == "jpg"
-    with pytest.raises(InvalidParameterError, match=r"Format 'image/tiff' is invalid, it may be image/png, image/jpeg"):
+    with pytest.raises(InvalidParameterError, match=r"format 'image/tiff' is invalid, it may be image/png, image/jpeg"):
         ImageFormat.from_mime("image/tiff")
     with pytest.raises(InvalidParameterError, match="it may be png, jpg"):
         ImageFormat.from_extension("PNG")

@@ -168,7 +168,7 @@ def test_mercator_grids_show_on_geographic_tiles():
 def test_tiles_outside_the_matrix_are_refused():
     with pytest.raises(TileOutOfRangeError, match=r"column 4 is out of range, it may be 0 to 3"):
         plan_tiles(QUARTER, 3, MERCATOR, MERCATOR.matrix("2"), TileBlock(0, 4))
-    with pytest.raises(TileOutOfRangeError, match=r"TileRow 4 is out of range"):
+    with pytest.raises(TileOutOfRangeError, match=r"row 4 is out of range"):
         plan_tiles(QUARTER, 3, MERCATOR, MERCATOR.matrix("2"), TileBlock(3, 0, 2, 1))
 
 
