@@ -1,6 +1,6 @@
-"""Tiles for Python programs: the bytes that the service would answer, without a service.
+"""Tiles for Python programs: the bytes that the service would return, without a service.
 
-``lazytile`` itself names these functions, so that ``lazytile.render_tile(...)`` is all that is to be known.
+The package ``lazytile`` exports these functions: ``lazytile.render_tile(...)``.
 """
 
 from __future__ import annotations
@@ -31,9 +31,13 @@ _RESERVED = OPTION_NAMES | {
 
 
 def open_store(folder: str | Path) -> Store:
-    """Open a folder of datasets that ``convert`` wrote. Datasets that come, change or go are noticed by themselves.
+    """Open a folder of datasets that ``convert`` wrote.
 
-    ``store.layers()`` lists what there is to see; a folder that does not exist has nothing.
+    Args:
+        folder: The folder; one that does not exist is an empty store.
+
+    Returns:
+        The store; ``store.layers()`` lists its layers. It notices datasets that are added, changed or removed.
     """
     return Store(Path(folder))
 
@@ -48,20 +52,33 @@ def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (
     *,
     style: str = DEFAULT,
     time: str | None = None,
-    format: str = "png",  # noqa: A002 - the word of every tile protocol
+    format: str = "png",  # noqa: A002 - the name in every tile protocol
     colormaps: str | Path | None = None,
     **options: str,
 ) -> bytes:
-    """Render one tile and return its file: the same bytes that WMTS, XYZ and an MRF of it have.
+    """Render one tile: the bytes that WMTS, XYZ and an MRF of it have.
 
-    ``layer``, ``tms``, ``matrix``, ``row`` (from the north), ``col``: as in WMTS; ``tms="native"`` is the data's own
-    grid. ``time``: as in WMTS, the default time where it is None. ``format``: a file name extension (``png``, ``jpg``,
-    ``webp``, ``tif``, ``npy``, ``lerc``, ``terrain``) or a MIME type. ``colormaps``: folder of further colormaps.
-    ``options``: other dimensions of the layer by name, and ``colormap``, ``rescale``, ``spacing``, ``resampling``,
-    ``filter``, ``expression``, ``rgb``, ``scale`` as in a request.
+    Args:
+        store: An open store, or its folder.
+        layer: Name of the layer.
+        tms: Identifier of the tile matrix set; ``native`` is the data's own grid.
+        matrix: Identifier of the tile matrix.
+        row: Row of the tile, from the north.
+        col: Column of the tile, from the west.
+        style: Name of the style.
+        time: A time as in WMTS; None for the default time.
+        format: An extension (``png``, ``jpg``, ``webp``, ``tif``, ``npy``, ``lerc``, ``terrain``) or a MIME type.
+        colormaps: Folder of further colormaps.
+        options: Other dimensions of the layer by name, and ``colormap``, ``rescale``, ``spacing``, ``resampling``,
+            ``filter``, ``expression``, ``rgb``, ``scale`` as in a request.
 
-    Raises ``lazytile.LazytileError``: ``RequestError`` names the parameter that is wrong, ``StoreError`` a dataset that
-    is missing or damaged.
+    Returns:
+        The encoded tile.
+
+    Raises:
+        InvalidParameterError: An option is unknown; like any ``RequestError``, it names the culprit.
+        RequestError: A part of the address or an option is invalid.
+        StoreError: The dataset is missing or damaged.
     """
     opened = store if isinstance(store, Store) else store_at(str(Path(store).resolve()))
     image_format = ImageFormat.from_mime(format) if "/" in format else ImageFormat.from_extension(format)
@@ -73,7 +90,7 @@ def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (
     for attempt in generation_attempts():
         with attempt:
             resolved = resolver.resolve(address)
-            # WMTS has a server ignore what it does not know; a program that misspells an option wants the error.
+            # WMTS servers ignore unknown parameters; a program that misspells an option needs the error.
             unknown = resolved.unknown_parameters
             if unknown:
                 raise InvalidParameterError(

@@ -1,4 +1,4 @@
-"""Numbers as work for an engine: a frozen, picklable task, computed where the chunks are, answered in JSON."""
+"""Numbers as a task for an engine: frozen and picklable, computed where the chunks are, returned as JSON."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NumbersTask:
-    """Statistics of a region, where there is a ``region``; else the values of a ``cell``."""
+    """Statistics of a ``region``, else values of a ``cell``."""
 
     store: str
     """Folder of the store, as the process that computes sees it."""
     dataset: str
     generation: str
-    """Of the dataset."""
+    """Generation of the dataset."""
     variable: str
     indices: tuple[tuple[int, ...], ...]
     """Index along the leading dimensions: one for a region, any number for a cell."""
@@ -34,11 +34,11 @@ class NumbersTask:
     options: StatisticsOptions | None = None
     cell: PointCell | None = None
     limit_s: float = 30.0
-    """Work that takes longer is given up."""
+    """How long the computation may take, seconds."""
 
     @property
     def key(self) -> str:
-        """Hash of all that decides the numbers."""
+        """Hash of everything that decides the numbers."""
         rings = () if self.region is None else tuple(ring.tolist() for ring in self.region.rings)
         parts = (self.dataset, self.generation, self.variable, self.indices, rings, self.options, self.cell)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -50,10 +50,18 @@ class NumbersTask:
 
 
 def compute(task: NumbersTask) -> tuple[bytes, ...]:
-    """Compute a task; one JSON document, for ``read_statistics`` or ``read_values``.
+    """Compute a task.
 
-    Raises ``GenerationChangedError`` where the dataset is no longer the one that the task was made for, ``StoreError``,
-    and ``StoppedError`` past the limit of time.
+    Args:
+        task: The task.
+
+    Returns:
+        One JSON document, for ``read_statistics`` or ``read_values``.
+
+    Raises:
+        GenerationChangedError: The dataset is no longer the one that the task was made for.
+        StoreError: A chunk cannot be read.
+        StoppedError: The time limit has passed.
     """
     store = store_at(task.store)
     stored = store.dataset(task.dataset)
@@ -81,7 +89,14 @@ def _check(task: NumbersTask, stored: StoredDataset) -> None:
 
 
 def read_statistics(document: bytes) -> RegionStatistics:
-    """Read what ``compute`` makes of a region."""
+    """Read the document of a region.
+
+    Args:
+        document: JSON from ``compute``.
+
+    Returns:
+        The statistics.
+    """
     found = json.loads(document)
     histogram = found.pop("histogram")
     percentiles = tuple(found.pop("percentiles"))
@@ -90,6 +105,13 @@ def read_statistics(document: bytes) -> RegionStatistics:
 
 
 def read_values(document: bytes) -> list[float | None]:
-    """Read what ``compute`` makes of a cell: a value for each index, None for no data."""
+    """Read the document of a cell.
+
+    Args:
+        document: JSON from ``compute``.
+
+    Returns:
+        A value for each index, None for no data.
+    """
     values: list[float | None] = json.loads(document)
     return values

@@ -35,6 +35,9 @@ class RawPixelAddress:
         Args:
             request: The tile.
 
+        Returns:
+            Column and row.
+
         Raises:
             InvalidParameterError: I or J is not an integer.
             PointOutOfRangeError: The pixel lies outside the tile.
@@ -50,6 +53,9 @@ def pixel_index(parameter: str, text: str, size: int) -> int:
         parameter: Name of the parameter, for messages.
         text: Its value.
         size: Rows or columns of the tile or map.
+
+    Returns:
+        0 to ``size - 1``.
 
     Raises:
         InvalidParameterError: The text is not an integer.
@@ -67,6 +73,9 @@ def pixel_address_of_kvp(query: Query, *, requires_style: bool = True) -> RawPix
     Args:
         query: The query string; the caller has checked SERVICE and REQUEST.
         requires_style: Whether STYLE is mandatory.
+
+    Returns:
+        The parts of the address.
 
     Raises:
         MissingParameterError: A mandatory parameter is absent.

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 
 async def info_response(request: web.Request, address: RawPixelAddress, endpoint_url: str) -> web.Response:
-    """Return what is under a pixel.
+    """Respond with what is under a pixel.
 
     Args:
         request: The HTTP request.
         address: The pixel's address, split by its protocol.
         endpoint_url: Where this client finds the schema of the GML.
+
+    Returns:
+        The response.
 
     Raises:
         LazytileError: The address is invalid, or the value cannot be read.

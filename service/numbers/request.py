@@ -1,4 +1,4 @@
-"""From the words of a request for numbers to what the kernels take. Every number is bounded."""
+"""The parameters of a request for numbers, parsed and checked."""
 
 from __future__ import annotations
 
@@ -33,16 +33,39 @@ if TYPE_CHECKING:
     from lazytile.service.http.settings import Settings
 
 MAX_VERTICES = 2000
+"""Most positions of a polygon."""
 DEFAULT_PERCENTILES = "5,25,50,75,95"
 
 
 def point_of(query: Query, settings: Settings) -> tuple[float, float]:
-    """Return longitude and latitude of a point."""
+    """Return the longitude and latitude of a point.
+
+    Args:
+        query: The query string.
+        settings: Limits of the parameters.
+
+    Returns:
+        Degrees.
+
+    Raises:
+        RequestError: A parameter is missing or invalid.
+    """
     return LONGITUDE.read(query, settings), LATITUDE.read(query, settings)
 
 
 def options_of(query: Query, settings: Settings) -> StatisticsOptions:
-    """Return what is asked of a region; a request may have a smaller budget of cells than the operator's."""
+    """Return which statistics a request wants.
+
+    Args:
+        query: The query string. Its budget of cells may be smaller than the operator's.
+        settings: Limits of the parameters.
+
+    Returns:
+        The options.
+
+    Raises:
+        InvalidParameterError: A parameter is invalid.
+    """
     percentiles = PERCENTILES.read(query, DEFAULT_PERCENTILES)
     bins = int(HISTOGRAM.read(query, settings, "0"))
     limits = None
@@ -56,7 +79,18 @@ def options_of(query: Query, settings: Settings) -> StatisticsOptions:
 
 
 def box_of(query: Query) -> Region:
-    """Return the box ``bbox=WEST,SOUTH,EAST,NORTH``. One whose west is above its east crosses 180 degrees."""
+    """Return the box ``bbox=WEST,SOUTH,EAST,NORTH``. One whose west is above its east crosses 180 degrees.
+
+    Args:
+        query: The query string.
+
+    Returns:
+        The region.
+
+    Raises:
+        MissingParameterError: There is no box.
+        InvalidParameterError: The box is invalid.
+    """
     if not query.get("bbox"):
         raise MissingParameterError("bbox", "parameter bbox is missing; or POST a GeoJSON polygon")
     values = BBOX.read(query)
@@ -66,16 +100,26 @@ def box_of(query: Query) -> Region:
     if east < west:
         east += FULL_CIRCLE
     if not (-90 <= south < north <= 90 and 0 < east - west <= FULL_CIRCLE):
-        raise InvalidParameterError("bbox", "bbox is WEST,SOUTH,EAST,NORTH in degrees, 360 degrees wide at most")
+        raise InvalidParameterError("bbox", "bbox is WEST,SOUTH,EAST,NORTH in degrees, at most 360 degrees wide")
     return Region.of_bounds(Bounds(west, south, east, north))
 
 
 def polygon_of(body: bytes) -> Region:
-    """Return the polygon of a GeoJSON Polygon, MultiPolygon, or Feature of one (RFC 7946)."""
+    """Return the polygon of a GeoJSON Polygon, MultiPolygon, or Feature of one (RFC 7946).
+
+    Args:
+        body: The body of a request.
+
+    Returns:
+        The region.
+
+    Raises:
+        InvalidParameterError: The body is not such a document, or its polygon is invalid.
+    """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise InvalidParameterError("body", "the body is no JSON") from error
+        raise InvalidParameterError("body", "the body is not JSON") from error
     geometry = (
         document.get("geometry") if isinstance(document, dict) and document.get("type") == "Feature" else document
     )
@@ -87,24 +131,24 @@ def polygon_of(body: bytes) -> Region:
     for polygon in [coordinates] if kind == "Polygon" else coordinates:
         rings.extend(polygon if isinstance(polygon, list) else [None])
     if not rings or sum(len(ring) for ring in rings if isinstance(ring, list)) > MAX_VERTICES:
-        raise InvalidParameterError("body", f"a polygon has rings, and {MAX_VERTICES} positions at most")
+        raise InvalidParameterError("body", f"a polygon has rings, and at most {MAX_VERTICES} positions")
     region = Region(tuple(_ring(ring) for ring in rings))
     longitudes = np.concatenate([ring[:, 0] for ring in region.rings])
     if np.ptp(longitudes) > FULL_CIRCLE:
-        raise InvalidParameterError("body", "a polygon is 360 degrees wide at most")
+        raise InvalidParameterError("body", "a polygon is at most 360 degrees wide")
     return region
 
 
 def _ring(ring: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     if not isinstance(ring, list) or len(ring) < 4:
         raise InvalidParameterError(
-            "body", "a ring of a polygon has four positions at least, the last equal to the first"
+            "body", "a ring of a polygon has at least four positions, the last equal to the first"
         )
     points = np.array(list(_positions(ring)), np.float64)
     within = (np.abs(points[:, 0]) <= MAX_LONGITUDE) & (np.abs(points[:, 1]) <= 90.0)
     if not within.all() or not np.array_equal(points[0], points[-1]):
         raise InvalidParameterError(
-            "body", "positions are longitude and latitude in degrees, and a ring ends where it begins"
+            "body", "positions are longitude and latitude in degrees, and the last of a ring equals the first"
         )
     return points[:-1]
 
@@ -126,6 +170,9 @@ def steps_of(query: Query, layer: Layer, time: str) -> tuple[SelectedStep, ...]:
         query: The query string.
         layer: The layer.
         time: Label of the time; empty for the latest.
+
+    Returns:
+        A step for each dimension.
 
     Raises:
         InvalidParameterError: A value names no step.

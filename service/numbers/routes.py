@@ -1,7 +1,7 @@
-"""Numbers over HTTP: statistics of a region, the value at a point, its course through time.
+"""Numbers over HTTP: statistics of a region, the value at a point, time series.
 
 ``/numbers/{layer}/statistics`` (GET with a box, POST with a polygon), ``/numbers/{layer}/point`` and
-``/numbers/{layer}/series``. The engine that renders tiles computes them, a few at a time, within a limit of time.
+``/numbers/{layer}/series``. The engine that renders tiles computes them, a few at a time, within a time limit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lazytile.service.protocol.context import AppContext
 
 MAX_STEPS = 10_000
-"""Times in one series."""
+"""Most times in one series."""
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -52,13 +52,13 @@ def add_routes(router: web.UrlDispatcher) -> None:
 
 
 async def box_statistics(request: web.Request) -> web.StreamResponse:
-    """Answer with the statistics of a box."""
+    """Respond with the statistics of a box."""
     query = _query(request)
     return await _statistics(request, query, box_of(query))
 
 
 async def polygon_statistics(request: web.Request) -> web.StreamResponse:
-    """Answer with the statistics of the GeoJSON polygon in the body."""
+    """Respond with the statistics of the GeoJSON polygon in the body."""
     return await _statistics(request, _query(request), polygon_of(await request.read()))
 
 
@@ -87,12 +87,12 @@ def _other_labels(steps: Sequence[SelectedStep]) -> dict[str, str]:
 
 
 async def point(request: web.Request) -> web.StreamResponse:
-    """Answer with the value at a point."""
+    """Respond with the value at a point."""
     return await _at_point(request, is_series=False)
 
 
 async def series(request: web.Request) -> web.StreamResponse:
-    """Answer with the values at a point, through all times or those of an interval."""
+    """Respond with the values at a point, at all times or those of an interval."""
     return await _at_point(request, is_series=True)
 
 

@@ -1,4 +1,4 @@
-"""What one server process works with, built once and handed to the handlers."""
+"""The application context: the parts of one server process, built once and shared by all handlers."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class AppContext:
     metrics: Metrics
 
     def base_url(self, request: web.Request) -> str:
-        """Address of the root as this client sees it, without a slash at the end.
+        """Return the URL of the root as this client sees it, without a trailing slash.
 
-        The Host header is the client's word; one that is no host name is not repeated in documents.
+        The client chooses the Host header; one that is not a host name is not repeated in documents.
         """
         if self.settings.public_url is not None:
             return self.settings.public_url
-        said = forwarding(request.remote, request.headers, self.settings.proxy_networks)
-        host = said.host or request.headers.get("Host", "")
+        forwarded = forwarding(request.remote, request.headers, self.settings.proxy_networks)
+        host = forwarded.host or request.headers.get("Host", "")
         if not _HOST.fullmatch(host):
             host = f"{self.settings.host}:{self.settings.port}"
-        return f"{said.scheme or 'http'}://{host}{said.prefix}"
+        return f"{forwarded.scheme or 'http'}://{host}{forwarded.prefix}"
 
 
 APP_CONTEXT: web.AppKey[AppContext] = web.AppKey("context")

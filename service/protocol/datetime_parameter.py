@@ -18,10 +18,18 @@ _OPEN = ("", "..")
 
 
 def label_of(layer: Layer, text: str) -> str:
-    """Return the label of the time that ``datetime`` selects: of an interval the latest in it.
+    """Return the label of the time that ``datetime`` selects; for an interval, the latest time in it.
 
-    Raises ``InvalidParameterError`` for what is no instant or interval, ``NotFoundError`` where the layer has no time
-    there. A layer without times has its one state at any time; then and for an empty text the label is empty.
+    Args:
+        layer: The layer. One without times has its one state at any time.
+        text: Value of the parameter, empty without it.
+
+    Returns:
+        The label; empty for an empty text and for a layer without times.
+
+    Raises:
+        InvalidParameterError: The text is neither an instant nor an interval.
+        NotFoundError: The layer has no time there.
     """
     time = layer.variable.time
     if not text or (time is not None and text in time.labels):
@@ -38,7 +46,19 @@ def label_of(layer: Layer, text: str) -> str:
 
 
 def indices_of(layer: Layer, text: str) -> range:
-    """Return the indices of all times that ``datetime`` selects, all for an empty text. Raises as ``label_of``."""
+    """Return the indices of all times that ``datetime`` selects.
+
+    Args:
+        layer: The layer.
+        text: Value of the parameter, empty for all times.
+
+    Returns:
+        A range of indices; of one for a layer without times.
+
+    Raises:
+        InvalidParameterError: The text is neither an instant nor an interval.
+        NotFoundError: The layer has no time there.
+    """
     time = layer.variable.time
     ends = _ends(text) if text and (time is None or text not in time.labels) else None
     if time is None:

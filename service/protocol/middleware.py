@@ -1,4 +1,4 @@
-"""What is done around every request: limits, CORS, exceptions to answers, counters."""
+"""The middleware of every request: limits, CORS, exceptions to responses, counters."""
 
 from __future__ import annotations
 
@@ -24,11 +24,18 @@ if TYPE_CHECKING:
 
 ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "viewer")
 _QUERY_LOCATORS = {"wmts_rest": OPTION_NAMES, "xyz": OPTION_NAMES | {"style", "time"}}
-"""What an address may have in its query string (a scale is in the path too)."""
+"""Parameters that REST and XYZ addresses have in the query string (a scale may be in the path too)."""
 
 
 def route_of(path: str) -> str:
-    """Return which part of the service a path belongs to, for counters and for the form that errors have."""
+    """Return the part of the service that a path belongs to, for counters and for the format of errors.
+
+    Args:
+        path: The path of a request.
+
+    Returns:
+        Name of the part; ``other`` outside all.
+    """
     first = path.split("/", 2)[1] if path.startswith("/") else ""
     if first == "wmts":
         return "wmts_kvp" if path == "/wmts" or path.endswith(f"/{GIBS_SCRIPT}") else "wmts_rest"
@@ -37,7 +44,15 @@ def route_of(path: str) -> str:
 
 @web.middleware
 async def request_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer, whatever happens, and count it."""
+    """Handle a request, convert exceptions to responses, and count it.
+
+    Args:
+        request: The HTTP request.
+        handler: Handles requests of its route.
+
+    Returns:
+        The response.
+    """
     began = time.perf_counter()
     context = request.app[APP_CONTEXT]
     route = route_of(request.path)
@@ -47,7 +62,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     except asyncio.CancelledError:
         context.metrics.cancelled.inc()
         raise
-    except Exception as error:  # noqa: BLE001 - the one place where exceptions become answers
+    except Exception as error:  # noqa: BLE001 - only here exceptions become responses
         response = failure_response(request, error, route)
     response.headers.update(CORS_HEADERS)
     response.headers["X-Request-Id"] = request_id_of(request)
@@ -57,7 +72,15 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
 
 
 def check_length(request: web.Request, limit: int) -> None:
-    """Raise ``TooLongError`` for an address that no client of ours has a reason to send."""
+    """Check the length of an address.
+
+    Args:
+        request: The HTTP request.
+        limit: Most characters of path and query string.
+
+    Raises:
+        TooLongError: The address is longer.
+    """
     length = len(request.raw_path)
     if length > limit:
         raise TooLongError("request", f"the address has {length} characters, it may have {limit}")
@@ -68,10 +91,19 @@ def _preflight() -> web.Response:
 
 
 def failure_response(request: web.Request, error: Exception, route: str) -> web.Response:
-    """Return the answer to a request that failed: an OWS exception report for WMTS, a problem document elsewhere."""
+    """Return the response for an exception: an OWS exception report for WMTS, a problem document elsewhere.
+
+    Args:
+        request: The HTTP request.
+        error: The exception.
+        route: The part of the service, as ``route_of`` returns it.
+
+    Returns:
+        The response.
+    """
     parameter = (culprit_of(error) or "").lower()
-    asked = {name.lower() for name in request.query} & _QUERY_LOCATORS.get(route, frozenset())
-    in_query = route == "wmts_kvp" or parameter in asked
+    locators = {name.lower() for name in request.query} & _QUERY_LOCATORS.get(route, frozenset())
+    in_query = route == "wmts_kvp" or parameter in locators
     failure = failure_of(error, in_path=not in_query)
     headers = {"Cache-Control": "no-store", **failure.headers}
     soap = soap_type(request) if route.startswith("wmts") else None

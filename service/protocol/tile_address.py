@@ -25,6 +25,9 @@ def address_of_kvp(query: Query, *, requires_style: bool = True) -> RawTileAddre
         query: The query string; the caller has checked SERVICE and REQUEST.
         requires_style: Whether STYLE is mandatory.
 
+    Returns:
+        The parts of the address.
+
     Raises:
         MissingParameterError: A mandatory parameter is absent.
         InvalidParameterError: VERSION or FORMAT is invalid.
@@ -49,6 +52,9 @@ def address_of_rest(segments: list[str], query: Query | None = None) -> RawTileA
     Args:
         segments: The decoded segments of the path.
         query: The query string, of which only options count: dimensions belong in the path.
+
+    Returns:
+        The parts of the address.
 
     Raises:
         NotFoundError: The path is too short.
@@ -83,6 +89,9 @@ def address_of_xyz(segments: list[str], query: Query) -> RawTileAddress:
     Args:
         segments: The decoded segments of the path.
         query: The query string: style, dimensions and options.
+
+    Returns:
+        The parts of the address.
 
     Raises:
         NotFoundError: The path has not four segments.

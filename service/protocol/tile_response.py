@@ -22,11 +22,14 @@ MAX_WARNED = 8
 
 
 async def tile_response(request: web.Request, address: RawTileAddress) -> web.Response:
-    """Return a tile, or 304 without a look-up where the client has it.
+    """Respond with a tile, or with 304 and no lookup where the client has it.
 
     Args:
         request: The HTTP request.
         address: The tile's address, split by its protocol.
+
+    Returns:
+        The response.
 
     Raises:
         LazytileError: The address is invalid, or the tile cannot be rendered.
@@ -56,6 +59,9 @@ def tile_headers(context: AppContext, tile: ResolvedTile) -> dict[str, str]:
     Args:
         context: The running service.
         tile: The tile.
+
+    Returns:
+        Headers by name.
     """
     return {"Cache-Control": cache_control(context, tile), **time_headers(tile), **warning_headers(tile)}
 
@@ -66,6 +72,9 @@ def cache_control(context: AppContext, tile: ResolvedTile) -> str:
     Args:
         context: The running service.
         tile: The tile.
+
+    Returns:
+        The value of the header.
     """
     layer, settings, step = tile.request.layer, context.settings, tile.time
     fixed = settings.layer_max_age_s.get(layer.name, settings.layer_max_age_s.get(layer.dataset.name))
@@ -83,6 +92,9 @@ def warning_headers(tile: ResolvedTile) -> dict[str, str]:
 
     Args:
         tile: The tile.
+
+    Returns:
+        Headers by name, none without a warning.
     """
     texts = []
     if tile.unknown_parameters:
@@ -98,6 +110,9 @@ def time_headers(tile: ResolvedTile) -> dict[str, str]:
 
     Args:
         tile: The tile.
+
+    Returns:
+        Headers by name, none for a layer without times.
     """
     step = tile.time
     if step is None:

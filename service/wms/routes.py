@@ -33,12 +33,16 @@ ORIENTATIONS = ("vertical", "horizontal")
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
-    """Add the address."""
+    """Add the address.
+
+    Args:
+        router: The router of the application.
+    """
     router.add_get("/wms", wms)
 
 
 async def wms(request: web.Request) -> web.StreamResponse:
-    """Answer a WMS request."""
+    """Respond to a WMS request."""
     version = CURRENT
 
     async def answer() -> web.Response:
@@ -57,14 +61,14 @@ async def wms(request: web.Request) -> web.StreamResponse:
             raise InvalidParameterError("version", f"version is invalid, it may be {' or '.join(VERSIONS)}")
         return await operation(request, query, version)
 
-    # The version is found while the answer is made, so the report asks for it late.
+    # The version is known only once the query is parsed, so the report reads it late.
     return await reported(request, lambda: version, answer)
 
 
 def _negotiated(query: Query) -> str:
-    """Return the version of the answer: the highest one not above what is asked for (OGC 06-042, 6.2.4)."""
-    asked = query.get("version") or query.get("wmtver")
-    return OLD if asked and asked < CURRENT else CURRENT
+    """Return the version of the response: the highest one not above the requested one (OGC 06-042, 6.2.4)."""
+    requested = query.get("version") or query.get("wmtver")
+    return OLD if requested and requested < CURRENT else CURRENT
 
 
 async def _get_capabilities(request: web.Request, query: Query, version: str) -> web.Response:

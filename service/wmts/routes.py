@@ -42,7 +42,7 @@ _XML_TYPES = ("application/xml", "text/xml")
 
 
 async def kvp(request: web.Request) -> web.StreamResponse:
-    """Answer a KVP request at our own endpoint."""
+    """Respond to a KVP request at the main endpoint."""
     return await _kvp(request, MAIN)
 
 
@@ -80,7 +80,7 @@ def _check_queryable(request: web.Request) -> None:
 async def _get_capabilities(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
     _negotiate(query)
     sections = _sections(query)
-    accepted = [word.strip() for word in query.get("AcceptFormats").split(",")]
+    accepted = [each.strip() for each in query.get("AcceptFormats").split(",")]
     content_type = next((mime for mime in accepted if mime in _XML_TYPES), _XML_TYPES[0])
     if query.get("updateSequence"):
         current = await asyncio.to_thread(lambda: request.app[CAPABILITIES].update_sequence)
@@ -101,20 +101,20 @@ OPERATIONS: dict[str, Callable[[web.Request, Query, Endpoint], Awaitable[web.Str
 }
 
 
-def _is_current(asked: str, current: int) -> bool:
-    """Tell whether the client knows the present state (OGC 06-121r3, 7.3.4). Raises ``RequestError``."""
-    if not re.fullmatch(r"[0-9]{1,18}", asked):
-        raise InvalidParameterError("updateSequence", f"updateSequence {asked!r} is invalid, it is a whole number")
-    if int(asked) > current:
-        raise UpdateSequenceError("updateSequence", f"updateSequence {asked} is yet to come, now it is {current}")
-    return int(asked) == current
+def _is_current(known: str, current: int) -> bool:
+    """Return whether the client knows the current state (OGC 06-121r3, 7.3.4). Raises ``RequestError``."""
+    if not re.fullmatch(r"[0-9]{1,18}", known):
+        raise InvalidParameterError("updateSequence", f"updateSequence {known!r} is invalid, it is a whole number")
+    if int(known) > current:
+        raise UpdateSequenceError("updateSequence", f"updateSequence {known} is above the current one, {current}")
+    return int(known) == current
 
 
 def _negotiate(query: Query) -> None:
-    """Raise ``VersionNegotiationError`` unless a version is accepted that we have (OGC 06-121r3, 7.3.2)."""
+    """Raise ``VersionNegotiationError`` unless the client accepts version 1.0.0 (OGC 06-121r3, 7.3.2)."""
     if "acceptversions" not in query.values:
         return
-    accepted = [word.strip() for word in query.get("AcceptVersions").split(",")]
+    accepted = [each.strip() for each in query.get("AcceptVersions").split(",")]
     if VERSION not in accepted:
         raise VersionNegotiationError("AcceptVersions", f"none of the accepted versions is offered, {VERSION} is")
 
@@ -122,17 +122,17 @@ def _negotiate(query: Query) -> None:
 def _sections(query: Query) -> frozenset[str]:
     if "sections" not in query.values:
         return ALL_SECTIONS
-    asked = [word.strip() for word in query.require("sections").split(",")]
-    for name in asked:
+    requested = [name.strip() for name in query.require("sections").split(",")]
+    for name in requested:
         if name not in (*SECTIONS, "All"):
             raise InvalidParameterError(
                 "sections", f"section {name!r} is invalid, it may be All, {', '.join(SECTIONS)}"
             )
-    return ALL_SECTIONS if "All" in asked else frozenset(asked)
+    return ALL_SECTIONS if "All" in requested else frozenset(requested)
 
 
 async def rest(request: web.Request) -> web.StreamResponse:
-    """Answer a RESTful request, the capabilities or a tile, or what GIBS clients ask for."""
+    """Respond to a RESTful request: capabilities, tiles, feature info, or an endpoint of GIBS clients."""
     settings = request.app[APP_CONTEXT].settings
     segments = segments_of(request.rel_url.raw_path, "/wmts/", settings.max_value_length)
     endpoint, segments = split_endpoint(segments)
@@ -160,7 +160,7 @@ async def rest(request: web.Request) -> web.StreamResponse:
 
 
 def _acceptable(request: web.Request) -> str:
-    """Return the XML type that Accept asks for (RFC 9110, 12.5.1). Raises ``NotAcceptableError``."""
+    """Return the XML type that Accept allows (RFC 9110, 12.5.1). Raises ``NotAcceptableError``."""
     accept = request.headers.get("Accept", "").lower()
     ranges = [part.split(";")[0].strip() for part in accept.split(",") if part.strip()]
     for media in ranges:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def xyz(request: web.Request) -> web.StreamResponse:
-    """Answer ``/xyz/{layer}/{z}/{x}/{y}.{ext}``: a tile of WebMercatorQuad."""
+    """Respond to ``/xyz/{layer}/{z}/{x}/{y}.{ext}`` with a tile of WebMercatorQuad."""
     limit = request.app[APP_CONTEXT].settings.max_value_length
     segments = segments_of(request.rel_url.raw_path, "/xyz/", limit)
     return await tile_response(request, address_of_xyz(segments, Query(request.rel_url.raw_query_string, limit)))
