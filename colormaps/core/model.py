@@ -160,7 +160,7 @@ class Legend:
 
     def __post_init__(self) -> None:
         if self.type not in LEGEND_TYPES:
-            raise ColormapError(f"a legend is {', '.join(sorted(LEGEND_TYPES))}, not {self.type!r}")
+            raise ColormapError(f"the type of a legend must be {', '.join(sorted(LEGEND_TYPES))}, not {self.type!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,6 @@ def check_name(name: str) -> str:
     """
     if not is_name(name):
         raise ColormapError(
-            f"{name[:140]!r} is no colormap name: 1 to 128 letters, digits and _ . + -, not beginning with a dot"
+            f"{name[:140]!r} is not a colormap name; use 1 to 128 letters, digits and _ . + -, not beginning with a dot"
         )
     return name

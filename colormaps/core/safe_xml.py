@@ -37,7 +37,7 @@ def read_bytes(path: Path, limit_bytes: int = LIMIT_BYTES) -> bytes:
     except OSError as error:
         raise ColormapError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(content) > limit_bytes:
-        raise ColormapError(f"{path}: larger than the {limit_bytes} bytes a colormap may have")
+        raise ColormapError(f"{path}: exceeds the limit of {limit_bytes} bytes for a colormap")
     return content
 
 
@@ -56,7 +56,7 @@ def parse_xml(content: bytes, file: str, limit_bytes: int = LIMIT_BYTES) -> etre
         ColormapError: The document is not well formed, has a document type declaration, or exceeds the limit.
     """
     if len(content) > limit_bytes:
-        raise ColormapError(f"{file}: {len(content)} bytes, a colormap has at most {limit_bytes}")
+        raise ColormapError(f"{file}: {len(content)} bytes exceed the limit of {limit_bytes} for a colormap")
     # A 16- or 32-bit encoding, or UTF-7, would hide a declaration from this search, but not from libxml2, so the
     # parsed document is checked as well.
     if b"\0" in content[:1024] or _DECLARATION.search(content):

@@ -79,14 +79,16 @@ def read_table_text(content: bytes, name: str, file: str | None = None) -> Color
         percents += words[0].endswith("%")
         stops.append(Stop(_value(words[0], location), rgba, label))
     if percents not in {0, len(stops)}:
-        raise ColormapError(f"{file}: either all values are percents or none, here {percents} of {len(stops)}")
+        raise ColormapError(
+            f"{file}: either all values must be percentages or none, but {percents} of {len(stops)} are"
+        )
     makers: dict[str, Callable[[], Colormap]] = {
         "INTERPOLATED": lambda: blended_colormap(name, stops, nodata=nodata, origin=file, relative=percents > 0),
         "DISCRETE": lambda: stepped_colormap(name, stops, upper_closed=True, nodata=nodata, origin=file),
         "EXACT": lambda: exact_colormap(name, stops, nodata=nodata, origin=file),
     }
     if mode not in makers:
-        raise ColormapError(f"{file}: INTERPOLATION is {', '.join(makers)}, not {mode!r}")
+        raise ColormapError(f"{file}: INTERPOLATION must be {', '.join(makers)}, not {mode!r}")
     colormap = makers[mode]()
     return colormap.with_warnings(tuple(diagnose(colormap, file)))
 
@@ -115,5 +117,5 @@ def _colour_and_label(words: list[str], location: str) -> tuple[Rgba, str]:
     if rest and re.fullmatch(r"\d+", rest[0]):
         rgba, rest = rgba._replace(alpha=int(rest[0])), rest[1:]
     if not all(0 <= part <= 255 for part in rgba):
-        raise ColormapError(f"{location}: colours go from 0 to 255")
+        raise ColormapError(f"{location}: the components of a colour must be 0 to 255")
     return rgba, " ".join(rest).strip()

@@ -41,9 +41,7 @@ def read_slcp(content: bytes, name: str, file: str | None = None) -> Colormap:
     colours, values, labels = _lists(content, file)
     flaws: list[Diagnostic] = []
     if len(values) != len(colours):
-        flaws.append(
-            Diagnostic(file, f"{len(colours)} colors and {len(values)} values: those without a partner are left out")
-        )
+        flaws.append(Diagnostic(file, f"{len(colours)} colors and {len(values)} values; unpaired ones are left out"))
     nodata, bins = TRANSPARENT, []
     for position, (text, ends) in enumerate(zip(colours, values, strict=False)):
 
@@ -59,7 +57,7 @@ def read_slcp(content: bytes, name: str, file: str | None = None) -> Colormap:
         if interval is not None:
             bins.append(Bin(interval, rgba, label or bin_text(interval)))
     if not bins:
-        raise ColormapError(f"{file}: no color in it has a range of values")
+        raise ColormapError(f"{file}: none of its colors has a range of values")
     colormap = binned_colormap(name, bins, nodata=nodata, origin=file)
     return colormap.with_warnings((*flaws, *diagnose(colormap, file)))
 
@@ -71,10 +69,10 @@ def _lists(content: bytes, file: str) -> tuple[list[Any], list[Any], list[Any]]:
         raise ColormapError(f"{file}: not JSON: {error}") from error
     scale = document.get("scale") if isinstance(document, dict) else None
     if not isinstance(scale, dict):
-        raise ColormapError(f"{file}: a colour bar is an object with 'scale'")
+        raise ColormapError(f"{file}: a colour bar must be an object with 'scale'")
     lists = tuple(scale.get(key) or [] for key in ("colors", "values", "labels"))
     if not all(isinstance(items, list) for items in lists):
-        raise ColormapError(f"{file}: colors, values and labels of a colour bar are lists")
+        raise ColormapError(f"{file}: colors, values and labels of a colour bar must be lists")
     return lists[0], lists[1], lists[2]
 
 

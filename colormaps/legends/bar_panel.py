@@ -126,7 +126,7 @@ def draw_upright_bar(sheet: Sheet, panel: Panel, frame: Frame) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """A bar of swatches from ``start`` to ``end``, pointed where its values go on for ever."""
+    """A bar of swatches from ``start`` to ``end``, pointed where its values extend to infinity."""
 
     start: float
     end: float
@@ -147,7 +147,7 @@ def _fill_bar(sheet: Sheet, panel: Panel, bar: _Bar, point: Callable[[float, flo
     """Draw the swatches of a bar. ``point`` places (along the bar in pixels, across it from 0 to 1)."""
     count = len(panel.swatches)
     opens = panel.open_ends
-    # A thin line around the bar, drawn first and a little larger: dark colours on dark would not be seen.
+    # A thin line around the bar, drawn first and a little larger: dark colours on dark would be invisible.
     out = math.copysign(1.0, bar.end - bar.start)
     first, last = bar.body_start - (0.3 if opens[0] else 1) * out, bar.body_end + (0.3 if opens[1] else 1) * out
     hull = [(first, -_LINE), (last, -_LINE)]

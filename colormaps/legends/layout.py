@@ -35,12 +35,12 @@ class LegendStyle:
 
     def __post_init__(self) -> None:
         if self.orientation not in {"horizontal", "vertical"}:
-            raise ColormapError(f"a legend is horizontal or vertical, not {self.orientation!r}")
+            raise ColormapError(f"a legend must be horizontal or vertical, not {self.orientation!r}")
         if self.text not in INKS:
-            raise ColormapError(f"the text of a legend is dark or light, not {self.text!r}")
+            raise ColormapError(f"the text of a legend must be dark or light, not {self.text!r}")
         for name, size in (("width", self.width), ("height", self.height)):
             if size is not None and not SMALLEST <= size <= LARGEST:
-                raise ColormapError(f"the {name} of a legend is {SMALLEST} to {LARGEST} pixels, not {size}")
+                raise ColormapError(f"the {name} of a legend must be {SMALLEST} to {LARGEST} pixels, not {size}")
 
 
 def plan_legend(colormap: Colormap, style: LegendStyle) -> Drawing:

@@ -60,7 +60,7 @@ def flags_colormap(name: str, attributes: Mapping[str, Any], title: str = "") ->
         try:
             colours.append(parse_hex(text))
         except ColormapError as error:
-            flaws.append(Diagnostic(name, f"flag_colors: {error}; colours of our own are used"))
+            flaws.append(Diagnostic(name, f"flag_colors: {error}; default colours are used"))
             colours = []
             break
     if colours and len(colours) != len(codes):

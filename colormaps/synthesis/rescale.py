@@ -44,9 +44,9 @@ def rescaled(
         ColormapError: It is a classification, or the range or the spacing is invalid.
     """
     if spacing not in SPACINGS:
-        raise ColormapError(f"spacing is {', '.join(SPACINGS)}, not {spacing!r}")
+        raise ColormapError(f"spacing must be {', '.join(SPACINGS)}, not {spacing!r}")
     if colormap.is_classification:
-        raise ColormapError(f"colormap {colormap.name} has classes: they cannot be spread over a range")
+        raise ColormapError(f"colormap {colormap.name} has classes, which cannot be spread over a range")
     parts = tuple(
         part if part.is_classification else _spread(colormap, part, (minimum, maximum), spacing, units)
         for part in colormap.parts
@@ -104,9 +104,11 @@ def _spread(
     low, high = finite_range(colormap, part)
     minimum, maximum = (own if end is None else end for own, end in zip((low, high), ends, strict=True))
     if not (math.isfinite(minimum) and math.isfinite(maximum) and minimum < maximum and maximum - minimum < 1e300):
-        raise ColormapError(f"colormap {colormap.name}: a range goes up, from a number to another: {minimum},{maximum}")
+        raise ColormapError(
+            f"colormap {colormap.name}: a range must rise from one number to another, not {minimum},{maximum}"
+        )
     if spacing == "log" and minimum <= 0:
-        raise ColormapError(f"colormap {colormap.name}: a logarithmic range is positive, not {minimum},{maximum}")
+        raise ColormapError(f"colormap {colormap.name}: a logarithmic range must be positive, not {minimum},{maximum}")
     rank = {edge: position / (len(edges) - 1) for position, edge in enumerate(edges)}
 
     def moved_to(value: float) -> float:

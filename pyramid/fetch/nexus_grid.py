@@ -190,7 +190,7 @@ def _fitted(distinct: NDArray[np.float64], step: float) -> tuple[Centres, NDArra
 def _placed(
     points: Points, values: NDArray[np.float64], rows: Centres, cols: Centres, name: str
 ) -> NDArray[np.float64]:
-    """Return a step of the grid, NaN where there is no point: shape (rows, cols)."""
+    """Return a step of the grid, shape (rows, cols), NaN where there is no point."""
     grid = np.full((rows.count, cols.count), np.nan)
     there = ~np.isnan(values)
     at = rows.index_of(points.latitude[there]), cols.index_of(points.longitude[there])

@@ -25,10 +25,10 @@ def chosen_groups(groups: Mapping[str, xr.Dataset], chosen: str | None) -> dict[
     Raises:
         SourceError: The file has no group of that path.
     """
-    kept = None
+    only = None
     if chosen is not None:
-        kept = "/" + chosen.strip("/")
-        if kept not in groups:
+        only = "/" + chosen.strip("/")
+        if only not in groups:
             raise SourceError(f"there is no group {chosen!r}; the file has {', '.join(groups)}")
     whole: dict[str, xr.Dataset] = {}
     for path, group in groups.items():
@@ -43,4 +43,4 @@ def chosen_groups(groups: Mapping[str, xr.Dataset], chosen: str | None) -> dict[
             }
             group = group.assign_coords({str(name): variable for name, variable in shared.items()})  # noqa: PLW2901
         whole[path] = group
-    return whole if kept is None else {kept: whole[kept]}
+    return whole if only is None else {only: whole[only]}

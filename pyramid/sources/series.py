@@ -54,7 +54,7 @@ def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
         else:
             found.append(each)
     if not found:
-        raise SourceError("there is no file to convert")
+        raise SourceError("no file to convert")
     # By file name first: folders of downloads are named by a hash.
     return sorted(dict.fromkeys(found), key=lambda each: (base_name(each), each))
 
@@ -191,10 +191,10 @@ def _coordinates(sources: Sequence[Source], named: dict[str, list[_Step]]) -> tu
 
 def _in_units_of(first: Coordinate, other: Coordinate) -> Any:
     units, calendar = (attributes.text(other.attributes, key) for key in ("units", "calendar"))
-    wanted, kept = (attributes.text(first.attributes, key) for key in ("units", "calendar"))
-    if not calendars_agree(calendar, kept):
+    wanted, expected = (attributes.text(first.attributes, key) for key in ("units", "calendar"))
+    if not calendars_agree(calendar, expected):
         raise SourceError(
-            f"the files of a series have different calendars: {kept or 'standard'} and {calendar or 'standard'}"
+            f"the files of a series have different calendars: {expected or 'standard'} and {calendar or 'standard'}"
         )
     if units == wanted:
         return other.values

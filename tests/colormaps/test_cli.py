@@ -120,11 +120,11 @@ def test_convert_to_legends(tmp_path):
         (("show", "nope.xml"), "no such file"),
         (("show", "../x/y"), "no such file"),
         (("show", "grey", "--rescale", "1"), "two numbers"),
-        (("show", "grey", "--rescale", "2,1"), "a range goes up"),
+        (("show", "grey", "--rescale", "2,1"), "a range must rise"),
         (("show", "classes", "--rescale", "1,2"), "classes"),
         (("convert", "grey", "out.gif"), "is written as"),
         (("convert", "grey", "out.png", "--width", "1"), "24 to 4096"),
-        (("fetch", "../x"), "no colormap name"),
+        (("fetch", "../x"), "not a colormap name"),
     ],
 )
 def test_errors_are_one_line(arguments, message):

@@ -43,16 +43,16 @@ def dimension_of(group: xr.Dataset, name: str) -> tuple[Dimension, tuple[int, ..
     variable_name, stored = coordinate
     values, given = _values(stored, variable_name)
     attributes = cf.json_attributes({key: value for key, value in given.items() if key not in _PACKING_ATTRIBUTES})
-    kept = Coordinate(name, values, attributes) if values.dtype.kind in "iuf" else None
+    numbers = Coordinate(name, values, attributes) if values.dtype.kind in "iuf" else None
     if not is_time(given) or values.dtype.kind not in "iuf":
-        return Dimension(name, "other", value_labels(values, variable_name), cf.text(given, "units")), None, kept
+        return Dimension(name, "other", value_labels(values, variable_name), cf.text(given, "units")), None, numbers
     labels = time_labels(values, given, variable_name)
     order = sorted(range(len(labels)), key=lambda step: float(values[step]))
     if order == list(range(len(labels))):
-        return Dimension(name, "time", labels), None, kept
-    if kept is not None:
-        kept = replace(kept, values=values[order])
-    return Dimension(name, "time", tuple(labels[step] for step in order)), tuple(order), kept
+        return Dimension(name, "time", labels), None, numbers
+    if numbers is not None:
+        numbers = replace(numbers, values=values[order])
+    return Dimension(name, "time", tuple(labels[step] for step in order)), tuple(order), numbers
 
 
 def _values(stored: xr.Variable, name: str) -> tuple[NDArray[Any], dict[str, Any]]:

@@ -177,7 +177,7 @@ def _check_length(path: Path) -> None:
     except (ValueError, KeyError) as error:
         raise SourceError(f"{path} is damaged or cut short: {error}") from error
     if path.stat().st_size < needed:
-        raise SourceError(f"{path} is cut short: it has {path.stat().st_size} bytes, its header says {needed}")
+        raise SourceError(f"{path} is cut short: it has {path.stat().st_size} of {needed} bytes")
 
 
 def _groups(path: Path, engine: str) -> Iterator[tuple[str, xr.Dataset]]:

@@ -125,10 +125,10 @@ def _variable(
             )
         offsets[index] = message.offset
     # A dimension of one step adds nothing to the attributes, except for time.
-    kept = [len(axis) > 1 or dim == "time" for axis, dim in zip(axes, _DIMENSIONS, strict=True)]
+    varying = [len(axis) > 1 or dim == "time" for axis, dim in zip(axes, _DIMENSIONS, strict=True)]
     dims, coordinates = [], {}
-    for dim, axis, keep in zip(_DIMENSIONS, axes, kept, strict=True):
-        if keep:
+    for dim, axis, varies in zip(_DIMENSIONS, axes, varying, strict=True):
+        if varies:
             own = (
                 f"{dim}_{name}"
                 if any(other != key and _differs(members[other], dim, axis) for other in members)
@@ -136,10 +136,12 @@ def _variable(
             )
             dims.append(own)
             coordinates[own] = xr.Variable((own,), np.array(axis), _coordinate_attributes(dim, attributes))
-    if not kept[2] and level_kind not in ("surface", "meanSea"):
+    if not varying[2] and level_kind not in ("surface", "meanSea"):
         attributes = {**attributes, "level": axes[2][0]}
     data = indexing.LazilyIndexedArray(
-        Messages(str(path), offsets.reshape([len(axis) for axis, keep in zip(axes, kept, strict=True) if keep]), order)
+        Messages(
+            str(path), offsets.reshape([len(axis) for axis, varies in zip(axes, varying, strict=True) if varies]), order
+        )
     )
     found = {key: value for key, value in attributes.items() if key != "level_units"}
     variable = xr.Variable((*dims, "row", "col"), data, {**found, "grid_mapping": MAPPING})

@@ -107,8 +107,8 @@ def with_coordinates(group: xr.Dataset, overrides: Overrides, path: Path) -> xr.
         if variable.ndim >= 2
     }
     leading = {name: variable for name, variable in group.variables.items() if variable.ndim == 1}
-    kept = {name: variable for name, variable in leading.items() if any(name in each.dims for each in renamed.values())}
-    return xr.Dataset({**kept, **variables, **renamed})
+    used = {name: variable for name, variable in leading.items() if any(name in each.dims for each in renamed.values())}
+    return xr.Dataset({**used, **variables, **renamed})
 
 
 def _leading(axes: dict[str, NDArray[Any]], array: NDArray[Any], axis: int) -> str:

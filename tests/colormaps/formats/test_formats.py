@@ -205,9 +205,9 @@ def test_qgis_tables():
         ("", "no colours"),
         ("x 1 2 3", "line 1: 'x' is not a number"),
         ("1 2 3", "line 1: a colour is"),
-        ("0 0 0 0\n1 2 3 400", "line 2: colours go from 0 to 255"),
-        ("0 0 0 0\n50% 1 2 3", "percents or none"),
-        ("INTERPOLATION:CUBIC\n1 1 1 1", "INTERPOLATION is"),
+        ("0 0 0 0\n1 2 3 400", "line 2: the components of a colour must be 0 to 255"),
+        ("0 0 0 0\n50% 1 2 3", "percentages or none"),
+        ("INTERPOLATION:CUBIC\n1 1 1 1", "INTERPOLATION must be"),
         ("nan 1 2 3", "not a number"),
     ],
 )

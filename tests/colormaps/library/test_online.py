@@ -257,7 +257,7 @@ def test_a_file_of_the_users_own_is_never_overwritten(site, tmp_path):
 @pytest.mark.parametrize("name", ["../x", "..", "a/b", "a%2fb", "", "x\n", "?x"])
 def test_bad_names_are_never_requested(site, tmp_path, name):
     (error,) = fetching(site, tmp_path, [name])
-    assert "no colormap name" in str(error)
+    assert "not a colormap name" in str(error)
     assert site.requests == []
     assert files(tmp_path) == []
 

@@ -54,11 +54,11 @@ def test_the_own_range_is_kept_with_spacing_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((5, 5), "a range goes up"),
-        ((5, 1), "a range goes up"),
-        ((float("nan"), 1), "a range goes up"),
-        ((0, float("inf")), "a range goes up"),
-        ((-1e308, 1e308), "a range goes up"),
+        ((5, 5), "a range must rise"),
+        ((5, 1), "a range must rise"),
+        ((float("nan"), 1), "a range must rise"),
+        ((0, float("inf")), "a range must rise"),
+        ((-1e308, 1e308), "a range must rise"),
     ],
 )
 def test_impossible_ranges(arguments, message):
@@ -69,7 +69,7 @@ def test_impossible_ranges(arguments, message):
 def test_what_cannot_be_spread():
     with pytest.raises(ColormapError, match="positive"):
         rescaled(read_gibs(THREE, "three"), 0, 5, spacing="log")
-    with pytest.raises(ColormapError, match="spacing is keep, even, log"):
+    with pytest.raises(ColormapError, match="spacing must be keep, even, log"):
         rescaled(read_gibs(THREE, "three"), 0, 5, spacing="cubic")
     with pytest.raises(ColormapError, match="classes"):
         rescaled(ColormapCatalog().find("classes"), 0, 5)
