@@ -14,20 +14,20 @@ const STATE = {
   dimensions: { depth: "5 m", band: "B=1" },
 };
 
-test("what is written is read back", () => {
+test("a formatted permalink parses to the same state", () => {
   assert.deepEqual(parse(format(STATE)), STATE);
 });
 
-test("a full opacity and no time are not written", () => {
+test("full opacity and an absent time are omitted", () => {
   const hash = format({ ...STATE, opacity: 1, time: undefined });
   assert.ok(!hash.includes("opacity") && !hash.includes("time"));
 });
 
-test("the usual characters of times and projections stay legible", () => {
+test("the characters of times and projections stay unescaped", () => {
   assert.ok(format(STATE).includes("time=2024-10-11T12:00:00Z&crs=EPSG:4326"));
 });
 
-test("nonsense is nothing", () => {
+test("malformed values are undefined", () => {
   for (const hash of ["", "#", "#at=1,2", "#at=1,2,x", "#at=1,,3", "#opacity=thick"]) {
     const { position, opacity, dimensions } = parse(hash);
     assert.deepEqual([position, opacity, dimensions], [undefined, undefined, {}]);

@@ -3,11 +3,11 @@ import test from "node:test";
 
 import { expandPeriods, timeFormatter } from "../src/times.js";
 
-test("values stay as they are listed", () => {
+test("single values are unchanged", () => {
   assert.deepEqual(expandPeriods(["2024-01-01T00:00:00Z", "spring"]), ["2024-01-01T00:00:00Z", "spring"]);
 });
 
-test("a period holds both its ends", () => {
+test("a period includes both ends", () => {
   assert.deepEqual(expandPeriods(["2024-02-28/2024-03-01/P1D"]), ["2024-02-28", "2024-02-29", "2024-03-01"]);
 });
 
@@ -22,22 +22,22 @@ test("hours, minutes and fractions of a second", () => {
   ]);
 });
 
-test("months are the calendar's", () => {
+test("months are calendar months", () => {
   assert.deepEqual(expandPeriods(["2023-11-15/2024-02-15/P1M"]), ["2023-11-15", "2023-12-15", "2024-01-15", "2024-02-15"]);
   assert.deepEqual(expandPeriods(["2020-01-01/2022-01-01/P1Y"]), ["2020-01-01", "2021-01-01", "2022-01-01"]);
 });
 
-test("a period that cannot be read is a value", () => {
+test("a malformed period is a value", () => {
   for (const value of ["2024-01-01/2024-01-03/P0D", "2024-01-01/2024-01-03/1D", "2024-01-01/2024-01-03"]) {
     assert.deepEqual(expandPeriods([value]), [value]);
   }
 });
 
-test("a list never grows without bound", () => {
+test("the length of a list is limited", () => {
   assert.equal(expandPeriods(["1900-01-01T00:00:00Z/2000-01-01T00:00:00Z/PT1S"]).length, 100_000);
 });
 
-test("times are written no finer than they differ", () => {
+test("times are formatted no finer than they differ", () => {
   assert.equal(timeFormatter(["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"])("2024-01-02T00:00:00Z"), "2024-01-02");
   assert.equal(timeFormatter(["2024-01-01T00:00:00Z", "2024-01-01T12:00:00Z"])("2024-01-01T12:00:00Z"), "2024-01-01 12:00 UTC");
   assert.equal(timeFormatter(["2024-01-01T00:00:07Z"])("2024-01-01T00:00:07Z"), "2024-01-01 00:00:07 UTC");
