@@ -26,7 +26,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "accuracy.md"
 BEGIN, END = "<!-- table: scripts/accuracy.py -->", "<!-- end of table -->"
 EDGE_M = 20037508.342789244
 NUDGE_PX = 0.01
-"""Length of the steps that tell how a pixel moves the image."""
+"""Length of the steps that measure how a pixel moves the image."""
 BORDER_CELLS = 3
 """Cells at the border of the data that GDAL is not compared in: its kernel meets the edge there."""
 
@@ -136,7 +136,7 @@ def measure(case: Case, *, gdal: bool = True) -> Errors:
         against = _in_pixels(miss_x, miss_y, steps)
         same = (np.floor(at_cols) == cells[0]) & (np.floor(at_rows) == cells[1])
         compared = inside & np.isfinite(against)
-        # GDAL interpolates through longitudes' jump at the seam and over the poles' rows; those few are told apart.
+        # GDAL interpolates across the seam's jump of longitudes and over the rows of the poles; these few are excluded.
         sane = compared & (np.abs(at_cols - ramps[0]) < wide / 4)
     return Errors(
         int(known.sum()),

@@ -41,7 +41,7 @@ SHARD = 4
 WINDOW = 8
 """Chunks of a window, side by side."""
 ROUNDS = 20
-PLACES = [(row, col) for row in range(SIDE) for col in range(SIDE)]
+INDICES = [(row, col) for row in range(SIDE) for col in range(SIDE)]
 _thread = threading.local()
 
 
@@ -109,27 +109,27 @@ def ways(folder: Path, *, sharded: bool) -> dict[str, tuple[Read, int]]:
 
 
 def check(found: dict[str, tuple[Read, int]]) -> None:
-    """Raise ``ValueError`` where the ways give different chunks."""
+    """Raise ``ValueError`` if the ways return different chunks."""
     ours, _ = found["ours"]
     for name, (read, chunks) in found.items():
-        if chunks == 1 and any((read(*place) != ours(*place)).any() for place in PLACES[:: SIDE - 1]):
-            raise ValueError(f"{name} reads other numbers")
+        if chunks == 1 and any((read(*index) != ours(*index)).any() for index in INDICES[:: SIDE - 1]):
+            raise ValueError(f"{name} returns other chunks than ours")
 
 
 def best_ms(read: Read, chunks: int, threads: int) -> float:
     """Return the time for a chunk, in milliseconds of wall time: the shortest of several rounds."""
-    places: Sequence[tuple[int, int]] = PLACES[::chunks]
+    indices: Sequence[tuple[int, int]] = INDICES[::chunks]
     shortest = float("inf")
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(ROUNDS):
             began = time.perf_counter()
             if threads == 1:
-                for row, col in places:
+                for row, col in indices:
                     read(row, col)
             else:
-                list(pool.map(lambda place: read(*place), places))
+                list(pool.map(lambda index: read(*index), indices))
             shortest = min(shortest, time.perf_counter() - began)
-    return shortest * 1e3 / (len(places) * chunks)
+    return shortest * 1e3 / (len(indices) * chunks)
 
 
 def main() -> None:

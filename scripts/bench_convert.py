@@ -4,9 +4,9 @@
 
 Both keep the packed codes. Three baselines: xarray as it comes (decoded to floats and packed again), and the codes as
 they are in the source's chunks and in chunks of 256 x 256 like ours. Peak memory is of all processes, sampled every
-20 ms. ``--factor`` also converts every n-th row and column of the file, to tell whether time grows as the cells do.
-Figures are compared by the best run of each program, with one another only in one run of this script. The code is 1
-where a limit is passed. Linux only, for it reads /proc.
+20 ms. ``--factor`` also converts every n-th row and column of the file, to show whether time grows with the cells.
+Ratios use the best run of each program; figures of different runs of this script are not comparable. Exits with 1 if a
+limit is exceeded. Linux only: it reads /proc.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from bench_document import conditions
 from bench_processes import family, resident_bytes
 
 MAX_RATIO = 1.3
-"""How many times the time of the baseline of level 0 alone all levels may take."""
+"""Maximum time of all levels, in multiples of the baseline that writes level 0 alone."""
 MAX_PEAK_BYTES = 2 << 30
 MAX_GROWTH = 1.2
-"""How much longer a cell may take at full size than at the smaller one."""
+"""Maximum time per cell at full size, in multiples of that at the smaller size."""
 BAND_ROWS = 1024
 OURS, BASELINE = "lazytile, all levels", "to_zarr, source chunks"
 HEADINGS = ("program", "wall s", "cpu s", "peak MB", "written MB")
@@ -58,7 +58,7 @@ source.to_zarr(store + "/baseline.zarr", encoding=encoding, zarr_format=3, conso
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run of a program took."""
+    """The figures of one run of a program."""
 
     program: str
     wall_s: float
@@ -74,13 +74,13 @@ class Run:
 
 
 def main() -> int:
-    """Run each program in turn, print one line for each run and the verdicts; 1 where a limit is passed."""
+    """Run each program in turn, print a line per run and the verdicts; return 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--variable", default="analysed_sst")
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--factor", type=int, default=0, help="also convert every n-th row and column; 0: do not")
-    parser.add_argument("--document", type=Path, help="Markdown file whose section on conversion is written anew")
+    parser.add_argument("--document", type=Path, help="Markdown file whose section on conversion is replaced")
     parser.add_argument("--tmp", type=Path, help="folder for the stores (default: the system's)")
     arguments = parser.parse_args()
     programs = {OURS: "", "to_zarr, 256 x 256 chunks": "chunks256", BASELINE: "source", "to_zarr, decoded": "decoded"}
@@ -137,7 +137,7 @@ def run(label: str, baseline: str, file: Path, variable: str, tmp: Path) -> Run:
 
 
 def verdicts(runs: list[Run], growth: float | None) -> tuple[list[str], bool]:
-    """Return a line for each limit and whether all are kept. ``growth``: how many times as many cells the file has."""
+    """Return a line for each limit, and whether none is exceeded. ``growth``: the ratio of the cell counts."""
     best: dict[str, Run] = {}
     for each in runs:
         if each.program not in best or each.wall_s < best[each.program].wall_s:
@@ -159,17 +159,17 @@ def verdicts(runs: list[Run], growth: float | None) -> tuple[list[str], bool]:
             f"{growth:.1f} times the cells take {ours.wall_s / small.wall_s:.1f} times as long: {steeper:.2f} per cell"
         )
         found.append((f"{text}, limit {MAX_GROWTH}", steeper <= MAX_GROWTH))
-    return [f"{'ok' if kept else 'OVER'}: {text}" for text, kept in found], all(kept for _, kept in found)
+    return [f"{'ok' if passed else 'OVER'}: {text}" for text, passed in found], all(passed for _, passed in found)
 
 
 def cells(file: Path, variable: str) -> int:
-    """Return how many cells a variable has."""
+    """Return the number of cells of a variable."""
     with netCDF4.Dataset(file) as opened:
         return int(np.prod(opened[variable].shape, dtype=np.int64))
 
 
 def thin(file: Path, target: Path, variable: str, factor: int) -> None:
-    """Write every n-th row and column of a variable, packed, chunked and compressed as it is."""
+    """Write every n-th row and column of a variable with its packing, chunks and compression."""
     with netCDF4.Dataset(file) as source, netCDF4.Dataset(target, "w") as thinned:
         whole = source[variable]
         whole.set_auto_maskandscale(False)

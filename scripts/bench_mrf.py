@@ -40,12 +40,12 @@ LOW_K, HIGH_K = 271.0, 305.0
 ROOT = Path(__file__).resolve().parent.parent
 RUNS, LONG_S = 3, 5.0
 SAMPLE_S = 0.02
-sys.path.insert(0, str(ROOT))  # as it lies there, installed or not
+sys.path.insert(0, str(ROOT))  # works without installation
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one export took."""
+    """The figures of one export."""
 
     seconds: float
     whole_s: float
@@ -63,11 +63,11 @@ LIMITS = (
     ("`small`: bytes of GDAL's default", "small", "85 (its default)", "written", 1.0),
     ("`small`: time of GDAL's default", "small", "85 (its default)", "seconds", 1 / 6),
 )
-"""What is compared, of which effort, with which quality, and the most it may be."""
+"""Label, effort, quality of GDAL, figure that is compared, and the maximum of the ratio."""
 
 
 def main() -> None:
-    """Run it all, print tables, and write them to a document where one is named."""
+    """Run all exports, print the tables, and write them to the document if one is given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--factors", default="4,1")
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--efforts", default="served,fast,default,small")
     parser.add_argument("--engine", default="threads")
     parser.add_argument("--skip-gdal", action="store_true")
-    parser.add_argument("--document", type=Path, help="Markdown file whose section on MRF is written anew")
+    parser.add_argument("--document", type=Path, help="Markdown file whose section on MRF is replaced")
     parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--export", metavar="EFFORT", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -89,30 +89,30 @@ def main() -> None:
     text: list[str] = []
     for factor in map(int, options.factors.split(",")):
         found[factor] = {}
-        tell(text, "", f"{36000 // factor} x {-(-17999 // factor)}:", "")
-        tell(text, "| run | s | total s | CPU s | cores busy | runnable | peak MB | MB |")
-        tell(text, "| --- | --: | --: | --: | --: | --: | --: | --: |")
+        report(text, "", f"{36000 // factor} x {-(-17999 // factor)}:", "")
+        report(text, "| run | s | total s | CPU s | cores busy | runnable | peak MB | MB |")
+        report(text, "| --- | --: | --: | --: | --: | --: | --: | --: |")
         for name, figures in exports(options, factor):
             found[factor][name] = figures
-            tell(text, line(f"`{name}`" if name in options.efforts else f"GDAL, QUALITY={name}", figures))
+            report(text, line(f"`{name}`" if name in options.efforts else f"GDAL, QUALITY={name}", figures))
     for each in ratios(found):
-        tell(text, each)
+        report(text, each)
     if options.document:
         write_section(options.document, text)
 
 
-def tell(text: list[str], *lines: str) -> None:
-    """Print lines and keep them."""
+def report(text: list[str], *lines: str) -> None:
+    """Print lines and append them to the text of the document."""
     print("\n".join(lines), flush=True)
     text.extend(lines)
 
 
 def exports(options: argparse.Namespace, factor: int):  # noqa: ANN201 - pairs of a name and its figures
-    """Yield what each export took, at one size."""
+    """Yield the name and the figures of each export of one size."""
     work = options.work / f"f{factor}"
     work.mkdir(parents=True, exist_ok=True)
     ours = [sys.executable, str(Path(__file__).resolve()), "--data", str(options.data), "--work", str(work)]
-    # In a process of its own: what this one has in memory, its children begin with.
+    # In a process of its own, because children inherit the memory of this one.
     subprocess.run([*ours, "--prepare", str(options.data / f"mur_f{factor}.nc")], check=True, cwd=ROOT)
     for name, quality in QUALITIES.items() if not options.skip_gdal else ():
         yield name, fastest(gdal(options.data / f"mur_f{factor}_index.tif", quality), work / "out-gdal")
@@ -125,13 +125,13 @@ def line(label: str, figures: Figures) -> str:
     """Return a row of the table."""
     cores = processor_count()
     busy = figures.processor_s / figures.seconds / cores
-    wanted = f"{busy + figures.queued_s / figures.seconds / cores:.0%}" if figures.queued_s else "-"
+    runnable = f"{busy + figures.queued_s / figures.seconds / cores:.0%}" if figures.queued_s else "-"
     times = f"{figures.seconds:.2f} | {figures.whole_s:.2f} | {figures.processor_s:.2f} | {busy:.0%} of {cores}"
-    return f"| {label} | {times} | {wanted} | {figures.peak_bytes / 1e6:.0f} | {figures.written / 1e6:.2f} |"
+    return f"| {label} | {times} | {runnable} | {figures.peak_bytes / 1e6:.0f} | {figures.written / 1e6:.2f} |"
 
 
 def ratios(found: dict[int, dict[str, Figures]]) -> list[str]:
-    """Return a table of what is to be shown, each ratio with its limit."""
+    """Return a table of the ratios with their limits."""
     sizes = list(found)
     lines = ["", "| ratio | limit | " + " | ".join(f"{36000 // factor} wide" for factor in sizes) + " |"]
     lines.append("| --- | --: | " + "--: | " * len(sizes))
@@ -158,7 +158,7 @@ def ratios(found: dict[int, dict[str, Figures]]) -> list[str]:
 
 
 def prepare(source: Path, work: Path) -> None:
-    """Convert the values, once, and write the colormap that ``mur_fN_index.tif`` was made with."""
+    """Convert the values once, and write the colormap of ``mur_fN_index.tif``."""
     from lazytile.pyramid.ingest.convert import convert  # noqa: PLC0415 - the other processes need none of it
 
     width = (HIGH_K - LOW_K) / COLOURS
@@ -181,7 +181,7 @@ def prepare(source: Path, work: Path) -> None:
 
 
 def gdal(source: Path, quality: int | None) -> list[list[str]]:
-    """Return the commands that make GDAL's pyramid as OUT."""
+    """Return the commands that write GDAL's pyramid to OUT."""
     options = ["-co", "COMPRESS=PPNG", "-co", "BLOCKSIZE=512"]
     if quality is not None:
         options += ["-co", f"QUALITY={quality}"]
@@ -201,7 +201,7 @@ def gdal(source: Path, quality: int | None) -> list[list[str]]:
 
 
 def fastest(commands: list[list[str]], out: Path) -> Figures:
-    """Return what commands took together, one after another: the fastest of three runs, or of one long one."""
+    """Return the summed figures of consecutive commands: the fastest of three runs, or the only one if it is long."""
     runs: list[Figures] = []
     while not runs or (len(runs) < RUNS and runs[0].seconds < LONG_S):
         shutil.rmtree(out, ignore_errors=True)
@@ -219,19 +219,19 @@ def fastest(commands: list[list[str]], out: Path) -> Figures:
 
 
 def measure(command: list[str]) -> Figures:
-    """Run a command. What it tells of itself as JSON counts in place of what is seen of its process."""
+    """Run a command and return its figures; those that it prints as JSON replace the ones of its process."""
     environment = {**os.environ, "GDAL_CACHEMAX": "1024", "GDAL_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     before, started = os.times(), time.monotonic()
     peaks: dict[int, int] = {}
-    with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(command, env=environment, stdout=told, cwd=ROOT)
+    with tempfile.TemporaryFile() as printed:
+        process = subprocess.Popen(command, env=environment, stdout=printed, cwd=ROOT)
         while process.poll() is None:
             for member in family(process.pid):
                 peaks[member] = max(peaks.get(member, 0), peak_bytes(member))
             time.sleep(SAMPLE_S)
         whole_s, after = time.monotonic() - started, os.times()
-        told.seek(0)
-        answer = told.read()
+        printed.seek(0)
+        answer = printed.read()
     if process.returncode:
         raise SystemExit(f"{command[0]} failed with {process.returncode}")
     processor_s = after.children_user + after.children_system - before.children_user - before.children_system
@@ -240,7 +240,7 @@ def measure(command: list[str]) -> Figures:
 
 
 def export(work: Path, effort: str, engine: str) -> None:
-    """Export once; write seconds and processor seconds to stdout."""
+    """Export once and print the seconds and the processor seconds as JSON."""
     from lazytile.colormaps.library.catalog import ColormapCatalog  # noqa: PLC0415 - only this process needs them
     from lazytile.pyramid.core import process  # noqa: PLC0415
     from lazytile.pyramid.engines.factory import open_bulk_engine  # noqa: PLC0415
@@ -273,7 +273,7 @@ def export(work: Path, effort: str, engine: str) -> None:
 
 
 def queued_seconds() -> float:
-    """Return how long the threads of this process have waited for a processor."""
+    """Return how long the threads of this process have waited for a processor, seconds."""
     files = Path("/proc/self/task").glob("*/schedstat")
     return sum(int(file.read_text().split()[1]) for file in files) / 1e9
 

@@ -1,4 +1,4 @@
-"""A server under load: ``lazytile serve`` in a process of its own, and wrk asking it for tiles."""
+"""A server under load: ``lazytile serve`` in its own process, and wrk requesting tiles."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Server:
         self.process, self.port = process, port
 
     def peak_rss_mb(self) -> float:
-        """Largest resident size that any process of the server has had, in MB."""
+        """Return the largest resident size that any process of the server has had, in MB."""
         peaks = [0.0]
         for status in Path("/proc").glob("[0-9]*/status"):
             try:
@@ -67,13 +67,13 @@ def serving(store: Path, *options: str) -> Iterator[Server]:
 
 
 def load(port: int, paths: list[str], concurrency: int) -> tuple[float, float, float, float]:
-    """Ask for the paths in turn; return tiles/s, p50 ms, p95 ms, bytes a reply."""
+    """Request the paths in turn and return tiles/s, p50 ms, p95 ms and bytes per reply."""
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "paths"
         listed.write_text("\n".join(paths) + "\n")
         script = Path(folder) / "list.lua"
         script.write_text(_LUA % listed)
-        # A connection goes to one of the server's processes for good: a few seconds first, so that all are warm.
+        # A connection stays with one process of the server: one second of load first warms all of them.
         command = ["wrk", "-t1", f"-c{concurrency}", "--latency", "-s", str(script), f"http://127.0.0.1:{port}"]
         subprocess.run([*command[:3], "-d1", *command[3:]], capture_output=True, check=True)
         reply = subprocess.run([*command[:3], f"-d{SECONDS}", *command[3:]], capture_output=True, check=True, text=True)

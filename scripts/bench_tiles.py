@@ -1,14 +1,13 @@
-"""Time cold tiles: our server against the renderer alone, against other tile servers, and small data against large.
+"""Time cold tiles: the server against the renderer alone, against other tile servers, and small data against large.
 
     bench_tiles.py [--factors 4,1] [--work FOLDER] [--zooms 3,5,7] [--tiles 300] [--peers FOLDER]
 
-Random 256-pixel WebMercatorQuad PNG tiles that hold at least a quarter of data, each asked for once a run; no tile
-cache, no value tiles kept, the chunk cache as in service; two server processes. Pixels show the nearest cell, as those
-of the other servers do; rows marked "means" show what ours has by default, the mean of the cells a pixel covers. The
-load comes from wrk where it is installed (a Python client takes most of a core by itself). With ``--peers`` (a folder
-with their set-up: run_peers.sh and peers/mapserver/run.sh, and BENCH_VENV and BENCH_DATA as those want them) other
-servers are asked for tiles of the same data in the same run. Only ratios within one run mean anything: printed figures
-move with the machine.
+Random 256-pixel WebMercatorQuad PNG tiles, at least a quarter of each with data. The caches of tiles and values are
+off, the chunk cache is on, and two server processes run. Pixels show the nearest cell, as those of the other servers
+do; rows marked "means" use the default method, the mean of the cells under a pixel. wrk generates the load, if it is
+installed (a Python client takes most of a core by itself). With ``--peers`` (a folder with run_peers.sh and
+peers/mapserver/run.sh, and the variables BENCH_VENV and BENCH_DATA that they need) other servers serve tiles of the
+same data in the same run. Compare figures within one run only: they vary with the machine.
 """
 
 from __future__ import annotations
@@ -59,12 +58,12 @@ METHODS = {"": "?resampling=nearest", ", means": ""}
 
 
 def main() -> None:
-    """Run everything and print Markdown."""
+    """Run all benchmarks and print Markdown."""
     process.begin()  # as in the server
     process.install(CacheBudget.renderer(CACHE_BYTES).without("values"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--factors", default="4,1", help="1 is the full 36000 x 17999 cells, 4 a sixteenth of them")
-    parser.add_argument("--work", type=Path, default=ROOT / "bench-results", help="data and stores are kept here")
+    parser.add_argument("--work", type=Path, default=ROOT / "bench-results", help="folder for data and stores")
     parser.add_argument("--zooms", default="3,5,7")
     parser.add_argument("--tiles", type=int, default=300, help="of each zoom")
     parser.add_argument("--peers", type=Path, default=None)
@@ -72,7 +71,7 @@ def main() -> None:
     zooms = [int(zoom) for zoom in options.zooms.split(",")]
     results: Results = {}
     if shutil.which("wrk") is None:
-        print("wrk is not installed (apt-get install wrk): what goes over HTTP is left out\n")
+        print("wrk is not installed (apt-get install wrk): benchmarks over HTTP are skipped\n")
     print("| server | z | tiles/s c=8 | p50 ms c=1 | p95 ms c=1 | bytes/tile |\n|---|--:|--:|--:|--:|--:|", flush=True)
     for factor in (int(text) for text in options.factors.split(",")):
         store = ensure_store(options.work, factor)
@@ -100,7 +99,7 @@ def name_of(factor: int) -> str:
 
 
 def ensure_store(work: Path, factor: int) -> Path:
-    """Make the data and convert it, unless a run before did."""
+    """Create and convert the data, unless an earlier run did."""
     store = work / "store"
     if (store / f"{name_of(factor)}.zarr").exists():
         return store
@@ -119,12 +118,12 @@ def ensure_store(work: Path, factor: int) -> Path:
 
 
 def run(command: list[str]) -> None:
-    """Run a command that must not fail."""
+    """Run a command and raise if it fails."""
     subprocess.run(command, check=True, stdout=sys.stderr)
 
 
 def choose_tasks(store: Path, factor: int, zoom: int, count: int) -> list[RenderTask]:
-    """Choose tiles at random, seeded, that hold enough data."""
+    """Choose random tiles with enough data, the same ones on every run."""
     layer: Layer = next(layer for layer in Store(store).layers() if layer.dataset.name == name_of(factor))
     style = Styles(ColormapCatalog(None)).style(layer, "default")
     tms = layer.tile_matrix_set("WebMercatorQuad")
@@ -152,7 +151,7 @@ def report(name: str, zoom: int, many: tuple[float, ...], one: tuple[float, ...]
 
 
 def median_ms(function: Callable[[RenderTask], object], tasks: list[RenderTask]) -> float:
-    """Time a function on every task; return the median."""
+    """Return the median time of a function over the tasks, milliseconds."""
     spent = []
     for task in tasks:
         began = time.perf_counter()
@@ -162,7 +161,7 @@ def median_ms(function: Callable[[RenderTask], object], tasks: list[RenderTask])
 
 
 def stages(name: str, tasks: dict[int, list[RenderTask]], results: Results) -> None:
-    """Print how long each stage of a tile takes, in this process and one thread, and what HTTP adds to it."""
+    """Print the time of each stage of a tile in one thread of this process, and what HTTP adds."""
     print(f"\n| {name}, z | plan | read | map | colour | encode | whole render | HTTP and the rest, ms |")
     print("|--:|--:|--:|--:|--:|--:|--:|--:|")
     for zoom, chosen in tasks.items():
@@ -175,7 +174,7 @@ def stages(name: str, tasks: dict[int, list[RenderTask]], results: Results) -> N
 
 
 def stage_seconds(task: RenderTask) -> tuple[float, ...]:
-    """Time each stage of a task's rendering, seconds. What reading takes twice is the map's: the chunks are there."""
+    """Return the seconds of each stage of a task. The second reading, with cached chunks, is the map."""
     stored = store_at(task.store).dataset(task.dataset)
     description, variable = stored.description, stored.description.variable(task.variable)
     method = task.resampling or task.default_resampling
@@ -202,11 +201,11 @@ def stage_seconds(task: RenderTask) -> tuple[float, ...]:
 
 
 def restyle(tasks: dict[int, list[RenderTask]]) -> None:
-    """Print how a second style of tiles whose values are kept compares with their cold time."""
+    """Print the time of a second style of tiles whose values are cached, against their cold time."""
     other = compile_colormap(ColormapCatalog(None).find("grey"), data_units="kelvin")
     for zoom, chosen in tasks.items():
         few = chosen[:100]
-        # As at the first time that anything of them is asked for: everything from the files.
+        # Without cached chunks: everything is read from files.
         process.install(CacheBudget.renderer(CACHE_BYTES).without("chunks", "values"))
         render(few[0])
         cold = median_ms(render, few)
@@ -218,7 +217,7 @@ def restyle(tasks: dict[int, list[RenderTask]]) -> None:
 
 
 def peers(folder: Path, work: Path, tasks: dict[int, list[RenderTask]], results: Results) -> None:
-    """Have the other servers asked for the same tiles by their own scripts, and read what those found."""
+    """Run the scripts that request the same tiles from other servers, and read their results."""
     data, out = Path(os.environ["BENCH_DATA"]), work / "peers"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
@@ -240,17 +239,19 @@ def peers(folder: Path, work: Path, tasks: dict[int, list[RenderTask]], results:
 
 
 def ratios(results: Results, zooms: list[int]) -> None:
-    """Print what everything comes to."""
+    """Print the ratios."""
     print()
     for zoom in zooms:
         full, quarter = results.get(("lazytile, factor 1", zoom)), results.get(("lazytile, factor 4", zoom))
         if full and quarter:
             print(f"z{zoom}: p50 at full size is {full[1] / quarter[1]:.2f} times that at factor 4")
-        for kind, wanted in (
+        for kind, is_of_kind in (
             ("fastest Python peer", lambda n: "MapServer" not in n),
             ("MapServer", lambda n: "zlib1" in n),
         ):
-            others = [v for (n, z), v in results.items() if z == zoom and not n.startswith("lazytile") and wanted(n)]
+            others = [
+                v for (n, z), v in results.items() if z == zoom and not n.startswith("lazytile") and is_of_kind(n)
+            ]
             if full and others:
                 rate, p50 = max(rate for rate, _, _ in others), min(p50 for _, p50, _ in others)
                 print(

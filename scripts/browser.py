@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its DevTools protocol with nothing but aiohttp.
+"""A headless Chromium, driven over the DevTools protocol with aiohttp alone.
 
 Used by ``screenshot.py`` and by the browser tests.
 """
@@ -37,7 +37,7 @@ FLAGS = (
 
 
 class BrowserError(RuntimeError):
-    """Chromium is not installed, does not start, or a page does not do what was waited for."""
+    """Chromium is not installed or does not start, or a page did not reach the expected state."""
 
 
 def find_chromium() -> str:
@@ -54,14 +54,14 @@ class Page:
 
     _socket: aiohttp.ClientWebSocketResponse
     console: list[str] = field(default_factory=list)
-    """What the page wrote to its console as a warning or an error, and its uncaught exceptions."""
+    """Warnings and errors on the page's console, and its uncaught exceptions."""
     requests: list[str] = field(default_factory=list)
-    """Every URL that the page asked for."""
+    """Every URL that the page requested."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _answers: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
 
     async def listen(self) -> None:
-        """Sort what Chromium sends into answers and events, until the connection ends."""
+        """Dispatch Chromium's messages, answers and events, until the connection ends."""
         async for message in self._socket:
             self._receive(message.json())
 
@@ -94,26 +94,26 @@ class Page:
         return result
 
     async def resize(self, width: int, height: int, scale: float = 1) -> None:
-        """Set the size of the window's inside, in CSS pixels, and how many pixels each is wide."""
+        """Set the viewport's size in CSS pixels, and the device pixels per CSS pixel."""
         await self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
         )
 
     async def go(self, url: str) -> None:
-        """Begin to load a page."""
+        """Start to load a page."""
         answer = await self.call("Page.navigate", url=url)
         if "errorText" in answer:
             raise BrowserError(f"{url}: {answer['errorText']}")
 
     async def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression, of a promise the value it settles with."""
+        """Return the value of a JavaScript expression; a promise is awaited."""
         answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise BrowserError(f"{expression}: {answer['exceptionDetails'].get('exception', {}).get('description')}")
         return answer["result"].get("value")
 
     async def wait_until(self, expression: str, timeout_s: float = 30) -> None:
-        """Wait until a JavaScript expression is true. While a page goes and the next comes it may also fail."""
+        """Wait until a JavaScript expression is true. It may fail while another page loads."""
         state: object = None
         try:
             async with asyncio.timeout(timeout_s):
@@ -156,7 +156,7 @@ async def _debugger_url(profile: Path, process: asyncio.subprocess.Process, time
 
 @contextlib.asynccontextmanager
 async def open_page(width: int, height: int, scale: float = 1, flags: tuple[str, ...] = ()) -> AsyncIterator[Page]:
-    """Start a Chromium of its own profile, with further flags, yield its only page, and end it."""
+    """Start a Chromium with a fresh profile and further flags, yield its only page, and stop it."""
     path = find_chromium()
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder:
         process = await asyncio.create_subprocess_exec(

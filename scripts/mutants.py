@@ -1,12 +1,12 @@
-"""Sample mutation testing over the core: change one thing in the code, and see whether a test fails.
+"""Sample mutation testing of the core: change one thing in the code and see whether a test fails.
 
-A mutant is the tree with one comparison, constant, condition, operator, call or return changed. Each one of a seeded
-sample runs in a copy of the checkout against the tests that fit its package; those that no test fails for survive and
-are printed as diffs. Python's own ``ast`` finds the places, so mutants differ from the source in nothing else.
+A mutant is the tree with one comparison, constant, condition, operator, call or return changed. Each mutant of a seeded
+sample runs in a copy of the checkout against the tests of its package. Those that no test kills are printed as diffs.
+Python's ``ast`` locates the changes, so mutants differ from the source in nothing else.
 
     python scripts/mutants.py --package pyramid/store --sample 14
 
-Exits with 0 whatever survives, unless ``--least`` names the share that must be killed.
+Exits with 0 even if mutants survive, unless ``--least`` sets the share that must be killed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TESTS = {
     "pyramid/catalog": ("tests/pyramid/catalog", "tests/service/protocol", "tests/service/wmts", "tests/test_api.py"),
     "service/tiles": ("tests/service/tiles", "tests/service/protocol", "tests/service/xyz"),
 }
-"""The core, and the tests of each package; the ones that fail soonest stand first."""
+"""The packages of the core and their tests, those that fail soonest first."""
 SWAPPED = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -78,7 +78,7 @@ SWAPPED = {
     ast.Or: ast.And,
 }
 SPARED = ("log", "_log", "logging", "warnings")
-"""What is called of these is told to people: that a call is there is no matter of right and wrong."""
+"""Calls of these inform people and change no result, so they are not removed."""
 COPIED = ("colormaps", "pyramid", "service", "lazytile", "scripts", "tests", "docs", "pyproject.toml", "Makefile")
 
 
@@ -90,10 +90,10 @@ class Mutant:
     line: int
     kind: str
     start: int
-    """First byte that is replaced."""
+    """Offset of the first byte that is replaced."""
     end: int
     text: str
-    """What stands there instead."""
+    """The replacement."""
 
     def source(self, original: str) -> str:
         """Return the changed source."""
@@ -129,7 +129,7 @@ class _Finder:
 
     @staticmethod
     def _children(node: ast.AST) -> Iterator[ast.AST]:
-        """Yield the parts of a node that decide what happens: no annotations, decorators, messages or docstrings."""
+        """Yield the parts of a node that decide results: no annotations, decorators, messages or docstrings."""
         for name, value in ast.iter_fields(node):
             if name in ("annotation", "returns", "decorator_list", "type_params", "exc", "msg"):
                 continue
@@ -198,7 +198,7 @@ class Copy:
     """A copy of the checkout in which mutants run."""
 
     def __init__(self, folder: Path) -> None:
-        """Copy the tree below ``folder``; reference data beside the checkout is linked."""
+        """Copy the tree into ``folder`` and link the reference data beside the checkout."""
         self.root = folder / "tree"
         self.root.mkdir()
         for name in COPIED:
@@ -211,11 +211,11 @@ class Copy:
             (folder / "shared").symlink_to(ROOT.parent / "shared")
 
     def fails(self, tests: tuple[str, ...], timeout_s: float) -> bool:
-        """Run tests, and stop at the first that fails.
+        """Run tests up to the first that fails.
 
         Args:
             tests: Their paths.
-            timeout_s: A run that takes longer has failed: the mutant goes round in circles.
+            timeout_s: A run that takes longer counts as failed.
 
         Returns:
             Whether one failed.
@@ -237,7 +237,7 @@ class Copy:
                 return True
 
     def kills(self, mutant: Mutant, tests: tuple[str, ...], timeout_s: float) -> bool:
-        """Tell whether a test fails for a mutant; the copy is as before afterwards."""
+        """Return whether a test fails for a mutant, and restore the copy."""
         path = self.root / mutant.path
         original = path.read_text("utf-8")
         path.write_text(mutant.source(original), "utf-8")
@@ -248,12 +248,12 @@ class Copy:
 
 
 def main() -> None:
-    """Run a sample and print what survives."""
+    """Run a sample and print the mutants that survive."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--package", action="append", choices=sorted(TESTS), help="may be given several times [all]")
-    parser.add_argument("--sample", type=int, default=40, metavar="N", help="mutants to run [40]")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample [0]")
-    parser.add_argument("--least", type=float, metavar="SHARE", help="exit with 1 where fewer are killed, such as 0.9")
+    parser.add_argument("--package", action="append", choices=sorted(TESTS), help="package; repeatable [default: all]")
+    parser.add_argument("--sample", type=int, default=40, metavar="N", help="mutants to run [default: 40]")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample [default: 0]")
+    parser.add_argument("--least", type=float, metavar="SHARE", help="exit with 1 if fewer are killed, such as 0.9")
     options = parser.parse_args()
     packages = options.package or sorted(TESTS)
     population = [(package, mutant) for package in packages for mutant in package_mutants(package)]

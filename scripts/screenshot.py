@@ -1,4 +1,4 @@
-"""Take a picture of the running viewer with a headless Chromium: ``python scripts/screenshot.py``."""
+"""Take a screenshot of the running viewer with a headless Chromium: ``python scripts/screenshot.py``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from browser import BrowserError, open_page
 
 
 async def take(url: str, width: int, height: int, scale: float) -> bytes:
-    """Load the page, wait until every tile in view is drawn, and return the picture as PNG."""
+    """Load the page, wait until every visible tile is drawn, and return a screenshot as PNG."""
     async with open_page(width, height, scale) as page:
         await page.go(url)
         await page.wait_until("document.documentElement.dataset.state === 'ready'")
-        # What fades in has done so by then: the legend's image, the new tiles, the progress bar.
+        # Time for the legend, the new tiles and the progress bar to fade in.
         await asyncio.sleep(1)
         picture = await page.screenshot()
         for line in page.console:
@@ -25,13 +25,13 @@ async def take(url: str, width: int, height: int, scale: float) -> bytes:
 
 
 def main(
-    url: Annotated[str, typer.Argument(help="The page, with a permalink's # if wished.")] = "http://127.0.0.1:8080/",
-    output: Annotated[Path, typer.Option(help="Where the PNG goes.")] = Path("docs/screenshot.png"),
+    url: Annotated[str, typer.Argument(help="Address of the viewer, with a permalink's #.")] = "http://127.0.0.1:8080/",
+    output: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("docs/screenshot.png"),
     width: Annotated[int, typer.Option(help="CSS pixels.")] = 1440,
     height: Annotated[int, typer.Option(help="CSS pixels.")] = 860,
-    scale: Annotated[float, typer.Option(help="Pixels a CSS pixel.")] = 1,
+    scale: Annotated[float, typer.Option(help="Device pixels per CSS pixel.")] = 1,
 ) -> None:
-    """Take a picture of the running viewer."""
+    """Take a screenshot of the running viewer."""
     try:
         picture = asyncio.run(take(url, width, height, scale))
     except BrowserError as error:

@@ -1,10 +1,9 @@
-"""Fill the tile cache of a running server: ask it for every tile of a layer that holds data.
+"""Fill the tile cache of a running server by requesting every tile of a layer that holds data.
 
     python scripts/warm_cache.py mur_sst --zoom 0-6 --url http://127.0.0.1:8080
 
-Reads the server's capabilities, so it knows nothing that any WMTS client could not know, and asks for each tile of
-the zooms, a bounded number at a time. A busy server (503) is asked again when it says. Tiles that fail in the end are
-counted and named, and the exit code is 1.
+Reads the server's capabilities as any WMTS client does and requests each tile of the zooms with bounded concurrency.
+Retries after 503 as Retry-After says. Tiles that fail all attempts are listed, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ REPORT_EVERY_S = 1.0
 
 
 class WarmUpError(Exception):
-    """The server cannot be asked, or has no such layer, set or zoom."""
+    """The server is unreachable, or has no such layer, tile matrix set or zoom."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """The tiles of one matrix that are to be asked for, both ends included."""
+    """The tiles to request of one tile matrix."""
 
     matrix: str
     rows: range
@@ -46,13 +45,13 @@ class Block:
 
     @property
     def count(self) -> int:
-        """How many tiles there are."""
+        """Number of tiles."""
         return len(self.rows) * len(self.cols)
 
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """What the requests returned."""
 
     done: int = 0
     size_bytes: int = 0
@@ -70,14 +69,14 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--style", default="default", help="style (default %(default)s)")
     parser.add_argument("--format", default="image/png", help="image format (default %(default)s)")
     parser.add_argument("--time", default="default", help="time (default: the latest)")
-    parser.add_argument("--concurrency", type=int, default=16, help="requests at a time (default %(default)s)")
+    parser.add_argument("--concurrency", type=int, default=16, help="concurrent requests (default %(default)s)")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds a request may take (default %(default)s)")
     options = parser.parse_args(arguments)
     if not 1 <= options.concurrency <= 512:
-        parser.error("--concurrency may be 1 to 512")
+        parser.error("--concurrency must be 1 to 512")
     first, _, last = options.zoom.partition("-")
     if not (first.isdigit() and (last or first).isdigit() and int(first) <= int(last or first) <= 30):
-        parser.error(f"--zoom may be such as 3 or 0-4, not {options.zoom!r}")
+        parser.error(f"--zoom must be a zoom or a range such as 0-4, not {options.zoom!r}")
     options.zooms = range(int(first), int(last or first) + 1)
     return options
 
@@ -88,21 +87,21 @@ def text_of(element: etree._Element, path: str) -> str:
 
 
 def plan(document: etree._Element, options: argparse.Namespace) -> tuple[str, list[Block]]:
-    """Return the address template of the tiles and which of them to ask for."""
+    """Return the URL template of the tiles, and which of them to request."""
     layers = {text_of(layer, "ows:Identifier"): layer for layer in document.iterfind(".//wmts:Layer", NAMESPACES)}
     layer = layers.get(options.layer)
     if layer is None:
-        raise WarmUpError(f"there is no layer {options.layer!r}, there is {', '.join(layers) or 'none'}")
+        raise WarmUpError(f"the server has no layer {options.layer!r}, only {', '.join(layers) or 'none'}")
     resources = {
         item.get("format"): item.get("template")
         for item in layer.iterfind("wmts:ResourceURL[@resourceType='tile']", NAMESPACES)
     }
     if options.format not in resources:
-        raise WarmUpError(f"there is no format {options.format!r}, there is {', '.join(map(str, resources))}")
+        raise WarmUpError(f"the layer has no format {options.format!r}, only {', '.join(map(str, resources))}")
     template = str(resources[options.format])
     links = {text_of(link, "wmts:TileMatrixSet"): link for link in layer.iterfind("wmts:TileMatrixSetLink", NAMESPACES)}
     if options.tms not in links:
-        raise WarmUpError(f"the layer has no set {options.tms!r}, it has {', '.join(links)}")
+        raise WarmUpError(f"the layer has no tile matrix set {options.tms!r}, only {', '.join(links)}")
     limits = {
         text_of(item, "wmts:TileMatrix"): item
         for item in links[options.tms].iterfind(".//wmts:TileMatrixLimits", NAMESPACES)
@@ -114,7 +113,7 @@ def plan(document: etree._Element, options: argparse.Namespace) -> tuple[str, li
         for matrix in tms.iterfind("wmts:TileMatrix", NAMESPACES)
     ]
     if options.zooms[-1] >= len(matrices):
-        raise WarmUpError(f"the set {options.tms} has zooms 0 to {len(matrices) - 1}, not {options.zooms[-1]}")
+        raise WarmUpError(f"tile matrix set {options.tms} has zooms 0 to {len(matrices) - 1}, not {options.zooms[-1]}")
     return template, [block_of(matrices[zoom], limits) for zoom in options.zooms]
 
 
@@ -144,15 +143,15 @@ def addresses(template: str, blocks: list[Block], options: argparse.Namespace) -
             address = template
             for name, value in values.items():
                 address = address.replace(f"{{{name}}}", quote(value, safe=""))
-            # What is left are other dimensions; their default will do.
+            # The remaining variables are other dimensions.
             while "{" in address:
                 start, end = address.index("{"), address.index("}")
                 address = f"{address[:start]}default{address[end + 1 :]}"
             yield address
 
 
-async def ask(session: aiohttp.ClientSession, address: str, outcome: Outcome) -> None:
-    """Ask for one tile, again where the server is busy; note what came of it."""
+async def request_tile(session: aiohttp.ClientSession, address: str, outcome: Outcome) -> None:
+    """Request one tile, retrying while the server is busy, and record the result."""
     reason = ""
     for attempt in range(RETRIES):
         try:
@@ -175,7 +174,7 @@ async def ask(session: aiohttp.ClientSession, address: str, outcome: Outcome) ->
 
 
 async def warm(options: argparse.Namespace) -> Outcome:
-    """Ask for every tile."""
+    """Request every tile."""
     base = options.url.rstrip("/")
     outcome = Outcome()
     timeout = aiohttp.ClientTimeout(total=options.timeout)
@@ -186,22 +185,22 @@ async def warm(options: argparse.Namespace) -> Outcome:
                 response.raise_for_status()
                 document = etree.fromstring(await response.read())
         except (aiohttp.ClientError, TimeoutError, etree.XMLSyntaxError) as error:
-            raise WarmUpError(f"{base} gives no capabilities: {error}") from error
+            raise WarmUpError(f"no capabilities from {base}: {error}") from error
         template, blocks = plan(document, options)
-        # A server behind a proxy may name itself otherwise than we reach it.
+        # Behind a proxy the server may state another address than the one that reaches it.
         template = base + template[template.index("/wmts/") :]
         total = sum(block.count for block in blocks)
         waiting = addresses(template, blocks, options)
-        began = told = time.monotonic()
+        began = reported = time.monotonic()
 
         async def worker() -> None:
-            nonlocal told
+            nonlocal reported
             for address in waiting:
-                await ask(session, address, outcome)
+                await request_tile(session, address, outcome)
                 outcome.done += 1
-                if time.monotonic() - told >= REPORT_EVERY_S:
-                    told = time.monotonic()
-                    rate = outcome.done / (told - began)
+                if time.monotonic() - reported >= REPORT_EVERY_S:
+                    reported = time.monotonic()
+                    rate = outcome.done / (reported - began)
                     print(f"{outcome.done} of {total} tiles, {rate:.0f} a second", file=sys.stderr, flush=True)
 
         await asyncio.gather(*(worker() for _ in range(options.concurrency)))
@@ -213,7 +212,7 @@ async def warm(options: argparse.Namespace) -> Outcome:
 
 
 def main(arguments: list[str]) -> int:
-    """Run; returns the exit code: 1 where a tile failed, 2 where nothing could be asked."""
+    """Run and return the exit code: 1 if a tile failed, 2 if no tile could be requested."""
     options = parse_arguments(arguments)
     try:
         outcome = asyncio.run(warm(options))

@@ -61,7 +61,7 @@ def test_the_warm_up_script_fills_the_cache(store, tmp_path):
     ("arguments", "message"),
     [
         (["nope"], "no layer 'nope'"),
-        (["global_180", "--tms", "nope"], "no set 'nope'"),
+        (["global_180", "--tms", "nope"], "no tile matrix set 'nope', only"),
         (["global_180", "--format", "image/gif"], "no format"),
         (["global_180", "--zoom", "29"], "zooms 0 to 24"),
         (["global_180", "--zoom", "4-2"], "--zoom"),
@@ -82,4 +82,4 @@ def test_the_warm_up_script_counts_failures(server):
     assert "failed" in done.stdout
     none = warm("time_steps", "--url", "http://127.0.0.1:9")
     assert none.returncode == 2
-    assert "gives no capabilities" in none.stderr
+    assert "no capabilities from http://127.0.0.1:9" in none.stderr
