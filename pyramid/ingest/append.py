@@ -221,7 +221,7 @@ def _write_shapes(partial: Path, new: Dataset, steps: StepMapping) -> None:
 def _combined(folder: Path, name: str, levels: list[CodeStatistics]) -> list[CodeStatistics]:
     """Return the statistics of old and new steps together; none where those of the old ones are unknown."""
     before = [read_statistics(folder, level, name) for level in range(len(levels))]
-    known = [summary for summary in before if summary is not None]
+    known = [each for each in before if each is not None]
     return [one + other for one, other in zip(known, levels, strict=True)] if len(known) == len(levels) else []
 
 
@@ -231,8 +231,8 @@ def _recomputed(partial: Path, new: Dataset, name: str, levels: int, engine: Bul
     totals = [CodeStatistics()] * levels
     every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
     items = [(partial, new, variable, level, dim_index) for dim_index in every for level in range(levels)]
-    for level, summary in engine.map(_plane_statistics, items, label="count"):
-        totals[level] += summary
+    for level, added in engine.map(_plane_statistics, items, label="count"):
+        totals[level] += added
     return totals
 
 

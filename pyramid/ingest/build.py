@@ -78,20 +78,19 @@ def build_arrays(
         (_job(source, each, target, dataset, time_steps), stages_of(source, each, lazy=dataset.lazy))
         for each in source.variables
     ]
-    tasks = [
-        [_tasks(job, stages[turn]) for job, stages in plans if turn < len(stages)]
-        for turn in range(max(len(stages) for _, stages in plans))
+    rounds = [
+        [task for job, stages in plans if number < len(stages) for task in _tasks(job, stages[number])]
+        for number in range(max(len(stages) for _, stages in plans))
     ]
-    turns = [[task for tasks_of_one in turn for task in tasks_of_one] for turn in tasks]
-    meter = _ProgressMeter([task for turn in turns for task in turn], progress)
-    summaries: dict[str, dict[int, CodeStatistics]] = {job.name: {} for job, _ in plans}
+    meter = _ProgressMeter([task for tasks in rounds for task in tasks], progress)
+    statistics: dict[str, dict[int, CodeStatistics]] = {job.name: {} for job, _ in plans}
     manifests = Manifests()
     jobs = {job.name: job for job, _ in plans}
 
     def add_result(task_name: str, result: TaskResult, read_bytes: int) -> None:
-        found = summaries[task_name]
-        for level, summary in result.summaries.items():
-            found[level] = found.get(level, CodeStatistics()) + summary
+        found = statistics[task_name]
+        for level, added in result.statistics.items():
+            found[level] = found.get(level, CodeStatistics()) + added
         if not dataset.shard:
             for level, index, digest in result.digests:
                 array = target / str(level) / task_name
@@ -99,9 +98,9 @@ def build_arrays(
         meter.add(result, read_bytes)
 
     with Journal(target / UNFINISHED) as journal:
-        for turn in turns:
+        for tasks in rounds:
             waiting: list[Task] = []
-            for task in turn:
+            for task in tasks:
                 result = journal.find(task)
                 if result is None:
                     waiting.append(task)
@@ -113,7 +112,7 @@ def build_arrays(
                 add_result(task.job.name, result, task.read_bytes)
     if dataset.shard:
         pack_shards(target, dataset, [*jobs.values()], manifests, engine)
-    return {name: [found[level] for level in sorted(found)] for name, found in summaries.items()}
+    return {name: [found[level] for level in sorted(found)] for name, found in statistics.items()}
 
 
 def _run(item: tuple[int, Task]) -> tuple[int, TaskResult]:
@@ -145,13 +144,13 @@ def _job(
             )
             for level in range(dataset.levels)
         ),
-        reader=reader_of(source, each),
+        reader=block_reader_of(source, each),
         time_axis=variable.time_axis,
         time_steps=time_steps,
     )
 
 
-def reader_of(source: Source, variable: SourceVariable) -> BlockReader:
+def block_reader_of(source: Source, variable: SourceVariable) -> BlockReader:
     """Return the reader of a variable's blocks.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.store.chunk_reader import reader_of
+from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, level_shape
 from lazytile.pyramid.store.reduce import reduce_level
@@ -91,7 +91,7 @@ class TaskResult:
     """The result of a task."""
 
     name: str
-    summaries: dict[int, CodeStatistics]
+    statistics: dict[int, CodeStatistics]
     """Statistics of the codes written, by level."""
     digests: tuple[tuple[int, tuple[int, ...], FileDigest], ...]
     """Level, index and digest of every chunk of the task."""
@@ -113,19 +113,19 @@ def run_task(task: Task) -> TaskResult:
     """
     job, block = task.job, task.block
     planes = job.reader.read(block) if task.level == 0 else _read_level(task)
-    summaries: dict[int, CodeStatistics] = {}
+    statistics: dict[int, CodeStatistics] = {}
     digests: list[tuple[int, tuple[int, ...], FileDigest]] = []
     if task.level == 0:
-        summaries[0] = statistics_of(planes, job.packing, binned=True)
+        statistics[0] = statistics_of(planes, job.packing, binned=True)
     for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
         codes = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
         if task.level == 0:
             _write_plane(task, 0, dim_index, codes, digests)
         for level in range(task.level + 1, task.level + block.depth + 1):
             codes = reduce_level(codes, job.packing, job.reduction)
-            summaries[level] = summaries.get(level, CodeStatistics()) + statistics_of(codes, job.packing)
+            statistics[level] = statistics.get(level, CodeStatistics()) + statistics_of(codes, job.packing)
             _write_plane(task, level, dim_index, codes, digests)
-    return TaskResult(job.name, summaries, tuple(digests))
+    return TaskResult(job.name, statistics, tuple(digests))
 
 
 def _write_plane(
@@ -152,7 +152,7 @@ def _read_level(task: Task) -> NDArray[Any]:
     shape = tuple(stop - start for start, stop in (*block.leading, block.rows, block.cols))
     planes = np.empty(shape, np.dtype(job.packing.dtype))
     here = level_shape(job.shape, task.level)
-    chunks = reader_of(job.folders[task.level])
+    chunks = folder_reader(job.folders[task.level])
     for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
         plane = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
         for row in range(block.rows[0], block.rows[1], CHUNK_CELLS):

@@ -115,12 +115,12 @@ def convert(
     with staged(Path(store), chosen, fingerprint(source, dataset)) as partial, engine_or_threads(engine) as bulk:
         if not (partial / UNFINISHED).exists():
             write_metadata(partial, dataset, source.coordinates, source.attributes)
-        summaries = build_arrays(source, partial, dataset, bulk, progress)
+        statistics = build_arrays(source, partial, dataset, bulk, progress)
         dataset = replace(
             dataset,
-            variables=tuple(with_statistics(variable, summaries[variable.name]) for variable in dataset.variables),
+            variables=tuple(with_statistics(variable, statistics[variable.name]) for variable in dataset.variables),
         )
-        write_statistics(partial, summaries)
+        write_statistics(partial, statistics)
         finish_metadata(partial, dataset, source.attributes)
     return dataset
 
@@ -189,7 +189,7 @@ def with_statistics(variable: Variable, levels: Sequence[CodeStatistics]) -> Var
     Returns:
         The variable.
     """
-    statistics = tuple(summary.statistics(variable.packing) for summary in levels)
+    statistics = tuple(each.statistics(variable.packing) for each in levels)
     histogram = levels[0].histogram(variable.packing)
     return replace(variable, statistics=statistics[0], level_statistics=statistics, histogram=histogram)
 

@@ -13,7 +13,7 @@ import pyproj
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.fetch.source_url import is_url
-from lazytile.pyramid.ingest.build import reader_of, stages_of
+from lazytile.pyramid.ingest.build import block_reader_of, stages_of
 from lazytile.pyramid.sources.formats.container import FORMATS
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
@@ -128,11 +128,11 @@ def _with_range(source: Source, variable: SourceVariable) -> Variable:
         cells *= len(dimension.labels)
     if cells * np.dtype(packing.dtype).itemsize > CHEAP_BYTES:
         return variable.variable
-    reader = reader_of(source, variable)
-    summary = CodeStatistics()
+    reader = block_reader_of(source, variable)
+    total = CodeStatistics()
     for block in stages_of(source, variable)[0].blocks:
-        summary += statistics_of(reader.read(block), packing)
-    return replace(variable.variable, statistics=summary.statistics(packing))
+        total += statistics_of(reader.read(block), packing)
+    return replace(variable.variable, statistics=total.statistics(packing))
 
 
 def _of_dataset(folder: Path, attribute: Any) -> Description:

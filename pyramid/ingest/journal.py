@@ -60,7 +60,7 @@ class Journal:
         entry = {
             "task": task.key,
             "name": result.name,
-            "summaries": {str(level): summary.to_json() for level, summary in result.summaries.items()},
+            "summaries": {str(level): each.to_json() for level, each in result.statistics.items()},
             "marks": [(level, index, digest.size, digest.crc) for level, index, digest in result.digests],
         }
         self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")

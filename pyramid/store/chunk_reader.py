@@ -181,7 +181,7 @@ def open_chunks(folder: Path, chunk: Shape) -> ChunkReader:
         raise StoreError(f"array {folder} cannot be opened: {error}") from error
 
 
-def reader_of(chunks: ChunkFolder) -> ChunkReader:
+def folder_reader(chunks: ChunkFolder) -> ChunkReader:
     """Return the reader of chunk files that are being written, whose array may have no metadata yet.
 
     Args:

@@ -131,10 +131,10 @@ def statistics_of(codes: NDArray[Any], packing: Packing, *, binned: bool = False
     flat = codes.reshape(-1)
     if packing.has_table:
         return _table_statistics(flat, packing, binned=binned)
-    summary = CodeStatistics()
+    total = CodeStatistics()
     for start in range(0, flat.size, _STRIP_CELLS):
-        summary += _strip_statistics(flat[start : start + _STRIP_CELLS], packing, binned=binned)
-    return summary
+        total += _strip_statistics(flat[start : start + _STRIP_CELLS], packing, binned=binned)
+    return total
 
 
 def _table_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) -> CodeStatistics:
@@ -197,16 +197,16 @@ def _strip_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) ->
     return CodeStatistics(codes.size, count, data.min().item(), data.max().item(), total, bins)
 
 
-def write_statistics(dataset: Path, summaries: Mapping[str, Sequence[CodeStatistics]]) -> None:
+def write_statistics(dataset: Path, statistics: Mapping[str, Sequence[CodeStatistics]]) -> None:
     """Write the statistics of each variable's levels beside their chunks, exact, for a later append.
 
     Args:
         dataset: Folder of the dataset.
-        summaries: Statistics of each level, by variable.
+        statistics: Of the codes of each level, by variable.
     """
-    for name, levels in summaries.items():
-        for level, summary in enumerate(levels):
-            (dataset / str(level) / name / FILE).write_text(json.dumps(summary.to_json()), encoding="utf-8")
+    for name, levels in statistics.items():
+        for level, each in enumerate(levels):
+            (dataset / str(level) / name / FILE).write_text(json.dumps(each.to_json()), encoding="utf-8")
 
 
 def read_statistics(dataset: Path, level: int, name: str) -> CodeStatistics | None:

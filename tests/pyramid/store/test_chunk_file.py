@@ -10,7 +10,7 @@ import zarr
 
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.store.chunk_file import ChunkFolder, FileDigest, is_filled_with
-from lazytile.pyramid.store.chunk_reader import reader_of
+from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.codec import Codec
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_zarr_reads_what_is_written(tmp_path: Path, dtype: str, codec: str) -> N
     np.testing.assert_array_equal(array[1], codes)
     assert (array[0] == 7).all()
     array[0] = codes
-    read = reader_of(chunks).read((0,), 1, 1)
+    read = folder_reader(chunks).read((0,), 1, 1)
     np.testing.assert_array_equal(read[:44, :144], codes[256:, 256:])
     assert (read[44:] == 7).all()
 
@@ -71,7 +71,7 @@ def test_a_damaged_chunk_is_named(tmp_path: Path, codec: str) -> None:
     path = chunks.file((0, 0))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(StoreError, match=f"{path} is damaged"):
-        reader_of(chunks).read((), 0, 0)
+        folder_reader(chunks).read((), 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.store.chunk_file import ChunkFolder
-from lazytile.pyramid.store.chunk_reader import reader_of
+from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.publish import remove, staged
 from lazytile.pyramid.store.store import Store
@@ -58,7 +58,7 @@ def test_damage_is_found_by_path(source: Path, tmp_path: Path) -> None:
     extra.write_bytes(b"x")
     # A sound chunk with its checksum that differs from what the finer level gives.
     chunks = ChunkFolder(str(folder / "1/t/c"), "int16", (256, 256), -1, Codec("blosc-lz4", 5))
-    codes = reader_of(chunks).read((1,), 0, 0).copy()
+    codes = folder_reader(chunks).read((1,), 0, 0).copy()
     codes[7, 7] += 1
     digest = chunks.write((1, 0, 0), codes)
     plane = folder / "1/t/checksums/1"
