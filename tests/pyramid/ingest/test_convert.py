@@ -254,7 +254,7 @@ def test_names() -> None:
 
 @pytest.mark.parametrize("name", ["a.b", "../a", "", "a/b", "-a", "x" * 129, "ä"])
 def test_bad_names_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SourceError, match="a dataset's name has letters"):
+    with pytest.raises(SourceError, match="a dataset's name has up to 128 letters, digits, _ and -"):
         convert(tmp_path / "in.nc", tmp_path, name)
 
 
