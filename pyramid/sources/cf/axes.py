@@ -83,23 +83,6 @@ class AxisMap:
         return indices
 
 
-def continuous_longitudes(longitudes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return longitudes that continue across the seam: 181 after 179 instead of -179, 360 after 359 instead of 0.
-
-    ``numpy.unwrap`` does the same, but adds rounded multiples of 360, which shifts edges.
-
-    Args:
-        longitudes: Degrees, shape (cells,), finite.
-
-    Returns:
-        Degrees, shape (cells,).
-    """
-    values = np.asarray(longitudes, np.float64)
-    turns = np.round(np.diff(values) / FULL_CIRCLE) * FULL_CIRCLE
-    continuous: NDArray[np.float64] = values - np.concatenate([[0.0], np.cumsum(turns)])
-    return continuous
-
-
 def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
     """Return the axis of longitudes, from west to east.
 
@@ -115,9 +98,7 @@ def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None
         IrregularAxisError: The centres are not evenly spaced.
         SourceError: Centres are missing, all equal, or one without bounds.
     """
-    values = _finite(centres, name)
-    if values.size > 1:
-        values = continuous_longitudes(values)
+    values = np.unwrap(_finite(centres, name), period=FULL_CIRCLE)
     axis, flipped = _regular(values, _resolution(centres), name, bounds, circle=True)
     if axis.cell_size < 0:
         axis = RegularAxis(axis.last_edge, -axis.cell_size, axis.length)

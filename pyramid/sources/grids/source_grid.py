@@ -14,13 +14,12 @@ import numpy as np
 import pyproj
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.core.grid import Grid
+from lazytile.pyramid.core.grid import FULL_CIRCLE, Grid
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.cf.axes import (
     EXACT_AXIS,
     AxisMap,
     IrregularAxisError,
-    continuous_longitudes,
     exact_axis,
     latitude_axis,
     longitude_axis,
@@ -178,7 +177,11 @@ def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> SourceGrid:
     )
     cols = _axis(
         lambda: longitude_axis(_values(longitude), f"longitude {pair.x}", _bounds(group, longitude)),
-        lambda: resampled_axis(continuous_longitudes(_values(longitude)), f"longitude {pair.x}", rising=True),
+        lambda: resampled_axis(
+            np.unwrap(np.asarray(_values(longitude), np.float64), period=FULL_CIRCLE),
+            f"longitude {pair.x}",
+            rising=True,
+        ),
         longitude,
         remarks,
     )
