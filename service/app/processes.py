@@ -1,8 +1,8 @@
-"""How many server processes there are, and the one in charge of several.
+"""The server processes, and the parent that supervises several of them.
 
-With the engine ``threads`` a server process renders itself, and ``workers`` is how many of them share the port, each
-with its own part of the processors; Python runs one thread at a time, so this is what uses a machine with many. With
-a Dask engine one server process is enough: it only hands tasks on.
+With the engine ``threads`` a server process renders itself, and ``workers`` processes share the port, each with its
+part of the processors and of the memory for caches; since Python runs one thread at a time, several processes are what
+uses a machine with many processors. With a Dask engine one server process is enough: it only passes tasks on.
 """
 
 from __future__ import annotations
@@ -39,16 +39,21 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus_client reads it once, when it is imported; so a process sets it before its first import."""
+"""prometheus_client reads it once, at import, so a process sets it before."""
 LOG_FORMAT = "%(levelname)s %(name)s: %(message)s"
 RESTART_PAUSE_S = 1.0
 KILL_GRACE_S = 5.0
 
 
 def run_server(settings: Settings, announce: Callable[[str, str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. ``announce`` is told the address and the engine once both work.
+    """Serve until SIGINT or SIGTERM.
 
-    Raises ``LazytileError`` where the server cannot start.
+    Args:
+        settings: The settings.
+        announce: Called with the address and the engine once both work.
+
+    Raises:
+        LazytileError: The server cannot start.
     """
     takes_threads = _takes_threads(settings)
     if takes_threads and (settings.workers or 1) > 1:
@@ -56,12 +61,12 @@ def run_server(settings: Settings, announce: Callable[[str, str], None]) -> None
         return
     from lazytile.service.app.server import run_one  # noqa: PLC0415 - see METRICS_VARIABLE
 
-    # One server process with threads has all processors; for an engine on Dask the number is its own.
+    # A single server process has all processors; a Dask engine takes the number itself.
     run_one(settings.model_copy(update={"workers": None}) if takes_threads else settings, announce)
 
 
 def _takes_threads(settings: Settings) -> bool:
-    """Tell whether the engine will be ``threads``, whose number of workers is that of server processes."""
+    """Return whether the engine will be ``threads``, whose workers are server processes."""
     spec = EngineSpec.parse(settings.engine)
     if spec.kind == "auto":
         from lazytile.pyramid.engines.gpu_devices import gpu_devices  # noqa: PLC0415 - only auto looks for GPUs
@@ -72,7 +77,7 @@ def _takes_threads(settings: Settings) -> bool:
 
 @dataclass(slots=True)
 class _Child:
-    """One server process, and what it said."""
+    """One server process, and what it reported."""
 
     process: SpawnProcess
     reports: Connection
@@ -91,13 +96,14 @@ def _run_many(settings: Settings, count: int, announce: Callable[[str, str], Non
 
 
 def _shared_sockets(settings: Settings, count: int) -> list[socket.socket]:
-    """Return a listening socket for each process. On Linux the kernel spreads connections between sockets of a port.
+    """Return a listening socket for each process. On Linux the kernel spreads connections over the sockets of a port.
 
-    The sockets live here, so that a process that is started again finds the connections that waited for the last.
+    The sockets belong to the parent, so that a restarted process finds the connections that waited for the previous
+    one.
     """
     from lazytile.service.app.server import listen  # noqa: PLC0415 - aiohttp is not needed to print help
 
-    first = listen(settings.host, settings.port)  # alone, so that a port in use is noticed
+    first = listen(settings.host, settings.port)  # without sharing, so that a port in use is noticed
     if sys.platform != "linux":
         return [first] * count
     port = first.getsockname()[1]
@@ -142,7 +148,7 @@ def _watch(
     woken: socket.socket,
     announce: Callable[[str], None],
 ) -> None:
-    """Wait for the children to be ready, then for a signal; start a child again that died on the way."""
+    """Wait until the children are ready, then for a signal; restart a child that dies before it."""
     announced = False
     while True:
         waitable: list[Any] = [woken, *(child.process.sentinel for child in children)]
@@ -157,12 +163,12 @@ def _watch(
                     announced = True
                     announce(f"{len(children)} server processes, each {engine}")
             elif child.process.sentinel in happened:
-                _mourn(child, settings)
+                _report_end(child, settings)
                 children[number] = _start(settings, sockets[number])
 
 
 def _report_of(child: _Child) -> str:
-    """Return the engine that a child reports. Raises ``ServiceError`` where it could not start."""
+    """Return the engine that a child reports. Raises ``ServiceError`` where the child could not start."""
     try:
         is_ready, text = child.reports.recv()
     except EOFError:
@@ -174,11 +180,11 @@ def _report_of(child: _Child) -> str:
     return str(text)
 
 
-def _mourn(child: _Child, settings: Settings) -> None:
+def _report_end(child: _Child, settings: Settings) -> None:
     child.process.join()
     child.reports.close()
-    LOG.warning("server process %s ended with code %s; another one starts", child.process.pid, child.process.exitcode)
-    # Its gauges would count for ever; its counters are to stay.
+    LOG.warning("server process %s ended with code %s and is restarted", child.process.pid, child.process.exitcode)
+    # Its gauges would be counted forever; its counters must remain.
     for path in Path(settings.metrics_folder or "").glob(f"gauge_live*_{child.process.pid}.db"):
         path.unlink(missing_ok=True)
     time.sleep(RESTART_PAUSE_S)
@@ -199,7 +205,7 @@ def _stop(children: list[_Child]) -> None:
 
 @contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """Let SIGINT and SIGTERM make a socket readable, instead of ending this process, while the context lasts."""
+    """Make SIGINT and SIGTERM wake a socket instead of ending this process, while the context lasts."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     readable, writable = socket.socketpair()
     with readable, writable:
@@ -215,7 +221,7 @@ def _signals() -> Iterator[socket.socket]:
 
 
 def _serve_in_child(settings: Settings, sock: socket.socket, to_parent: Connection) -> None:
-    """Be one of several server processes; end with the parent."""
+    """Run one of several server processes, which ends with its parent."""
     process.begin()
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     logging.getLogger("lazytile.service.app.startup").setLevel(logging.INFO)

@@ -1,7 +1,7 @@
-"""What the server counts. With several server processes the sums are over all of them.
+"""What the server counts. With several server processes the values are sums over all of them.
 
-prometheus_client chooses at import, by the variable PROMETHEUS_MULTIPROC_DIR, whether counters live in memory or in
-files that processes share; ``lazytile.service.app.processes`` sets it for the processes it starts.
+prometheus_client decides at import, by the variable PROMETHEUS_MULTIPROC_DIR, whether values live in memory or in files
+that processes share; ``lazytile.service.app.processes`` sets it for the processes it starts.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PUBLISH_EVERY_S = 2.0
 """How often each of several server processes publishes the state of its caches; the scraped one does it at once."""
-NOTHING_YET = CacheStatistics(0, 0, 0, 0, 0, 0)
+_NONE = CacheStatistics(0, 0, 0, 0, 0, 0)
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """The counters of one server process."""
+    """The metrics of one server process."""
 
     def __init__(self, folder: Path | None = None, caches: Caches | None = None) -> None:
-        """Make the counters.
+        """Create the metrics.
 
         Args:
-            folder: Where several server processes share their counters; None for a single process.
-            caches: Caches of this process, to be reported too.
+            folder: Where several server processes share their values; None for a single process.
+            caches: Caches of this process to report, if any.
         """
         self._folder = folder
         self._caches = caches
@@ -69,15 +69,15 @@ class Metrics:
         self.cache_misses = _cache_counter("misses", "Look-ups that found no entry", registry)
         self.cache_evictions = _cache_counter("evictions", "Entries evicted to make room", registry)
         self._published: dict[str, CacheStatistics] = {}
-        """Of each cache, what the counters have been raised to."""
+        """Statistics of each cache as last published."""
         self.publish_caches()
 
     def publish_caches(self) -> None:
-        """Set the metrics of the caches to their present state, for all server processes to see."""
+        """Update the metrics of the caches, which all server processes share."""
         if self._caches is None:
             return
         for name, now in self._caches.statistics():
-            last = self._published.get(name, NOTHING_YET)
+            last = self._published.get(name, _NONE)
             self._published[name] = now
             self.cache_bytes.labels(name).set(now.size_bytes)
             self.cache_limit_bytes.labels(name).set(now.limit_bytes)
@@ -87,7 +87,7 @@ class Metrics:
             self.cache_evictions.labels(name).inc(now.evictions - last.evictions)
 
     def exposition(self) -> bytes:
-        """Return all counters in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         self.publish_caches()
         if self._folder is None:
             return generate_latest(self._registry)

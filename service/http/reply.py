@@ -1,4 +1,4 @@
-"""Replies: conditional requests, compression, the headers that every answer has (RFC 9110, RFC 9111)."""
+"""Responses: conditional requests, compression, and the headers of every response (RFC 9110, RFC 9111)."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ PREFLIGHT_HEADERS = {
     "Allow": "GET, HEAD, OPTIONS",
 }
 COMPRESSED_MIN_BYTES = 860
-"""Below this a packet is as good as half a packet."""
+"""Below this size one packet carries the text anyway."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def _gzip(body: bytes) -> bytes:
-    # A level that takes a third of the time of the usual one, for a few per cent more bytes.
+    # A third of the default level's time, for a few per cent more bytes.
     compressor = zlib.compressobj(4, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     return compressor.compress(body) + compressor.flush()
 
 
 def _codings() -> dict[str, Callable[[bytes], bytes]]:
-    """Return the content codings there are, the best first."""
+    """Return the available content codings, the preferred one first."""
     try:
         brotli = importlib.import_module("brotli")  # an optional extra without types
     except ImportError:
@@ -53,13 +53,28 @@ CODINGS = _codings()
 
 
 def request_id_of(request: web.Request) -> str:
-    """Return the client's own X-Request-Id if it is a harmless word, else a new one."""
+    """Return the ID of a request.
+
+    Args:
+        request: The request.
+
+    Returns:
+        The client's own X-Request-Id if it is safe to log, else a new one.
+    """
     given = request.headers.get("X-Request-Id", "")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def matches(if_none_match: str | None, etag: str) -> bool:
-    """Tell whether If-None-Match names the entity tag: ``*``, or a list compared weakly (RFC 9110, 13.1.2)."""
+    """Return whether If-None-Match names an entity tag: ``*``, or a list compared weakly (RFC 9110, 13.1.2).
+
+    Args:
+        if_none_match: Value of the header, None without one.
+        etag: The entity tag, quoted.
+
+    Returns:
+        True where the client has the entity.
+    """
     if if_none_match is None:
         return False
     if if_none_match.strip() == "*":
@@ -68,9 +83,15 @@ def matches(if_none_match: str | None, etag: str) -> bool:
 
 
 def coding_for(request: web.Request) -> str:
-    """Return the content coding that the client likes best of those there are: ``br``, ``gzip``, or none, empty.
+    """Return the available content coding that the client prefers.
 
-    A weight of 0 forbids one (RFC 9110, 12.5.3). Brotli is there where its package is installed.
+    A weight of 0 forbids a coding (RFC 9110, 12.5.3). Brotli is available where its package is installed.
+
+    Args:
+        request: The request.
+
+    Returns:
+        ``br``, ``gzip``, or empty for none.
     """
     weights: dict[str, float] = {}
     for part in request.headers.get("Accept-Encoding", "").lower().split(","):
@@ -98,9 +119,18 @@ def text_response(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """Return a text, compressed where the client takes it, or 304 where it has it.
+    """Return a text, compressed where the client accepts it, or 304 where the client has it.
 
-    ``digest`` makes the entity tag; each compressed form has another one, since a strong tag names bytes.
+    Args:
+        request: The request.
+        body: The text, encoded.
+        content_type: Its media type.
+        digest: Hash of the text, for its entity tag; each compressed form has its own, since a strong tag names bytes.
+        status: HTTP status.
+        headers: Further headers.
+
+    Returns:
+        The response.
     """
     fields = {"Vary": "Accept-Encoding", **(headers or {})}
     if digest is not None:
@@ -122,6 +152,14 @@ def text_response(
 
 
 def server_timing(stages_s: Mapping[str, float], **described: str) -> str:
-    """Return a Server-Timing header: stages in milliseconds, and words such as the cache tier."""
+    """Return a Server-Timing header.
+
+    Args:
+        stages_s: Seconds by name of the stage.
+        described: Words by name, such as the cache tier.
+
+    Returns:
+        The value of the header, in milliseconds.
+    """
     parts = [f"{name};desc={word}" for name, word in described.items()]
     return ", ".join([*parts, *(f"{name};dur={seconds * 1000:.2f}" for name, seconds in stages_s.items())])

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 PREFIX = "LAZYTILE_"
 MEMORY_VARIABLE = "LAZYTILE_MEMORY"
 REPLACED = dict.fromkeys(("memory_cache_bytes", "chunk_cache_bytes", "value_cache_bytes"), "memory_bytes")
-"""Settings of former versions, and what replaced each."""
+"""Settings of earlier versions, each with its replacement."""
 _SPELLINGS = {"memory_bytes": f"--memory or {MEMORY_VARIABLE}"}
-"""How people write a setting whose name is not that of its option."""
+"""How users set it, where option and environment variable differ from the name."""
 
 
 def _memory_bytes(value: Any) -> Any:
@@ -122,9 +122,16 @@ class Settings(BaseSettings):
 
     @classmethod
     def of(cls, **options: Any) -> Self:
-        """Build settings from options, then the environment, then defaults. None means that an option was not given.
+        """Build settings from options, then the environment, then defaults.
 
-        Raises ``SettingsError`` with one line that names the culprit.
+        Args:
+            options: Settings by name; None for an option that was not given.
+
+        Returns:
+            The settings.
+
+        Raises:
+            SettingsError: A setting is unknown or invalid, or was replaced; the text names it in one line.
         """
         given = {name: value for name, value in options.items() if value is not None}
         for old, new in REPLACED.items():
@@ -171,13 +178,13 @@ class Settings(BaseSettings):
 
     @property
     def cache_budget(self) -> CacheBudget:
-        """The caches that the settings ask for, and their memory."""
+        """Memory of all caches, and its division among them."""
         budget = CacheBudget.server(self.memory_bytes)
         return budget.without("tiles", "values") if self.no_tile_cache else budget
 
     @property
     def mrfs(self) -> Path:
-        """``mrf_folder``, or where it is looked for without one."""
+        """``mrf_folder``, or its default."""
         return self.mrf_folder or self.store.parent / "mrf"
 
     @property

@@ -16,22 +16,45 @@ if TYPE_CHECKING:
 
 
 class TileCache(Protocol):
-    """Where encoded tiles are kept."""
+    """The tiers that store encoded tiles."""
 
     def peek(self, key: str) -> bytes | None:
-        """Return a tile that is in memory."""
+        """Return a tile that is in memory.
+
+        Args:
+            key: Key of the tile.
+
+        Returns:
+            The tile, or None.
+        """
         ...
 
     async def load(self, key: str) -> bytes | None:
-        """Return a tile from the slower tiers, and keep it in memory."""
+        """Return a tile from the slower tiers, and store it in memory.
+
+        Args:
+            key: Key of the tile.
+
+        Returns:
+            The tile, or None.
+        """
         ...
 
     async def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
-        """Keep tiles of one generation in every tier."""
+        """Store tiles of one generation in every tier.
+
+        Args:
+            tiles: Tiles by key.
+            tag: Name of the dataset and its generation.
+        """
         ...
 
     async def drop(self, tag: str) -> None:
-        """Forget the tiles of a generation."""
+        """Delete the tiles of a generation.
+
+        Args:
+            tag: As for ``put``.
+        """
         ...
 
     async def close(self) -> None:
@@ -40,26 +63,29 @@ class TileCache(Protocol):
 
 
 class NoCache:
-    """Keeps nothing: for measuring the renderer."""
+    """Stores nothing, for benchmarks of the renderer. See ``TileCache``."""
 
     def peek(self, key: str) -> None:
-        """Find nothing."""
+        """Return None."""
 
     async def load(self, key: str) -> None:
-        """Find nothing."""
+        """Return None."""
 
     async def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
-        """Keep nothing."""
+        """Store nothing."""
 
     async def drop(self, tag: str) -> None:
-        """Have nothing to forget."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Have nothing to release."""
+        """Do nothing."""
 
 
 class TieredCache:
-    """Memory in front of disk. SQLite's connections belong to threads, so reads and writes have a thread each."""
+    """Memory in front of disk. See ``TileCache``.
+
+    SQLite's connections belong to threads, so reads and writes have a thread each.
+    """
 
     def __init__(self, disk: DiskTier, memory: BytesLru[bytes]) -> None:
         self._memory = memory
@@ -72,20 +98,20 @@ class TieredCache:
         return self._memory.peek(key)
 
     async def load(self, key: str) -> bytes | None:
-        """Return a tile from disk, and keep it in memory."""
+        """Return a tile from disk, and store it in memory."""
         data = await asyncio.get_running_loop().run_in_executor(self._reader, self._disk.get, key)
         if data is not None:
             self._memory.put(key, data)
         return data
 
     async def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
-        """Keep tiles in memory at once, and return when they are on disk, so that other processes find them."""
+        """Store tiles in memory at once, and return when they are on disk, where other processes find them."""
         for key, data in tiles.items():
             self._memory.put(key, data)
         await asyncio.get_running_loop().run_in_executor(self._writer, self._disk.put, tiles, tag)
 
     async def drop(self, tag: str) -> None:
-        """Forget the tiles of a generation on disk; those in memory are never asked for again and fall out."""
+        """Delete the tiles of a generation on disk; those in memory are never requested again and are evicted."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._disk.drop, tag)
 
     async def close(self) -> None:
@@ -100,7 +126,19 @@ class TieredCache:
 def open_cache(
     settings: Settings, memory: BytesLru[bytes], on_failure: Callable[[], object] | None = None
 ) -> TileCache:
-    """Open the tile cache that the settings ask for. Raises ``CacheError``. ``on_failure``: as for ``DiskTier``."""
+    """Open the tile cache of the settings.
+
+    Args:
+        settings: The settings.
+        memory: Cache of the memory tier.
+        on_failure: As for ``DiskTier``.
+
+    Returns:
+        The cache.
+
+    Raises:
+        CacheError: The folder cannot be used.
+    """
     if settings.no_tile_cache:
         return NoCache()
     disk = DiskTier(settings.cache, settings.cache_limit_bytes, on_failure)
