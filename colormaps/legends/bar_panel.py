@@ -66,13 +66,13 @@ def draw_level_bar(sheet: Sheet, panel: Panel, frame: Frame) -> None:
     taken = [_end_label(sheet, panel.min_label, left, middle, size, anchor="start")]
     taken.append(_end_label(sheet, panel.max_label, right, middle, size, anchor="end"))
     for tick in panel.ticks:
-        place = bar.at(tick.place)
+        position = bar.at(tick.place)
         half = sheet.metrics.width(tick.label, size) / 2
-        fits = all(place + half + 6 < low or place - half - 6 > high for low, high in taken)
-        if tick.label and fits and left <= place - half and place + half <= right:
-            sheet.write(place, middle, tick.label, size, anchor="middle")
-            taken.append((place - half, place + half))
-        sheet.box(Frame(place - 0.5, bottom + 1, 1, _TICK if tick.label and fits else _TICK * 0.6), sheet.ink)
+        fits = all(position + half + 6 < low or position - half - 6 > high for low, high in taken)
+        if tick.label and fits and left <= position - half and position + half <= right:
+            sheet.write(position, middle, tick.label, size, anchor="middle")
+            taken.append((position - half, position + half))
+        sheet.box(Frame(position - 0.5, bottom + 1, 1, _TICK if tick.label and fits else _TICK * 0.6), sheet.ink)
 
 
 def _end_label(sheet: Sheet, label: str, x: float, y: float, size: int, *, anchor: str) -> tuple[float, float]:
@@ -109,19 +109,19 @@ def draw_upright_bar(sheet: Sheet, panel: Panel, frame: Frame) -> None:
     labels = left + across + _TICK + 5
     taken: list[float] = []
     ends = ((panel.max_label, high + size / 2 - 1), (panel.min_label, low - size / 2 + 1))
-    for label, place in ends:
+    for label, position in ends:
         text = sheet.metrics.elided(label, size, room)
-        if text and all(abs(place - other) > size + 1 for other in taken):
-            sheet.write(labels, place, text, size)
-            taken.append(place)
+        if text and all(abs(position - other) > size + 1 for other in taken):
+            sheet.write(labels, position, text, size)
+            taken.append(position)
     for tick in panel.ticks:
-        place = bar.at(tick.place)
+        position = bar.at(tick.place)
         text = sheet.metrics.elided(tick.label, size, room)
-        fits = all(abs(place - other) > size + 3 for other in taken)
+        fits = all(abs(position - other) > size + 3 for other in taken)
         if text and fits:
-            sheet.write(labels, place, text, size)
-            taken.append(place)
-        sheet.box(Frame(left + across + 1, place - 0.5, _TICK if text and fits else _TICK * 0.6, 1), sheet.ink)
+            sheet.write(labels, position, text, size)
+            taken.append(position)
+        sheet.box(Frame(left + across + 1, position - 0.5, _TICK if text and fits else _TICK * 0.6, 1), sheet.ink)
 
 
 @dataclass(frozen=True, slots=True)

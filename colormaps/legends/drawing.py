@@ -35,7 +35,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text; ``y`` is its middle, ``anchor`` says what ``x`` is: start, middle or end."""
+    """A line of text; ``y`` is its middle, ``x`` its start, middle or end by the ``anchor``."""
 
     x: float
     y: float

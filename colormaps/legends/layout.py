@@ -71,17 +71,17 @@ def plan_legend(colormap: Colormap, style: LegendStyle) -> Drawing:
         ] or natural
         height = style.height or min(LARGEST, max(SMALLEST, math.ceil(sum(size[1] for size in natural))))
     share = [size[0 if upright else 1] for size in natural]
-    place = 0.0
+    offset = 0.0
     for panel, part in zip(panels, share, strict=False):
         room = part / sum(share) * (width if upright else height)
-        frame = Frame(place, 0.0, room, float(height)) if upright else Frame(0.0, place, float(width), room)
+        frame = Frame(offset, 0.0, room, float(height)) if upright else Frame(0.0, offset, float(width), room)
         if panel.is_classes:
             draw_classes(sheet, panel, frame)
         elif upright:
             draw_upright_bar(sheet, panel, frame)
         else:
             draw_level_bar(sheet, panel, frame)
-        place += room
+        offset += room
     title = colormap.title or colormap.name
     return Drawing(width, height, sheet.ink, tuple(sheet.shapes), tuple(sheet.texts), title)
 

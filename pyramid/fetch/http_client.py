@@ -58,7 +58,7 @@ class HttpOptions:
 
 
 class TransientError(Exception):
-    """An attempt failed in a way that a retry may mend. ``wait_s`` is how long the server asks to wait, at least."""
+    """An attempt failed in a way that a retry may fix. ``wait_s`` is how long the server wants the client to wait."""
 
     def __init__(self, text: str, wait_s: float = 0.0) -> None:
         super().__init__(text)

@@ -164,13 +164,13 @@ def _joined(
             raise SourceError(f"{both} both hold {first.variable.name} at {after.label}")
     dimensions: list[Dimension] = list(first.variable.dimensions)
     dimensions[axis] = replace(dimensions[axis], labels=tuple(step.label for step in steps))
-    placed = []
+    positions = []
     for step in steps:
         order = variables[step.file].placement.orders[axis]
-        placed.append((step.file, step.step if order is None else order[step.step]))
+        positions.append((step.file, step.step if order is None else order[step.step]))
     orders = list(first.placement.orders)
     orders[axis] = None
-    placement = replace(first.placement, orders=tuple(orders), series=(axis, tuple(placed)))
+    placement = replace(first.placement, orders=tuple(orders), series=(axis, tuple(positions)))
     variable = replace(first.variable, dimensions=tuple(dimensions))
     return replace(first, variable=variable, placement=placement), {dimensions[axis].name: steps}
 

@@ -68,14 +68,14 @@ def _values(stored: xr.Variable, name: str) -> tuple[NDArray[Any], dict[str, Any
 
 
 def _texts(stored: xr.Variable) -> list[str]:
-    """Return the texts of a variable; netCDF-3 keeps each as a row of characters."""
+    """Return the texts of a variable; netCDF-3 stores each as a row of characters."""
     values = np.asarray(stored.values)
     rows = [b"".join(row.tolist()) for row in values] if values.ndim == 2 else np.atleast_1d(values).tolist()
     return [each.decode("utf-8", "replace").strip("\0 ") if isinstance(each, bytes) else str(each) for each in rows]
 
 
 def _coordinate_of(group: xr.Dataset, dim: str) -> tuple[str, xr.Variable] | None:
-    """Return the variable that gives a dimension its values.
+    """Return the variable that holds the values of a dimension.
 
     The one of its name comes first, then the only time along it, then the only texts along it.
     """

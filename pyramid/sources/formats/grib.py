@@ -84,11 +84,11 @@ def _skipped(grids: dict[str, xr.Dataset | str]) -> dict[str, str]:
     return {"comment": f"left out: {'; '.join(reasons)}"} if reasons else {}
 
 
-def _group_names(placed: dict[str, xr.Dataset]) -> dict[str, str]:
-    if len(placed) == 1:
-        return dict.fromkeys(placed, "/")
+def _group_names(grids: dict[str, xr.Dataset]) -> dict[str, str]:
+    if len(grids) == 1:
+        return dict.fromkeys(grids, "/")
     names: dict[str, str] = {}
-    for grid, found in placed.items():
+    for grid, found in grids.items():
         sizes = "x".join(str(found.sizes[dim]) for dim in found.attrs["axes"])
         name = f"/grid_{sizes}"
         while name in names.values():
