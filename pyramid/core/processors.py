@@ -1,7 +1,7 @@
-"""How many processors this process may use: those of its affinity mask, no more than its cgroups' quota.
+"""The number of processors that this process may use: those of its affinity mask, no more than its cgroups' quota.
 
 ``os.cpu_count`` counts the machine's processors, also in a container that may use two of them. ``dask.system`` reads
-the quota of one cgroup alone and misses that of a parent and version 1's plain ``cpu`` folder.
+the quota of only one cgroup and misses that of a parent and of version 1's plain ``cpu`` folder.
 """
 
 from __future__ import annotations

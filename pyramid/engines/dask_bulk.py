@@ -30,11 +30,11 @@ LOG = logging.getLogger(__name__)
 TASKS_PER_THREAD = 4
 """Tasks under way for each thread of the workers: a new one takes 20 ms to arrive."""
 CHECK_INTERVAL_S = 2.0
-"""How often a wait for a result checks that the cluster is alive."""
+"""Interval at which a wait for a result checks that the cluster is alive."""
 CLEAN_UP_TIMEOUT_S = 30.0
 """Limit for an interrupted start or stop of workers to clean up."""
 STOP_TIMEOUT_S = 60.0
-"""How long an interrupted map waits for the tasks that run on the workers."""
+"""Limit of an interrupted map's wait for the tasks that run on the workers."""
 STOP_INTERVAL_S = 0.02
 
 Value = TypeVar("Value")

@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """Which engine is requested."""
+    """The requested engine."""
 
     kind: EngineKind
     address: str = ""
@@ -71,7 +71,7 @@ def _checked_address(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How to start an engine. An engine ignores options that do not apply to it."""
+    """Options of starting an engine. An engine ignores those that do not apply to it."""
 
     workers: int | None = None
     """Threads of ``threads``, processes of ``local``, GPUs of ``cuda``; None: as many as this process may use."""
@@ -82,7 +82,7 @@ class EngineOptions:
     start_timeout_s: float = 60.0
     """Limit for the workers of ``local`` and ``cuda`` to start."""
     lost_timeout_s: float = 60.0
-    """How long work waits for a new worker when all are lost."""
+    """Limit for work to wait for a new worker when all are lost."""
     caches: CacheBudget | None = None
     """Of all workers that the engine starts, divided among them; without it each has the default of a process."""
 
@@ -103,7 +103,7 @@ class BulkEngine(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many tasks run at the same time."""
+        """Number of tasks that run at the same time."""
         ...
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str) -> Iterator[Result]:
@@ -138,7 +138,7 @@ class BulkEngine(Protocol):
 
 
 class TileTask(Protocol):
-    """What a tile engine runs: a frozen, picklable value that describes one metatile completely."""
+    """The input of a tile engine: a frozen, picklable value that describes one metatile completely."""
 
     @property
     def key(self) -> str:
@@ -156,7 +156,7 @@ class TileEngine(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many tasks run at the same time, by which a queue in front of the engine is sized."""
+        """Number of tasks that run at the same time, by which a queue in front of the engine is sized."""
         ...
 
     @property

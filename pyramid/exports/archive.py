@@ -136,7 +136,7 @@ def _pack(mrf: Path, part: Path, archive: Archive, *, layer: Layer, style: Style
 
 
 def _check(layer: Layer, archive: Archive, options: ExportOptions) -> None:
-    """Refuse impossible exports before hours of work."""
+    """Refuse impossible exports before any tile is rendered."""
     package = archive.value[1]
     try:
         importlib.import_module(package)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.tiling.tms import TileMatrixSet
 
 MERCATOR_LATITUDE = 85.0511287798066
-"""Where Web Mercator's square ends."""
+"""The edge of Web Mercator's square."""
 
 
 def write_pmtiles(reader: MrfReader, path: Path, tms: TileMatrixSet, layer: Layer, style: Style) -> None:

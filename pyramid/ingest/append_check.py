@@ -27,7 +27,7 @@ AXIS_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class StepMapping:
-    """Where the steps of a source are stored, and the whole time axis afterwards."""
+    """The stored steps of a source, and the whole time axis afterwards."""
 
     name: str
     """Of the time dimension."""

@@ -29,7 +29,7 @@ CHUNK = (CHUNK_CELLS, CHUNK_CELLS)
 
 @dataclass(frozen=True, slots=True)
 class ArrayJob:
-    """What all tasks of a variable share."""
+    """The values that all tasks of a variable share."""
 
     name: str
     packing: Packing

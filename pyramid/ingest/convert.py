@@ -39,7 +39,7 @@ MAX_SHARD = 64
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """How a dataset is stored."""
+    """The storage of a dataset: codec, shards, lazy overviews."""
 
     codec: Codec = DEFAULT_CODEC
     shard: int = 0

@@ -59,7 +59,7 @@ class Description:
     stored_bytes: int | None
     """None where it is unknown: of remote Zarr."""
     problems: tuple[str, ...]
-    """What is wrong, left out or corrected, one line each."""
+    """Anything wrong, left out or corrected, one line each."""
 
 
 def describe(path: str | Path, *, group: str | None = None, overrides: Overrides | None = None) -> Description:

@@ -35,7 +35,7 @@ class MrfReport:
     problems: tuple[str, ...]
     """One line each; none in a sound MRF."""
     onearth: str
-    """How to configure OnEarth for it, in one line; empty where it was not requested."""
+    """The settings for OnEarth, in one line; empty where they were not requested."""
 
 
 def inspect_mrf(

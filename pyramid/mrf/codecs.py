@@ -32,7 +32,7 @@ ZSTD_SIGNATURE = b"\x28\xb5\x2f\xfd"
 ON = frozenset({"ON", "TRUE", "YES", "1"})
 """Values of an option that GDAL reads as yes."""
 PACKED_MARGIN_BYTES = 1440
-"""How many bytes longer than its pixels a page within DEFLATE may be: GDAL reserves no more."""
+"""Bytes by which a page within DEFLATE may exceed its pixels: GDAL reserves no more."""
 _IMAGE_MODES: dict[str, dict[int, tuple[str, ...]]] = {
     "PPNG": {1: ("P",)},
     "PNG": {1: ("L", "P", "I;16", "I;16B", "I"), 2: ("LA",), 3: ("RGB",), 4: ("RGBA",)},

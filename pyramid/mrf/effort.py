@@ -36,7 +36,7 @@ _SERVED_BY = "isal" if find_spec("isal") else "zlib"
 
 
 class CompressionEffort(Enum):
-    """How much time an export spends on a page."""
+    """The time that an export spends on compression."""
 
     SERVED = "served"
     """The bytes that the service sends for the tile. The fastest and the largest."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.layer import Layer
 
 DEFAULT_OPTIONS = ExportOptions()
-WINDOW_JOBS_A_WORKER = 24
+WINDOW_JOBS_PER_WORKER = 24
 """Jobs in a window per concurrent task: at its end some workers wait for the last, so it is not short."""
 
 
@@ -54,14 +54,14 @@ class MrfProgress:
     seconds: float
 
     @property
-    def tiles_a_second(self) -> float:
+    def tiles_per_second(self) -> float:
         """Rate of this run."""
         return self.tiles_made / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
         """Estimate; None before the first tile."""
-        rate = self.tiles_a_second
+        rate = self.tiles_per_second
         return (self.tiles_total - self.tiles_done) / rate if rate > 0 else None
 
 
@@ -135,7 +135,7 @@ def export_mrf(
     """
     plans = plan_mrfs(store, layer, style, folder, options)
     if options.onearth:
-        check_onearth(plans)  # before hours of work
+        check_onearth(plans)  # before any page is rendered
     try:
         for parent in {plan.path.parent for plan in plans}:
             parent.mkdir(parents=True, exist_ok=True)
@@ -236,7 +236,7 @@ def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[byte
     """Yield the pages of every run from record ``first`` on, in order; jobs return from the engine in any order."""
     runs = plan.runs(first)
     fill = plan.layer.variable.packing.fill_code
-    window = WINDOW_JOBS_A_WORKER * engine.capacity
+    window = WINDOW_JOBS_PER_WORKER * engine.capacity
     while batch := list(itertools.islice(runs, window)):
         jobs = [
             PageJob(number, run.task, plan.page_format, fill, plan.overviews)

@@ -147,7 +147,7 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
 def _with_colours(header: MrfHeader, style: Style, page_format: PageFormat) -> MrfHeader:
     palette, bands = style.palette, page_format.bands
     if header.compression is not Compression.PPNG:
-        page_format.page_colours(palette.rgba)  # grey pages refuse colours here, not after hours
+        page_format.page_colours(palette.rgba)  # grey pages refuse colours before any page is rendered
         quality = None if header.compression is Compression.PNG else page_format.quality
         photometric = "YCC" if page_format.full_chroma else ""
         # Under a Zen mask 0 is no data and nothing else is 0.

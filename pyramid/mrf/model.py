@@ -98,7 +98,7 @@ class MrfHeader:
     """Length of the z axis."""
     has_overviews: bool = True
     scale: int = 2
-    """How many times smaller each level is than the one before."""
+    """Factor by which each level is smaller than the one before."""
     nodata: tuple[float, ...] = ()
     """One number, one for each band, or none."""
     palette: tuple[tuple[int, int, int, int], ...] = ()
@@ -135,20 +135,20 @@ class MrfHeader:
         return self.page.rows * self.page.cols * self.page_bands * np.dtype(self.dtype).itemsize
 
     @property
-    def records_a_page(self) -> int:
+    def records_per_position(self) -> int:
         """Records for each position in a level: one for each band where pages hold one band."""
         return self.bands // self.page_bands
 
     @property
     def levels(self) -> tuple[MrfLevel, ...]:
         """Every level, full resolution first. Sizes halve until one page holds the whole level."""
-        return _levels(self.size, self.page, self.scale, self.slices * self.records_a_page, self.has_overviews)
+        return _levels(self.size, self.page, self.scale, self.slices * self.records_per_position, self.has_overviews)
 
     @property
     def records(self) -> int:
         """Records of the whole index."""
         last = self.levels[-1]
-        return last.first_record + last.pages.rows * last.pages.cols * self.slices * self.records_a_page
+        return last.first_record + last.pages.rows * last.pages.cols * self.slices * self.records_per_position
 
     def record(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> int:
         """Return the number of a page's record.
@@ -174,25 +174,25 @@ class MrfHeader:
             "row": (row, at.pages.rows),
             "column": (col, at.pages.cols),
             "slice": (z, self.slices),
-            "band": (band, self.records_a_page),
+            "band": (band, self.records_per_position),
         }
         for name, (value, length) in limits.items():
             if not 0 <= value < length:
                 raise MrfError(f"MRF {name} {value} is out of range, it may be 0 to {length - 1}")
-        return at.first_record + band + self.records_a_page * (col + at.pages.cols * (row + at.pages.rows * z))
+        return at.first_record + band + self.records_per_position * (col + at.pages.cols * (row + at.pages.rows * z))
 
     def pages(self) -> Iterator[tuple[MrfLevel, int, int, int, int]]:
         """Yield level, z, row, column and band of every page, in the order of the index."""
         for level in self.levels:
             positions = itertools.product(
-                range(self.slices), range(level.pages.rows), range(level.pages.cols), range(self.records_a_page)
+                range(self.slices), range(level.pages.rows), range(level.pages.cols), range(self.records_per_position)
             )
             for z, row, col, band in positions:
                 yield level, z, row, col, band
 
 
 @functools.lru_cache(maxsize=256)
-def _levels(size: Shape, page: Shape, scale: int, records_a_place: int, has_overviews: bool) -> tuple[MrfLevel, ...]:
+def _levels(size: Shape, page: Shape, scale: int, per_position: int, has_overviews: bool) -> tuple[MrfLevel, ...]:
     levels: list[MrfLevel] = []
     first = 0
     while True:
@@ -200,5 +200,5 @@ def _levels(size: Shape, page: Shape, scale: int, records_a_place: int, has_over
         levels.append(MrfLevel(len(levels), size, pages, first))
         if not has_overviews or pages == Shape(1, 1):
             return tuple(levels)
-        first += pages.rows * pages.cols * records_a_place
+        first += pages.rows * pages.cols * per_position
         size = Shape(math.ceil(size.rows / scale), math.ceil(size.cols / scale))

@@ -81,7 +81,7 @@ class PageFormat:
 
     @property
     def encoder(self) -> str:
-        """What decides the bytes besides the pixels: an export is resumed only with pages of the same encoder."""
+        """The options that decide the bytes besides the pixels: only an export with the same ones is resumed."""
         match self.compression:
             case Compression.PPNG | Compression.DEFLATE:
                 return self.effort.encoder

@@ -81,7 +81,7 @@ class MrfPlan:
 
     def _row(self, pattern: RenderTask, row: int, begin: int, reached: NDArray[np.bool_]) -> Iterator[PageRun]:
         matrix = pattern.matrix
-        a_task = max(1, JOB_PIXELS // (matrix.tile_width * matrix.tile_height))
+        pages_per_task = max(1, JOB_PIXELS // (matrix.tile_width * matrix.tile_height))
         stops = (np.flatnonzero(np.diff(reached)) + 1).tolist()
         for start, stop in itertools.pairwise([0, *stops, len(reached)]):
             left = max(start, begin)
@@ -89,8 +89,8 @@ class MrfPlan:
                 if left < stop:
                     yield PageRun(stop - left, None)
                 continue
-            for col in range(left, stop, a_task):
-                count = min(a_task, stop - col)
+            for col in range(left, stop, pages_per_task):
+                count = min(pages_per_task, stop - col)
                 block = TileBlock(row, col, 1, count)
                 yield PageRun(count, replace(pattern, block=block))
 

@@ -40,10 +40,15 @@ class MrfWriter:
     """An MRF being written. A context manager: leaving it early preserves the written pages for the next attempt."""
 
     def __init__(self, path: Path, header: MrfHeader, *, share_pages: bool = False) -> None:
-        """Begin, or go on where an earlier attempt with the same header and path was killed.
+        """Begin an MRF, or resume one that an earlier attempt with the same header and path left unfinished.
 
-        With ``share_pages`` equal pages are stored once. Raises ``MrfError`` where the folder cannot be written, or
-        another process is writing the same MRF.
+        Args:
+            path: Of the .mrf file.
+            header: Of the MRF.
+            share_pages: Whether equal pages are stored once.
+
+        Raises:
+            MrfError: The folder cannot be written, or another process is writing the same MRF.
         """
         self.path = path
         self.header = header

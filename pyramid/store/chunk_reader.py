@@ -54,7 +54,7 @@ class ChunkReader(Protocol):
 
 
 class EncodedChunks(Protocol):
-    """Where the bytes of chunks lie."""
+    """The bytes of an array's chunks, wherever they are stored."""
 
     def get(self, dim_index: tuple[int, ...], row: int, col: int) -> bytes | None:
         """Return the encoded bytes of a chunk.

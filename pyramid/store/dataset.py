@@ -79,7 +79,7 @@ class Variable:
     """Leading dimensions in the order of the array's axes; rows and columns follow."""
     packing: Packing
     reduction: str = "mean"
-    """How overviews were made from finer levels."""
+    """The reduction of finer levels to overviews, one of ``REDUCTIONS``."""
     title: str = ""
     units: str = ""
     standard_name: str = ""

@@ -32,7 +32,7 @@ BAND_CHUNKS = 4
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was checked, and what is wrong with it."""
+    """The findings of a verification."""
 
     dataset: str
     files: int

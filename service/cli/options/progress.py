@@ -103,7 +103,7 @@ def tile_progress(label: str) -> Iterator[Callable[[MrfProgress], None]]:
                 label,
                 at.tiles_done,
                 at.tiles_total,
-                at.tiles_a_second,
+                at.tiles_per_second,
                 "?" if left is None else f"{left:.0f} s",
             )
 

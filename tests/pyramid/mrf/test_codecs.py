@@ -73,7 +73,7 @@ def assert_reads_like_gdal(path, tolerance=0.0):
         for row, col in np.ndindex(3, 4):
             block = expected[:, row * 128 : row * 128 + 128, col * 128 : col * 128 + 128]
             parts = []
-            for band in range(mrf.header.records_a_page):
+            for band in range(mrf.header.records_per_position):
                 pixels = mrf.pixels(0, row, col, band=band)
                 assert pixels.shape == (128, 128, bands)
                 assert pixels.dtype == expected.dtype

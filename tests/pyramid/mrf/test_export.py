@@ -295,7 +295,7 @@ def test_progress_comes_to_its_end(tmp_path):
     assert done == sorted(done)
     assert done[-1] == reports[-1].tiles_total == reports[-1].tiles_made == 3 * (9 + 4 + 1)
     assert reports[-1].seconds_left == 0
-    assert reports[-1].tiles_a_second > 0
+    assert reports[-1].tiles_per_second > 0
 
 
 def test_what_is_there_already_is_left_as_it_is(tmp_path):
