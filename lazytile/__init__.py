@@ -5,7 +5,7 @@
 >>> png = lazytile.render_tile("store", "sst", "WebMercatorQuad", matrix=3, row=2, col=5)
 
 ``convert`` makes a pyramid of a file, ``open_store`` opens a folder of them, ``render_tile`` returns the bytes of one
-tile, the same that the service answers. What they stand on is imported when it is first used.
+tile, the same that the service returns. Their modules are imported on first use.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["LazytileError", "Store", "__version__", "convert", "open_store", "render_tile"]
 
-_HOMES = {
+_MODULES = {
     "LazytileError": "lazytile.colormaps.core.errors",
     "Store": "lazytile.pyramid.store.store",
     "convert": "lazytile.pyramid.ingest.convert",
@@ -33,13 +33,13 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its module (PEP 562)."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'lazytile' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    value = getattr(importlib.import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    """Name what there is, imported or not."""
-    return sorted({*globals(), *_HOMES})
+    """List all names, imported or not."""
+    return sorted({*globals(), *_MODULES})

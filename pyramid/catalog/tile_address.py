@@ -25,18 +25,18 @@ class RawTileAddress:
     col: str
     image_format: ImageFormat
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """Dimensions, options and whatever else a query string holds, by lower-case name."""
+    """Dimensions, options and any other parameters of the query string, by lower-case name."""
     positional: tuple[str, ...] = ()
     """Dimensions by their position in a path."""
     protocol_parameters: frozenset[str] = frozenset()
     """Names among ``parameters`` that belong to the protocol, not to the layer."""
     is_limited: bool = False
-    """Whether a tile outside the limits in the capabilities is an error: so in WMTS, whose clients have read them."""
+    """Whether a tile outside the limits in the capabilities is an error, as in WMTS, whose clients read them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTile:
-    """A tile address resolved: all that answering it needs, worked out once."""
+    """A resolved tile address: everything that the response needs, computed once."""
 
     request: TileRequest
     steps: tuple[SelectedStep, ...]

@@ -80,7 +80,7 @@ def run_task(token: str, function: Callable[[Item], Result], item: Item) -> Resu
         item: Its argument.
 
     Returns:
-        The result; None where the map was stopped, and nobody reads it.
+        The result; None where the map was stopped.
     """
     maps = _maps()
     with maps.lock:

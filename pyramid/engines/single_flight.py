@@ -22,7 +22,7 @@ class _Flight(Generic[Value]):
 
 @dataclass(slots=True)
 class SingleFlight(Generic[Value]):
-    """Shares one computation among equal requests, and cancels it when nobody waits any more."""
+    """Shares one computation among equal requests, and cancels it when its last waiter leaves."""
 
     _flights: dict[str, _Flight[Value]] = field(default_factory=dict)
 
@@ -32,8 +32,8 @@ class SingleFlight(Generic[Value]):
     async def run(self, key: str, start: Callable[[], Awaitable[Value]]) -> Value:
         """Wait for the computation of a key, started here unless one is in progress.
 
-        A cancelled caller leaves the others alone; the last one to leave cancels the computation. Its exception goes
-        to all who wait for it, and to nobody who asks later.
+        Cancelling a caller does not affect the others; the last one to leave cancels the computation. An exception is
+        raised for all who wait at that moment; a later caller starts a new computation.
 
         Args:
             key: Equal for equal work, different for any other.

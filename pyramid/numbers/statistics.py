@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class StoppedError(Exception):
-    """The computation was stopped: nobody waits for it any more."""
+    """The computation was stopped: its time is up, or nothing waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def statistics(  # noqa: PLR0917 - data, region, options
         dim_index: Index along its leading dimensions.
         region: The region.
         options: What to compute, and from how many cells.
-        is_stopped: Asked before each chunk.
+        is_stopped: Called before each chunk; True stops the computation.
 
     Returns:
         The statistics.
@@ -281,7 +281,7 @@ def values_at(
         variable: The variable.
         steps: The indices.
         cell: The cell.
-        is_stopped: Asked before each chunk.
+        is_stopped: Called before each chunk; True stops the computation.
 
     Returns:
         A value in physical units for each index, None for no data.

@@ -1,4 +1,4 @@
-"""Repeating work on a dataset that was replaced meanwhile."""
+"""The retry of work on a dataset that was replaced while the work was in progress."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ATTEMPTS = 2
 def generation_attempts() -> Iterator[GenerationAttempt]:
     """Yield attempts until one succeeds; for synchronous and asynchronous code alike.
 
-    Each attempt resolves anew what depends on a generation::
+    Each attempt must resolve again what depends on a generation::
 
         for attempt in generation_attempts():
             with attempt:

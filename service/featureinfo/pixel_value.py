@@ -31,7 +31,7 @@ async def read_pixel(context: AppContext, tile: ResolvedTile, i: int, j: int) ->
     Raises:
         BusyError: The queue is full.
         OverdueError: The value was not read within the time limit.
-        GenerationChangedError: The dataset was replaced; the tile must be resolved anew.
+        GenerationChangedError: The dataset was replaced; resolve the tile again.
     """
     admission = context.admission
     async with admission.time_limit(WorkClass.PIXEL), admission.slot(WorkClass.PIXEL):

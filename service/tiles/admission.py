@@ -1,6 +1,6 @@
 """Admission of work: how much of each class runs at a time, how much waits, and how long a request may take.
 
-Each class has slots of its own, so a full queue of one class keeps no other waiting.
+Each class has its own slots, so a full class never delays another.
 """
 
 from __future__ import annotations

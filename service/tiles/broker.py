@@ -106,7 +106,7 @@ class TileBroker:
         Raises:
             BusyError: The queue is full.
             OverdueError: The tile was not ready within the time limit.
-            GenerationChangedError: The dataset was replaced; the request must be resolved anew.
+            GenerationChangedError: The dataset was replaced; resolve the request again.
             LazytileError: The tile cannot be rendered.
         """
         data = self._cache.peek(prepared.key)
@@ -201,7 +201,7 @@ class TileBroker:
         Raises:
             BusyError: The queue is full.
             OverdueError: The numbers were not ready within the time limit.
-            GenerationChangedError: The dataset was replaced; the task must be made anew.
+            GenerationChangedError: The dataset was replaced; make the task again.
             LazytileError: The computation failed.
         """
         async with self._admission.time_limit(WorkClass.NUMBERS):

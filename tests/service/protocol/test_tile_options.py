@@ -23,8 +23,8 @@ def pixels(reply):
 
 
 def task_of(server, path, query=""):
-    words = address_of_xyz(path.removeprefix("/xyz/").split("/"), Query(query, 1024))
-    return server.context.broker.prepare(server.context.resolver.resolve(words).request).task
+    address = address_of_xyz(path.removeprefix("/xyz/").split("/"), Query(query, 1024))
+    return server.context.broker.prepare(server.context.resolver.resolve(address).request).task
 
 
 @pytest.mark.parametrize(

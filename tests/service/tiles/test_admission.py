@@ -1,6 +1,8 @@
 """The bounded queue: slots of each class, refusals, time limits, and what /metrics counts."""
 
 import asyncio
+import threading
+from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
@@ -8,6 +10,7 @@ from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.settings import Settings
 from lazytile.service.tiles.admission import Admission, ClassLimits, WorkClass
+from tests.service.harness import running
 
 
 def counted(metrics, name):
@@ -124,3 +127,53 @@ def test_the_settings_decide_how_much_waits_and_the_engine_how_many_tiles_run():
     assert admission.limits(WorkClass.TILE) == ClassLimits(6, 7)
     assert admission.limits(WorkClass.PIXEL) == ClassLimits(4, 7)
     assert admission.limits(WorkClass.NUMBERS) == ClassLimits(2, 7)
+
+
+PATHS = {
+    WorkClass.TILE: "/xyz/global_180/2/1/1.png?filter=blur",
+    WorkClass.PIXEL: "/wmts/global_180/default/WebMercatorQuad/2/1/1/100/100.json",
+    WorkClass.NUMBERS: "/numbers/global_180/point?lon=0&lat=0",
+}
+
+
+@contextmanager
+def occupied(server, work_class):
+    """Hold every slot of a class."""
+    admission, release, full = server.context.admission, asyncio.Event(), threading.Event()
+
+    async def hold():
+        async with AsyncExitStack() as stack:
+            for _ in range(admission.limits(work_class).running):
+                await stack.enter_async_context(admission.slot(work_class))
+            full.set()
+            await release.wait()
+
+    held = asyncio.run_coroutine_threadsafe(hold(), server.loop)
+    assert full.wait(10)
+    try:
+        yield
+    finally:
+        server.loop.call_soon_threadsafe(release.set)
+        held.result(10)
+
+
+@pytest.mark.parametrize("work_class", WorkClass)
+def test_only_requests_of_a_full_class_are_503(store, tmp_path, work_class):
+    with running(store, tmp_path / "cache", queue_length=0) as server:
+        with occupied(server, work_class):
+            statuses = {each: server.get(path).status for each, path in PATHS.items()}
+            reply = server.get(PATHS[work_class])
+        assert statuses == dict.fromkeys(WorkClass, 200) | {work_class: 503}
+        assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
+        assert f"the queue for {work_class} requests is full".encode() in reply.body
+        assert server.counter("lazytile_refused_total", reason="busy", work=str(work_class)) == 2
+        assert server.get(PATHS[work_class]).status == 200
+
+
+@pytest.mark.parametrize("work_class", WorkClass)
+def test_a_request_that_waits_too_long_is_504(store, tmp_path, work_class):
+    with running(store, tmp_path / "cache", timeout_s=0.2) as server, occupied(server, work_class):
+        reply = server.get(PATHS[work_class])
+        assert reply.status == 504
+        assert f"the {work_class} request took longer than 0.2 seconds".encode() in reply.body
+        assert server.counter("lazytile_queue_depth") == 0

@@ -1,4 +1,4 @@
-"""The desk where tiles are asked for: single flight, queue, time-out, cancellation, generations."""
+"""The tile broker: single flight, queue, time limit, cancellation, generations."""
 
 import asyncio
 import threading
