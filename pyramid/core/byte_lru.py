@@ -127,11 +127,12 @@ class BytesLru(Generic[Value]):
         with self._lock:
             self._store(key, value, size)
 
-    def peek(self, key: Hashable) -> Value | None:
+    def peek(self, key: Hashable, *, again: bool = False) -> Value | None:
         """Return the value of a key if it is stored, and mark it as used.
 
         Args:
             key: Names the value.
+            again: Whether a miss of this look-up has been counted already.
 
         Returns:
             The value, or None.
@@ -139,7 +140,7 @@ class BytesLru(Generic[Value]):
         with self._lock:
             found = self._values.get(key)
             if found is None:
-                self._misses += 1
+                self._misses += not again
                 return None
             self._hits += 1
             self._values.move_to_end(key)

@@ -131,7 +131,7 @@ class TileBroker:
             return Tile(data, "disk", lookup)
         # Another request may have rendered the tile during the lookup on disk. From here on nothing is awaited until
         # this request has joined a task or started it.
-        data = self._cache.peek(prepared.key)
+        data = self._cache.peek(prepared.key, again=True)
         if data is not None:
             return Tile(data, "memory", lookup)
         if self.metatile == 1 and prepared.request.is_light and prepared.key not in self._flights:

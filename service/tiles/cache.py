@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 class TileCache(Protocol):
     """The tiers that store encoded tiles."""
 
-    def peek(self, key: str) -> bytes | None:
+    def peek(self, key: str, *, again: bool = False) -> bytes | None:
         """Return a tile that is in memory.
 
         Args:
             key: Key of the tile.
+            again: Whether this is the second look for one request.
 
         Returns:
             The tile, or None.
@@ -65,7 +66,7 @@ class TileCache(Protocol):
 class NoCache:
     """Stores nothing, for benchmarks of the renderer. See ``TileCache``."""
 
-    def peek(self, key: str) -> None:
+    def peek(self, key: str, *, again: bool = False) -> None:
         """Return None."""
 
     async def load(self, key: str) -> None:
@@ -93,9 +94,9 @@ class TieredCache:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-write")
 
-    def peek(self, key: str) -> bytes | None:
+    def peek(self, key: str, *, again: bool = False) -> bytes | None:
         """Return a tile that is in memory."""
-        return self._memory.peek(key)
+        return self._memory.peek(key, again=again)
 
     async def load(self, key: str) -> bytes | None:
         """Return a tile from disk, and store it in memory."""

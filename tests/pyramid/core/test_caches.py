@@ -98,6 +98,7 @@ def test_a_value_that_does_not_state_its_size_is_refused():
 def test_hits_misses_and_evictions_are_counted():
     cache = Caches(CacheBudget(3000, (("tiles", 1),)))["tiles"]
     assert cache.peek("a") is None
+    assert cache.peek("a", again=True) is None
     cache.put("a", bytes(1000))
     assert cache.peek("a") == bytes(1000)
     assert cache.get("b", lambda: bytes(1000)) == bytes(1000)

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from lazytile import __version__
+from lazytile.pyramid.core import process
 from lazytile.service.cli import main
 from tests.service.harness import running
 from tests.shared import SHARED
@@ -16,7 +17,7 @@ from tests.shared import SHARED
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    for name in ("STORE", "CACHE", "ENGINE", "COLORMAPS"):
+    for name in ("STORE", "CACHE", "ENGINE", "COLORMAPS", "MEMORY"):
         monkeypatch.delenv(f"LAZYTILE_{name}", raising=False)
     monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
 
@@ -154,6 +155,31 @@ def test_the_engine_is_told_by_serve_alone(run, netcdf, tmp_path, monkeypatch, c
     assert logger.getEffectiveLevel() == logging.DEBUG
     run("serve", "--store", tmp_path / "nowhere")
     assert logger.getEffectiveLevel() == logging.INFO
+
+
+def test_the_memory_of_an_export_is_that_of_the_option(run, store, tmp_path, monkeypatch):
+    command = ("mrf", "export", "odd_sizes", tmp_path / "out", "--store", store)
+    assert run(*command, "--memory", "64MiB")[0] == 0
+    limits = [statistics.limit_bytes for _, statistics in process.current().caches.statistics()]
+    assert sum(limits) == 64 << 20
+    code, out, err = run(*command, "--memory", "lots")
+    assert (code, out) == (2, "")
+    assert err == "lazytile: --memory must be a size such as 2GiB, 512MB or 25%, got 'lots'\n"
+    monkeypatch.setenv("LAZYTILE_MEMORY", "32MiB")
+    assert run(*command)[0] == 0
+    assert sum(statistics.limit_bytes for _, statistics in process.current().caches.statistics()) == 32 << 20
+
+
+def test_serve_and_warm_refuse_a_memory_that_is_no_size_and_what_it_replaced(run, store, tmp_path, monkeypatch):
+    for command in (("serve",), ("warm", "odd_sizes", "--cache", tmp_path / "c")):
+        code, out, err = run(*command, "--store", store, "--memory", "512")
+        assert (code, out) == (2, "")
+        assert err.startswith("lazytile: setting memory_bytes: must be 0 or at least 1 MiB, got '512'")
+        monkeypatch.setenv("LAZYTILE_CHUNK_CACHE_BYTES", "1000000")
+        code, out, err = run(*command, "--store", store)
+        assert (code, out) == (2, "")
+        assert "LAZYTILE_CHUNK_CACHE_BYTES no longer exists: set --memory or LAZYTILE_MEMORY" in err
+        monkeypatch.delenv("LAZYTILE_CHUNK_CACHE_BYTES")
 
 
 def test_warm_makes_only_tiles_with_data(run, store, tmp_path):
