@@ -1,4 +1,4 @@
-"""One server process: an application on a listening socket, until it is told to stop."""
+"""One server process: an application on a listening socket, until it is stopped."""
 
 from __future__ import annotations
 
@@ -23,14 +23,23 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 MAX_LINE_BYTES = 64 << 10
-"""Longest request line that aiohttp hands on; a shorter limit of ours answers with a proper report."""
+"""Longest request line that aiohttp accepts; ``max_query_bytes`` is lower and is reported properly."""
 KEEPALIVE_S = 75.0
 
 
 def listen(host: str, port: int, *, share_port: bool = False) -> socket.socket:
-    """Return a listening socket. Raises ``ServiceError`` where there can be none, in use or not ours.
+    """Return a listening socket.
 
-    ``share_port``: several such sockets on one port, between which the kernel spreads connections.
+    Args:
+        host: Address to listen on.
+        port: Port, 0 for a free one.
+        share_port: Allow several sockets on the port; the kernel distributes connections among them.
+
+    Returns:
+        The socket, not blocking.
+
+    Raises:
+        ServiceError: The port is in use, or the address is not one of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -48,7 +57,15 @@ def listen(host: str, port: int, *, share_port: bool = False) -> socket.socket:
 
 
 def address_of(settings: Settings, sock: socket.socket) -> str:
-    """Return the address that a person opens in a browser."""
+    """Return the address to open in a browser.
+
+    Args:
+        settings: The settings.
+        sock: The listening socket.
+
+    Returns:
+        The public URL if one is set, else the URL of the socket.
+    """
     if settings.public_url is not None:
         return f"{settings.public_url}/"
     host, port = sock.getsockname()[:2]
@@ -58,14 +75,21 @@ def address_of(settings: Settings, sock: socket.socket) -> str:
 
 
 class _BadHttpFilter(logging.Filter):
-    """Drops what aiohttp logs of messages that are no HTTP: a traceback each would let anybody fill the disk."""
+    """Drops aiohttp's log records of malformed HTTP: with a traceback for each, anyone could fill the disk."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def make_runner(settings: Settings) -> web.AppRunner:
-    """Return the application with the limits and time-outs of its connections."""
+    """Return the application with the limits and timeouts of its connections.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        A runner, not set up yet.
+    """
     logger = logging.getLogger("lazytile.http")
     if not logger.filters:
         logger.addFilter(_BadHttpFilter())
@@ -81,9 +105,16 @@ def make_runner(settings: Settings) -> web.AppRunner:
 
 
 async def serve(settings: Settings, sock: socket.socket, ready: Callable[[str], None], stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set. ``ready`` is told the engine once the socket is answered.
+    """Serve until ``stop`` is set. Requests then have ``shutdown_s`` to finish before they are cancelled.
 
-    Requests under way may end; those that need longer than ``shutdown_s`` are cancelled.
+    Args:
+        settings: The settings.
+        sock: The listening socket.
+        ready: Called with the description of the engine once the server answers.
+        stop: Ends the server.
+
+    Raises:
+        LazytileError: A part of the service cannot be opened.
     """
     runner = make_runner(settings)
     try:
@@ -97,7 +128,14 @@ async def serve(settings: Settings, sock: socket.socket, ready: Callable[[str], 
 
 @contextmanager
 def stopping_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Let SIGINT and SIGTERM set the event, in the running loop."""
+    """Set an event on SIGINT and SIGTERM, in the running loop.
+
+    Args:
+        stop: The event.
+
+    Yields:
+        Nothing; the handlers are removed at the end.
+    """
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
@@ -110,7 +148,15 @@ def stopping_signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 def run_one(settings: Settings, announce: Callable[[str, str], None]) -> None:
-    """Run one server process until a signal. ``announce`` is told the address and the engine."""
+    """Run one server process until SIGINT or SIGTERM.
+
+    Args:
+        settings: The settings.
+        announce: Called with the address and the engine once the server answers.
+
+    Raises:
+        LazytileError: The server cannot start.
+    """
     with listen(settings.host, settings.port) as sock:
         address = address_of(settings, sock)
 

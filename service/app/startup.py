@@ -1,4 +1,4 @@
-"""What a server does in the background once it answers: fetch colormaps, tell which layers have none."""
+"""Work at the start of a server: prepare the capabilities, fetch missing colormaps, log the layers without one."""
 
 from __future__ import annotations
 
@@ -21,43 +21,64 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 MAX_FETCHED = 64
-"""Names asked for at one start: the sources are other people's servers."""
-MAX_TOLD = 12
+"""Most colormaps to request at one start, for the sake of the servers."""
+MAX_LOGGED_NAMES = 12
 NAME = "{name}"
 
 
 async def fetch_missing_colormaps(context: AppContext) -> None:
-    """Do all of it, one after the other. Never raises; what fails is logged in one line."""
+    """Fetch the colormaps that layers lack and log which are missing then. Never raises; failures are logged.
+
+    Args:
+        context: The running service.
+    """
     try:
         missing = await asyncio.to_thread(names_without_colormap, context)
         if missing and not context.settings.offline:
             await fetch_colormaps(context.settings, missing)
             missing = await asyncio.to_thread(names_without_colormap, context)
         if missing:
-            LOG.info("%s have a default colormap: no colormap has their name", _some(missing))
+            LOG.info("layers without a colormap of their name have a default one: %s", _some(missing))
     except (LazytileError, OSError) as error:
-        LOG.warning("looking for the colormaps of the layers failed: %s", error)
+        LOG.warning("cannot look up the colormaps of the layers: %s", error)
 
 
 async def prepare(capabilities: Capabilities) -> None:
-    """Make the capabilities before anybody can ask: a thousand datasets take most of a second to open.
+    """Build the capabilities before the first request: opening a thousand datasets takes most of a second.
 
-    Never raises; what fails is logged in one line, and fails again for the client that asks.
+    Never raises; failures are logged, and occur again in the request.
+
+    Args:
+        capabilities: The capabilities.
     """
     try:
         await asyncio.to_thread(capabilities.document, "")
     except (LazytileError, OSError) as error:
-        LOG.warning("preparing the capabilities failed: %s", error)
+        LOG.warning("cannot prepare the capabilities: %s", error)
 
 
 def names_without_colormap(context: AppContext) -> list[str]:
-    """Return the colormap names that layers ask for and the catalog has not: chosen at conversion, or the layer's."""
+    """Return the names of the colormaps that layers lack.
+
+    Args:
+        context: The running service.
+
+    Returns:
+        Names chosen at conversion or equal to those of layers, for which the catalog has no colormap.
+    """
     names = dict.fromkeys(colormap_name(layer) for layer in context.store.layers())
     return [name for name in names if is_name(name) and not _has(context.catalog, name)]
 
 
 def colormap_name(layer: Layer) -> str:
-    """Return the name of the colormap that a layer is to have."""
+    """Return the name of the colormap for a layer.
+
+    Args:
+        layer: The layer.
+
+    Returns:
+        The name chosen at conversion, else the layer's.
+    """
     return layer.variable.colormap or layer.name
 
 
@@ -69,7 +90,17 @@ def _has(catalog: ColormapCatalog, name: str) -> bool:
 
 
 def sources_of(settings: Settings) -> tuple[OnlineSource, ...]:
-    """Return where colormaps are asked for. Raises ``ColormapError``."""
+    """Return the servers to fetch colormaps from.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        Those of ``colormap_urls``, else GIBS and the Sea Level Change Portal.
+
+    Raises:
+        ColormapError: A URL is invalid.
+    """
     if not settings.colormap_urls:
         return DEFAULT_SOURCES
     parts = (url.partition(NAME) for url in settings.colormap_urls)
@@ -77,7 +108,15 @@ def sources_of(settings: Settings) -> tuple[OnlineSource, ...]:
 
 
 async def fetch_colormaps(settings: Settings, names: list[str]) -> None:
-    """Bring what there is of these colormaps into the user's folder, and say in one line what came of it."""
+    """Fetch colormaps into the user's folder, as far as they exist, and log the outcome in one line.
+
+    Args:
+        settings: The settings.
+        names: Names of the colormaps.
+
+    Raises:
+        LazytileError: The folder cannot be written.
+    """
     online = OnlineColormaps(
         settings.colormaps or default_user_folder(),
         sources_of(settings),
@@ -85,13 +124,13 @@ async def fetch_colormaps(settings: Settings, names: list[str]) -> None:
         limit_bytes=settings.colormap_limit_bytes,
         allow_loopback_http=True,
     )
-    asked = names[:MAX_FETCHED]
-    fetched, failed = await online.prefetch(asked)
+    requested = names[:MAX_FETCHED]
+    fetched, failed = await online.prefetch(requested)
     new = [each.name for each in fetched]
-    text = f"{len(new)} of {len(asked)} colormaps were fetched{': ' + _some(new) if new else ''}"
+    text = f"{len(new)} of {len(requested)} colormaps fetched{': ' + _some(new) if new else ''}"
     LOG.info("%s%s", text, f"; not fetched: {failed[0]}" if failed else "")
 
 
 def _some(names: list[str]) -> str:
-    more = len(names) - MAX_TOLD
-    return ", ".join(names[:MAX_TOLD]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_LOGGED_NAMES
+    return ", ".join(names[:MAX_LOGGED_NAMES]) + (f" and {more} more" if more > 0 else "")

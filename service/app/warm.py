@@ -1,4 +1,4 @@
-"""Filling the tile cache before anybody asks, through the same code that answers requests."""
+"""Warm-up of the tile cache, by the code that answers requests."""
 
 from __future__ import annotations
 
@@ -33,50 +33,69 @@ ALL_TIMES = "all"
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """What to warm."""
+    """The tiles to render in advance."""
 
     layer: str
     zooms: tuple[int, ...]
-    """Positions of the matrices in their set, coarsest 0."""
+    """Indices of the matrices in their set, 0 being the coarsest."""
     tms: str
     style: str
     image_format: ImageFormat
     times: tuple[str, ...] = ()
-    """Empty for the default time; ``all`` for every one."""
+    """Empty for the default time; ``all`` for every time."""
 
 
 def parse_zooms(text: str) -> tuple[int, ...]:
-    """Read ``3``, ``0-4`` or ``0,2,5-7``. Raises ``InvalidParameterError``."""
+    """Parse zoom levels.
+
+    Args:
+        text: Such as ``3``, ``0-4`` or ``0,2,5-7``.
+
+    Returns:
+        The levels, ascending.
+
+    Raises:
+        InvalidParameterError: The text has another form.
+    """
     zooms: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"([0-9]{1,2})(?:-([0-9]{1,2}))?", part.strip())
         if match is None or int(match[2] or match[1]) > MAX_ZOOM or int(match[1]) > int(match[2] or match[1]):
-            raise InvalidParameterError("zoom", f"zoom {text!r} is invalid, it may be such as 3, 0-4 or 0,2,5-7")
+            raise InvalidParameterError("zoom", f"zoom {text!r} is invalid, it is such as 3, 0-4 or 0,2,5-7")
         zooms.update(range(int(match[1]), int(match[2] or match[1]) + 1))
     return tuple(sorted(zooms))
 
 
-def warm(settings: Settings, what: WarmUp, progress: Callable[[int, int], None]) -> Counter[str]:
-    """Warm the cache; returns how many tiles came from each tier. ``progress`` is told the tiles done and in all.
+def warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, int], None]) -> Counter[str]:
+    """Warm the cache.
 
-    Raises ``LazytileError`` for the first tile that cannot be made.
+    Args:
+        settings: The settings.
+        warm_up: The tiles.
+        progress: Called with the number of tiles done and of all tiles.
+
+    Returns:
+        Number of tiles from each tier.
+
+    Raises:
+        LazytileError: The first tile that cannot be rendered.
     """
-    return asyncio.run(_warm(settings, what, progress))
+    return asyncio.run(_warm(settings, warm_up, progress))
 
 
-async def _warm(settings: Settings, what: WarmUp, progress: Callable[[int, int], None]) -> Counter[str]:
+async def _warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, int], None]) -> Counter[str]:
     context = await open_context(settings)
     try:
-        layer = context.store.layer(what.layer)
-        matrices = _matrices(layer, what)
-        steps = _steps(layer, what)
-        total = len(steps) * sum(_count(layer, what, matrix) for matrix in matrices)
+        layer = context.store.layer(warm_up.layer)
+        matrices = _matrices(layer, warm_up)
+        steps = _steps(layer, warm_up)
+        total = len(steps) * sum(_count(layer, warm_up, matrix) for matrix in matrices)
         tiers: Counter[str] = Counter()
         addresses = (
             address
             for step in steps
             for matrix in matrices
-            for address in _addresses(layer, what, matrix, step, context.broker.metatile)
+            for address in _addresses(layer, warm_up, matrix, step, context.broker.metatile)
         )
 
         async def worker() -> None:
@@ -95,7 +114,7 @@ async def _warm(settings: Settings, what: WarmUp, progress: Callable[[int, int],
 
 
 async def _first_error(work: list[Coroutine[Any, Any, None]]) -> None:
-    """Run coroutines together; the first exception stops the others and is raised alone, not in a group."""
+    """Run coroutines together; the first exception cancels the others and is raised, not in a group."""
     tasks = [asyncio.create_task(one) for one in work]
     try:
         await asyncio.gather(*tasks)
@@ -106,46 +125,46 @@ async def _first_error(work: list[Coroutine[Any, Any, None]]) -> None:
 
 
 def _width(context: AppContext) -> int:
-    """Requests at a time: enough that the engine always has a metatile that nobody has asked for yet."""
+    """Return the number of concurrent requests that keeps the engine supplied with new metatiles."""
     return context.admission.limits(WorkClass.TILE).running * context.broker.metatile**2
 
 
-def _matrices(layer: Layer, what: WarmUp) -> list[TileMatrix]:
-    tms = layer.tile_matrix_set(what.tms)
-    if what.zooms[-1] >= len(tms.matrices):
+def _matrices(layer: Layer, warm_up: WarmUp) -> list[TileMatrix]:
+    tms = layer.tile_matrix_set(warm_up.tms)
+    if warm_up.zooms[-1] >= len(tms.matrices):
         raise InvalidParameterError(
-            "zoom", f"zoom {what.zooms[-1]} is not in {tms.identifier}, it may be 0 to {len(tms.matrices) - 1}"
+            "zoom", f"zoom {warm_up.zooms[-1]} is not in {tms.identifier}, it may be 0 to {len(tms.matrices) - 1}"
         )
-    return [tms.matrices[zoom] for zoom in what.zooms]
+    return [tms.matrices[zoom] for zoom in warm_up.zooms]
 
 
-def _steps(layer: Layer, what: WarmUp) -> list[str]:
-    if not what.times:
+def _steps(layer: Layer, warm_up: WarmUp) -> list[str]:
+    if not warm_up.times:
         return [lookup.DEFAULT]
     if layer.variable.time is None:
         raise InvalidParameterError(RequestField.TIME, f"layer {layer.name} has no time")
-    return list(layer.variable.time.labels) if what.times == (ALL_TIMES,) else list(what.times)
+    return list(layer.variable.time.labels) if warm_up.times == (ALL_TIMES,) else list(warm_up.times)
 
 
-def _count(layer: Layer, what: WarmUp, matrix: TileMatrix) -> int:
-    tiles = tiles_with_data(layer, layer.tile_matrix_set(what.tms), matrix)
+def _count(layer: Layer, warm_up: WarmUp, matrix: TileMatrix) -> int:
+    tiles = tiles_with_data(layer, layer.tile_matrix_set(warm_up.tms), matrix)
     return (tiles.max_row - tiles.min_row + 1) * (tiles.max_col - tiles.min_col + 1)
 
 
-def _addresses(layer: Layer, what: WarmUp, matrix: TileMatrix, step: str, metatile: int) -> Iterator[RawTileAddress]:
-    """Yield every tile that holds data, metatile by metatile, so that neighbours are asked for together."""
-    tiles = tiles_with_data(layer, layer.tile_matrix_set(what.tms), matrix)
+def _addresses(layer: Layer, warm_up: WarmUp, matrix: TileMatrix, step: str, metatile: int) -> Iterator[RawTileAddress]:
+    """Yield every tile with data, metatile by metatile, so that neighbours are requested together."""
+    tiles = tiles_with_data(layer, layer.tile_matrix_set(warm_up.tms), matrix)
     for top in range(tiles.min_row // metatile * metatile, tiles.max_row + 1, metatile):
         for left in range(tiles.min_col // metatile * metatile, tiles.max_col + 1, metatile):
             for row in range(max(top, tiles.min_row), min(top + metatile, tiles.max_row + 1)):
                 for col in range(max(left, tiles.min_col), min(left + metatile, tiles.max_col + 1)):
                     yield RawTileAddress(
-                        what.layer,
-                        what.style,
-                        what.tms,
+                        warm_up.layer,
+                        warm_up.style,
+                        warm_up.tms,
                         matrix.identifier,
                         str(row),
                         str(col),
-                        what.image_format,
+                        warm_up.image_format,
                         {TIME.lower(): step},
                     )

@@ -1,4 +1,4 @@
-"""The command ``lazytile``. What a command needs it imports when it runs, so that help comes at once."""
+"""The command ``lazytile``. A command imports what it needs when it runs, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lazytile.service.cli.colormap.group import app as colormap
 from lazytile.service.cli.mrf.group import app as mrf
 
 USAGE_CODE = 2
-"""Exit code of everything that is wrong with what was asked for, as of the usual Unix tools."""
+"""Exit code of any error in the command line, as of the usual Unix tools."""
 INTERRUPTED_CODE = 130
 
 app = typer.Typer(
@@ -49,25 +49,32 @@ def _print_version(wanted: bool) -> None:
 def _common(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001 - the callback prints it
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, to standard error.")] = False,
 ) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("lazytile").setLevel(logging.DEBUG if verbose else logging.INFO)
-    # Which engine it is matters to whoever serves for days; in front of every other command it is noise.
+    # The choice of an engine matters to a server that runs for days; for any other command it is noise.
     quiet = context.invoked_subcommand != "serve" and not verbose
     logging.getLogger("lazytile.pyramid.engines.factory").setLevel(logging.WARNING if quiet else logging.NOTSET)
 
 
 def main() -> None:
-    """Run the command line; the console script."""
+    """Run the command line as the console script."""
     process.begin()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command; returns the exit code. What the user did wrong is one line on standard error and code 2."""
+    """Run a command.
+
+    Args:
+        arguments: The command line without the program's name.
+
+    Returns:
+        The exit code: 2 after an error of the user, which is one line on standard error.
+    """
     try:
         code = app(args=arguments, prog_name="lazytile", standalone_mode=False)
     except LazytileError as error:
@@ -77,7 +84,7 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as ended:
         return int(ended.exit_code)
     except BrokenPipeError:
-        # The reader of our output has gone (lazytile info | head); there is nobody to tell.
+        # The reader of our output has closed it (lazytile info | head).
         sys.stderr.close()
         return 1
     except Exception as error:
@@ -89,9 +96,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _usage_error(error: Exception) -> str | None:
-    """Return what typer found wrong with the arguments, empty where it has printed help itself; None if it did not.
+    """Return Typer's message about the arguments, empty if it printed help instead; None for any other exception.
 
-    typer has its own copy of click's exceptions in some versions; what they share are these members.
+    Some versions of Typer have their own copy of click's exceptions; these members are what the copies share.
     """
     explain = getattr(error, "format_message", None)
     if explain is None:

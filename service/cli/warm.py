@@ -53,11 +53,11 @@ def warm(
         dashboard=dashboard,
         colormaps=colormaps,
     )
-    what = warming.WarmUp(
+    warm_up = warming.WarmUp(
         layer, warming.parse_zooms(zoom), tms, style, ImageFormat.from_extension(image_format), tuple(time or ())
     )
     with progress_bar(f"warming {layer}", "tiles") as progress:
-        tiers = warming.warm(settings, what, progress)
+        tiers = warming.warm(settings, warm_up, progress)
     typer.echo(
         f"{tiers.total()} tiles: {tiers['computed']} computed, {tiers.total() - tiers['computed']} there already"
     )

@@ -12,7 +12,7 @@ import html
 import json
 from typing import TYPE_CHECKING, Any
 
-from lazytile.service.http.errors import culprit_of, failure_of
+from lazytile.service.http.errors import failure_of, parameter_at_fault
 from lazytile.service.http.json_document import JSON, JsonDocument, json_bytes
 from lazytile.service.http.problems import PROBLEM_TYPE, problem_document
 from lazytile.service.http.reply import text_response
@@ -95,7 +95,7 @@ def problem_response(request: web.Request, error: Exception, in_query: frozenset
     Returns:
         The response with a problem document.
     """
-    parameter = culprit_of(error)
+    parameter = parameter_at_fault(error)
     in_path = parameter is None or parameter.lower() in _PATH_FIELDS - in_query
     failure = failure_of(error, in_path=in_path)
     headers = {"Cache-Control": "no-store", **failure.headers}

@@ -1,4 +1,4 @@
-"""What goes wrong in the service, and the one table from exception class to HTTP status and OWS exception code."""
+"""The exceptions of the service, and the table from exception class to HTTP status and OWS exception code."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ LOG = logging.getLogger(__name__)
 
 
 class ServiceError(LazytileError):
-    """The server cannot be started, or cannot do what it was asked at the moment."""
+    """The server cannot start, or cannot do its work at the moment."""
 
 
 class SettingsError(ServiceError):
-    """A setting is unknown or has a value it may not have."""
+    """A setting is unknown or has an invalid value."""
 
 
 class CacheError(ServiceError):
-    """The folder of the tile cache cannot be used."""
+    """The folder of the tile cache is unusable."""
 
 
 class BusyError(ServiceError):
-    """So much work waits already that more is refused; ``retry_after_s`` later there may be room."""
+    """The queue is full; there may be room ``retry_after_s`` later."""
 
     def __init__(self, text: str, retry_after_s: int = 1) -> None:
         super().__init__(text)
@@ -44,11 +44,11 @@ class BusyError(ServiceError):
 
 
 class OverdueError(ServiceError):
-    """A tile took longer than a request may take."""
+    """The work took longer than a request may take."""
 
 
 class NotOfferedError(RequestError):
-    """An operation that the standard knows and this server does not offer (OGC 07-057r7, Table 24)."""
+    """An operation of the standard that this server does not offer (OGC 07-057r7, Table 24)."""
 
 
 class PointOutOfRangeError(RequestError):
@@ -56,49 +56,49 @@ class PointOutOfRangeError(RequestError):
 
 
 class VersionNegotiationError(RequestError):
-    """None of the versions a client accepts is offered (OGC 06-121r3, Table 25)."""
+    """No version that the client accepts is offered (OGC 06-121r3, Table 25)."""
 
 
 class UpdateSequenceError(RequestError):
-    """The client knows a later state of the capabilities than the server (OGC 06-121r3, Table 25)."""
+    """The client has a later state of the capabilities than the server (OGC 06-121r3, Table 25)."""
 
 
 class TooLongError(RequestError):
-    """A request, or a value in it, is longer than any valid one."""
+    """A request, or a value in it, exceeds the maximum length."""
 
 
 class NotAcceptableError(RequestError):
-    """The Accept header leaves no format that this address can answer in (RFC 9110, 15.5.7)."""
+    """The Accept header excludes every format of the resource (RFC 9110, 15.5.7)."""
 
 
 class NotFoundError(RequestError):
-    """An address leads to nothing."""
+    """There is no resource at the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How an exception class is told to clients."""
+    """How an exception class is reported to clients."""
 
     status: int
-    """Where the culprit is a query parameter."""
+    """If the parameter at fault is in the query."""
     path_status: int
-    """Where it is part of the path: an address that leads to nothing is 404 (OGC 07-057r7, 10)."""
+    """If it is in the path: an address without a resource is 404 (OGC 07-057r7, 10)."""
     code: str
     """The exceptionCode of an ows:Exception."""
     locator: str | None = None
-    """The parameter, where the exception itself names none."""
-    says_text: bool = True
-    """Whether the exception's own text is for clients; else it goes to the log."""
+    """The parameter, for an exception that names none."""
+    has_public_text: bool = True
+    """Whether clients get the exception's text; if not, it is logged."""
     has_locator: bool = True
     second_code: str | None = None
     """The exceptionCode of a second ows:Exception with the same locator."""
 
 
-TABLE: dict[type[Exception], Rule] = {
+RULES: dict[type[Exception], Rule] = {
     MissingParameterError: Rule(400, 404, "MissingParameterValue"),
     InvalidParameterError: Rule(400, 404, "InvalidParameterValue"),
     TileOutOfRangeError: Rule(400, 404, "TileOutOfRange"),
-    # The text of the standard has the first, its test suite looks for the second: a report may hold both.
+    # The standard has the first code, its test suite expects the second: a report may contain both.
     PointOutOfRangeError: Rule(400, 404, "PointIJOutOfRange", second_code="TileOutOfRange"),
     DatasetNotFoundError: Rule(400, 404, "InvalidParameterValue", "Layer"),
     ColormapNotFoundError: Rule(400, 404, "InvalidParameterValue", "Style"),
@@ -112,10 +112,10 @@ TABLE: dict[type[Exception], Rule] = {
     BusyError: Rule(503, 503, "NoApplicableCode"),
     OverdueError: Rule(504, 504, "NoApplicableCode"),
     GenerationChangedError: Rule(503, 503, "NoApplicableCode"),
-    EngineError: Rule(503, 503, "NoApplicableCode", says_text=False),
-    Exception: Rule(500, 500, "NoApplicableCode", says_text=False),
+    EngineError: Rule(503, 503, "NoApplicableCode", has_public_text=False),
+    Exception: Rule(500, 500, "NoApplicableCode", has_public_text=False),
 }
-"""The class itself decides, or the nearest of its bases that is here."""
+"""By class; a class without a rule has that of its nearest base."""
 
 _FAILED = "the server failed to answer this request; its log says why"
 _UNAVAILABLE = "the server cannot compute tiles at the moment; its log says why"
@@ -123,7 +123,7 @@ _UNAVAILABLE = "the server cannot compute tiles at the moment; its log says why"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An exception as clients are told of it."""
+    """The error that is reported to a client."""
 
     status: int
     code: str
@@ -131,26 +131,43 @@ class Failure:
     text: str
     headers: dict[str, str]
     second_code: str | None = None
-    """Code of a second exception in the same report."""
+    """The exceptionCode of a second exception in the report."""
 
 
-def culprit_of(error: Exception) -> str | None:
-    """Return the parameter that an exception names, as requests spell it; None where it names none."""
+def parameter_at_fault(error: Exception) -> str | None:
+    """Return the parameter that an exception names.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        The parameter as requests spell it, or None if the exception names none.
+    """
     return parameter_of(error.field) if isinstance(error, RequestError) else None
 
 
 def failure_of(error: Exception, *, in_path: bool) -> Failure:
-    """Return what to tell of an exception. What is no fault of the client's is logged with its traceback."""
+    """Return the error to report for an exception. One that is not the client's fault is logged with its traceback.
+
+    Args:
+        error: The exception.
+        in_path: Whether the parameter at fault is part of the path.
+
+    Returns:
+        The error, with everything that OWS reports and problem documents contain.
+    """
     if isinstance(error, web.HTTPException):
         return _http_failure(error)
-    rule = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    culprit = culprit_of(error)
-    locator = culprit or rule.locator
+    rule = next(RULES[kind] for kind in type(error).__mro__ if kind in RULES)
+    locator, text = rule.locator, str(error)
+    if isinstance(error, RequestError):
+        locator = parameter_of(error.field)
+        text = error.spelled(locator)
+    text = one_line(text)
     headers = {}
     if rule.status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
-    text = one_line(str(error) if culprit is None or not isinstance(error, RequestError) else error.spelled(culprit))
-    if not rule.says_text:
+    if not rule.has_public_text:
         LOG.error("%s: %s", type(error).__name__, text, exc_info=error)
         text = _FAILED if rule.status == 500 else _UNAVAILABLE
     status = rule.path_status if in_path else rule.status
@@ -158,7 +175,7 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
 
 
 def _http_failure(error: web.HTTPException) -> Failure:
-    """Return what aiohttp itself found: no such address, or no such method for it."""
+    """Return the error that aiohttp itself found: no such address, or no such method."""
     headers = {name: value for name, value in error.headers.items() if name == "Allow"}
     if isinstance(error, web.HTTPMethodNotAllowed):
         text = f"{error.method} is not allowed here, allowed are GET, HEAD and OPTIONS"
@@ -173,6 +190,13 @@ MAX_TEXT = 2000
 
 
 def one_line(text: str) -> str:
-    """Return a text that any document and terminal can hold: one line, no control characters, no lone surrogates."""
+    """Return a text as one line without control characters and lone surrogates, safe in any document and terminal.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The line, cut off after ``MAX_TEXT`` characters.
+    """
     clean = _NOT_XML.sub(" ", text).strip()
     return clean if len(clean) <= MAX_TEXT else f"{clean[:MAX_TEXT]}..."

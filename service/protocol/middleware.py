@@ -10,7 +10,7 @@ from aiohttp import web
 
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.service.http.endpoint import GIBS_SCRIPT
-from lazytile.service.http.errors import TooLongError, culprit_of, failure_of
+from lazytile.service.http.errors import TooLongError, parameter_at_fault, failure_of
 from lazytile.service.http.ows_xml import CONTENT_TYPE, exception_report
 from lazytile.service.http.problems import PROBLEM_TYPE, problem_document
 from lazytile.service.http.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request_id_of, text_response
@@ -101,7 +101,7 @@ def failure_response(request: web.Request, error: Exception, route: str) -> web.
     Returns:
         The response.
     """
-    parameter = (culprit_of(error) or "").lower()
+    parameter = (parameter_at_fault(error) or "").lower()
     locators = {name.lower() for name in request.query} & _QUERY_LOCATORS.get(route, frozenset())
     in_query = route == "wmts_kvp" or parameter in locators
     failure = failure_of(error, in_path=not in_query)

@@ -1,4 +1,4 @@
-"""What a server does once it answers: colormaps that layers want are fetched, unless it is offline."""
+"""What a server does once it answers: it fetches the colormaps that layers lack, unless it is offline."""
 
 import contextlib
 import http.server
@@ -72,18 +72,18 @@ def test_missing_colormaps_are_fetched_in_the_background(small_store, tmp_path, 
         options = {"offline": False, "colormap_urls": (f"{base}/{{name}}.xml",), "colormaps": folder}
         with running(small_store, tmp_path / "c", **options) as server:
             assert server.get("/xyz/constant/0/0/0.png").status == 200
-            until(lambda: any("default colormap" in record.message for record in caplog.records))
+            until(lambda: any("default one" in record.message for record in caplog.records))
             assert (folder / "constant.xml").read_bytes() == wanted
             assert not (folder / "odd_sizes.xml").exists()
             assert server.context.styles.style(server.context.store.layer("constant"), "default").reason.startswith(
                 "it has"
             )
     assert sorted(asked) == ["/constant.xml", "/odd_sizes.xml"]
-    fetched = [record.message for record in caplog.records if "were fetched" in record.message]
+    fetched = [record.message for record in caplog.records if "colormaps fetched" in record.message]
     assert len(fetched) == 1
-    assert fetched[0].startswith("1 of 2 colormaps were fetched: constant; not fetched: ")
-    told = [record.message for record in caplog.records if "default colormap" in record.message]
-    assert told == ["odd_sizes have a default colormap: no colormap has their name"]
+    assert fetched[0].startswith("1 of 2 colormaps fetched: constant; not fetched: ")
+    logged = [record.message for record in caplog.records if "default one" in record.message]
+    assert logged == ["layers without a colormap of their name have a default one: odd_sizes"]
 
 
 def test_offline_nothing_is_asked(small_store, tmp_path, caplog):
@@ -91,7 +91,7 @@ def test_offline_nothing_is_asked(small_store, tmp_path, caplog):
     with source({}) as (base, asked):
         options = {"offline": True, "colormap_urls": (f"{base}/{{name}}.xml",), "colormaps": tmp_path / "maps"}
         with running(small_store, tmp_path / "c", **options) as server:
-            until(lambda: any("constant, odd_sizes have a default" in record.message for record in caplog.records))
+            until(lambda: any("have a default one: constant, odd_sizes" in record.message for record in caplog.records))
             document = server.get("/wmts/1.0.0/WMTSCapabilities.xml").body
             assert document.count(b"A default: no colormap has the name of this layer") == 2
     assert not asked
@@ -101,7 +101,7 @@ def test_offline_nothing_is_asked(small_store, tmp_path, caplog):
 def test_sources_that_may_not_be_asked_do_not_stop_the_server(small_store, tmp_path, caplog, url):
     options = {"offline": False, "colormap_urls": (url,), "colormaps": tmp_path / "maps"}
     with running(small_store, tmp_path / "c", **options) as server:
-        until(lambda: any("failed" in record.message for record in caplog.records))
+        until(lambda: any("cannot look up the colormaps" in record.message for record in caplog.records))
         assert server.get("/xyz/constant/0/0/0.png").status == 200
 
 
