@@ -10,7 +10,7 @@ from aiohttp import web
 
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.service.http.endpoint import GIBS_SCRIPT
-from lazytile.service.http.errors import TooLongError, parameter_at_fault, failure_of
+from lazytile.service.http.errors import TooLongError, failure_of, parameter_at_fault
 from lazytile.service.http.ows_xml import CONTENT_TYPE, exception_report
 from lazytile.service.http.problems import PROBLEM_TYPE, problem_document
 from lazytile.service.http.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request_id_of, text_response
