@@ -1,4 +1,4 @@
-"""What the engines' tests run on workers. Apart from the tests, so that a worker need not import pytest."""
+"""Functions that the engines' tests run on workers, separate so that a worker need not import pytest."""
 
 import os
 import signal
@@ -19,20 +19,20 @@ class Task:
     key: str
     folder: str = ""
     deed: str = ""
-    """What happens to it: see ``render``."""
+    """Its behaviour: see ``render``."""
     place: str = ""
     """Its locality."""
 
 
 class ObstinateError(Exception):
-    """Pickles, and does not come back."""
+    """Pickles, and cannot be unpickled."""
 
     def __init__(self, first, second):
         super().__init__(f"{first} and {second}")
 
 
 def mark(folder, name):
-    """Leave a mark, and tell whether it is the first of that name."""
+    """Leave a mark, and return whether it is the first of that name."""
     path = Path(folder, f"{name}.{os.getpid()}.{time.monotonic_ns()}")
     first = not list(Path(folder).glob(f"{name}.*"))
     path.touch()
@@ -54,7 +54,7 @@ def wait_for(path):
 
 
 def die():
-    """End this process as the kernel ends one that takes too much memory."""
+    """End this process as the kernel does on excessive memory use."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -101,7 +101,7 @@ def test_a_closed_bulk_engine_says_so():
 
 
 class TileBench:
-    """A tile engine that several tests share, on an event loop of its own."""
+    """A tile engine that several tests share, on its own event loop."""
 
     def __init__(self, runner, engine):
         self.runner = runner

@@ -1,4 +1,4 @@
-"""A Dask scheduler that runs already: a real one with real workers in processes of their own."""
+"""An existing Dask scheduler: a real one with workers in their own processes."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Worker processes import the main module anew: that must work however the program was started."""
+"""Worker processes import the main module again, however the program was started."""
 
 import os
 import signal
@@ -87,7 +87,7 @@ def test_control_c_ends_the_program_and_its_workers_quietly(tmp_path):
 
 
 def group_is_alive(group):
-    """Return once nobody of the process group is left."""
+    """Return once the process group is empty."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         os.killpg(group, 0)

@@ -1,4 +1,4 @@
-"""Exports to PMTiles, MBTiles and cloud optimized GeoTIFF: the same tiles in other boxes."""
+"""Exports to PMTiles, MBTiles and cloud optimized GeoTIFF: the same tiles in other containers."""
 
 import sqlite3
 from contextlib import closing
@@ -153,7 +153,7 @@ def test_impossible_options_are_refused(tmp_path, archive, options, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_package_is_said(tmp_path, monkeypatch):
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "pmtiles", None)

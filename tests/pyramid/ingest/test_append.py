@@ -1,4 +1,4 @@
-"""Appending time steps: what comes is right, what was there stays, and what does not fit is refused."""
+"""Appending time steps: new steps are right, old ones stay, and sources that do not fit are refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROWS, COLS = 600, 700
 
 
 def codes_of(*times: float, rows: int = ROWS) -> np.ndarray:
-    """Return fields that depend on nothing but their time."""
+    """Return fields that depend only on their time."""
     planes = [np.random.default_rng(int(time * 4)).integers(-900, 900, (rows, COLS)) for time in times]
     codes = np.stack(planes).astype("int16")
     codes[:, :300, :300] = -32768
@@ -146,7 +146,9 @@ def test_a_step_is_replaced_and_the_others_keep_their_generation(tmp_path: Path)
         ((5,), {"units": {**TIME, "calendar": "noleap"}}, "its calendar is noleap, the dataset's standard"),
     ],
 )
-def test_what_does_not_fit_is_refused(tmp_path: Path, times: Any, changes: dict[str, Any], message: str) -> None:
+def test_a_source_that_does_not_fit_is_refused(
+    tmp_path: Path, times: Any, changes: dict[str, Any], message: str
+) -> None:
     before = convert(source(tmp_path / "a.nc", 0, 1), tmp_path / "s", "d")
     with pytest.raises(SourceError, match=message):
         append(source(tmp_path / "b.nc", *times, **changes), tmp_path / "s", "d")

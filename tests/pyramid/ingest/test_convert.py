@@ -127,7 +127,7 @@ def test_the_description_is_in_the_group(tmp_path: Path) -> None:
     assert attributes["multiscales"]["layout"][0]["spatial:transform"] == [1.0, 0.0, 0.0, 0.0, -1.0, 50.0]
 
 
-def test_statistics_are_of_what_holds_data(tmp_path: Path) -> None:
+def test_statistics_leave_no_data_out(tmp_path: Path) -> None:
     codes = codes_of(2, 300, 400)
     write_grid(
         tmp_path / "in.nc",
@@ -317,7 +317,7 @@ def doubled_time(path: Path) -> None:
         (doubled_time, "time holds 2001-01-02T00:00:00Z twice"),
     ],
 )
-def test_what_cannot_be_converted_is_refused_in_one_line(tmp_path: Path, make, message: str) -> None:
+def test_a_source_that_cannot_be_converted_is_refused_in_one_line(tmp_path: Path, make, message: str) -> None:
     make(tmp_path / "in.nc")
     with pytest.raises(SourceError, match=message) as caught:
         convert(tmp_path / "in.nc", tmp_path / "store")
@@ -391,7 +391,7 @@ def test_groups_may_have_different_steps_of_one_name(tmp_path: Path) -> None:
         assert (stored["u"].values == 5).all()
 
 
-def test_what_is_no_number_is_left_out_with_the_reason(tmp_path: Path) -> None:
+def test_variables_without_numbers_are_omitted_with_the_reason(tmp_path: Path) -> None:
     path = good(tmp_path / "in.nc")
     with netCDF4.Dataset(path, "r+") as file:
         dims = file["t"].dimensions
@@ -410,7 +410,7 @@ def test_what_is_no_number_is_left_out_with_the_reason(tmp_path: Path) -> None:
 
 @pytest.fixture
 def nobody() -> Iterator[Path]:
-    """A folder of a user whom permissions bind: root becomes another one for as long as the test lasts."""
+    """A folder whose permissions apply: root becomes another user during the test."""
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)

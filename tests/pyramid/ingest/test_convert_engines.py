@@ -1,4 +1,4 @@
-"""The same store, to the byte, whichever engine converts."""
+"""Every engine converts to the same bytes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ SOURCES = {"packed.nc": packed, "curved.nc": curved, "raster.tif": raster, "mess
 
 
 def chunk_files(store: Path) -> dict[str, bytes]:
-    """Return everything that is data in the dataset: chunks, shards and coordinates."""
+    """Return all data files of the dataset: chunks, shards and coordinates."""
     found = {path.relative_to(store).as_posix(): path.read_bytes() for path in store.rglob("*") if path.is_file()}
     return {name: content for name, content in found.items() if "/c/" in name or name.endswith("/c")}
 
@@ -167,7 +167,7 @@ if __name__ == "__main__":
 """
 
 
-def test_the_dashboard_answers_while_it_converts_or_says_what_to_install(tmp_path: Path) -> None:
+def test_the_dashboard_responds_during_a_conversion_or_names_its_package(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -133,7 +133,7 @@ FILES = sorted({path.name for path in SHARED.glob("realdata/*")} - NEITHER - {"r
 
 @pytest.mark.parametrize("file", FILES or ["../shared/realdata"])
 def test_every_file_of_the_folder_is_converted_whole(tmp_path: Path, file: str) -> None:
-    """Each is read with all its layers; of a netCDF file every layer has the very numbers of the file."""
+    """Each is read with all its layers; every layer of a netCDF file has the file's numbers."""
     dataset = convert(shared("realdata", file), tmp_path, "d", **OPTIONS.get(file, {}))
     assert verify(tmp_path, "d").problems == ()
     stored = zarr.open_group(tmp_path / "d.zarr", mode="r")
@@ -164,7 +164,7 @@ RESAMPLED = {"TREFHT.B06.69.atm.1890-1999ANN.nc"}
 
 
 def _named(group: netCDF4.Dataset, name: str) -> netCDF4.Variable:
-    """Return the variable that became a layer: layers of groups have the group's name in front where it is needed."""
+    """Return the variable of a layer; layers of groups have the group's name as a prefix where needed."""
     waiting = [group]
     while waiting:
         at = waiting.pop(0)
@@ -177,7 +177,7 @@ def _named(group: netCDF4.Dataset, name: str) -> netCDF4.Variable:
 
 
 @pytest.mark.parametrize(("file", "message"), REFUSED)
-def test_other_files_are_refused_for_what_they_are(tmp_path: Path, file: str, message: str) -> None:
+def test_other_files_are_refused_by_their_kind(tmp_path: Path, file: str, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         convert(shared("realdata", file), tmp_path, "d")
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ def source(path: Path, value: int, size: int = 600) -> Path:
 
 
 @pytest.mark.parametrize("storage", [Storage(Codec("gzip", 1), shard=2), Storage(lazy=True)], ids=["sharded", "lazy"])
-def test_what_the_old_one_was_like_stays(tmp_path: Path, storage: Storage) -> None:
+def test_the_properties_of_the_old_dataset_stay(tmp_path: Path, storage: Storage) -> None:
     old = convert(source(tmp_path / "a.nc", 1), tmp_path, "d", title="Mine", colormap="viridis", storage=storage)
     new = replace(source(tmp_path / "b.nc", 2, 700), tmp_path, "d")
     assert new.generation != old.generation

@@ -1,4 +1,4 @@
-"""Killed at any moment: the old state or the new one is there, a rerun goes on, and everything verifies."""
+"""Kills at any moment leave the old state or the new one; a rerun resumes, and the result verifies."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_rerun_does_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.M
     assert [each.name for each in (tmp_path / "s").iterdir()] == ["d.zarr"]
 
 
-def test_what_a_power_cut_has_lost_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_a_power_failure_lost_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = source(tmp_path / "in.nc", 0, 1, 2)
     monkeypatch.setattr("lazytile.pyramid.store.layout.TARGET_BLOCK_BYTES", 1 << 20)
     convert_dying(path, tmp_path / "s", 4)
@@ -120,7 +120,7 @@ append(sys.argv[1], sys.argv[2], "d")
 
 
 MOMENTS = 10
-"""At which each is killed; the seeds are fixed, the moments are the machine's."""
+"""Kills of each program; the seeds are fixed, the moments depend on the machine."""
 
 
 def kill_at_random(command: list[str], store: Path, chance: random.Random, work_s: float) -> bool:

@@ -26,7 +26,7 @@ MUTATIONS = 12
 
 
 def corpus(folder: Path, compressions: list) -> Iterator[tuple[str, Path]]:
-    """Write each MRF into a folder of its own below ``folder``."""
+    """Write each MRF to its own folder below ``folder``."""
     for number, (name, text, records, data) in enumerate(_hostile()):
         target = folder / f"{number}"
         target.mkdir(parents=True)
@@ -47,7 +47,7 @@ def _png(width: int, height: int, rows: bytes, extra: bytes = b"") -> bytes:
 
 
 def _zen(mask: bytes) -> bytes:
-    """A JPEG of 256 x 256 with that in its APP3 segment, whatever length the segment then claims."""
+    """A JPEG of 256 x 256 with this content in its APP3 segment, with any claimed length."""
     stream = io.BytesIO()
     Image.new("L", (256, 256), 200).save(stream, "JPEG")
     jpeg, content = stream.getvalue(), b"Zen\0" + mask
@@ -55,7 +55,7 @@ def _zen(mask: bytes) -> bytes:
 
 
 def _masks() -> Iterator[tuple[str, bytes]]:
-    """Zen masks that are none of a page of 256 x 256, which has 8192 bytes of them."""
+    """Zen masks that do not fit a page of 256 x 256, whose mask has 8192 bytes."""
     whole = b"\x01\x01\x03\x1d\x00\x00"  # the mark, a run of 768 + 7424 zeros
     yield "cut", _zen(whole[:-1])
     yield "that stops", _zen(b"\x01" + bytes(8191))
@@ -121,7 +121,7 @@ def _hostile() -> Iterator[tuple[str, str | bytes, list[tuple[int, int]], bytes]
 
 
 def _mutated(folder: Path, compressions: list) -> Iterator[tuple[str, Path]]:
-    """Sound MRFs with bytes changed, cut out and put in, in each of the three files."""
+    """Sound MRFs with bytes changed, removed and inserted, in each of the three files."""
     random = np.random.default_rng(7)
     (folder / "store").mkdir()
     store = write_store(folder / "store", field(300, 400))

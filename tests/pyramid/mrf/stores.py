@@ -40,7 +40,7 @@ def style(colours: int = 200, name: str = "default", seed: int = 1) -> Style:
 
 
 def field(rows: int, cols: int, seed: int = 3) -> np.ndarray:
-    """Codes from 0 to 999 with structure, a quarter of them missing, and the top left corner missing for sure."""
+    """Structured codes from 0 to 999, a quarter of them missing, among them the top left corner."""
     random = np.random.default_rng(seed)
     y, x = np.arange(rows)[:, None], np.arange(cols)[None, :]
     waves = np.sin(y / 37 + seed) + np.cos(x / 29 - seed) + 0.1 * random.standard_normal((rows, cols))
@@ -158,7 +158,7 @@ def task_of(store: Store, painted: Style, tms: str, matrix: str, row: int, col: 
 
 
 def served_bytes(*address) -> bytes:
-    """What the service answers: PNG."""
+    """The service's PNG of a tile."""
     (tile,) = render(task_of(*address))
     return tile
 
@@ -169,7 +169,7 @@ def served_index(*address) -> np.ndarray:
 
 
 def mrf_text(size: tuple[int, int] = (512, 512), page: int = 256, extra: str = "", raster: str = "") -> str:
-    """A plain header of our own making, for damaged and hostile ones."""
+    """A plain header, the base of damaged and hostile ones."""
     return (
         f'<MRF_META><Raster><Size x="{size[0]}" y="{size[1]}" c="1"/><PageSize x="{page}" y="{page}" c="1"/>'
         f"<Compression>PPNG</Compression>{raster}</Raster>"

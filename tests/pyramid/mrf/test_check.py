@@ -1,4 +1,4 @@
-"""Looking at MRFs: sound ones have no problems, damaged ones say which."""
+"""Inspecting MRFs: sound ones have no problems, those of damaged ones are listed."""
 
 import struct
 
@@ -125,7 +125,7 @@ def test_a_page_too_large_for_onearth(tmp_path):
     assert f"a page has {len(data)} bytes, mod_mrf sends at most 4194304" in found
 
 
-def test_what_is_no_mrf_at_all(tmp_path):
+def test_files_that_are_no_mrf(tmp_path):
     path = write_mrf(tmp_path, "<svg/>", RECORDS, PAGE)
     with pytest.raises(MrfError, match="not an MRF"):
         inspect_mrf(path)

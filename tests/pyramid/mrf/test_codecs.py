@@ -1,4 +1,4 @@
-"""Pages of every compression that GDAL writes read as GDAL reads them, and damaged ones are errors of ours."""
+"""Pages of every compression that GDAL writes read as GDAL reads them, and damaged ones raise MrfError."""
 
 import zlib
 
@@ -48,7 +48,7 @@ def picture(dtype, bands, rows=300, cols=450):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """GDAL's MRFs, made once each."""
+    """GDAL's MRFs, each created once."""
     known = {}
 
     def make(compression, dtype, bands, **options):

@@ -106,7 +106,7 @@ def test_native_export_is_what_the_service_serves(tmp_path, rows, cols):
     assert path.read_bytes().startswith(b"<MRF_META>")
 
 
-def test_a_tile_without_data_takes_no_room(tmp_path):
+def test_a_tile_without_data_takes_no_space(tmp_path):
     store = write_store(tmp_path, field(513, 1025))
     (summary,) = export(store, tmp_path / "out")
     first = (tmp_path / "out" / "sst.idx").read_bytes()[:16]
@@ -173,7 +173,7 @@ def test_one_file_for_each_step_of_other_dimensions(tmp_path):
         export(store, tmp_path / "none", select={"height": ["10"]})
 
 
-def test_labels_that_files_cannot_tell_apart_get_numbers(tmp_path):
+def test_labels_that_give_equal_file_names_get_numbers(tmp_path):
     band = Dimension("band", "other", ("a b", "a/b"))
     store = write_store(tmp_path, np.stack([field(5, 5), field(5, 5, 9)]), dimensions=(band,))
     assert [s.path.stem for s in export(store, tmp_path / "out")] == ["sst_band-a-b_0", "sst_band-a-b_1"]
@@ -245,7 +245,7 @@ def test_polar_sets(tmp_path, tms, epsg, south):
             np.testing.assert_array_equal(block, served_index(store, PLAIN, tms, identifier, row, col))
 
 
-def test_a_gibs_pyramid_goes_on_below_matrix_0(tmp_path):
+def test_a_gibs_pyramid_continues_below_matrix_0(tmp_path):
     store = write_store(tmp_path, field(360, 720))
     (summary,) = export(store, tmp_path / "out", tms="16km")
     with rasterio.open(summary.path) as mrf:
@@ -286,7 +286,7 @@ def test_more_than_256_colours_are_refused(tmp_path):
         export(store, tmp_path / "out", style(300, "rich"))
 
 
-def test_progress_comes_to_its_end(tmp_path):
+def test_progress_ends_with_all_tiles(tmp_path):
     codes = np.stack([field(513, 600, seed) for seed in (1, 2, 3)])
     store = write_store(tmp_path, codes, dimensions=(DAYS,))
     reports = []
@@ -298,7 +298,7 @@ def test_progress_comes_to_its_end(tmp_path):
     assert reports[-1].tiles_per_second > 0
 
 
-def test_what_is_there_already_is_left_as_it_is(tmp_path):
+def test_a_complete_mrf_is_left_unchanged(tmp_path):
     store = write_store(tmp_path, field(300, 300))
     (first,) = export(store, tmp_path / "out")
     stamp = first.path.stat().st_mtime_ns
@@ -361,7 +361,7 @@ export(Store(Path(sys.argv[1])), Path(sys.argv[1]) / "out", threads=1, progress=
 
 
 @pytest.mark.parametrize("after", [1, 4])
-def test_killed_in_the_middle_it_goes_on_to_the_same_bytes(tmp_path, after):
+def test_a_killed_export_resumes_to_the_same_bytes(tmp_path, after):
     codes = np.stack([field(700, 900, seed) for seed in (1, 2, 3)])
     store = write_store(tmp_path, codes, dimensions=(DAYS,))
     export(store, tmp_path / "undisturbed")

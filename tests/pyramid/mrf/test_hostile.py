@@ -1,4 +1,4 @@
-"""Hostile and damaged MRFs: an error of ours or a page of the right shape, in bounded memory."""
+"""Hostile and damaged MRFs give MrfError or a page of the right shape, in bounded memory."""
 
 import resource
 import subprocess
@@ -14,7 +14,7 @@ from lazytile.pyramid.mrf.reader import MrfReader
 from tests.pyramid.mrf.corpus import corpus
 
 MEMORY_BYTES = 256 << 20
-"""More than the process had before: of a page at most 16 times its 64 kB are ever needed, the rest is libraries."""
+"""Growth of the process: a page needs at most 16 times its 64 kB, libraries the rest."""
 
 
 def read_all(path):
@@ -50,7 +50,7 @@ def check(name, path):
 
 
 def main(folder):
-    """Look at the whole corpus within the limit; run in a process of its own, which a decoder may crash."""
+    """Inspect the whole corpus within the limit, in a process that a decoder may crash."""
     kinds = list(Compression)
     try:
         import lerc  # noqa: F401

@@ -1,4 +1,4 @@
-"""kill -9 at random moments: the next run goes on, and ends with the bytes of an undisturbed one."""
+"""After kill -9 at random moments the next run resumes and gives the bytes of an undisturbed one."""
 
 import multiprocessing
 import random
@@ -19,7 +19,7 @@ OPTIONS = {"share_pages": True, "as_slices": True}
 
 
 def run_slowly(folder, begun):
-    """Export with every page brought to disk, so that kills fall into all that a writer does."""
+    """Export with a flush after every page, so that kills hit every action of a writer."""
     mrf_write.CHECKPOINT_BYTES = 1
 
     def progress(_):

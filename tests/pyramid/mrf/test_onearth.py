@@ -198,7 +198,7 @@ def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
         ("<unclosed>", {}, "not well-formed XML"),
     ],
 )
-def test_what_is_not_supported_is_named(timed, tmp_path, capsys, text, changes, message):
+def test_unsupported_elements_are_named(timed, tmp_path, capsys, text, changes, message):
     path = config(tmp_path, text, **changes)
     code, _, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path, "--engine", "threads")
     assert code == 2

@@ -1,4 +1,4 @@
-"""The reader: GDAL's and OnEarth's files read as they do, and hostile ones end in one clear line."""
+"""The reader reads GDAL's and OnEarth's files as they do, and refuses hostile ones in one line."""
 
 import os
 import resource

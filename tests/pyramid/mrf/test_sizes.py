@@ -27,7 +27,7 @@ DECODER_ROUNDING = 4
 
 
 def grey():
-    """Opaque greys that go up with the value, and no data."""
+    """Opaque greys that increase with the value, and no data."""
     rgba = np.repeat(np.arange(56, 256, dtype=np.uint8)[:, None], 4, axis=1)
     rgba[:, 3] = 255
     rgba[0] = 0
@@ -37,7 +37,7 @@ def grey():
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """A store of each size, made once."""
+    """A store of each size, created once."""
     known = {}
 
     def store(rows, cols):
@@ -69,7 +69,7 @@ def difference(ours, theirs):
 
 
 def assert_every_block_agrees(path, sizes, page):
-    """GDAL against our reader, and our reader against the JPEGs' own bytes; returns what pages were stored as."""
+    """GDAL against our reader, and our reader against the JPEGs' own bytes; returns the formats of stored pages."""
     kinds = set()
     with MrfReader(path) as mrf:
         levels = mrf.header.levels

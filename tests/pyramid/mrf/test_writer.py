@@ -1,4 +1,4 @@
-"""The writer: one MRF at a time, whole or not there."""
+"""The writer: an MRF is complete or absent, and has one writer at a time."""
 
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def test_missing_and_surplus_pages_are_errors(tmp_path):
     assert not (tmp_path / "a.mrf").exists()
 
 
-def test_another_header_begins_anew(tmp_path):
+def test_another_header_starts_over(tmp_path):
     path = tmp_path / "a.mrf"
     with MrfWriter(path, header(64, 192)) as writer:
         writer.add(page(1))

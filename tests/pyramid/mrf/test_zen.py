@@ -1,4 +1,4 @@
-"""The Zen mask of JPEG pages: GDAL reads ours and we read GDAL's, to the pixel; damaged ones are errors of ours."""
+"""The Zen mask of JPEG pages: GDAL reads ours and we read GDAL's, to the pixel; damaged ones raise MrfError."""
 
 import io
 import struct
@@ -107,7 +107,7 @@ def test_gdal_reads_what_is_no_data_as_zero_and_nothing_else(tmp_path, rows, col
     assert blacks > 0 or rows == 1, "black that is data was put to the test"
 
 
-def test_a_page_that_is_all_data_says_so_in_four_bytes(tmp_path):
+def test_the_mask_of_a_page_without_gaps_has_four_bytes(tmp_path):
     store = write_store(tmp_path, np.full((256, 512), 700, np.int16))
     (summary,) = export(store, tmp_path / "out", masked_style(), compression=Compression.JPEG, zen=True)
     (plain,) = export(store, tmp_path / "plain", masked_style(), compression=Compression.JPEG)
@@ -192,7 +192,7 @@ def test_gdal_s_masks_are_read(tmp_path, compression, bands, block):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 255), st.integers(1, 900)), min_size=1, max_size=40))
-def test_what_is_packed_is_unpacked(runs):
+def test_unpacking_inverts_packing(runs):
     data = b"".join(bytes((value,)) * length for value, length in runs)
     assert unpack(pack(data), len(data)) == data
 
@@ -219,7 +219,7 @@ def test_runs_as_gdal_counts_them(data, packed):
 
 
 def jpeg_page(content, rows=128, cols=128):
-    """A grey JPEG with that content, or several, in APP3."""
+    """A grey JPEG with this content, or several, in APP3."""
     stream = io.BytesIO()
     Image.new("L", (cols, rows), 200).save(stream, "JPEG")
     jpeg, segments = stream.getvalue(), content if isinstance(content, list) else [content]
@@ -271,7 +271,7 @@ def test_other_segments_are_no_masks():
         assert mask_of(page, HEADER.page) is None
 
 
-def test_a_mask_of_another_page_is_told_by_verify(tmp_path):
+def test_verify_reports_the_mask_of_another_page(tmp_path):
     store = write_store(tmp_path, field(600, 900))
     (summary,) = export(store, tmp_path / "out", masked_style(), compression=Compression.JPEG, zen=True)
     data = bytearray(summary.path.with_suffix(".pjg").read_bytes())

@@ -1,4 +1,4 @@
-"""Chunks as files are what zarr-python writes and reads."""
+"""Chunk files are what zarr-python writes and reads."""
 
 from __future__ import annotations
 

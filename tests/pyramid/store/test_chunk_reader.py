@@ -1,4 +1,4 @@
-"""The direct chunk reader reads what zarr-python reads, and only layouts that it understands."""
+"""The direct chunk reader reads what zarr-python reads, in the layouts that it supports."""
 
 import google_crc32c
 import numpy as np
@@ -188,7 +188,7 @@ def test_missing_or_broken_metadata_is_a_clear_error(tmp_path, text):
 
 
 def test_chunks_of_a_window_are_read_together_where_reading_means_waiting(tmp_path):
-    """Each read waits until another one has begun: one after the other they would never end."""
+    """Each read waits until another one has begun: sequential reads would deadlock."""
     import threading
 
     from lazytile.pyramid.core.byte_lru import BytesLru

@@ -1,4 +1,4 @@
-"""The description of a stored dataset: there and back through JSON, and what is refused."""
+"""The description of a stored dataset: its round trip through JSON, and refusals."""
 
 import json
 
@@ -59,7 +59,7 @@ def test_synthetic_descriptions_survive_json(name):
     assert Dataset.from_json(json.loads(json.dumps(description.to_json(), allow_nan=False))) == description
 
 
-def test_the_description_says_its_format():
+def test_the_description_holds_its_format():
     document = _dataset().to_json()
     assert document["format"] == 2
     document["format"] = 3

@@ -1,4 +1,4 @@
-"""Plans of levels and blocks: everything once, nothing twice, nothing large."""
+"""Plans of levels and blocks: every cell exactly once, in blocks of bounded size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHUNK = 4
 def test_every_chunk_of_every_level_is_written_once(
     rows: int, cols: int, leading: list[int], item_bytes: int, data: st.DataObject
 ) -> None:
-    """Cells of up to a megabyte stand for large grids, so that blocks are cut in every way."""
+    """Cells of up to a megabyte imitate large grids, so that blocks are cut in every way."""
     chunks = [data.draw(st.integers(1, size)) for size in (*leading, rows, cols)]
     shape = Shape(rows, cols)
     levels = plan_levels(shape, CHUNK)

@@ -1,4 +1,4 @@
-"""Overviews that are made by their first reader."""
+"""Overviews that their first reader computes."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_processes_agree_and_leave_nothing_behind(field: Path, eager: Path, tmp_
     assert not list(tmp_path.rglob(".*-????????"))
 
 
-def test_what_was_made_of_replaced_data_is_not_kept(field: Path, tmp_path: Path) -> None:
+def test_overviews_of_replaced_data_are_not_stored(field: Path, tmp_path: Path) -> None:
     convert(field, tmp_path, "d", storage=LAZY)
     stored = Store(tmp_path).dataset("d")
     convert(field, tmp_path, "d", storage=LAZY)

@@ -1,4 +1,4 @@
-"""Replacing a dataset: the old one or the new one, whatever happens."""
+"""Publishing a dataset: at any moment the old one or the new one is there."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_without_exchange_the_old_one_is_moved_aside(
 def test_everything_is_on_disk_before_the_name_leads_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bool, exchanges: bool
 ) -> None:
-    """A power cut after the rename must not leave a name with files of no length."""
+    """A power failure after the rename must not leave empty files under the name."""
     store = tmp_path / "s"
     if old:
         convert(constant(tmp_path / "a.nc", 1), store, "d")
@@ -140,7 +140,7 @@ def test_a_run_that_died_between_two_renames_is_put_right(tmp_path: Path) -> Non
     assert hidden(store) == []
 
 
-def test_a_second_writer_is_told_and_the_first_goes_on(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_and_the_first_continues(tmp_path: Path) -> None:
     with staged(tmp_path, "d") as partial:
         (partial / "zarr.json").write_text("{}")
         with pytest.raises(StoreError, match=f"process {os.getpid()} is writing dataset d"), staged(tmp_path, "d"):
@@ -160,7 +160,7 @@ def test_a_target_that_is_no_folder_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ['{"zarr_format": 3, "node_type": "group", "attributes": {}}', "{", None])
 def test_a_folder_that_is_no_dataset_is_kept(tmp_path: Path, text: str | None) -> None:
-    """A Zarr group of somebody else's has the same suffix, and may be the very source of the conversion."""
+    """A foreign Zarr group has the same suffix, and may be the source of the conversion."""
     (tmp_path / "d.zarr").mkdir()
     (tmp_path / "d.zarr" / "mine").write_text("mine")
     if text is not None:

@@ -1,4 +1,4 @@
-"""The kernels against one cell at a time."""
+"""The reduction kernels against a computation cell by cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codecs and shards: other bytes on disk, the same numbers for every reader."""
+"""Codecs and shards: different bytes on disk, the same numbers for every reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verification finds every kind of damage, by path; removal takes a dataset away in one step."""
+"""Verification reports every kind of damage by path; removal happens in one step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", STORAGES)
-def test_what_was_written_is_well(source: Path, tmp_path: Path, kind: str) -> None:
+def test_a_written_dataset_is_sound(source: Path, tmp_path: Path, kind: str) -> None:
     convert(source, tmp_path, "d", storage=STORAGES[kind])
     found = verify(tmp_path, "d")
     assert found.problems == ()
@@ -75,7 +75,7 @@ def test_damage_is_found_by_path(source: Path, tmp_path: Path) -> None:
     assert "differs from what level 0 gives" in by_path[str(stale)]
 
 
-def test_metadata_and_checksums_that_are_gone_are_found(source: Path, tmp_path: Path) -> None:
+def test_missing_metadata_and_checksums_are_found(source: Path, tmp_path: Path) -> None:
     convert(source, tmp_path, "d")
     folder = tmp_path / "d.zarr"
     (folder / "0/t/checksums/1").unlink()
@@ -96,9 +96,7 @@ def test_a_dataset_of_an_older_version_is_checked_level_by_level(tmp_path: Path)
     assert found.chunks
 
 
-def test_the_command_says_it_with_its_exit_code(
-    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_exit_code_of_the_command(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = tmp_path / "s"
     convert(source, store, "d")
     assert main.run(["verify", "d", "--store", str(store), "--engine", "threads"]) == 0
@@ -139,7 +137,7 @@ def test_append_and_storage_on_the_command_line(
     assert (described.codec, described.shard) == ("zstd:1", 2)
 
 
-def test_a_removed_dataset_is_gone_for_a_running_server(source: Path, tmp_path: Path) -> None:
+def test_a_running_server_no_longer_finds_a_removed_dataset(source: Path, tmp_path: Path) -> None:
     store = tmp_path / "s"
     convert(source, store, "d")
     convert(source, store, "e")
@@ -154,7 +152,7 @@ def test_a_removed_dataset_is_gone_for_a_running_server(source: Path, tmp_path: 
         assert server.get("/xyz/e/0/0/0.png").status == 200
 
 
-def test_what_is_being_written_is_not_removed(source: Path, tmp_path: Path) -> None:
+def test_a_dataset_that_is_being_written_is_not_removed(source: Path, tmp_path: Path) -> None:
     convert(source, tmp_path, "d")
     with staged(tmp_path, "d") as partial:
         (partial / "zarr.json").write_text("{}")
