@@ -129,7 +129,12 @@ def read_file(path: str | Path) -> bytes | None:
     except FileNotFoundError:
         return None
     try:
-        return os.read(descriptor, os.fstat(descriptor).st_size)
+        size = os.fstat(descriptor).st_size
+        data = os.read(descriptor, size)
+        # One call reads 2 GiB at most (read(2)), and a large shard is longer.
+        while len(data) < size and (more := os.read(descriptor, size - len(data))):
+            data += more
+        return data
     finally:
         os.close(descriptor)
 

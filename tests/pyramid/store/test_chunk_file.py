@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import zarr
 
 from lazytile.pyramid.core.errors import StoreError
-from lazytile.pyramid.store.chunk_file import ChunkFolder, FileDigest, is_filled_with
+from lazytile.pyramid.store.chunk_file import ChunkFolder, FileDigest, is_filled_with, read_file
 from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.codec import Codec
 
@@ -58,6 +59,16 @@ def test_a_chunk_of_fill_gets_no_file(tmp_path: Path, dtype: str, fill: float) -
     assert not chunks.file((0, 0)).exists()
     codes[255, 255] = 3
     assert chunks.write((0, 0), codes).size > 0
+
+
+def test_a_file_is_read_whole_however_little_a_call_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytes(range(250))
+    (tmp_path / "a").write_bytes(data)
+    real = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, size: real(descriptor, min(size, 100)))
+    assert read_file(tmp_path / "a") == data
+    assert read_file(str(tmp_path / "a")) == data
+    assert read_file(tmp_path / "b") is None
 
 
 def test_negative_zero_is_no_fill_of_zero() -> None:
