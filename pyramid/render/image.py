@@ -96,7 +96,10 @@ class ImageFormat(Enum):
         Raises:
             InvalidParameterError: There is no such format.
         """
-        return cls._find(mime, lambda item: mime == item.mime, [item.mime for item in cls])
+        for item in cls:
+            if mime == item.value[0]:
+                return item
+        raise cls._invalid(mime, [item.mime for item in cls])
 
     @classmethod
     def from_extension(cls, extension: str) -> ImageFormat:
@@ -111,16 +114,15 @@ class ImageFormat(Enum):
         Raises:
             InvalidParameterError: There is no such format.
         """
-        return cls._find(extension, lambda item: extension in item.value[1], [item.extension for item in cls])
-
-    @classmethod
-    def _find(cls, requested: str, fits: Callable[[ImageFormat], bool], allowed: list[str]) -> ImageFormat:
         for item in cls:
-            if fits(item):
+            if extension in item.value[1]:
                 return item
-        raise InvalidParameterError(
-            RequestField.FORMAT, f"format {requested!r} is invalid, it may be {', '.join(allowed)}"
-        )
+        raise cls._invalid(extension, [item.extension for item in cls])
+
+    @staticmethod
+    def _invalid(requested: str, allowed: list[str]) -> InvalidParameterError:
+        text = f"format {requested!r} is invalid, it may be {', '.join(allowed)}"
+        return InvalidParameterError(RequestField.FORMAT, text)
 
 
 def padded_palette(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
