@@ -1,4 +1,4 @@
-"""The public Python API, and that every way to a tile gives the same bytes."""
+"""The public Python API, and the same bytes for a tile from every interface."""
 
 from __future__ import annotations
 

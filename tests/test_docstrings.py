@@ -1,4 +1,4 @@
-"""Every public function says what it takes, returns and raises; no module grows past what one reads at once."""
+"""Public functions document what they take, return and raise; modules stay short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents say what is so: settings and their values, metrics, options, dependencies, make targets, files."""
+"""Documents agree with the code: settings and their values, metrics, options, dependencies, make targets, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mutants of ``scripts/mutants.py``: each differs from the source in one thing."""
+"""The mutants of ``scripts/mutants.py`` differ from the source in one thing each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The oracle itself, against numbers worked out by hand: a reference that is wrong would agree with wrong code."""
+"""The oracle against numbers computed by hand: a wrong reference would agree with wrong code."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What is in a wheel, that it works where only the wheel is, and that type checkers see through an installation."""
+"""The content of a wheel, that it works without a checkout, and that type checkers see its types."""
 
 from __future__ import annotations
 

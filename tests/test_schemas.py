@@ -1,4 +1,4 @@
-"""The schemas that documents are validated against are those that the OGC publishes today."""
+"""The schemas of the validation agree with those that the OGC publishes today."""
 
 from __future__ import annotations
 

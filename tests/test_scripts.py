@@ -1,4 +1,4 @@
-"""The scripts run: each can be imported, and the benchmarks time what they say on a small dataset."""
+"""Each script can be imported, and the benchmarks run on a small dataset."""
 
 from __future__ import annotations
 

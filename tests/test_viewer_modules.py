@@ -1,4 +1,4 @@
-"""The tests of the viewer's modules that need no browser, run by Node."""
+"""The viewer's unit tests, run by Node without a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The viewer page in a real browser, on the real server."""
+"""The viewer page in a real browser, served by the real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leaflet: XYZ tiles, WMTS RESTful tiles and WMS maps, all without one failed tile."""
+"""Leaflet shows XYZ tiles, WMTS RESTful tiles and WMS maps without a failed tile."""
 
 import asyncio
 import io

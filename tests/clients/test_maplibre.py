@@ -1,4 +1,4 @@
-"""MapLibre GL: raster tiles from TileJSON, without one failed tile."""
+"""MapLibre GL shows raster tiles from TileJSON without a failed tile."""
 
 import asyncio
 import io

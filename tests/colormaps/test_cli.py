@@ -1,4 +1,4 @@
-"""``lazytile colormap`` as a person uses it."""
+"""The command ``lazytile colormap``."""
 
 import json
 

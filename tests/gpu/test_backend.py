@@ -1,4 +1,4 @@
-"""Which module an array belongs to, and that the helpers of these tests catch what they are for."""
+"""The array module of an array, and the checks of these tests' own helpers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Packings on arrays of every kind, against decode-then-compare in plain Python."""
+"""Packings on arrays of every kind, against decoding and comparing in plain Python."""
 
 import math
 

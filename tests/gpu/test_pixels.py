@@ -1,4 +1,4 @@
-"""Gather, blends, filters and expressions on arrays of every kind: the same as NumPy's."""
+"""Gathers, blends, filters and expressions on arrays of every kind give the same as on NumPy arrays."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Compiling: the palette index of a value, against one that asks every entry in turn."""
+"""Palette indices of values, against a reference that tries every entry."""
 
 import math
 import pickle

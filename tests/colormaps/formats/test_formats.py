@@ -1,4 +1,4 @@
-"""Other formats than GIBS: each becomes the same kind of colormap, value for value as its own rules say."""
+"""Colormap formats other than GIBS: values map to the colours that the rules of each format define."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Reading GIBS colormaps: the real files against an independent parse, and the flaws that files have."""
+"""Reading GIBS colormaps: real files against an independent parser, and defects of files."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Writing version 1.3: valid against the schema, and the same object again."""
+"""Writing GIBS version 1.3: valid against the schema, and unchanged when read again."""
 
 import functools
 from dataclasses import replace

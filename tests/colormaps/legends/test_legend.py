@@ -1,4 +1,4 @@
-"""Legends: what they show, that every size works, and that SVG and PNG carry the colours of the colormap."""
+"""Legends: content, every size, and the colours of the colormap in SVG and PNG."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Finding colormaps by name, and defaults for layers without one."""
+"""Looking up colormaps by name, and defaults for layers without one."""
 
 import numpy as np
 import pytest

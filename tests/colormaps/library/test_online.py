@@ -1,4 +1,4 @@
-"""Fetching, against a real server on this machine: whatever it sends, the folder holds whole colormaps or nothing."""
+"""Fetching colormaps from a real local server: whatever it sends, the folder holds complete colormaps or nothing."""
 
 import asyncio
 from contextlib import asynccontextmanager

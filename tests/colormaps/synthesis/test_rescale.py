@@ -1,4 +1,4 @@
-"""Spreading a colormap over another range, bins that need no search, and arrays of another library."""
+"""Rescaling a colormap to another range, uniform bins, and arrays of another library."""
 
 import sys
 import types

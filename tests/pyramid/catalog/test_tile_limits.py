@@ -1,4 +1,4 @@
-"""Tiles that hold a layer's data, where its edges lie on the borders of tiles or nearly so."""
+"""Tiles that hold data of a layer whose edges lie on the borders of tiles, exactly or nearly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process where the C library is glibc."""
+"""Freed memory stays with the process if the C library is glibc."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""The bytes-bounded cache: its bound, its order, and that a value is made once."""
+"""The cache bounded in bytes: its limit, its order, and one computation per value."""
 
 import threading
 

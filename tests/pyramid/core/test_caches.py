@@ -1,4 +1,4 @@
-"""The memory of all caches: named shares of one number of bytes, whatever happens in them."""
+"""The caches of a process: named shares of one memory budget that is never exceeded."""
 
 import threading
 

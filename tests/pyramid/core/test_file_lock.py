@@ -1,4 +1,4 @@
-"""A lock file lets one process in at a time, also one that is unlinked at the wrong moment."""
+"""A file lock admits one process at a time, even if the lock file is unlinked at the wrong moment."""
 
 from __future__ import annotations
 

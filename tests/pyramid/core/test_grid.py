@@ -1,4 +1,4 @@
-"""Axes and grids: which cell holds a coordinate."""
+"""Axes and grids: the cell of a coordinate."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How sizes of memory are written, and what the machine has."""
+"""Sizes of memory as text, and the memory of the machine."""
 
 import os
 

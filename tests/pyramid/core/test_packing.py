@@ -1,4 +1,4 @@
-"""Packings: what a code means."""
+"""Packings: the meaning of codes."""
 
 import numpy as np
 import pytest

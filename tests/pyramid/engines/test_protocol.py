@@ -1,4 +1,4 @@
-"""The names of the engines, and their options."""
+"""Names and options of engines."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""One computation of a key at a time: shared, cancelled with its last waiter, ended from outside."""
+"""One computation per key at a time: shared, cancelled with its last waiter, cancelled from outside."""
 
 import asyncio
 

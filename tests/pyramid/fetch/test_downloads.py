@@ -1,4 +1,4 @@
-"""Sources behind URLs: what arrives is byte for byte what is served, whatever happens in transit."""
+"""Downloads are byte for byte what the server holds, whatever happens in transit."""
 
 from __future__ import annotations
 

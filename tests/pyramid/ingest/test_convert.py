@@ -1,4 +1,4 @@
-"""From small files to datasets: values, positions, labels, and refusals."""
+"""Converting small files: values, positions, labels, and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generated demo source."""
+"""The synthetic source of the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real files against netCDF4 and zarr, opened independently and compared at points on the Earth."""
+"""Real files, compared at positions on the Earth with what netCDF4 and zarr read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another source in place of a dataset."""
+"""Replacing the source of a dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lazytile mrf`` and its commands."""
+"""The commands ``lazytile mrf``."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Exports: GDAL reads every block of every level as the service serves it."""
+"""GDAL reads every block of every level of an export as the service serves it."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Exports in every compression: GDAL reads the layer's colours or its values, and our reader the same."""
+"""Exports in every compression: GDAL and our reader read the layer's colours or values."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Files for OnEarth beside the MRFs, and mrfgen's configurations as input."""
+"""Files for OnEarth, and configurations of mrfgen as input."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The options of an export: bands, chroma, precision, slices, year folders, nearest overviews."""
+"""Options of exports: bands, chroma, precision, slices, year folders, nearest overviews."""
 
 import io
 import sqlite3

@@ -1,4 +1,4 @@
-"""Every compression in every size and page: GDAL reads our pages as we do, and we read GDAL's as it does."""
+"""Every compression, size and page: GDAL reads our pages as we do, and we read GDAL's as it does."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""The table of docs/accuracy.md: every case of it within the bound, and the page as the script writes it."""
+"""The table of docs/accuracy.md: every case within the bound, and the page as the script writes it."""
 
 from __future__ import annotations
 

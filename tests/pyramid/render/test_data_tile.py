@@ -1,4 +1,4 @@
-"""Data tiles: what other programs read back is what went in."""
+"""Data tiles: other programs read back the same values."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""Expressions: what they compute, and that nothing but arithmetic gets through."""
+"""Expressions: their results, and that only arithmetic is accepted."""
 
 import math
 

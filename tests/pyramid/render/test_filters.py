@@ -1,4 +1,4 @@
-"""Filters: known answers, no data, and tiles that join."""
+"""Filters: known results, no data, and seams between tiles."""
 
 import math
 

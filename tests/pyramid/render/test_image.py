@@ -1,4 +1,4 @@
-"""Encoders: what Pillow and GDAL read back is what went in."""
+"""Encoders: Pillow and GDAL read back the same pixels."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Plans: levels, index maps, chunk cuts. No data is read here."""
+"""Locations of tiles: levels, index maps, chunks. No data is read."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Colours of blended codes: the table of what lies between codes says what decoding and searching would."""
+"""Colours of blended codes: the tables give what decoding and searching give."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What one render may cost: bounded memory, and no work at all for a request that cannot be served."""
+"""The cost of one render: bounded memory, and no work for a request that cannot be served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tile belongs to the generation it was asked for, or is no tile."""
+"""A tile belongs to the generation of its request, or there is no tile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resampling against a reference that goes through the pixels one by one."""
+"""Resampling against a reference that computes one pixel at a time."""
 
 import math
 from unittest import mock

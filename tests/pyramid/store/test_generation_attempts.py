@@ -1,4 +1,4 @@
-"""The one retry on a dataset that was replaced meanwhile."""
+"""The retry after a dataset was replaced."""
 
 import pytest
 

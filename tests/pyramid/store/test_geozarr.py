@@ -1,4 +1,4 @@
-"""The attributes that other readers of a store go by, written out."""
+"""The attributes that other readers of a store rely on."""
 
 import pytest
 

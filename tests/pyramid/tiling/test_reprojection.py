@@ -1,4 +1,4 @@
-"""Maps between CRSs: every pixel within an eighth of a pixel of exact pyproj, also at poles, seam and horizon."""
+"""Maps between CRSs are within an eighth of a pixel of exact pyproj, also at poles, the seam and the horizon."""
 
 import numpy as np
 import pyproj

@@ -1,4 +1,4 @@
-"""Which index a time, or another dimension's value, in a request means."""
+"""The index that a time or the value of another dimension selects."""
 
 import contextlib
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is 2xx to 4xx with a valid body, and never more than one render."""
+"""Any request is answered with 2xx to 4xx and a valid body, and causes one render at most."""
 
 import http.client
 import json

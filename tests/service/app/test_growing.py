@@ -1,4 +1,4 @@
-"""A dataset that grows under a running server."""
+"""A dataset grows while the server runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One number of bytes for all caches of a server: served within it, and seen in /metrics."""
+"""One memory budget for all caches of a server, kept and shown in /metrics."""
 
 import re
 import time

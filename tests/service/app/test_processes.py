@@ -1,4 +1,4 @@
-"""Whole servers as processes: several of them on one port, signals, kills, engines."""
+"""Server processes: several on one port, signals, kills, engines."""
 
 import contextlib
 import os

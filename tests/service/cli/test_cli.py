@@ -1,4 +1,4 @@
-"""The command line: what it does, and that everything wrong is one line and exit code 2."""
+"""The command line: results, and one line and exit code 2 for every error."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What HTTP asks of every answer (RFC 9110): conditional requests, HEAD, OPTIONS, compression, headers."""
+"""HTTP semantics of every response (RFC 9110): conditional requests, HEAD, OPTIONS, compression, headers."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Statistics, points and series, against NumPy on the arrays that the datasets were made of."""
+"""Statistics, points and series, against NumPy on the arrays of the datasets."""
 
 import csv
 import http.client

@@ -1,4 +1,4 @@
-"""The OpenAPI definition: valid, and true."""
+"""The OpenAPI definition is valid and matches the service."""
 
 import http.client
 import importlib

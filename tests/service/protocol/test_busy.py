@@ -1,4 +1,4 @@
-"""How many requests for values run at a time, and what those over the limits get, as clients see it."""
+"""Limits of concurrent requests for values, and the responses over them, as clients see them."""
 
 from __future__ import annotations
 

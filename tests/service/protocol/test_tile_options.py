@@ -1,4 +1,4 @@
-"""Options of tile requests over HTTP: what they do to the pixels, and that nonsense is refused before any work."""
+"""Options of tile requests over HTTP: their effect on pixels, and refusals before any work."""
 
 import io
 from urllib.parse import quote

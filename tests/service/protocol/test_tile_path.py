@@ -1,4 +1,4 @@
-"""The way of a tile request through the code: resolved once, its generation checked before and after reading chunks."""
+"""The path of a tile request: resolved once, its generation checked before and after reading chunks."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The bounded queue: slots of each class, refusals, time limits, and what /metrics counts."""
+"""The admission queue: slots of each class, refusals, time limits, and metrics."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The tile broker: single flight, queue, time limit, cancellation, generations."""
+"""The tile broker: single flight, admission, time limits, cancellation, generations."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The disk tier: bytes only, private, bounded, and never in the way."""
+"""The disk tier holds bytes only, is private and bounded, and its failures never fail a request."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Tiles out of exported MRFs: found by themselves, served without computing, skipped where they are damaged."""
+"""Tiles from exported MRFs: found without configuration, served without computing, skipped if damaged."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""WMS 1.3.0 and 1.1.1: maps are tiles of any place and size."""
+"""WMS 1.3.0 and 1.1.1: maps of any position and size, pixel for pixel those of tiles."""
 
 import io
 import json

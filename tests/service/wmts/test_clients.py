@@ -1,4 +1,4 @@
-"""Third-party clients and the warm-up script, against a running server."""
+"""Third-party clients and the warm-up script on a running server."""
 
 import io
 import subprocess

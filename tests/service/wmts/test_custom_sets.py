@@ -1,4 +1,4 @@
-"""Tile matrix sets of the operator's own: read at start-up, listed, and served on every engine."""
+"""The operator's own tile matrix sets: read at start-up, listed, and served on every engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DescribeDomains as GIBS has it, in KVP and REST: all periods, page by page."""
+"""DescribeDomains as GIBS defines it, in KVP and REST: all periods, in pages."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""OpenLayers reads the capabilities (optionsFromCapabilities) in a real browser, and no tile of any layer fails."""
+"""OpenLayers reads the capabilities (optionsFromCapabilities) in a real browser and shows every layer."""
 
 from __future__ import annotations
 

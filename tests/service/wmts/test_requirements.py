@@ -1,4 +1,4 @@
-"""OGC 07-057r7 as a table: a row for each requirement, its clause, a request in KVP or REST, and what must come."""
+"""OGC 07-057r7 as a table: requirement, clause, a request in KVP or REST, and the expected response."""
 
 from __future__ import annotations
 

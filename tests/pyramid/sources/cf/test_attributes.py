@@ -1,4 +1,4 @@
-"""What attributes say about numbers, with one test for each trap."""
+"""The meaning of attributes for numbers, one test for each pitfall."""
 
 from __future__ import annotations
 

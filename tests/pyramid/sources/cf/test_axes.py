@@ -1,4 +1,4 @@
-"""Edges of cells from the centres in files."""
+"""Cell edges from the centres in files."""
 
 from __future__ import annotations
 

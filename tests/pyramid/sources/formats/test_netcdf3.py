@@ -1,4 +1,4 @@
-"""The length that a netCDF-3 header states."""
+"""The file length that a netCDF-3 header implies."""
 
 from __future__ import annotations
 

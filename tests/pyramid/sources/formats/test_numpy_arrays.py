@@ -1,4 +1,4 @@
-"""NumPy arrays with bounds, and pickles, which are refused."""
+"""NumPy arrays with bounds; pickles are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zarr behind URLs becomes the same dataset as the same Zarr on disk."""
+"""Zarr behind a URL becomes the same dataset as the same Zarr on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Irregular axes, curvilinear grids and swaths, against the nearest cell found by trying all of them."""
+"""Irregular axes, curvilinear grids and swaths, against an exhaustive search for the nearest cell."""
 
 from __future__ import annotations
 

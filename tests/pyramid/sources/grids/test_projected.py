@@ -1,4 +1,4 @@
-"""Projected grids: the CRS that a file states, units, and what the user may state instead."""
+"""Projected grids: the CRS that a file states, its units, and overrides."""
 
 from __future__ import annotations
 
