@@ -1,4 +1,4 @@
-"""Settings of hypothesis for the whole suite."""
+"""Settings of Hypothesis, and the state of the process that each test starts from."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from hypothesis import HealthCheck, settings
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 
-# Servers that tests start, in whatever process, ask no other people's servers for colormaps.
+# Servers that tests start must not request colormaps from the network.
 os.environ.setdefault("LAZYTILE_OFFLINE", "true")
 
-# A slow machine is no failure: time limits would make tests flicker. Examples are drawn anew in each run and a
-# failing one prints the lines that repeat it.
+# No deadlines: slow machines would make tests flaky. Each run draws new examples; a failure prints how to reproduce it.
 settings.register_profile(
     "lazytile", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
@@ -23,8 +22,8 @@ settings.load_profile("lazytile")
 
 
 @pytest.fixture(autouse=True)
-def _loggers_as_they_were():
-    """The command line, run in this process, sets levels of loggers; the next test is to find none."""
+def _reset_loggers():
+    """Reset the levels of loggers, which commands that run in this process set."""
     yield
     for name in ("lazytile", "lazytile.pyramid.engines.factory"):
         logging.getLogger(name).setLevel(logging.NOTSET)

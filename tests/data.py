@@ -1,8 +1,8 @@
-"""Synthetic datasets: what is in them as plain numbers, and the same as a store on disk.
+"""Synthetic datasets, as plain numbers and as a store on disk.
 
-``Synthetic`` is a grid with fields on it. ``write`` puts it on disk with zarr-python alone, in the format that
-``lazytile.pyramid.store.dataset`` describes, its overviews made by the oracle; ``oracle`` hands out the oracle's
-view of one field. ``CATALOGUE`` has one dataset for each kind of grid and packing that is known to go wrong somewhere.
+``Synthetic`` is a grid with fields. ``write`` writes it with zarr-python alone, in the format that
+``lazytile.pyramid.store.dataset`` describes, with overviews computed by the oracle; ``oracle`` returns the oracle's
+view of a field. ``CATALOGUE`` has a dataset for each kind of grid and packing that has caused errors.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COMPRESSORS: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A variable: codes of level 0 and what they mean."""
+    """A variable: the codes of level 0 and their meaning."""
 
     name: str
     codes: np.ndarray
@@ -73,7 +73,7 @@ class Synthetic:
         return rows, cols
 
     def oracle(self, name: str | None = None, leading: tuple[int, ...] | None = None) -> OracleLayer:
-        """The oracle's view of a field (the first by default) at an index along its dimensions (0 by default)."""
+        """Return the oracle's view of a field (by default the first) at an index of its dimensions (by default 0)."""
         of = next(item for item in self.fields if name in (None, item.name))
         leading = leading if leading is not None else (0,) * len(of.dimensions)
         if (of.name, leading) not in self._oracles:
@@ -96,7 +96,7 @@ class Synthetic:
         return self._oracles[of.name, leading]
 
     def description(self, generation: str = "synthetic-1") -> Dataset:
-        """What the converter would write about it."""
+        """Return the description that the converter would write."""
         rows, cols = self.size
         grid = Grid(self.crs, RegularAxis(self.west, self.dx, cols), RegularAxis(self.north, -self.dy, rows))
         variables = tuple(
@@ -162,7 +162,7 @@ def _smooth(rows: int, cols: int, seed: int) -> np.ndarray:
 
 
 def _packed(rows: int, cols: int, seed: int, dtype: str, low: float, high: float, fill: float | None) -> np.ndarray:
-    """Codes from ``low`` to ``high``; where ``fill`` is given, a quarter of the cells in patches has it."""
+    """Return codes from ``low`` to ``high``; with ``fill``, patches of a quarter of the cells have that code."""
     codes = low + _smooth(rows, cols, seed) * (high - low)
     codes = (np.rint(codes) if np.dtype(dtype).kind in "iu" else codes).astype(dtype)
     if fill is not None:
@@ -252,7 +252,7 @@ def _all_missing() -> Synthetic:
 
 
 def _classes() -> Synthetic:
-    """Land cover: codes are names, so overviews take the most frequent one."""
+    """Land cover: codes are names, so overviews show the most frequent one."""
     codes = _packed(280, 560, 10, "uint8", 0, 16, 255)
     of = Field("cover", codes, missing=(255,), reduction="mode", attributes={"flag_values": list(range(17))})
     return _one("classes", -180.0, 70.0, 360 / 560, 0.5, of)
@@ -283,7 +283,7 @@ def _two_variables() -> Synthetic:
 
 
 def _past_360() -> Synthetic:
-    """More columns than the circle has: the first is there again at the end, as in ETOPO 20."""
+    """More than a full circle: the first column is repeated at the end, as in ETOPO 20."""
     codes = _packed(90, 181, 11, "float32", -9000, 6000, -1e34)
     codes[:, -1] = codes[:, 0]
     return _one("past_360", 19.0, 90.0, 2.0, 2.0, Field("ROSE", codes, missing=(-1e34,), units="m"))
@@ -378,7 +378,7 @@ def _rotated() -> Synthetic:
 
 
 def _rotated_world() -> Synthetic:
-    """All the way round a rotated pole, rotated longitudes from 0 to 360."""
+    """A full circle round a rotated pole, rotated longitudes from 0 to 360."""
     codes = _packed(90, 180, 58, "uint16", 0, 3000, 65535)
     of = Field("tas", codes, 0.1, 0.0, (65535,), units="K")
     return _one("rotated_world", 0.0, 90.0, 2.0, 2.0, of, rotated_pole())
@@ -406,4 +406,4 @@ PROJECTED: dict[str, Callable[[], Synthetic]] = {
     make.__name__.removeprefix("_"): functools.cache(make)
     for make in (_arctic, _antarctic, _lambert, _rotated, _rotated_world, _utm, _geostationary, _ease2)
 }
-"""Datasets whose maps to most tiles are surfaces; by name, made when first asked for, once."""
+"""Datasets that most tile matrix sets show through a control grid; by name, created once on first use."""

@@ -1,4 +1,4 @@
-"""The rules that docstrings and modules follow, as functions from source to a list of complaints."""
+"""The rules for docstrings and modules, as functions from source to a list of complaints."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _behind_a_link(path: Path) -> bool:
 
 
 def public_functions(tree: ast.AST, prefix: str = "", *, implements: bool = False) -> Iterator[Function]:
-    """Yield the functions and methods that other modules may call, those of nested classes too."""
+    """Yield the public functions and methods of a module, including those of nested classes."""
     for node in getattr(tree, "body", []):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if not node.name.startswith("_"):
@@ -85,7 +85,7 @@ def items(section: str) -> set[str]:
 
 
 def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """Return the names of a function's parameters but for ``self`` and ``cls``."""
+    """Return the names of a function's parameters except ``self`` and ``cls``."""
     arguments = node.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     return {one.arg for one in every if one is not None and one.arg not in {"self", "cls"} and one.arg != "_"}
@@ -100,7 +100,7 @@ def decorators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
 
 
 def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a function's body, those of functions and classes within it left out."""
+    """Yield the nodes of a function's body, except those of nested functions and classes."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             yield child
@@ -108,7 +108,7 @@ def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def raised(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """Return the classes of exceptions that a function raises by name; those it catches itself are left out."""
+    """Return the exception classes that a function raises by name, except those that it catches itself."""
     caught: set[ast.Raise] = set()
     for one in own_nodes(node):
         if isinstance(one, ast.Try):
@@ -185,7 +185,7 @@ def _args_and_returns(
 
 
 def banned_openings(tree: ast.AST) -> list[str]:
-    """Return the docstrings, private ones too, that begin with a word that is no plain verb."""
+    """Return the docstrings, private ones too, that begin with one of the banned words."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     found = [(node, ast.get_docstring(node)) for node in ast.walk(tree) if isinstance(node, documented)]
     return [

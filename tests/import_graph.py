@@ -1,8 +1,8 @@
-"""The imports among our own modules, and the rules that they keep.
+"""The imports among our own modules, and their rules.
 
-``LAYERS`` is the order of the packages from the bottom up: each may import those before it, never one after it, within
-functions and for types alone too. The functions take modules as a mapping from name to source, so that the tests can
-hand them faults.
+``LAYERS`` is the order of the packages from the bottom up: a package may import those before it, never one after it,
+whether at run time, within functions or for types only. The functions take modules as a mapping from name to source,
+so that tests can pass faulty ones.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class Import:
 def own_modules() -> dict[str, str]:
     """Return the source of every module by its name.
 
-    ``lazytile/__init__.py`` is left out: it names what programs use, imports it when it is first used, and holds the
-    version that lower modules read.
+    ``lazytile/__init__.py`` is excluded: it imports the public API lazily and holds the version that lower modules
+    read.
     """
     found = {f"lazytile.{path.stem}": path for path in (ROOT / "lazytile").glob("*.py") if path.stem != "__init__"}
     for folder in FOLDERS:
@@ -104,12 +104,12 @@ def own_modules() -> dict[str, str]:
 
 
 def packages_of(modules: Iterable[str]) -> set[str]:
-    """Return the names that have others below them."""
+    """Return the packages of modules."""
     return {name.rpartition(".")[0] for name in modules}
 
 
 def imports_of(modules: Mapping[str, str]) -> list[Import]:
-    """Return every import of one of the modules by another of them, wherever it stands."""
+    """Return every import of one of the modules by another, at any nesting."""
     packages = packages_of(modules)
     found = []
     for name, source in modules.items():
@@ -147,7 +147,7 @@ def _targets(node: ast.Import | ast.ImportFrom, inside: str) -> list[str]:
 
 
 def _known(target: str, modules: Mapping[str, str]) -> str | None:
-    """Return the module that an imported name is or lies in."""
+    """Return the module that an imported name denotes or belongs to."""
     if target in modules:
         return target
     within = target.rpartition(".")[0]
@@ -171,7 +171,7 @@ def upward(imports: Iterable[Import]) -> list[str]:
 
 
 def undeclared(modules: Mapping[str, str], imports: Iterable[Import]) -> list[str]:
-    """Return the imports of a layer that the docstring of the importer's layer does not name after ``May import``."""
+    """Return the imports that the docstring of the importer's package does not allow after ``May import``."""
     wrong = []
     for one in imports:
         low, high = layer_of(one.importer), layer_of(one.target)
@@ -189,14 +189,14 @@ def _allowed(source: str, layer: str) -> set[str] | None:
     return {f"lazytile.{name}" if name.partition(".")[0] in FOLDERS else f"{folder}.{name}" for name in names}
 
 
-def circular(imports: Iterable[Import]) -> list[str]:
-    """Return the modules on circles of imports, and those between two circles."""
-    return _on_circles({(one.importer, one.target) for one in imports})
+def cyclic(imports: Iterable[Import]) -> list[str]:
+    """Return the modules on import cycles, and those between two cycles."""
+    return _on_cycles({(one.importer, one.target) for one in imports})
 
 
-def circular_packages(imports: Iterable[Import], packages: AbstractSet[str]) -> list[str]:
-    """Return the packages on circles of imports; a module that is no package counts for the one that holds it."""
-    return _on_circles(_package_edges(imports, packages))
+def cyclic_packages(imports: Iterable[Import], packages: AbstractSet[str]) -> list[str]:
+    """Return the packages on import cycles; a module counts for the package that holds it."""
+    return _on_cycles(_package_edges(imports, packages))
 
 
 def mutual_packages(imports: Iterable[Import], packages: AbstractSet[str]) -> list[tuple[str, str]]:
@@ -214,7 +214,7 @@ def _package_edges(imports: Iterable[Import], packages: AbstractSet[str]) -> set
     return {(one, other) for one, other in edges if one != other}
 
 
-def _on_circles(edges: set[tuple[str, str]]) -> list[str]:
+def _on_cycles(edges: set[tuple[str, str]]) -> list[str]:
     left = edges
     while True:
         importers, targets = {one for one, _ in left}, {other for _, other in left}
@@ -225,7 +225,7 @@ def _on_circles(edges: set[tuple[str, str]]) -> list[str]:
 
 
 def crowded(modules: Iterable[str]) -> list[str]:
-    """Return the packages with more modules than ``MAX_MODULES``, those of packages below them not counted."""
+    """Return the packages with more modules than ``MAX_MODULES``, subpackages not counted."""
     names = list(modules)
     packages = packages_of(names)
     counts = {package: sum(name.rpartition(".")[0] == package for name in names) for package in packages}
@@ -237,11 +237,11 @@ def crowded(modules: Iterable[str]) -> list[str]:
     ]
 
 
-def floors(modules: Mapping[str, str]) -> str:
-    """Return the layers from the top down as text: the number of modules of each, and which layers it imports."""
+def layer_listing(modules: Mapping[str, str]) -> str:
+    """Return the layers from the top down as text: number of modules, and imported layers."""
     imports = imports_of(modules)
     kinds = [f"{sum(one.kind is kind for one in imports)} {kind.value}" for kind in Kind]
-    lines = [f"{len(modules)} modules on {len(LAYERS)} floors; imports of ours: {', '.join(kinds)}"]
+    lines = [f"{len(modules)} modules in {len(LAYERS)} layers; imports of ours: {', '.join(kinds)}"]
     packages = packages_of(modules)
     for number, layer in reversed(list(enumerate(LAYERS))):
         count = sum(layer_of(name) == layer for name in modules if name not in packages)

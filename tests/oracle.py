@@ -1,9 +1,9 @@
 """The slow, obvious reference that the renderer is tested against.
 
-Nothing here comes from the code under test: plain numbers and arrays go in, and the path of a colormap XML. A layer
-is decoded, averaged, projected, binned and coloured in float64, one rule after the other, each with its source.
-Pixels are not looped over one by one where a rule is the same for a whole row or column: the longitude of a pixel
-depends on its column alone and its latitude on its row alone in the sets that are here (EPSG:4326 and EPSG:3857).
+It shares no code with the renderer: its input is plain numbers, arrays and the path of a colormap. A layer is decoded,
+averaged, projected, binned and coloured in float64, one rule after the other, each with its source. In the sets of this
+module (EPSG:4326 and EPSG:3857) the longitude of a pixel depends on its column alone and its latitude on its row alone,
+so rules are applied to whole rows and columns.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ LAST_ZOOM = {**GIBS_GEOGRAPHIC_SETS, **GIBS_MERCATOR_SETS, "WebMercatorQuad": 24
 
 
 def matrix_of(tms_id: str, zoom: int) -> Matrix:
-    """Numbers of a tile matrix: GIBS's own table; OGC 17-083r4, Annex D for the two quads."""
+    """Return a tile matrix: GIBS's own table; OGC 17-083r4, Annex D for the two quads."""
     if not 0 <= zoom <= LAST_ZOOM[tms_id]:
         raise KeyError(f"{tms_id} has no matrix {zoom}")
     if tms_id in GIBS_GEOGRAPHIC_SETS:

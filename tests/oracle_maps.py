@@ -1,8 +1,8 @@
-"""The oracle's second half: any tile matrix set on any grid, and every resampling, pixel by pixel.
+"""The second half of the oracle: any tile matrix set on any grid, and every resampling, pixel by pixel.
 
-Positions are pyproj's own, one point for each pixel. Where the renderer may interpolate them (a map that is a
-surface) it promises an eighth of a tile pixel, so an answer is a set: what can be seen from within that distance.
-Rules of resampling are written here as sums over cells, each from its definition.
+pyproj computes the position of each pixel. Where the renderer may interpolate positions (from a control grid), it
+guarantees an eighth of a tile pixel, so the expected result is a set: everything within that distance. Resampling
+methods are sums over cells, each from its definition.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def unit_m(crs: str) -> float:
 
 @functools.cache
 def is_circular(crs: str) -> bool:
-    """Whether x is an angle, so that it comes round after 360."""
+    """Return whether x is an angle that wraps at 360 degrees."""
     return pyproj.CRS(crs).is_geographic
 
 
@@ -162,7 +162,7 @@ def level_for(layer: OracleLayer, tile: Tile) -> int:
 
 
 def usual_method(layer: OracleLayer, tile: Tile, reduction: str) -> str:
-    """What a layer is resampled by where nobody says: means where a pixel is larger than a cell, else the cell."""
+    """Return the default method: the mean where a pixel is larger than a cell, else the nearest cell."""
     cell = 2 ** level_for(layer, tile) * unit_m(layer.crs)
     sizes = zip((layer.dx, layer.dy), tile.pixel, strict=True)
     is_larger = any(pixel * unit_m(tile.crs) > side * cell * (1 + SAME_SIZE) for side, pixel in sizes)
@@ -170,14 +170,14 @@ def usual_method(layer: OracleLayer, tile: Tile, reduction: str) -> str:
 
 
 def view(layer: OracleLayer, tile: Tile) -> View:
-    """Look at a layer through a tile. Exact where both CRSs keep the axes apart, else to ``BOUND_PX``."""
+    """Return the view of a layer through a tile: exact if both CRSs have independent axes, else to ``BOUND_PX``."""
     number = level_for(layer, tile)
     factor = 2**number
     separable = {tile.crs, layer.crs} <= {GEOGRAPHIC, MERCATOR} or tile.crs == layer.crs
     width, height = tile.pixel
 
     def look(right: float, down: float) -> tuple[np.ndarray, np.ndarray]:
-        """Columns and rows of level 0, not yet round the circle, so many pixels from the centres."""
+        """Return columns and rows of level 0, not wrapped, that many pixels from the centres."""
         x, y = np.meshgrid(tile.xs + right * width, tile.ys - down * height)
         if tile.crs != layer.crs:
             x, y = _transformer(tile.crs, layer.crs).transform(x, y, errcheck=False)
@@ -222,7 +222,7 @@ def view(layer: OracleLayer, tile: Tile) -> View:
 
 
 def edge_of(seen: View) -> np.ndarray:
-    """Pixels so near to the edge of the data that one step of the slack may leave or enter it."""
+    """Return the pixels so near to the edge of the data that the slack may cross it."""
     from_edge = np.zeros(seen.cols.shape, bool)
     shown = np.isfinite(seen.cols)
     for shift, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1)):
@@ -232,7 +232,7 @@ def edge_of(seen: View) -> np.ndarray:
 
 
 def nearest_choices(seen: View, row: int, col: int) -> list[tuple[int, int]]:
-    """Cells (row, column of the level) that may lie under a pixel's centre: one, unless it is near an edge."""
+    """Return the cells (row, column of the level) that may be under a pixel's centre: one, unless near an edge."""
     y, x = seen.rows[row, col], seen.cols[row, col]
     down, across = seen.row_slack[row, col], seen.col_slack[row, col]
     high, wide = seen.codes.shape
@@ -298,7 +298,7 @@ class WeightedSum:
 
 
 def mixture(seen: View, values: np.ndarray, method: str, row: int, col: int) -> WeightedSum:
-    """Mix the values of a level, shape (rows, cols), NaN for no data, as a method says for a pixel."""
+    """Blend the values of a level, shape (rows, cols), NaN for no data, by a method for one pixel."""
     high, wide = values.shape
     rows = axis_weights(method, seen.rows[row, col], seen.height[row, col], high, None)
     cols = axis_weights(method, seen.cols[row, col], seen.width[row, col], wide, seen.circle)

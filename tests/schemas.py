@@ -1,8 +1,8 @@
 """XML Schemas of the OGC, without a network.
 
-MapProxy's wheel holds those of WMTS 1.0, OWS 1.1 and WMS 1.3.0, and is installed with the ``test`` extra. Its WMTS is
-of 2009; what the OGC has corrected since (version 1.0.2) is corrected here. No package ships those of GML 3.1.1: they
-lie beside the checkout of a developer, or the test that wants them skips.
+MapProxy's wheel contains those of WMTS 1.0, OWS 1.1 and WMS 1.3.0 and is part of the ``test`` extra. Its WMTS schema
+dates from 2009; ``correct`` applies the OGC's later corrections (version 1.0.2). No package contains GML 3.1.1: its
+schemas are beside a developer's checkout, otherwise the test that needs them is skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WEB = "http://schemas.opengis.net/"
 
 
 def packaged() -> Path:
-    """Return MapProxy's folder of schemas; the package itself is not imported."""
+    """Return the folder of schemas in MapProxy, without importing the package."""
     spec = importlib.util.find_spec("mapproxy")
     assert spec is not None, "MapProxy is missing: pip install 'lazytile[test]'"
     assert spec.origin is not None
@@ -28,23 +28,23 @@ def packaged() -> Path:
 
 
 class _Offline(etree.Resolver):
-    """Leads the addresses of schemas to files."""
+    """Resolves URLs of schemas to files."""
 
-    def __init__(self, places: dict[str, Path]) -> None:
+    def __init__(self, folders: dict[str, Path]) -> None:
         super().__init__()
-        self._places = places
+        self._folders = folders
 
     def resolve(self, url: str, public_id: str, context: Any) -> Any:
-        for prefix, place in self._places.items():
+        for prefix, folder in self._folders.items():
             if url.startswith(prefix):
-                path = place / url.removeprefix(prefix) if place.is_dir() else place
+                path = folder / url.removeprefix(prefix) if folder.is_dir() else folder
                 return self.resolve_filename(str(path), context)
         return None
 
 
-def _parsed(path: Path, places: dict[str, Path]) -> etree._ElementTree:
+def _parsed(path: Path, folders: dict[str, Path]) -> etree._ElementTree:
     parser = etree.XMLParser(no_network=True)
-    parser.resolvers.add(_Offline(places))
+    parser.resolvers.add(_Offline(folders))
     return etree.parse(str(path), parser)
 
 
@@ -68,6 +68,6 @@ def schema(*parts: str) -> etree.XMLSchema:
 
 
 def application_schema(path: Path) -> etree.XMLSchema:
-    """Return a schema that stands on GML 3.1.1, whose own are taken from beside the checkout."""
+    """Return an application schema of GML 3.1.1, whose schemas are beside the checkout."""
     folder = shared("schemas")
     return etree.XMLSchema(_parsed(path, {"http://www.w3.org/": folder / "w3c", WEB: folder}))

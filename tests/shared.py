@@ -1,4 +1,4 @@
-"""Where reference data lies that developers have beside their checkout and users do not."""
+"""Reference data that developers have beside their checkout."""
 
 from pathlib import Path
 

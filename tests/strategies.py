@@ -1,7 +1,7 @@
 """Hypothesis strategies: any grid, packing, fill, reduction, colormap and tile.
 
-Grids are small and so are their chunks, so that every example has several levels, ragged edges and tiles that cross
-chunks. Edges of colormap bins are drawn from the very values in the data, since that is where rounding shows.
+Grids and chunks are small, so that every example has several levels, ragged edges and tiles that cross chunks. Edges
+of colormap bins are drawn from the values in the data, where rounding errors would show.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REDUCTIONS = ("mean", "nearest", "mode", "min", "max")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a grid lies: outer edges and cell sizes in units of the CRS."""
+    """The position of a grid: outer edges and cell sizes in units of the CRS."""
 
     crs: str
     west: float
@@ -37,7 +37,7 @@ class Place:
 
 @st.composite
 def places(draw: st.DrawFn) -> Place:
-    """A regular grid anywhere: whole circles from any longitude, cells or nodes on the poles, regions, Mercator."""
+    """Draw a regular grid: full circles from any longitude, cells or nodes on the poles, regions, Mercator."""
     kind = draw(st.sampled_from(("circle", "poles", "region", "binary", "mercator")))
     rows, cols = draw(st.integers(1, 40)), draw(st.integers(1, 60))
     if kind == "circle":
@@ -67,7 +67,7 @@ def places(draw: st.DrawFn) -> Place:
 
 @st.composite
 def fields(draw: st.DrawFn, shape: tuple[int, int]) -> Field:
-    """A variable: any type, scale, offset, no data in any of its forms, and reduction."""
+    """Draw a variable: any type, scale, offset, form of no data, and reduction."""
     dtype = np.dtype(draw(st.sampled_from(DTYPES)))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     missing: tuple[float, ...] = ()
@@ -110,7 +110,7 @@ def fields(draw: st.DrawFn, shape: tuple[int, int]) -> Field:
 
 @st.composite
 def datasets(draw: st.DrawFn) -> Synthetic:
-    """A field on a grid, in small chunks that need not be square."""
+    """Draw a field on a grid, in small chunks that need not be square."""
     place = draw(places())
     chunk = draw(st.sampled_from(((8, 8), (16, 16), (16, 8), (256, 256))))
     field = draw(fields((place.rows, place.cols)))
@@ -119,7 +119,7 @@ def datasets(draw: st.DrawFn) -> Synthetic:
 
 @st.composite
 def colormaps(draw: st.DrawFn, layer: OracleLayer) -> str:
-    """The text of a GIBS colormap 1.3 for a layer: intervals open and closed, endless, with gaps, or classes."""
+    """Draw the text of a GIBS colormap 1.3 for a layer: open, closed and unbounded intervals, with gaps, or classes."""
     units = {"kelvin": ("K", "°C"), "K": ("°C",), "degC": ("K", "°C"), "1": ("%", ""), "%": ("%", "1")}
     colormap_units = draw(st.sampled_from(units.get(layer.units, ("",))))
     values = convert_units(layer.values(layer.codes), layer.units, colormap_units)
@@ -199,7 +199,7 @@ class Address:
 
 @st.composite
 def addresses(draw: st.DrawFn, layer: OracleLayer) -> Address:
-    """A tile of any set: coarse ones anywhere, finer ones over the data, and the data's own."""
+    """Draw a tile of any set: coarse ones anywhere, finer ones over the data, and native ones."""
     tms = draw(st.sampled_from(tuple(LAST_ZOOM)))
     if draw(st.integers(0, 3)) == 3:
         tms = "native"
@@ -216,7 +216,7 @@ def addresses(draw: st.DrawFn, layer: OracleLayer) -> Address:
 
 
 def tile_over(layer: OracleLayer, tms: str, zoom: int, across: float = 0.5, down: float = 0.5) -> Address:
-    """The tile that holds a point of the data, given as shares of its width and height."""
+    """Return the tile that holds a point of the data, given as fractions of its width and height."""
     matrix = matrix_of(tms, zoom)
     rows, cols = layer.codes.shape
     x, y = layer.west + layer.dx * cols * across, layer.north - layer.dy * rows * down

@@ -1,6 +1,6 @@
 """The order in which our packages import each other, and what no module does while it is imported.
 
-``pytest -s tests/test_imports.py`` prints the floors: each layer with its number of modules and what it imports.
+``pytest -s tests/test_imports.py`` prints the layers: the number of modules of each and what it imports.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from tests.import_graph import (
     LAYERS,
     ROOT,
     Kind,
-    circular,
-    circular_packages,
     crowded,
-    floors,
+    cyclic,
+    cyclic_packages,
     imports_of,
+    layer_listing,
     layer_of,
     mutual_packages,
     own_modules,
@@ -117,12 +117,12 @@ def test_no_import_goes_up():
     assert upward(IMPORTS) == []
 
 
-def test_no_modules_import_each_other_in_a_circle():
-    assert circular(IMPORTS) == []
+def test_no_modules_import_each_other_in_a_cycle():
+    assert cyclic(IMPORTS) == []
 
 
-def test_no_packages_import_each_other_in_a_circle():
-    assert circular_packages(IMPORTS, PACKAGES) == []
+def test_no_packages_import_each_other_in_a_cycle():
+    assert cyclic_packages(IMPORTS, PACKAGES) == []
 
 
 def test_no_two_packages_import_each_other():
@@ -141,8 +141,8 @@ def test_no_package_holds_more_modules_than_one_reads_at_once():
     assert crowded(MODULES) == []
 
 
-def test_the_floors():
-    text = floors(MODULES)
+def test_the_layers():
+    text = layer_listing(MODULES)
     print(f"\n{text}")  # noqa: T201 - with -s it is read
     assert all(f"{kind.value}" in text for kind in Kind)
 

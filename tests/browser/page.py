@@ -16,7 +16,7 @@ READY = "document.documentElement.dataset.state === 'ready'"
 
 
 def skip_without_browser():
-    """Skip the calling module where the page cannot be shown."""
+    """Skip the calling module if the page cannot be shown."""
     try:
         find_chromium()
     except BrowserError as error:
@@ -47,7 +47,7 @@ async def serving(store, cache, *middlewares):
 
 @contextlib.asynccontextmanager
 async def viewer(store, cache, hash_="", size=(1000, 700), middlewares=()):
-    """The page, with every tile drawn."""
+    """Open the page and wait until every tile is drawn."""
     async with serving(store, cache, *middlewares) as url, open_page(*size) as page:
         await page.go(url + hash_)
         await page.wait_until(READY)

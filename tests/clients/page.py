@@ -1,4 +1,4 @@
-"""A page with a map library in a real browser: its files come from another origin than the tiles, as on any site."""
+"""A page with a map library in a real browser, from another origin than the tiles, as on any site."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INSTALL_TIMEOUT_S = 300
 
 
 def libraries() -> None:
-    """Have the libraries of the lock file in their folder, or skip the test with the reason."""
+    """Install the libraries of the lock file, or skip the test with the reason."""
     try:
         find_chromium()
     except BrowserError as error:
@@ -44,7 +44,7 @@ def libraries() -> None:
 
 @contextlib.asynccontextmanager
 async def showing(head: str, script: str, size: tuple[int, int] = (800, 600)) -> AsyncIterator[Page]:
-    """Open a page whose body is one map; ``window.tiles`` counts, and ``window.done`` says when all are there."""
+    """Open a page with one map; ``window.tiles`` counts tiles, and ``window.done`` is set after the last."""
     html = (
         f'<!doctype html><html><head><meta charset="utf-8"><link rel="icon" href="data:,">{head}'
         "<style>html, body, #map { margin: 0; height: 100% }"

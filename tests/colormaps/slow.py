@@ -1,4 +1,4 @@
-"""A second, slow and obvious way through a GIBS colormap: regular expressions and one value at a time.
+"""A slow and obvious reference for GIBS colormaps: regular expressions and one value at a time.
 
 Written apart from ``lazytile.colormaps``: it shares no code with it, so that agreement means something.
 """
@@ -41,7 +41,7 @@ def slow_number(text):
 
 
 def slow_texts(entries):
-    """The text that decides an entry's values: value, else sourceValue unless the file's raw numbers are scaled."""
+    """Return the text of an entry's values: value, else sourceValue unless the file's raw numbers are scaled."""
     scaled = any(
         "value" in entry
         and "sourceValue" in entry
@@ -54,7 +54,7 @@ def slow_texts(entries):
 
 
 def slow_slots(entries):
-    """Palette index of each entry: 0 for the first no-data one, the others from 1 on in order."""
+    """Return the palette index of each entry: 0 for the first no-data entry, the others from 1 in order."""
     nodata = next((position for position, entry in enumerate(entries) if is_nodata(entry)), None)
     slots, following = {}, 1
     for position in range(len(entries)):
@@ -67,7 +67,7 @@ def slow_slots(entries):
 
 
 class SlowPalette:
-    """Index of values, by asking every entry in document order."""
+    """Palette indices of values, by trying every entry in document order."""
 
     def __init__(self, entries):
         slots = slow_slots(entries)
@@ -79,7 +79,7 @@ class SlowPalette:
                 self.asked.append((ends[0], ends[-1], low_closed, high_closed, slots[position]))
 
     def indices(self, values):
-        """One index a value, float64; NaN is in no entry."""
+        """Return the index of each value, float64; NaN is in no entry."""
         values = np.array(values, np.float64)
         indices, asking = np.zeros(values.shape, int), np.ones(values.shape, bool)
         for low, high, low_closed, high_closed, slot in self.asked:
@@ -91,7 +91,7 @@ class SlowPalette:
 
 
 def slow_decode(code, packing):
-    """One code to its value as CF says, in Python floats."""
+    """Return the value of a code as CF defines it, in Python floats."""
     number = float(code)
     if math.isnan(number) or code in packing.missing:
         return math.nan
@@ -103,7 +103,7 @@ def slow_decode(code, packing):
 
 
 def float_edges(entries):
-    """Every finite number in the values of a file."""
+    """Return every finite number in the values of a file."""
     numbers = set()
     for text in slow_texts(entries):
         if text is not None:
@@ -112,7 +112,7 @@ def float_edges(entries):
 
 
 def neighbours(values, dtype):
-    """The values rounded to a dtype, and one ulp to either side of each."""
+    """Return the values rounded to a dtype, and one ulp to either side of each."""
     rounded = np.array(values, dtype)
     infinity = np.array(np.inf, dtype)
     with np.errstate(over="ignore"):

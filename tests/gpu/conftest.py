@@ -23,7 +23,7 @@ KINDS = ("numpy", "shaped", "strict", "cupy")
 
 @dataclass(frozen=True)
 class Arrays:
-    """How to make arrays of one kind, and to read them back."""
+    """Creates arrays of one kind and reads them back."""
 
     kind: str
     xp: Any
@@ -48,7 +48,7 @@ class Arrays:
 
 
 def working_gpu():
-    """Return why no GPU works, or an empty text. Makes a CUDA context where one does."""
+    """Return why no GPU works, or an empty text; creates a CUDA context if one does."""
     try:
         array_backend.probe_device()
     except Exception as error:  # noqa: BLE001 - import errors, driver errors, compiler errors
@@ -58,7 +58,7 @@ def working_gpu():
 
 @pytest.fixture(scope="session")
 def gpu():
-    """Skip where no GPU works, or fail where the run must not do without."""
+    """Skip without a working GPU, or fail if the run requires one."""
     reason = working_gpu()
     if reason and os.environ.get("LAZYTILE_REQUIRE_GPU") == "1":
         pytest.fail(f"no GPU works: {reason}")
@@ -67,12 +67,12 @@ def gpu():
 
 
 USERS = (read_plan, expression, filters, mesh_plan, packing, painting, palette, reduce, resampling)
-"""The modules that ask ``array_module``: for ``shaped`` arrays, which are NumPy's, they are told the shape."""
+"""The modules that call ``array_module``; for ``shaped`` arrays, which are NumPy's, it returns the shape of CuPy."""
 
 
 @pytest.fixture(params=KINDS)
 def arrays(request, monkeypatch):
-    """Arrays of each kind in turn; ``array_module`` answers with the module to use for them."""
+    """Arrays of each kind in turn; ``array_module`` returns their module."""
     match request.param:
         case "numpy":
             return Arrays("numpy", np)

@@ -1,4 +1,4 @@
-"""NumPy behind CuPy's face: every name and keyword must exist in CuPy too, and NumPy does the work.
+"""NumPy with the interface of CuPy: every name and keyword must exist in CuPy, and NumPy computes.
 
 It catches what CuPy lacks (``take(mode=)``, ``errstate``, ``nanpercentile``) on a machine without a GPU. It is
 blind to the keywords of ufuncs, which have no signature, and to methods of arrays.
@@ -8,7 +8,7 @@ import inspect
 
 
 class CupyShape:
-    """A module of the host that offers only what the same module of the device offers."""
+    """A module of NumPy that has only the names of the same module of CuPy."""
 
     def __init__(self, host, device):
         self._host = host

@@ -25,7 +25,7 @@ def write_grid(
     chunks: tuple[int, ...] | None = None,
     kind: str = "NETCDF4",
 ) -> Path:
-    """Write one packed variable on a grid; ``leading`` gives the other dimensions' values and attributes."""
+    """Write one packed variable on a grid; ``leading`` holds the values and attributes of the other dimensions."""
     leading = leading or {}
     dims = dims or (*leading, "lat", "lon")
     with netCDF4.Dataset(path, "w", format=kind) as file:
@@ -48,7 +48,7 @@ def write_grid(
 
 
 def centres(first_edge: float, cell: float, count: int) -> np.ndarray:
-    """Return cell centres from an edge on."""
+    """Return cell centres, starting at an edge."""
     return first_edge + (np.arange(count) + 0.5) * cell
 
 

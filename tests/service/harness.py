@@ -1,4 +1,4 @@
-"""A real server on the loopback in a thread, and a plain client."""
+"""A real server on the loopback interface in a thread, and a simple client."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Reply:
     body: bytes
 
     def exception(self) -> tuple[int, str, str | None]:
-        """HTTP status, exceptionCode and locator of an exception report."""
+        """Return HTTP status, exceptionCode and locator of an exception report."""
         root = etree.fromstring(self.body)
         assert root.tag == "{http://www.opengis.net/ows/1.1}ExceptionReport", self.body
         found = root.find("ows:Exception", NAMESPACES)
@@ -80,14 +80,14 @@ class Server:
             connection.close()
 
     def kvp(self, headers: dict[str, str] | None = None, **changes: str | None) -> Reply:
-        """GetTile with some parameters changed, or left out where None."""
+        """Request GetTile with some parameters changed, or omitted if None."""
         lowered = {name.lower(): (name, value) for name, value in TILE.items()}
         lowered.update({name.lower(): (name, value) for name, value in changes.items()})
         pairs = {name: value for name, value in lowered.values() if value is not None}
         return self.get(f"/wmts?{urlencode(pairs)}", headers)
 
     def counter(self, name: str, **labels: str) -> float:
-        """A counter's value in /metrics; 0 where it is not there yet."""
+        """Return the value of a counter in /metrics; 0 if it is not there yet."""
         wanted = name + ("{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}" if labels else "")
         for line in self.get("/metrics").body.decode().splitlines():
             if line.rpartition(" ")[0] == wanted:

@@ -14,7 +14,7 @@ DEADLINE_S = 30.0
 
 @dataclass(frozen=True)
 class Task:
-    """A tile task that leaves marks in a folder."""
+    """A tile task that writes mark files to a folder."""
 
     key: str
     folder: str = ""
@@ -45,7 +45,7 @@ def marks(folder, name="*"):
 
 
 def wait_for(path):
-    """Return when the file is there."""
+    """Wait until the file exists."""
     deadline = time.monotonic() + DEADLINE_S
     while not Path(path).exists():
         if time.monotonic() > deadline:
@@ -104,7 +104,7 @@ def die_always(number):
 
 
 def render(task):
-    """Render a tile: the id of the process, in bytes."""
+    """Return the id of the process as bytes, in place of a tile."""
     if task.folder:
         first = mark(task.folder, task.key)
         match task.deed:

@@ -1,4 +1,4 @@
-"""MRFs that were never meant well: generated, so that every run of the tests has the same ones.
+"""Hostile and damaged MRFs, generated so that every run of the tests has the same ones.
 
 ``corpus(folder)`` writes them and yields a name and the path of each .mrf file.
 """

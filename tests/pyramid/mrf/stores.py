@@ -140,7 +140,7 @@ def export(store: Store, out: Path, painted: Style | None = None, *, threads: in
 
 
 def task_of(store: Store, painted: Style, tms: str, matrix: str, row: int, col: int, leading=()) -> RenderTask:
-    """The task that the service runs for one tile of the first layer."""
+    """Return the task that the service runs for one tile of the first layer."""
     layer = next(iter(store.layers()))
     chosen = layer.tile_matrix_set(tms)
     dataset = layer.dataset
@@ -164,7 +164,7 @@ def served_bytes(*address) -> bytes:
 
 
 def served_index(*address) -> np.ndarray:
-    """Palette indices of a served tile."""
+    """Return the palette indices of a served tile."""
     return render_index(task_of(*address))
 
 
