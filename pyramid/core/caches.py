@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.core.byte_lru import CacheStatistics
 
 ENTRY_BYTES = 400
-"""What an entry costs besides its value: key, dictionary entry, object headers."""
+"""Memory of an entry besides its value: key, dictionary entry, object headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Share:
 
     name: str
     front: int
-    """Kept by the server process where Dask workers render."""
+    """Part of the server process where Dask workers render."""
     worker: int
-    """Kept by the processes that render. A process that does both has the sum."""
+    """Part of the processes that render. A process that does both has the sum."""
     summary: str
     """What it holds."""
 
@@ -65,7 +65,7 @@ class CacheBudget:
 
     @classmethod
     def renderer(cls, memory_bytes: int) -> CacheBudget:
-        """Return the budget of a process that renders but serves nobody: a Python program, an export.
+        """Return the budget of a process that renders but has no clients: a Python program, an export.
 
         Args:
             memory_bytes: Memory of all caches.
@@ -102,8 +102,8 @@ class CacheBudget:
         """
         front, worker = self._weights("front"), self._weights("worker")
         total = sum(weight for _, weight in (*front, *worker))
-        kept = self.memory_bytes * sum(weight for _, weight in front) // max(1, total)
-        return CacheBudget(kept, front), CacheBudget(self.memory_bytes - kept, worker)
+        front_bytes = self.memory_bytes * sum(weight for _, weight in front) // max(1, total)
+        return CacheBudget(front_bytes, front), CacheBudget(self.memory_bytes - front_bytes, worker)
 
     def divided(self, processes: int) -> CacheBudget:
         """Return the budget of each of several equal processes.
@@ -126,7 +126,7 @@ class CacheBudget:
         limits = dict.fromkeys(_BY_NAME, 0)
         limits.update((name, self.memory_bytes * weight // total) for name, weight in self.parts)
         if self.parts:
-            limits[self.parts[0][0]] += self.memory_bytes - sum(limits.values())  # what rounding left over
+            limits[self.parts[0][0]] += self.memory_bytes - sum(limits.values())  # the remainder of the divisions
         return limits
 
     def _weights(self, side: str) -> tuple[tuple[str, int], ...]:

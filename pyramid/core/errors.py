@@ -1,6 +1,6 @@
 """The exceptions of everything between a source file and a tile image.
 
-Each carries one line of text that says what is wrong, where, and what is allowed. ``lazytile.service.http.errors``
+Each has one line of text: what is wrong, where, and what is allowed. ``lazytile.service.http.errors``
 maps the classes to HTTP statuses and OWS exception codes; the command line prints the text and exits with 2.
 """
 
@@ -44,11 +44,11 @@ class DatasetNotFoundError(StoreError):
 
 
 class GenerationChangedError(StoreError):
-    """The dataset was replaced while work on its old content was under way. Asking again helps."""
+    """The dataset was replaced while work on its old content was under way. A repeated request succeeds."""
 
 
 class EngineError(LazytileError):
-    """The engine asked for cannot start, or lost the work it was given."""
+    """The requested engine cannot start, or lost its work."""
 
 
 class MrfError(LazytileError):
@@ -81,7 +81,7 @@ class RequestError(LazytileError):
         return f"{name}{text.removeprefix(own_name)}" if text.startswith(f"{own_name} ") else text
 
     def __reduce__(self) -> tuple[type[RequestError], tuple[RequestField | RequestDimension | str, str]]:
-        # Exceptions travel from Dask workers by pickle, which would call the constructor with the text alone.
+        # Exceptions travel from Dask workers by pickle, which would call the constructor with the text only.
         return type(self), (self.field, str(self))
 
 

@@ -1,4 +1,4 @@
-"""Sizes of memory: how a person writes one, and how much this machine has."""
+"""Sizes of memory: parsing one, and how much this machine has."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SMALLEST_BYTES = 1 << 20
-"""Anything smaller but 0 is more likely a forgotten unit than a wish."""
+"""Anything smaller except 0 is more likely a forgotten unit than intended."""
 DEFAULT_SHARE = 8
-"""Caches take one part in so many of the memory that there is."""
+"""Caches take this fraction of the memory by default: one part in so many."""
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _BINARY_UNITS = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 _LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")

@@ -1,7 +1,7 @@
-"""What a process has one of: its caches, and whatever else is shared by everything that runs in it.
+"""What a process has one of: its caches, and every other object that all code in it shares.
 
 This is the only module with global state. A program of ours sets its process up (``begin``, ``install``) and passes
-caches down; a renderer on a Dask worker, which is called with a task and nothing else, finds them here.
+caches down; a renderer on a Dask worker, which receives a task and nothing else, finds them here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from lazytile.pyramid.core.byte_lru import BytesLru
 
 LIBRARY_BYTES = 256 << 20
-"""Caches of a process that nobody set up, at most: it is a user's program, or one Dask worker of many."""
+"""Most memory of the caches without an installation: in a user's program, or in one Dask worker of many."""
 
 Resource = TypeVar("Resource")
 
 
 class Process:
-    """The caches of a process, and its resources: objects made on first use, one of each."""
+    """The caches of a process, and its resources: objects that are created on first use, one of each."""
 
     def __init__(self, budget: CacheBudget) -> None:
         self.caches = Caches(budget)
@@ -33,14 +33,14 @@ class Process:
         self._lock = threading.RLock()
 
     def resource(self, key: Hashable, make: Callable[[], Resource]) -> Resource:
-        """Return a resource of the process; make it on first use. Thread-safe.
+        """Return a resource of the process; create it on first use. Thread-safe.
 
         Args:
-            key: Names the resource.
-            make: Makes it.
+            key: Name of the resource.
+            make: Creates it.
 
         Returns:
-            The resource, the same one for every caller.
+            The resource, the same object for every caller.
         """
         found: Resource | None = self._resources.get(key)
         if found is None:
@@ -56,12 +56,12 @@ _process: Process | None = None
 
 
 def begin() -> None:
-    """Set up a process that is ours, not a user's own, before it does anything else."""
+    """Set up a process that lazytile starts, before it does anything else."""
     keep_freed_memory()
 
 
 def install(budget: CacheBudget) -> Process:
-    """Set the process up anew, with empty caches and no resources.
+    """Replace the process by one with empty caches and no resources.
 
     Args:
         budget: Memory of the caches.
@@ -76,7 +76,7 @@ def install(budget: CacheBudget) -> Process:
 
 
 def current() -> Process:
-    """Return the process as it was installed, or with a default budget where nobody did."""
+    """Return the process as installed; without an installation, one with a default budget."""
     global _process  # noqa: PLW0603 - as above
     if _process is None:
         with _lock:

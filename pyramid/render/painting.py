@@ -28,7 +28,7 @@ class BetweenTable:
     index: NDArray[Any]
     """By unsigned bit pattern of the code: shape (256 or 65536,)."""
     is_cut: NDArray[np.bool_]
-    """Where a colour ends before the next code, so that the index holds for the code alone; same shape."""
+    """Where a colour ends before the next code, so that the index is that of the code only; same shape."""
 
     @property
     def nbytes(self) -> int:

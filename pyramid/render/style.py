@@ -86,7 +86,7 @@ class Style:
     colormap: Colormap
     palette: Palette
     reason: str
-    """Why this colormap, for people: ``asked for at conversion``, ``named like the layer``, ..."""
+    """Why this colormap, for people: ``chosen at conversion``, ``named like the layer``, ..."""
 
     @property
     def nbytes(self) -> int:
@@ -144,7 +144,7 @@ class Styles:
             colormap, reason = self._default(layer)
         else:
             try:
-                colormap, reason = self._catalog.find(name), "asked for"
+                colormap, reason = self._catalog.find(name), "requested"
             except ColormapNotFoundError as error:
                 allowed = ", ".join(self.names(layer))
                 raise InvalidParameterError(
@@ -168,7 +168,7 @@ class Styles:
         variable = layer.variable
         if variable.colormap is not None:
             try:
-                return self._catalog.find(variable.colormap), "asked for at conversion"
+                return self._catalog.find(variable.colormap), "chosen at conversion"
             except ColormapNotFoundError:
                 pass  # it was removed since then: other colours are better than none, and ``reason`` says so
         minimum, maximum = variable.style_range

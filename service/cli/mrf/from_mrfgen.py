@@ -45,7 +45,7 @@ def from_mrfgen(
     else:
         colormap = read_gibs(job.colormap)
         palette = compile_colormap(colormap, data_units=found.variable.units)
-        painted = Style(job.colormap.stem, colormap, palette, "asked for")
+        painted = Style(job.colormap.stem, colormap, palette, "requested")
     options = replace(job.options(found), onearth=onearth)
     with engine.open() as pool, tile_progress(f"exporting {job.layer}") as progress:
         print_summaries(export_mrf(store, found, painted, job.folder, engine=pool, options=options, progress=progress))
