@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     import typer
 
 FILES = module_files()
-PENDING = {
-    line: path
-    for path in sorted((ROOT / "tests" / "docstrings_pending").glob("*.txt"))
-    for line in path.read_text().split()
-}
-"""Modules whose docstrings are not done yet, a file for each package: lines are only ever removed."""
 
 
 def _callbacks(group: typer.Typer) -> list:
@@ -39,15 +33,9 @@ def complaints(name: str) -> list[str]:
     return [f"{name}:{complaint}" for complaint in complaints_of(FILES[name].read_text(), commands)]
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name not in PENDING])
-def test_the_module_keeps_the_rules(name):
+@pytest.mark.parametrize("name", FILES)
+def test_the_module_follows_the_rules(name):
     assert complaints(name) == []
-
-
-@pytest.mark.parametrize("name", PENDING)
-def test_a_pending_module_is_not_yet_clean(name):
-    assert name in FILES, f"{name} is gone: delete its line in {PENDING[name].relative_to(ROOT)}"
-    assert complaints(name), f"{name} is clean: delete its line in {PENDING[name].relative_to(ROOT)}"
 
 
 def test_no_file_holds_a_note_of_work_to_do():
