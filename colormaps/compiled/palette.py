@@ -25,7 +25,7 @@ from lazytile.colormaps.core.units import IDENTITY, Conversion, are_comparable, 
 from lazytile.colormaps.synthesis.rescale import rescaled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -125,21 +125,6 @@ class Palette:
         counts: NDArray[Any] = xp.where(nan, len(self.cuts) + 1, found)
         return counts
 
-    def table(self, codes: NDArray[Any], decode: Callable[[NDArray[Any]], NDArray[np.float64]]) -> NDArray[Any]:
-        """Return the palette index of each code: decode, then bin, in float64.
-
-        The indices of an array of stored codes are then ``table[codes.view(unsigned)]``, one gather.
-
-        Args:
-            codes: All codes of an 8- or 16-bit type in the order of their unsigned bit patterns, shape (256,) or
-                (65536,).
-            decode: Returns physical values in the units of the data, NaN for no data.
-
-        Returns:
-            Indices, the shape of ``codes``.
-        """
-        return self.index_of(decode(codes))
-
     def colours(self, indices: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the colour of each palette index.
 
@@ -151,20 +136,6 @@ class Palette:
         """
         coloured: NDArray[np.uint8] = array_module(indices).asarray(self.rgba)[indices]
         return coloured
-
-
-def look_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
-    """Return the palette index of each stored code from the table of all codes: one gather.
-
-    Args:
-        table: As ``Palette.table`` returns it, shape (256,) or (65536,).
-        codes: The 8- or 16-bit integers that the table is for, any shape, the same kind of array.
-
-    Returns:
-        Indices, the shape of ``codes``.
-    """
-    indices: NDArray[Any] = array_module(codes).take(table, codes.view(f"u{codes.dtype.itemsize}"))
-    return indices
 
 
 def compile_colormap(

@@ -12,6 +12,7 @@ from lazytile.colormaps.compiled.palette import Palette, compile_colormap
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.formats.gibs import read_gibs
 from lazytile.pyramid.core.packing import Packing
+from lazytile.pyramid.render.painting import code_table
 from tests.colormaps.formats.test_gibs import document, entry
 from tests.colormaps.slow import FILES, SlowPalette, float_edges, neighbours, slow_decode, slow_parse
 from tests.shared import shared
@@ -44,7 +45,7 @@ def packings(draw):
 def test_the_table_of_all_codes_equals_decode_then_bin_one_by_one(file, packing):
     palette, slow, _ = loaded(file)
     codes = packing.all_codes()
-    table = palette.table(codes, packing.decode)
+    table = code_table(palette, packing)
     assert table.dtype == np.uint8
     assert table.shape == (1 << (8 * codes.dtype.itemsize),)
     assert table.tolist() == slow.indices([slow_decode(code, packing) for code in codes.tolist()])
@@ -57,7 +58,7 @@ def test_all_65536_codes_of_a_packing_that_fits_the_file(file):
     packing = Packing("int16", scale_factor=(high - low) * 1.1 / 65536, add_offset=(low + high) / 2, missing=(-32768,))
     codes = packing.all_codes()
     expected = slow.indices([slow_decode(code, packing) for code in codes.tolist()])
-    assert palette.table(codes, packing.decode).tolist() == expected
+    assert code_table(palette, packing).tolist() == expected
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -146,7 +147,7 @@ def test_kelvin_on_a_celsius_map_is_binned_on_the_value_minus_273_15(units):
     assert palette.index_of(kelvins).tolist() == slow.indices([value - 273.15 for value in kelvins.tolist()])
     packing = Packing("int16", 0.001, 298.15, (-32768,))
     expected = slow.indices([slow_decode(code, packing) - 273.15 for code in packing.all_codes().tolist()])
-    assert palette.table(packing.all_codes(), packing.decode).tolist() == expected
+    assert code_table(palette, packing).tolist() == expected
 
 
 @pytest.mark.parametrize(

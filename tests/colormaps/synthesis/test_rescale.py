@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lazytile.colormaps.compiled.palette import Palette, compile_colormap, look_up
+from lazytile.colormaps.compiled.palette import Palette, compile_colormap
 from lazytile.colormaps.compiled.uniform_cuts import even_cuts
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.formats.gibs import read_gibs
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.colormaps.synthesis.rescale import finite_range, fitted, rescaled
-from lazytile.pyramid.core.packing import Packing
 from tests.colormaps.formats.test_gibs import document, entry
 from tests.colormaps.slow import FILES, neighbours
 from tests.shared import shared
@@ -215,12 +214,6 @@ def test_another_librarys_arrays_give_the_same(device, name, units):
     assert isinstance(shown, Device)
     assert shown._array.tolist() == palette.index_of(values).tolist()
     assert palette.colours(shown)._array.tolist() == palette.colours(shown._array).tolist()
-    packing = Packing("int16", 0.01, 20.0, (-1,))
-    table = palette.table(packing.all_codes(), packing.decode)
-    codes = np.array([[-32768, -1], [0, 32767]], np.int16)
-    expected = palette.index_of(packing.decode(codes)).tolist()
-    assert look_up(table, codes).tolist() == expected
-    assert look_up(device(table), device(codes))._array.tolist() == expected
 
 
 def test_cupys_arrays_give_the_same():
