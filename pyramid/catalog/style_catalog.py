@@ -34,7 +34,7 @@ class OfferedStyle:
     legend_sizes: dict[str, tuple[int, int]]
     """Width and height in pixels by letter of the orientation.
 
-    Empty for the default style: its colormap may be one for the layer alone, a thousand of them take seconds to make,
+    Empty for the default style: its colormap may be specific to the layer, a thousand of them take seconds to make,
     and sizes are optional.
     """
 

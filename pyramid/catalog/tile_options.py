@@ -63,7 +63,7 @@ def options_of(layer: Layer, parameters: Mapping[str, str]) -> Options:
         rgb=_rgb(layer, rgb, rescale) if rgb else None,
     )
     if rgb and pixels.expression is not None:
-        raise InvalidParameterError(RequestField.RGB, "rgb and expression cannot be asked for together")
+        raise InvalidParameterError(RequestField.RGB, "rgb and expression cannot be combined")
     rescale_to = Rescale.parse(rescale, spacing) if rescale and not rgb else None
     return Options(parameters.get("colormap", ""), rescale_to, pixels, _scale(parameters.get("scale", "")))
 
@@ -113,7 +113,7 @@ def _channel(layer: Layer, name: str, limits: str) -> Channel:
     least, greatest = variable.style_range
     if least is None or greatest is None:
         raise InvalidParameterError(
-            RequestField.RESCALE, f"the range of {name} is not known: give rescale=MIN,MAX for each colour"
+            RequestField.RESCALE, f"the range of {name} is unknown, rescale=MIN,MAX;MIN,MAX;MIN,MAX must be given"
         )
     return Channel(name, least, greatest if greatest > least else least + 1.0)
 
@@ -121,5 +121,5 @@ def _channel(layer: Layer, name: str, limits: str) -> Channel:
 def _same_dimensions(layer: Layer, variable: Variable, field: RequestField) -> None:
     if variable.dimensions != layer.variable.dimensions:
         raise InvalidParameterError(
-            field, f"{variable.name} has other dimensions than {layer.variable.name}: they cannot be mixed"
+            field, f"{variable.name} and {layer.variable.name} cannot be combined, their dimensions differ"
         )

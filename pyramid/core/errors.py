@@ -1,7 +1,7 @@
-"""The exceptions of everything between a source file and a tile image.
+"""The exceptions of the pyramid, from a source file to a tile image.
 
-Each has one line of text: what is wrong, where, and what is allowed. ``lazytile.service.http.errors``
-maps the classes to HTTP statuses and OWS exception codes; the command line prints the text and exits with 2.
+Their text is one line: what is wrong, where, and what is allowed. ``lazytile.service.http.errors`` maps the classes to
+HTTP statuses and OWS exception codes; the command line prints the text and exits with 2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SourceError(LazytileError):
-    """A source file cannot be opened, or holds no grid that can be placed on the Earth."""
+    """A source cannot be opened, or has no grid that can be located on the Earth."""
 
 
 class ResponseTooLargeError(SourceError):
@@ -24,7 +24,7 @@ class ResponseTooLargeError(SourceError):
 
 
 class StoreError(LazytileError):
-    """A store or a dataset in it is missing, damaged, or of a format this version does not know."""
+    """A store or a dataset in it is missing, damaged, or of a format that this version does not support."""
 
 
 def first_line(error: BaseException) -> str:
@@ -40,29 +40,29 @@ def first_line(error: BaseException) -> str:
 
 
 class DatasetNotFoundError(StoreError):
-    """The store holds no dataset or layer of that name."""
+    """The store has no dataset or layer of that name."""
 
 
 class GenerationChangedError(StoreError):
-    """The dataset was replaced while work on its old content was under way. A repeated request succeeds."""
+    """The dataset was replaced while its old content was being read. A retry succeeds."""
 
 
 class EngineError(LazytileError):
-    """The requested engine cannot start, or lost its work."""
+    """The engine does not exist, cannot start, or lost its work."""
 
 
 class MrfError(LazytileError):
-    """An MRF cannot be written, or a file is not an MRF that may be read."""
+    """An MRF cannot be written, or a file is not a readable MRF."""
 
 
 class RequestError(LazytileError):
-    """A request for a tile cannot be served as it stands."""
+    """A request is invalid. ``field`` is the part of it that is."""
 
     def __init__(self, field: RequestField | RequestDimension | str, text: str) -> None:
-        """Name the part of the request that is wrong.
+        """Name the invalid part of a request.
 
         Args:
-            field: The part of a tile's address or the dimension; a ``str`` is a parameter as its client spells it.
+            field: A part of a tile's address, a dimension, or a ``str``: a parameter as clients spell it.
             text: One line: what is wrong, where, and what is allowed. It begins with the field's name, if with any.
         """
         super().__init__(text)
@@ -81,7 +81,7 @@ class RequestError(LazytileError):
         return f"{name}{text.removeprefix(own_name)}" if text.startswith(f"{own_name} ") else text
 
     def __reduce__(self) -> tuple[type[RequestError], tuple[RequestField | RequestDimension | str, str]]:
-        # Exceptions travel from Dask workers by pickle, which would call the constructor with the text only.
+        # Exceptions come from Dask workers by pickle, which would call the constructor with the text only.
         return type(self), (self.field, str(self))
 
 

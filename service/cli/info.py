@@ -47,7 +47,7 @@ def info(
 
 def _layers(description: Description) -> str:
     """Return the line that lists a dataset's layers by the names that other commands and WMTS take."""
-    from lazytile.pyramid.store.store import read_description  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.store.store import read_description  # noqa: PLC0415 - slow to import
 
     if description.kind != "dataset":
         return ""
@@ -58,7 +58,7 @@ def _layers(description: Description) -> str:
 def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence[str | Path]:
     """Return what to describe: all datasets of the store, one dataset by name, or a file or URL."""
     from lazytile.pyramid.fetch.source_url import is_url  # noqa: PLC0415 - as below
-    from lazytile.pyramid.store.store import Store  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.store.store import Store  # noqa: PLC0415 - slow to import
 
     if subject is None:
         return [stored.path for stored in Store(existing(store)).datasets()]

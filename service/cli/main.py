@@ -39,8 +39,8 @@ app.command("info")(info.info)
 app.add_typer(colormap, name="colormap")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"lazytile {__version__}")
         raise typer.Exit
 

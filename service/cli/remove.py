@@ -9,7 +9,7 @@ from lazytile.service.cli.options.common import DEFAULT_STORE, DatasetArgument, 
 
 def remove(dataset: DatasetArgument, store: StoreOption = DEFAULT_STORE) -> None:
     """Remove a dataset from the store."""
-    from lazytile.pyramid.store.publish import remove as run  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.store.publish import remove as run  # noqa: PLC0415 - slow to import
 
     run(existing(store), dataset)
     typer.echo(f"{store / dataset}.zarr is removed")

@@ -24,7 +24,7 @@ TileMatrixSetsOption = Annotated[
         "--tile-matrix-sets",
         metavar="FOLDER",
         envvar="LAZYTILE_TILE_MATRIX_SETS",
-        help="Folder of further tile matrix sets (OGC JSON).",
+        help="Folder with additional tile matrix sets (OGC JSON).",
     ),
 ]
 
@@ -35,17 +35,23 @@ def serve(
     cache: CacheOption = None,
     cache_limit: Annotated[
         int | None,
-        typer.Option("--cache-limit", metavar="MB", min=1, help="Megabytes of tiles on disk [default: 2048]."),
+        typer.Option(
+            "--cache-limit",
+            metavar="MB",
+            min=1,
+            help="Maximum size of the tile cache on disk in megabytes [default: 2048].",
+        ),
     ] = None,
     memory: MemoryOption = None,
     no_tile_cache: Annotated[
-        bool, typer.Option("--no-tile-cache", help="Keep no tiles at all: for measuring the renderer.")
+        bool, typer.Option("--no-tile-cache", help="Cache no tiles at all, to measure the renderer.")
     ] = False,
     host: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Address to listen on [default: 127.0.0.1].")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Port; 0 takes a free one [default: 8080].")
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on; 0 selects a free one [default: 8080]."),
     ] = None,
     engine: EngineOption = "auto",
     workers: Annotated[
@@ -53,42 +59,49 @@ def serve(
         typer.Option(
             metavar="N",
             min=1,
-            help="Server processes that share the port where the engine is threads; "
-            "Dask workers behind one server process otherwise.",
+            help="With the engine threads, server processes that share the port; "
+            "with any other, Dask workers behind one server process.",
         ),
     ] = None,
     dashboard: DashboardOption = None,
     public_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Address of the server as clients see it, where a proxy stands before it."),
+        typer.Option(metavar="URL", help="URL of the server as clients see it, if it is behind a proxy."),
     ] = None,
     colormaps: ColormapsOption = None,
     tile_matrix_sets: TileMatrixSetsOption = None,
     mrf: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder of exported MRFs to serve from [default: mrf beside the store]."),
+        typer.Option(metavar="FOLDER", help="Folder of exported MRFs to serve from [default: mrf, next to the store]."),
     ] = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Fetch no colormaps from the network, not even those that layers name.")
+        bool, typer.Option("--offline", help="Never fetch colormaps from the network, even if layers name them.")
     ] = False,
     metatile: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, max=16, help="Compute N x N tiles at a time [default: 1, on a cluster 2]."),
+        typer.Option(metavar="N", min=1, max=16, help="Compute N x N tiles per task [default: 1; on a cluster 2]."),
     ] = None,
     queue: Annotated[
         int | None,
-        typer.Option("--queue", metavar="N", min=0, help="Tasks that may wait; over it 503 [default: 1024]."),
+        typer.Option(
+            "--queue",
+            metavar="N",
+            min=0,
+            help="Maximum number of waiting tasks; beyond it clients get 503 [default: 1024].",
+        ),
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", help="How long a request may take; over it 504 [default: 30]."),
+        typer.Option(
+            "--timeout", metavar="SECONDS", help="Maximum time of a request; beyond it clients get 504 [default: 30]."
+        ),
     ] = None,
 ) -> None:
     """Serve a store: WMTS at /wmts, XYZ at /xyz, the viewer at /.
 
-    Every setting can also come from the environment, as LAZYTILE_ and its name (LAZYTILE_PORT=8081).
+    Every setting can also be set in the environment, as LAZYTILE_ and its name (LAZYTILE_PORT=8081).
     """
-    from lazytile.service.app.processes import run_server  # noqa: PLC0415 - needed by this command alone
+    from lazytile.service.app.processes import run_server  # noqa: PLC0415 - slow to import
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 
     settings = Settings.of(

@@ -40,7 +40,7 @@ def warm(
     colormaps: ColormapsOption = None,
 ) -> None:
     """Fill the tile cache with the tiles of a layer that hold data. A server may run meanwhile."""
-    from lazytile.pyramid.render.image import ImageFormat  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.render.image import ImageFormat  # noqa: PLC0415 - slow to import
     from lazytile.service.app import warm as warming  # noqa: PLC0415
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 

@@ -117,8 +117,8 @@ RULES: dict[type[Exception], Rule] = {
 }
 """By class; a class without a rule has that of its nearest base."""
 
-_FAILED = "the server failed to answer this request; its log says why"
-_UNAVAILABLE = "the server cannot compute tiles at the moment; its log says why"
+_FAILED = "the server failed to answer this request; the reason is in its log"
+_UNAVAILABLE = "the server cannot compute tiles at the moment; the reason is in its log"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ def fetch(
     refresh: Annotated[bool, typer.Option(help="Fetch again, even what is there already.")] = False,
 ) -> None:
     """Fetch colormaps from GIBS or the Sea Level Change Portal into your folder."""
-    import asyncio  # noqa: PLC0415 - needed by this command alone
+    import asyncio  # noqa: PLC0415 - slow to import
 
     from lazytile.colormaps.library.catalog import default_user_folder  # noqa: PLC0415
     from lazytile.colormaps.library.online import OnlineColormaps  # noqa: PLC0415

@@ -22,7 +22,7 @@ def extract(
     band: Annotated[int, typer.Option(metavar="N", min=0, help="For MRFs with one band per page.")] = 0,
 ) -> None:
     """Write one page of an MRF to a file; exit with 1 if the page holds no data."""
-    from lazytile.pyramid.mrf.reader import MrfReader  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.mrf.reader import MrfReader  # noqa: PLC0415 - slow to import
 
     with MrfReader(file) as mrf:
         data = mrf.page(level, row, col, z=z, band=band)

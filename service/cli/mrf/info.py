@@ -12,7 +12,7 @@ from lazytile.service.cli.options.common import JsonOption  # noqa: TC001
 
 def info(file: FileArgument, *, as_json: JsonOption = False) -> None:
     """Describe an MRF by its header: size, levels, compression, no data and provenance."""
-    from lazytile.pyramid.mrf.check import describe_header  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.mrf.check import describe_header  # noqa: PLC0415 - slow to import
     from lazytile.pyramid.mrf.reader import read_header  # noqa: PLC0415
 
     described = describe_header(read_header(file))

@@ -22,7 +22,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check every record of an MRF; exit with 0 if it is sound, with 1 if it is damaged."""
-    from lazytile.pyramid.mrf.check import inspect_mrf  # noqa: PLC0415 - needed by this command alone
+    from lazytile.pyramid.mrf.check import inspect_mrf  # noqa: PLC0415 - slow to import
 
     with progress_bar(f"verifying {file.name}", "pages") as progress:
         report = inspect_mrf(file, decode=decode, onearth=onearth, progress=progress)
