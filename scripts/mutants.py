@@ -274,8 +274,8 @@ def main() -> None:
             print(f"{'killed  ' if killed else 'SURVIVED'} {mutant.path}:{mutant.line} {mutant.kind}", flush=True)
             if not killed:
                 survivors.append(mutant)
-    for mutant in survivors:
-        print(f"\n{mutant.path}:{mutant.line}\n{mutant.diff((ROOT / mutant.path).read_text('utf-8'))}")
+        for mutant in survivors:
+            print(f"\n{mutant.path}:{mutant.line}\n{mutant.diff((copy.root / mutant.path).read_text('utf-8'))}")
     share = 1 - len(survivors) / max(1, len(sample))
     print(f"killed {len(sample) - len(survivors)} of {len(sample)} ({share:.0%})")
     if options.least is not None and share < options.least:

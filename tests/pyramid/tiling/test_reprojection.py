@@ -87,6 +87,19 @@ def test_the_control_grid_spares_most_points_away_from_poles_and_horizons():
         assert pixel_errors(case)[1] == 0.0
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("top", "left", "height", "width"), [(64, 96, 128, 64), (37, 101, 90, 77), (0, 255, 256, 1)])
+def test_a_part_of_a_map_is_the_same_part_of_the_whole(case, top, left, height, width):
+    """Positions depend on the pixel's place in the matrix alone: tiles of any block join."""
+    tile_crs, data_crs, (x0, dx), (y0, dy), size = CASES[case]
+    wraps = data_crs in ("EPSG:4326", ROTATED)
+    whole = map_mesh(tile_crs, data_crs, PixelAxis(x0, dx, 0, size), PixelAxis(y0, dy, 0, size), wraps=wraps)
+    cols, rows = PixelAxis(x0, dx, left, width), PixelAxis(y0, dy, top, height)
+    part = map_mesh(tile_crs, data_crs, cols, rows, wraps=wraps)
+    np.testing.assert_array_equal(part.x, whole.x[top : top + height, left : left + width])
+    np.testing.assert_array_equal(part.y, whole.y[top : top + height, left : left + width])
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 17, 255])
 def test_any_tile_size(size):
     xs, ys = centres(11600000, 300, size), centres(2500000, -300, size + 1)

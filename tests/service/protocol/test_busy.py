@@ -43,7 +43,7 @@ class Gate:
 def test_a_few_run_some_wait_and_the_rest_are_refused(store, tmp_path, monkeypatch, path, module, name, at_a_time):
     gate = Gate(getattr(module, name))
     monkeypatch.setattr(module, name, gate)
-    with running(store, tmp_path / "c", queue_length=1) as server, ThreadPoolExecutor(8) as clients:
+    with running(store, tmp_path / "c", queue_length=1, workers=4) as server, ThreadPoolExecutor(8) as clients:
         try:
             first = [clients.submit(server.get, path.format(at)) for at in range(at_a_time)]
             until(lambda: gate.entered == at_a_time)
