@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from numcodecs import blosc, zstd
-from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
+from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec  # the import of zarr also keeps Blosc to one thread
 
 from lazytile.pyramid.core.errors import StoreError
 

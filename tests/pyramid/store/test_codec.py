@@ -1,5 +1,8 @@
 """Names and levels of codecs."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import zarr
@@ -39,3 +42,10 @@ def test_zarr_reads_what_is_encoded(tmp_path, text):
     (tmp_path / "c" / "0").mkdir(parents=True)
     (tmp_path / "c" / "0" / "0").write_bytes(codec.encode(codes))
     np.testing.assert_array_equal(array[...], codes)
+
+
+def test_blosc_starts_no_threads_of_its_own():
+    """Tiles run in parallel, not the parts of a chunk: Blosc's threads would compete with the engine's."""
+    program = "import lazytile.pyramid.store.codec; from numcodecs import blosc; print(blosc.use_threads)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
