@@ -56,7 +56,7 @@ class Case:
 
 
 def _grid(crs: str, corner: tuple[float, float], cell: float, cols: int, rows: int) -> Grid:
-    """A grid of square cells from its north-western corner."""
+    """Return a grid of square cells from its north-western corner."""
     return Grid(crs, RegularAxis(corner[0], cell, cols), RegularAxis(corner[1], -cell, rows))
 
 

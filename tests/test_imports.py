@@ -90,7 +90,7 @@ class _ReadsOfTheEnvironment(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        # A bare "environ" could not be told from any other name.
+        # A bare "environ" cannot be distinguished from any other name.
         if node.module == "os" and ENVIRONMENT & {alias.name for alias in node.names}:
             self.lines.append(node.lineno)
 

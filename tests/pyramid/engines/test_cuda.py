@@ -121,7 +121,7 @@ def test_dask_cuda_that_does_not_import(packages):
 
 @pytest.fixture
 def faked(packages, monkeypatch):
-    """Two GPUs that NVML counts and nobody can use."""
+    """Two GPUs that NVML counts but that do not work."""
     monkeypatch.setenv("DASK_CUDA_TEST_DISABLE_DEVICE_SPECIFIC", "1")
     packages(2)
 

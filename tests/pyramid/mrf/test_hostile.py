@@ -77,7 +77,7 @@ def test_the_corpus(tmp_path):
     files, refused = map(int, counts.split())
     assert files > 120
     assert refused > 60
-    # Sharing pages is allowed, elements that nobody knows are passed over, and so is what follows the last pixel.
+    # Sharing pages is allowed, unknown elements are skipped, and so is what follows the last pixel.
     assert set(harmless) <= {"all at one offset", "wide", "page with too many pixels"}
 
 

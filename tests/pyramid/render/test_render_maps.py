@@ -41,7 +41,7 @@ SETS = (*LAST_ZOOM, *GIBS_POLAR, *OGC_SETS)
 ALL_DATA = {**CATALOGUE, **PROJECTED}
 WINDOW_PX = 96
 BLENDED_PIXELS = 150
-METHODS = (None, *Resampling)  # None: nobody asked for one
+METHODS = (None, *Resampling)  # None: the default
 STYLES = Styles(ColormapCatalog())
 
 

@@ -124,7 +124,7 @@ def test_calendars_that_the_world_does_not_use():
     for outside in ("2000-01-31", "1999-12-30", "2000-04-01"):
         with pytest.raises(InvalidParameterError):
             index_of(months_of_30, outside)
-    assert periods_of(months_of_30.labels) == list(months_of_30.labels)  # which nobody else could count
+    assert periods_of(months_of_30.labels) == list(months_of_30.labels)  # no other calendar has it
     all_leap = time("2001-02-28T00:00:00Z", "2001-02-29T00:00:00Z", "2001-03-01T00:00:00Z", "2001-03-31T00:00:00Z")
     assert index_of(all_leap, "2001-02-29T12:00:00Z") == 1
     no_leap = time("2024-02-27T00:00:00Z", "2024-02-28T00:00:00Z", "2024-03-01T00:00:00Z", "2024-03-02T00:00:00Z")

@@ -227,19 +227,19 @@ def test_kernels_stop(tmp_path):
 
 def test_statistics_over_http(server):
     values, x, y, synthetic = decoded("global_180")
-    told = get(server, "/numbers/global_180/statistics?bbox=-30,-20,45,33&histogram=7&percentiles=0,10,50,99,100")
+    answer = get(server, "/numbers/global_180/statistics?bbox=-30,-20,45,33&histogram=7&percentiles=0,10,50,99,100")
     cols, rows = in_box(x, y, -30, -20, 45, 33)
     inside = values[rows][:, cols].ravel()
     areas = np.broadcast_to(areas_of(y[rows], synthetic)[:, None], (rows.sum(), cols.sum())).ravel()
     wanted = expected(inside, areas)
-    assert told["layer"] == "global_180"
-    assert told["level"] == 0
-    assert (told["cells"], told["valid_cells"]) == (wanted["cells"], wanted["valid"])
-    assert told["mean"] == pytest.approx(wanted["mean"])
-    assert told["std"] == pytest.approx(wanted["std"])
-    assert (told["min"], told["max"]) == (wanted["min"], wanted["max"])
-    assert told["percentiles"]["50"] == wanted["percentile"](50)
-    assert told["histogram"]["counts"] == wanted["histogram"](7)
+    assert answer["layer"] == "global_180"
+    assert answer["level"] == 0
+    assert (answer["cells"], answer["valid_cells"]) == (wanted["cells"], wanted["valid"])
+    assert answer["mean"] == pytest.approx(wanted["mean"])
+    assert answer["std"] == pytest.approx(wanted["std"])
+    assert (answer["min"], answer["max"]) == (wanted["min"], wanted["max"])
+    assert answer["percentiles"]["50"] == wanted["percentile"](50)
+    assert answer["histogram"]["counts"] == wanted["histogram"](7)
     coarse = get(server, "/numbers/global_180/statistics?bbox=-180,-90,180,90&budget=20000")
     assert coarse["level"] > 0
     assert coarse["cells"] <= 20000
@@ -275,12 +275,12 @@ def test_the_operators_budget_binds(store, tmp_path):
 def test_a_point(server):
     values, x, y, _ = decoded("global_180")
     row, col = np.argwhere(np.isfinite(values))[1234]
-    told = get(server, f"/numbers/global_180/point?lon={x[col]}&lat={y[row]}")
-    assert told["value"] == pytest.approx(values[row, col])
-    assert (told["cell"]["row"], told["cell"]["col"], told["cell"]["level"]) == (row, col, 0)
-    assert told["cell"]["longitude"] == pytest.approx(x[col])
+    answer = get(server, f"/numbers/global_180/point?lon={x[col]}&lat={y[row]}")
+    assert answer["value"] == pytest.approx(values[row, col])
+    assert (answer["cell"]["row"], answer["cell"]["col"], answer["cell"]["level"]) == (row, col, 0)
+    assert answer["cell"]["longitude"] == pytest.approx(x[col])
     round_the_earth = get(server, f"/numbers/global_180/point?lon={x[col] + 360}&lat={y[row]}")
-    assert round_the_earth["value"] == told["value"]
+    assert round_the_earth["value"] == answer["value"]
     outside = get(server, "/numbers/odd_sizes/point?lon=-100&lat=-50")
     assert (outside["cell"], outside["value"]) == (None, None)
 
@@ -296,16 +296,16 @@ def test_a_series(server):
     _, x, y, _ = decoded("time_steps", (0,))
     labels = data.CATALOGUE["time_steps"]().fields[0].dimensions[0].labels
     start = f"/numbers/time_steps/series?lon={x[7]}&lat={y[5]}"
-    told = get(server, start)
-    assert told["times"] == list(labels)
-    assert told["values"] == series_of("time_steps", 5, 7)
+    answer = get(server, start)
+    assert answer["times"] == list(labels)
+    assert answer["values"] == series_of("time_steps", 5, 7)
     some = get(server, f"{start}&datetime=2024-01-02/..")
     assert some["times"] == list(labels[1:])
-    assert some["values"] == told["values"][1:]
+    assert some["values"] == answer["values"][1:]
     one = get(server, f"{start}&datetime=2024-01-02")
-    assert (one["times"], one["values"]) == ([labels[1]], [told["values"][1]])
+    assert (one["times"], one["values"]) == ([labels[1]], [answer["values"][1]])
     at = get(server, f"/numbers/time_steps/point?lon={x[7]}&lat={y[5]}&datetime=2024-01-02")
-    assert (at["time"], at["value"]) == (labels[1], told["values"][1])
+    assert (at["time"], at["value"]) == (labels[1], answer["values"][1])
 
 
 def test_csv(server):
@@ -314,9 +314,9 @@ def test_csv(server):
     reply = server.get(f"{start}&f=csv")
     assert reply.headers["Content-Type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(io.StringIO(reply.body.decode())))
-    told = get(server, start)
-    assert [row["time"] for row in rows] == told["times"]
-    assert [float(row["value"]) if row["value"] else None for row in rows] == told["values"]
+    answer = get(server, start)
+    assert [row["time"] for row in rows] == answer["times"]
+    assert [float(row["value"]) if row["value"] else None for row in rows] == answer["values"]
     assert server.get(start, {"Accept": "text/csv"}).body == reply.body
 
 
@@ -325,12 +325,12 @@ def test_coverage_json(server):
     start = f"/numbers/time_steps/series?lon={x[7]}&lat={y[5]}"
     reply = server.get(f"{start}&f=covjson")
     assert reply.headers["Content-Type"] == "application/prs.coverage+json"
-    coverage, told = json.loads(reply.body), get(server, start)
+    coverage, answer = json.loads(reply.body), get(server, start)
     assert coverage["domain"]["domainType"] == "PointSeries"
-    assert coverage["domain"]["axes"]["t"]["values"] == told["times"]
+    assert coverage["domain"]["axes"]["t"]["values"] == answer["times"]
     [values] = coverage["ranges"].values()
-    assert values["values"] == told["values"]
-    assert values["shape"] == [len(told["times"])]
+    assert values["values"] == answer["values"]
+    assert values["shape"] == [len(answer["times"])]
     assert set(coverage["parameters"]) == set(coverage["ranges"])
     alone = json.loads(server.get("/numbers/global_180/point?lon=0&lat=0&f=covjson").body)
     assert alone["domain"]["domainType"] == "Point"
