@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from lazytile.pyramid.catalog.described_sets import described_sets, find_set
 from lazytile.pyramid.catalog.style_catalog import offered_styles
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.render.image import ImageFormat
@@ -17,7 +18,7 @@ from lazytile.service.http.parameter_names import TIME
 from lazytile.service.http.query import Query
 from lazytile.service.ogcapi.collections import DEFINITION_TYPE, CollectionWriter
 from lazytile.service.ogcapi.openapi import definition
-from lazytile.service.ogcapi.tile_matrix_sets import COMPAT, TILE_FORMATS, SetWriter, described_sets, find_set
+from lazytile.service.ogcapi.tile_matrix_sets import COMPAT, TILE_FORMATS, SetWriter
 from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.datetime_parameter import label_of
 from lazytile.service.protocol.parameters import DATETIME

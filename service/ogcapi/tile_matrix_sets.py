@@ -12,11 +12,6 @@ from lazytile.pyramid.catalog.axis_order import position
 from lazytile.pyramid.catalog.layer_bounds import bounds_in
 from lazytile.pyramid.catalog.linked_sets import linked_sets
 from lazytile.pyramid.catalog.tile_limits import tiles_with_data
-from lazytile.pyramid.core.errors import DatasetNotFoundError, InvalidParameterError
-from lazytile.pyramid.store.dataset import NAME_PATTERN
-from lazytile.pyramid.tiling.native_set import native_set
-from lazytile.pyramid.tiling.registry import custom_sets, find_tms
-from lazytile.pyramid.tiling.tms import REGISTERED
 from lazytile.service.http.documents import link
 from lazytile.service.http.parameters import ChoiceParameter
 from lazytile.service.ogcapi.tile_models import (
@@ -33,10 +28,9 @@ from lazytile.service.ogcapi.tile_models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from lazytile.pyramid.store.layer import Layer
-    from lazytile.pyramid.store.store import Store
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
     from lazytile.service.ogcapi.tile_models import Crs
 
@@ -52,7 +46,6 @@ _IN_REGISTER = frozenset({
     "CDB1GlobalGrid", "EuropeanETRS89_LAEAQuad", "GNOSISGlobalGrid", "UPSAntarcticWGS84Quad", "UPSArcticWGS84Quad",
     "UTM31WGS84Quad", "WebMercatorQuad", "WorldCRS84Quad", "WorldMercatorWGS84Quad",
 })  # fmt: skip
-_NATIVE_PREFIX = "native_"
 VERSION_1 = "17-083r2"
 """Version 1.0 of the standard, whose JSON has other names for the same members."""
 COMPAT = ChoiceParameter("compat", "names of another version of OGC 17-083 as well", values=(VERSION_1,))
@@ -71,55 +64,6 @@ def crs_of(tms: TileMatrixSet) -> Crs:
         return CrsDefinition(wkt=pyproj.CRS.from_user_input(tms.crs).to_json_dict())
     *_, authority, version, code = tms.supported_crs.replace(":EPSG:6.18:3:", ":EPSG::").split(":")
     return f"http://www.opengis.net/def/crs/{authority}/{version or '0'}/{code}"
-
-
-def described_sets(store: Store) -> Iterator[TileMatrixSet]:
-    """Return every set that can be described: registered ones, custom ones, and native ones with square pixels.
-
-    Args:
-        store: The store of the datasets.
-
-    Yields:
-        The sets.
-    """
-    yield from REGISTERED.values()
-    yield from custom_sets()
-    for stored in store.datasets():
-        it = stored.description
-        own = native_set(it.name, it.grid, it.levels, it.chunk)
-        if own.has_square_pixels:
-            yield own
-
-
-def find_set(store: Store, identifier: str) -> TileMatrixSet:
-    """Return a set by its identifier.
-
-    Args:
-        store: The store of the datasets, for their native sets.
-        identifier: Of the set.
-
-    Returns:
-        The set.
-
-    Raises:
-        InvalidParameterError: There is no such set, or its pixels are not square, which the standard cannot express.
-    """
-    found = find_tms(identifier)
-    name = identifier.removeprefix(_NATIVE_PREFIX)
-    if found is None and identifier.startswith(_NATIVE_PREFIX) and NAME_PATTERN.fullmatch(name):
-        try:
-            it = store.dataset(name).description
-        except DatasetNotFoundError as error:
-            raise InvalidParameterError("TileMatrixSet", f"there is no tile matrix set {identifier!r}") from error
-        found = native_set(it.name, it.grid, it.levels, it.chunk)
-    if found is None:
-        raise InvalidParameterError("TileMatrixSet", f"there is no tile matrix set {identifier!r}")
-    if not found.has_square_pixels:
-        raise InvalidParameterError(
-            "TileMatrixSet",
-            f"{identifier} has pixels that are not square: its tiles are served, but OGC 17-083 cannot describe it",
-        )
-    return found
 
 
 @dataclass(frozen=True, slots=True)
