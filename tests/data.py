@@ -332,7 +332,7 @@ CATALOGUE: dict[str, Callable[[], Synthetic]] = {
         _mercator,
     )
 }
-"""Every synthetic dataset by name; made when first asked for, once."""
+"""Every synthetic dataset by name, created once on first use."""
 
 
 # --- Grids in other coordinate reference systems -----------------------------------------------------------------

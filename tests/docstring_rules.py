@@ -34,7 +34,7 @@ class Function:
     name: str
     """Dotted within the module: ``Class.method``."""
     implements: bool = False
-    """It is a method of a class whose docstring says ``See ``Protocol``."""
+    """A method of a class whose docstring refers to a ``Protocol``."""
 
 
 def module_files() -> dict[str, Path]:

@@ -167,9 +167,9 @@ MODULE = re.compile(r"\blazytile(?:\.[a-z_]\w*)+")
 
 def missing_paths(text):
     """Files and folders that a document names and the project does not have; NAME stands for one to be written."""
-    made = ("service/viewer/dist/",)
+    built = "service/viewer/dist/"  # by make setup
     return [
-        path for path in PATH.findall(text) if "NAME" not in path and path not in made and not (ROOT / path).exists()
+        path for path in PATH.findall(text) if "NAME" not in path and built not in path and not (ROOT / path).exists()
     ]
 
 

@@ -131,7 +131,7 @@ def made_at_import(tree: ast.AST) -> list[str]:
 
 
 def changed_in_functions(tree: ast.Module) -> list[str]:
-    """Variables of the module that its functions bind anew or change in place."""
+    """Return the variables of a module that its functions rebind or change in place."""
     names = {name for each in tree.body if isinstance(each, ast.Assign | ast.AnnAssign) for name in targets(each)}
     found = []
     for function in ast.walk(tree):

@@ -174,7 +174,7 @@ def test_tiles_on_gpu_workers_go_on_where_one_dies(working, tmp_path):
 
 @needs_extra
 def test_a_keyword_that_dask_cuda_does_not_know_is_an_error(working, monkeypatch):
-    """Dask-cuda then starts a cluster without workers, and says nothing."""
+    """dask-cuda then starts a cluster without workers and reports nothing."""
     monkeypatch.setitem(engine_cuda.CUDA_ARGUMENTS, "jit_unspill", True)
     with pytest.raises(EngineError, match=r"the workers of engine cuda, 2 GPUs did not start"):
         open_bulk_engine(CUDA, EngineOptions(start_timeout_s=5))

@@ -35,7 +35,7 @@ Measured: 139 MiB through a surface (nearest, with its map kept), 84 MiB where t
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory):
-    """A dataset with several cells for each pixel of the tiles asked for."""
+    """A dataset with several cells under each pixel of the requested tiles."""
     codes = (np.add.outer(np.arange(1500), np.arange(3000)) % 20000).astype("int16")
     data = Synthetic("big", -180.0, 90.0, 0.12, 0.12, (Field("v", codes, 0.01, 0.0, (-1,)),))
     oracle, packing = data.oracle(), data.description().variables[0].packing

@@ -49,7 +49,7 @@ RAMP = (*RAMP, 120.0, 200.0, 250.0, 260.0, 272.5, 273.15, 280.0, 290.0, 295.0, 3
 
 @dataclass(frozen=True)
 class Shown:
-    """A layer on disk and the style it is painted with: what the renderer is asked for and the oracle is given."""
+    """A layer on disk and its style, as input of the renderer and of the oracle."""
 
     store: Path
     description: Dataset

@@ -18,7 +18,7 @@ from tests.service.harness import running
 
 @contextlib.contextmanager
 def source(files, *, pause_s=0.0):
-    """A server on the loopback that has some files; yields its address and what it was asked for."""
+    """Run a local server with some files; yield its address and the paths that were requested."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

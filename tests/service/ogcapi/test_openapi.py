@@ -173,7 +173,7 @@ def check_schema(document, schema, instance):
 
 @pytest.mark.parametrize(("path", "method", "operation", "parameters"), list(operations()))
 def test_responses_match_their_schemas(server, definition, path, method, operation, parameters):
-    """With the least that an operation asks for, and with all that it takes."""
+    """Return requests with the required parameters only, and with all parameters."""
     queries = [each for each in parameters if each["in"] == "query"]
     body = POLYGON if method == "post" else None
     for names in ([each["name"] for each in queries if each["required"]], [each["name"] for each in queries]):

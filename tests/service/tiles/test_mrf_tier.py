@@ -51,7 +51,7 @@ def serve(root):
 
 
 def tier_of(reply):
-    """Where the tile came from, as the answer says."""
+    """Return the tier of a tile, as stated in the response."""
     return re.search(r"cache;desc=(\w+)", reply.headers["Server-Timing"])[1]
 
 
