@@ -49,7 +49,13 @@ TESTS = {
             "render_maps",
         )
     ),
-    "pyramid/catalog": ("tests/pyramid/catalog", "tests/service/protocol", "tests/service/wmts", "tests/test_api.py"),
+    "pyramid/catalog": (
+        "tests/pyramid/catalog",
+        "tests/service/featureinfo",
+        "tests/service/protocol",
+        "tests/service/wmts",
+        "tests/test_api.py",
+    ),
     "service/tiles": ("tests/service/tiles", "tests/service/protocol", "tests/service/xyz"),
 }
 """The packages of the core and their tests, those that fail soonest first."""

@@ -31,7 +31,7 @@ def _reset_loggers():
 
 @pytest.fixture
 def fresh_process():
-    """Give a test a process with empty caches and nothing registered."""
+    """Install a process with empty caches and nothing registered, for one test."""
     process.install(CacheBudget.renderer(64 << 20))
     yield
     process.install(CacheBudget.renderer(64 << 20))

@@ -38,6 +38,14 @@ def test_the_module_follows_the_rules(name):
     assert complaints(name) == []
 
 
+def test_no_docstring_of_tests_and_scripts_begins_with_a_banned_word():
+    files = [path for folder in ("tests", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{one}" for path in files for one in banned_openings(ast.parse(path.read_text()))
+    ]
+    assert wrong == []
+
+
 def test_no_file_holds_a_note_of_work_to_do():
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if tracked.returncode:

@@ -52,7 +52,7 @@ class Nvml:
 
 @pytest.fixture
 def packages(monkeypatch):
-    """Say which packages are installed, what NVML counts (None: no driver), and what is visible."""
+    """Set which packages are installed, how many GPUs NVML counts (None: no driver), and which are visible."""
 
     def set_up(count, *, installed=("dask_cuda", "cupy", "pynvml"), visible=None):
         monkeypatch.setattr(engine_devices, "find_spec", lambda name: name if name in installed else None)
