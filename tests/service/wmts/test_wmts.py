@@ -98,6 +98,13 @@ def test_invalid_parameters(server, exception_schema, name, value):
     assert b"Traceback" not in reply.body
 
 
+@pytest.mark.parametrize("name", ["TileRow", "TileCol"])
+def test_a_number_has_nine_digits_at_most(server, name):
+    """A text of any length is never turned into a number."""
+    assert server.kvp(**{name: "000000001"}).status == 200
+    assert server.kvp(**{name: "0000000001"}).exception()[1] == "TileOutOfRange"
+
+
 @pytest.mark.parametrize("value", ["2", "-1", "99999999999", "9" * 900, "+2"])
 @pytest.mark.parametrize("name", ["TileRow", "TileCol"])
 def test_tiles_out_of_range(server, name, value):
