@@ -43,7 +43,8 @@ def test_a_style_has_the_title_of_its_colormap_or_its_name(known):
 
 
 def test_a_colormap_without_a_title_is_called_by_its_name(monkeypatch):
-    untitled = replace(ColormapCatalog().find("grey"), title="")
+    grey = ColormapCatalog().find("grey")
+    untitled = replace(grey, parts=tuple(replace(part, title="") for part in grey.parts))
     monkeypatch.setattr(ColormapCatalog, "find", lambda self, name: untitled)
     titles = {each.style.name: each.style.title for each in StyleCatalog(ColormapCatalog()).known()}
     assert titles["grey"] == "grey"
