@@ -69,13 +69,21 @@ class Bomb:
 def test_only_bytes_go_in(tmp_path, value):
     with pytest.raises(CacheError):
         BytesDisk(str(tmp_path)).store(value, False)
-    assert pickle  # what the class keeps out
 
 
 @pytest.mark.parametrize("bad", [b"bytes", 1, ("a",), "short", key(1).upper(), Bomb()])
 def test_only_hashes_are_keys(tmp_path, bad):
     with pytest.raises(CacheError):
         BytesDisk(str(tmp_path)).put(bad)
+
+
+def test_a_stored_key_is_read_only_if_it_is_no_pickle(tmp_path):
+    disk = BytesDisk(str(tmp_path))
+    name, raw = disk.put(key("x"))
+    assert disk.get(name, int(raw)) == key("x")
+    for stored, mark in ((pickle.dumps(Bomb()), 0), (name, 0), (name, 2), (pickle.dumps(Bomb()), 1)):
+        with pytest.raises(CacheError, match="a key that we did not write"):
+            disk.get(stored, mark)
 
 
 def test_a_planted_pickle_is_not_loaded(tier):
