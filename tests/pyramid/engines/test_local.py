@@ -52,11 +52,12 @@ def test_bulk_draws_items_only_as_room_comes_free(bulk):
 
 def test_bulk_raises_the_first_exception_unchanged_and_begins_nothing_more(bulk, tmp_path):
     jobs = ((str(tmp_path), number) for number in range(1_000))
+    taken = []
     with pytest.raises(InvalidParameterError, match="no such time in chunk 3") as raised:
-        list(bulk.map(engine_tasks.fail_on_three, jobs, label="fail"))
+        taken.extend(bulk.map(engine_tasks.fail_on_three, jobs, label="fail"))
     assert raised.value.field is RequestField.TIME
     count = marks(tmp_path)
-    assert 4 <= count <= 4 + 8
+    assert len(taken) < count <= len(taken) + 8  # on a busy machine others end before the one that fails
     assert list(bulk.map(engine_tasks.square, [2], label="square")) == [4]
     assert marks(tmp_path) == count
 
