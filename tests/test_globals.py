@@ -15,24 +15,6 @@ SOURCES = sorted(
     if "node_modules" not in path.parts and not (folder == "lazytile" and path.parent.name != "lazytile")
 )
 
-MEMO_REASONS = {
-    "few CRSs": "a number, a text or a transformation for each CRS in use, needed several times a tile",
-    "few shapes": "a few numbers for each matrix or image size in use, needed for every tile",
-    "own classes": "the JSON schemas of the classes of documents in this source tree",
-    "standard sets": "the tile matrix sets of the OGC registry, frozen: a few dozen, the same in every process",
-}
-MEMOS = {
-    "pyramid/catalog/layer_bounds.py:_transformer": "few CRSs",
-    "pyramid/catalog/axis_order.py:has_y_first": "few CRSs",
-    "pyramid/core/grid.py:_is_angular": "few CRSs",
-    "pyramid/mrf/model.py:_levels": "few shapes",
-    "pyramid/render/render_task.py:_text_of": "few shapes",
-    "pyramid/tiling/registry.py:_from_ogc_registry": "standard sets",
-    "pyramid/tiling/native_set.py:crs_urn": "few CRSs",
-    "pyramid/tiling/tms.py:metres_per_unit": "few CRSs",
-    "service/ogcapi/schemas.py:document_schemas": "own classes",
-}
-"""Small pure functions that may remember their last results by ``functools.lru_cache``, and why."""
 GLOBALS = {"pyramid/core/process.py:_lock", "pyramid/core/process.py:_process"}
 """The variables of the one module with state."""
 STATEFUL = {
@@ -170,16 +152,13 @@ def test_nothing_is_made_or_run_at_import(path):
     name, tree = relative(path), ast.parse(path.read_text("utf-8"))
     state = {f"{name}:{each}" for each in (*made_at_import(tree), *changed_in_functions(tree))}
     assert state <= GLOBALS, "state belongs to pyramid.core.process"
-    assert {f"{name}:{each}" for each in memos(tree)} <= set(MEMOS), "caches belong to the budget: core.process.cache"
+    assert memos(tree) == [], "caches belong to the budget: process.cache and process.memo"
     registers = "app." if name.startswith("service/cli/") else "main()" if name == "service/__main__.py" else None
     unexpected = [call for call in run_at_import(tree) if registers is None or not call.startswith(registers)]
     assert unexpected == [], "only commands are registered at import, as typer wants it"
 
 
-def test_every_exception_is_needed_and_has_a_reason():
-    found = {f"{relative(path)}:{each}" for path in SOURCES for each in memos(ast.parse(path.read_text("utf-8")))}
-    assert found == set(MEMOS)
-    assert set(MEMOS.values()) == set(MEMO_REASONS)
+def test_every_exception_is_needed():
     process = ast.parse((ROOT / "pyramid/core/process.py").read_text("utf-8"))
     assert {f"pyramid/core/process.py:{each}" for each in changed_in_functions(process)} < GLOBALS
 

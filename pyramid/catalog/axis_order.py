@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-
 import pyproj
 
+from lazytile.pyramid.core import process
 
-@functools.lru_cache(maxsize=64)
+
+@process.memo
 def has_y_first(supported_crs: str) -> bool:
     """Return whether a CRS writes y before x.
 

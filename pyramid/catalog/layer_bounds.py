@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyproj
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.grid import Bounds
-from lazytile.pyramid.tiling.reprojection import northing_of
+from lazytile.pyramid.tiling.reprojection import northing_of, transform
 from lazytile.pyramid.tiling.tms import GLOBE, MERCATOR_HALF_WIDTH_M, METRES_PER_DEGREE
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def _projected(bounds: Bounds, crs: str, limit: Bounds) -> Bounds:
     longitudes, latitudes = np.meshgrid(
         np.linspace(bounds.west, bounds.east, MESH_POINTS), np.linspace(bounds.south, bounds.north, MESH_POINTS)
     )
-    x, y = _transformer(crs).transform(longitudes, latitudes, errcheck=False)
+    x, y = transform("EPSG:4326", crs, longitudes, latitudes)
     inside = (x >= limit.west) & (x <= limit.east) & (y >= limit.south) & (y <= limit.north)
     if not inside.any():
         return limit
@@ -94,8 +92,3 @@ def _projected(bounds: Bounds, crs: str, limit: Bounds) -> Bounds:
         min(float(x.max() + wide), limit.east),
         min(float(y.max() + high), limit.north),
     )
-
-
-@functools.lru_cache(maxsize=64)
-def _transformer(crs: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)

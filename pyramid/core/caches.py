@@ -30,14 +30,15 @@ class Share:
 
 
 SHARES = (
-    Share("tiles", 360, 0, "encoded tiles"),
+    Share("tiles", 350, 0, "encoded tiles"),
     Share("documents", 60, 0, "capabilities and their parts, compressed texts"),
     Share("layers", 50, 0, "time axes, positions of labels and tile limits of layers"),
     Share("styles", 30, 0, "parsed colormaps, and palettes compiled for a layer"),
-    Share("chunks", 40, 260, "decoded chunks"),
+    Share("chunks", 40, 250, "decoded chunks"),
     Share("values", 10, 70, "values of tiles, which speed up a second style"),
     Share("maps", 10, 70, "positions of pixels in the data: axes and meshes"),
     Share("tables", 10, 30, "palette indices by code, and the empty tile of each style"),
+    Share("memos", 10, 10, "small results that many tiles need, such as the unit of a CRS"),
 )
 _BY_NAME = {share.name: share for share in SHARES}
 _SERVICE_ONLY = frozenset({"tiles", "documents"})

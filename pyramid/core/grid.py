@@ -6,13 +6,13 @@ the converter turns a source that runs otherwise. Everything here is in the unit
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyproj
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Bounds:
         return 160
 
 
-@functools.lru_cache(maxsize=256)
+@process.memo
 def _is_angular(crs: str) -> bool:
     """Return whether a CRS counts in degrees. Raises ``StoreError`` for an unknown CRS."""
     try:

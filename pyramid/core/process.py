@@ -6,8 +6,10 @@ caches down; a renderer on a Dask worker, which receives a task and nothing else
 
 from __future__ import annotations
 
+import functools
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
 
 from lazytile.pyramid.core.allocator import keep_freed_memory
 from lazytile.pyramid.core.caches import CacheBudget, Caches
@@ -21,7 +23,17 @@ if TYPE_CHECKING:
 LIBRARY_BYTES = 256 << 20
 """Most memory of the caches without an installation: in a user's program, or in one Dask worker of many."""
 
+MEMO_BYTES = 600
+"""Estimated size of a small result and its arguments."""
+
 Resource = TypeVar("Resource")
+Arguments = TypeVarTuple("Arguments")
+
+
+@dataclass(frozen=True, slots=True)
+class _Memo(Generic[Resource]):
+    result: Resource
+    nbytes: int = MEMO_BYTES
 
 
 class Process:
@@ -95,3 +107,21 @@ def cache(name: str) -> BytesLru[Any]:
         The cache.
     """
     return current().caches[name]
+
+
+def memo(function: Callable[[*Arguments], Resource]) -> Callable[[*Arguments], Resource]:
+    """Cache the small results of a pure function in the share ``memos``.
+
+    Args:
+        function: Takes hashable arguments. Exceptions are not cached.
+
+    Returns:
+        The function, looking its results up first.
+    """
+
+    @functools.wraps(function)
+    def cached(*arguments: *Arguments) -> Resource:
+        found: _Memo[Resource] = cache("memos").get((function, arguments), lambda: _Memo(function(*arguments)))
+        return found.result
+
+    return cached

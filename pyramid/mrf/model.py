@@ -6,7 +6,6 @@ concatenated page images. The format is that of GDAL's MRF driver and NASA's OnE
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.core.grid import Bounds, Shape
 
@@ -191,7 +191,7 @@ class MrfHeader:
                 yield level, z, row, col, band
 
 
-@functools.lru_cache(maxsize=256)
+@process.memo
 def _levels(size: Shape, page: Shape, scale: int, per_position: int, has_overviews: bool) -> tuple[MrfLevel, ...]:
     levels: list[MrfLevel] = []
     first = 0

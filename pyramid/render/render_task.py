@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.image import ImageFormat
@@ -169,7 +169,7 @@ class RenderTask:
         return hashlib.sha256(f"{parts!r}{_text_of(self.matrix)}".encode()).hexdigest()
 
 
-@functools.lru_cache(maxsize=1024)
+@process.memo
 def _text_of(matrix: TileMatrix) -> str:
     """Return a matrix as text, exact and equal in every process. Formatting ten numbers costs more than a look-up."""
     return repr(matrix)

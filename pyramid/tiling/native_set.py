@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING
 
 import pyproj
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.grid import GEOGRAPHIC_CODES
 from lazytile.pyramid.tiling.tms import CRS84_URN, PIXEL_SIZE_M, TileMatrix, TileMatrixSet, metres_per_unit
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.core.grid import Grid, Shape
 
 
-@functools.lru_cache(maxsize=256)
+@process.memo
 def crs_urn(crs: str) -> str:
     """Return the URN of a CRS (OGC 07-092r3), x first for longitude and latitude.
 

@@ -6,7 +6,6 @@ morecantile's definitions, read and frozen once; an operator's sets are OGC 17-0
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import TYPE_CHECKING
 
@@ -92,7 +91,7 @@ def register_folder(folder: Path) -> tuple[TileMatrixSet, ...]:
     return tuple(register_file(path) for path in sorted(folder.glob("*.json")))
 
 
-@functools.lru_cache(maxsize=64)
+@process.memo
 def _from_ogc_registry(identifier: str) -> TileMatrixSet | None:
     if identifier not in morecantile.tms.list():
         return None

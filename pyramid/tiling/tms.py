@@ -7,7 +7,6 @@ whatever the axis order of the CRS's authority.
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyproj
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError, TileOutOfRangeError
 from lazytile.pyramid.core.grid import Bounds
 from lazytile.pyramid.core.request_field import RequestField
@@ -188,7 +188,6 @@ class TileMatrixSet:
         )
 
 
-@functools.lru_cache(maxsize=256)
 def metres_per_unit(crs: str) -> float:
     """Return the length of a unit of a CRS on the equator (OGC 07-057r7, 6.1).
 
@@ -200,9 +199,16 @@ def metres_per_unit(crs: str) -> float:
     """
     if crs in ("EPSG:4326", "EPSG:3857"):
         return METRES_PER_DEGREE if crs == "EPSG:4326" else 1.0
+    return _known_unit(crs)
+
+
+def _unit(crs: str) -> float:
     axis = pyproj.CRS.from_user_input(crs).axis_info[0]
     factor = float(axis.unit_conversion_factor) or 1.0
     return factor * EARTH_RADIUS_M if axis.unit_name == "degree" else factor
+
+
+_known_unit = process.memo(_unit)
 
 
 def _quad_matrices(
@@ -210,9 +216,11 @@ def _quad_matrices(
 ) -> tuple[TileMatrix, ...]:
     """Return matrices whose pixels halve from one to the next; ``sizes`` are widths and heights in tiles."""
     matrices = []
+    # Sets are made at import, where no cache exists.
+    unit_m = METRES_PER_DEGREE if crs == "EPSG:4326" else _unit(crs)
     for zoom, (width, height) in enumerate(sizes):
         cell = top_cell_size / (1 << zoom)
-        scale = cell * metres_per_unit(crs) / PIXEL_SIZE_M
+        scale = cell * unit_m / PIXEL_SIZE_M
         matrices.append(TileMatrix(str(zoom), cell, cell, *origin, tile, tile, width, height, scale))
     return tuple(matrices)
 

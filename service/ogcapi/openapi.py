@@ -78,7 +78,7 @@ def _models(contents: Iterable[Content]) -> Iterable[type[JsonDocument]]:
             yield content
 
 
-_MODELS = tuple(
+_MODELS: tuple[type[JsonDocument], ...] = tuple(
     dict.fromkeys(
         (Problem, *_models(content for each in OPERATIONS for content in (*each.content.values(), each.body)))
     )

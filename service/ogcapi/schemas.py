@@ -6,10 +6,11 @@ arrays with a schema for each item.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from lazytile.pyramid.core import process
 
 if TYPE_CHECKING:
     from lazytile.service.http.json_document import JsonDocument
@@ -48,7 +49,6 @@ class _OpenApiSchema(GenerateJsonSchema):
         return False
 
 
-@functools.cache
 def document_schemas(models: tuple[type[JsonDocument], ...]) -> tuple[dict[type[JsonDocument], Schema], Schema]:
     """Return the schemas of documents.
 
@@ -58,6 +58,10 @@ def document_schemas(models: tuple[type[JsonDocument], ...]) -> tuple[dict[type[
     Returns:
         A reference to the schema of each class, and the schemas by name, with those of their members.
     """
+    return process.current().resource(("schemas of documents", models), lambda: _generate(models))
+
+
+def _generate(models: tuple[type[JsonDocument], ...]) -> tuple[dict[type[JsonDocument], Schema], Schema]:
     references, definitions = models_json_schema(
         [(model, "serialization") for model in models], ref_template=REFERENCE, schema_generator=_OpenApiSchema
     )

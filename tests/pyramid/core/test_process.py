@@ -38,6 +38,24 @@ def test_a_process_that_is_set_up_anew_has_nothing_of_the_old_one(fresh_process)
     assert sum(statistics.limit_bytes for _, statistics in process.current().caches.statistics()) == 8 << 20
 
 
+def test_a_memo_computes_a_result_once_in_the_budget(fresh_process):
+    process.install(CacheBudget.renderer(8 << 20))
+    computed = []
+
+    @process.memo
+    def parity(number: int, name: str) -> str | None:
+        computed.append((number, name))
+        return f"{name} is even" if number % 2 == 0 else None
+
+    assert [parity(4, "n"), parity(4, "n"), parity(3, "n"), parity(3, "n")] == ["n is even", "n is even", None, None]
+    assert computed == [(4, "n"), (3, "n")]
+    for number in range(10_000):
+        parity(number, "many")
+    memos = process.cache("memos").statistics
+    assert memos.size_bytes <= memos.limit_bytes < 1 << 20
+    assert memos.evictions > 0
+
+
 def run(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
