@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.catalog.dimension_names import dimension_name
+from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ _SPELLING = {
 RESERVED = frozenset({
     "service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol",
     "i", "j", "infoformat", "time", "default",
-    "colormap", "rescale", "spacing", "resampling", "filter", "expression", "rgb", "scale",
-})  # fmt: skip
+}) | OPTION_NAMES  # fmt: skip
 """Names of a request's own parameters: a dimension of that name gets the prefix ``dim_``."""
 
 
