@@ -119,9 +119,26 @@ async def cluster_result(session: ClusterSession, future: Any) -> Any:
     except FutureCancelledError as error:
         raise EngineError(f"the connection to the Dask scheduler of {session.description} is lost") from error
     finally:
-        answer.cancel()
-        # The scheduler forgets a task that no client holds: an unfinished one is cancelled, a result is freed.
+        _release(future, answer)
+
+
+def _release(future: Any, answer: asyncio.Future[Any]) -> None:
+    """Release a Dask future. The scheduler forgets a task without a client: it cancels the task or frees the result.
+
+    A result that is being fetched is awaited first. A client fetches the results of all its futures in one shared
+    request, and one that is cancelled before it begins makes every later fetch fail (``Client._gather``).
+    """
+
+    def release(answered: asyncio.Future[Any]) -> None:
+        if not answered.cancelled():
+            answered.exception()  # nobody waits for it any more
         future.release()
+
+    if answer.done() or not future.done():
+        answer.cancel()
+        future.release()
+    else:
+        answer.add_done_callback(release)
 
 
 async def open_session(spec: EngineSpec, options: EngineOptions) -> ClusterSession:

@@ -11,6 +11,7 @@ import pytest
 
 from lazytile.pyramid.core.errors import EngineError, InvalidParameterError, StoreError
 from lazytile.pyramid.core.request_field import RequestField
+from lazytile.pyramid.engines.dask_bulk import cluster_result, open_session
 from lazytile.pyramid.engines.direct_calls import DirectCalls
 from lazytile.pyramid.engines.factory import open_bulk_engine, open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
@@ -82,6 +83,35 @@ def test_bulk_goes_on_where_a_worker_dies(bulk, tmp_path):
     jobs = [(str(tmp_path), number) for number in range(10)]
     assert sorted(bulk.map(engine_tasks.die_once, jobs, label="die")) == list(range(10))
     assert marks(tmp_path, "death") == 2
+
+
+def test_a_result_that_nobody_waits_for_any_more_spoils_no_later_one():
+    """A cancelled fetch of results once made all later ones of the client fail, if it had not yet begun."""
+
+    async def scenario():
+        session = await open_session(LOCAL, TWO)
+        try:
+            for steps in range(12):
+                futures = [session.client.submit(engine_tasks.square, n, pure=False) for n in range(3)]
+                assert [await future.exception() for future in futures] == [None, None, None]  # all are computed
+                waiting = [asyncio.ensure_future(cluster_result(session, future)) for future in futures]
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                for each in waiting:
+                    each.cancel()
+                await asyncio.gather(*waiting, return_exceptions=True)
+                last = session.client.submit(engine_tasks.square, 100 + steps, pure=False)
+                assert await asyncio.wait_for(cluster_result(session, last), 60) == (100 + steps) ** 2
+            del futures, waiting, last
+            for _ in range(100):
+                if not session.client.futures:
+                    return
+                await asyncio.sleep(0.1)
+            raise AssertionError(f"{len(session.client.futures)} futures were not released")
+        finally:
+            await session.close()
+
+    asyncio.run(scenario())
 
 
 def test_bulk_gives_a_task_up_that_kills_its_workers():
