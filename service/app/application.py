@@ -17,7 +17,7 @@ from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import perform
-from lazytile.service.app.monitoring import health, prometheus_metrics, publish_caches
+from lazytile.service.app.monitoring import health, prometheus_metrics, publish_caches, readiness
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
 from lazytile.service.app.viewer_page import page, viewer_file
 from lazytile.service.http.metrics import Metrics
@@ -112,6 +112,7 @@ def make_app(settings: Settings) -> web.Application:
     app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
     app.router.add_get("/metrics", prometheus_metrics)
     app.router.add_get("/healthz", health)
+    app.router.add_get("/readyz", readiness)
     app.router.add_get("/", page)
     app.router.add_get("/viewer/{name}", viewer_file)
     return app

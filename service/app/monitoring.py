@@ -1,14 +1,16 @@
-"""What monitors request: whether the server is up, and its metrics."""
+"""What monitors request: whether the server is up, whether it can serve, and its metrics."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 from aiohttp import web
 
 from lazytile import __version__
-from lazytile.service.http.health import Health
+from lazytile.pyramid.core.conditions import Conditions
+from lazytile.service.http.health import Health, Readiness, StandingCondition
 from lazytile.service.http.json_document import JSON, json_bytes
 from lazytile.service.http.metrics import CONTENT_TYPE, PUBLISH_EVERY_S
 from lazytile.service.protocol.context import APP_CONTEXT
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from lazytile.service.http.metrics import Metrics
 
 _NOT_CACHED = {"Cache-Control": "no-store"}
+RETRY_AFTER_S = 5
+"""When monitors and load balancers may ask a server again that cannot serve."""
 
 
 async def health(request: web.Request) -> web.StreamResponse:
@@ -29,6 +33,24 @@ async def health(request: web.Request) -> web.StreamResponse:
         datasets=len(context.store.names()),
     )
     return web.Response(body=json_bytes(state), content_type=JSON, headers=_NOT_CACHED)
+
+
+async def readiness(request: web.Request) -> web.StreamResponse:
+    """Return what is wrong at the moment, with status 503 where it keeps the server from serving."""
+    del request
+    standing = [
+        StandingCondition(
+            key=each.key,
+            problem=each.problem,
+            ready=each.ready,
+            since=datetime.fromtimestamp(each.since, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        )
+        for each in Conditions.current().all()
+    ]
+    state = Readiness(ready=all(each.ready for each in standing), conditions=standing)
+    headers = _NOT_CACHED if state.ready else {**_NOT_CACHED, "Retry-After": str(RETRY_AFTER_S)}
+    status = 200 if state.ready else 503
+    return web.Response(status=status, body=json_bytes(state), content_type=JSON, headers=headers)
 
 
 async def prometheus_metrics(request: web.Request) -> web.StreamResponse:

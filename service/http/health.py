@@ -1,4 +1,4 @@
-"""The health document: whether the server is up, and what it serves."""
+"""The health documents: whether the server is up, what it serves, and what is wrong."""
 
 from __future__ import annotations
 
@@ -15,3 +15,24 @@ class Health(JsonDocument):
     engine: str
     datasets: int
     """Number of datasets in the store."""
+
+
+class StandingCondition(JsonDocument):
+    """A problem that stands at the moment."""
+
+    key: str
+    """Names the part at fault."""
+    problem: str
+    """What is wrong."""
+    ready: bool
+    """Whether the server can serve nevertheless."""
+    since: str
+    """When it was first reported, as RFC 3339 in UTC."""
+
+
+class Readiness(JsonDocument):
+    """Whether the server can serve, and what is wrong."""
+
+    ready: bool
+    """Whether every condition leaves the server able to serve."""
+    conditions: list[StandingCondition]

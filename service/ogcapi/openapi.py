@@ -113,6 +113,8 @@ def _operation(operation: Operation, problems: Mapping[int, ResponseObject]) -> 
     responses = {"200": ResponseObject(description="The answer", content=_content(operation.content))}
     if operation.is_conditional:
         responses["304"] = _NOT_MODIFIED
+    if operation.not_ready:
+        responses["503"] = ResponseObject(description=operation.not_ready, content=_content(operation.content))
     responses |= {str(status): problems[status] for status in operation.problems}
     body = RequestBody(required=True, content=_content({JSON: operation.body})) if operation.body else None
     return OperationObject(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.catalog.style_catalog import ORIENTATIONS
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.service.http.documents import DOCUMENT_TYPES, HTML
-from lazytile.service.http.health import Health
+from lazytile.service.http.health import Health, Readiness
 from lazytile.service.http.json_document import JSON, JsonDocument
 from lazytile.service.http.parameters import ChoiceParameter, Parameter
 from lazytile.service.legends.routes import FORMATS as LEGEND_FORMATS
@@ -113,6 +113,8 @@ class Operation:
     """The documents that a request may contain."""
     is_conditional: bool = True
     """Whether the response may be 304."""
+    not_ready: str = ""
+    """What status 503 means where its document is that of status 200."""
 
 
 def _document(
@@ -260,6 +262,16 @@ _FILES = (
         path="/colormaps/{colormap}.xml",
     ),
     Operation("/healthz", "getHealth", "State of the server", (), {JSON: Health}, (414,), is_conditional=False),
+    Operation(
+        "/readyz",
+        "getReadiness",
+        "Whether the server can serve, and what is wrong",
+        (),
+        {JSON: Readiness},
+        (414,),
+        is_conditional=False,
+        not_ready="The server cannot serve at the moment; Retry-After states when to ask again",
+    ),
     Operation("/metrics", "getMetrics", "Counters", (), {"text/plain": TEXT}, (414,), is_conditional=False),
 )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "viewer")
+ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "readyz", "viewer")
 _QUERY_LOCATORS = {"wmts_rest": OPTION_NAMES, "xyz": OPTION_NAMES | {"style", "time"}}
 """Parameters that REST and XYZ addresses have in the query string (a scale may be in the path too)."""
 

@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import re
 
 import pytest
 from lxml import etree
 
+from lazytile.pyramid.core.conditions import Conditions
 from lazytile.service.http import reply
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.settings import Settings
@@ -205,6 +207,36 @@ def test_health(server):
     document = json.loads(server.get("/healthz").body)
     assert document["status"] == "ok"
     assert document["datasets"] == 7
+
+
+def test_readiness(server):
+    conditions = Conditions.current()
+    assert conditions.all() == ()
+    reply = server.get("/readyz")
+    assert reply.status == 200
+    assert reply.headers["Cache-Control"] == "no-store"
+    assert json.loads(reply.body) == {"ready": True, "conditions": []}
+    try:
+        conditions.report("dataset sst", "chunk 0/3.4 of level 2 is damaged", ready=True)
+        reply = server.get("/readyz")
+        assert reply.status == 200
+        document = json.loads(reply.body)
+        (condition,) = document["conditions"]
+        assert document["ready"] is True
+        assert re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", condition.pop("since"))
+        assert condition == {"key": "dataset sst", "problem": "chunk 0/3.4 of level 2 is damaged", "ready": True}
+        conditions.report("scheduler", "does not answer", ready=False)
+        reply = server.get("/readyz")
+        assert reply.status == 503
+        assert int(reply.headers["Retry-After"]) > 0
+        document = json.loads(reply.body)
+        assert document["ready"] is False
+        assert [each["ready"] for each in document["conditions"]] == [True, False]
+        assert server.get("/healthz").status == 200
+    finally:
+        conditions.clear("dataset sst")
+        conditions.clear("scheduler")
+    assert server.get("/readyz").status == 200
 
 
 def test_the_page_without_a_viewer(server, monkeypatch, tmp_path):
