@@ -13,6 +13,7 @@ URL ?= http://$(HOST):$(PORT)/\#layer=sst
 PYTEST_ARGS ?=
 MUTANTS ?= --sample 40
 TEST_WORKERS ?= 2
+FAULTS ?= faults.xml
 BENCH_DATA ?=
 FACTOR ?= 4
 FACTORS ?= 4,1
@@ -28,7 +29,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check tables mutants format mrf warm bench bench-convert bench-mrf gpu-check peers-check screenshot clean
+.PHONY: help setup serve test test-faults check tables mutants format mrf warm bench bench-convert bench-mrf gpu-check peers-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -95,6 +96,9 @@ warm: setup $(DEMO) ## Fill the tile cache with a demo layer (LAYER) at zooms ZO
 
 test: setup ## Run all tests (PYTEST_ARGS: arguments for pytest)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+test-faults: setup ## Test what clients see on a failing machine, the long tests too; the report is FAULTS
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --junitxml=$(FAULTS) $(PYTEST_ARGS)
 
 check: $(VENV)/.installed ## Lint, check format and types, imports between packages, docstrings
 	$(BIN)/ruff check .
