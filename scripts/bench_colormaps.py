@@ -14,8 +14,8 @@ from lazytile.colormaps.synthesis.ramps import ramp_colours
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.packing import Packing
-from lazytile.pyramid.render.painting import between_table, code_table, paint
-from lazytile.pyramid.render.value_tile import ValueTile
+from lazytile.pyramid.kernel.painting import between_table, code_table, paint
+from lazytile.pyramid.resampling.value_tile import ValueTile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -32,6 +32,8 @@ LAYERS = (
     "lazytile.pyramid.core",
     "lazytile.pyramid.engines",
     "lazytile.pyramid.tiling",
+    "lazytile.pyramid.resampling",
+    "lazytile.pyramid.kernel",
     "lazytile.pyramid.store",
     "lazytile.pyramid.times",
     "lazytile.pyramid.fetch",

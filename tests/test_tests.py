@@ -91,7 +91,7 @@ def test_a_constant_is_seen_however_it_is_read(source):
 @pytest.mark.parametrize(
     "source",
     [
-        "from lazytile.pyramid.render.resampling import Resampling\nassert Resampling.MODE",
+        "from lazytile.pyramid.resampling.method import Resampling\nassert Resampling.MODE",
         "from lazytile.pyramid.render import expression\nexpression.MAX_LENGTH = 5",
         "from tests.data import CATALOGUE",
     ],

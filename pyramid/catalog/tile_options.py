@@ -15,9 +15,9 @@ from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.expression import Expression
 from lazytile.pyramid.render.filters import Filter
 from lazytile.pyramid.render.render_task import Channel, Rgb
-from lazytile.pyramid.render.resampling import Resampling
 from lazytile.pyramid.render.style import Rescale
 from lazytile.pyramid.render.tile_request import PixelOptions
+from lazytile.pyramid.resampling.method import Resampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,4 +1,5 @@
 """Meta Raster Format: writing, reading and verifying it, and OnEarth's configuration files.
 
-May import: colormaps.core, colormaps.formats, colormaps.legends, core, engines, tiling, store, render.
+May import: colormaps.core, colormaps.formats, colormaps.legends, core, engines, tiling, resampling,
+kernel, store, render.
 """

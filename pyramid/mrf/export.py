@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.kernel.painting import paint
 from lazytile.pyramid.mrf.file_names import time_key
 from lazytile.pyramid.mrf.nearest_overviews import nearest_tile
 from lazytile.pyramid.mrf.onearth import check_onearth, write_onearth
@@ -22,7 +23,6 @@ from lazytile.pyramid.mrf.plan import plan_mrfs
 from lazytile.pyramid.mrf.reader import MrfReader
 from lazytile.pyramid.mrf.writer import MrfWriter
 from lazytile.pyramid.mrf.zdb import write_zdb
-from lazytile.pyramid.render.painting import paint
 from lazytile.pyramid.render.renderer import codes_of, render_codes, render_index
 
 if TYPE_CHECKING:

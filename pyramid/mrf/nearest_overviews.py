@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.render.level import choose_level
-from lazytile.pyramid.render.location import Location, locate
+from lazytile.pyramid.render.location import locate
 from lazytile.pyramid.render.read_values import read_values
 from lazytile.pyramid.render.renderer import check_generation
-from lazytile.pyramid.render.resampling import Resampling
+from lazytile.pyramid.resampling.location import Location
+from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.store.store import store_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.pyramid.render.render_task import RenderTask
-    from lazytile.pyramid.render.value_tile import ValueTile
+    from lazytile.pyramid.resampling.value_tile import ValueTile
     from lazytile.pyramid.store.dataset import Dataset
 
 

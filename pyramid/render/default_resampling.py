@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.render.level import is_finer
-from lazytile.pyramid.render.resampling import Resampling
+from lazytile.pyramid.resampling.method import Resampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,17 +7,16 @@ elsewhere every pixel has a position of its own. The cost of a tile does not dep
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lazytile.pyramid.core import process
-from lazytile.pyramid.core.grid import FULL_CIRCLE, cells_of
-from lazytile.pyramid.render.axis_location import AxisLocation
+from lazytile.pyramid.core.grid import FULL_CIRCLE
 from lazytile.pyramid.render.level import choose_level
-from lazytile.pyramid.render.mesh_plan import MeshPlan, Window
-from lazytile.pyramid.render.read_plan import AxisPlan
+from lazytile.pyramid.resampling.axis_location import AxisLocation
+from lazytile.pyramid.resampling.location import Location
 from lazytile.pyramid.tiling.reprojection import PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
 from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.core.grid import Grid
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
-
-WINDOW_CELLS = 1 << 21
-"""The largest rectangle of cells that is read for a mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,68 +43,6 @@ class TileBlock:
         for row in range(self.row, self.row + self.rows):
             for col in range(self.col, self.col + self.cols):
                 yield row, col
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Location:
-    """Positions of pixel centres in cells of a level: the centre of cell i is i + 0.5. NaN where there is no data."""
-
-    level: int
-    x: NDArray[np.float64]
-    """Shape (width,), or (height, width) where ``is_mesh``."""
-    y: NDArray[np.float64]
-    """Shape (height,), or (height, width) where ``is_mesh``."""
-    width_cells: NDArray[np.float64] | None = None
-    """Cells that each pixel covers along x, shaped like ``x``; None where the method does not need it."""
-    height_cells: NDArray[np.float64] | None = None
-    """The same along y, shaped like ``y``."""
-    down: AxisLocation | None = None
-    """``y`` as cached for all tiles of a row of the matrix."""
-    across: AxisLocation | None = None
-    """``x`` as cached for all tiles of a column."""
-    _plan: list[MeshPlan | Window] = field(default_factory=list)
-    """The result of ``nearest``, once computed."""
-
-    @property
-    def is_mesh(self) -> bool:
-        """Whether every pixel has a position of its own."""
-        return self.x.ndim == 2
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory."""
-        arrays = (self.x, self.y, self.width_cells, self.height_cells)
-        plan = (self.x, self.y, self.x) if self.is_mesh else ()
-        return sum(array.nbytes for array in (*arrays, *plan) if array is not None)
-
-    def rows(self, part: slice) -> Location:
-        """Return some rows of a mesh.
-
-        Args:
-            part: The rows.
-
-        Returns:
-            Their location.
-        """
-        wide, high = self.width_cells, self.height_cells
-        return Location(
-            self.level,
-            self.x[part],
-            self.y[part],
-            None if wide is None else wide[part],
-            None if high is None else high[part],
-        )
-
-    def nearest(self) -> AxisPlan | MeshPlan | Window:
-        """Return the plan that shows the cell under each pixel's centre; that of a mesh is computed once."""
-        if self.is_mesh:
-            if not self._plan:
-                mesh = MeshPlan(self.level, cells_of(self.y), cells_of(self.x))
-                self._plan.append(mesh.window(WINDOW_CELLS) or mesh)
-            return self._plan[0]
-        if self.down is not None and self.across is not None:
-            return AxisPlan(self.level, self.down.cells, self.across.cells)
-        return AxisPlan.of(self.level, cells_of(self.y), cells_of(self.x))
 
 
 def locate(

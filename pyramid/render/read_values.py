@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.render.blend import blend
-from lazytile.pyramid.render.mesh_plan import Window
-from lazytile.pyramid.render.resampling import Resampling
-from lazytile.pyramid.render.value_tile import ValueTile
+from lazytile.pyramid.resampling.blend import blend
+from lazytile.pyramid.resampling.mesh_plan import Window
+from lazytile.pyramid.resampling.method import Resampling
+from lazytile.pyramid.resampling.value_tile import ValueTile
 
 if TYPE_CHECKING:
-    from lazytile.pyramid.render.location import Location
-    from lazytile.pyramid.render.read_plan import Plan
+    from lazytile.pyramid.resampling.location import Location
+    from lazytile.pyramid.resampling.read_plan import Plan
     from lazytile.pyramid.store.dataset import Variable
     from lazytile.pyramid.store.store import StoredDataset
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.expression import Expression
     from lazytile.pyramid.render.filters import Filter
     from lazytile.pyramid.render.location import TileBlock
-    from lazytile.pyramid.render.resampling import Resampling
+    from lazytile.pyramid.resampling.method import Resampling
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
 
 RENDERER_VERSION = 2

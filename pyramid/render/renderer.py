@@ -14,15 +14,15 @@ import numpy as np
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import DatasetNotFoundError, GenerationChangedError
+from lazytile.pyramid.kernel.painting import paint
 from lazytile.pyramid.render.data_tile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
 from lazytile.pyramid.render.default_resampling import default_resampling
 from lazytile.pyramid.render.filters import MARGIN_PX
 from lazytile.pyramid.render.image import ImageFormat, encode, encode_rgba
 from lazytile.pyramid.render.location import TileBlock, locate
-from lazytile.pyramid.render.painting import paint
 from lazytile.pyramid.render.read_values import read_values
-from lazytile.pyramid.render.resampling import Resampling
-from lazytile.pyramid.render.value_tile import VALUES, ValueTile
+from lazytile.pyramid.resampling.method import Resampling
+from lazytile.pyramid.resampling.value_tile import VALUES, ValueTile
 from lazytile.pyramid.store.store import Store, StoredDataset, store_at
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.colormaps.compiled.palette import Palette
-    from lazytile.pyramid.render.location import Location
     from lazytile.pyramid.render.render_task import RenderTask
+    from lazytile.pyramid.resampling.location import Location
     from lazytile.pyramid.store.dataset import Dataset
 
 MAX_BLOCK_PX = 1 << 20

@@ -11,7 +11,7 @@ from lazytile.pyramid.render.default_resampling import default_resampling
 from lazytile.pyramid.render.image import PALETTE_SIZE, ImageFormat
 from lazytile.pyramid.render.location import TileBlock
 from lazytile.pyramid.render.render_task import WHITE, RenderTask, shown_variables
-from lazytile.pyramid.render.resampling import Resampling
+from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.tiling.reprojection import keeps_axes_apart
 from lazytile.pyramid.tiling.tms import metres_per_unit
 

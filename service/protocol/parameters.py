@@ -5,7 +5,7 @@ from __future__ import annotations
 from lazytile.colormaps.synthesis.rescale import SPACINGS
 from lazytile.pyramid.catalog.resolver import MAX_DIGITS
 from lazytile.pyramid.catalog.tile_options import SCALES
-from lazytile.pyramid.render.resampling import Resampling
+from lazytile.pyramid.resampling.method import Resampling
 from lazytile.service.http.parameters import ChoiceParameter, NumberParameter, Parameter
 
 _LARGEST_INDEX = 10**MAX_DIGITS - 1

@@ -18,8 +18,8 @@ from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.catalog.tile_options import options_of
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.render.image import ImageFormat
-from lazytile.pyramid.render.resampling import Resampling
 from lazytile.pyramid.render.tile_request import TileRequest
+from lazytile.pyramid.resampling.method import Resampling
 from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.wms.map_frame import MAX_STRETCH, frame_of
 

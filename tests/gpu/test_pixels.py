@@ -7,13 +7,15 @@ from lazytile.colormaps.compiled import palette
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.core.packing import Packing
+from lazytile.pyramid.kernel.painting import paint
 from lazytile.pyramid.render.expression import Expression
 from lazytile.pyramid.render.filters import Filter
-from lazytile.pyramid.render.mesh_plan import MeshPlan
-from lazytile.pyramid.render.painting import paint
-from lazytile.pyramid.render.read_plan import AxisPlan
-from lazytile.pyramid.render.resampling import Resampling, WeightedSum, blend_axes, mode_stack, taps
-from lazytile.pyramid.render.value_tile import ValueTile
+from lazytile.pyramid.resampling.mesh_plan import MeshPlan
+from lazytile.pyramid.resampling.method import Resampling
+from lazytile.pyramid.resampling.mixture import WeightedSum, blend_axes, mode_stack
+from lazytile.pyramid.resampling.read_plan import AxisPlan
+from lazytile.pyramid.resampling.taps import taps
+from lazytile.pyramid.resampling.value_tile import ValueTile
 from lazytile.pyramid.store import reduce
 
 RANDOM = np.random.default_rng(11)

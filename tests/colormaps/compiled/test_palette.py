@@ -12,7 +12,7 @@ from lazytile.colormaps.compiled.palette import Palette, compile_colormap
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.formats.gibs import read_gibs
 from lazytile.pyramid.core.packing import Packing
-from lazytile.pyramid.render.painting import code_table
+from lazytile.pyramid.kernel.painting import code_table
 from tests.colormaps.formats.test_gibs import document, entry
 from tests.colormaps.slow import FILES, SlowPalette, float_edges, neighbours, slow_decode, slow_parse
 from tests.shared import shared

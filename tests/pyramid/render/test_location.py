@@ -122,7 +122,7 @@ def test_chunk_parts_cover_each_pixel_once_with_its_cell(data):
     rows = np.array(data.draw(st.lists(lengths, min_size=1, max_size=30)), np.int64)
     cols = np.array(data.draw(st.lists(lengths, min_size=1, max_size=30)), np.int64)
     chunk = Shape(data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9)))
-    from lazytile.pyramid.render.read_plan import AxisPlan
+    from lazytile.pyramid.resampling.read_plan import AxisPlan
 
     out = np.full((rows.size, cols.size), -1, np.int64)
     for part in AxisPlan.of(0, rows, cols).parts(chunk):
@@ -174,7 +174,7 @@ def test_tiles_outside_the_matrix_are_refused():
 
 @given(st.integers(0, 2**31), st.integers(1, 9), st.integers(1, 9), st.floats(0.0, 1.0))
 def test_a_window_reads_the_chunks_of_its_cells_and_no_other(seed, chunk_rows, chunk_cols, gaps):
-    from lazytile.pyramid.render.mesh_plan import MeshPlan
+    from lazytile.pyramid.resampling.mesh_plan import MeshPlan
 
     random = np.random.default_rng(seed)
     # Cells along a slanted line, as in a map that turns: most of their rectangle is not theirs.

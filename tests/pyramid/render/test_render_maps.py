@@ -22,9 +22,9 @@ from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.render.filters import Filter
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.renderer import render, render_values
-from lazytile.pyramid.render.resampling import Resampling
 from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.render.tile_request import PixelOptions, TileRequest
+from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.store.layer import Layer
 from tests import oracle_maps, strategies
 from tests.data import CATALOGUE, PROJECTED, Synthetic

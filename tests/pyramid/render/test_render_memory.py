@@ -19,9 +19,9 @@ from lazytile.pyramid.render import renderer
 from lazytile.pyramid.render.filters import Filter
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.location import TileBlock
-from lazytile.pyramid.render.resampling import Resampling
 from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.render.tile_request import PixelOptions, TileRequest
+from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.store.layer import Layer
 from lazytile.pyramid.store.reduce import reduce_level
 from lazytile.pyramid.store.store import StoredDataset

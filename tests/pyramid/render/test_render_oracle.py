@@ -27,9 +27,9 @@ from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.location import TileBlock
 from lazytile.pyramid.render.renderer import render
-from lazytile.pyramid.render.resampling import Resampling
 from lazytile.pyramid.render.style import Style
 from lazytile.pyramid.render.tile_request import PixelOptions, TileRequest
+from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.store.layer import Layer
 from lazytile.pyramid.store.reduce import reduce_level
 from tests import oracle, strategies

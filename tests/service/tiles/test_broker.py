@@ -12,8 +12,8 @@ from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.numbers.statistics import PointCell
 from lazytile.pyramid.numbers.task import NumbersTask, compute
 from lazytile.pyramid.render.renderer import render
-from lazytile.pyramid.render.resampling import Resampling
 from lazytile.pyramid.render.style import Styles
+from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.store.store import Store
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.grid import cells_of
-from lazytile.pyramid.render.read_plan import AxisCells
-from lazytile.pyramid.render.resampling import taps
+from lazytile.pyramid.resampling.read_plan import AxisCells
+from lazytile.pyramid.resampling.taps import taps
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.render.resampling import AxisBlend, Resampling
+    from lazytile.pyramid.resampling.method import Resampling
+    from lazytile.pyramid.resampling.taps import AxisBlend
 
 
 @dataclass(frozen=True, slots=True, eq=False)

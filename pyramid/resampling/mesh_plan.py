@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.core.array_backend import array_module, to_device_of
-from lazytile.pyramid.render.read_plan import AxisPart, AxisPlan
+from lazytile.pyramid.resampling.read_plan import AxisPart, AxisPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

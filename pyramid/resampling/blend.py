@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.core.packing import Packing
-from lazytile.pyramid.render.axis_location import AxisLocation
-from lazytile.pyramid.render.mesh_plan import MeshPlan
-from lazytile.pyramid.render.read_plan import AxisPlan, Plan
-from lazytile.pyramid.render.resampling import MAX_TAPS, Resampling, WeightedSum, blend_axes, mode_stack, taps
-from lazytile.pyramid.render.value_tile import VALUES, ValueTile
+from lazytile.pyramid.resampling.axis_location import AxisLocation
+from lazytile.pyramid.resampling.mesh_plan import MeshPlan
+from lazytile.pyramid.resampling.method import Resampling
+from lazytile.pyramid.resampling.mixture import WeightedSum, blend_axes, mode_stack
+from lazytile.pyramid.resampling.read_plan import AxisPlan, Plan
+from lazytile.pyramid.resampling.taps import MAX_TAPS, taps
+from lazytile.pyramid.resampling.value_tile import VALUES, ValueTile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.pyramid.core.grid import Shape
-    from lazytile.pyramid.render.location import Location
-    from lazytile.pyramid.render.resampling import AxisBlend
+    from lazytile.pyramid.resampling.location import Location
+    from lazytile.pyramid.resampling.taps import AxisBlend
 
     Read = Callable[[Plan], ValueTile]
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.core.packing import Packing
-from lazytile.pyramid.render import blend as module
-from lazytile.pyramid.render.blend import blend
-from lazytile.pyramid.render.location import Location
-from lazytile.pyramid.render.read_plan import Plan
-from lazytile.pyramid.render.resampling import Resampling, taps
-from lazytile.pyramid.render.value_tile import ValueTile
+from lazytile.pyramid.resampling import blend as module
+from lazytile.pyramid.resampling.blend import blend
+from lazytile.pyramid.resampling.location import Location
+from lazytile.pyramid.resampling.method import Resampling
+from lazytile.pyramid.resampling.read_plan import Plan
+from lazytile.pyramid.resampling.taps import taps
+from lazytile.pyramid.resampling.value_tile import ValueTile
 
 BLENDS = [method for method in Resampling if method is not Resampling.NEAREST]
 

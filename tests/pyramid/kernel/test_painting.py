@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from lazytile.colormaps.compiled.palette import Palette
 from lazytile.pyramid.core.packing import Packing
-from lazytile.pyramid.render.painting import paint
-from lazytile.pyramid.render.value_tile import ValueTile
+from lazytile.pyramid.kernel.painting import paint
+from lazytile.pyramid.resampling.value_tile import ValueTile
 
 RANDOM = np.random.default_rng(5)
 
@@ -53,9 +53,9 @@ def test_fractions_are_coloured_as_their_values(dtype, scale, offset, colours, c
 def test_the_mean_of_equal_codes_is_that_code(code):
     """However the weights come out: a colour may begin at exactly this value."""
     from lazytile.pyramid.core.grid import Shape
-    from lazytile.pyramid.render.blend import blend
-    from lazytile.pyramid.render.location import Location
-    from lazytile.pyramid.render.resampling import Resampling
+    from lazytile.pyramid.resampling.blend import blend
+    from lazytile.pyramid.resampling.location import Location
+    from lazytile.pyramid.resampling.method import Resampling
 
     packing = Packing("int16", 0.01, 273.15)
     y, x = RANDOM.uniform(2, 18, (2, 64))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lazytile.colormaps.compiled.palette import Palette
     from lazytile.pyramid.core.packing import Packing
-    from lazytile.pyramid.render.value_tile import ValueTile
+    from lazytile.pyramid.resampling.value_tile import ValueTile
 
 _STRIP_PIXELS = 1 << 15
 """Of a table look-up."""
