@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.dataset import Variable
 
 MAX_SHARD = 64
+MAX_REMARKS = 100
+"""Remarks that a dataset stores, at most; the last of more states how many are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,14 @@ def describe_dataset(
         codec=storage.codec.text,
         shard=storage.shard,
         lazy=storage.lazy,
+        remarks=_stored_remarks(source.remarks),
     )
+
+
+def _stored_remarks(remarks: tuple[str, ...]) -> tuple[str, ...]:
+    if len(remarks) <= MAX_REMARKS:
+        return remarks
+    return (*remarks[: MAX_REMARKS - 1], f"{len(remarks) - MAX_REMARKS + 1} more remarks; lazytile info FILE lists all")
 
 
 def fingerprint(source: Source, dataset: Dataset) -> str:

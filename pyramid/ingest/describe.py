@@ -137,7 +137,7 @@ def _with_range(source: Source, variable: SourceVariable) -> Variable:
 
 def _of_dataset(folder: Path, attribute: Any) -> Description:
     dataset = Dataset.from_json(attribute)
-    problems = metadata_problems(folder, dataset)
+    problems = [*dataset.remarks, *metadata_problems(folder, dataset)]
     if folder.name != f"{dataset.name}{SUFFIX}":
         problems.append(f"the folder is named {folder.name}, its dataset {dataset.name}")
     levels = tuple(
@@ -253,6 +253,7 @@ def _variable_lines(variable: Variable) -> list[str]:
         stored += f", valid codes {'..'.join(ends)}"
     lines.append(f"      stored    {stored}")
     lines.append(f"      overviews {variable.reduction}")
+    lines += [f"      {finding.topic:<9} {finding.text}" for finding in variable.understanding]
     lines += [f"      {dimension.name:<9} {_steps(dimension)}" for dimension in variable.dimensions]
     statistics = variable.statistics
     if statistics is not None:

@@ -138,6 +138,7 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
         units=cf.text(attributes, "units"),
         standard_name=cf.text(attributes, "standard_name"),
         attributes=cf.json_attributes(attributes),
+        understanding=found.findings,
     )
     placement = Placement(
         group=member.path,

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.core.finding import Finding
 from lazytile.pyramid.core.grid import Grid, RegularAxis, Shape
 from lazytile.pyramid.core.packing import Packing
 
@@ -98,6 +99,8 @@ class Variable:
     generations: tuple[tuple[str, int], ...] = ()
     """Generation of the content of each time step, as (generation, number of steps) in order; of a variable without
     times, of the whole. Empty where all of it has the dataset's."""
+    understanding: tuple[Finding, ...] = ()
+    """How the source was understood; empty where the conversion did not record it."""
 
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:
@@ -161,6 +164,8 @@ class Dataset:
     """Chunks along a side of the square that one file holds; 0: each has its own file."""
     lazy: bool = False
     """Whether overview chunks are computed on first read: then one without a file does not exist yet."""
+    remarks: tuple[str, ...] = ()
+    """What the conversion left out, corrected or found contradictory, one line each."""
 
     def __post_init__(self) -> None:
         if self.levels < 1 or not self.variables:
@@ -256,6 +261,7 @@ class Dataset:
             fields["grid"] = _grid(fields["grid"])
             fields["chunk"] = Shape(**fields["chunk"])
             fields["variables"] = tuple(_variable(variable) for variable in fields["variables"])
+            fields["remarks"] = tuple(fields.get("remarks", ()))
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"not a dataset description: {type(error).__name__}: {error}") from error
@@ -281,6 +287,7 @@ def _variable(document: dict[str, Any]) -> Variable:
         least, greatest = fields["first_range"]
         fields["first_range"] = (least, greatest)
     fields["generations"] = tuple((str(each), int(count)) for each, count in fields.get("generations", ()))
+    fields["understanding"] = tuple(Finding(**each) for each in fields.get("understanding", ()))
     return Variable(**fields)
 
 

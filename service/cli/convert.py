@@ -83,6 +83,8 @@ def convert(
             engine=pool,
             progress=progress,
         )
+    for remark in dataset.remarks:
+        typer.echo(f"note: {remark}", err=True)
     layers = ", ".join(dataset.layer_name(variable) for variable in dataset.variables)
     shape = dataset.grid.shape
     typer.echo(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from lazytile.pyramid.core.finding import Finding
     from lazytile.pyramid.sources.grids.regrid import Resampling
     from lazytile.pyramid.sources.overrides import Overrides
 
@@ -74,6 +75,8 @@ class SourceGrid:
     remarks: tuple[str, ...]
     resampling: Resampling | None = None
     """The source cell of each cell of the grid, where the source has no regular rows and columns."""
+    findings: tuple[Finding, ...] = ()
+    """How coordinates and coordinate reference system were understood."""
 
 
 @dataclass(frozen=True, slots=True)
