@@ -7,13 +7,15 @@ caches down; a renderer on a Dask worker, which receives a task and nothing else
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
 
 from lazytile.pyramid.core.allocator import keep_freed_memory
 from lazytile.pyramid.core.caches import CacheBudget, Caches
-from lazytile.pyramid.core.memory_size import default_memory_bytes
+from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from lazytile.pyramid.core.byte_lru import BytesLru
 
 LIBRARY_BYTES = 256 << 20
-"""Most memory of the caches without an installation: in a user's program, or in one Dask worker of many."""
+"""Memory of the caches without an installation: in a user's program, or in one Dask worker of many. At most, by
+default; ``MEMORY_VARIABLE`` sets another size."""
+MEMORY_VARIABLE = "LAZYTILE_MEMORY"
 
 MEMO_BYTES = 600
 """Estimated size of a small result and its arguments."""
@@ -88,13 +92,27 @@ def install(budget: CacheBudget) -> Process:
 
 
 def current() -> Process:
-    """Return the process as installed; without an installation, one with a default budget."""
+    """Return the process as installed; without an installation, one with the budget of the environment or a default.
+
+    Raises:
+        EngineError: The environment variable ``LAZYTILE_MEMORY`` is no size.
+    """
     global _process  # noqa: PLW0603 - as above
     if _process is None:
         with _lock:
             if _process is None:
-                _process = Process(CacheBudget.renderer(min(LIBRARY_BYTES, default_memory_bytes())))
+                _process = Process(CacheBudget.renderer(_library_bytes()))
     return _process
+
+
+def _library_bytes() -> int:
+    text = os.environ.get(MEMORY_VARIABLE)
+    if text is None:
+        return min(LIBRARY_BYTES, default_memory_bytes())
+    try:
+        return parse_memory(text, machine_memory_bytes())
+    except ValueError as error:
+        raise EngineError(f"{MEMORY_VARIABLE} {error}") from error
 
 
 def cache(name: str) -> BytesLru[Any]:

@@ -9,14 +9,17 @@ import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
+from ipaddress import ip_address
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import dask
 from distributed import LocalCluster
 
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.core.processors import processor_count
+from lazytile.pyramid.engines.certificate import throwaway_security
 from lazytile.pyramid.engines.dask_session import ClusterSession, close_quietly, new_client
 from lazytile.pyramid.engines.dask_worker import CachePlugin
 from lazytile.pyramid.engines.protocol import one_line
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lazytile.pyramid.engines.protocol import EngineOptions
+
+
+DASHBOARD_ROUTES = ["distributed.http.scheduler.info", "distributed.http.statics"]
+"""Pages of the scheduler that show state and change nothing."""
 
 
 def cluster_config(options: EngineOptions) -> dict[str, Any]:
@@ -45,6 +52,10 @@ def cluster_config(options: EngineOptions) -> dict[str, Any]:
         # Dask starts HTTP servers even without a dashboard; without routes they serve nothing.
         config["distributed.scheduler.http.routes"] = []
         config["distributed.worker.http.routes"] = []
+    else:
+        # Its default also has a proxy to any address, and pages that workers serve.
+        config["distributed.scheduler.http.routes"] = DASHBOARD_ROUTES
+        config["distributed.worker.http.routes"] = []
     return config
 
 
@@ -58,14 +69,20 @@ def cluster_arguments(options: EngineOptions) -> dict[str, Any]:
         Keyword arguments.
 
     Raises:
-        EngineError: A dashboard is requested and bokeh is not installed.
+        EngineError: A dashboard is requested for other machines, or bokeh is not installed.
     """
+    if options.dashboard is not None and not _is_loopback(options.dashboard):
+        raise EngineError(
+            f"Dask's dashboard has no password, so its address is 127.0.0.1:PORT, [::1]:PORT or localhost:PORT, "
+            f"got {options.dashboard!r}"
+        )
     if options.dashboard is not None and find_spec("bokeh") is None:
         raise EngineError("Dask's dashboard needs the package bokeh: pip install 'lazytile[dashboard]'")
     dashboard = {"dashboard": options.dashboard is not None, "dashboard_address": options.dashboard or "127.0.0.1:0"}
     return {
         "host": "127.0.0.1",
-        "protocol": "tcp",
+        "protocol": "tls",
+        "security": throwaway_security(),
         "dashboard_address": options.dashboard,
         "scheduler_kwargs": dashboard,
         "silence_logs": logging.CRITICAL,
@@ -73,6 +90,14 @@ def cluster_arguments(options: EngineOptions) -> dict[str, Any]:
         "preload": ["lazytile.pyramid.engines.dask_worker"],
         "asynchronous": True,
     }
+
+
+def _is_loopback(address: str) -> bool:
+    parts = urlsplit(f"//{address}")
+    try:
+        return parts.port is not None and ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return parts.hostname == "localhost" and address.rpartition(":")[2].isdecimal()
 
 
 async def open_own(description: str, create: Callable[[], Any], workers: int, options: EngineOptions) -> ClusterSession:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, ChunkFolder, FileDigest, read_file
+from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, ChunkFolder, FileDigest, make_folders, read_file
 from lazytile.pyramid.store.layout import shard_grid
 from lazytile.pyramid.store.shard import encode_shard
 
@@ -96,7 +96,7 @@ def _pack(shard: _Shard) -> tuple[_Shard, FileDigest]:
         return shard, NO_FILE
     data = encode_shard(chunks)
     path = Path(shard.target, *map(str, (*shard.dim_index, shard.row, shard.col)))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent, Path(shard.target).parent)
     path.write_bytes(data)
     for file, chunk in zip(files, chunks, strict=True):
         if chunk is not None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.core.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -90,7 +92,7 @@ class ChunkFolder:
         try:
             path.write_bytes(data)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(path.parent, Path(self.path).parent)
             path.write_bytes(data)
         return FileDigest.of(data)
 
@@ -113,6 +115,25 @@ class ChunkFolder:
         if not always and is_filled_with(codes, self.fill):
             return b""
         return self.codec.encode(codes.astype(codes.dtype.newbyteorder("<"), copy=False))
+
+
+def make_folders(folder: Path, array: Path) -> None:
+    """Create a folder of chunks within that of its array, which must exist.
+
+    Args:
+        folder: To be created, with those between it and ``array``.
+        array: Folder of the array, with its metadata. A machine that does not see the store would otherwise write to
+            a folder of its own, and the chunks would be lost.
+
+    Raises:
+        StoreError: The array's folder does not exist here.
+    """
+    if not array.is_dir():
+        raise StoreError(f"there is no array {array} on this machine: it does not see the store, or it was removed")
+    for part in reversed((folder, *folder.parents)):
+        if part.is_relative_to(array) and part != array:
+            # Not with parents=True: the array may disappear between the check and here.
+            part.mkdir(exist_ok=True)
 
 
 def read_file(path: str | Path) -> bytes | None:

@@ -2,7 +2,9 @@
 
 With the engine ``threads`` a server process renders itself, and ``workers`` processes share the port, each with its
 part of the processors and of the memory for caches; since Python runs one thread at a time, several processes are what
-uses a machine with many processors. With a Dask engine one server process is enough: it only passes tasks on.
+uses a machine with many processors. Several server processes may share an existing Dask scheduler, too: passing a task
+on costs as much of a processor as rendering a small tile. With ``local`` and ``cuda`` one server process owns the
+cluster.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def run_server(settings: Settings, announce: Callable[[str, str], None]) -> None
         LazytileError: The server cannot start.
     """
     takes_threads = _takes_threads(settings)
-    if takes_threads and (settings.workers or 1) > 1:
+    shares_cluster = EngineSpec.parse(settings.engine).kind == "scheduler"
+    if (takes_threads or shares_cluster) and (settings.workers or 1) > 1:
         _run_many(settings, settings.workers or 1, announce)
         return
     from lazytile.service.app.server import run_one  # noqa: PLC0415 - see METRICS_VARIABLE

@@ -59,8 +59,8 @@ def serve(
         typer.Option(
             metavar="N",
             min=1,
-            help="With the engine threads, server processes that share the port; "
-            "with any other, Dask workers behind one server process.",
+            help="With the engine threads or a scheduler, server processes that share the port; "
+            "with local and cuda, Dask workers behind one server process.",
         ),
     ] = None,
     dashboard: DashboardOption = None,

@@ -82,9 +82,10 @@ class Settings(BaseSettings):
     engine: str = "auto"
     """Where tiles are computed: auto, threads, local, cuda, or the address of a Dask scheduler (tcp://HOST:8786)."""
     workers: int | None = Field(None, ge=1, le=1024)
-    """Number of server processes with the engine ``threads``, of Dask workers behind one server process otherwise."""
+    """Number of server processes with the engine ``threads`` or an existing scheduler; with ``local`` and ``cuda`` of
+    Dask workers behind one server process."""
     dashboard: str | None = None
-    """Address of Dask's dashboard, such as 127.0.0.1:8787; it has no password."""
+    """Address of Dask's dashboard on this machine, such as 127.0.0.1:8787; it has no password."""
     metatile: int | None = Field(None, ge=1, le=16)
     """Tiles per side of a metatile, which one task renders; by default 1 with ``threads`` and 2 on a cluster."""
     queue_length: int = Field(1024, ge=0)

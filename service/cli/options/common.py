@@ -56,7 +56,7 @@ DashboardOption = Annotated[
     typer.Option(
         "--dashboard",
         metavar="HOST:PORT",
-        help="Address of the Dask dashboard for the engines local and cuda; it has no password.",
+        help="Address of the Dask dashboard for the engines local and cuda, on 127.0.0.1: it has no password.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

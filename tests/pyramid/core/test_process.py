@@ -83,3 +83,19 @@ print(sum(limits.values()) == min(256 << 20, machine_memory_bytes() // 8), limit
 """)
         == "True 0 True"
     )
+
+
+def limit_in_a_new_process(memory: str) -> str:
+    code = (
+        "import os\nfrom lazytile.pyramid.core import process\nfrom lazytile.pyramid.core.errors import EngineError\n"
+        f"os.environ['LAZYTILE_MEMORY'] = {memory!r}\n"
+        "try:\n    print(sum(each.limit_bytes for _, each in process.current().caches.statistics()))\n"
+        "except EngineError as error:\n    print(error)\n"
+    )
+    return run(code).strip()
+
+
+def test_a_process_that_nobody_sets_up_has_the_memory_of_its_environment():
+    assert limit_in_a_new_process("1.5GiB") == str(3 << 29)
+    assert limit_in_a_new_process("0") == "0"
+    assert limit_in_a_new_process("lots") == "LAZYTILE_MEMORY must be a size such as 2GiB, 512MB or 25%, got 'lots'"

@@ -96,3 +96,14 @@ def test_a_damaged_chunk_is_named(tmp_path: Path, codec: str) -> None:
 def test_other_codecs_are_refused(text: str, message: str) -> None:
     with pytest.raises(StoreError, match=message):
         Codec.parse(text)
+
+
+def test_a_chunk_is_written_only_below_an_array_that_exists(tmp_path: Path) -> None:
+    array = tmp_path / "store/sst.zarr/0/sst"
+    chunks = folder(array, "int16", -1)
+    with pytest.raises(StoreError, match=r"there is no array \S+/0/sst on this machine: it does not see the store"):
+        chunks.write((0, 1, 2), np.zeros(CHUNK, "int16"))
+    assert list(tmp_path.iterdir()) == []
+    array.mkdir(parents=True)
+    chunks.write((0, 1, 2), np.zeros(CHUNK, "int16"))
+    assert (array / "c/0/1/2").is_file()
