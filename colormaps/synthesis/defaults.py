@@ -83,7 +83,8 @@ def choose_default(
         The colormap, and the reason for it as text.
     """
     title = title or str(attributes.get("long_name", "")) or standard_name.replace("_", " ") or name
-    if has_flags(attributes):
+    # A quantity may have flags too: codes reserved for land or ice, which are no data.
+    if is_classes and has_flags(attributes):
         try:
             return flags_colormap(name, attributes, title), "the variable's flag attributes describe classes"
         except ColormapError:

@@ -26,7 +26,7 @@ from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.fetch.downloads import FOLDER as DOWNLOADS
 from lazytile.pyramid.fetch.downloads import local_files
 from lazytile.pyramid.fetch.source_url import source_stamp
-from lazytile.pyramid.ingest.append_check import StepMapping, check_fits, map_steps
+from lazytile.pyramid.ingest.append_check import StepMapping, check_fits, in_packing_of, map_steps
 from lazytile.pyramid.ingest.build import Progress, build_arrays
 from lazytile.pyramid.ingest.convert import with_statistics
 from lazytile.pyramid.sources.source import Source, open_source
@@ -94,6 +94,7 @@ def append(
     (file,) = local_files([str(path)], Path(store) / DOWNLOADS, fetching)
     source = open_source(file, timed, group=group)
     check_fits(source, old)
+    source = in_packing_of(old, source)
     steps = map_steps(source, old, folder, replace_steps=replace_steps)
     with staged(Path(store), name, _fingerprint(source, old)) as partial, engine_or_threads(engine) as bulk:
         if read_description(folder).generation != old.generation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cftime
@@ -10,7 +10,9 @@ import numpy as np
 import zarr
 
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.recoding import common_packing
 from lazytile.pyramid.sources.cf.time_units import calendars_agree
+from lazytile.pyramid.sources.series_packing import with_packing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +46,7 @@ class StepMapping:
 
 
 def check_fits(source: Source, dataset: Dataset) -> None:
-    """Check that a source has the grid, packing and other dimensions of a dataset.
+    """Check that a source has the grid and the other dimensions of a dataset, and a packing that its own can hold.
 
     Args:
         source: The source.
@@ -59,7 +61,7 @@ def check_fits(source: Source, dataset: Dataset) -> None:
         raise SourceError(f"{what}: its grid is {_grid_text(grid)}, the dataset's {_grid_text(dataset.grid)}")
     for each in source.variables:
         here, there = each.variable, _stored(dataset, each.variable, what)
-        if here.packing != there.packing:
+        if common_packing((there.packing, here.packing)) != there.packing:
             raise SourceError(
                 f"{what}: variable {here.name} is packed as {_packing_text(here)}, "
                 f"the dataset's as {_packing_text(there)}"
@@ -73,6 +75,20 @@ def check_fits(source: Source, dataset: Dataset) -> None:
             raise SourceError(
                 f"{what}: variable {here.name} has dimensions {_listed(here)}, the dataset's {_listed(there)}"
             )
+
+
+def in_packing_of(dataset: Dataset, source: Source) -> Source:
+    """Return a source whose codes are stored in the packing of a dataset that they fit.
+
+    Args:
+        dataset: Its description.
+        source: A source that ``check_fits`` accepts.
+
+    Returns:
+        The source.
+    """
+    variables = (with_packing(each, dataset.variable(each.variable.name).packing) for each in source.variables)
+    return replace(source, variables=tuple(variables))
 
 
 def _stored(dataset: Dataset, variable: Variable, what: str) -> Variable:

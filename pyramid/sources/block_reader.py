@@ -139,7 +139,9 @@ class BlockReader:
             while at + count < stop and steps[at + count] == (file, first + count):
                 count += 1
             leading = (*block.leading[:axis], (first, first + count), *block.leading[axis + 1 :])
-            part = replace(self, path=self.files[file], placement=placement, files=())
+            recodings = self.placement.recodings[file : file + 1]
+            own = replace(placement, recodings=() if recodings in ((), (None,)) else recodings)
+            part = replace(self, path=self.files[file], placement=own, files=())
             parts.append(part.read(replace(block, leading=leading)))
             at += count
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
@@ -187,7 +189,14 @@ class BlockReader:
         for position, axis in enumerate(axes):
             if axis is None:
                 codes = np.expand_dims(codes, position)
-        return native_codes(codes, np.dtype(self.dtype))
+        if not self.placement.recodings:
+            return native_codes(codes, np.dtype(self.dtype))
+        (recoding,) = self.placement.recodings
+        assert recoding is not None  # a file whose codes are stored as they are has no recodings
+        own = native_codes(codes, np.dtype(recoding.steps[0].dtype))
+        steps = range(own.shape[0]) if not leading else range(*leading[recoding.axis])
+        order = self.placement.orders[recoding.axis] if leading else None
+        return recoding.apply(own, steps if order is None else [order[step] for step in steps])
 
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
         handle = _handles().get(self.path, self.engine, self.placement.group, self.version)

@@ -1,8 +1,8 @@
 """Several files of one product as one source: each holds some times of the same variables on the same grid.
 
-The files are compared before any data is read: variables, packing, grid and other dimensions must be the same, and no
-time may occur twice. Their order is that of their times, not of their names. A variable without time comes from the
-first file.
+The files are compared before any data is read: variables, grid and other dimensions must be the same, and no time may
+occur twice. Where their packing differs, all are stored in one that loses nothing. Their order is that of their times,
+not of their names. A variable without time comes from the first file.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from lazytile.pyramid.fetch.source_url import base_name, is_url
 from lazytile.pyramid.sources.cf import attributes
 from lazytile.pyramid.sources.cf.labels import sort_key
 from lazytile.pyramid.sources.cf.time_units import calendars_agree
+from lazytile.pyramid.sources.series_packing import recoded
 from lazytile.pyramid.sources.source import Source, open_source
 
 if TYPE_CHECKING:
@@ -103,13 +104,17 @@ def open_files(
         _check_same(first, other)
         # Only what differs is stored for each: a series may have thousands of files.
         sources.append(replace(other, found=first.found, attributes={}, remarks=()))
-    joined = [
-        _joined([source.variables[index] for source in sources], sources) for index in range(len(first.variables))
-    ]
+    remarks = list(first.remarks)
+    joined = []
+    for index in range(len(first.variables)):
+        own, remark = recoded([source.variables[index] for source in sources])
+        remarks += remark
+        joined.append(_joined(own, sources))
     return replace(
         first,
         variables=tuple(variable for variable, _ in joined),
         coordinates=_coordinates(sources, {name: steps for _, named in joined for name, steps in named.items()}),
+        remarks=tuple(remarks),
         files=tuple(source.path for source in sources),
         version=" ".join(source.version for source in sources).strip(),
     )
@@ -129,10 +134,6 @@ def _check_same(first: Source, other: Source) -> None:
         raise SourceError(f"{where}: their cells are stored in different orders; convert them one at a time")
     for mine, its in zip(first.variables, other.variables, strict=True):
         name = mine.variable.name
-        if mine.variable.packing != its.variable.packing:
-            raise SourceError(
-                f"{where}: the packing of {name} differs ({its.variable.packing}; {mine.variable.packing})"
-            )
         if _others(mine) != _others(its) or mine.placement.axes != its.placement.axes:
             raise SourceError(f"{where}: the dimensions of {name} differ")
 
@@ -170,7 +171,13 @@ def _joined(
         positions.append((step.file, step.step if order is None else order[step.step]))
     orders = list(first.placement.orders)
     orders[axis] = None
-    placement = replace(first.placement, orders=tuple(orders), series=(axis, tuple(positions)))
+    recodings = tuple((*each.placement.recodings, None)[0] for each in variables)
+    placement = replace(
+        first.placement,
+        orders=tuple(orders),
+        series=(axis, tuple(positions)),
+        recodings=recodings if any(recodings) else (),
+    )
     variable = replace(first.variable, dimensions=tuple(dimensions))
     return replace(first, variable=variable, placement=placement), {dimensions[axis].name: steps}
 

@@ -99,12 +99,17 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
     taken = selected_members(members, names, wanted, refusals)
     remarks = [*found.remarks, *(f"{name} is left out: {reason}" for name, reason in refusals.items())]
     shared = SharedDimensions(found, taken_names, {}, {})
-    variables = [
-        describe_variable(
-            Member(container.engine, groups[path], path, name, names[path, name], overrides.nodata), shared
-        )
-        for path, name in taken
-    ]
+    variables: list[SourceVariable] = []
+    for path, name in taken:
+        member = Member(container.engine, groups[path], path, name, names[path, name], overrides.nodata)
+        try:
+            variables.append(describe_variable(member, shared))
+        except SourceError as error:
+            if wanted or len(taken) == 1:
+                raise SourceError(f"{name}: {error}") from error
+            remarks.append(f"{name} is left out: {error}")
+    if not variables:
+        raise SourceError(f"nothing to convert: {'; '.join(remarks[-3:])}")
     attributes = cf.json_attributes(container.groups["/"].attrs)
     return Source(
         path=absolute_source(container.path),

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.core.recoding import Recoding, common_packing
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.cf.dimension import dimension_of, scalar_time
-from lazytile.pyramid.sources.formats.container import NETCDF
+from lazytile.pyramid.sources.cf.step_packing import step_attributes
+from lazytile.pyramid.sources.cf.variable_kind import reduction_of
+from lazytile.pyramid.sources.formats.container import NETCDF, NO_FILL
 from lazytile.pyramid.store.dataset import Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import xarray as xr
 
     from lazytile.pyramid.core.packing import Packing
     from lazytile.pyramid.sources.grids.source_grid import SourceGrid
     from lazytile.pyramid.store.dataset import Coordinate, Dimension
+
+_OF_CODES = frozenset(
+    {"scale_factor", "add_offset", "_FillValue", "missing_value", "valid_range", "valid_min", "valid_max", "_Unsigned"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class Placement:
     """Source cells compressed together, by stored axis; 1 where the source is not chunked."""
     series: tuple[int, tuple[tuple[int, int], ...]] | None = None
     """Of several files: the leading dimension that joins them, and the file and the index in it of each step."""
+    recodings: tuple[Recoding | None, ...] = ()
+    """How the codes of each file become those of the store; empty where all are stored as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +135,7 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
     attributes = {**stored.attrs, **cf.time_attributes(stored.dtype)}
     if member.nodata is not None and "_FillValue" not in attributes:
         attributes["_FillValue"] = member.nodata
-    packing = cf.packing_of(stored.dtype, attributes, netcdf=member.engine == NETCDF)
+    packing, recoding = _packing(member, stored, attributes, leading, axes)
     source_chunks = list(_source_chunks(stored))
     if found.resampling is not None:
         packing = _with_missing(packing)
@@ -133,11 +144,11 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
         name=member.layer,
         dimensions=tuple(dimensions),
         packing=packing,
-        reduction=cf.reduction_of(name, np.dtype(packing.dtype), attributes),
+        reduction=reduction_of(name, stored.dtype, attributes),
         title=cf.text(attributes, "long_name"),
         units=cf.text(attributes, "units"),
         standard_name=cf.text(attributes, "standard_name"),
-        attributes=cf.json_attributes(attributes),
+        attributes=cf.json_attributes(without_packing(attributes) if recoding else attributes),
         understanding=found.findings,
     )
     placement = Placement(
@@ -146,8 +157,42 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
         axes=tuple(axes),
         orders=tuple(orders),
         chunks=tuple(1 if axis is None else source_chunks[axis] for axis in axes),
+        recodings=() if recoding is None else (recoding,),
     )
     return SourceVariable(variable, placement)
+
+
+def _packing(
+    member: Member,
+    stored: xr.Variable,
+    attributes: dict[str, Any],
+    leading: list[str],
+    axes: list[int | None],
+) -> tuple[Packing, Recoding | None]:
+    """Return the packing in which a variable is stored, and how its codes get it where each step has its own."""
+    netcdf = member.engine == NETCDF and not stored.encoding.get(NO_FILL, False)
+    steps = step_attributes(attributes, {dim: stored.sizes[dim] for dim in leading})
+    if steps is None:
+        return cf.packing_of(stored.dtype, attributes, netcdf=netcdf), None
+    dim, each = steps
+    packings = [cf.packing_of(stored.dtype, one, netcdf=netcdf) for one in each]
+    axis = axes.index([str(other) for other in stored.dims].index(dim))
+    target = common_packing(packings)
+    if target == packings[0]:
+        return target, None
+    return target, Recoding(target, tuple(packings), axis)
+
+
+def without_packing(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes without those that describe codes, which recoded numbers no longer have.
+
+    Args:
+        attributes: Of a variable.
+
+    Returns:
+        The others.
+    """
+    return {name: value for name, value in attributes.items() if name not in _OF_CODES}
 
 
 def _with_missing(packing: Packing) -> Packing:

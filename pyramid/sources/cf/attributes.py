@@ -7,14 +7,16 @@ attributes of real files contradict themselves; each rule here answers one such 
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.packing import Packing
-from lazytile.pyramid.sources.cf.codes import codes_of, number_of
+from lazytile.pyramid.sources.cf.codes import codes_of, scalar_of
+from lazytile.pyramid.sources.cf.default_fill import default_fill
 from lazytile.pyramid.sources.cf.valid_range import valid_range
+from lazytile.pyramid.sources.cf.variable_kind import is_packed, reserved_flags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,22 +25,6 @@ if TYPE_CHECKING:
 
     Attributes = Mapping[str, Any]
 
-NETCDF_DEFAULT_FILL: dict[str, float] = {
-    "int16": -32767,
-    "int32": -2147483647,
-    "int64": -9223372036854775806,
-    "float32": float(np.float32(9.969209968386869e36)),
-    "float64": 9.969209968386869e36,
-}
-"""What the netCDF library writes where nothing was written (NUG, appendix "fill values"), by type.
-
-Types of which it could be a value are left out.
-"""
-_CLASS_WORDS = re.compile(
-    r"(?:^|[^a-z])(?:[a-z]*mask|flags?|class(?:es|ification)?|categor(?:y|ies)|types?|basins?|biomes?|regions?|"
-    r"land_?cover|land_?use|lulc|ids?)(?:$|[^a-z])"
-)
-_CLASS_STANDARD_NAMES = re.compile(r"status_flag|area_type|region|binary_mask|quality_flag")
 _STRUCTURAL = frozenset(
     {"_FillValue", "coordinates", "grid_mapping", "bounds", "ancillary_variables", "cell_measures", "DIMENSION_LIST"}
     | {"REFERENCE_LIST", "CLASS", "NAME", "_ARRAY_DIMENSIONS", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
@@ -95,22 +81,23 @@ def packing_of(stored: np.dtype[Any], attributes: Attributes, *, netcdf: bool) -
         Type, scale, offset and codes without data.
 
     Raises:
-        StoreError: The scale is 0 or not finite.
+        SourceError: The scale is 0 or not finite, or an attribute is text that is not a number.
     """
     dtype = code_dtype(stored, attributes)
-    scale = number_of(attributes.get("scale_factor"), 1.0)
-    offset = number_of(attributes.get("add_offset"), 0.0)
-    missing = codes_of(attributes.get("_FillValue"), dtype) + codes_of(attributes.get("missing_value"), dtype)
+    scale = scalar_of(attributes, "scale_factor", 1.0)
+    offset = scalar_of(attributes, "add_offset", 0.0)
+    if scale == 0 or not math.isfinite(scale) or not math.isfinite(offset):
+        raise SourceError(f"its scale_factor {scale:g} and add_offset {offset:g} make no values of its codes")
+    missing = codes_of(attributes, "_FillValue", dtype) + codes_of(attributes, "missing_value", dtype)
     if stored.kind in "Mm":
         missing.append(int(np.iinfo(np.int64).min))  # NaT
     if stored.kind == "b":
         # Zarr 2 gives every array a fill value, but neither truth value means no data.
         missing = []
-    if not missing and netcdf and dtype.name in NETCDF_DEFAULT_FILL:
-        missing.append(NETCDF_DEFAULT_FILL[dtype.name])
-    if is_packed(attributes) and "flag_values" in attributes:
-        # On a scaled variable flags are reserved codes among the data, not classes.
-        missing += codes_of(attributes["flag_values"], dtype)
+    unwritten = default_fill(stored, dtype) if netcdf and not missing else None
+    if unwritten is not None:
+        missing.append(unwritten)
+    missing += reserved_flags(stored, dtype, attributes)
     low, high = valid_range(attributes, dtype, scale, offset)
     if not missing and dtype.kind in "iu" and (low is not None or high is not None):
         # Cells outside the valid range hold no data, and overview cells made of them need a code for that.
@@ -145,47 +132,6 @@ def time_attributes(stored: np.dtype[Any]) -> dict[str, str]:
         return {}
     unit = _TICKS.get(np.datetime_data(stored)[0], "")
     return {"units": f"{unit} since 1970-01-01" if stored.kind == "M" else unit}
-
-
-def is_packed(attributes: Attributes) -> bool:
-    """Return whether values differ from the stored numbers.
-
-    Args:
-        attributes: Of the variable.
-
-    Returns:
-        True where there is a scale or an offset.
-    """
-    return number_of(attributes.get("scale_factor"), 1.0) != 1.0 or number_of(attributes.get("add_offset"), 0.0) != 0.0
-
-
-def reduction_of(name: str, dtype: np.dtype[Any], attributes: Attributes) -> str:
-    """Return how overviews of a variable are made.
-
-    Args:
-        name: Of the variable.
-        dtype: Of the codes.
-        attributes: Of the variable.
-
-    Returns:
-        ``mode`` for classes and bit fields, else ``mean``.
-    """
-    if "flag_masks" in attributes:
-        return "mode"
-    if is_packed(attributes):
-        return "mean"
-    if "flag_values" in attributes or "flag_meanings" in attributes:
-        return "mode"
-    return "mode" if dtype.kind in "iub" and _is_named_for_classes(name, attributes) else "mean"
-
-
-def _is_named_for_classes(name: str, attributes: Attributes) -> bool:
-    if _CLASS_STANDARD_NAMES.search(text(attributes, "standard_name")):
-        return True
-    if text(attributes, "units").lower() in {"id", "ids", "class", "code", "flag"}:
-        return True
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    return _CLASS_WORDS.search(f"{snake} {text(attributes, 'long_name').lower()}") is not None
 
 
 def json_attributes(attributes: Attributes) -> dict[str, Any]:
@@ -251,4 +197,4 @@ def decode_coordinate(values: NDArray[Any], attributes: Attributes) -> NDArray[A
     values = native_codes(values, code_dtype(values.dtype, attributes))
     if not is_packed(attributes):
         return values
-    return values * number_of(attributes.get("scale_factor"), 1.0) + number_of(attributes.get("add_offset"), 0.0)
+    return values * scalar_of(attributes, "scale_factor", 1.0) + scalar_of(attributes, "add_offset", 0.0)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.sources.cf.codes import codes_of, numbers_of
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.sources.cf.codes import as_codes, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Attributes = Mapping[str, Any]
+
+_END = r"([+-]?[\d.]*\d(?:[eE][+-]?\d+)?)"
+_ENDS = re.compile(rf"\s*[\[({{]?\s*{_END}\s*(?:\.\.+|to|-|:)\s*{_END}\s*[\])}}]?\s*")
+"""A range in words: ``0 to 100``, ``0..100``."""
 
 
 def valid_range(
@@ -28,24 +34,35 @@ def valid_range(
 
     Returns:
         Lowest and highest valid code; None for an end that no code lies beyond.
+
+    Raises:
+        SourceError: An attribute is text that holds no range.
     """
-    low, high = attributes.get("valid_min"), attributes.get("valid_max")
-    both = attributes.get("valid_range")
-    if both is not None and np.asarray(both).size == 2:
-        low, high = np.asarray(both).ravel()
-    ends = [numbers_of(low)[:1], numbers_of(high)[:1]]
+    ends, has_floats = _ends(attributes)
     if dtype.kind == "f":
         lows, highs = ([end for end in side if math.isfinite(end)] for side in ends)
         return (float(lows[0]) if lows else None), (float(highs[0]) if highs else None)
-    has_floats = any(np.asarray(end).dtype.kind == "f" for end in (low, high) if end is not None)
     if has_floats and (scale != 1.0 or offset != 0.0):
         physical = _unpacked_range(ends, dtype, scale, offset)
         if physical is not None:
             return physical
-    codes = [codes_of(side, dtype) for side in ends]
+    codes = [as_codes(side, dtype) for side in ends]
     limits = np.iinfo(dtype)
     first, last = (side[0] if side else None for side in codes)
     return _within(first, last, limits)
+
+
+def _ends(attributes: Attributes) -> tuple[list[list[Any]], bool]:
+    """Return the numbers of both ends, and whether they are floats."""
+    both = attributes.get("valid_range")
+    words = _ENDS.fullmatch(both) if isinstance(both, str) else None
+    if words is not None:
+        return [[float(end)] for end in words.groups()], "." in "".join(words.groups())
+    pair = numbers_of(attributes, "valid_range")
+    if len(pair) not in (0, 2):
+        raise SourceError(f"its valid_range has {len(pair)} numbers instead of two")
+    ends = [pair[:1], pair[1:]] if pair else [numbers_of(attributes, f"valid_{end}")[:1] for end in ("min", "max")]
+    return ends, any(isinstance(number, float) for side in ends for number in side)
 
 
 def _unpacked_range(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 NETCDF = "netcdf4"
 ZARR = "zarr"
+NO_FILL = "no_fill"
+"""Encoding of netCDF variables that were written without default fill values: then each code may be data."""
 ALLOWED = "the formats are netCDF-3, netCDF-4/HDF5, Zarr, GeoTIFF, GRIB and NumPy arrays"
 FORMATS = {NETCDF: "netCDF or HDF5", ZARR: "Zarr", GEOTIFF: "GeoTIFF", NUMPY: "NumPy", GRIB: "GRIB"}
 
@@ -213,15 +215,20 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
         options["consolidated"] = False
     group = xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **options)
     if engine == ZARR:
+        for variable in group.variables.values():
+            if variable.ndim <= 1 and str(variable.attrs.get("_FillValue")) in ("0", "0.0"):
+                # Zarr 2 gives every array a fill value, mostly this one, which coordinates seldom mean.
+                del variable.attrs["_FillValue"]
         # A folder lists its arrays in arbitrary order.
         return group[sorted(map(str, group.data_vars))]
     return _marked(group, path, name)
 
 
 def _marked(group: xr.Dataset, path: Path, name: str) -> xr.Dataset:
-    """Return a netCDF group in which variables with rows of unequal length (NC_VLEN) have the type object, as in NumPy.
+    """Return a netCDF group with what xarray does not say of its variables.
 
-    xarray gives them the type of their items.
+    Those with rows of unequal length (NC_VLEN) have the type object, as in NumPy; xarray gives them the type of their
+    items. Those that were written without default fill values are marked.
     """
     import netCDF4  # noqa: PLC0415 - other formats do not need it
 
@@ -232,6 +239,9 @@ def _marked(group: xr.Dataset, path: Path, name: str) -> xr.Dataset:
             for each, variable in root.variables.items()
             if variable.dtype is not str and isinstance(variable.datatype, netCDF4.VLType)
         ]
+        for each, variable in root.variables.items():
+            if each in group.variables and variable.get_fill_value() is None:
+                group.variables[each].encoding[NO_FILL] = True
     empty = {each: (group[each].dims, np.broadcast_to(np.array(None, object), group[each].shape)) for each in ragged}
     return group.drop_vars(ragged).assign(empty) if ragged else group
 

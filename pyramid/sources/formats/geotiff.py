@@ -40,15 +40,23 @@ _MAPPING = "spatial_ref"
 _UNNAMED = re.compile(r"(?:band|layer|channel)?[ _]?\d*", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """The codes of a band, and which of them mean no data."""
+
+    dtype: np.dtype[Any]
+    masked: float | None
+    """The code of masked cells; None where the file has no mask."""
+    nodata: float | None
+    """The no-data code, in the digits that the file gives it."""
+
+
 class _Bands(BackendArray):
     """Some bands of a file, read where they are indexed. Each read opens the file, since handles belong to a thread."""
 
-    def __init__(
-        self, path: str, bands: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any], masked: float | None
-    ) -> None:
-        self.path, self.bands, self.shape, self.dtype = path, bands, shape, dtype
-        self.masked = masked
-        """The code of masked cells; None where the file has no mask."""
+    def __init__(self, path: str, bands: tuple[int, ...], shape: tuple[int, ...], hidden: _Hidden) -> None:
+        self.path, self.bands, self.shape, self.dtype = path, bands, shape, hidden.dtype
+        self.hidden = hidden
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
@@ -62,11 +70,27 @@ class _Bands(BackendArray):
         with warnings.catch_warnings(), rasterio.open(self.path) as file:
             window = rasterio.windows.Window.from_slices(*spans)
             found: NDArray[Any] = file.read(bands, window=window)
-            if self.masked is not None:
+            if self.hidden.masked is not None:
                 found = found.astype(self.dtype, copy=False)
-                found[file.read_masks(bands, window=window) == 0] = self.masked
+                found[file.read_masks(bands, window=window) == 0] = self.hidden.masked
+        if self.hidden.nodata is not None and found.dtype.kind == "f":
+            _mark_no_data(found, self.hidden.nodata)
         inner = tuple(0 if isinstance(part, int | np.integer) else slice(None, None, part.step) for part in key[-2:])
         return found[(..., *inner)]
+
+
+def _mark_no_data(cells: NDArray[Any], nodata: float) -> None:
+    """Give cells the very no-data code where they are so close to it that GDAL takes them for it.
+
+    The code is text in the file, often of fewer digits than the cells have. GDAL compares within two units in the last
+    place of float32, for float64 too, computed in the precision of the cells (``ARE_REAL_EQUAL`` in gdal_priv.h).
+    """
+    code = cells.dtype.type(nodata)
+    if not np.isfinite(code):
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        tolerance = cells.dtype.type(np.finfo(np.float32).eps) * np.abs(cells + code) * cells.dtype.type(2)
+        cells[np.abs(cells - code) < tolerance] = code
 
 
 def _span(part: int | slice, size: int) -> tuple[int, int]:
@@ -175,8 +199,9 @@ def _variable(path: str, bands: list[_Band], dims: tuple[str, ...], shape: tuple
     first = bands[0]
     attributes: dict[str, Any] = {"grid_mapping": _MAPPING}
     dtype, masked = np.dtype(first.dtype), None
-    if first.nodata is not None:
-        attributes["_FillValue"] = first.nodata
+    nodata = _representable(first.nodata, dtype)
+    if nodata is not None:
+        attributes["_FillValue"] = nodata
     elif _has_mask(file, first):
         dtype, masked = _with_room(dtype)
         attributes["_FillValue"] = masked
@@ -188,10 +213,19 @@ def _variable(path: str, bands: list[_Band], dims: tuple[str, ...], shape: tuple
         attributes["long_name"] = first.description
     if first.colour == "palette":
         attributes |= _classes(file.colormap(first.number), first.nodata)
-    data = indexing.LazilyIndexedArray(_Bands(path, tuple(band.number for band in bands), shape, dtype, masked))
+    numbers = tuple(band.number for band in bands)
+    data = indexing.LazilyIndexedArray(_Bands(path, numbers, shape, _Hidden(dtype, masked, nodata)))
     variable = xr.Variable(dims, data, attributes)
     variable.encoding["chunksizes"] = (*(1 for _ in dims[:-2]), *file.block_shapes[0])
     return variable
+
+
+def _representable(nodata: float | None, dtype: np.dtype[Any]) -> float | None:
+    """Return a no-data code as a band can hold it, without its fraction; GDAL ignores others, such as -1 for bytes."""
+    if nodata is None or dtype.kind == "f":
+        return nodata
+    limits = np.iinfo(dtype)
+    return int(nodata) if np.isfinite(nodata) and limits.min <= int(nodata) <= limits.max else None
 
 
 def _has_mask(file: Any, band: _Band) -> bool:

@@ -107,6 +107,8 @@ def _choose(
 
 
 def _unfit(variable: xr.Variable) -> str | None:
+    if variable.dtype.kind == "c":
+        return f"its type {variable.dtype} is complex; extract amplitude or phase first"
     if variable.dtype.kind not in _NUMERIC_KINDS + "Mm":
         return f"its type {variable.dtype} is not a number"
     if variable.dtype.kind == "f" and variable.dtype.itemsize > 8:

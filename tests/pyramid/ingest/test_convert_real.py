@@ -13,6 +13,7 @@ import zarr
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.store.verify import verify
+from tests.pyramid.drawn_layers import blind_layers
 from tests.shared import SHARED, shared
 
 if TYPE_CHECKING:
@@ -133,13 +134,14 @@ FILES = sorted({path.name for path in SHARED.glob("realdata/*")} - NEITHER - {"r
 
 @pytest.mark.parametrize("file", FILES or ["../shared/realdata"])
 def test_every_file_of_the_folder_is_converted_whole(tmp_path: Path, file: str) -> None:
-    """Each is read with all its layers; every layer of a netCDF file has the file's numbers."""
+    """Each is read with all its layers, and all can be seen; every layer of a netCDF file has the file's numbers."""
     dataset = convert(shared("realdata", file), tmp_path, "d", **OPTIONS.get(file, {}))
     assert verify(tmp_path, "d").problems == ()
     stored = zarr.open_group(tmp_path / "d.zarr", mode="r")
     for variable in dataset.variables:
         assert variable.statistics is not None
         assert variable.statistics.valid_count <= variable.statistics.cell_count
+    assert blind_layers(tmp_path, dataset) == []
     if shared("realdata", file).is_dir() or shared("realdata", file).read_bytes()[:3] not in (b"CDF", b"\x89HD"):
         return
     with netCDF4.Dataset(shared("realdata", file)) as opened:

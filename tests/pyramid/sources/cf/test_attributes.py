@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.sources.cf.attributes import json_attributes, packing_of, reduction_of
+from lazytile.pyramid.sources.cf.attributes import json_attributes, packing_of
 from lazytile.pyramid.sources.cf.labels import time_labels, value_labels
+from lazytile.pyramid.sources.cf.variable_kind import reduction_of
 
 
 def packing(dtype: str, **attributes: object):
@@ -89,6 +92,13 @@ def test_missing_value_lists_and_both_attributes() -> None:
         ("classified_ad_price", "int16", {}, "mean"),
         ("landCover", "uint8", {}, "mode"),
         ("x", "int16", {"long_name": "Soil type"}, "mode"),
+        ("wet", "bool", {}, "mode"),
+        # Flags among the codes of a quantity.
+        ("ice", "uint8", {"valid_range": [0, 250], "flag_values": [251, 254]}, "mean"),
+        ("ice", "uint8", {"valid_range": [0, 250], "flag_values": [0, 254]}, "mode"),
+        ("t", "float32", {"units": "K", "flag_values": [-999.0]}, "mean"),
+        ("t", "float32", {"units": "1", "flag_values": [0.0, 1.0]}, "mode"),
+        ("t", "int16", {"scale_factor": "0.1", "flag_values": [1]}, "mean"),
     ],
 )
 def test_classes_are_distinguished_from_quantities(name: str, dtype: str, attributes: dict, reduction: str) -> None:
@@ -149,3 +159,63 @@ def test_repeated_times_are_refused() -> None:
 def test_labels_are_short() -> None:
     assert value_labels(np.array([0.1, 1000.0, 1e-9], "f4"), "z") == ("0.1", "1000", "9.999999717180685e-10")
     assert value_labels(np.array([200, 500]), "level") == ("200", "500")
+
+
+def test_numbers_written_as_text_are_numbers() -> None:
+    found = packing("int16", scale_factor="0.01f", add_offset=" 1.5D2 ", FillValue="-999s", missing_value="-1, -2")
+    assert (found.scale_factor, found.add_offset, found.missing) == (0.01, 150.0, (-999, -1, -2))
+    assert packing("int16", FillValue=np.int16(-1), valid_range="0, 100").valid_max == 100
+    assert packing("int16", FillValue=np.int16(-1), valid_range="-5 to 100").valid_min == -5
+    assert packing("int16", FillValue=np.int16(-1), scale_factor=0.1, valid_range="0.0..10.0").valid_max == 100
+    assert packing("int16", FillValue=np.int16(-1), valid_min="3").valid_min == 3
+    assert packing("int16", scale_factor=np.array([0.5]), add_offset="").scale_factor == 0.5
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"scale_factor": "0.01 per count"}, "its scale_factor is '0.01 per count', not a number"),
+        ({"add_offset": "none"}, "its add_offset is 'none', not a number"),
+        ({"scale_factor": [0.1, 0.2]}, "its scale_factor has 2 numbers"),
+        ({"scale_factor": 0.0}, "its scale_factor 0 and add_offset 0 make no values"),
+        ({"scale_factor": "NaN"}, "its scale_factor nan and add_offset 0 make no values"),
+        ({"missing_value": "see the guide"}, "its missing_value is 'see the guide', not a number"),
+        ({"valid_range": [1, 2, 3]}, "its valid_range has 3 numbers instead of two"),
+        ({"valid_max": "high"}, "its valid_max is 'high', not a number"),
+    ],
+)
+def test_what_is_no_number_is_refused(attributes: dict[str, object], message: str) -> None:
+    with pytest.raises(SourceError, match=re.escape(message)):
+        packing("int16", **attributes)
+
+
+def test_unwritten_cells_are_no_data_in_every_type_but_bytes() -> None:
+    """The values that the netCDF library's own header has (NC_FILL_...)."""
+    assert packing("uint16").missing == (65535,)
+    assert packing("uint32").missing == (4294967295,)
+    assert packing("uint64").missing == (18446744073709551614,)
+    assert packing("int64").missing == (-9223372036854775806,)
+    assert packing("uint8").missing == packing("int8").missing == ()
+    # The bits of NC_FILL_SHORT, which is what the library writes.
+    assert packing("int16", _Unsigned="true").missing == (32769,)
+    assert packing("uint16", _Unsigned="false").missing == (-1,)
+    found = packing("uint64")
+    codes = np.array([18446744073709551613, 18446744073709551614, 18446744073709551615], "u8")
+    assert found.is_missing(codes).tolist() == [False, True, False]
+
+
+def test_a_fill_value_of_another_type_is_that_of_the_codes() -> None:
+    assert packing("int16", FillValue=np.float64(-9999.0)).missing == (-9999,)
+    assert packing("float32", FillValue=np.float64(0.1)).missing == (float(np.float32(0.1)),)
+    assert packing("int64", FillValue=np.float64(2.0**63)).missing == (2**63 - 1,)
+
+
+def test_flags_of_a_quantity_are_no_data() -> None:
+    found = packing("uint8", valid_range=[0, 250], flag_values=np.array([251, 254], "u1"))
+    assert set(found.missing) >= {251, 254}
+    assert packing("float32", units="K", flag_values=[-999.0, -998.0], FillValue=np.float32(-1)).missing == (
+        -1,
+        -999,
+        -998,
+    )
+    assert packing("uint8", flag_values=[1, 2]).missing == ()

@@ -202,3 +202,26 @@ def test_without_rasterio_it_says_what_to_install(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("lazytile.pyramid.sources.formats.geotiff.rasterio", None)
     with pytest.raises(SourceError, match=r"pip install 'lazytile\[geotiff\]'"):
         convert(tmp_path / "in.tif", tmp_path)
+
+
+FEW_DIGITS = [-3.4028234663852886e38, -3.40282306074e38, -3.40282e38, -9999.9, 1e20, 255.0, 0.1]
+WHOLE = [("uint8", 255), ("uint8", 254.7), ("uint8", 0.1), ("int16", -1), ("int16", -0.7), ("int16", 254.7)]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"), [*((dtype, code) for dtype in ("float32", "float64") for code in FEW_DIGITS), *WHOLE]
+)
+def test_no_data_in_few_digits_is_what_gdal_takes_it_for(tmp_path: Path, dtype: str, nodata: float) -> None:
+    cells = np.ones((16, 16), dtype)
+    if cells.dtype.kind == "f":
+        near = [np.float32(nodata), nodata * (1 + 2e-7), nodata * (1 + 6e-7), nodata * 0.9, 0, -2e38]
+    else:
+        near = [255, 254, 127, 0]
+    with np.errstate(all="ignore"):
+        cells.flat[: len(near)] = np.array(near).astype(dtype)
+    write(tmp_path / "in.tif", cells[None], nodata=nodata)
+    with rasterio.open(tmp_path / "in.tif") as file:
+        shown = file.read_masks(1) != 0
+    convert(tmp_path / "in.tif", tmp_path, "d")
+    with xr.open_zarr(tmp_path / "d.zarr", group="0") as stored:
+        np.testing.assert_array_equal(stored["band_1"].values, np.where(shown, cells, np.nan))
