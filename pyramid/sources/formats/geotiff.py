@@ -80,7 +80,7 @@ class _Bands(BackendArray):
 
 
 def _mark_no_data(cells: NDArray[Any], nodata: float) -> None:
-    """Give cells the very no-data code where they are so close to it that GDAL takes them for it.
+    """Set cells to the very no-data code where they are so close to it that GDAL takes them for it.
 
     The code is text in the file, often of fewer digits than the cells have. GDAL compares within two units in the last
     place of float32, for float64 too, computed in the precision of the cells (``ARE_REAL_EQUAL`` in gdal_priv.h).
