@@ -48,6 +48,7 @@ LAYERS = (
     "lazytile.pyramid.work",
     "lazytile.pyramid.catalog",
     "lazytile.pyramid.mrf",
+    "lazytile.pyramid.mrfgen",
     "lazytile.pyramid.exports",
     "lazytile.api",
     "lazytile.service.http",

@@ -199,7 +199,7 @@ class _ProgressMeter:
 def _finished(plan: MrfPlan, meter: _ProgressMeter) -> ExportedMrf | None:
     """Return the MRF if it exists already with the content that the plan would give it."""
     try:
-        with MrfReader(plan.path) as mrf:
+        with MrfReader(plan.path, needs_checksums=True) as mrf:
             if mrf.header != plan.header:
                 return None
             records = mrf.header.records

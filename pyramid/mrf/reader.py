@@ -1,7 +1,8 @@
 """Reading MRFs of any origin: a header, and pages by position in two reads.
 
-Files are untrusted: only the .mrf file and two plain files beside it are opened, nothing is mapped (a file that is
-truncated while mapped kills the process), and every number is compared with the files' lengths before it is used.
+Files are untrusted: only the .mrf file and three plain files beside it are opened, nothing is mapped (a file that is
+truncated while mapped kills the process), and every number is compared with the files' lengths before it is used. Where
+checksums lie beside an MRF (``checksums``), nothing is returned that differs from them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.checksums import SUFFIX, Checksums
 from lazytile.pyramid.mrf.codecs import decode_page
 from lazytile.pyramid.mrf.model import RECORD_BYTES
 from lazytile.pyramid.mrf.xml import LIMIT_BYTES, file_names, parse_header
@@ -44,17 +46,31 @@ class PageRecord:
 class MrfReader:
     """An MRF open for reading. Thread-safe; a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the .mrf file and the two beside it. Raises ``MrfError`` where they are not a whole MRF."""
+    def __init__(self, path: Path, *, needs_checksums: bool = False) -> None:
+        """Open the .mrf file and those beside it.
+
+        Args:
+            path: Of the .mrf file.
+            needs_checksums: Whether an MRF without checksums is refused.
+
+        Raises:
+            MrfError: The files are not a whole MRF, or differ from their checksums.
+        """
         self.path = Path(path)
         self._data = self._index = -1
+        self._checksums: Checksums | None = None
         try:
-            self._open()
+            self._open(needs_checksums=needs_checksums)
         except BaseException:
             self.close()
             raise
 
-    def _open(self) -> None:
+    @property
+    def has_checksums(self) -> bool:
+        """Whether every page that is read is compared with its checksum."""
+        return self._checksums is not None
+
+    def _open(self, *, needs_checksums: bool) -> None:
         content = _read_head(self.path)
         self.header: MrfHeader = parse_header(content, str(self.path))
         data_name, index_name = file_names(content, self.path.name, self.header.compression)
@@ -63,6 +79,13 @@ class MrfReader:
         if index_bytes != wanted:
             raise MrfError(f"{self.path}: the index has {index_bytes} bytes, its pages need {wanted}")
         self._data, self.data_bytes = _open(self.path.with_name(data_name))
+        sums = self.path.with_suffix(SUFFIX)
+        if not sums.exists():
+            if needs_checksums:
+                raise MrfError(f"{self.path} has no checksums, {sums.name} is missing")
+            return
+        self._checksums = Checksums(self.path, _open(sums)[0])
+        self._checksums.check_files(content, self._index, self.header.records, self.data_bytes)
 
     def record(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> PageRecord:
         """Return the record of a page.
@@ -91,11 +114,17 @@ class MrfReader:
         Raises:
             MrfError: The number is out of range or the record is damaged.
         """
+        return self._parsed(number, self._raw_record(number))
+
+    def _raw_record(self, number: int) -> bytes:
         if not 0 <= number < self.header.records:
             raise MrfError(f"{self.path}: record {number} is out of range, it may be 0 to {self.header.records - 1}")
         raw = os.pread(self._index, RECORD_BYTES, number * RECORD_BYTES)
         if len(raw) != RECORD_BYTES:
             raise MrfError(f"{self.path}: the index ends before record {number}")
+        return raw
+
+    def _parsed(self, number: int, raw: bytes) -> PageRecord:
         record = PageRecord(int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:], "big"))
         if record.is_empty:
             return record
@@ -127,12 +156,16 @@ class MrfReader:
         Raises:
             MrfError: There is no such page, or it is damaged.
         """
-        record = self.record(level, row, col, z=z, band=band)
-        if record.is_empty:
-            return None
-        data = os.pread(self._data, record.size, record.offset)
-        if len(data) != record.size:
-            raise MrfError(f"{self.path}: the data file ends within a page at byte {record.offset}")
+        number = self.header.record(level, row, col, z=z, band=band)
+        raw = self._raw_record(number)
+        record = self._parsed(number, raw)
+        data = None
+        if not record.is_empty:
+            data = os.pread(self._data, record.size, record.offset)
+            if len(data) != record.size:
+                raise MrfError(f"{self.path}: the data file ends within a page at byte {record.offset}")
+        if self._checksums is not None:
+            self._checksums.check_page(number, raw, data)
         return data
 
     def pixels(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> NDArray[Any] | None:
@@ -165,6 +198,9 @@ class MrfReader:
             if descriptor >= 0:
                 os.close(descriptor)
         self._data = self._index = -1
+        if self._checksums is not None:
+            self._checksums.close()
+            self._checksums = None
 
     def __enter__(self) -> Self:
         return self

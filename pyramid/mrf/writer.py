@@ -1,9 +1,9 @@
 """Writing one MRF: pages in the order of the index, to hidden files that are renamed at the end, resumed after a kill.
 
-While it is written an MRF is three hidden files: ``.NAME.mrf.part`` with the final header, ``.NAME.EXT.part`` and
-``.NAME.idx.part``. Data is on disk before the records that point to it, so whatever a kill leaves, the existing records
-are good, and writing resumes after the last of them. The same pages give the same bytes, killed or not. The .mrf file
-is renamed last: where it exists, the whole MRF does.
+While it is written an MRF is four hidden files: ``.NAME.mrf.part`` with the final header, ``.NAME.EXT.part``,
+``.NAME.crc.part`` and ``.NAME.idx.part``. Data and checksums are on disk before the records that they belong to, so
+whatever a kill or a full disk leaves, the existing records are good, and writing resumes after the last of them. The
+same pages give the same bytes, killed or not. The .mrf file is renamed last: where it exists, the whole MRF does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,15 @@ from typing import TYPE_CHECKING, Self
 
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.core.file_lock import LockHeldError, acquire
+from lazytile.pyramid.mrf.checksums import (
+    HEAD_BYTES,
+    SUFFIX,
+    SUM_BYTES,
+    Checksums,
+    head_of,
+    page_checksum,
+    stored_sums,
+)
 from lazytile.pyramid.mrf.model import RECORD_BYTES
 from lazytile.pyramid.mrf.reader import read_header
 from lazytile.pyramid.mrf.xml import format_header
@@ -60,12 +69,14 @@ class MrfWriter:
         self._head = format_header(header)
         self._known: dict[bytes, tuple[int, int]] | None = {} if share_pages else None
         self._pending = bytearray()
+        self._pending_sums = bytearray()
         self._is_published = False
-        self._lock = self._index = self._data = -1
+        self._lock = self._index = self._data = self._sums = -1
         extension = header.compression.extension
         self._final_data, self._final_index = path.with_suffix(f".{extension}"), path.with_suffix(".idx")
-        self._part_head, self._part_data, self._part_index = (
-            path.with_name(f".{path.stem}.{kind}.part") for kind in ("mrf", extension, "idx")
+        self._final_sums = path.with_suffix(SUFFIX)
+        self._part_head, self._part_data, self._part_index, self._part_sums = (
+            path.with_name(f".{path.stem}.{kind}.part") for kind in ("mrf", extension, "idx", SUFFIX[1:])
         )
         try:
             self._open()
@@ -73,7 +84,7 @@ class MrfWriter:
             raise MrfError(f"{path} is being written by another process") from error
         except OSError as error:
             self.close()
-            raise MrfError(f"{path} cannot be written: {error.strerror or error}") from error
+            raise self._failure(error) from error
         except BaseException:
             self.close()
             raise
@@ -86,34 +97,42 @@ class MrfWriter:
             page: Its bytes; None for a page without data, which takes no space.
 
         Raises:
-            MrfError: All pages are written already.
+            MrfError: All pages are written already, or the disk is full.
         """
         if self.written == self.header.records:
             raise MrfError(f"{self.path} has {self.written} pages, no other can be added")
-        self._append(*self._place(page))
-        now = time.monotonic()
-        if self.data_bytes - self._synced_bytes >= CHECKPOINT_BYTES or now - self._synced_at >= CHECKPOINT_S:
-            self._checkpoint()
+        try:
+            self._append(self._place(page), page)
+            now = time.monotonic()
+            if self.data_bytes - self._synced_bytes >= CHECKPOINT_BYTES or now - self._synced_at >= CHECKPOINT_S:
+                self._checkpoint()
+        except OSError as error:
+            raise self._failure(error) from error
 
     def finish(self) -> None:
         """Rename the files to their final names.
 
         Raises:
-            MrfError: Pages are missing.
+            MrfError: Pages are missing, or the disk is full.
         """
         if self.written != self.header.records:
             raise MrfError(f"{self.path} has {self.header.records} pages, only {self.written} were written")
-        if not self._is_published:
-            self._checkpoint()
-            self._publish()
+        try:
+            if not self._is_published:
+                self._checkpoint()
+                self._write_at(self._sums, 0, head_of(self._head, self._index, self.written, self.data_bytes))
+                os.fsync(self._sums)
+                self._publish()
+        except OSError as error:
+            raise self._failure(error) from error
         self.close()
 
     def close(self) -> None:
         """Close the files; parts stay for the next attempt. Safe to call twice."""
-        for descriptor in (self._data, self._index, self._lock):
+        for descriptor in (self._data, self._sums, self._index, self._lock):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._data = self._index = self._lock = -1
+        self._data = self._sums = self._index = self._lock = -1
 
     def __enter__(self) -> Self:
         return self
@@ -121,9 +140,17 @@ class MrfWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._index >= 0:
-            self._checkpoint()
-        self.close()
+        try:
+            if self._index >= 0:
+                self._checkpoint()
+        except OSError as failure:
+            if error is None:
+                raise self._failure(failure) from failure
+        finally:
+            self.close()
+
+    def _failure(self, error: OSError) -> MrfError:
+        return MrfError(f"{self.path} cannot be written: {error.strerror or error}")
 
     def _open(self) -> None:
         self._lock = acquire(self._part_head, wait=False)
@@ -134,42 +161,49 @@ class MrfWriter:
                 self._publish()
                 return
             self._index = os.open(self._part_index, flags, 0o644)
+            self._sums = os.open(self._part_sums, flags, 0o644)
             self._data = os.open(self._part_data, flags, 0o644)
             self._resume()
             return
         os.ftruncate(self._lock, 0)
         self._index = os.open(self._part_index, flags | os.O_TRUNC, 0o644)
+        self._sums = os.open(self._part_sums, flags | os.O_TRUNC, 0o644)
         self._data = os.open(self._part_data, flags | os.O_TRUNC, 0o644)
-        _write(self._lock, self._head)
+        self._write_at(self._lock, 0, self._head)
         os.fsync(self._lock)
 
     def _is_all_written(self) -> bool:
         """Return whether the data has its final name and the whole index, under either name, points into it."""
-        index = self._part_index if self._part_index.exists() else self._final_index
+        index, sums = (
+            part if part.exists() else final
+            for part, final in ((self._part_index, self._final_index), (self._part_sums, self._final_sums))
+        )
+        descriptors: list[int] = []
         try:
-            descriptor = os.open(index, os.O_RDONLY | os.O_CLOEXEC)
             data_bytes = self._final_data.stat().st_size
-        except OSError:
+            descriptors += (os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in (index, sums))
+            if os.fstat(descriptors[0]).st_size != self.header.records * RECORD_BYTES:
+                return False
+            if max((offset + size for offset, size in _records(descriptors[0])), default=0) != data_bytes:
+                return False
+            checksums = Checksums(self.path, descriptors[1])
+            checksums.check_files(self._head, descriptors[0], self.header.records, data_bytes)
+            self._count(_records(descriptors[0]))
+        except (OSError, MrfError):
             return False
-        try:
-            if os.fstat(descriptor).st_size != self.header.records * RECORD_BYTES:
-                return False
-            if max((offset + size for offset, size in _records(descriptor)), default=0) != data_bytes:
-                return False
-            self._count(_records(descriptor))
         finally:
-            os.close(descriptor)
+            for descriptor in descriptors:
+                os.close(descriptor)
         return True
 
     def _resume(self) -> None:
         """Take over the records of an earlier attempt, and drop data that none of them points to."""
         data_bytes = os.fstat(self._data).st_size
-        known = itertools.islice(_records(self._index), self.header.records)
+        known = itertools.islice(_records(self._index), min(self.header.records, stored_sums(self._sums)))
         self._count(itertools.takewhile(lambda record: sum(record) <= data_bytes, known))
         os.ftruncate(self._index, self.written * RECORD_BYTES)
+        os.ftruncate(self._sums, HEAD_BYTES + self.written * SUM_BYTES)
         os.ftruncate(self._data, self.data_bytes)
-        os.lseek(self._index, 0, os.SEEK_END)
-        os.lseek(self._data, 0, os.SEEK_END)
 
     def _count(self, records: Iterable[tuple[int, int]]) -> None:
         """Restore the counts, and the digests of pages, to their state after these records."""
@@ -194,7 +228,7 @@ class MrfWriter:
             self.shared_pages += 1
             return self._known[digest]
         record = (self.data_bytes, len(page))
-        _write(self._data, page)
+        self._write_at(self._data, self.data_bytes, page)
         self.data_bytes += len(page)
         if self._known is not None:
             self._remember(digest, record)
@@ -206,23 +240,41 @@ class MrfWriter:
             del self._known[next(iter(self._known))]
         self._known[digest] = record
 
-    def _append(self, offset: int, size: int) -> None:
-        self._pending += offset.to_bytes(8, "big") + size.to_bytes(8, "big")
+    def _append(self, place: tuple[int, int], page: bytes | None) -> None:
+        record = place[0].to_bytes(8, "big") + place[1].to_bytes(8, "big")
+        self._pending += record
+        self._pending_sums += page_checksum(record, page).to_bytes(SUM_BYTES, "big")
         self.written += 1
 
     def _checkpoint(self) -> None:
-        """Flush everything to disk, data before the records that point to it."""
+        """Flush everything to disk, data and checksums before the records."""
+        begun = self.written - len(self._pending) // RECORD_BYTES
         os.fsync(self._data)
-        _write(self._index, self._pending)
+        self._write_at(self._sums, HEAD_BYTES + begun * SUM_BYTES, self._pending_sums)
+        os.fsync(self._sums)
+        self._write_at(self._index, begun * RECORD_BYTES, self._pending)
         os.fsync(self._index)
         self._pending.clear()
+        self._pending_sums.clear()
         self._synced_bytes, self._synced_at = self.data_bytes, time.monotonic()
+
+    @staticmethod
+    def _write_at(descriptor: int, offset: int, data: bytes | bytearray) -> None:
+        """Write at a position: a write that a full disk has cut short is repeated at the same one."""
+        left = memoryview(data)
+        while left:
+            count = os.pwrite(descriptor, left, offset)
+            left, offset = left[count:], offset + count
 
     def _publish(self) -> None:
         stale = self._stale_files()
         # The old header is removed first: it must never refer to new data.
         self.path.unlink(missing_ok=True)
-        for part, final in ((self._part_data, self._final_data), (self._part_index, self._final_index)):
+        for part, final in (
+            (self._part_data, self._final_data),
+            (self._part_index, self._final_index),
+            (self._part_sums, self._final_sums),
+        ):
             if part.exists():
                 part.replace(final)
         self._part_head.replace(self.path)
@@ -255,8 +307,3 @@ def _records(index: int) -> Iterator[tuple[int, int]]:
         yield from struct.iter_unpack(">QQ", block[:whole])
         at += whole
 
-
-def _write(descriptor: int, data: bytes | bytearray) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]

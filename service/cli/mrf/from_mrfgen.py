@@ -33,7 +33,7 @@ def from_mrfgen(
     from lazytile.colormaps.compiled.palette import compile_colormap  # noqa: PLC0415 - numpy takes a moment to import
     from lazytile.colormaps.formats.gibs import read_gibs  # noqa: PLC0415
     from lazytile.pyramid.mrf.export import export_mrf  # noqa: PLC0415
-    from lazytile.pyramid.mrf.mrfgen import read_mrfgen  # noqa: PLC0415
+    from lazytile.pyramid.mrfgen.configuration import read_mrfgen  # noqa: PLC0415
     from lazytile.pyramid.render.style import Style  # noqa: PLC0415
 
     job = read_mrfgen(config)
