@@ -1,4 +1,4 @@
-"""Inspecting an MRF: its header, its index, and every page of it."""
+"""Inspecting an MRF: its header, its index, and every page of it, against the checksums beside it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class MrfReport:
     data_bytes: int
     unused_bytes: int
     """Bytes of the data file that no page points to; OnEarth puts an empty tile there."""
+    has_checksums: bool
+    """Whether every page was compared with a checksum."""
     problems: tuple[str, ...]
     """One line each; none in a sound MRF."""
     onearth: str
@@ -41,7 +43,7 @@ class MrfReport:
 def inspect_mrf(
     path: Path, *, decode: bool = False, onearth: bool = False, progress: Callable[[int, int], None] | None = None
 ) -> MrfReport:
-    """Check every record of an MRF.
+    """Check every record of an MRF, and every page that has a checksum.
 
     Args:
         path: Of the .mrf file.
@@ -55,9 +57,10 @@ def inspect_mrf(
     Raises:
         MrfError: The files are no MRF.
     """
-    with MrfReader(path) as mrf:
+    with MrfReader(path, inspects=True) as mrf:
         header = mrf.header
-        problems = list(mod_mrf_problems(header)) if onearth else []
+        problems = [mrf.damage] if mrf.damage else []
+        problems += mod_mrf_problems(header) if onearth else ()
         found: dict[int, int] = {}
         empty = shared = 0
         largest = 0
@@ -66,6 +69,8 @@ def inspect_mrf(
                 record = mrf.record(level.number, row, col, z=z, band=band)
                 if decode:
                     mrf.pixels(level.number, row, col, z=z, band=band)
+                elif mrf.has_checksums:
+                    mrf.page(level.number, row, col, z=z, band=band)
             except MrfError as error:
                 if len(problems) < MAX_PROBLEMS:
                     problems.append(str(error))
@@ -92,6 +97,7 @@ def inspect_mrf(
             shared,
             mrf.data_bytes,
             mrf.data_bytes - used,
+            mrf.has_checksums,
             tuple(problems),
             onearth_settings(header) if onearth else "",
         )

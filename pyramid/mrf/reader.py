@@ -46,12 +46,13 @@ class PageRecord:
 class MrfReader:
     """An MRF open for reading. Thread-safe; a context manager."""
 
-    def __init__(self, path: Path, *, needs_checksums: bool = False) -> None:
+    def __init__(self, path: Path, *, needs_checksums: bool = False, inspects: bool = False) -> None:
         """Open the .mrf file and those beside it.
 
         Args:
             path: Of the .mrf file.
             needs_checksums: Whether an MRF without checksums is refused.
+            inspects: Whether files that differ from their checksums are opened all the same, and ``damage`` says so.
 
         Raises:
             MrfError: The files are not a whole MRF, or differ from their checksums.
@@ -59,8 +60,11 @@ class MrfReader:
         self.path = Path(path)
         self._data = self._index = -1
         self._checksums: Checksums | None = None
+        self.damage = ""
+        """How the files differ from their checksums; empty where they do not, or have none."""
         try:
             self._open(needs_checksums=needs_checksums)
+            self._refuse_damage(inspects=inspects)
         except BaseException:
             self.close()
             raise
@@ -85,7 +89,14 @@ class MrfReader:
                 raise MrfError(f"{self.path} has no checksums, {sums.name} is missing")
             return
         self._checksums = Checksums(self.path, _open(sums)[0])
-        self._checksums.check_files(content, self._index, self.header.records, self.data_bytes)
+        try:
+            self._checksums.check_files(content, self._index, self.header.records, self.data_bytes)
+        except MrfError as error:
+            self.damage = str(error)
+
+    def _refuse_damage(self, *, inspects: bool) -> None:
+        if self.damage and not inspects:
+            raise MrfError(self.damage)
 
     def record(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> PageRecord:
         """Return the record of a page.

@@ -23,6 +23,7 @@ from lazytile.pyramid.mrf.checksums import (
     SUM_BYTES,
     Checksums,
     head_of,
+    header_checksum,
     page_checksum,
     stored_sums,
 )
@@ -67,6 +68,7 @@ class MrfWriter:
         self.shared_pages = 0
         self.data_bytes = 0
         self._head = format_header(header)
+        self._header_sum = header_checksum(self._head)
         self._known: dict[bytes, tuple[int, int]] | None = {} if share_pages else None
         self._pending = bytearray()
         self._pending_sums = bytearray()
@@ -243,7 +245,7 @@ class MrfWriter:
     def _append(self, place: tuple[int, int], page: bytes | None) -> None:
         record = place[0].to_bytes(8, "big") + place[1].to_bytes(8, "big")
         self._pending += record
-        self._pending_sums += page_checksum(record, page).to_bytes(SUM_BYTES, "big")
+        self._pending_sums += page_checksum(self._header_sum, record, page).to_bytes(SUM_BYTES, "big")
         self.written += 1
 
     def _checkpoint(self) -> None:
@@ -306,4 +308,3 @@ def _records(index: int) -> Iterator[tuple[int, int]]:
             return
         yield from struct.iter_unpack(">QQ", block[:whole])
         at += whole
-

@@ -75,7 +75,11 @@ async def open_context(settings: Settings) -> AppContext:
     if not engine.in_process:
         # Workers of somebody else's cluster have memory of their own.
         caches.allot(budget.front() if spec.kind == "scheduler" else front)
-    mrfs = None if settings.no_tile_cache else MrfTier(settings.mrfs)
+    mrfs = (
+        None
+        if settings.no_tile_cache
+        else MrfTier(settings.mrfs, settings.mrf_unchecked_folder, counters.mrf_damage.inc)
+    )
     admission = Admission.of(settings, engine.capacity, counters)
     return AppContext(
         settings=settings,

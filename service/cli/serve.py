@@ -74,6 +74,12 @@ def serve(
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder of exported MRFs to serve from [default: mrf, next to the store]."),
     ] = None,
+    mrf_unchecked: Annotated[
+        Path | None,
+        typer.Option(
+            "--mrf-unchecked", metavar="FOLDER", help="Folder of MRFs to serve from although they have no checksums."
+        ),
+    ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Never fetch colormaps from the network, even if layers name them.")
     ] = False,
@@ -120,6 +126,7 @@ def serve(
         tile_matrix_sets=tile_matrix_sets,
         offline=offline or None,
         mrf_folder=mrf,
+        mrf_unchecked_folder=mrf_unchecked,
         metatile=metatile,
         queue_length=queue,
         timeout_s=timeout,

@@ -54,6 +54,7 @@ class Metrics:
         )
         self.cancelled = Counter("lazytile_cancelled", "Requests whose client disconnected", registry=registry)
         self.cache_errors = Counter("lazytile_cache_errors", "Failures of the disk cache", registry=registry)
+        self.mrf_damage = Counter("lazytile_mrf_damage", "Look-ups that met a damaged MRF or page", registry=registry)
         self.queue_depth = Gauge(
             "lazytile_queue_depth",
             "Tasks waiting in the admission queue",

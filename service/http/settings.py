@@ -52,7 +52,10 @@ class Settings(BaseSettings):
     no_tile_cache: bool = False
     """Disable the tile cache (memory, MRF and disk), for benchmarks."""
     mrf_folder: Path | None = None
-    """Folder of exported MRFs to serve from; by default ``mrf`` beside the store."""
+    """Folder of exported MRFs to serve from; by default ``mrf`` beside the store. An MRF without checksums is
+    skipped."""
+    mrf_unchecked_folder: Path | None = None
+    """Folder of MRFs to serve from that need no checksums, such as copies without them; damage may go unnoticed."""
     colormaps: Path | None = None
     """Folder of your own colormaps, in GIBS XML or another supported format; by default
     ``~/.config/lazytile/colormaps``."""

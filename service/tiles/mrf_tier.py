@@ -2,14 +2,14 @@
 
 An export in the folder of MRFs, or in a folder below, is found by its name (``file_names.possible_stems``). The notes
 in its header decide whether it has a requested tile: dataset, generation, palette and tile matrix set must match. An
-export of another generation is skipped with one line in the log; so is a damaged one, until its files change.
+export of another generation is skipped with one line in the log. So is one that is damaged, differs from its checksums
+or has none, until its files change; a damaged page alone is skipped alone. Their tiles are computed from the store.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import struct
 import time
 import zlib
@@ -18,7 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.checksums import SUFFIX
 from lazytile.pyramid.mrf.codecs import PNG_SIGNATURE
 from lazytile.pyramid.mrf.effort import CompressionEffort
 from lazytile.pyramid.mrf.file_names import possible_stems
@@ -28,8 +30,10 @@ from lazytile.pyramid.mrf.reader import MrfReader
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.render_task import WHITE
 from lazytile.pyramid.render.renderer import empty_tile
+from lazytile.service.tiles.mrf_folders import MrfFolders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lazytile.pyramid.mrf.model import MrfHeader
@@ -41,12 +45,10 @@ CHECK_INTERVAL_S = 1.0
 """How long a new, replaced or removed MRF may stay unnoticed."""
 OPEN_FILES = 64
 """MRFs open at a time, with at most three descriptors each; the least recently used is closed."""
-MAX_DEPTH = 4
-"""Depth of folders below the folder of MRFs: enough for style, tile matrix set and year."""
-MAX_FILES = 1 << 20
-"""Directory entries that one scan reads."""
-FRESH_NS = 2_000_000_000
-"""A folder changed so recently may change again within the same tick of its file system's clock."""
+MAX_DAMAGED = 4096
+"""Damaged MRFs that are remembered; the one seen longest ago is forgotten first."""
+_LOOKED_AT = 64
+"""Damaged MRFs of which one check sees whether they have changed."""
 
 _Identity = tuple[tuple[int, int, int], ...]
 
@@ -73,13 +75,19 @@ class _OpenMrf:
 class MrfTier:
     """Finds tiles in MRFs. One thread does all file access, so no file is closed while it is read."""
 
-    def __init__(self, folder: Path) -> None:
-        """Serve from a folder, which need not exist yet.
+    def __init__(
+        self, folder: Path, unchecked: Path | None = None, on_damage: Callable[[], None] = lambda: None
+    ) -> None:
+        """Serve from folders, which need not exist yet.
 
         Args:
-            folder: Folder of exported MRFs.
+            folder: Folder of exported MRFs. One without checksums is skipped.
+            unchecked: Folder of MRFs that are believed where they have no checksums.
+            on_damage: Called whenever a look-up meets a damaged MRF, from the thread of the look-ups.
         """
-        self._index = MrfFileIndex(folder)
+        if unchecked is not None:
+            LOG.warning("MRFs in %s are served without checksums: damage to them may go unnoticed", unchecked)
+        self._index = MrfFileIndex(folder, unchecked, on_damage)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="lazytile-mrf")
         self._next_check = 0.0
 
@@ -104,28 +112,30 @@ class MrfTier:
 class MrfFileIndex:
     """The MRFs of a folder. All methods but ``paths_for`` belong to one thread."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._paths: dict[str, list[Path]] = {}
-        """Files by stem. Never changed, only replaced, so other threads may read it."""
-        self._folders: dict[Path, int] = {}
-        """Folders scanned, and when each was last changed, in nanoseconds."""
+    def __init__(
+        self, folder: Path, unchecked: Path | None = None, on_damage: Callable[[], None] = lambda: None
+    ) -> None:
+        self._folders = MrfFolders([folder, *([] if unchecked is None else [unchecked])])
+        self._unchecked = unchecked
+        self._on_damage = on_damage
         self._open: OrderedDict[Path, _OpenMrf] = OrderedDict()
-        self._damaged: dict[Path, _Identity] = {}
+        self._damaged: OrderedDict[Path, _Identity] = OrderedDict()
+        """Files that cannot be served at all."""
+        self._with_damaged_page: OrderedDict[Path, _Identity] = OrderedDict()
         self._stale: dict[Path, tuple[_Identity, str]] = {}
         """Files that the log names as stale, and the generation that was requested."""
 
     def refresh(self) -> None:
-        """Close files that have changed, and scan the folder where it has."""
+        """Close files that have changed, and scan the folders where they have."""
         for path, mrf in list(self._open.items()):
             if _identity(path) != mrf.identity:
                 self._drop(path)
-        if not self._folders or any(_changed_ns(folder) != at for folder, at in self._folders.items()):
-            self._scan()
+        self._look_again()
+        self._folders.refresh()
 
     def paths_for(self, request: TileRequest) -> list[Path]:
         """Return the files whose names fit a tile."""
-        known = self._paths
+        known = self._folders.paths
         if not known:
             return []
         stems = possible_stems(request.layer, request.dim_index)
@@ -142,11 +152,16 @@ class MrfFileIndex:
             The tile; None where no undamaged file has it.
         """
         for path in paths:
+            identity = _identity(path) if path not in self._open else self._open[path].identity
             try:
-                mrf = self._opened(path)
+                mrf = self._opened(path, identity)
+            except MrfError as error:
+                self._note(self._damaged, path, identity, str(error))
+                continue
+            try:
                 tile = None if mrf is None else self._read(mrf, request)
             except MrfError as error:
-                self._skip(path, str(error))
+                self._note(self._with_damaged_page, path, identity, str(error))
                 continue
             if tile is not None:
                 return tile
@@ -157,40 +172,17 @@ class MrfFileIndex:
         for path in list(self._open):
             self._drop(path)
 
-    def _scan(self) -> None:
-        paths: dict[str, list[Path]] = {}
-        folders: dict[Path, int] = {}
-        queue = [(self._folder, 0)]
-        count = 0
-        now = time.time_ns()
-        while queue:
-            folder, depth = queue.pop()
-            changed = _changed_ns(folder)
-            folders[folder] = changed if now - changed > FRESH_NS else 0
-            try:
-                with os.scandir(folder) as entries:
-                    for entry in sorted(entries, key=lambda each: each.name):
-                        count += 1
-                        if entry.name.startswith(".") or count > MAX_FILES:
-                            continue
-                        if entry.name.endswith(".mrf"):
-                            paths.setdefault(entry.name.removesuffix(".mrf"), []).append(folder / entry.name)
-                        elif depth < MAX_DEPTH and entry.is_dir(follow_symlinks=False):
-                            queue.append((folder / entry.name, depth + 1))
-            except OSError:
-                continue  # it does not exist, or no longer
-        self._paths, self._folders = paths, folders
-
-    def _opened(self, path: Path) -> _OpenMrf | None:
+    def _opened(self, path: Path, identity: _Identity) -> _OpenMrf | None:
         """Return an MRF, None for one that was damaged before and has not changed."""
         mrf = self._open.get(path)
         if mrf is not None:
             self._open.move_to_end(path)
             return mrf
-        identity = _identity(path)
         if self._damaged.get(path) == identity:
+            self._on_damage()
             return None
-        reader = MrfReader(path)
+        needs_checksums = self._unchecked is None or self._unchecked not in path.parents
+        reader = MrfReader(path, needs_checksums=needs_checksums)
         notes = dict(reader.header.notes)
         slices = {step: z for z, step in enumerate(notes.get("index", "?").split(";"))}
         mrf = self._open[path] = _OpenMrf(reader, notes, slices, identity)
@@ -215,7 +207,8 @@ class MrfFileIndex:
         data = mrf.reader.page(level, request.row, request.col, z=z)
         if data is None:
             return MrfTile(self._blank(request), "")
-        _check_png(data, header, mrf.reader.path)
+        if not mrf.reader.has_checksums:
+            _check_png(data, header, mrf.reader.path)
         is_served = header.compression is Compression.PNG or notes.get("encoder") == CompressionEffort.SERVED.encoder
         return MrfTile(data, "" if is_served else f"{zlib.crc32(data):08x}")
 
@@ -229,12 +222,34 @@ class MrfFileIndex:
             self._stale[path] = (mrf.identity, generation)
             LOG.warning("MRF is skipped: %s has generation %s, the dataset has %s", path, shown, generation)
 
-    def _skip(self, path: Path, reason: str) -> None:
-        self._drop(path)
-        identity = _identity(path)
-        if self._damaged.get(path) != identity:
-            self._damaged[path] = identity
-            LOG.warning("MRF is skipped: %s", reason)
+    def _note(self, known: OrderedDict[Path, _Identity], path: Path, identity: _Identity, reason: str) -> None:
+        """Remember damage, and say so once for each state of a file."""
+        self._on_damage()
+        if known is self._damaged:
+            self._drop(path)
+        if known.get(path) == identity:
+            return
+        known[path] = identity
+        known.move_to_end(path)
+        while len(known) > MAX_DAMAGED:
+            self._forget(known, next(iter(known)))
+        what = "MRF" if known is self._damaged else "MRF page"
+        LOG.warning("%s is skipped, its tiles are computed: %s", what, reason)
+        Conditions.current().report(_condition(path), reason, ready=True)
+
+    def _look_again(self) -> None:
+        """Forget damage to files that have changed since, some at each call."""
+        for known in (self._damaged, self._with_damaged_page):
+            for path in list(known)[:_LOOKED_AT]:
+                if _identity(path) != known[path]:
+                    self._forget(known, path)
+                else:
+                    known.move_to_end(path)
+
+    def _forget(self, known: OrderedDict[Path, _Identity], path: Path) -> None:
+        del known[path]
+        if path not in self._damaged and path not in self._with_damaged_page:
+            Conditions.current().clear(_condition(path))
 
     def _drop(self, path: Path) -> None:
         mrf = self._open.pop(path, None)
@@ -264,21 +279,19 @@ def _check_png(data: bytes, header: MrfHeader, path: Path) -> None:
         raise MrfError(f"{path}: a page is damaged, its PNG does not end with IEND")
 
 
+def _condition(path: Path) -> str:
+    return f"mrf {path}"
+
+
 def _identity(path: Path) -> _Identity:
     """Return a value that changes when any of an MRF's files is replaced, rewritten or truncated."""
     found = []
-    for suffix in (".mrf", ".idx", ".ppg"):
+    for suffix in (".mrf", ".idx", ".ppg", SUFFIX):
         try:
             status = path.with_suffix(suffix).stat()
         except OSError:
             found.append((0, 0, 0))
         else:
-            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+            # The time of change too: copies may preserve that of modification.
+            found.append((status.st_ino, max(status.st_mtime_ns, status.st_ctime_ns), status.st_size))
     return tuple(found)
-
-
-def _changed_ns(folder: Path) -> int:
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0

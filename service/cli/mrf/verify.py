@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lazytile.service.cli.mrf.file_argument import UNSOUND_CODE, FileArgument
+from lazytile.service.cli.mrf.file_argument import UNSOUND_CODE
 from lazytile.service.cli.options.common import JsonOption  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.progress import progress_bar
 
+if TYPE_CHECKING:
+    from lazytile.pyramid.mrf.check import MrfReport
+
 
 def verify(
-    file: FileArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .mrf file, or a folder with such files.")],
     *,
     decode: Annotated[bool, typer.Option("--decode", help="Decode every page as well.")] = False,
     onearth: Annotated[
@@ -21,31 +25,51 @@ def verify(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every record of an MRF; exit with 0 if it is sound, with 1 if it is damaged."""
+    """Check every record and page of an MRF against its checksum; exit with 0 if all is sound, with 1 if not."""
+    from lazytile.pyramid.core.errors import MrfError  # noqa: PLC0415
     from lazytile.pyramid.mrf.check import inspect_mrf  # noqa: PLC0415 - slow to import
 
-    with progress_bar(f"verifying {file.name}", "pages") as progress:
-        report = inspect_mrf(file, decode=decode, onearth=onearth, progress=progress)
+    files = sorted(file.rglob("*.mrf")) if file.is_dir() else [file]
+    if not files:
+        raise MrfError(f"{file} holds no .mrf file")
+    is_sound = True
+    for each in files:
+        try:
+            with progress_bar(f"verifying {each.name}", "pages") as progress:
+                report = inspect_mrf(each, decode=decode, onearth=onearth, progress=progress)
+        except MrfError as error:
+            if not file.is_dir():
+                raise
+            typer.echo(str(error), err=True)
+            is_sound = False
+            continue
+        _print(report, as_json=as_json, onearth=onearth)
+        is_sound = is_sound and not report.problems
+    if not is_sound:
+        raise typer.Exit(UNSOUND_CODE)
+
+
+def _print(report: MrfReport, *, as_json: bool, onearth: bool) -> None:
     if as_json:
         figures = {
-            "file": str(file),
+            "file": str(report.path),
             "pages": report.pages,
             "empty": report.empty_pages,
             "shared": report.shared_pages,
             "data_bytes": report.data_bytes,
             "unused_bytes": report.unused_bytes,
+            "checksums": report.has_checksums,
             "problems": report.problems,
             **({"onearth": report.onearth} if onearth else {}),
         }
         typer.echo(json.dumps(figures, indent=2))
-    else:
-        typer.echo(
-            f"{file}: {report.pages} pages, {report.empty_pages} of them empty, {report.shared_pages} shared, "
-            f"{report.data_bytes / 1e6:.1f} MB, {report.unused_bytes} bytes unused"
-        )
-        if report.onearth:
-            typer.echo(report.onearth)
-        for problem in report.problems:
-            typer.echo(problem, err=True)
-    if report.problems:
-        raise typer.Exit(UNSOUND_CODE)
+        return
+    checked = "" if report.has_checksums else ", no checksums to compare with"
+    typer.echo(
+        f"{report.path}: {report.pages} pages, {report.empty_pages} of them empty, {report.shared_pages} shared, "
+        f"{report.data_bytes / 1e6:.1f} MB, {report.unused_bytes} bytes unused{checked}"
+    )
+    if report.onearth:
+        typer.echo(report.onearth)
+    for problem in report.problems:
+        typer.echo(problem, err=True)

@@ -79,7 +79,7 @@ def test_native_export_is_what_the_service_serves(tmp_path, rows, cols):
     (summary,) = export(store, tmp_path / "out")
     path = tmp_path / "out" / "sst.mrf"
     assert summary.path == path
-    assert sorted(file.name for file in path.parent.iterdir()) == ["sst.idx", "sst.mrf", "sst.ppg"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["sst.crc", "sst.idx", "sst.mrf", "sst.ppg"]
     assert_equals_served(path, store, PLAIN, "native")
     with rasterio.open(path) as mrf:
         assert (mrf.height, mrf.width, mrf.count, mrf.dtypes) == (rows, cols, 1, ("uint8",))
@@ -341,7 +341,7 @@ def test_an_old_mrf_s_leftovers_go(tmp_path):
         (out / name).write_bytes(b"old")
     store = write_store(tmp_path, field(300, 300))
     export(store, out)
-    assert sorted(file.name for file in out.iterdir()) == ["sst.idx", "sst.mrf", "sst.ppg"]
+    assert sorted(file.name for file in out.iterdir()) == ["sst.crc", "sst.idx", "sst.mrf", "sst.ppg"]
     assert_equals_served(out / "sst.mrf", store, PLAIN, "native")
 
 

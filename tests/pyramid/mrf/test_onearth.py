@@ -11,8 +11,8 @@ from lazytile.colormaps.formats.gibs import read_gibs
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
-from lazytile.pyramid.mrfgen.configuration import read_mrfgen
 from lazytile.pyramid.mrf.reader import MrfReader
+from lazytile.pyramid.mrfgen.configuration import read_mrfgen
 from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.store.dataset import Dimension
 from lazytile.service.cli import main

@@ -118,7 +118,7 @@ def test_data_without_its_record_and_a_record_without_its_data_are_dropped(tmp_p
         assert [int(mrf.pixels(0, 0, col)[0, 0, 0]) for col in range(3)] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("calls", range(3))
+@pytest.mark.parametrize("calls", range(4))
 def test_killed_while_the_files_get_their_names(tmp_path, monkeypatch, calls):
     store = write_store(tmp_path, field(300, 600))
     export(store, tmp_path / "whole")
