@@ -52,6 +52,7 @@ LAYERS = (
     "lazytile.pyramid.exports",
     "lazytile.api",
     "lazytile.service.http",
+    "lazytile.service.catalogue",
     "lazytile.service.tiles",
     "lazytile.service.protocol",
     "lazytile.service.featureinfo",

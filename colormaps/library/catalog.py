@@ -44,7 +44,7 @@ class ColormapCatalog:
         """Return the names of all files, sorted. Computed names such as ``random`` are not among them."""
         found = {
             path.stem
-            for folder in self._folders()
+            for folder in self.folders()
             for path in folder.iterdir()
             if path.suffix in SUFFIXES and is_name(path.stem)
         }
@@ -63,7 +63,7 @@ class ColormapCatalog:
             ColormapError: The name is invalid.
         """
         check_name(name)
-        for folder in self._folders():
+        for folder in self.folders():
             for suffix in SUFFIXES:
                 path = folder / f"{name}{suffix}"
                 if path.is_file():
@@ -146,6 +146,7 @@ class ColormapCatalog:
         )
         return colormap.with_warnings((*skipped, *colormap.warnings)), reason
 
-    def _folders(self) -> tuple[Path, ...]:
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders that exist, the preferred one first."""
         folders = (self.user_folder, self.bundled_folder)
         return tuple(folder for folder in folders if folder is not None and folder.is_dir())

@@ -14,14 +14,14 @@ from lazytile.pyramid.tiling.tms import REGISTERED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lazytile.pyramid.catalog.layer_source import LayerSource
     from lazytile.pyramid.store.dataset import Dataset
-    from lazytile.pyramid.store.store import Store
     from lazytile.pyramid.tiling.tms import TileMatrixSet
 
 _NATIVE_PREFIX = "native_"
 
 
-def described_sets(store: Store) -> Iterator[TileMatrixSet]:
+def described_sets(store: LayerSource) -> Iterator[TileMatrixSet]:
     """Return every set that can be described: registered ones, custom ones, and native ones with square pixels.
 
     Args:
@@ -38,7 +38,7 @@ def described_sets(store: Store) -> Iterator[TileMatrixSet]:
             yield native
 
 
-def find_set(store: Store, identifier: str) -> TileMatrixSet:
+def find_set(store: LayerSource, identifier: str) -> TileMatrixSet:
     """Return a set by its identifier.
 
     Args:

@@ -22,10 +22,10 @@ from lazytile.pyramid.render.tile_request import TileRequest
 if TYPE_CHECKING:
     from lazytile.pyramid.catalog.dimension_names import DimensionNaming
     from lazytile.pyramid.catalog.dimensions import SelectedStep
+    from lazytile.pyramid.catalog.layer_source import LayerSource, StyleSource
     from lazytile.pyramid.catalog.tile_address import RawTileAddress
-    from lazytile.pyramid.render.style import Rescale, Style, Styles
+    from lazytile.pyramid.render.style import Rescale, Style
     from lazytile.pyramid.store.layer import Layer
-    from lazytile.pyramid.store.store import Store
 
 MAX_DIGITS = 9
 """No matrix has a billion tiles in a row."""
@@ -34,7 +34,7 @@ MAX_DIGITS = 9
 class Resolver:
     """Resolves tile addresses against the datasets and colormaps there are."""
 
-    def __init__(self, store: Store, styles: Styles, name_of: DimensionNaming) -> None:
+    def __init__(self, store: LayerSource, styles: StyleSource, name_of: DimensionNaming) -> None:
         """Resolve by these parts.
 
         Args:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.core.units import are_comparable
 from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
+from lazytile.colormaps.library.listing import ColormapListing
 from lazytile.pyramid.core import process
 from lazytile.pyramid.render.style import DEFAULT, colormap_bytes
 
@@ -64,41 +65,41 @@ class _Reading:
 class StyleCatalog:
     """The colormaps that styles are offered from. Thread-safe; each version of a file is read once."""
 
-    def __init__(self, catalog: ColormapCatalog, cache: BytesLru[_Reading] | None = None) -> None:
+    def __init__(
+        self, catalog: ColormapCatalog, cache: BytesLru[_Reading] | None = None, owner: object | None = None
+    ) -> None:
         """Offer the colormaps of a catalog.
 
         Args:
-            catalog: The colormaps.
+            catalog: The colormaps. A listing is taken as it is; the files of another catalog are listed at each call.
             cache: Cache of colormaps that were read; without one, the process's own.
+            owner: Whose colormaps to share; by default nobody's.
         """
         self._catalog = catalog
         self._cache: BytesLru[_Reading] = process.cache("styles") if cache is None else cache
+        self._owner = self if owner is None else owner
 
     def known(self) -> tuple[KnownColormap, ...]:
-        """Return the colormaps as they are now. Those that cannot be read are left out."""
-        found = (self._find(name) for name in self._catalog.names() if name != DEFAULT)
+        """Return the colormaps. Those that cannot be read are left out."""
+        catalog = self._catalog
+        listing = catalog if isinstance(catalog, ColormapListing) else ColormapListing.of(catalog)
+        found = (self._find(name, listing) for name in listing.names() if name != DEFAULT)
         return tuple(each for each in found if each is not None)
 
-    def _changed(self, name: str) -> float:
-        try:
-            path = self._catalog.path_of(name)
-            return 0.0 if path is None else path.stat().st_mtime
-        except (OSError, ColormapError):
-            return 0.0
-
-    def _find(self, name: str) -> KnownColormap | None:
-        changed = self._changed(name)
-        reading = self._cache.get((self, name, changed), lambda: _Reading(self._read(name, changed)))
+    def _find(self, name: str, listing: ColormapListing) -> KnownColormap | None:
+        file = listing.files[name]
+        reading = self._cache.get((self._owner, file), lambda: _Reading(_read(listing, name, file.changed)))
         return reading.colormap
 
-    def _read(self, name: str, changed: float) -> KnownColormap | None:
-        try:
-            colormap = self._catalog.find(name)
-        except ColormapError:
-            return None
-        drawings = {letter: plan_legend(colormap, LegendStyle(way)) for letter, way in ORIENTATIONS.items()}
-        sizes = {letter: (drawing.width, drawing.height) for letter, drawing in drawings.items()}
-        return KnownColormap(colormap, OfferedStyle(name, colormap.title or name, sizes), changed)
+
+def _read(catalog: ColormapCatalog, name: str, changed: float) -> KnownColormap | None:
+    try:
+        colormap = catalog.find(name)
+    except ColormapError:
+        return None
+    drawings = {letter: plan_legend(colormap, LegendStyle(way)) for letter, way in ORIENTATIONS.items()}
+    sizes = {letter: (drawing.width, drawing.height) for letter, drawing in drawings.items()}
+    return KnownColormap(colormap, OfferedStyle(name, colormap.title or name, sizes), changed)
 
 
 def offered_styles(layer: Layer, known: Iterable[KnownColormap]) -> list[OfferedStyle]:

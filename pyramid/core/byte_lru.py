@@ -156,6 +156,22 @@ class BytesLru(Generic[Value]):
             self._limit_bytes = limit_bytes
             self._evict()
 
+    def drop(self, is_dead: Callable[[Hashable], bool]) -> int:
+        """Remove values by their keys.
+
+        Args:
+            is_dead: Whether to remove the value of a key.
+
+        Returns:
+            Number of values removed.
+        """
+        with self._lock:
+            dead = [key for key in self._values if is_dead(key)]
+            for key in dead:
+                _, size = self._values.pop(key)
+                self._bytes -= size
+            return len(dead)
+
     def clear(self) -> None:
         """Remove every value."""
         with self._lock:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.compiled.palette import Palette, compile_colormap
-from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError
+from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError, LazytileError
+from lazytile.colormaps.library.listing import ColormapListing
 from lazytile.colormaps.synthesis.rescale import SPACINGS, fitted, rescaled
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lazytile.colormaps.core.model import Colormap
     from lazytile.colormaps.library.catalog import ColormapCatalog
     from lazytile.pyramid.core.byte_lru import BytesLru
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 ENTRY_OBJECT_BYTES = 600
 """Estimate for an entry of a colormap with its interval and its texts."""
-REREAD_S = 5.0
-"""A change of a colormap file is seen after so long at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +95,48 @@ class Style:
         return colormap_bytes(self.colormap) + palette.rgba.nbytes + palette.cuts.nbytes + palette.slots.nbytes
 
 
-class Styles:
-    """The styles of every layer, each compiled once. Thread-safe."""
+@dataclass(frozen=True, slots=True)
+class StyleKey:
+    """What a compiled style depends on: the layer's content, the request, and the colormap files."""
 
-    def __init__(self, catalog: ColormapCatalog, cache: BytesLru[Style] | None = None) -> None:
+    owner: object
+    """Keeps apart what different stores and catalogs have in one cache."""
+    dataset: str
+    generation: str
+    variable: str
+    name: str
+    rescale_to: Rescale | None
+    colormaps: str
+    """Version of the listing of the colormap files."""
+
+
+class StyleNotCompiledError(LazytileError):
+    """A style is not compiled yet, where compiling it is not allowed."""
+
+    def __init__(self, layer: Layer, name: str, rescale_to: Rescale | None) -> None:
+        super().__init__(f"style {name!r} of {layer.name} is not compiled")
+        self.layer = layer
+        self.name = name
+        self.rescale_to = rescale_to
+
+
+class Styles:
+    """The styles of every layer, each compiled once for each state of the colormap files. Thread-safe."""
+
+    def __init__(
+        self, catalog: ColormapCatalog, cache: BytesLru[Style] | None = None, owner: object | None = None
+    ) -> None:
         """Compile styles from the colormaps of a catalog.
 
         Args:
-            catalog: Where colormaps are found by name.
+            catalog: Where colormaps are found by name. A listing is taken as it is; the files of another catalog are
+                listed at each call.
             cache: Cache of compiled styles; without one, the process's own.
+            owner: Whose compiled styles to share; by default nobody's.
         """
         self._catalog = catalog
         self._cache: BytesLru[Style] = process.cache("styles") if cache is None else cache
+        self._owner = self if owner is None else owner
 
     def names(self, layer: Layer) -> list[str]:
         """Return the names that ``style`` takes for a layer.
@@ -121,7 +151,7 @@ class Styles:
         return [DEFAULT, *(name for name in self._catalog.names() if name != DEFAULT)]
 
     def style(self, layer: Layer, name: str, rescale_to: Rescale | None = None) -> Style:
-        """Return a style of a layer.
+        """Return a style of a layer. Compiling one takes 15 to 40 ms.
 
         Args:
             layer: The layer.
@@ -134,9 +164,57 @@ class Styles:
         Raises:
             InvalidParameterError: The name is unknown, or the colormap cannot be spread.
         """
-        now = int(time.monotonic() / REREAD_S)
-        key = (self, layer.dataset.name, layer.dataset.generation, layer.variable.name, name, rescale_to, now)
-        return self._cache.get(key, lambda: self._compile(layer, name, rescale_to))
+        return self._cache.get(self.key(layer, name, rescale_to), lambda: self._compile(layer, name, rescale_to))
+
+    def compiled(self, layer: Layer, name: str, rescale_to: Rescale | None = None) -> Style | None:
+        """Return a style of a layer if it is compiled already.
+
+        Args:
+            layer: The layer.
+            name: ``default``, or a colormap.
+            rescale_to: Range to spread the colours over; None for the colormap's own.
+
+        Returns:
+            The style, or None.
+        """
+        return self._cache.peek(self.key(layer, name, rescale_to))
+
+    def key(self, layer: Layer, name: str, rescale_to: Rescale | None = None) -> StyleKey:
+        """Return the key of a style.
+
+        Args:
+            layer: The layer.
+            name: ``default``, or a colormap.
+            rescale_to: Range to spread the colours over; None for the colormap's own.
+
+        Returns:
+            The key, equal for equal styles only.
+        """
+        dataset, variable = layer.dataset, layer.variable.name
+        version = self._version()
+        return StyleKey(self._owner, dataset.name, dataset.generation, variable, name or DEFAULT, rescale_to, version)
+
+    def drop_dead(self, generations: Mapping[str, str]) -> int:
+        """Drop the styles of colormap files and of datasets that are no longer there.
+
+        Args:
+            generations: Generation of each dataset there is, by name.
+
+        Returns:
+            Number of styles dropped.
+        """
+        version = self._version()
+
+        def is_dead(key: object) -> bool:
+            if not isinstance(key, StyleKey) or key.owner is not self._owner:
+                return False
+            return key.colormaps != version or generations.get(key.dataset) != key.generation
+
+        return self._cache.drop(is_dead)
+
+    def _version(self) -> str:
+        catalog = self._catalog
+        return (catalog if isinstance(catalog, ColormapListing) else ColormapListing.of(catalog)).version
 
     def _compile(self, layer: Layer, name: str, rescale_to: Rescale | None) -> Style:
         variable = layer.variable

@@ -27,7 +27,7 @@ def generation_attempts() -> Iterator[GenerationAttempt]:
         Context managers. All but the last suppress ``GenerationChangedError``; other exceptions pass through.
     """
     for number in range(1, ATTEMPTS + 1):
-        attempt = GenerationAttempt(is_last=number == ATTEMPTS)
+        attempt = GenerationAttempt(is_first=number == 1, is_last=number == ATTEMPTS)
         yield attempt
         if attempt.has_succeeded:
             return
@@ -36,7 +36,9 @@ def generation_attempts() -> Iterator[GenerationAttempt]:
 class GenerationAttempt:
     """One attempt."""
 
-    def __init__(self, *, is_last: bool) -> None:
+    def __init__(self, *, is_first: bool, is_last: bool) -> None:
+        self.is_repeated = not is_first
+        """Whether the dataset was replaced during the attempt before: it must be read again."""
         self._is_last = is_last
         self.has_succeeded = False
 

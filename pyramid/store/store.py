@@ -149,10 +149,34 @@ class Store:
 
     def names(self) -> list[str]:
         """Return the names of the present datasets, sorted; none where the folder does not exist."""
-        if not self.folder.is_dir():
+        return sorted(name for name in self.entries() if self.stamp_of(name) is not None)
+
+    def entries(self) -> list[str]:
+        """Return the names that datasets of the folder have or may get, unsorted."""
+        try:
+            with os.scandir(self._root) as entries:
+                found = [entry.name.removesuffix(SUFFIX) for entry in entries if entry.name.endswith(SUFFIX)]
+        except OSError:
             return []
-        found = (path for path in self.folder.glob(f"*{SUFFIX}") if (path / "zarr.json").is_file())
-        return sorted(path.stem for path in found if NAME_PATTERN.fullmatch(path.stem))
+        return [name for name in found if NAME_PATTERN.fullmatch(name)]
+
+    def stamp_of(self, name: str) -> tuple[int, int] | None:
+        """Return what changes whenever a dataset does. It takes one system call.
+
+        Args:
+            name: Of the dataset.
+
+        Returns:
+            Modification time in nanoseconds and inode number of its description; None where there is no such dataset.
+        """
+        if not NAME_PATTERN.fullmatch(name):
+            return None
+        try:
+            status = os.stat(f"{self._root}/{name}{SUFFIX}/zarr.json")  # noqa: PTH116 - called for each tile
+        except OSError:
+            return None
+        # A replaced dataset has another file, an appended one another time.
+        return (status.st_mtime_ns, status.st_ino)
 
     def dataset(self, name: str) -> StoredDataset:
         """Return a dataset in its present state, opened again only where it changed.
@@ -169,20 +193,15 @@ class Store:
         """
         if not NAME_PATTERN.fullmatch(name):
             raise DatasetNotFoundError(f"{name!r} is no dataset name, allowed are letters, digits, _ and -")
-        # Called several times a tile: text and one system call, no path objects.
-        folder = f"{self._root}/{name}{SUFFIX}"
-        try:
-            status = os.stat(f"{folder}/zarr.json")  # noqa: PTH116
-        except OSError as error:
+        stamp = self.stamp_of(name)
+        if stamp is None:
             known = ", ".join(self.names()) or "none"
-            raise DatasetNotFoundError(f"the store {self.folder} has no dataset {name!r}, it has {known}") from error
-        # A replaced dataset has another file, an appended one another time.
-        stamp = (status.st_mtime_ns, status.st_ino)
+            raise DatasetNotFoundError(f"the store {self.folder} has no dataset {name!r}, it has {known}")
         with self._lock:
             known_stamp, opened = self._open.get(name, (None, None))
             if opened is not None and known_stamp == stamp:
                 return opened
-        path = Path(folder)
+        path = self.folder / f"{name}{SUFFIX}"
         description = read_description(path)
         if description.name != name:
             # The folder was renamed by hand, and requests use its name.

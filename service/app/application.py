@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
-from lazytile.pyramid.catalog.resolver import Resolver
-from lazytile.pyramid.catalog.style_catalog import StyleCatalog
+from lazytile.pyramid.catalog.snapshot import SnapshotReader
 from lazytile.pyramid.core import process
 from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
-from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import perform
 from lazytile.service.app.monitoring import health, prometheus_metrics, publish_caches, readiness
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
 from lazytile.service.app.viewer_page import page, viewer_file
+from lazytile.service.catalogue.catalogue import Catalogue
+from lazytile.service.catalogue.folder_watch import FolderWatch
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends import routes as legends
@@ -31,6 +31,7 @@ from lazytile.service.tiles.admission import Admission
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import open_cache
 from lazytile.service.tiles.mrf_tier import MrfTier
+from lazytile.service.tiles.style_compiler import StyleCompiler
 from lazytile.service.wms import routes as wms
 from lazytile.service.wmts import routes as wmts
 from lazytile.service.wmts.capabilities import Capabilities
@@ -40,11 +41,12 @@ from lazytile.service.xyz.routes import xyz
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from lazytile.pyramid.core.caches import Caches
     from lazytile.service.http.settings import Settings
 
 
 async def open_context(settings: Settings) -> AppContext:
-    """Open everything that a service works with; ``AppContext.broker.close`` closes it.
+    """Open everything that a service works with; ``AppContext.close`` closes it.
 
     Args:
         settings: The settings.
@@ -60,15 +62,13 @@ async def open_context(settings: Settings) -> AppContext:
     if settings.tile_matrix_sets is not None:
         register_folder(settings.tile_matrix_sets)
     counters = Metrics(settings.metrics_folder, caches)
-    store = Store(settings.store, caches["chunks"])
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())
-    styles = Styles(catalog, caches["styles"])
-    style_catalog = StyleCatalog(catalog, caches["styles"])
     cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc)
     spec, (front, workers) = EngineSpec.parse(settings.engine), budget.split()
     options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard, caches=workers)
     try:
         engine = await open_tile_engine(spec, perform, options, locality=lambda task: task.locality)
+        catalogue = await _open_catalogue(settings, catalog, caches)
     except BaseException:
         await cache.close()
         raise
@@ -83,15 +83,20 @@ async def open_context(settings: Settings) -> AppContext:
     admission = Admission.of(settings, engine.capacity, counters)
     return AppContext(
         settings=settings,
-        store=store,
-        catalog=catalog,
-        style_catalog=style_catalog,
-        styles=styles,
-        resolver=Resolver(store, styles, parameter_name),
+        catalogue=catalogue,
         admission=admission,
+        styles=StyleCompiler(admission),
         broker=TileBroker(settings, cache, engine, counters, admission=admission, mrfs=mrfs),
         metrics=counters,
     )
+
+
+async def _open_catalogue(settings: Settings, catalog: ColormapCatalog, caches: Caches) -> Catalogue:
+    reader = SnapshotReader(Store(settings.store, caches["chunks"]), catalog, parameter_name, caches["styles"])
+    folders = [folder for folder in (catalog.user_folder, catalog.bundled_folder) if folder is not None]
+    catalogue = Catalogue(reader, FolderWatch(settings.store, folders), settings.catalogue_poll_s)
+    await catalogue.open()
+    return catalogue
 
 
 def make_app(settings: Settings) -> web.Application:
@@ -127,13 +132,9 @@ def _context_of(settings: Settings) -> Callable[[web.Application], AsyncIterator
         app[APP_CONTEXT] = await open_context(settings)
         opened = app[APP_CONTEXT]
         app[wmts.CAPABILITIES] = Capabilities(
-            opened.store,
-            opened.style_catalog,
-            process.cache("documents"),
-            settings.capabilities_title,
-            has_info=settings.feature_info,
+            process.cache("documents"), settings.capabilities_title, has_info=settings.feature_info
         )
-        await prepare(app[wmts.CAPABILITIES])
+        await prepare(app[wmts.CAPABILITIES], opened.snapshot)
         background = [asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT]))]
         if settings.metrics_folder is not None:
             background.append(asyncio.create_task(publish_caches(app[APP_CONTEXT].metrics)))
@@ -141,6 +142,6 @@ def _context_of(settings: Settings) -> Callable[[web.Application], AsyncIterator
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await app[APP_CONTEXT].broker.close()
+        await app[APP_CONTEXT].close()
 
     return open_and_close

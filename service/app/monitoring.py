@@ -30,7 +30,7 @@ async def health(request: web.Request) -> web.StreamResponse:
         status="ok",
         version=__version__,
         engine=context.broker.engine_description,
-        datasets=len(context.store.names()),
+        datasets=len(context.snapshot.names()),
     )
     return web.Response(body=json_bytes(state), content_type=JSON, headers=_NOT_CACHED)
 

@@ -14,6 +14,7 @@ from lazytile.colormaps.synthesis.named import named_colormap
 
 if TYPE_CHECKING:
     from lazytile.colormaps.library.catalog import ColormapCatalog
+    from lazytile.pyramid.catalog.snapshot import Snapshot
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.http.settings import Settings
     from lazytile.service.protocol.context import AppContext
@@ -36,6 +37,8 @@ async def fetch_missing_colormaps(context: AppContext) -> None:
         missing = await asyncio.to_thread(names_without_colormap, context)
         if missing and not context.settings.offline:
             await fetch_colormaps(context.settings, missing)
+            context.catalogue.note()
+            await context.catalogue.whole()
             missing = await asyncio.to_thread(names_without_colormap, context)
         if missing:
             LOG.info("layers without a colormap of their name have a default one: %s", _some(missing))
@@ -43,16 +46,17 @@ async def fetch_missing_colormaps(context: AppContext) -> None:
         LOG.warning("cannot look up the colormaps of the layers: %s", error)
 
 
-async def prepare(capabilities: Capabilities) -> None:
+async def prepare(capabilities: Capabilities, snapshot: Snapshot) -> None:
     """Build the capabilities before the first request: opening a thousand datasets takes most of a second.
 
     Never raises; failures are logged, and occur again in the request.
 
     Args:
         capabilities: The capabilities.
+        snapshot: The catalogue.
     """
     try:
-        await asyncio.to_thread(capabilities.document, "")
+        await asyncio.to_thread(capabilities.document, snapshot, "")
     except (LazytileError, OSError) as error:
         LOG.warning("cannot prepare the capabilities: %s", error)
 
@@ -66,8 +70,8 @@ def names_without_colormap(context: AppContext) -> list[str]:
     Returns:
         Names chosen at conversion or equal to those of layers, for which the catalog has no colormap.
     """
-    names = dict.fromkeys(colormap_name(layer) for layer in context.store.layers())
-    return [name for name in names if is_name(name) and not _has(context.catalog, name)]
+    names = dict.fromkeys(colormap_name(layer) for layer in context.snapshot.layers())
+    return [name for name in names if is_name(name) and not _has(context.snapshot.colormaps, name)]
 
 
 def colormap_name(layer: Layer) -> str:

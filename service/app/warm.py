@@ -6,8 +6,10 @@ import asyncio
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.catalog.tile_limits import tiles_with_data
 from lazytile.pyramid.core.errors import InvalidParameterError
@@ -86,7 +88,7 @@ def warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, int], Non
 async def _warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, int], None]) -> Counter[str]:
     context = await open_context(settings)
     try:
-        layer = context.store.layer(warm_up.layer)
+        layer = context.snapshot.layer(warm_up.layer)
         matrices = _matrices(layer, warm_up)
         steps = _steps(layer, warm_up)
         total = len(steps) * sum(_count(layer, warm_up, matrix) for matrix in matrices)
@@ -102,15 +104,16 @@ async def _warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, in
             for address in addresses:
                 for attempt in generation_attempts():
                     with attempt:
-                        request = context.resolver.resolve(address).request
-                        tile = await context.broker.tile(context.broker.prepare(request))
+                        snapshot = await context.catalogue.at(address.layer, again=attempt.is_repeated)
+                        resolved = await context.styles.resolved(snapshot, partial(Resolver.resolve, address=address))
+                        tile = await context.broker.tile(context.broker.prepare(resolved.request))
                 tiers[tile.tier] += 1
                 progress(tiers.total(), total)
 
         await _first_error([worker() for _ in range(_width(context))])
         return tiers
     finally:
-        await context.broker.close()
+        await context.close()
 
 
 async def _first_error(work: list[Coroutine[Any, Any, None]]) -> None:

@@ -36,7 +36,9 @@ async def info_response(request: web.Request, address: RawPixelAddress, endpoint
     context = request.app[APP_CONTEXT]
     for attempt in generation_attempts():
         with attempt:
-            tile = value_request(context.resolver.resolve(address.tile))
+            snapshot = await context.catalogue.at(address.tile.layer, again=attempt.is_repeated)
+            resolved = await context.styles.resolved(snapshot, lambda resolver: resolver.resolve(address.tile))
+            tile = value_request(resolved)
             i, j = address.position(tile.request)
             info = await read_pixel(context, tile, i, j)
     body = address.info_format.write(info, f"{endpoint_url}/{SCHEMA_PATH}")

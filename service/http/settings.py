@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     """Folder of your own colormaps, in GIBS XML or another supported format; by default
     ``~/.config/lazytile/colormaps``."""
 
+    catalogue_poll_s: float = Field(0.5, ge=0.05, le=3600)
+    """How often to look at datasets and colormaps whose changes the system does not report: on network file systems,
+    and outside Linux."""
+
     tile_matrix_sets: Path | None = None
     """Folder of your own tile matrix sets, one OGC 17-083r4 JSON document per ``*.json`` file; read at start-up."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
 from lazytile.colormaps.legends.png import legend_png
 from lazytile.colormaps.legends.svg import legend_svg
 from lazytile.service.http.reply import text_response
+from lazytile.service.protocol.context import APP_CONTEXT
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -38,7 +38,7 @@ async def legend_response(request: web.Request, colormap: Colormap, orientation:
         drawing = plan_legend(colormap, LegendStyle(orientation))
         return legend_png(drawing) if media_type == PNG else legend_svg(drawing)
 
-    return file_response(request, await asyncio.to_thread(draw), media_type)
+    return file_response(request, await request.app[APP_CONTEXT].styles.drawn(draw), media_type)
 
 
 def file_response(request: web.Request, body: bytes, media_type: str) -> web.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ async def legend(request: web.Request) -> web.StreamResponse:
     name, _, letter = stem.rpartition("_")
     if extension not in FORMATS or letter not in ORIENTATIONS or not name:
         raise NotFoundError("request", _NO_LEGEND)
-    colormap = _colormap(context, owner, name)
+    colormap = await _colormap(context, owner, name)
     return await legend_response(request, colormap, ORIENTATIONS[letter], FORMATS[extension])
 
 
@@ -75,13 +74,16 @@ async def colormap_document(request: web.Request) -> web.StreamResponse:
     name, _, extension = last.rpartition(".")
     if extension != "xml" or not name:
         raise NotFoundError("request", _NO_COLORMAP)
-    return file_response(request, await asyncio.to_thread(gibs_xml, _colormap(context, owner, name)), "text/xml")
+    colormap = await _colormap(context, owner, name)
+    return file_response(request, await context.styles.drawn(lambda: gibs_xml(colormap)), "text/xml")
 
 
-def _colormap(context: AppContext, owner: list[str], name: str) -> Colormap:
+async def _colormap(context: AppContext, owner: list[str], name: str) -> Colormap:
     """Return the colormap of a layer's style, or one of the catalog."""
     if len(owner) > 1:
         raise NotFoundError("request", _NO_LEGEND)
     if owner:
-        return context.resolver.style(context.store.layer(owner[0]), name).colormap
-    return context.catalog.find(name)
+        snapshot = await context.catalogue.at(owner[0])
+        layer = snapshot.layer(owner[0])
+        return (await context.styles.resolved(snapshot, lambda resolver: resolver.style(layer, name))).colormap
+    return await context.styles.drawn(lambda: context.snapshot.colormaps.find(name))

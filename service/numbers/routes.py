@@ -68,7 +68,8 @@ async def _statistics(request: web.Request, query: Query, region: Region) -> web
     options = options_of(query, context.settings)
     for attempt in generation_attempts():
         with attempt:
-            layer = context.store.layer(request.match_info["collectionId"])
+            name = request.match_info["collectionId"]
+            layer = (await context.catalogue.at(name, again=attempt.is_repeated)).layer(name)
             steps = steps_of(query, layer, label_of(layer, DATETIME.text(query)))
             task = _task(context, layer, (_index_of(steps),), region=region, options=options)
             found = read_statistics(await context.broker.compute(task))
@@ -100,7 +101,8 @@ async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
     context, query = request.app[APP_CONTEXT], _query(request)
     for attempt in generation_attempts():
         with attempt:
-            layer = context.store.layer(request.match_info["collectionId"])
+            name = request.match_info["collectionId"]
+            layer = (await context.catalogue.at(name, again=attempt.is_repeated)).layer(name)
             steps, times = _steps_of_series(query, layer) if is_series else _steps_of_point(query, layer)
             longitude, latitude = point_of(query, context.settings)
             form = negotiate_format(request, query, MEDIA_TYPES)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lazytile.pyramid.catalog.described_sets import described_sets, find_set
+from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.style_catalog import offered_styles
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
+from lazytile.pyramid.core.errors import RequestError, StoreError
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.service.http.documents import DOCUMENT_TYPES, HTML, document_response, with_problem_responses
 from lazytile.service.http.json_document import JSON
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from lazytile.pyramid.catalog.snapshot import Snapshot
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.http.documents import Handler
     from lazytile.service.http.json_document import JsonDocument
@@ -46,6 +50,7 @@ class _DocumentSource:
     """The request that a document answers, and the writers for its base URL."""
 
     context: AppContext
+    snapshot: Snapshot
     collections: CollectionWriter
     sets: SetWriter
     path: Mapping[str, str]
@@ -54,14 +59,14 @@ class _DocumentSource:
 
     @property
     def layer(self) -> Layer:
-        return self.context.store.layer(self.path["collectionId"])
+        return self.snapshot.layer(self.path["collectionId"])
 
     def tilesets_address(self, layer: Layer) -> str:
         """Return the address of the list of tilesets of a layer, in the style that the path names."""
         style = self.path.get("styleId")
         if style is None:
             return f"{self.collections.address(layer)}/map/tiles"
-        self.context.resolver.style(layer, style)
+        Resolver(self.snapshot, self.snapshot.styles, self.snapshot.name_of).style(layer, style)
         return f"{self.collections.address(layer)}/styles/{quote(style, safe='')}/map/tiles"
 
 
@@ -78,7 +83,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
         "/ogc/conformance": _document(lambda source: source.collections.conformance()),
         "/ogc/tileMatrixSets": _document(_matrix_sets),
         "/ogc/tileMatrixSets/{tileMatrixSetId}": _document(_matrix_set),
-        "/ogc/collections": _document(lambda source: source.collections.listing(source.context.store.layers())),
+        "/ogc/collections": _document(lambda source: source.collections.listing(source.snapshot.layers())),
         _COLLECTION: _document(lambda source: source.collections.collection(source.layer)),
         f"{_COLLECTION}/styles": _document(_styles),
     }
@@ -99,10 +104,24 @@ def _document(make: Callable[[_DocumentSource], JsonDocument]) -> Handler:
         query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
         chosen_format = negotiate_format(request, query, DOCUMENT_TYPES)
         collections = CollectionWriter(context.base_url(request))
-        source = _DocumentSource(context, collections, SetWriter(collections.root), request.match_info, query)
+        snapshot = await _snapshot_for(context, request.match_info)
+        source = _DocumentSource(context, snapshot, collections, SetWriter(collections.root), request.match_info, query)
         return document_response(request, await asyncio.to_thread(make, source), chosen_format)
 
     return with_problem_responses(handler)
+
+
+async def _snapshot_for(context: AppContext, path: Mapping[str, str]) -> Snapshot:
+    """Return the catalogue for a document, in which the style that its path names is compiled if there is one."""
+    name, style = path.get("collectionId"), path.get("styleId")
+    if name is None:
+        return await context.catalogue.whole()
+    snapshot = await context.catalogue.at(name)
+    if style is not None:
+        with suppress(RequestError, StoreError):  # the document reports them, in its own order
+            layer = snapshot.layer(name)
+            await context.styles.resolved(snapshot, lambda resolver: resolver.style(layer, style))
+    return snapshot
 
 
 async def _definition(request: web.Request) -> web.StreamResponse:
@@ -124,15 +143,15 @@ def _landing_page(source: _DocumentSource) -> LandingPage:
 
 def _styles(source: _DocumentSource) -> StylesList:
     layer = source.layer
-    return source.collections.styles(layer, offered_styles(layer, source.context.style_catalog.known()))
+    return source.collections.styles(layer, offered_styles(layer, source.snapshot.known_colormaps))
 
 
 def _matrix_sets(source: _DocumentSource) -> TileMatrixSetsList:
-    return source.sets.listing(described_sets(source.context.store))
+    return source.sets.listing(described_sets(source.snapshot))
 
 
 def _matrix_set(source: _DocumentSource) -> TileMatrixSetDocument:
-    tms = find_set(source.context.store, source.path["tileMatrixSetId"])
+    tms = find_set(source.snapshot, source.path["tileMatrixSetId"])
     return source.sets.definition(tms, with_version_1=bool(COMPAT.read(source.query)))
 
 
@@ -144,7 +163,7 @@ def _tilesets(source: _DocumentSource) -> TilesetsList:
 def _tileset(source: _DocumentSource) -> Tileset:
     layer = source.layer
     tms = layer.tile_matrix_set(source.path["tileMatrixSetId"])
-    find_set(source.context.store, tms.identifier)  # raises if its pixels are not square
+    find_set(source.snapshot, tms.identifier)  # raises if its pixels are not square
     return source.sets.tileset(layer, tms, source.tilesets_address(layer))
 
 
@@ -154,7 +173,8 @@ async def _tile(request: web.Request) -> web.StreamResponse:
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
     image_format = ImageFormat.from_mime(TILE_FORMATS[negotiate_format(request, query, TILE_FORMATS)])
     path = request.match_info
-    time = label_of(context.store.layer(path["collectionId"]), DATETIME.text(query))
+    snapshot = await context.catalogue.at(path["collectionId"])
+    time = label_of(snapshot.layer(path["collectionId"]), DATETIME.text(query))
     address = RawTileAddress(
         layer=path["collectionId"],
         style=path.get("styleId", ""),

@@ -11,15 +11,13 @@ from aiohttp import web
 from lazytile.service.http.proxies import forwarding
 
 if TYPE_CHECKING:
-    from lazytile.colormaps.library.catalog import ColormapCatalog
-    from lazytile.pyramid.catalog.resolver import Resolver
-    from lazytile.pyramid.catalog.style_catalog import StyleCatalog
-    from lazytile.pyramid.render.style import Styles
-    from lazytile.pyramid.store.store import Store
+    from lazytile.pyramid.catalog.snapshot import Snapshot
+    from lazytile.service.catalogue.catalogue import Catalogue
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
     from lazytile.service.tiles.admission import Admission
     from lazytile.service.tiles.broker import TileBroker
+    from lazytile.service.tiles.style_compiler import StyleCompiler
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
@@ -29,14 +27,22 @@ class AppContext:
     """The parts of a running service."""
 
     settings: Settings
-    store: Store
-    catalog: ColormapCatalog
-    style_catalog: StyleCatalog
-    styles: Styles
-    resolver: Resolver
+    catalogue: Catalogue
     admission: Admission
+    styles: StyleCompiler
     broker: TileBroker
     metrics: Metrics
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Datasets and colormaps as last read; ``catalogue.at`` returns those of this moment."""
+        return self.catalogue.snapshot
+
+    async def close(self) -> None:
+        """Cancel the work in progress, and close every part."""
+        await self.styles.close()
+        await self.broker.close()
+        await self.catalogue.close()
 
     def base_url(self, request: web.Request) -> str:
         """Return the URL of the root as this client sees it, without a trailing slash.

@@ -38,7 +38,8 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> web.Re
     began = time.perf_counter()
     for attempt in generation_attempts():
         with attempt:
-            resolved = context.resolver.resolve(address)
+            snapshot = await context.catalogue.at(address.layer, again=attempt.is_repeated)
+            resolved = await context.styles.resolved(snapshot, lambda resolver: resolver.resolve(address))
             prepared = context.broker.prepare(resolved.request)
             resolved_s = time.perf_counter() - began
             known = prepared.matching_etag(request.headers.get("If-None-Match"))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TASKS_PER_THREAD = 2
 """Tile tasks that the engine is given for each of its threads: one that runs, one so that no thread waits for us."""
 RUNNING_PIXELS = 4
+RUNNING_STYLES = 1
+"""Compiling holds the interpreter's lock: two at a time only take it from the event loop more often."""
 RUNNING_NUMBERS = 2
 
 
@@ -31,6 +33,8 @@ class WorkClass(StrEnum):
     TILE = "tile"
     PIXEL = "pixel"
     """The value under a pixel."""
+    STYLE = "style"
+    """A style that is not compiled yet, a legend, a colormap."""
     NUMBERS = "numbers"
     """Statistics of a region, values at a point."""
 
@@ -82,6 +86,7 @@ class Admission:
         running = {
             WorkClass.TILE: engine_threads * TASKS_PER_THREAD,
             WorkClass.PIXEL: RUNNING_PIXELS,
+            WorkClass.STYLE: RUNNING_STYLES,
             WorkClass.NUMBERS: RUNNING_NUMBERS,
         }
         limits = {work_class: ClassLimits(count, settings.queue_length) for work_class, count in running.items()}

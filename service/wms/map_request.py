@@ -26,11 +26,12 @@ from lazytile.service.wms.map_frame import MAX_STRETCH, frame_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lazytile.pyramid.catalog.layer_source import LayerSource
+    from lazytile.pyramid.catalog.resolver import Resolver
     from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.store.dataset import Dimension
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.http.query import Query
-    from lazytile.service.protocol.context import AppContext
 
 FORMATS = {each.mime: each for each in (ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.WEBP)}
 """Formats of maps by media type."""
@@ -38,11 +39,13 @@ _COLOUR = re.compile(r"0[xX]([0-9a-fA-F]{6})|#?([0-9a-fA-F]{6})")
 _NOT_IN_MAPS = frozenset({"rgb", "scale"})
 
 
-def resolve_map(context: AppContext, query: Query, version: str) -> ResolvedTile:
+def resolve_map(layers: LayerSource, resolver: Resolver, max_side_px: int, query: Query, version: str) -> ResolvedTile:
     """Return the map that a GetMap requests.
 
     Args:
-        context: The running service.
+        layers: The catalogue.
+        resolver: Finds its styles.
+        max_side_px: Most pixels of a side.
         query: The query string.
         version: The version of WMS.
 
@@ -54,15 +57,15 @@ def resolve_map(context: AppContext, query: Query, version: str) -> ResolvedTile
         RequestError: A parameter is missing, or invalid where other modules read it.
         DatasetNotFoundError: There is no such layer.
     """
-    layer = context.store.layer(_one(query, "Layers"))
+    layer = layers.layer(_one(query, "Layers"))
     styles = query.get("Styles")
     if "," in styles:
         raise InvalidParameterError("Styles", "Styles names several styles, a map has one layer in one style")
     parameters = _tile_parameters(layer, query)
     options = options_of(layer, parameters)
-    style = context.resolver.style(layer, options.colormap or styles, options.rescale_to)
+    style = resolver.style(layer, options.colormap or styles, options.rescale_to)
     image_format = format_of(query)
-    frame = frame_of(layer, query, version, context.settings.max_map_side_px)
+    frame = frame_of(layer, query, version, max_side_px)
     pixels = options.pixels
     if pixels.resampling is None and frame.is_stretched:
         pixels = replace(pixels, resampling=Resampling.NEAREST)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from lazytile.pyramid.catalog.feature_info import value_request
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.featureinfo.address import pixel_index
 from lazytile.service.featureinfo.formats import SCHEMA_PATH, info_format
 from lazytile.service.featureinfo.pixel_value import read_pixel
+from lazytile.service.http.address_template import PLACEHOLDER, at_address
 from lazytile.service.http.errors import NotOfferedError
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import matches, server_timing, text_response
@@ -27,6 +29,9 @@ from lazytile.service.wms.map_request import pixel_of, resolve_map
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from lazytile.pyramid.catalog.tile_address import ResolvedTile
+    from lazytile.service.protocol.context import AppContext
 
 DEFAULT_INFO_FORMAT = "text/plain"
 ORIENTATIONS = ("vertical", "horizontal")
@@ -75,28 +80,34 @@ async def _get_capabilities(request: web.Request, query: Query, version: str) ->
     del query
     context = request.app[APP_CONTEXT]
 
+    snapshot = await context.catalogue.whole()
+
     def write() -> bytes:
         writer = CapabilitiesWriter(
             version,
-            context.base_url(request),
+            PLACEHOLDER,
             context.settings.capabilities_title,
             context.settings.max_map_side_px,
-            context.style_catalog.known(),
+            snapshot.known_colormaps,
             context.settings.feature_info,
         )
-        return writer.write(context.store.layers())
+        return writer.write(snapshot.layers())
 
-    body = await asyncio.to_thread(write)
-    digest = hashlib.sha256(body).hexdigest()
-    headers = {"Cache-Control": "no-cache"}
-    return text_response(request, body, CAPABILITIES_TYPES[version], digest=digest, headers=headers)
+    def respond() -> web.Response:
+        template = process.cache("documents").get((context.catalogue, "wms", version, snapshot.generation), write)
+        body = at_address(template, context.base_url(request))
+        digest = hashlib.sha256(body).hexdigest()
+        headers = {"Cache-Control": "no-cache"}
+        return text_response(request, body, CAPABILITIES_TYPES[version], digest=digest, headers=headers)
+
+    return await asyncio.to_thread(respond)
 
 
 async def _get_map(request: web.Request, query: Query, version: str) -> web.Response:
     context = request.app[APP_CONTEXT]
     for attempt in generation_attempts():
         with attempt:
-            resolved = resolve_map(context, query, version)
+            resolved = await _resolved(context, query, version, again=attempt.is_repeated)
             prepared = context.broker.prepare(resolved.request)
             headers = {
                 "ETag": prepared.etag,
@@ -108,6 +119,14 @@ async def _get_map(request: web.Request, query: Query, version: str) -> web.Resp
             tile = await context.broker.tile(prepared)
     headers["Server-Timing"] = server_timing(tile.stages_s, cache=tile.tier)
     return web.Response(body=tile.data, headers=headers, content_type=resolved.request.image_format.mime)
+
+
+async def _resolved(context: AppContext, query: Query, version: str, *, again: bool) -> ResolvedTile:
+    snapshot = await context.catalogue.at(query.get("Layers"), again=again)
+    side_px = context.settings.max_map_side_px
+    return await context.styles.resolved(
+        snapshot, lambda resolver: resolve_map(snapshot, resolver, side_px, query, version)
+    )
 
 
 async def _get_feature_info(request: web.Request, query: Query, version: str) -> web.Response:
@@ -122,7 +141,7 @@ async def _get_feature_info(request: web.Request, query: Query, version: str) ->
     column, row = ("I", "J") if version == CURRENT else ("X", "Y")
     for attempt in generation_attempts():
         with attempt:
-            resolved = resolve_map(context, query, version)
+            resolved = await _resolved(context, query, version, again=attempt.is_repeated)
             matrix = resolved.request.matrix
             i = pixel_index(column, query.require(column), matrix.tile_width)
             j = pixel_index(row, query.require(row), matrix.tile_height)
@@ -135,8 +154,9 @@ async def _get_feature_info(request: web.Request, query: Query, version: str) ->
 async def _get_legend_graphic(request: web.Request, query: Query, version: str) -> web.Response:
     del version
     context = request.app[APP_CONTEXT]
-    layer = context.store.layer(query.require("Layer"))
-    style = context.resolver.style(layer, query.get("Style"))
+    snapshot = await context.catalogue.at(query.require("Layer"))
+    layer = snapshot.layer(query.require("Layer"))
+    style = await context.styles.resolved(snapshot, lambda resolver: resolver.style(layer, query.get("Style")))
     media_type = query.get("Format") or LEGEND_FORMATS[0]
     if media_type not in LEGEND_FORMATS:
         raise InvalidParameterError("Format", f"Format is invalid, it may be {', '.join(LEGEND_FORMATS)}")

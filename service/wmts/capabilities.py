@@ -1,33 +1,31 @@
 """The WMTS capabilities document (OGC 07-057r7, 7.1 and 10.1), made once for each state of the store.
 
 The XML of each layer and set is cached with a placeholder for the address of the server. After a change of one dataset
-among a thousand, or for another address, the document is only joined again.
+among a thousand the document is only joined again; for another address the placeholder is only replaced.
 """
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.catalog.axis_order import position
 from lazytile.pyramid.catalog.linked_sets import linked_sets
-from lazytile.pyramid.store.layer import Layer
 from lazytile.pyramid.tiling.registry import custom_sets
 from lazytile.service.http import ows_xml
+from lazytile.service.http.address_template import PLACEHOLDER, at_address
 from lazytile.service.http.endpoint import MAIN
 from lazytile.service.wmts.capabilities_layer import LayerWriter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lxml import etree
 
-    from lazytile.pyramid.catalog.style_catalog import KnownColormap, StyleCatalog
+    from lazytile.pyramid.catalog.snapshot import Snapshot
     from lazytile.pyramid.core.byte_lru import BytesLru
-    from lazytile.pyramid.store.store import Store
+    from lazytile.pyramid.store.layer import Layer
     from lazytile.pyramid.tiling.tms import TileMatrixSet
     from lazytile.service.http.endpoint import Endpoint
 
@@ -36,9 +34,6 @@ SECTIONS = ("ServiceIdentification", "ServiceProvider", "OperationsMetadata", "C
 ALL_SECTIONS = frozenset(SECTIONS)
 GOOGLE_SCALES = 19
 """Scales of the well-known scale set GoogleMapsCompatible; a set with more does not conform to it (6.2)."""
-
-PLACEHOLDER = "http://base.invalid"
-"""Replaces the address of the server in cached XML; no server can have this address (RFC 6761, 6.4)."""
 _CONTENTS = "contents-go-here"
 
 
@@ -72,36 +67,34 @@ class CapabilitiesDocument:
 class Capabilities:
     """The capabilities documents of a store. Thread-safe; blocks, so call it from a worker thread."""
 
-    def __init__(
-        self, store: Store, style_catalog: StyleCatalog, cache: BytesLru[Any], title: str, *, has_info: bool = True
-    ) -> None:
-        self._store = store
-        self._offer = style_catalog
+    def __init__(self, cache: BytesLru[Any], title: str, *, has_info: bool = True) -> None:
         self._title = title
         self._has_info = has_info
         self._cache = cache
 
-    @property
-    def update_sequence(self) -> int:
-        """Time of the last change of the store or the colormaps, milliseconds since 1970 (OGC 06-121r3, 7.3.4)."""
-        return self._sequence_of([stored.path for stored in self._store.datasets()], self._offer.known())
+    def update_sequence(self, snapshot: Snapshot) -> int:
+        """Return the time of the last change of the store or the colormaps (OGC 06-121r3, 7.3.4).
 
-    def _sequence_of(self, paths: list[Path], colormaps: tuple[KnownColormap, ...]) -> int:
-        newest_ns = 0
-        for path in (self._store.folder, *(folder / "zarr.json" for folder in paths)):
-            try:
-                newest_ns = max(newest_ns, path.stat().st_mtime_ns)
-            except OSError:
-                continue  # removed in the meantime
-        newest_s = max((each.changed for each in colormaps), default=0.0)
+        Args:
+            snapshot: The catalogue.
+
+        Returns:
+            Milliseconds since 1970.
+        """
+        newest_ns = max((stored.stamp[0] for stored in snapshot.datasets()), default=0)
+        with suppress(OSError):  # there may be no store yet
+            # The folder's time changes when a dataset is removed. Other entries change it too, so no snapshot has it.
+            newest_ns = max(newest_ns, snapshot.folder.stat().st_mtime_ns)
+        newest_s = max((each.changed for each in snapshot.known_colormaps), default=0.0)
         return max(newest_ns // 1_000_000, int(newest_s * 1000))
 
     def document(
-        self, base_url: str, sections: frozenset[str] = ALL_SECTIONS, endpoint: Endpoint = MAIN
+        self, snapshot: Snapshot, base_url: str, sections: frozenset[str] = ALL_SECTIONS, endpoint: Endpoint = MAIN
     ) -> CapabilitiesDocument:
         """Return the document.
 
         Args:
+            snapshot: The catalogue.
             base_url: Address of the server as the client sees it, without a trailing slash.
             sections: The sections to include; with none, the document states that nothing changed
                 (OGC 06-121r3, 7.3.4).
@@ -110,23 +103,17 @@ class Capabilities:
         Returns:
             The document.
         """
-        datasets = list(self._store.datasets())
-        layers = [
-            Layer(stored.description, variable) for stored in datasets for variable in stored.description.variables
-        ]
-        colormaps = self._offer.known()
-        sequence = self._sequence_of([stored.path for stored in datasets], colormaps)
-        generations = tuple((layer.name, layer.dataset.generation) for layer in layers)
-        key = (base_url, endpoint, sections, sequence, generations)
-        writer = LayerWriter(PLACEHOLDER, endpoint, colormaps, self._has_info)
-        document: CapabilitiesDocument = self._cache.get(
-            (self, key), lambda: self._make(sections, layers, writer, sequence, base_url)
+        sequence = self.update_sequence(snapshot)
+        key = (endpoint, sections, sequence, snapshot.generation)
+        writer = LayerWriter(PLACEHOLDER, endpoint, snapshot.known_colormaps, self._has_info)
+        # One template for every address that clients use for the server, and the documents of a few addresses.
+        template: _Piece = self._cache.get(
+            (self, key), lambda: self._template(sections, list(snapshot.layers()), writer, sequence)
         )
+        document: CapabilitiesDocument = self._cache.get((self, key, base_url), lambda: _at(template, base_url))
         return document
 
-    def _make(
-        self, sections: frozenset[str], layers: list[Layer], writer: LayerWriter, sequence: int, base_url: str
-    ) -> CapabilitiesDocument:
+    def _template(self, sections: frozenset[str], layers: list[Layer], writer: LayerWriter, sequence: int) -> _Piece:
         attributes = {
             "version": "1.0.0",
             "updateSequence": str(sequence),
@@ -148,8 +135,7 @@ class Capabilities:
         body = ows_xml.document(root)
         if "Contents" in sections:
             body = body.replace(_CONTENTS.encode(), self._contents(layers, writer))
-        body = body.replace(PLACEHOLDER.encode(), escape(base_url, quote=True).encode())
-        return CapabilitiesDocument(body, hashlib.sha256(body).hexdigest())
+        return _Piece(body, ())
 
     def _contents(self, layers: list[Layer], writer: LayerWriter) -> bytes:
         colormaps = tuple((each.style.name, each.changed) for each in writer.colormaps)
@@ -162,6 +148,11 @@ class Capabilities:
             sets.update((tms.identifier, tms) for tms in piece.sets)
         texts += [self._cache.get((self, tms), partial(_set_piece, tms)).text for tms in sets.values()]
         return b"".join(texts)
+
+
+def _at(template: _Piece, base_url: str) -> CapabilitiesDocument:
+    body = at_address(template.text, base_url)
+    return CapabilitiesDocument(body, hashlib.sha256(body).hexdigest())
 
 
 def _layer_piece(layer: Layer, writer: LayerWriter) -> _Piece:

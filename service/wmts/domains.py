@@ -117,7 +117,9 @@ def domains_request_of_rest(segments: list[str], query: Query) -> RawDomainsRequ
     return RawDomainsRequest(layer, tms, "", bbox, time, query.get("limit"), query.get("offset"), is_kvp=False)
 
 
-def domains_response(request: web.Request, domains_request: RawDomainsRequest, endpoint: Endpoint) -> web.Response:
+async def domains_response(
+    request: web.Request, domains_request: RawDomainsRequest, endpoint: Endpoint
+) -> web.Response:
     """Return the response to DescribeDomains.
 
     Args:
@@ -133,7 +135,7 @@ def domains_response(request: web.Request, domains_request: RawDomainsRequest, e
         DatasetNotFoundError: There is no such layer.
     """
     context = request.app[APP_CONTEXT]
-    layer = context.store.layer(domains_request.layer)
+    layer = (await context.catalogue.at(domains_request.layer)).layer(domains_request.layer)
     tms = layer.tile_matrix_set(domains_request.tms)
     limit = _integer("limit", domains_request.limit, PAGE, 1, PAGE)
     offset = _integer("offset", domains_request.offset, 0, 0, MAX_OFFSET)

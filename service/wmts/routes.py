@@ -83,14 +83,15 @@ async def _get_capabilities(request: web.Request, query: Query, endpoint: Endpoi
     accepted = [each.strip() for each in query.get("AcceptFormats").split(",")]
     content_type = next((mime for mime in accepted if mime in _XML_TYPES), _XML_TYPES[0])
     if query.get("updateSequence"):
-        current = await asyncio.to_thread(lambda: request.app[CAPABILITIES].update_sequence)
+        snapshot = await request.app[APP_CONTEXT].catalogue.whole()
+        current = await asyncio.to_thread(request.app[CAPABILITIES].update_sequence, snapshot)
         if _is_current(query.get("updateSequence"), current):
             sections = NO_SECTIONS
     return await _capabilities(request, sections, content_type, endpoint)
 
 
 async def _describe_domains(request: web.Request, query: Query, endpoint: Endpoint) -> web.StreamResponse:
-    return domains_response(request, domains_request_of_kvp(query), endpoint)
+    return await domains_response(request, domains_request_of_kvp(query), endpoint)
 
 
 OPERATIONS: dict[str, Callable[[web.Request, Query, Endpoint], Awaitable[web.StreamResponse]]] = {
@@ -148,7 +149,7 @@ async def rest(request: web.Request) -> web.StreamResponse:
         address = domains_request_of_rest(
             segments[1:], Query(request.rel_url.raw_query_string, settings.max_value_length)
         )
-        return domains_response(request, address, endpoint)
+        return await domains_response(request, address, endpoint)
     if segments[0] == VERSION:
         raise NotFoundError("request", f"there is nothing at this address; the capabilities are at {CAPABILITIES_PATH}")
     query = Query(request.rel_url.raw_query_string, settings.max_value_length)
@@ -176,7 +177,11 @@ async def _capabilities(
 ) -> web.StreamResponse:
     context = request.app[APP_CONTEXT]
     capabilities = request.app[CAPABILITIES]
-    document = await asyncio.to_thread(capabilities.document, context.base_url(request), sections, endpoint)
-    return text_response(
-        request, document.body, content_type, digest=document.digest, headers={"Cache-Control": "no-cache"}
-    )
+    snapshot = await context.catalogue.whole()
+
+    def respond() -> web.Response:
+        document = capabilities.document(snapshot, context.base_url(request), sections, endpoint)
+        headers = {"Cache-Control": "no-cache"}
+        return text_response(request, document.body, content_type, digest=document.digest, headers=headers)
+
+    return await asyncio.to_thread(respond)

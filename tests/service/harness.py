@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from lxml import etree
 
+from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.service.app.server import listen, make_runner
 from lazytile.service.http.settings import Settings
 from lazytile.service.protocol.context import APP_CONTEXT
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lazytile.pyramid.catalog.tile_address import RawTileAddress, ResolvedTile
     from lazytile.service.protocol.context import AppContext
 
 NAMESPACES = {
@@ -86,6 +88,11 @@ class Server:
         pairs = {name: value for name, value in lowered.values() if value is not None}
         return self.get(f"/wmts?{urlencode(pairs)}", headers)
 
+    def resolve(self, address: RawTileAddress) -> ResolvedTile:
+        """Resolve an address as the server does, but compile its style here."""
+        snapshot = self.context.snapshot
+        return Resolver(snapshot, snapshot.styles, snapshot.name_of).resolve(address)
+
     def counter(self, name: str, **labels: str) -> float:
         """Return the value of a counter in /metrics; 0 if it is not there yet."""
         wanted = name + ("{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}" if labels else "")
@@ -113,6 +120,7 @@ def running(store: Path, cache: Path, **options: Any) -> Iterator[Server]:
             await runner.setup()
             await web.SockSite(runner, sock).start()
             server = Server(sock.getsockname()[1], runner.app[APP_CONTEXT], asyncio.get_running_loop())
+            server.thread = threading.current_thread()
             server.stop = lambda: server.loop.call_soon_threadsafe(stop.set)
             started.append(server)
             ready.set()

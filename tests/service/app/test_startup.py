@@ -75,9 +75,9 @@ def test_missing_colormaps_are_fetched_in_the_background(small_store, tmp_path, 
             until(lambda: any("default one" in record.message for record in caplog.records))
             assert (folder / "constant.xml").read_bytes() == wanted
             assert not (folder / "odd_sizes.xml").exists()
-            assert server.context.styles.style(server.context.store.layer("constant"), "default").reason.startswith(
-                "it has"
-            )
+            assert server.context.snapshot.styles.style(
+                server.context.snapshot.layer("constant"), "default"
+            ).reason.startswith("it has")
     assert sorted(asked) == ["/constant.xml", "/odd_sizes.xml"]
     fetched = [record.message for record in caplog.records if "colormaps fetched" in record.message]
     assert len(fetched) == 1

@@ -102,7 +102,7 @@ def test_classes_have_their_labels(tmp_path):
             "TileRow": "0",
             "TileCol": "0",
         }
-        colormap = server.context.catalog.find("classes")
+        colormap = server.context.snapshot.colormaps.find("classes")
         labels = {entry.class_code: entry.label for entry in colormap.entries if entry.label}
         seen = set()
         values = np.load(io.BytesIO(server.get("/wmts/classes/classes/native/0/0/0.npy").body))

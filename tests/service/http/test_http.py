@@ -37,7 +37,7 @@ def test_304_reads_no_cache_and_renders_nothing(server):
     from lazytile.service.protocol.tile_address import address_of_rest
 
     etag = server.context.broker.prepare(
-        server.context.resolver.resolve(address_of_rest(path.removeprefix("/wmts/").split("/"))).request
+        server.resolve(address_of_rest(path.removeprefix("/wmts/").split("/"))).request
     ).etag
     assert server.get(path, {"If-None-Match": etag}).status == 304
     assert server.counter("lazytile_renders_total") == before

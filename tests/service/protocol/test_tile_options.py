@@ -24,7 +24,7 @@ def pixels(reply):
 
 def task_of(server, path, query=""):
     address = address_of_xyz(path.removeprefix("/xyz/").split("/"), Query(query, 1024))
-    return server.context.broker.prepare(server.context.resolver.resolve(address).request).task
+    return server.context.broker.prepare(server.resolve(address).request).task
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def task_of(server, path, query=""):
     ],
 )
 def test_each_option_changes_bytes_and_etag_and_all_encodings_agree(server, query):
-    variable = server.context.store.layer("global_180").variable.name
+    variable = server.context.snapshot.layer("global_180").variable.name
     query = query.replace(quote("{v}"), variable)
     plain, changed = server.get(TILE + ".png"), server.get(f"{TILE}.png?{query}")
     assert changed.status == 200, changed.body
@@ -124,7 +124,7 @@ def test_webp_is_lossless(server):
 
 
 def test_expressions_and_rgb_over_variables_of_a_dataset(server):
-    layer = next(each for each in server.context.store.layers() if each.dataset.name == "two_variables")
+    layer = next(each for each in server.context.snapshot.layers() if each.dataset.name == "two_variables")
     names = [variable.name for variable in layer.dataset.variables]
     path = f"/xyz/{layer.name}/1/1/0"
     a, b = (render_values(task_of(server, f"/xyz/two_variables.{name}/1/1/0.png")) for name in names)

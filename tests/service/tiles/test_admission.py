@@ -126,12 +126,14 @@ def test_the_settings_decide_how_much_waits_and_the_engine_how_many_tiles_run():
     admission = Admission.of(Settings.of(queue_length=7), 3, Metrics())
     assert admission.limits(WorkClass.TILE) == ClassLimits(6, 7)
     assert admission.limits(WorkClass.PIXEL) == ClassLimits(4, 7)
+    assert admission.limits(WorkClass.STYLE) == ClassLimits(1, 7)
     assert admission.limits(WorkClass.NUMBERS) == ClassLimits(2, 7)
 
 
 PATHS = {
     WorkClass.TILE: "/xyz/global_180/2/1/1.png?filter=blur",
     WorkClass.PIXEL: "/wmts/global_180/default/WebMercatorQuad/2/1/1/100/100.json",
+    WorkClass.STYLE: "/legends/global_180/default_H.svg",
     WorkClass.NUMBERS: "/numbers/global_180/point?lon=0&lat=0",
 }
 
@@ -160,6 +162,8 @@ def occupied(server, work_class):
 @pytest.mark.parametrize("work_class", WorkClass)
 def test_only_requests_of_a_full_class_are_503(store, tmp_path, work_class):
     with running(store, tmp_path / "cache", queue_length=0) as server:
+        # A tile whose style is not compiled needs a slot of that class too.
+        assert server.get("/xyz/global_180/0/0/0.png").status == 200
         with occupied(server, work_class):
             statuses = {each: server.get(path).status for each, path in PATHS.items()}
             reply = server.get(PATHS[work_class])

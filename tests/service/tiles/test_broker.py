@@ -251,18 +251,16 @@ def test_a_dataset_replaced_between_look_and_work_is_looked_at_anew(tmp_path, mo
     store = tmp_path / "store"
     data.CATALOGUE["constant"]().write(store)
     with running(store, tmp_path / "cache") as server:
-        resolve, calls = server.context.resolver.resolve, []
+        resolve, calls = Resolver.resolve, []
 
-        def replaced_after_the_first(address):
-            resolved = resolve(address)
+        def replaced_after_the_first(self, address):
+            resolved = resolve(self, address)
             calls.append(resolved.request.layer.dataset.generation)
             if len(calls) == 1:
                 data.CATALOGUE["constant"]().write(store, generation="synthetic-2")
             return resolved
 
-        monkeypatch.setattr(
-            type(server.context.resolver), "resolve", lambda self, address: replaced_after_the_first(address)
-        )
+        monkeypatch.setattr(Resolver, "resolve", replaced_after_the_first)
         reply = server.get("/xyz/constant/0/0/0.png")
         assert reply.status == 200
         assert calls == ["synthetic-1", "synthetic-2"]

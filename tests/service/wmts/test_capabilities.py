@@ -144,7 +144,7 @@ def test_an_edge_on_a_tile_border_adds_no_row(server):
     from lazytile.pyramid.catalog.tile_limits import tiles_with_data
     from lazytile.pyramid.tiling.tms import REGISTERED
 
-    layer = server.context.store.layer("extra_dimension")
+    layer = server.context.snapshot.layer("extra_dimension")
     from lazytile.pyramid.core.grid import Grid, RegularAxis
 
     grid = Grid("EPSG:4326", RegularAxis(-45.0, 0.5, 90), RegularAxis(45.0, -0.5, 90))

@@ -56,7 +56,7 @@ def test_every_set_is_served(server, tms, matrix, size):
 @pytest.mark.parametrize("tms", ["WebMercatorQuad", "1km", "WorldCRS84Quad"])
 @pytest.mark.parametrize("layer", ["global_180", "odd_sizes"])
 def test_served_tiles_equal_the_oracle(server, layer, tms):
-    colormap = server.context.catalog.path_of("grey")
+    colormap = server.context.snapshot.colormaps.path_of("grey")
     cells = data.CATALOGUE[layer]().oracle()
     for zoom, row, col in ((0, 0, 0), (1, 0, 1), (3, 3, 4)):
         # By GIBS's address, where tiles without data are empty ones.
@@ -185,7 +185,7 @@ def test_xyz_errors_are_problem_documents(server, path, status, parameter):
 
 
 def test_styles_by_name(server):
-    names = server.context.catalog.names()
+    names = server.context.snapshot.colormaps.names()
     assert names
     bodies = {server.kvp(style=name).body for name in names}
     assert len(bodies) > 1

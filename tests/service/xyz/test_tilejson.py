@@ -35,7 +35,7 @@ def test_the_members_of_a_document(server):
 
 def test_maxzoom_is_the_first_zoom_that_shows_every_cell(server):
     for name in ("global_180", "mercator", "odd_sizes"):
-        description = server.context.store.dataset(name).description
+        description = server.context.snapshot.dataset(name).description
         document = tilejson(server, f"/xyz/{name}.json")
         to_m = 1.0 if description.grid.crs == "EPSG:3857" else 111319.49079327358
         cell_m = min(description.grid.x.cell_size, -description.grid.y.cell_size) * to_m
@@ -92,6 +92,6 @@ def test_it_is_conditional(server):
 
 def test_the_center_of_data_across_the_antimeridian(server):
     longitude, _, _ = tilejson(server, "/xyz/antimeridian.json")["center"]
-    bounds = server.context.store.layer("antimeridian").geographic_bounds()
+    bounds = server.context.snapshot.layer("antimeridian").geographic_bounds()
     assert np.cos(np.radians(longitude - (bounds.west + bounds.east) / 2)) == pytest.approx(1)
     assert -180 <= longitude <= 180
