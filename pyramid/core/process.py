@@ -91,6 +91,17 @@ def install(budget: CacheBudget) -> Process:
         return _process
 
 
+def reinstall(earlier: Process) -> None:
+    """Put a process back that another one has replaced, with all its caches and resources.
+
+    Args:
+        earlier: The process, as ``current`` returned it.
+    """
+    global _process  # noqa: PLW0603 - as above
+    with _lock:
+        _process = earlier
+
+
 def current() -> Process:
     """Return the process as installed; without an installation, one with the budget of the environment or a default.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
 from lazytile.pyramid.catalog.snapshot import SnapshotReader
 from lazytile.pyramid.core import process
+from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.pyramid.store.store import Store
@@ -42,14 +44,24 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from lazytile.pyramid.core.caches import Caches
+    from lazytile.pyramid.engines.protocol import TileEngine
     from lazytile.service.http.settings import Settings
 
 
-async def open_context(settings: Settings) -> AppContext:
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What an application takes over from the one that it replaces in its process."""
+
+    engine: TileEngine
+    metrics: Metrics
+
+
+async def open_context(settings: Settings, inherited: Inherited | None = None) -> AppContext:
     """Open everything that a service works with; ``AppContext.close`` closes it.
 
     Args:
         settings: The settings.
+        inherited: What is not opened but taken over.
 
     Returns:
         The context of the application.
@@ -57,17 +69,23 @@ async def open_context(settings: Settings) -> AppContext:
     Raises:
         LazytileError: A part cannot be opened.
     """
-    budget = settings.cache_budget
-    caches = process.install(budget).caches
+    budget, standing = settings.cache_budget, Conditions.current()
+    installed = process.install(budget)
+    caches = installed.caches
+    if inherited is not None:
+        installed.resource(Conditions, lambda: standing)
     if settings.tile_matrix_sets is not None:
         register_folder(settings.tile_matrix_sets)
-    counters = Metrics(settings.metrics_folder, caches)
+    counters = Metrics(settings.metrics_folder, caches) if inherited is None else inherited.metrics
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())
     cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc)
     spec, (front, workers) = EngineSpec.parse(settings.engine), budget.split()
     options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard, caches=workers)
     try:
-        engine = await open_tile_engine(spec, perform, options, locality=lambda task: task.locality)
+        if inherited is None:
+            engine = await open_tile_engine(spec, perform, options, locality=lambda task: task.locality)
+        else:
+            engine = inherited.engine
         catalogue = await _open_catalogue(settings, catalog, caches)
     except BaseException:
         await cache.close()
@@ -81,6 +99,8 @@ async def open_context(settings: Settings) -> AppContext:
         else MrfTier(settings.mrfs, settings.mrf_unchecked_folder, counters.mrf_damage.inc)
     )
     admission = Admission.of(settings, engine.capacity, counters)
+    if inherited is not None:
+        counters.follow(caches)
     return AppContext(
         settings=settings,
         catalogue=catalogue,
@@ -99,17 +119,18 @@ async def _open_catalogue(settings: Settings, catalog: ColormapCatalog, caches: 
     return catalogue
 
 
-def make_app(settings: Settings) -> web.Application:
+def make_app(settings: Settings, inherited: Inherited | None = None) -> web.Application:
     """Return the application, which opens its store, cache and engine when it starts.
 
     Args:
         settings: The settings.
+        inherited: What it takes over from the application that it replaces.
 
     Returns:
         The application with all routes.
     """
     app = web.Application(middlewares=[request_middleware], client_max_size=64 << 10)
-    app.cleanup_ctx.append(_context_of(settings))
+    app.cleanup_ctx.append(_context_of(settings, inherited))
     app.router.add_get("/wmts", wmts.kvp)
     app.router.add_get("/wmts/{path:.*}", wmts.rest)
     tilejson.add_routes(app.router)
@@ -127,9 +148,9 @@ def make_app(settings: Settings) -> web.Application:
     return app
 
 
-def _context_of(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]]:
+def _context_of(settings: Settings, inherited: Inherited | None) -> Callable[[web.Application], AsyncIterator[None]]:
     async def open_and_close(app: web.Application) -> AsyncIterator[None]:
-        app[APP_CONTEXT] = await open_context(settings)
+        app[APP_CONTEXT] = await open_context(settings, inherited)
         opened = app[APP_CONTEXT]
         app[wmts.CAPABILITIES] = Capabilities(
             process.cache("documents"), settings.capabilities_title, has_info=settings.feature_info

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING, NoReturn
 from aiohttp import web
 
 from lazytile import __version__
-from lazytile.pyramid.core.conditions import Conditions
+from lazytile.pyramid.core.conditions import Condition, Conditions
 from lazytile.service.http.health import Health, Readiness, StandingCondition
 from lazytile.service.http.json_document import JSON, json_bytes
 from lazytile.service.http.metrics import CONTENT_TYPE, PUBLISH_EVERY_S
 from lazytile.service.protocol.context import APP_CONTEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lazytile.service.http.metrics import Metrics
 
+    ConditionsOfOthers = Callable[[], tuple[Condition, ...]]
+
 _NOT_CACHED = {"Cache-Control": "no-store"}
+CONDITIONS_OF_OTHERS: web.AppKey[ConditionsOfOthers] = web.AppKey("conditions_of_others")
+"""Returns the conditions of the other processes of this server."""
 RETRY_AFTER_S = 5
 """When monitors and load balancers may ask a server again that cannot serve."""
 
@@ -37,7 +43,9 @@ async def health(request: web.Request) -> web.StreamResponse:
 
 async def readiness(request: web.Request) -> web.StreamResponse:
     """Return what is wrong at the moment, with status 503 where it keeps the server from serving."""
-    del request
+    others = request.app.get(CONDITIONS_OF_OTHERS)
+    found = (*Conditions.current().all(), *(() if others is None else others()))
+    known = {(each.key, each.problem): each for each in sorted(found, key=lambda each: each.since, reverse=True)}
     standing = [
         StandingCondition(
             key=each.key,
@@ -45,7 +53,7 @@ async def readiness(request: web.Request) -> web.StreamResponse:
             ready=each.ready,
             since=datetime.fromtimestamp(each.since, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         )
-        for each in Conditions.current().all()
+        for each in sorted(known.values(), key=lambda each: each.since)
     ]
     state = Readiness(ready=all(each.ready for each in standing), conditions=standing)
     headers = _NOT_CACHED if state.ready else {**_NOT_CACHED, "Retry-After": str(RETRY_AFTER_S)}

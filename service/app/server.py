@@ -1,77 +1,43 @@
-"""One server process: an application on a listening socket, until it is stopped."""
+"""One server process: an application on a listening socket, until it is stopped. A reload replaces the application."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
-import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from lazytile.service.app.application import make_app
-from lazytile.service.http.errors import ServiceError
+from lazytile.colormaps.core.errors import LazytileError
+from lazytile.pyramid.core import process
+from lazytile.service.app.application import Inherited, make_app
+from lazytile.service.app.changes import Changes, Terminal, settings_after
+from lazytile.service.app.connections import Connections
+from lazytile.service.app.listening import address_of, listen
+from lazytile.service.app.monitoring import CONDITIONS_OF_OTHERS
 from lazytile.service.protocol.context import APP_CONTEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import socket
+    from collections.abc import Callable, Iterator, Mapping
 
+    from lazytile.service.app.board import Board
     from lazytile.service.http.settings import Settings
 
-BACKLOG = 1024
+LOG = logging.getLogger(__name__)
+
+CANCEL_S = 0.5
+"""Time that a request gets to end once it is cancelled."""
+CLOSE_IDLE_S = 0.25
+"""How long a connection without a request stays open for one that is on its way, when the server ends."""
+RETIRE_IDLE_S = 5.0
+"""The same when the application is replaced."""
 MAX_LINE_BYTES = 64 << 10
 """Longest request line that aiohttp accepts; ``max_query_bytes`` is lower and is reported properly."""
 KEEPALIVE_S = 75.0
-
-
-def listen(host: str, port: int, *, share_port: bool = False) -> socket.socket:
-    """Return a listening socket.
-
-    Args:
-        host: Address to listen on.
-        port: Port, 0 for a free one.
-        share_port: Allow several sockets on the port; the kernel distributes connections among them.
-
-    Returns:
-        The socket, not blocking.
-
-    Raises:
-        ServiceError: The port is in use, or the address is not one of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if share_port:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind((host, port))
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        raise ServiceError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
-    return sock
-
-
-def address_of(settings: Settings, sock: socket.socket) -> str:
-    """Return the address to open in a browser.
-
-    Args:
-        settings: The settings.
-        sock: The listening socket.
-
-    Returns:
-        The public URL if one is set, else the URL of the socket.
-    """
-    if settings.public_url is not None:
-        return f"{settings.public_url}/"
-    host, port = sock.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        host = "localhost"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 class _BadHttpFilter(logging.Filter):
@@ -81,11 +47,12 @@ class _BadHttpFilter(logging.Filter):
         return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-def make_runner(settings: Settings) -> web.AppRunner:
+def make_runner(settings: Settings, inherited: Inherited | None = None) -> web.AppRunner:
     """Return the application with the limits and timeouts of its connections.
 
     Args:
         settings: The settings.
+        inherited: What the application takes over from the one that it replaces.
 
     Returns:
         A runner, not set up yet.
@@ -94,65 +61,163 @@ def make_runner(settings: Settings) -> web.AppRunner:
     if not logger.filters:
         logger.addFilter(_BadHttpFilter())
     return web.AppRunner(
-        make_app(settings),
+        make_app(settings, inherited),
         access_log=None,
         logger=logger,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_S,
         max_line_size=MAX_LINE_BYTES,
-        shutdown_timeout=settings.shutdown_s,
+        shutdown_timeout=CANCEL_S,
     )
 
 
-async def serve(settings: Settings, sock: socket.socket, ready: Callable[[str], None], stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set. Requests then have ``shutdown_s`` to finish before they are cancelled.
+class ServerProcess:
+    """The application and the connections of a process. Belongs to one event loop."""
 
-    Args:
-        settings: The settings.
-        sock: The listening socket.
-        ready: Called with the description of the engine once the server answers.
-        stop: Ends the server.
+    def __init__(self, settings: Settings, sock: socket.socket, board: Board | None = None, place: int = 0) -> None:
+        """Open nothing yet.
 
-    Raises:
-        LazytileError: A part of the service cannot be opened.
-    """
-    runner = make_runner(settings)
-    try:
-        await runner.setup()
-        await web.SockSite(runner, sock).start()
-        ready(runner.app[APP_CONTEXT].broker.engine_description)
-        await stop.wait()
-    finally:
+        Args:
+            settings: The settings.
+            sock: The listening socket, which ``close`` closes.
+            board: What the server processes tell each other.
+            place: Place of this process there.
+        """
+        self._settings = settings
+        self._sock = sock
+        self._board, self._place = board, place
+        self._connections = Connections(sock, settings, board, place)
+        self._runner: web.AppRunner | None = None
+        self._retiring: asyncio.Task[None] | None = None
+
+    @property
+    def runner(self) -> web.AppRunner:
+        """The present application."""
+        assert self._runner is not None
+        return self._runner
+
+    @property
+    def engine(self) -> str:
+        """Description of the engine."""
+        return self.runner.app[APP_CONTEXT].broker.engine_description
+
+    async def open(self) -> None:
+        """Open the application and accept connections.
+
+        Raises:
+            LazytileError: A part of the service cannot be opened.
+        """
+        self._runner = await self._start(None, self._settings)
+
+    async def reload(self, settings: Settings) -> None:
+        """Open a new application, with everything that it reads, and let the old one finish its requests.
+
+        Without a new one, since it cannot be opened, the old one goes on.
+
+        Args:
+            settings: The settings of the new application.
+
+        Raises:
+            LazytileError: A part of the service cannot be opened.
+        """
+        if self._retiring is not None:
+            await self._retiring
+        old = self.runner
+        context = old.app[APP_CONTEXT]
+        earlier = process.current()
+        try:
+            self._runner = await self._start(Inherited(context.broker.engine, context.metrics), settings)
+        except BaseException:
+            process.reinstall(earlier)
+            raise
+        context.broker.leave_engine_open()
+        self._settings = settings
+        self._connections.configure(settings)
+        self._retiring = asyncio.create_task(self._retire(old, RETIRE_IDLE_S, settings.timeout_s))
+
+    async def _start(self, inherited: Inherited | None, settings: Settings) -> web.AppRunner:
+        runner = make_runner(settings, inherited)
+        if self._board is not None:
+            board, place = self._board, self._place
+            runner.app[CONDITIONS_OF_OTHERS] = lambda: board.conditions_of_others(place)
+        try:
+            await runner.setup()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        assert runner.server is not None
+        self._connections.serve(runner.server)
+        return runner
+
+    async def _retire(self, runner: web.AppRunner, idle_s: float, limit_s: float) -> None:
+        server = runner.server
+        assert server is not None
+        await self._connections.drain(server, idle_s, limit_s)
         await runner.cleanup()
+        self._connections.forget(server)
+
+    async def close(self) -> None:
+        """Accept nothing more, and end. Requests have ``shutdown_s`` to finish before they are cancelled."""
+        self._connections.close()
+        self._sock.close()
+        if self._runner is not None:
+            await self._retire(self._runner, CLOSE_IDLE_S, self._settings.shutdown_s)
+        if self._retiring is not None:
+            await self._retiring
+        self._connections.stop()
 
 
 @contextmanager
-def stopping_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set an event on SIGINT and SIGTERM, in the running loop.
+def handled_signals(handlers: Mapping[signal.Signals, Callable[[], object]]) -> Iterator[None]:
+    """Handle signals in the running loop.
 
     Args:
-        stop: The event.
+        handlers: What to call on each signal.
 
     Yields:
         Nothing; the handlers are removed at the end.
     """
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, stop.set)
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         yield
     finally:
-        for number in signals:
+        for number in handlers:
             loop.remove_signal_handler(number)
 
 
-def run_one(settings: Settings, announce: Callable[[str, str], None]) -> None:
-    """Run one server process until SIGINT or SIGTERM.
+async def serve(server: ServerProcess, ready: Callable[[str], None], changes: Changes) -> None:
+    """Serve until the changes end.
+
+    Args:
+        server: The process.
+        ready: Called with the description of the engine once the server answers.
+        changes: Reloads, and the end.
+
+    Raises:
+        LazytileError: A part of the service cannot be opened.
+    """
+    try:
+        await server.open()
+        ready(server.engine)
+        while (read := await changes.next()) is not None:
+            try:
+                await server.reload(read())
+                LOG.info("settings, colormaps and catalogue were reloaded")
+            except (LazytileError, OSError) as error:
+                LOG.error("nothing was reloaded, the server goes on as before: %s", error)  # noqa: TRY400 - one line
+    finally:
+        await server.close()
+
+
+def run_one(settings: Settings, announce: Callable[[str, str], None], read: Callable[[], Settings]) -> None:
+    """Run one server process until SIGINT or SIGTERM; SIGHUP reloads.
 
     Args:
         settings: The settings.
         announce: Called with the address and the engine once the server answers.
+        read: Reads the settings again.
 
     Raises:
         LazytileError: The server cannot start.
@@ -161,8 +226,17 @@ def run_one(settings: Settings, announce: Callable[[str, str], None]) -> None:
         address = address_of(settings, sock)
 
         async def main() -> None:
-            stop = asyncio.Event()
-            with stopping_signals(stop):
-                await serve(settings, sock, lambda engine: announce(address, engine), stop)
+            changes = Changes()
+            terminal = Terminal()
+
+            def hang_up() -> None:
+                if terminal.is_gone():
+                    changes.end()
+                else:
+                    changes.reload(lambda: settings_after(settings, read))
+
+            handlers = {signal.SIGINT: changes.end, signal.SIGTERM: changes.end, signal.SIGHUP: hang_up}
+            with handled_signals(handlers):
+                await serve(ServerProcess(settings, sock), lambda engine: announce(address, engine), changes)
 
         asyncio.run(main())

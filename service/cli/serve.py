@@ -102,36 +102,67 @@ def serve(
             "--timeout", metavar="SECONDS", help="Maximum time of a request; beyond it clients get 504 [default: 30]."
         ),
     ] = None,
+    client_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--client-timeout",
+            metavar="SECONDS",
+            help="Maximum time that a client takes to send a request or to read a response [default: 20].",
+        ),
+    ] = None,
+    max_connections: Annotated[
+        int | None,
+        typer.Option(
+            "--max-connections",
+            metavar="N",
+            min=1,
+            help="Maximum connections of a server process [default: what the limit of open files leaves].",
+        ),
+    ] = None,
+    settings_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--settings",
+            metavar="FILE",
+            envvar="LAZYTILE_SETTINGS_FILE",
+            help="TOML file of settings; SIGHUP reads it again.",
+        ),
+    ] = None,
 ) -> None:
     """Serve a store: WMTS at /wmts, XYZ at /xyz, the viewer at /.
 
-    Every setting can also be set in the environment, as LAZYTILE_ and its name (LAZYTILE_PORT=8081).
+    Every setting can also be set in the environment, as LAZYTILE_ and its name (LAZYTILE_PORT=8081). SIGHUP reloads.
     """
     from lazytile.service.app.processes import run_server  # noqa: PLC0415 - slow to import
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 
-    settings = Settings.of(
-        store=existing(store),
-        cache=cache,
-        cache_limit_bytes=None if cache_limit is None else cache_limit << 20,
-        memory_bytes=memory,
-        no_tile_cache=no_tile_cache or None,
-        host=host,
-        port=port,
-        engine=engine,
-        workers=workers,
-        dashboard=dashboard,
-        public_url=public_url,
-        colormaps=colormaps,
-        tile_matrix_sets=tile_matrix_sets,
-        offline=offline or None,
-        mrf_folder=mrf,
-        mrf_unchecked_folder=mrf_unchecked,
-        metatile=metatile,
-        queue_length=queue,
-        timeout_s=timeout,
-    )
-    run_server(settings, _announce)
+    def read() -> Settings:
+        return Settings.of(
+            settings_file=settings_file,
+            store=existing(store),
+            cache=cache,
+            cache_limit_bytes=None if cache_limit is None else cache_limit << 20,
+            memory_bytes=memory,
+            no_tile_cache=no_tile_cache or None,
+            host=host,
+            port=port,
+            engine=engine,
+            workers=workers,
+            dashboard=dashboard,
+            public_url=public_url,
+            colormaps=colormaps,
+            tile_matrix_sets=tile_matrix_sets,
+            offline=offline or None,
+            mrf_folder=mrf,
+            mrf_unchecked_folder=mrf_unchecked,
+            metatile=metatile,
+            queue_length=queue,
+            timeout_s=timeout,
+            client_timeout_s=client_timeout,
+            max_connections=max_connections,
+        )
+
+    run_server(read(), _announce, read)
 
 
 def _announce(address: str, engine: str) -> None:

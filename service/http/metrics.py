@@ -73,6 +73,16 @@ class Metrics:
         """Statistics of each cache as last published."""
         self.publish_caches()
 
+    def follow(self, caches: Caches) -> None:
+        """Report other caches, which have replaced those reported so far; what was counted remains.
+
+        Args:
+            caches: The new caches, whose statistics begin at 0.
+        """
+        self.publish_caches()
+        self._caches = caches
+        self._published = {}
+
     def publish_caches(self) -> None:
         """Update the metrics of the caches, which all server processes share."""
         if self._caches is None:

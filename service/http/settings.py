@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -27,10 +28,27 @@ REPLACED = dict.fromkeys(("memory_cache_bytes", "chunk_cache_bytes", "value_cach
 """Settings of earlier versions, each with its replacement."""
 _SPELLINGS = {"memory_bytes": f"--memory or {MEMORY_VARIABLE}"}
 """How users set it, where option and environment variable differ from the name."""
+_VARIABLES = {"memory_bytes": MEMORY_VARIABLE}
+FILE_LIMIT_BYTES = 1 << 20
+FIXED = ("host", "port", "engine", "workers", "dashboard", "metrics_folder", "watchdog_s")
+"""Settings that a running server keeps."""
 
 
 def _memory_bytes(value: Any) -> Any:
     return parse_memory(value, machine_memory_bytes()) if isinstance(value, str) else value
+
+
+def _settings_of_file(path: Path) -> dict[str, Any]:
+    """Return the settings of a file that the environment leaves to it. Raises ``SettingsError``."""
+    try:
+        with path.open("rb") as file:
+            found = tomllib.loads(file.read(FILE_LIMIT_BYTES).decode())
+    except OSError as error:
+        raise SettingsError(f"settings file {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"settings file {path} is no TOML: {error}") from error
+    variables = {name: _VARIABLES.get(name, f"{PREFIX}{name}".upper()) for name in found}
+    return {name: value for name, value in found.items() if variables[name] not in os.environ}
 
 
 class Settings(BaseSettings):
@@ -101,6 +119,16 @@ class Settings(BaseSettings):
     """Time limit of a request; beyond it the response is 504."""
     shutdown_s: float = Field(5.0, ge=0, le=3600)
     """Time that running requests get to finish when the server stops."""
+    client_timeout_s: float = Field(20.0, gt=0, le=3600)
+    """Time that a client gets to send the first request of a connection, to send a body, and to read a response."""
+    max_connections: int | None = Field(None, ge=1)
+    """Most connections of one server process; at the limit, those without a request make room. By default what the
+    limit of open files leaves."""
+    watchdog_s: float = Field(5.0, ge=0, le=3600)
+    """Of several server processes, one that has not responded for this time is killed and replaced; 0 disables that."""
+    settings_file: Path | None = None
+    """TOML file with settings by name, such as ``timeout_s = 60``; options and environment take precedence. SIGHUP
+    makes a server read it again."""
 
     max_query_bytes: int = Field(8192, ge=512)
     """Length limit of path and query string together; a longer one is answered with 414."""
@@ -147,6 +175,9 @@ class Settings(BaseSettings):
             if old in given or variable in os.environ:
                 name = old if old in given else variable
                 raise SettingsError(f"setting {name} no longer exists: set {_SPELLINGS[new]}, the memory of all caches")
+        path = given.get("settings_file") or os.environ.get(f"{PREFIX}settings_file".upper())
+        if path is not None:
+            given = {**_settings_of_file(Path(path)), **given}
         try:
             return cls(**given)
         except ValidationError as error:
@@ -154,6 +185,20 @@ class Settings(BaseSettings):
             name = ".".join(str(part) for part in first["loc"]).replace(MEMORY_VARIABLE, "memory_bytes")
             text = first["msg"].removeprefix("Value error, ")
             raise SettingsError(f"setting {name}: {text[:1].lower()}{text[1:]}") from error
+
+    def reloaded(self, new: Settings) -> tuple[Settings, list[str]]:
+        """Return the settings of a running server after a reload.
+
+        Args:
+            new: The settings as they are read now.
+
+        Returns:
+            The new settings with the old values of those that a running server keeps, and the names of these whose
+            new values wait for a restart.
+        """
+        kept = {name: getattr(self, name) for name in FIXED}
+        waiting = [name for name, value in kept.items() if getattr(new, name) != value and name != "metrics_folder"]
+        return new.model_copy(update=kept), waiting
 
     @field_validator("public_url")
     @classmethod

@@ -75,11 +75,21 @@ class TileBroker:
         self._cached: dict[str, set[str]] = {}
         """Generations of each dataset's content that have tiles in the cache."""
         self._drops: set[asyncio.Task[None]] = set()
+        self._owns_engine = True
 
     @property
     def engine_description(self) -> str:
         """One line for people."""
         return self._engine.description
+
+    @property
+    def engine(self) -> TileEngine:
+        """The engine that renders."""
+        return self._engine
+
+    def leave_engine_open(self) -> None:
+        """Leave the engine open when this closes: another broker has taken it over."""
+        self._owns_engine = False
 
     def prepare(self, request: TileRequest) -> PreparedTile:
         """Return a request with its task and its keys.
@@ -217,7 +227,8 @@ class TileBroker:
         await self._flights.cancel()
         await self._documents.cancel()
         await asyncio.gather(*self._drops, return_exceptions=True)
-        await self._engine.close()
+        if self._owns_engine:
+            await self._engine.close()
         if self._mrfs is not None:
             await self._mrfs.close()
         await self._cache.close()

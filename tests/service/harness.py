@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from aiohttp import web
 from lxml import etree
 
 from lazytile.pyramid.catalog.resolver import Resolver
-from lazytile.service.app.server import listen, make_runner
+from lazytile.service.app.changes import Changes
+from lazytile.service.app.listening import listen
+from lazytile.service.app.server import ServerProcess, serve
 from lazytile.service.http.settings import Settings
 from lazytile.service.protocol.context import APP_CONTEXT
 
@@ -109,24 +110,23 @@ def running(store: Path, cache: Path, **options: Any) -> Iterator[Server]:
         **{"store": store, "cache": cache, "engine": "threads", "port": 0, "shutdown_s": 1, "offline": True, **options}
     )
     sock = listen(settings.host, settings.port)
+    port = sock.getsockname()[1]
     started: list[Server] = []
     failed: list[BaseException] = []
     ready = threading.Event()
 
     async def main() -> None:
-        stop = asyncio.Event()
-        runner = make_runner(settings)
-        try:
-            await runner.setup()
-            await web.SockSite(runner, sock).start()
-            server = Server(sock.getsockname()[1], runner.app[APP_CONTEXT], asyncio.get_running_loop())
+        changes = Changes()
+        process = ServerProcess(settings, sock)
+
+        def begin(_: str) -> None:
+            server = Server(port, process.runner.app[APP_CONTEXT], asyncio.get_running_loop())
             server.thread = threading.current_thread()
-            server.stop = lambda: server.loop.call_soon_threadsafe(stop.set)
+            server.stop = lambda: server.loop.call_soon_threadsafe(changes.end)
             started.append(server)
             ready.set()
-            await stop.wait()
-        finally:
-            await runner.cleanup()
+
+        await serve(process, begin, changes)
 
     def run() -> None:
         try:

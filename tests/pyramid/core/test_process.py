@@ -99,3 +99,17 @@ def test_a_process_that_nobody_sets_up_has_the_memory_of_its_environment():
     assert limit_in_a_new_process("1.5GiB") == str(3 << 29)
     assert limit_in_a_new_process("0") == "0"
     assert limit_in_a_new_process("lots") == "LAZYTILE_MEMORY must be a size such as 2GiB, 512MB or 25%, got 'lots'"
+
+
+def test_an_earlier_process_is_put_back_with_what_it_had(fresh_process):
+    earlier = process.current()
+    earlier.caches["memos"].put("a", _Sized())
+    process.install(CacheBudget.renderer(1 << 20))
+    assert process.current() is not earlier
+    process.reinstall(earlier)
+    assert process.current() is earlier
+    assert process.cache("memos").peek("a") is not None
+
+
+class _Sized:
+    nbytes = 8

@@ -103,20 +103,6 @@ def _worker_limits(server):
     return list(found.result(30).values())
 
 
-def test_the_memory_is_divided_among_server_processes(monkeypatch, tmp_path):
-    given = []
-
-    class Stop(Exception):
-        pass
-
-    def start(settings, sock):
-        given.append(settings)
-        if len(given) == 3:
-            raise Stop
-        return
-
-    monkeypatch.setattr(processes, "_start", start)
+def test_the_memory_is_divided_among_server_processes(tmp_path):
     settings = Settings.of(store=tmp_path, memory_bytes=100_000_001, workers=3)
-    with pytest.raises(Stop):
-        processes._run_children(settings, [None, None, None], tmp_path, lambda *_: None)
-    assert [each.memory_bytes for each in given] == [33_333_333] * 3
+    assert processes.settings_of_one(settings, 3, tmp_path).memory_bytes == 33_333_333

@@ -55,3 +55,42 @@ def test_without_tile_cache_tiles_and_values_have_no_memory():
     limits = Settings.of(memory_bytes=64 << 20, no_tile_cache=True).cache_budget.limits()
     assert limits["tiles"] == limits["values"] == 0
     assert sum(limits.values()) == 64 << 20
+
+
+def test_a_settings_file_comes_after_options_and_environment(tmp_path, monkeypatch):
+    path = tmp_path / "lazytile.toml"
+    path.write_text('timeout_s = 60\nqueue_length = 7\nmemory_bytes = "64MiB"\n[layer_max_age_s]\nsst = 600\n')
+    settings = Settings.of(settings_file=path, queue_length=9)
+    assert (settings.timeout_s, settings.queue_length) == (60, 9)
+    assert (settings.memory_bytes, settings.layer_max_age_s) == (64 << 20, {"sst": 600})
+    monkeypatch.setenv("LAZYTILE_SETTINGS_FILE", str(path))
+    monkeypatch.setenv("LAZYTILE_TIMEOUT_S", "5")
+    monkeypatch.setenv("LAZYTILE_MEMORY", "32MiB")
+    settings = Settings.of()
+    assert (settings.timeout_s, settings.queue_length, settings.memory_bytes) == (5, 7, 32 << 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("timeout_s = -1", "setting timeout_s: input should be greater than 0"),
+        ("color = 1", "setting color: extra inputs are not permitted"),
+        ("timeout_s = = 1", "is no TOML"),
+        ("a = " + "[" * 5000, "is no TOML"),
+    ],
+)
+def test_an_invalid_settings_file_is_one_line(tmp_path, text, message):
+    path = tmp_path / "lazytile.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=message) as raised:
+        Settings.of(settings_file=path)
+    assert "\n" not in str(raised.value)
+    with pytest.raises(SettingsError, match="No such file"):
+        Settings.of(settings_file=tmp_path / "none.toml")
+
+
+def test_a_running_server_keeps_its_address_and_processes():
+    old = Settings.of(port=1, timeout_s=10)
+    new, waiting = old.reloaded(Settings.of(port=2, timeout_s=20, workers=3))
+    assert (new.port, new.timeout_s, new.workers) == (1, 20, None)
+    assert waiting == ["port", "workers"]
