@@ -78,7 +78,7 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
         register_folder(settings.tile_matrix_sets)
     counters = Metrics(settings.metrics_folder, caches) if inherited is None else inherited.metrics
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())
-    cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc)
+    cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc, counters.cache_lost.inc)
     spec, (front, workers) = EngineSpec.parse(settings.engine), budget.split()
     options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard, caches=workers)
     try:

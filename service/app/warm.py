@@ -107,6 +107,7 @@ async def _warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, in
                         snapshot = await context.catalogue.at(address.layer, again=attempt.is_repeated)
                         resolved = await context.styles.resolved(snapshot, partial(Resolver.resolve, address=address))
                         tile = await context.broker.tile(context.broker.prepare(resolved.request))
+                await context.broker.flush()  # no tile is lost, however slow the disk is
                 tiers[tile.tier] += 1
                 progress(tiers.total(), total)
 

@@ -54,6 +54,9 @@ class Metrics:
         )
         self.cancelled = Counter("lazytile_cancelled", "Requests whose client disconnected", registry=registry)
         self.cache_errors = Counter("lazytile_cache_errors", "Failures of the disk cache", registry=registry)
+        self.cache_lost = Counter(
+            "lazytile_cache_lost", "Tiles not written to the disk cache, which is too slow", registry=registry
+        )
         self.mrf_damage = Counter("lazytile_mrf_damage", "Look-ups that met a damaged MRF or page", registry=registry)
         self.queue_depth = Gauge(
             "lazytile_queue_depth",

@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     """Folder of the tile cache; created with mode 0700."""
     cache_limit_bytes: int = Field(2 << 30, ge=1 << 20)
     """Size limit of the tile cache on disk; the oldest tiles are evicted first."""
+    cache_queue_length: int = Field(1024, ge=0)
+    """Number of rendered tasks whose tiles may wait to be written to disk, in each server process; those of further
+    ones are not written."""
+    cache_queue_bytes: int = Field(32 << 20, ge=0)
+    """Size limit of the tiles that wait to be written to disk, in each server process."""
     memory_bytes: Annotated[int, BeforeValidator(_memory_bytes)] = Field(
         default_factory=default_memory_bytes, validation_alias=MEMORY_VARIABLE, ge=0
     )

@@ -145,7 +145,7 @@ class TileBroker:
         if data is not None:
             return Tile(data, "memory", lookup)
         if self.metatile == 1 and prepared.request.is_light and prepared.key not in self._flights:
-            rendered = await self._render_at_once(prepared)
+            rendered = self._render_at_once(prepared)
             if rendered is not None:
                 return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
         rendered = await self._flights.run(prepared.task_key, lambda: self._render(prepared))
@@ -156,15 +156,15 @@ class TileBroker:
         async with self._admission.slot(WorkClass.TILE):
             began = time.perf_counter()
             images = await self._engine.render(prepared.task)
-        return await self._store_tiles(prepared, images, arrived, began)
+        return self._store_tiles(prepared, images, arrived, began)
 
-    async def _render_at_once(self, prepared: PreparedTile) -> _Rendered | None:
+    def _render_at_once(self, prepared: PreparedTile) -> _Rendered | None:
         """Render on the event loop, without queue or sharing: nothing else runs meanwhile. None where it may not."""
         began = time.perf_counter()
         images = self._engine.render_inline(prepared.task)
-        return None if images is None else await self._store_tiles(prepared, images, began, began)
+        return None if images is None else self._store_tiles(prepared, images, began, began)
 
-    async def _store_tiles(
+    def _store_tiles(
         self, prepared: PreparedTile, images: tuple[bytes, ...], arrived: float, began: float
     ) -> _Rendered:
         """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
@@ -178,7 +178,7 @@ class TileBroker:
             keys = [task.tile_key(type(task.block)(row, col)) for row, col in task.block.addresses()]
         tiles = dict(zip(keys, images, strict=True))
         self._note_generation(prepared)
-        await self._cache.put(tiles, prepared.generation_tag)
+        self._cache.put(tiles, prepared.generation_tag)
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
         return _Rendered(tiles, stages)
 
@@ -221,6 +221,10 @@ class TileBroker:
         async with self._admission.slot(WorkClass.NUMBERS):
             (document,) = await self._engine.render(task)
         return document
+
+    async def flush(self) -> None:
+        """Return when every tile rendered so far is on disk, where other processes find it, or lost."""
+        await self._cache.flush()
 
     async def close(self) -> None:
         """Cancel the work in progress, and close engine, MRFs and cache."""

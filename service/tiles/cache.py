@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from lazytile.service.tiles.disk_cache import DiskTier
+from lazytile.service.tiles.write_behind import WriteBehind, WriteLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,13 +42,17 @@ class TileCache(Protocol):
         """
         ...
 
-    async def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
-        """Store tiles of one generation in every tier.
+    def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
+        """Store tiles of one generation: in memory at once, in slower tiers soon. Never waits.
 
         Args:
             tiles: Tiles by key.
             tag: Name of the dataset and its generation.
         """
+        ...
+
+    async def flush(self) -> None:
+        """Return when all that was put is stored, or lost."""
         ...
 
     async def drop(self, tag: str) -> None:
@@ -72,8 +77,11 @@ class NoCache:
     async def load(self, key: str) -> None:
         """Return None."""
 
-    async def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
+    def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
         """Store nothing."""
+
+    async def flush(self) -> None:
+        """Do nothing."""
 
     async def drop(self, tag: str) -> None:
         """Do nothing."""
@@ -88,44 +96,53 @@ class TieredCache:
     SQLite's connections belong to threads, so reads and writes have a thread each.
     """
 
-    def __init__(self, disk: DiskTier, memory: BytesLru[bytes]) -> None:
+    def __init__(self, disk: DiskTier, memory: BytesLru[bytes], writes: WriteBehind, drain_s: float) -> None:
         self._memory = memory
         self._disk = disk
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-read")
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-write")
+        self._writes = writes
+        self._drain_s = drain_s
 
     def peek(self, key: str, *, again: bool = False) -> bytes | None:
         """Return a tile that is in memory."""
         return self._memory.peek(key, again=again)
 
     async def load(self, key: str) -> bytes | None:
-        """Return a tile from disk, and store it in memory."""
-        data = await asyncio.get_running_loop().run_in_executor(self._reader, self._disk.get, key)
+        """Return a tile from disk, or one that is about to be written, and store it in memory."""
+        data = self._writes.find(key)
+        if data is None:
+            data = await asyncio.get_running_loop().run_in_executor(self._reader, self._disk.get, key)
         if data is not None:
             self._memory.put(key, data)
         return data
 
-    async def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
-        """Store tiles in memory at once, and return when they are on disk, where other processes find them."""
+    def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
+        """Store tiles in memory at once, and soon on disk, where other processes find them."""
         for key, data in tiles.items():
             self._memory.put(key, data)
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._disk.put, tiles, tag)
+        self._writes.add(tiles, tag)
+
+    async def flush(self) -> None:
+        """Return when everything is on disk, or lost."""
+        await self._writes.after(lambda: None)
 
     async def drop(self, tag: str) -> None:
         """Delete the tiles of a generation on disk; those in memory are never requested again and are evicted."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._disk.drop, tag)
+        await self._writes.after(lambda: self._disk.drop(tag))
 
     async def close(self) -> None:
-        """Close each thread's connections, then the threads."""
-        loop = asyncio.get_running_loop()
-        for pool in (self._reader, self._writer):
-            await loop.run_in_executor(pool, self._disk.close)
-            pool.shutdown(wait=True)
+        """Write what waits, close each thread's connections, then the threads."""
+        await self._writes.close(self._disk.close, self._drain_s)
+        await asyncio.get_running_loop().run_in_executor(self._reader, self._disk.close)
+        self._reader.shutdown(wait=True)
         self._disk.close()
 
 
 def open_cache(
-    settings: Settings, memory: BytesLru[bytes], on_failure: Callable[[], object] | None = None
+    settings: Settings,
+    memory: BytesLru[bytes],
+    on_failure: Callable[[], object] | None = None,
+    on_lost: Callable[[int], object] = lambda _: None,
 ) -> TileCache:
     """Open the tile cache of the settings.
 
@@ -133,6 +150,7 @@ def open_cache(
         settings: The settings.
         memory: Cache of the memory tier.
         on_failure: As for ``DiskTier``.
+        on_lost: As for ``WriteBehind``.
 
     Returns:
         The cache.
@@ -143,4 +161,5 @@ def open_cache(
     if settings.no_tile_cache:
         return NoCache()
     disk = DiskTier(settings.cache, settings.cache_limit_bytes, on_failure)
-    return TieredCache(disk, memory)
+    limits = WriteLimits(settings.cache_queue_length, settings.cache_queue_bytes)
+    return TieredCache(disk, memory, WriteBehind(disk.put, limits, on_lost), settings.shutdown_s)

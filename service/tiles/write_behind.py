@@ -1,0 +1,133 @@
+"""Writes to the disk cache, made after the reply: in order, in one thread, bounded in number and bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.core.conditions import Conditions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CONDITION = "tile cache writes"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLimits:
+    """How much may wait to be written."""
+
+    count: int
+    """Tasks of tiles."""
+    nbytes: int
+    """Bytes of all their tiles."""
+
+
+class WriteBehind:
+    """Tiles that are to be written. What does not fit is lost: the cache is a copy, and a slow disk delays no reply.
+
+    ``add`` belongs to one event loop; the writes happen in a thread of their own.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Mapping[str, bytes], str], object],
+        limits: WriteLimits,
+        on_lost: Callable[[int], object],
+    ) -> None:
+        """Write nothing yet.
+
+        Args:
+            write: Writes tiles of one generation; called in the thread.
+            limits: How much may wait.
+            on_lost: Called with the number of tiles that are not written.
+        """
+        self._write = write
+        self._limits = limits
+        self._on_lost = on_lost
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-write")
+        self._lock = threading.Lock()
+        self._waiting: dict[str, bytes] = {}
+        """Tiles by key that are not on disk yet."""
+        self._count = self._bytes = 0
+        self._is_losing = False
+
+    def add(self, tiles: Mapping[str, bytes], tag: str) -> bool:
+        """Have tiles written. Never waits.
+
+        Args:
+            tiles: Tiles by key.
+            tag: Names the generation that they belong to.
+
+        Returns:
+            False where too much waits already: then the tiles are lost.
+        """
+        size = sum(map(len, tiles.values()))
+        with self._lock:
+            fits = self._count < self._limits.count and self._bytes + size <= self._limits.nbytes
+            if fits:
+                self._count += 1
+                self._bytes += size
+                self._waiting.update(tiles)
+        if not fits:
+            self._lose(len(tiles))
+            return False
+        self._thread.submit(self._written, tiles, tag, size)
+        return True
+
+    def find(self, key: str) -> bytes | None:
+        """Return a tile that is not on disk yet.
+
+        Args:
+            key: Key of the tile.
+
+        Returns:
+            The tile, or None.
+        """
+        return self._waiting.get(key)
+
+    async def after(self, work: Callable[[], object]) -> None:
+        """Call a function in the thread once everything that was added before is written.
+
+        Args:
+            work: The function.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def close(self, last: Callable[[], object], timeout_s: float) -> None:
+        """Write what waits, then end the thread.
+
+        Args:
+            last: Called in the thread after the last write.
+            timeout_s: How long to write; what waits then is lost.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.after(last)
+        except TimeoutError:
+            with self._lock:
+                lost = len(self._waiting)
+            self._lose(lost)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _written(self, tiles: Mapping[str, bytes], tag: str, size: int) -> None:
+        try:
+            self._write(tiles, tag)
+        finally:
+            with self._lock:
+                self._count -= 1
+                self._bytes -= size
+                for key in tiles:
+                    self._waiting.pop(key, None)
+                is_over = self._is_losing and not self._count
+                self._is_losing = self._is_losing and not is_over
+            if is_over:
+                Conditions.current().clear(CONDITION)
+
+    def _lose(self, count: int) -> None:
+        self._is_losing = True
+        self._on_lost(count)
+        Conditions.current().report(CONDITION, "tiles are not kept: the disk is slower than the renderer", ready=True)
