@@ -93,6 +93,7 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
         raise SourceError(f"it holds several grids; choose one with --group or --var: {grids}")
     location = SourceLocation(absolute_source(container.path), container.engine, "/", dict(container.groups["/"].attrs))
     found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, location)
+    refusals = {**container.refusals, **refusals}
     taken_names = {CRS_VARIABLE, *axis_names(found.grid)}
     dims = {str(dim) for path, name in members for dim in groups[path].variables[name].dims}
     names = layer_names(members, taken_names | dims - {found.row_dim, found.col_dim})

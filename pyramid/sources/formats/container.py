@@ -7,7 +7,7 @@ line.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,6 +79,8 @@ class Container:
     """Variables by path of the group (``/`` for the root), neither decoded nor read."""
     version: str = ""
     """Identifies the content of a remote source; empty for a local one."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Why variables of the file are in no group, by name."""
 
     def close(self) -> None:
         """Close the file."""
@@ -105,14 +107,14 @@ def open_container(path: Path | str, overrides: Overrides) -> Container:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; what matters is in Source.remarks
-            groups = dict(_groups(path, engine))
+            groups, refusals = open_grib(path) if engine == GRIB else (dict(_groups(path, engine)), {})
             if engine == NUMPY:
                 groups = {name: with_coordinates(group, overrides, path) for name, group in groups.items()}
     except SourceError:
         raise
     except Exception as error:
         raise SourceError(f"{path} cannot be read: {_cause(error)}: {first_line(error)}") from error
-    return Container(path, engine, groups)
+    return Container(path, engine, groups, refusals=refusals)
 
 
 def _open_remote(url: str) -> Container:
@@ -183,9 +185,6 @@ def _check_length(path: Path) -> None:
 
 
 def _groups(path: Path, engine: str) -> Iterator[tuple[str, xr.Dataset]]:
-    if engine == GRIB:
-        yield from open_grib(path).items()
-        return
     for name in _group_names(path, engine):
         yield name, open_group(path, engine, name)
 
@@ -208,7 +207,7 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
     if engine == NUMPY:
         return open_numpy(path)
     if engine == GRIB:
-        return open_grib(path)[name]
+        return open_grib(path)[0][name]
     options = dict(UNDECODED)
     if engine == ZARR:
         # In a folder, metadata are read as fast array by array, and consolidated metadata may be out of date.

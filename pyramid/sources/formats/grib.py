@@ -1,7 +1,8 @@
 """GRIB 1 and 2 files as variables, read message by message with ecCodes (the extra ``grib``).
 
-Messages of one quantity, kind of level and grid are one variable; time, member and level are its dimensions. Each grid
-is a group. Values are those that ecCodes decodes, in float32, which holds every packing in use; NaN is no data.
+Messages of one identity (``grib_identity``) on one grid are one variable; time, member and level are its dimensions.
+Each grid is a group. Values are those that ecCodes decodes, in float32, or in float64 where a message packs more than
+24 bits; NaN is no data. A message that cannot be read costs its variable, not the file.
 
 cfgrib is not used: it sorts longitudes, which shifts the map of a file whose last longitude is negative, and it leaves
 index files beside its inputs. The axes here come from the points in the order of the values.
@@ -9,79 +10,101 @@ index files beside its inputs. The axes here come from the points in the order o
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
-from xarray.core import indexing
 
-from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.sources.formats.grib_grid import MAPPING, grid_of
-from lazytile.pyramid.sources.formats.grib_message import (
-    Message,
-    Messages,
-    Order,
-    attributes_of,
-    eccodes,
-    handles,
-    message_of,
-)
+from lazytile.pyramid.core.errors import SourceError, first_line
+from lazytile.pyramid.sources.formats.grib_grid import grid_of
+from lazytile.pyramid.sources.formats.grib_handle import eccodes, key_of
+from lazytile.pyramid.sources.formats.grib_message import Message, Order, attributes_of, handles, message_of
+from lazytile.pyramid.sources.formats.grib_variable import FieldError, GribVariable, named, refined, variable_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
 GRIB = "grib"
-_DIMENSIONS = ("time", "member", "level")
 
 
-def open_grib(path: Path) -> dict[str, xr.Dataset]:
+@dataclass(slots=True)
+class _Scan:
+    """What a pass over the messages of a file found."""
+
+    variables: dict[tuple[str, object], GribVariable] = field(default_factory=dict)
+    """By grid and identity."""
+    grids: dict[str, xr.Dataset | str] = field(default_factory=dict)
+    """The coordinates of each grid, or why it cannot be placed."""
+    orders: dict[str, Order] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
+    """Why messages cannot be read, by the name of their variable."""
+
+    def add(self, handle: Any, message: Message) -> None:
+        """Add a message."""
+        grid = message.grid
+        if grid not in self.grids:
+            try:
+                self.grids[grid], self.orders[grid] = grid_of(handle)
+            except SourceError as error:
+                self.grids[grid] = str(error)
+        key = (grid, message.identity)
+        if key not in self.variables:
+            self.variables[key] = GribVariable(attributes_of(handle, message), [])
+        self.variables[key].messages.append(message)
+
+
+def open_grib(path: Path) -> tuple[dict[str, xr.Dataset], dict[str, str]]:
     """Open a GRIB file.
 
     Args:
         path: Of the file.
 
     Returns:
-        Groups by path, one for each grid.
+        Groups by path, one for each grid, and why other variables are left out, by name.
 
     Raises:
-        SourceError: ecCodes is not installed, the file is damaged, no grid can be placed, or two messages of a variable
-            have the same time, member and level.
+        SourceError: ecCodes is not installed, the file is damaged, or it has no variable that can be placed.
     """
     if eccodes is None:
         raise SourceError(f"{path} is a GRIB file, which needs eccodes: pip install 'lazytile[grib]'")
-    members: dict[tuple[str, tuple[str, str, str]], list[Message]] = {}
-    examples: dict[tuple[str, tuple[str, str, str]], dict[str, Any]] = {}
-    grids: dict[str, xr.Dataset | str] = {}
-    orders: dict[str, Order] = {}
-    for handle in handles(path):
-        message = message_of(handle)
-        key = (message.name, message.kind)
-        members.setdefault(key, []).append(message)
-        grid = message.kind[2]
-        if grid not in grids:
-            try:
-                grids[grid], orders[grid] = grid_of(handle)
-            except SourceError as error:
-                grids[grid] = str(error)
-        examples.setdefault(key, attributes_of(handle))
-    known = {grid: found for grid, found in grids.items() if isinstance(found, xr.Dataset)}
-    if not known:
-        raise SourceError(f"{path} holds {next(iter(grids.values()), 'no GRIB message')}")
-    groups: dict[str, xr.Dataset] = {}
+    scan = _scanned(path)
+    known = {grid: found for grid, found in scan.grids.items() if isinstance(found, xr.Dataset)}
+    refusals: dict[str, str] = {}
+    for (grid, _), variable in scan.variables.items():
+        if grid not in known:
+            refusals[variable.messages[0].labels.name] = f"it has {scan.grids[grid]}"
     names = _group_names(known)
+    groups: dict[str, xr.Dataset] = {}
     for grid, found in known.items():
-        mine = {key: messages for key, messages in members.items() if key[1][2] == grid}
-        variables = [_variable(path, key, mine, orders[grid], examples[key]) for key in mine]
-        groups[names[grid]] = xr.merge([found, *variables], compat="no_conflicts", join="outer").assign_attrs(
-            _skipped(grids)
-        )
-    return groups if "/" in groups else {"/": xr.Dataset(), **groups}
+        parts: list[xr.Dataset] = []
+        mine = [part for key, each in scan.variables.items() if key[0] == grid for part in refined(each)]
+        for name, variable in named(mine).items():
+            if variable.messages[0].labels.name in scan.odd:
+                continue
+            try:
+                parts.append(variable_of(str(path), name, variable, mine, scan.orders[grid]))
+            except FieldError as error:
+                refusals[name] = str(error)
+        if parts:
+            groups[names[grid]] = xr.merge([found, *parts], compat="no_conflicts", join="outer")
+    refusals |= scan.odd
+    if not groups:
+        reasons = [f"{name}: {reason}" for name, reason in refusals.items()]
+        more = f" (and {len(reasons) - 1} more variables)" if len(reasons) > 1 else ""
+        raise SourceError(f"{path} holds {f'nothing to convert: {reasons[0]}{more}' if reasons else 'no GRIB message'}")
+    return (groups if "/" in groups else {"/": xr.Dataset(), **groups}), refusals
 
 
-def _skipped(grids: dict[str, xr.Dataset | str]) -> dict[str, str]:
-    reasons = [found for found in grids.values() if isinstance(found, str)]
-    return {"comment": f"left out: {'; '.join(reasons)}"} if reasons else {}
+def _scanned(path: Path) -> _Scan:
+    scan = _Scan()
+    for number, (handle, place) in enumerate(handles(path), start=1):
+        try:
+            scan.add(handle, message_of(handle, place))
+        except (ValueError, KeyError, eccodes.CodesInternalError) as error:
+            name = str(key_of(handle, "shortName", "unknown"))
+            name = f"message_{number}" if name in ("unknown", "~") else name
+            scan.odd[name] = f"message {number} cannot be read: {first_line(error)}"
+    return scan
 
 
 def _group_names(grids: dict[str, xr.Dataset]) -> dict[str, str]:
@@ -95,67 +118,3 @@ def _group_names(grids: dict[str, xr.Dataset]) -> dict[str, str]:
             name += "_"
         names[grid] = name
     return names
-
-
-def _variable(
-    path: Path,
-    key: tuple[str, tuple[str, str, str]],
-    members: dict[tuple[str, tuple[str, str, str]], list[Message]],
-    order: Order,
-    attributes: dict[str, Any],
-) -> xr.Dataset:
-    """Return the messages of one quantity as a variable with the coordinates of its dimensions."""
-    name, (level_kind, step_kind, _) = key
-    same = [other for other in members if other[0] == name]
-    if len(same) > 1:
-        name = (
-            f"{name}_{level_kind}"
-            if len({other[1][0] for other in same}) == len(same)
-            else (f"{name}_{level_kind}_{step_kind}")
-        )
-    messages = members[key]
-    axes = [sorted({getattr(message, dim) for message in messages}) for dim in _DIMENSIONS]
-    offsets = np.full([len(axis) for axis in axes], -1, np.int64)
-    for message in messages:
-        index = tuple(axis.index(getattr(message, dim)) for axis, dim in zip(axes, _DIMENSIONS, strict=True))
-        if offsets[index] >= 0:
-            raise SourceError(
-                f"{path} holds {name} twice for one time, member and level (perhaps several forecasts of one hour); "
-                "split it by forecast first (grib_copy -w)"
-            )
-        offsets[index] = message.offset
-    # A dimension of one step adds nothing to the attributes, except for time.
-    varying = [len(axis) > 1 or dim == "time" for axis, dim in zip(axes, _DIMENSIONS, strict=True)]
-    dims, coordinates = [], {}
-    for dim, axis, varies in zip(_DIMENSIONS, axes, varying, strict=True):
-        if varies:
-            own = (
-                f"{dim}_{name}"
-                if any(other != key and _differs(members[other], dim, axis) for other in members)
-                else dim
-            )
-            dims.append(own)
-            coordinates[own] = xr.Variable((own,), np.array(axis), _coordinate_attributes(dim, attributes))
-    if not varying[2] and level_kind not in ("surface", "meanSea"):
-        attributes = {**attributes, "level": axes[2][0]}
-    data = indexing.LazilyIndexedArray(
-        Messages(
-            str(path), offsets.reshape([len(axis) for axis, varies in zip(axes, varying, strict=True) if varies]), order
-        )
-    )
-    found = {key: value for key, value in attributes.items() if key != "level_units"}
-    variable = xr.Variable((*dims, "row", "col"), data, {**found, "grid_mapping": MAPPING})
-    variable.encoding["chunksizes"] = (*(1 for _ in dims), order.rows, order.cols)
-    return xr.Dataset({name: variable, **coordinates})
-
-
-def _differs(messages: list[Message], dim: str, axis: list[float]) -> bool:
-    """Return whether other messages have other steps of a dimension, which then needs a name of its own."""
-    other = sorted({getattr(message, dim) for message in messages})
-    return other != axis and (len(other) > 1 or dim == "time")
-
-
-def _coordinate_attributes(dim: str, attributes: dict[str, Any]) -> dict[str, Any]:
-    if dim == "time":
-        return {"standard_name": "time", "units": "seconds since 1970-01-01", "calendar": "standard"}
-    return {"units": attributes.get("level_units", "")} if dim == "level" else {"standard_name": "realization"}

@@ -9,7 +9,8 @@ import pyproj
 import xarray as xr
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.sources.formats.grib_message import Order, eccodes, key_of
+from lazytile.pyramid.sources.formats.grib_handle import eccodes, key_of
+from lazytile.pyramid.sources.formats.grib_message import Order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +51,10 @@ def grid_of(handle: Any) -> tuple[xr.Dataset, Order]:
         kinds = ("grid_latitude", "grid_longitude")
         units = "degrees"
     else:
-        lon, lat = (order.plane(eccodes.codes_get_array(handle, key)) for key in ("longitudes", "latitudes"))
+        try:
+            lon, lat = (order.plane(eccodes.codes_get_array(handle, key)) for key in ("longitudes", "latitudes"))
+        except eccodes.CodesInternalError as error:
+            raise SourceError(f"values on a grid of type {kind}, whose points ecCodes does not know") from error
         if kind in ("regular_ll", "regular_gg"):
             return _dataset(lat[:, 0], lon[0], ("latitude", "longitude"), "", {}), order
         x, y, mapping = _projected(handle, kind, lon, lat)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyproj  # noqa: F401 - before eccodes, whose wheels bring a PROJ that breaks every CRS of a pyproj imported later
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.sources.formats.grib_handle import eccodes, key_of, library_lock, number_of
+from lazytile.pyramid.sources.formats.grib_identity import Identity, Labels, identity_of, labels_of, period_of
+from lazytile.pyramid.sources.formats.grib_level import Level, level_of
+from lazytile.pyramid.sources.formats.grib_time import reference_of, validity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,84 +21,110 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-
-eccodes: Any
-try:
-    eccodes = importlib.import_module("eccodes")  # untyped
-except (ImportError, RuntimeError):  # the extra or its library is missing
-    eccodes = None
-
-
 _NO_VALUE = 1e36
 """What ecCodes returns where a bitmap marks a missing value."""
+_FLOAT32_BITS = 24
+"""Bits of packed integers that float32 holds."""
+_IEEE_64 = 2
+"""Precision of unpacked numbers of 64 bits (edition 2, code table 5.7)."""
 
 
-def _library_lock() -> threading.Lock:
-    """Return the process's lock of ecCodes, whose calls must not run at the same time."""
-    return process.current().resource("ecCodes lock", threading.Lock)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a field lies in a file: a message of edition 2 may hold several."""
+
+    offset: int
+    """First byte of the message."""
+    field: int
+    """Number of the field in the message, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Where a message lies in the file, and its position in a variable."""
+    """What a field holds, and its position in a variable."""
 
-    offset: int
-    name: str
-    kind: tuple[str, str, str]
-    """Kind of level, kind of step and grid, which distinguish variables of one name."""
+    place: Place
+    identity: Identity
+    labels: Labels
+    grid: str
+    """Identifies the grid."""
     time: float
     """Seconds since 1970 for which it is valid."""
     member: int
-    level: float
+    level: Level
+    level_units: str
+    period_s: int
+    """How long the period of its statistics is; 0 for an instant."""
+    ensemble: int
+    """Type of the ensemble forecast (edition 2, code table 4.6); -1 for none."""
+    reference: float
+    """Reference time, seconds since 1970."""
+    is_wide: bool
+    """Whether float32 does not hold its values."""
 
 
 class Messages(BackendArray):
     """Messages as an array of planes, each read where it is indexed; a missing one is no data."""
 
-    def __init__(self, path: str, offsets: NDArray[np.int64], order: Order) -> None:
-        self.path, self.offsets, self.order = path, offsets, order
-        self.shape = (*offsets.shape, order.rows, order.cols)
-        self.dtype = np.dtype(np.float32)
+    def __init__(self, path: str, places: NDArray[np.object_], order: Order, dtype: str) -> None:
+        self.path, self.places, self.order = path, places, order
+        self.shape = (*places.shape, *order.shape)
+        self.dtype = np.dtype(dtype)
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
     def _read(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
-        offsets = np.asarray(self.offsets[key[:-2]])
-        planes = [self._plane(int(offset))[key[-2:]] for offset in offsets.ravel()]
-        return np.stack(planes).reshape(*offsets.shape, *planes[0].shape) if offsets.ndim else planes[0]
+        inner = len(self.order.shape)
+        places = np.asarray(self.places[key[:-inner]], object)
+        planes = [self._plane(place)[key[-inner:]] for place in places.ravel()]
+        return np.stack(planes).reshape(*places.shape, *planes[0].shape) if places.ndim else planes[0]
 
-    def _plane(self, offset: int) -> NDArray[np.float32]:
-        if offset < 0:
-            return np.full((self.order.rows, self.order.cols), np.nan, np.float32)
-        with _library_lock(), open(self.path, "rb") as file:  # noqa: PTH123 - ecCodes wants a file of the C library
-            file.seek(offset)
+    def _plane(self, place: Place | None) -> NDArray[Any]:
+        if place is None:
+            return np.full(self.order.shape, np.nan, self.dtype)
+        with library_lock(), open(self.path, "rb") as file:  # noqa: PTH123 - ecCodes wants a file of the C library
+            eccodes.codes_grib_multi_support_on()
+            eccodes.codes_grib_multi_support_reset_file(file)
+            file.seek(place.offset)
+            for _ in range(place.field):
+                _release(eccodes.codes_grib_new_from_file(file))
             handle = eccodes.codes_grib_new_from_file(file)
             if handle is None:
-                raise SourceError(f"{self.path} is cut short: there is no message at byte {offset}")
+                raise SourceError(f"{self.path} is cut short: there is no message at byte {place.offset}")
             try:
                 eccodes.codes_set(handle, "missingValue", _NO_VALUE)
                 values = eccodes.codes_get_values(handle)
             finally:
                 eccodes.codes_release(handle)
-        found = values.astype(np.float32)
+                eccodes.codes_grib_multi_support_reset_file(file)
+        found = values.astype(self.dtype)
         found[values == _NO_VALUE] = np.nan
         return self.order.plane(found)
 
 
-def handles(path: Path) -> Iterator[Any]:
-    """Yield a handle for each message of a file.
+def _release(handle: Any) -> None:
+    if handle is not None:
+        eccodes.codes_release(handle)
+
+
+def handles(path: Path) -> Iterator[tuple[Any, Place]]:
+    """Yield a handle for each field of a file.
 
     Args:
         path: Of the file.
 
     Yields:
-        The handle, which is released before the next one.
+        The handle, which is released before the next one, and where the field lies.
 
     Raises:
         SourceError: The file is damaged.
     """
-    with _library_lock(), path.open("rb") as file:
+    last, field = -1, 0
+    with library_lock(), path.open("rb") as file:
+        # A message of edition 2 may repeat sections: NCEP packs both components of a wind in one.
+        eccodes.codes_grib_multi_support_on()
+        eccodes.codes_grib_multi_support_reset_file(file)
         while True:
             try:
                 handle = eccodes.codes_grib_new_from_file(file)
@@ -108,73 +133,70 @@ def handles(path: Path) -> Iterator[Any]:
             if handle is None:
                 return
             try:
-                yield handle
+                offset = int(eccodes.codes_get(handle, "offset", int))
+                field = field + 1 if offset == last else 0
+                last = offset
+                yield handle, Place(offset, field)
             finally:
                 eccodes.codes_release(handle)
 
 
-def key_of(handle: Any, key: str, default: Any = None) -> Any:
-    """Return the value of a key of a message.
-
-    Args:
-        handle: Of the message.
-        key: As ecCodes names it.
-        default: For a message without the key.
-
-    Returns:
-        The value or the default.
-    """
-    try:
-        return eccodes.codes_get(handle, key)
-    except eccodes.KeyValueNotFoundError:
-        return default
-
-
-def message_of(handle: Any) -> Message:
+def message_of(handle: Any, place: Place) -> Message:
     """Describe a message.
 
     Args:
         handle: Of the message.
+        place: Where it lies.
 
     Returns:
-        What it holds and where it lies.
+        What it holds.
+
+    Raises:
+        ValueError: Its dates do not exist.
+        KeyError: It lacks a key that every message has.
     """
-    name = key_of(handle, "shortName", "unknown")
-    if name in ("unknown", "~"):
-        name = f"parameter_{key_of(handle, 'paramId', 0)}"
-    day, clock = int(key_of(handle, "validityDate")), int(key_of(handle, "validityTime"))
-    valid = datetime(day // 10000, day // 100 % 100, day % 100, clock // 100, clock % 100, tzinfo=UTC)
-    level = key_of(handle, "level", 0)
-    kind = (str(key_of(handle, "typeOfLevel")), str(key_of(handle, "stepType")), str(key_of(handle, "md5GridSection")))
+    identity = identity_of(handle)
+    level, units = level_of(handle, identity)
+    if str(key_of(handle, "packingType", "")) == "grid_ieee":
+        is_wide = number_of(handle, "precision", 1) == _IEEE_64
+    else:
+        is_wide = number_of(handle, "bitsPerValue", 0) > _FLOAT32_BITS
     return Message(
-        offset=int(eccodes.codes_get(handle, "offset", int)),
-        name=str(name),
-        kind=kind,
-        time=valid.timestamp(),
-        member=int(key_of(handle, "number") or 0),
-        level=float(level),
+        place=place,
+        identity=identity,
+        labels=labels_of(handle, identity),
+        grid=str(key_of(handle, "md5GridSection")),
+        time=validity_of(handle),
+        member=number_of(handle, "number", 0),
+        level=level,
+        level_units=units,
+        period_s=period_of(handle),
+        ensemble=number_of(handle, "typeOfEnsembleForecast", -1),
+        reference=reference_of(handle),
+        is_wide=is_wide,
     )
 
 
-def attributes_of(handle: Any) -> dict[str, Any]:
+def attributes_of(handle: Any, message: Message) -> dict[str, Any]:
     """Return the attributes of a message's variable.
 
     Args:
         handle: Of the message.
+        message: What it holds.
 
     Returns:
-        CF attributes where CF has a name for them.
+        CF attributes where CF has a name for them, and the numbers of the parameter.
     """
     standard = key_of(handle, "cfName", "unknown")
     found = {
         "long_name": key_of(handle, "name", ""),
         "units": key_of(handle, "units", ""),
         "standard_name": "" if standard == "unknown" else standard,
-        "level_type": key_of(handle, "typeOfLevel", ""),
-        "step_type": key_of(handle, "stepType", ""),
-        "level_units": {"isobaricInhPa": "hPa", "isobaricInPa": "Pa"}.get(key_of(handle, "typeOfLevel", ""), ""),
+        "level_type": message.labels.level,
+        "step_type": message.labels.step,
+        "parameter": message.labels.parameter,
     }
-    return {key: value for key, value in found.items() if value and value != "unknown"}
+    return {key: value for key, value in found.items() if value and value not in ("unknown", "~")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +205,32 @@ class Order:
 
     cols: int
     rows: int
-    columns_first: bool
-    alternating: bool
+    columns_first: bool = False
+    alternating: bool = False
+    is_flat: bool = False
+    """Whether the values are cells without rows and columns."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a plane."""
+        return (self.cols,) if self.is_flat else (self.rows, self.cols)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the dimensions of a plane."""
+        return ("cell",) if self.is_flat else ("row", "col")
 
     def plane(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values as rows and columns.
+        """Return values as rows and columns, or as cells.
 
         Args:
             values: Shape (rows * cols,), in the order of the message.
 
         Returns:
-            Shape (rows, cols), in the directions in which the message scans them.
+            Shape ``shape``, in the directions in which the message scans them.
         """
+        if self.is_flat:
+            return values
         plane = values.reshape(self.cols, self.rows).T if self.columns_first else values.reshape(self.rows, self.cols)
         if self.alternating:
             plane = plane.copy()
