@@ -295,7 +295,8 @@ def test_every_packing_is_decoded(tmp_path: Path, packing: str) -> None:
 
 
 def test_more_than_24_bits_are_kept_in_float64(tmp_path: Path) -> None:
-    handle = message(0, **parameter(0, 0, 0), bitsPerValue=32)
+    handle = message(0, **parameter(0, 0, 0))
+    eccodes.codes_set(handle, "bitsPerValue", 32)
     numbers = 1e5 + np.arange(ROWS * COLS) / 2**16
     eccodes.codes_set_values(handle, numbers)
     expected = eccodes.codes_get_values(handle)
