@@ -203,7 +203,7 @@ async def test_without_caches_everything_is_rendered(bench):
     bench.engine.gate.set()
     assert isinstance(bench.cache, NoCache)
     assert [(await bench.broker.tile(bench.prepared(0, 0))).tier for _ in range(3)] == ["computed"] * 3
-    assert not (bench.settings.cache / "tiles-1").exists()
+    assert not (bench.settings.cache / "tiles-2").exists()
 
 
 @bench

@@ -1,19 +1,25 @@
 """The disk tier holds bytes only, is private and bounded, and its failures never fail a request."""
 
+import contextlib
 import hashlib
 import os
 import pickle
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from lazytile.pyramid.core.conditions import Conditions
 from lazytile.service.http.errors import CacheError
-from lazytile.service.tiles.disk_cache import BytesDisk, DiskTier
+from lazytile.service.tiles.bytes_disk import BytesDisk
+from lazytile.service.tiles.disk_cache import DiskTier
 
 
 def key(text):
@@ -51,7 +57,7 @@ def test_the_folder_is_its_owners_alone(tmp_path):
     folder.mkdir(mode=0o755)
     DiskTier(folder, 1 << 20).close()
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert (folder / "tiles-1").stat().st_mode & 0o777 == 0o700
+    assert (folder / "tiles-2").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_cannot_be_is_one_line(tmp_path):
@@ -134,6 +140,183 @@ def test_size_is_bounded(tmp_path):
     assert sum(tier.get(key(n)) is not None for n in range(1000)) <= 170
     assert tier.get(key(999)) is not None
     tier.close()
+
+
+def test_a_row_under_another_key_is_a_miss(tier):
+    """An index that points to another row hands out a whole tile, but not the one of the key."""
+    tier.put({key(1): b"one", key(2): b"two"}, "a:1")
+    on_every_shard(tier, "UPDATE Cache SET key = CASE key WHEN ? THEN 'x' ELSE key END", key(1))
+    for path in shards(tier):
+        with sqlite3.connect(path) as connection:
+            (row,) = connection.execute("SELECT count(*) FROM Cache WHERE key = ?", (key(2),)).fetchone()
+            connection.execute("UPDATE Cache SET key = ? WHERE key = ?", (key(3), key(2)))
+            if row:
+                holder = path
+        connection.close()
+    other = next(name for name in map(key, range(4, 1000)) if tier._shard_of(name).folder == holder.parent)
+    on_every_shard(tier, "UPDATE Cache SET key = ? WHERE key = ?", other, key(3))
+    assert tier.get(other) is None
+    assert tier.errors == 1
+
+
+def test_flipped_bytes_give_no_wrong_tile(tmp_path):
+    """One byte of the database after the other is changed, open or closed: a tile is right, or it is a miss."""
+    random = Random(1)
+    tiles = {key(n): random.randbytes(random.randrange(1, 9000)) for n in range(60)}
+    found = Counter()
+    for number in range(24):
+        tier = DiskTier(tmp_path / "cache", 64 << 20)
+        tier.put(tiles, "a:1")
+        if number % 2:
+            tier.close()
+        for path in shards(tier):
+            data = bytearray(path.read_bytes())
+            for _ in range(1 + number % 9):
+                data[random.choice((random.randrange(len(data)), random.randrange(min(len(data), 9000))))] ^= 0xFF
+            with path.open("r+b") as file:
+                file.write(data)
+        if number % 2:
+            tier = DiskTier(tmp_path / "cache", 64 << 20)
+        for name, expected in tiles.items():
+            data = tier.get(name)
+            assert data in (None, expected)
+            found[data is None] += 1
+        tier.close()
+    assert found[True] > 100
+    assert found[False] > 100
+
+
+def damaged(tmp_path):
+    return sorted((tmp_path / "cache" / "damaged").glob("*"))
+
+
+def test_a_database_that_becomes_malformed_is_set_aside_while_it_is_open(tier, tmp_path, fresh_process):
+    for round_number in range(4):
+        tier.put({key(n): bytes([n]) * 20_000 for n in range(40)}, "a:1")
+        assert tier.get(key(1)) == bytes([1]) * 20_000
+        on_every_shard(tier, "PRAGMA wal_checkpoint(TRUNCATE)")
+        for path in shards(tier):
+            with path.open("r+b") as file:
+                file.seek(4096)
+                file.write(b"rubbish" * 3000)
+        for _ in range(3):
+            for n in range(40):
+                assert tier.get(key(n)) in (None, bytes([n]) * 20_000)
+        tier.put({key(n): b"new" for n in range(40)}, "a:1")
+        assert [tier.get(key(n)) for n in range(40)] == [b"new"] * 40, round_number
+        assert 1 <= len(damaged(tmp_path)) <= 2, "a bounded number is kept"
+    assert Conditions.current().all() == ()
+
+
+def test_a_folder_that_is_deleted_or_replaced_is_made_again(tier, tmp_path, caplog, fresh_process):
+    tier.put({key(n): b"tile" for n in range(20)}, "a:1")
+    shutil.rmtree(tmp_path / "cache")
+    for shard in tier._shards:
+        shard._check_at = 0
+    tier.put({key(n): b"other" for n in range(20)}, "a:1")
+    assert [tier.get(key(n)) for n in range(20)] == [b"other"] * 20
+    assert len(shards(tier)) == 4
+    assert sum("was deleted or replaced, it is opened anew" in each.getMessage() for each in caplog.records) == 1
+    (tmp_path / "cache").rename(tmp_path / "elsewhere")
+    (tmp_path / "cache").write_text("a file")
+    for shard in tier._shards:
+        shard._check_at = 0
+    assert tier.get(key(1)) is None
+    assert any("needs a folder of its own" in each.problem for each in Conditions.current().all())
+    (tmp_path / "cache").unlink()
+    (tmp_path / "elsewhere").rename(tmp_path / "cache")
+    for shard in tier._shards:
+        shard._retry_at = 0
+    tier.put({key(30 + n): b"other" for n in range(20)}, "a:1")
+    assert [tier.get(key(n)) for n in range(20)] == [b"other"] * 20
+    assert Conditions.current().all() == ()
+
+
+def test_another_programs_database_is_set_aside_as_it_is(tmp_path):
+    folder = tmp_path / "cache" / "tiles-2" / "001"
+    folder.mkdir(parents=True)
+    with sqlite3.connect(folder / "cache.db") as connection:
+        connection.execute("CREATE TABLE Cache (key TEXT, value TEXT)")
+        connection.execute("INSERT INTO Cache VALUES ('theirs', 'precious')")
+    connection.close()
+    content = (folder / "cache.db").read_bytes()
+    tier = DiskTier(tmp_path / "cache", 16 << 20)
+    tier.put({key(n): b"tile" for n in range(20)}, "a:1")
+    assert [tier.get(key(n)) for n in range(20)] == [b"tile"] * 20
+    tier.close()
+    (kept,) = damaged(tmp_path)
+    assert (kept / "cache.db").read_bytes() == content
+
+
+def mounted(folder, options):
+    folder.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root on Linux")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    mounted(tmp_path / "disk", "size=4m")
+    yield tmp_path / "disk"
+    subprocess.run(["umount", "-l", tmp_path / "disk"], check=True)
+
+
+def fill(disk):
+    with contextlib.suppress(OSError), (disk / "filler").open("ab", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    with contextlib.suppress(OSError), (disk / "filler").open("ab", buffering=0) as file:
+        while True:
+            file.write(b"x")
+
+
+def test_a_start_on_a_full_disk_keeps_the_cache(small_disk, fresh_process):
+    tier = DiskTier(small_disk / "cache", 2 << 20)
+    tier.put({key(n): bytes([n]) * 2000 for n in range(40)}, "a:1")
+    tier.close()
+    before = {path.parent.name: path.read_bytes() for path in shards(tier)}
+    fill(small_disk)
+    tier = DiskTier(small_disk / "cache", 2 << 20)
+    found = [tier.get(key(n)) for n in range(40)]
+    assert all(data in (None, bytes([n]) * 2000) for n, data in enumerate(found))
+    tier.put({key(100 + n): b"x" * 3000 for n in range(40)}, "a:1")
+    assert any(each.ready and "tile cache" in each.key for each in Conditions.current().all())
+    assert not (small_disk / "cache" / "damaged").exists()
+    (small_disk / "filler").unlink()
+    for shard in tier._shards:
+        shard._retry_at = 0
+    assert [tier.get(key(n)) for n in range(40)] == [bytes([n]) * 2000 for n in range(40)]
+    tier.put({key(200 + n): b"x" for n in range(40)}, "a:1")
+    assert [tier.get(key(200 + n)) for n in range(40)] == [b"x"] * 40
+    assert Conditions.current().all() == ()
+    tier.close()
+    assert set(before) == {path.parent.name for path in shards(tier)}
+
+
+def test_a_start_on_a_read_only_disk_keeps_the_cache(small_disk, fresh_process):
+    tier = DiskTier(small_disk / "cache", 2 << 20)
+    tier.put({key(n): bytes([n]) * 2000 for n in range(40)}, "a:1")
+    tier.close()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    tier = DiskTier(small_disk / "cache", 2 << 20)
+    assert {tier.get(key(n)) for n in range(40)} == {None}
+    tier.put({key(100): b"x"}, "a:1")
+    assert any("read" in each.problem.lower() for each in Conditions.current().all())
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    for shard in tier._shards:
+        shard._retry_at = 0
+    assert [tier.get(key(n)) for n in range(40)] == [bytes([n]) * 2000 for n in range(40)]
+    tier.put({key(100 + n): b"x" for n in range(40)}, "a:1")
+    assert Conditions.current().all() == ()
+    tier.close()
+
+
+def test_the_cache_of_an_earlier_version_is_deleted(tmp_path):
+    (tmp_path / "cache" / "tiles-1" / "000").mkdir(parents=True)
+    DiskTier(tmp_path / "cache", 1 << 20).close()
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["tiles-2", "tiles-2.lock"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"rubbish" * 1000])
