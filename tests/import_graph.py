@@ -34,6 +34,7 @@ LAYERS = (
     "lazytile.pyramid.tiling",
     "lazytile.pyramid.resampling",
     "lazytile.pyramid.kernel",
+    "lazytile.pyramid.chunks",
     "lazytile.pyramid.store",
     "lazytile.pyramid.times",
     "lazytile.pyramid.fetch",

@@ -172,6 +172,17 @@ class BytesLru(Generic[Value]):
                 self._bytes -= size
             return len(dead)
 
+    def discard(self, key: Hashable) -> None:
+        """Remove a value; one that is not stored is ignored.
+
+        Args:
+            key: Names the value.
+        """
+        with self._lock:
+            found = self._values.pop(key, None)
+            if found is not None:
+                self._bytes -= found[1]
+
     def clear(self) -> None:
         """Remove every value."""
         with self._lock:

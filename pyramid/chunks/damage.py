@@ -1,0 +1,189 @@
+"""Damaged chunks: the error that names one, and the record of those that this process has met.
+
+The record logs a damaged chunk once in a while however often it is read, keeps the condition of its dataset, which
+``/readyz`` shows, and counts for the metrics. A chunk leaves it when it is read whole again, or when ``recheck`` finds
+it whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.conditions import Conditions
+from lazytile.pyramid.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOG = logging.getLogger(__name__)
+LIMIT = 1000
+"""Most damaged chunks that are remembered; the oldest are forgotten first, and met again."""
+LOG_EVERY_S = 60.0
+"""A chunk is logged once in this time."""
+RECHECK_EVERY_S = 1.0
+"""A chunk is read again to see whether it was repaired no more often."""
+RECHECK_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlace:
+    """A chunk of a dataset, as messages name it."""
+
+    folder: str
+    """Of the dataset."""
+    dataset: str
+    variable: str
+    level: int
+    dim_index: tuple[int, ...]
+    row: int
+    col: int
+
+    def __str__(self) -> str:
+        step = f"{'.'.join(map(str, self.dim_index))}/" if self.dim_index else ""
+        return f"chunk {step}{self.row}.{self.col} of {self.variable} at level {self.level}"
+
+
+class ChunkNotMadeError(StoreError):
+    """An overview chunk of a lazy dataset has not been computed yet."""
+
+
+class DamagedChunkError(StoreError):
+    """A stored chunk is missing or differs from what was written, or its checksum is lost."""
+
+    def __init__(self, place: ChunkPlace, reason: str, noted_by: str = "") -> None:
+        """Name a chunk.
+
+        Args:
+            place: Of the chunk.
+            reason: What is wrong with it, in one line.
+            noted_by: Token of the process that has recorded the damage.
+        """
+        super().__init__(f"dataset {place.dataset}: {place} is damaged: {reason}")
+        self.place = place
+        self.reason = reason
+        self.noted_by = noted_by
+
+    def __reduce__(self) -> tuple[type[DamagedChunkError], tuple[ChunkPlace, str, str]]:
+        # As in RequestError: Dask pickles exceptions.
+        return type(self), (self.place, self.reason, self.noted_by)
+
+
+@dataclass(slots=True)
+class _Met:
+    reason: str
+    is_whole: Callable[[], bool]
+    """Reads the chunk and tells whether it is whole, or of no account any more."""
+    logged_at: float
+    checked_at: float
+    unlogged: int = 0
+
+
+class DamageRecord:
+    """The damaged chunks that a process has met. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Create an empty record.
+
+        Args:
+            clock: Seconds that only grow.
+        """
+        self._clock = clock
+        self._met: OrderedDict[ChunkPlace, _Met] = OrderedDict()
+        self._lock = threading.Lock()
+        self.token = secrets.token_hex(8)
+        """Tells this process from others."""
+        self.damaged = 0
+        """Reads that met a damaged chunk."""
+        self.rebuilt = 0
+        """Overview chunks that were computed again."""
+
+    @staticmethod
+    def current() -> DamageRecord:
+        """Return the record of this process."""
+        return process.current().resource(DamageRecord, DamageRecord)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no damaged chunk is known."""
+        return not self._met
+
+    def note(self, error: DamagedChunkError, is_whole: Callable[[], bool]) -> None:
+        """Record that a read met a damaged chunk, unless this process has recorded this error.
+
+        Args:
+            error: Names it.
+            is_whole: Reads the chunk and tells whether it is whole, or of no account any more.
+        """
+        if error.noted_by == self.token:
+            return
+        error.noted_by = self.token
+        now = self._clock()
+        with self._lock:
+            self.damaged += 1
+            met = self._met.get(error.place)
+            is_due = met is None or now - met.logged_at >= LOG_EVERY_S
+            repeated = 0 if met is None else met.unlogged
+            if is_due or met is None:
+                self._met[error.place] = _Met(error.reason, is_whole, now, now)
+            else:
+                met.unlogged += 1
+                met.reason = error.reason
+            while len(self._met) > LIMIT:
+                self._met.popitem(last=False)
+        if is_due:
+            LOG.error("%s%s", error, f" ({repeated} more reads since the last line)" if repeated else "")
+        self._report(error.place)
+
+    def note_rebuilt(self, error: DamagedChunkError, outcome: str) -> None:
+        """Record that a damaged overview chunk was computed again.
+
+        Args:
+            error: Names it.
+            outcome: What became of it, in a few words.
+        """
+        with self._lock:
+            self.damaged += 1
+            self.rebuilt += 1
+        LOG.warning("%s; %s", error, outcome)
+
+    def clear(self, place: ChunkPlace) -> None:
+        """Record that a chunk was read whole.
+
+        Args:
+            place: Of the chunk.
+        """
+        with self._lock:
+            if self._met.pop(place, None) is None:
+                return
+        LOG.warning("dataset %s: %s is whole again", place.dataset, place)
+        self._report(place)
+
+    def recheck(self) -> None:
+        """Read some of the damaged chunks again, and clear those that are whole."""
+        now = self._clock()
+        with self._lock:
+            due = [(place, met) for place, met in self._met.items() if now - met.checked_at >= RECHECK_EVERY_S]
+            due = sorted(due, key=lambda item: item[1].checked_at)[:RECHECK_AT_ONCE]
+            for _, met in due:
+                met.checked_at = now
+        for place, met in due:
+            if met.is_whole():
+                self.clear(place)
+
+    def _report(self, place: ChunkPlace) -> None:
+        key = f"dataset {place.dataset}"
+        with self._lock:
+            met = [(at, each) for at, each in self._met.items() if at.dataset == place.dataset]
+        if not met:
+            Conditions.current().clear(key)
+            return
+        at, first = met[0]
+        further = f", and {len(met) - 1} more chunks" if len(met) > 1 else ""
+        Conditions.current().report(key, f"{at} is damaged: {first.reason}{further}", ready=True)

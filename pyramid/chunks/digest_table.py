@@ -1,0 +1,329 @@
+"""The table of a plane's chunks: which of them exist, and the size and checksum of each, stored beside the chunks.
+
+An array's folder has a folder ``checksums`` with one file for each plane (index along the leading dimensions), named by
+that index. The file is ``MAGIC`` and then 8 bytes for each chunk of the plane, row by row, two little-endian uint32:
+the size in bytes, 0 where the chunk holds nothing but fill value and is not stored, and its CRC-32, exclusive-or a
+stamp. The stamp is derived from the array, the plane, the generation of its content and the position in the table, and
+is never 0. So an entry that was zeroed, moved, or taken from another table or generation fits nothing; 8 zero bytes
+mean that the chunk has not been made yet (an overview of a lazy dataset). A table is read in pages, each once a
+generation; appending a plane adds a file and changes none.
+
+Versions before the description had ``checked`` wrote no magic and no stamps, and in a sharded array an entry for each
+shard, of the whole file.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.chunks.checksum import crc32
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOLDER = "checksums"
+MAGIC = b"LZTSUMS2"
+ENTRY_BYTES = 8
+_PAGE_ENTRIES = 4096
+_ENTRY = struct.Struct("<II")
+_STEP = 0x9E3779B1
+"""Odd, so that the stamps of neighbours differ in most bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDigest:
+    """Size and checksum of a chunk as it was written, by which a changed one is recognized."""
+
+    size: int
+    """Bytes; 0 where the chunk is all fill and not stored."""
+    crc: int
+    """CRC-32 of the bytes."""
+
+    @classmethod
+    def of(cls, data: bytes) -> ChunkDigest:
+        """Return the digest of a chunk.
+
+        Args:
+            data: The encoded chunk; empty for one that is not stored.
+
+        Returns:
+            The digest.
+        """
+        return cls(len(data), crc32(data))
+
+
+NO_CHUNK = ChunkDigest(0, 0)
+
+
+class Unknown(enum.Enum):
+    """Why nothing is known of a chunk."""
+
+    UNCHECKED = "the dataset has no checksums for it"
+    """Written by a version without them; it may exist or not."""
+    IN_SHARD = "only its whole shard has a checksum"
+    """Of an older version too: the shard exists, the chunk may not."""
+    NOT_MADE = "it has not been made yet"
+    DAMAGED = "its entry in the table of checksums is damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """What the table of a plane is about."""
+
+    array: str
+    """Folder of the array."""
+    level: int
+    variable: str
+    dim_index: tuple[int, ...]
+    generation: str
+    """Of the content of this plane."""
+    grid: tuple[int, int]
+    """Chunks in rows and columns."""
+    shard: int = 0
+    """Chunks along a side of a shard; 0: not sharded."""
+
+    @property
+    def file(self) -> Path:
+        """The table."""
+        return Path(self.array, FOLDER, plane_name(self.dim_index))
+
+    @property
+    def stamp(self) -> int:
+        """What the stamps of all entries are derived from."""
+        return crc32(repr((self.variable, self.level, self.dim_index, self.generation)).encode())
+
+
+class _Form(enum.Enum):
+    STAMPED = enum.auto()
+    OLD = enum.auto()
+    OLD_SHARDS = enum.auto()
+    """Its entries are read one by one."""
+    NONE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Some entries of a table, as they are stored."""
+
+    data: bytes
+    form: _Form
+    stamp: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.data) + 200
+
+
+class MissingTableError(StoreError):
+    """A plane of a checked dataset has no table, or one of another size."""
+
+
+def plane_name(dim_index: tuple[int, ...]) -> str:
+    """Return the name of a plane's table.
+
+    Args:
+        dim_index: Index along each leading dimension.
+
+    Returns:
+        The indices joined by ``-``; ``plane`` without any.
+    """
+    return "-".join(map(str, dim_index)) or "plane"
+
+
+def find_digest(plane: Plane, row: int, col: int, *, checked: bool, again: bool = False) -> ChunkDigest | Unknown:
+    """Look a chunk up.
+
+    Args:
+        plane: Of the chunk.
+        row: Of the chunk.
+        col: Of the chunk.
+        checked: Whether the plane must have a table.
+        again: Whether to read the entry from the disk, past the page in memory.
+
+    Returns:
+        The digest, ``NO_CHUNK`` for one that is not stored; why nothing is known.
+
+    Raises:
+        MissingTableError: The table is missing or has another size, though the plane must have one.
+    """
+    number = row * plane.grid[1] + col
+    page_number, at = divmod(number, _PAGE_ENTRIES)
+    key = ("digests", plane.array, plane.dim_index, plane.generation, page_number)
+    cache = process.cache("digests")
+    if again:
+        cache.discard(key)
+    page: _Page = cache.get(key, lambda: _read_page(plane, page_number, checked=checked))
+    match page.form:
+        case _Form.STAMPED:
+            return _decode(*_ENTRY.unpack_from(page.data, at * ENTRY_BYTES), stamp_of(page.stamp, number))
+        case _Form.OLD:
+            found = ChunkDigest(*_ENTRY.unpack_from(page.data, at * ENTRY_BYTES))
+            return NO_CHUNK if found.size == 0 else found
+        case _Form.OLD_SHARDS:
+            return _shard_entry(plane, row // plane.shard, col // plane.shard)
+        case _Form.NONE:
+            return Unknown.UNCHECKED
+
+
+def _shard_entry(plane: Plane, row: int, col: int) -> ChunkDigest | Unknown:
+    """Look a shard up in the table of an older version."""
+    number = row * -(-plane.grid[1] // plane.shard) + col
+    with plane.file.open("rb") as file:
+        file.seek(number * ENTRY_BYTES)
+        entry = file.read(ENTRY_BYTES)
+    return NO_CHUNK if entry[:4] == b"\0\0\0\0" else Unknown.IN_SHARD
+
+
+def stamp_of(stamp: int, number: int) -> int:
+    """Return the stamp of an entry.
+
+    Args:
+        stamp: Of the plane.
+        number: Of the entry.
+
+    Returns:
+        The stamp, odd.
+    """
+    return (stamp + number * _STEP) & 0xFFFFFFFF | 1
+
+
+def _decode(size: int, stored: int, stamp: int) -> ChunkDigest | Unknown:
+    if size:
+        return ChunkDigest(size, stored ^ stamp)
+    if stored == stamp:
+        return NO_CHUNK
+    return Unknown.NOT_MADE if stored == 0 else Unknown.DAMAGED
+
+
+def encode_entry(plane: Plane, number: int, digest: ChunkDigest) -> bytes:
+    """Return the bytes of an entry.
+
+    Args:
+        plane: Of the chunk.
+        number: Of the chunk in the plane, row by row.
+        digest: Of the chunk.
+
+    Returns:
+        8 bytes.
+    """
+    return _ENTRY.pack(digest.size, digest.crc ^ stamp_of(plane.stamp, number))
+
+
+def encode_table(plane: Plane, digests: NDArray[np.uint32]) -> bytes:
+    """Return the bytes of a table.
+
+    Args:
+        plane: What it is about.
+        digests: Size and CRC-32 of each chunk, shape (rows, cols, 2), uint32.
+
+    Returns:
+        The file.
+    """
+    entries = digests.reshape(-1, 2).astype("<u4")
+    numbers = np.arange(len(entries), dtype=np.uint64)
+    stamps = (np.uint64(plane.stamp) + numbers * np.uint64(_STEP)).astype(np.uint32) | np.uint32(1)
+    entries[:, 1] ^= stamps
+    return MAGIC + entries.tobytes()
+
+
+def read_table(plane: Plane) -> tuple[NDArray[np.uint32], NDArray[np.bool_]] | None:
+    """Read a whole table.
+
+    Args:
+        plane: What it is about.
+
+    Returns:
+        Size and CRC-32 of each chunk, shape (rows, cols, 2); whether the entry is one of this plane, shape (rows,
+        cols). None where there is no table of this format.
+    """
+    try:
+        data = plane.file.read_bytes()
+    except OSError:
+        return None
+    rows, cols = plane.grid
+    if len(data) != table_bytes(plane.grid) or not data.startswith(MAGIC):
+        return None
+    entries: NDArray[np.uint32] = np.frombuffer(data, "<u4", offset=len(MAGIC)).reshape(-1, 2).astype(np.uint32)
+    numbers = np.arange(len(entries), dtype=np.uint64)
+    stamps = (np.uint64(plane.stamp) + numbers * np.uint64(_STEP)).astype(np.uint32) | np.uint32(1)
+    valid = (entries[:, 0] > 0) | (entries[:, 1] == stamps)
+    entries[:, 1] ^= stamps
+    return entries.reshape(rows, cols, 2), valid.reshape(rows, cols)
+
+
+def table_bytes(grid: tuple[int, int]) -> int:
+    """Return the size of a table.
+
+    Args:
+        grid: Chunks in rows and columns.
+
+    Returns:
+        Bytes of the file.
+    """
+    return len(MAGIC) + grid[0] * grid[1] * ENTRY_BYTES
+
+
+def entry_position(grid: tuple[int, int], row: int, col: int) -> int:
+    """Return where the entry of a chunk begins in its file.
+
+    Args:
+        grid: Chunks in rows and columns.
+        row: Of the chunk.
+        col: Of the chunk.
+
+    Returns:
+        Bytes from the start.
+    """
+    return len(MAGIC) + (row * grid[1] + col) * ENTRY_BYTES
+
+
+def _read_page(plane: Plane, number: int, *, checked: bool) -> _Page:
+    """Read a page; an empty one where there is no table and need be none."""
+    path = plane.file
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if checked:
+            raise MissingTableError(f"the table of checksums {path} is missing") from None
+        return _Page(b"", _Form.NONE)
+    try:
+        size = os.fstat(descriptor).st_size
+        start, length = number * _PAGE_ENTRIES * ENTRY_BYTES, _PAGE_ENTRIES * ENTRY_BYTES
+        if size == table_bytes(plane.grid) and os.pread(descriptor, len(MAGIC), 0) == MAGIC:
+            return _Page(os.pread(descriptor, length, len(MAGIC) + start), _Form.STAMPED, plane.stamp)
+        side = max(1, plane.shard)
+        old_size = -(-plane.grid[0] // side) * -(-plane.grid[1] // side) * ENTRY_BYTES
+        if checked or size != old_size:
+            raise MissingTableError(f"the table of checksums {path} is damaged")
+        if plane.shard:
+            return _Page(b"", _Form.OLD_SHARDS)
+        return _Page(os.pread(descriptor, length, start), _Form.OLD)
+    finally:
+        os.close(descriptor)
+
+
+def read_old_table(plane: Plane) -> NDArray[Any] | None:
+    """Read the table of an older version.
+
+    Args:
+        plane: What it is about.
+
+    Returns:
+        Size and CRC-32 of each file, shape (rows of files, cols of files, 2), uint32; both 0 where there is none. None
+        where there is no such table.
+    """
+    side = max(1, plane.shard)
+    files = -(-plane.grid[0] // side), -(-plane.grid[1] // side)
+    try:
+        return np.frombuffer(plane.file.read_bytes(), "<u4").reshape(*files, 2)
+    except (OSError, ValueError):
+        return None
