@@ -27,6 +27,8 @@ LIMIT = 1000
 """Most damaged chunks that are remembered; the oldest are forgotten first, and met again."""
 LOG_EVERY_S = 60.0
 """A chunk is logged once in this time."""
+MAX_LINES = 60
+"""Lines about damaged chunks in ``LOG_EVERY_S``, of all chunks together."""
 RECHECK_EVERY_S = 1.0
 """A chunk is read again to see whether it was repaired no more often."""
 RECHECK_AT_ONCE = 16
@@ -50,6 +52,30 @@ class ChunkPlace:
         return f"chunk {step}{self.row}.{self.col} of {self.variable} at level {self.level}"
 
 
+@dataclass(frozen=True, slots=True)
+class ArrayPlace:
+    """An array of a dataset."""
+
+    folder: str
+    """Of the dataset."""
+    dataset: str
+    variable: str
+    level: int
+
+    def chunk(self, dim_index: tuple[int, ...], row: int, col: int) -> ChunkPlace:
+        """Return the place of a chunk of the array.
+
+        Args:
+            dim_index: Index along each leading dimension.
+            row: Of the chunk.
+            col: Of the chunk.
+
+        Returns:
+            The place.
+        """
+        return ChunkPlace(self.folder, self.dataset, self.variable, self.level, dim_index, row, col)
+
+
 class ChunkNotMadeError(StoreError):
     """An overview chunk of a lazy dataset has not been computed yet."""
 
@@ -57,22 +83,28 @@ class ChunkNotMadeError(StoreError):
 class DamagedChunkError(StoreError):
     """A stored chunk is missing or differs from what was written, or its checksum is lost."""
 
-    def __init__(self, place: ChunkPlace, reason: str, noted_by: str = "") -> None:
+    def __init__(self, place: ChunkPlace | None, reason: str, file: str = "", noted_by: str = "") -> None:
         """Name a chunk.
 
         Args:
-            place: Of the chunk.
+            place: Of the chunk; None where its dataset is not known.
             reason: What is wrong with it, in one line.
+            file: That holds the chunk, and its position in it.
             noted_by: Token of the process that has recorded the damage.
         """
-        super().__init__(f"dataset {place.dataset}: {place} is damaged: {reason}")
+        super().__init__(
+            f"chunk {file} is damaged: {reason}"
+            if place is None
+            else f"dataset {place.dataset}: {place} is damaged: {reason} ({file})"
+        )
         self.place = place
         self.reason = reason
+        self.file = file
         self.noted_by = noted_by
 
-    def __reduce__(self) -> tuple[type[DamagedChunkError], tuple[ChunkPlace, str, str]]:
+    def __reduce__(self) -> tuple[type[DamagedChunkError], tuple[ChunkPlace | None, str, str, str]]:
         # As in RequestError: Dask pickles exceptions.
-        return type(self), (self.place, self.reason, self.noted_by)
+        return type(self), (self.place, self.reason, self.file, self.noted_by)
 
 
 @dataclass(slots=True)
@@ -99,6 +131,8 @@ class DamageRecord:
         self._lock = threading.Lock()
         self.token = secrets.token_hex(8)
         """Tells this process from others."""
+        self._lines_since = clock()
+        self._lines = self._left_out = 0
         self.damaged = 0
         """Reads that met a damaged chunk."""
         self.rebuilt = 0
@@ -121,7 +155,7 @@ class DamageRecord:
             error: Names it.
             is_whole: Reads the chunk and tells whether it is whole, or of no account any more.
         """
-        if error.noted_by == self.token:
+        if error.noted_by == self.token or error.place is None:
             return
         error.noted_by = self.token
         now = self._clock()
@@ -130,7 +164,7 @@ class DamageRecord:
             met = self._met.get(error.place)
             is_due = met is None or now - met.logged_at >= LOG_EVERY_S
             repeated = 0 if met is None else met.unlogged
-            if is_due or met is None:
+            if met is None or is_due:
                 self._met[error.place] = _Met(error.reason, is_whole, now, now)
             else:
                 met.unlogged += 1
@@ -138,8 +172,22 @@ class DamageRecord:
             while len(self._met) > LIMIT:
                 self._met.popitem(last=False)
         if is_due:
-            LOG.error("%s%s", error, f" ({repeated} more reads since the last line)" if repeated else "")
+            more = f" ({repeated} more reads since the last line)" if repeated else ""
+            self._log(logging.ERROR, f"{error}{more}")
         self._report(error.place)
+
+    def _log(self, level: int, line: str) -> None:
+        """Log a line, unless there have been many of late."""
+        now = self._clock()
+        with self._lock:
+            if now - self._lines_since >= LOG_EVERY_S:
+                self._lines_since, self._lines = now, 0
+            if self._lines >= MAX_LINES:
+                self._left_out += 1
+                return
+            self._lines += 1
+            left_out, self._left_out = self._left_out, 0
+        LOG.log(level, "%s%s", line, f" ({left_out} lines about other chunks were left out before)" if left_out else "")
 
     def note_rebuilt(self, error: DamagedChunkError, outcome: str) -> None:
         """Record that a damaged overview chunk was computed again.
@@ -151,7 +199,7 @@ class DamageRecord:
         with self._lock:
             self.damaged += 1
             self.rebuilt += 1
-        LOG.warning("%s; %s", error, outcome)
+        self._log(logging.WARNING, f"{error}; {outcome}")
 
     def clear(self, place: ChunkPlace) -> None:
         """Record that a chunk was read whole.
@@ -162,7 +210,7 @@ class DamageRecord:
         with self._lock:
             if self._met.pop(place, None) is None:
                 return
-        LOG.warning("dataset %s: %s is whole again", place.dataset, place)
+        self._log(logging.WARNING, f"dataset {place.dataset}: {place} is whole again")
         self._report(place)
 
     def recheck(self) -> None:

@@ -73,6 +73,7 @@ class Unknown(enum.Enum):
     """Of an older version too: the shard exists, the chunk may not."""
     NOT_MADE = "it has not been made yet"
     DAMAGED = "its entry in the table of checksums is damaged"
+    NO_TABLE = "the table of checksums of its plane is missing or damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Plane:
 
     @property
     def stamp(self) -> int:
-        """What the stamps of all entries are derived from."""
+        """Of the plane, from which those of its entries follow."""
         return crc32(repr((self.variable, self.level, self.dim_index, self.generation)).encode())
 
 
@@ -106,7 +107,6 @@ class _Form(enum.Enum):
     STAMPED = enum.auto()
     OLD = enum.auto()
     OLD_SHARDS = enum.auto()
-    """Its entries are read one by one."""
     NONE = enum.auto()
 
 
@@ -164,7 +164,8 @@ def find_digest(plane: Plane, row: int, col: int, *, checked: bool, again: bool 
     page: _Page = cache.get(key, lambda: _read_page(plane, page_number, checked=checked))
     match page.form:
         case _Form.STAMPED:
-            return _decode(*_ENTRY.unpack_from(page.data, at * ENTRY_BYTES), stamp_of(page.stamp, number))
+            size, stored = _ENTRY.unpack_from(page.data, at * ENTRY_BYTES)
+            return _decode(size, stored, stamp_of(page.stamp, number))
         case _Form.OLD:
             found = ChunkDigest(*_ENTRY.unpack_from(page.data, at * ENTRY_BYTES))
             return NO_CHUNK if found.size == 0 else found

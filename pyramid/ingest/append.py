@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import zarr
 
+from lazytile.pyramid.chunks.digest_table import FOLDER
 from lazytile.pyramid.core.errors import SourceError, StoreError
 from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.fetch.downloads import FOLDER as DOWNLOADS
@@ -29,16 +30,16 @@ from lazytile.pyramid.fetch.source_url import source_stamp
 from lazytile.pyramid.ingest.append_check import StepMapping, check_fits, in_packing_of, map_steps
 from lazytile.pyramid.ingest.build import Progress, build_arrays
 from lazytile.pyramid.ingest.convert import with_statistics
+from lazytile.pyramid.ingest.manifest import planes
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store.chunk_file import CHUNKS
-from lazytile.pyramid.store.chunk_reader import open_chunks
+from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.code_statistics import FILE as SUMMARY
 from lazytile.pyramid.store.code_statistics import CodeStatistics, read_statistics, statistics_of, write_statistics
 from lazytile.pyramid.store.codec import DEFAULT_CODEC
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Variable
 from lazytile.pyramid.store.geozarr import consolidate, write_coordinate
 from lazytile.pyramid.store.layout import level_shape
-from lazytile.pyramid.store.manifest import FOLDER, planes
 from lazytile.pyramid.store.publish import UNFINISHED, staged
 from lazytile.pyramid.store.store import read_description
 
@@ -120,7 +121,7 @@ def append(
             ),
         )
         write_statistics(partial, totals)
-        zarr.open_group(partial, mode="r+").attrs.update({"lazytile": new.to_json()})
+        zarr.open_group(partial, mode="r+").attrs.update({"lazytile": new.to_stored_json()})
         consolidate(partial)
     return new
 
@@ -239,7 +240,7 @@ def _recomputed(partial: Path, new: Dataset, name: str, levels: int, engine: Bul
 
 def _plane_statistics(item: tuple[Path, Dataset, Variable, int, tuple[int, ...]]) -> tuple[int, CodeStatistics]:
     folder, dataset, variable, level, dim_index = item
-    reader = open_chunks(folder / str(level) / variable.name, dataset.chunk)
+    reader = open_level(folder, dataset, variable.name, level)
     shape = level_shape(dataset.grid.shape, level)
     chunk = dataset.chunk
     total = CodeStatistics()

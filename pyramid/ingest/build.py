@@ -19,13 +19,13 @@ import numpy as np
 
 from lazytile.pyramid.ingest.build_task import CHUNK, ArrayJob, Task, TaskResult, run_task
 from lazytile.pyramid.ingest.journal import Journal
+from lazytile.pyramid.ingest.manifest import Manifests
 from lazytile.pyramid.ingest.shard_packing import PARTS, pack_shards
 from lazytile.pyramid.sources.block_reader import BlockReader
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
 from lazytile.pyramid.store.code_statistics import CodeStatistics
 from lazytile.pyramid.store.codec import Codec
-from lazytile.pyramid.store.layout import Stage, chunk_grid, padding_code, plan_stages
-from lazytile.pyramid.store.manifest import Manifests
+from lazytile.pyramid.store.layout import Stage, padding_code, plan_stages
 from lazytile.pyramid.store.publish import UNFINISHED
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ def build_arrays(
 
     Returns:
         Statistics of each level built, by variable.
+
+    Raises:
+        SourceError: The source cannot be read.
+        StoreError: A chunk that a task wrote is missing or damaged.
     """
     plans = [
         (_job(source, each, target, dataset, time_steps), stages_of(source, each, lazy=dataset.lazy))
@@ -84,17 +88,15 @@ def build_arrays(
     ]
     meter = _ProgressMeter([task for tasks in rounds for task in tasks], progress)
     statistics: dict[str, dict[int, CodeStatistics]] = {job.name: {} for job, _ in plans}
-    manifests = Manifests()
+    manifests = Manifests(target, dataset)
     jobs = {job.name: job for job, _ in plans}
 
     def add_result(task_name: str, result: TaskResult, read_bytes: int) -> None:
         found = statistics[task_name]
         for level, added in result.statistics.items():
             found[level] = found.get(level, CodeStatistics()) + added
-        if not dataset.shard:
-            for level, index, digest in result.digests:
-                array = target / str(level) / task_name
-                manifests.add(array, chunk_grid(dataset.grid.shape, level), index, digest)
+        for level, index, digest in result.digests:
+            manifests.add(task_name, level, index, digest)
         meter.add(result, read_bytes)
 
     with Journal(target / UNFINISHED) as journal:
@@ -111,7 +113,8 @@ def build_arrays(
                 journal.add(task, result)
                 add_result(task.job.name, result, task.read_bytes)
     if dataset.shard:
-        pack_shards(target, dataset, [*jobs.values()], manifests, engine)
+        pack_shards(target, dataset, [*jobs.values()], engine)
+    manifests.check_presence()
     return {name: [found[level] for level in sorted(found)] for name, found in statistics.items()}
 
 
@@ -147,6 +150,7 @@ def _job(
         reader=block_reader_of(source, each),
         time_axis=variable.time_axis,
         time_steps=time_steps,
+        generation=dataset.generation,
     )
 
 

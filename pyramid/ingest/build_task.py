@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.chunks.array_digests import ArrayDigests
 from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
-from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, level_shape
+from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, chunk_grid, level_shape
 from lazytile.pyramid.store.reduce import reduce_level
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.chunks.digest_table import ChunkDigest
     from lazytile.pyramid.core.grid import Shape
     from lazytile.pyramid.core.packing import Packing
     from lazytile.pyramid.sources.block_reader import BlockReader
-    from lazytile.pyramid.store.chunk_file import ChunkFolder, FileDigest
+    from lazytile.pyramid.store.chunk_file import ChunkFolder
 
 CHUNK = (CHUNK_CELLS, CHUNK_CELLS)
 
@@ -40,8 +43,22 @@ class ArrayJob:
     """Chunk files of each level."""
     reader: BlockReader
     time_axis: int | None = None
+    generation: str = ""
+    """Of what is built."""
     time_steps: tuple[int, ...] | None = None
     """Stored index of each time step of the source; None where they agree."""
+
+    def digests(self, level: int) -> ArrayDigests:
+        """Return the checksums of the chunks of a level that is complete.
+
+        Args:
+            level: Of the pyramid.
+
+        Returns:
+            The checksums.
+        """
+        array = str(Path(self.folders[level].path).parent)
+        return ArrayDigests(array, level, self.name, chunk_grid(self.shape, level), lambda _: self.generation)
 
     def stored(self, dim_index: tuple[int, ...]) -> tuple[int, ...]:
         """Return the stored index of a step of the source.
@@ -93,7 +110,7 @@ class TaskResult:
     name: str
     statistics: dict[int, CodeStatistics]
     """Statistics of the codes written, by level."""
-    digests: tuple[tuple[int, tuple[int, ...], FileDigest], ...]
+    digests: tuple[tuple[int, tuple[int, ...], ChunkDigest], ...]
     """Level, index and digest of every chunk of the task."""
 
     @property
@@ -114,7 +131,7 @@ def run_task(task: Task) -> TaskResult:
     job, block = task.job, task.block
     planes = job.reader.read(block) if task.level == 0 else _read_level(task)
     statistics: dict[int, CodeStatistics] = {}
-    digests: list[tuple[int, tuple[int, ...], FileDigest]] = []
+    digests: list[tuple[int, tuple[int, ...], ChunkDigest]] = []
     if task.level == 0:
         statistics[0] = statistics_of(planes, job.packing, binned=True)
     for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
@@ -133,7 +150,7 @@ def _write_plane(
     level: int,
     dim_index: tuple[int, ...],
     codes: NDArray[Any],
-    digests: list[tuple[int, tuple[int, ...], FileDigest]],
+    digests: list[tuple[int, tuple[int, ...], ChunkDigest]],
 ) -> None:
     """Write the chunks of one plane of a block at a level; its first cell is on a chunk edge there."""
     up = level - task.level
@@ -152,7 +169,7 @@ def _read_level(task: Task) -> NDArray[Any]:
     shape = tuple(stop - start for start, stop in (*block.leading, block.rows, block.cols))
     planes = np.empty(shape, np.dtype(job.packing.dtype))
     here = level_shape(job.shape, task.level)
-    chunks = folder_reader(job.folders[task.level])
+    chunks = folder_reader(job.folders[task.level], job.digests(task.level))
     for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
         plane = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
         for row in range(block.rows[0], block.rows[1], CHUNK_CELLS):

@@ -155,6 +155,7 @@ def describe_dataset(
         codec=storage.codec.text,
         shard=storage.shard,
         lazy=storage.lazy,
+        checked=True,
         remarks=_stored_remarks(source.remarks),
     )
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Self
 
+from lazytile.pyramid.chunks.digest_table import ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.ingest.build_task import Task, TaskResult
-from lazytile.pyramid.store.chunk_file import FileDigest, read_file
+from lazytile.pyramid.store.chunk_file import read_file
 from lazytile.pyramid.store.code_statistics import CodeStatistics
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Journal:
             self._done[entry["task"]] = TaskResult(
                 entry["name"],
                 {int(level): CodeStatistics.from_json(each) for level, each in entry["summaries"].items()},
-                tuple((level, tuple(index), FileDigest(size, crc)) for level, index, size, crc in entry["marks"]),
+                tuple((level, tuple(index), ChunkDigest(size, crc)) for level, index, size, crc in entry["marks"]),
             )
         except (ValueError, KeyError, TypeError, StoreError):
             return
@@ -80,6 +81,6 @@ class Journal:
 
 def _is_there(task: Task, result: TaskResult) -> bool:
     for level, index, digest in result.digests:
-        if FileDigest.of(read_file(task.job.folders[level].file(index)) or b"") != digest:
+        if ChunkDigest.of(read_file(task.job.folders[level].file(index)) or b"") != digest:
             return False
     return True

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, ChunkFolder, FileDigest, make_folders, read_file
-from lazytile.pyramid.store.layout import shard_grid
+from lazytile.pyramid.chunks.array_digests import ArrayDigests
+from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder, make_folders
+from lazytile.pyramid.store.chunk_reader import folder_reader
+from lazytile.pyramid.store.layout import chunk_grid
 from lazytile.pyramid.store.shard import encode_shard
 
 if TYPE_CHECKING:
@@ -22,48 +24,54 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.ingest.build_task import ArrayJob
     from lazytile.pyramid.store.dataset import Dataset
-    from lazytile.pyramid.store.manifest import Manifests
 
 PARTS = "parts"
 """Folder of the chunks to be packed, in that of their array."""
 
 
 @dataclass(frozen=True, slots=True)
+class _Parts:
+    """The chunks of an array, to be packed."""
+
+    folder: ChunkFolder
+    level: int
+    variable: str
+    grid: tuple[int, int]
+    """Chunks of a plane in rows and columns."""
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Shard:
     """One shard to pack."""
 
-    parts: ChunkFolder
+    parts: _Parts
     target: str
     """Of the folder of shards."""
-    level: int
     dim_index: tuple[int, ...]
     row: int
     col: int
     side: int
     """Chunks along a side."""
-    name: str
-    """Of the variable."""
 
 
-def pack_shards(
-    target: Path, dataset: Dataset, jobs: Sequence[ArrayJob], manifests: Manifests, engine: BulkEngine
-) -> None:
-    """Pack the chunks of every level of some arrays, and record the shards' digests.
+def pack_shards(target: Path, dataset: Dataset, jobs: Sequence[ArrayJob], engine: BulkEngine) -> None:
+    """Pack the chunks of every level of some arrays.
 
     Args:
         target: Folder of the dataset.
         dataset: Its description.
-        jobs: Of the arrays.
-        manifests: Where the digests are recorded.
+        jobs: Of the arrays; the tables of checksums of their chunks exist.
         engine: Runs the tasks.
+
+    Raises:
+        StoreError: A chunk is missing or damaged.
     """
     shards = [
         shard for job in jobs for level in range(dataset.levels) for shard in _shards(target, dataset, job, level)
     ]
-    for shard, digest in engine.map(_pack, shards, label="pack"):
-        array = target / str(shard.level) / shard.name
-        rows, cols = shard_grid(dataset, shard.level)
-        manifests.add(array, (rows, cols), (*shard.dim_index, shard.row, shard.col), digest)
+    for _ in engine.map(_pack, shards, label="pack"):
+        pass
     for job in jobs:
         for folder in job.folders:
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -74,32 +82,36 @@ def _shards(target: Path, dataset: Dataset, job: ArrayJob, level: int) -> list[_
     counts: list[Sequence[int]] = [range(len(dimension.labels)) for dimension in dimensions]
     if job.time_axis is not None and job.time_steps is not None:
         counts[job.time_axis] = job.time_steps
-    rows, cols = shard_grid(dataset, level)
+    grid = chunk_grid(dataset.grid.shape, level)
+    rows, cols = (-(-chunks // dataset.shard) for chunks in grid)
     folder = str(target / str(level) / job.name / CHUNKS)
+    parts = _Parts(job.folders[level], level, job.name, grid, job.generation)
     return [
-        _Shard(job.folders[level], folder, level, dim_index, row, col, dataset.shard, job.name)
+        _Shard(parts, folder, dim_index, row, col, dataset.shard)
         for dim_index in itertools.product(*counts)
         for row in range(rows)
         for col in range(cols)
     ]
 
 
-def _pack(shard: _Shard) -> tuple[_Shard, FileDigest]:
-    """Write one shard; one without any chunk gets no file."""
-    positions = itertools.product(range(shard.side), repeat=2)
-    files = [
-        shard.parts.file((*shard.dim_index, shard.row * shard.side + row, shard.col * shard.side + col))
-        for row, col in positions
-    ]
-    chunks = [read_file(file) for file in files]
+def _pack(shard: _Shard) -> None:
+    """Write one shard; one without any chunk gets no file. Its parts are compared with their checksums."""
+    parts = shard.parts
+    array = str(Path(parts.folder.path).parent)
+    digests = ArrayDigests(array, parts.level, parts.variable, parts.grid, lambda _: parts.generation)
+    reader = folder_reader(parts.folder, digests)
+    chunks: list[bytes | None] = []
+    for down, across in itertools.product(range(shard.side), repeat=2):
+        row, col = shard.row * shard.side + down, shard.col * shard.side + across
+        is_inside = row < parts.grid[0] and col < parts.grid[1]
+        chunks.append(reader.whole(shard.dim_index, row, col) if is_inside else None)
     if all(chunk is None for chunk in chunks):
-        return shard, NO_FILE
-    data = encode_shard(chunks)
+        return
     path = Path(shard.target, *map(str, (*shard.dim_index, shard.row, shard.col)))
     make_folders(path.parent, Path(shard.target).parent)
-    path.write_bytes(data)
-    for file, chunk in zip(files, chunks, strict=True):
+    path.write_bytes(encode_shard(chunks))
+    for number, chunk in enumerate(chunks):
         if chunk is not None:
-            file.unlink()
-    # Only what the caller needs travels back.
-    return replace(shard, parts=replace(shard.parts, path="")), FileDigest.of(data)
+            down, across = divmod(number, shard.side)
+            index = (*shard.dim_index, shard.row * shard.side + down, shard.col * shard.side + across)
+            parts.folder.file(index).unlink()

@@ -7,13 +7,13 @@ calls from all threads of a process go through one event loop, which ten thousan
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -27,29 +27,72 @@ CHUNKS = "c"
 """Folder of the chunks in that of their array (Zarr v3, default chunk key encoding)."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileDigest:
-    """Size and checksum of a file as it was written, by which a changed one is recognized."""
+class EncodedChunks(Protocol):
+    """The bytes of an array's chunks, wherever they are stored."""
 
-    size: int
-    """Bytes; 0 where the chunk is all fill and has no file."""
-    crc: int
-    """CRC-32 of the bytes."""
-
-    @classmethod
-    def of(cls, data: bytes) -> FileDigest:
-        """Return the digest of a file's content.
+    def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
+        """Return the encoded bytes of a chunk.
 
         Args:
-            data: The content; empty for a file that does not exist.
+            dim_index: Index along each dimension before rows and columns.
+            row: Row of the chunk.
+            col: Column of the chunk.
+            limit: Most bytes to read.
 
         Returns:
-            The digest.
+            The bytes; None for an absent chunk.
+
+        Raises:
+            StoreError: The file that holds it is damaged, or the chunk has more bytes.
+            OSError: The file cannot be read.
         """
-        return cls(len(data), zlib.crc32(data))
+        ...
+
+    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return what messages call a chunk.
+
+        Args:
+            dim_index: Index along each dimension before rows and columns.
+            row: Row of the chunk.
+            col: Column of the chunk.
+
+        Returns:
+            Its file, and its position in it.
+        """
+        ...
+
+    def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the path of the file that holds a chunk.
+
+        Args:
+            dim_index: Index along each leading dimension.
+            row: Row of the chunk.
+            col: Column of the chunk.
+
+        Returns:
+            The path.
+        """
+        ...
 
 
-NO_FILE = FileDigest(0, 0)
+@dataclass(frozen=True, slots=True)
+class ChunkFiles:
+    """Encoded chunks as files below a folder: what the converter writes. See ``EncodedChunks``."""
+
+    folder: str
+    """Of the array, with the prefix of chunk keys (``.../0/sst/c``)."""
+
+    def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
+        """Return the bytes of a chunk's file, None where there is none."""
+        return read_file(self.file(dim_index, row, col), limit)
+
+    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the path of a chunk's file."""
+        return self.file(dim_index, row, col)
+
+    def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the path of a chunk's file."""
+        return "/".join((self.folder, *map(str, dim_index), f"{row}/{col}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +117,7 @@ class ChunkFolder:
         """
         return Path(self.path, *(str(part) for part in index))
 
-    def write(self, index: Sequence[int], codes: NDArray[Any], *, always: bool = False) -> FileDigest:
+    def write(self, index: Sequence[int], codes: NDArray[Any], *, always: bool = False) -> ChunkDigest:
         """Write one chunk of one plane.
 
         Args:
@@ -83,18 +126,18 @@ class ChunkFolder:
             always: Whether a chunk that is all fill gets a file too.
 
         Returns:
-            The digest of the file, ``NO_FILE`` where none was written.
+            The digest of the file, ``NO_CHUNK`` where none was written.
         """
         data = self.encode(codes, always=always)
         if not data:
-            return NO_FILE
+            return NO_CHUNK
         path = self.file(index)
         try:
             path.write_bytes(data)
         except FileNotFoundError:
             make_folders(path.parent, Path(self.path).parent)
             path.write_bytes(data)
-        return FileDigest.of(data)
+        return ChunkDigest.of(data)
 
     def encode(self, codes: NDArray[Any], *, always: bool = False) -> bytes:
         """Return the bytes of a chunk's file.
@@ -136,14 +179,19 @@ def make_folders(folder: Path, array: Path) -> None:
             part.mkdir(exist_ok=True)
 
 
-def read_file(path: str | Path) -> bytes | None:
+def read_file(path: str | Path, limit: int | None = None) -> bytes | None:
     """Return the bytes of a file that may not exist.
 
     Args:
         path: Of the file.
+        limit: Most bytes to read; None: any number.
 
     Returns:
         The bytes; None where there is no such file.
+
+    Raises:
+        StoreError: The file has more bytes.
+        OSError: It cannot be read.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -151,6 +199,8 @@ def read_file(path: str | Path) -> bytes | None:
         return None
     try:
         size = os.fstat(descriptor).st_size
+        if limit is not None and size > limit:
+            raise StoreError(f"its file has {size} bytes, more than a chunk can take")
         data = os.read(descriptor, size)
         # One call reads 2 GiB at most (read(2)), and a large shard is longer.
         while len(data) < size and (more := os.read(descriptor, size - len(data))):

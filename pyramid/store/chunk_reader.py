@@ -1,31 +1,39 @@
 """Reading stored chunks: every reader of a dataset's codes gets them from here.
 
 Chunks in the layouts that the converter writes (files or shards, one compressor) are read directly, the rest through
-zarr-python. ``StoredChunks.read`` is the one place where bytes become codes, and an absent chunk the fill value. Both
-ways give the same arrays. Direct reading stays because it is 4 to 20 times faster: ``scripts/bench_chunks.py``.
+zarr-python. ``StoredChunks.read`` is the one place where bytes become codes, after they are compared with the checksum
+recorded for them, and an absent chunk the fill value, if the table of checksums says that it is empty. Both ways give
+the same arrays. Direct reading stays because it is 4 to 20 times faster: ``scripts/bench_chunks.py``.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import zarr
 
+from lazytile.pyramid.chunks.array_digests import ArrayDigests
+from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
+from lazytile.pyramid.chunks.damage import ArrayPlace
+from lazytile.pyramid.chunks.unpacking import UNPACKERS
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Shape
-from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
-from lazytile.pyramid.store.codec import DECOMPRESSORS, decompress
+from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFiles
+from lazytile.pyramid.store.codec import Codec
+from lazytile.pyramid.store.layout import level_shape, padding_code
 from lazytile.pyramid.store.shard import ShardFiles, shard_side
+from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.store.chunk_file import ChunkFolder
+    from lazytile.pyramid.store.chunk_file import ChunkFolder, EncodedChunks
+    from lazytile.pyramid.store.dataset import Dataset
 
 
 class ChunkReader(Protocol):
@@ -48,124 +56,82 @@ class ChunkReader(Protocol):
             Shape (chunk rows, chunk cols), also at ragged edges; read-only for the caller.
 
         Raises:
-            StoreError: The chunk is damaged.
+            DamagedChunkError: The chunk is damaged or missing.
+            ChunkNotMadeError: It belongs to an overview of a lazy dataset and has not been computed yet.
+            StoreError: It cannot be read at the moment.
         """
         ...
 
 
-class EncodedChunks(Protocol):
-    """The bytes of an array's chunks, wherever they are stored."""
+def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> StoredChunks | ZarrChunks:
+    """Open the reader of one variable at one level of a dataset.
 
-    def get(self, dim_index: tuple[int, ...], row: int, col: int) -> bytes | None:
-        """Return the encoded bytes of a chunk.
+    Args:
+        folder: Of the dataset.
+        dataset: Its description.
+        variable: Name of a variable.
+        level: Of the pyramid.
 
-        Args:
-            dim_index: Index along each dimension before rows and columns.
-            row: Row of the chunk.
-            col: Column of the chunk.
+    Returns:
+        The reader.
 
-        Returns:
-            The bytes; None for an absent chunk.
-
-        Raises:
-            StoreError: The file that holds it is damaged.
-        """
-        ...
-
-    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
-        """Return what messages call a chunk.
-
-        Args:
-            dim_index: Index along each dimension before rows and columns.
-            row: Row of the chunk.
-            col: Column of the chunk.
-
-        Returns:
-            Its file, and its position in it.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkFiles:
-    """Encoded chunks as files below a folder: what the converter writes. See ``EncodedChunks``."""
-
-    folder: str
-    """Of the array, with the prefix of chunk keys (``.../0/sst/c``)."""
-
-    def get(self, dim_index: tuple[int, ...], row: int, col: int) -> bytes | None:
-        """Return the bytes of a chunk's file, None where there is none."""
-        return read_file(self.name(dim_index, row, col))
-
-    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
-        """Return the path of a chunk's file."""
-        return "/".join((self.folder, *map(str, dim_index), f"{row}/{col}"))
+    Raises:
+        StoreError: The array's metadata is missing or damaged.
+    """
+    path = folder / str(level) / variable
+    place, lazy = ArrayPlace(str(folder), dataset.name, variable, level), dataset.lazy and level > 0
+    if not dataset.checked:
+        reader = open_chunks(path, dataset.chunk, place)
+        if isinstance(reader, StoredChunks) and dataset.codec:
+            return replace(reader, lazy=lazy, digests=level_digests(path, dataset, variable, level))
+        return replace(reader, lazy=lazy) if isinstance(reader, StoredChunks) else reader
+    # The description says everything, and it has a checksum itself.
+    packing = dataset.variable(variable).packing
+    chunks = str(path / CHUNKS)
+    return StoredChunks(
+        ShardFiles(chunks, Shape(dataset.shard, dataset.shard)) if dataset.shard else ChunkFiles(chunks),
+        np.dtype(packing.dtype).newbyteorder("<"),
+        dataset.chunk,
+        padding_code(packing),
+        Codec.parse(dataset.codec).zarr_name,
+        place,
+        level_digests(path, dataset, variable, level),
+        lazy,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredChunks:
-    """Chunks in local files, each raw or compressed by one codec. See ``ChunkReader``."""
+def level_digests(array: Path, dataset: Dataset, variable: str, level: int) -> ArrayDigests:
+    """Return the checksums of one variable at one level of a dataset.
 
-    source: EncodedChunks
-    stored_dtype: np.dtype[Any]
-    """With the byte order of the files."""
-    chunk: Shape
-    fill_value: float
-    compressor: str = "none"
-    """One of ``codec.DECOMPRESSORS``."""
+    Args:
+        array: Folder of the array.
+        dataset: The description.
+        variable: Name of a variable.
+        level: Of the pyramid.
 
-    @property
-    def waits(self) -> bool:
-        """Local files are there at once: threads would cost more than they save (0.76 ms a tile against 0.50)."""
-        return False
-
-    def read(self, dim_index: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
-        """Return the codes of a chunk; an absent one is all fill value."""
-        shape = (self.chunk.rows, self.chunk.cols)
-        native = self.stored_dtype.newbyteorder("=")
-        try:
-            data = self.source.get(dim_index, chunk_row, chunk_col)
-            if data is None:
-                return np.full(shape, self.fill_value, native)
-            codes = np.frombuffer(decompress(self.compressor, data), self.stored_dtype).reshape(shape)
-        except (StoreError, ValueError) as error:
-            name = self.source.name(dim_index, chunk_row, chunk_col)
-            raise StoreError(f"chunk {name} is damaged: {error}") from error
-        return codes.astype(native, copy=False)
+    Returns:
+        The checksums.
+    """
+    shape = level_shape(dataset.grid.shape, level)
+    return ArrayDigests(
+        str(array),
+        level,
+        variable,
+        (-(-shape.rows // dataset.chunk.rows), -(-shape.cols // dataset.chunk.cols)),
+        lambda dim_index: dataset.content_generation((variable,), dim_index),
+        dataset.shard,
+        dataset.checked,
+        dataset.lazy and level > 0,
+    )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ZarrChunks:
-    """Chunks through zarr-python: any codec, any store. See ``ChunkReader``."""
-
-    array: zarr.Array[Any]
-    chunk: Shape
-
-    @property
-    def waits(self) -> bool:
-        """Calls pass zarr-python's event loop, and may go to a network."""
-        return True
-
-    def read(self, dim_index: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
-        """Return the codes of a chunk, ragged ones padded with the fill value."""
-        top, left = chunk_row * self.chunk.rows, chunk_col * self.chunk.cols
-        window = (slice(top, top + self.chunk.rows), slice(left, left + self.chunk.cols))
-        selection: Any = (*dim_index, *window)
-        codes = np.asarray(self.array[selection])
-        codes = codes.astype(codes.dtype.newbyteorder("="), copy=False)
-        if codes.shape == (self.chunk.rows, self.chunk.cols):
-            return codes
-        padded = np.full((self.chunk.rows, self.chunk.cols), self.array.fill_value, codes.dtype)
-        padded[: codes.shape[0], : codes.shape[1]] = codes
-        return padded
-
-
-def open_chunks(folder: Path, chunk: Shape) -> ChunkReader:
-    """Open the reader of a local Zarr array, the direct one where it understands the layout.
+def open_chunks(folder: Path, chunk: Shape, place: ArrayPlace | None = None) -> StoredChunks | ZarrChunks:
+    """Open the reader of any local Zarr array, the direct one where it understands the layout. It checks nothing.
 
     Args:
         folder: Of the array.
         chunk: Cells of a chunk in rows and columns.
+        place: What messages call it; None: they name files only.
 
     Returns:
         The reader.
@@ -176,22 +142,28 @@ def open_chunks(folder: Path, chunk: Shape) -> ChunkReader:
     try:
         document = json.loads((folder / "zarr.json").read_bytes())
         direct = _direct(folder, document, chunk)
-        return direct if direct is not None else ZarrChunks(zarr.open_array(str(folder), mode="r"), chunk)
+        if direct is not None:
+            return replace(direct, array=place)
+        with bounded_unpacking():
+            return ZarrChunks(zarr.open_array(str(folder), mode="r"), chunk, place)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"array {folder} cannot be opened: {error}") from error
 
 
-def folder_reader(chunks: ChunkFolder) -> ChunkReader:
+def folder_reader(chunks: ChunkFolder, digests: ArrayDigests | None = None) -> StoredChunks:
     """Return the reader of chunk files that are being written, whose array may have no metadata yet.
 
     Args:
         chunks: The writer of the files.
+        digests: Their checksums; None: they are not compared.
 
     Returns:
         The reader.
     """
     dtype = np.dtype(chunks.dtype).newbyteorder("<")
-    return StoredChunks(ChunkFiles(chunks.path), dtype, Shape(*chunks.chunk), chunks.fill, chunks.codec.zarr_name)
+    place = None if digests is None else ArrayPlace(chunks.path, "being written", digests.variable, digests.level)
+    source, shape = ChunkFiles(chunks.path), Shape(*chunks.chunk)
+    return StoredChunks(source, dtype, shape, chunks.fill, chunks.codec.zarr_name, place, digests)
 
 
 def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> StoredChunks | None:
@@ -219,7 +191,7 @@ def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> StoredChunk
     fits = (
         shape == (*(1,) * (len(shape) - 2), chunk.rows, chunk.cols)
         and names[0] == "bytes"
-        and (len(names) == 1 or (len(names) == 2 and names[1] in DECOMPRESSORS))
+        and (len(names) == 1 or (len(names) == 2 and names[1] in UNPACKERS))
         and isinstance(fill_value, int | float)
     )
     if not fits:

@@ -12,8 +12,6 @@ from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec  # the import of zarr a
 from lazytile.pyramid.core.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -66,7 +64,7 @@ class Codec:
 
     @property
     def zarr_name(self) -> str:
-        """The name of the Zarr codec, or ``none``, as ``decompress`` takes it."""
+        """The name of the Zarr codec, or ``none``, as ``unpacking.unpack`` takes it."""
         return "blosc" if self.name.startswith("blosc-") else self.name
 
     def zarr_codec(self, dtype: np.dtype[Any]) -> BloscCodec | ZstdCodec | GzipCodec | None:
@@ -92,7 +90,7 @@ class Codec:
             codes: Contiguous, little-endian.
 
         Returns:
-            The bytes; ``decompress`` is the inverse.
+            The bytes; ``unpacking.unpack`` is the inverse.
         """
         data: bytes
         if self.name.startswith("blosc-"):
@@ -109,30 +107,3 @@ class Codec:
 DEFAULT_CODEC = Codec("blosc-lz4", 5)
 """With shuffle, LZ4 packs 16-bit fields 15 to 20 % less tightly than Zstandard level 3, in an eighth of the time, and
 unpacks them several times faster: on one processor that is the better half of a conversion and of a cold tile."""
-_DECOMPRESS: Mapping[str, Any] = {
-    "blosc": blosc.decompress,
-    "zstd": zstd.decompress,
-    "gzip": lambda data: zlib.decompress(data, GZIP_BITS),
-    "none": lambda data: data,
-}
-DECOMPRESSORS = frozenset(_DECOMPRESS)
-"""Names that ``decompress`` takes."""
-
-
-def decompress(name: str, data: Any) -> Any:
-    """Decompress a chunk.
-
-    Args:
-        name: Of the Zarr codec, or ``none``: one of ``DECOMPRESSORS``.
-        data: The bytes of the chunk.
-
-    Returns:
-        The bytes of its codes.
-
-    Raises:
-        StoreError: The bytes are damaged.
-    """
-    try:
-        return _DECOMPRESS[name](data)
-    except (RuntimeError, ValueError, zlib.error) as error:
-        raise StoreError(str(error)) from error

@@ -8,10 +8,12 @@ opens no data.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.core.finding import Finding
 from lazytile.pyramid.core.grid import Grid, RegularAxis, Shape
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT = 2
+FORMAT = 3
 """Version of the description. Higher versions are refused, lower ones are read."""
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 """Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
 SUFFIX = ".zarr"
+CHECKSUM = "checksum"
+"""Key of the description's checksum in the description as it is stored."""
 REDUCTIONS = frozenset({"mean", "nearest", "mode", "min", "max"})
 
 
@@ -164,6 +168,9 @@ class Dataset:
     """Chunks along a side of the square that one file holds; 0: each has its own file."""
     lazy: bool = False
     """Whether overview chunks are computed on first read: then one without a file does not exist yet."""
+    checked: bool = False
+    """Whether every plane has a table of its chunks and their checksums, by which readers tell a missing chunk from an
+    empty one; not in formats 1 and 2."""
     remarks: tuple[str, ...] = ()
     """What the conversion left out, corrected or found contradictory, one line each."""
 
@@ -241,6 +248,11 @@ class Dataset:
         """Return the description as JSON values; ``from_json`` is the inverse."""
         return {"format": FORMAT, **asdict(self)}
 
+    def to_stored_json(self) -> dict[str, Any]:
+        """Return the description as it is stored: with a checksum, which ``from_json`` compares."""
+        document = self.to_json()
+        return {**document, CHECKSUM: _checksum(document)}
+
     @classmethod
     def from_json(cls, document: Any) -> Dataset:
         """Build a description from JSON values.
@@ -252,12 +264,16 @@ class Dataset:
             The description.
 
         Raises:
-            StoreError: The document has another form or a newer format.
+            StoreError: The document has another form or a newer format, or was changed.
         """
         try:
             if document["format"] > FORMAT:
                 raise StoreError(f"dataset format {document['format']} is newer than this version's {FORMAT}")
-            fields = {key: value for key, value in document.items() if key != "format"}
+            if document.get(CHECKSUM, None) not in (None, _checksum(document)):
+                raise StoreError(
+                    f"the description differs from its checksum; if you edited it, remove {CHECKSUM!r} from it"
+                )
+            fields = {key: value for key, value in document.items() if key not in ("format", CHECKSUM)}
             fields["grid"] = _grid(fields["grid"])
             fields["chunk"] = Shape(**fields["chunk"])
             fields["variables"] = tuple(_variable(variable) for variable in fields["variables"])
@@ -265,6 +281,12 @@ class Dataset:
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(f"not a dataset description: {type(error).__name__}: {error}") from error
+
+
+def _checksum(document: dict[str, Any]) -> int:
+    """Return the CRC-32 of a description in one spelling of its JSON."""
+    values = {key: value for key, value in document.items() if key != CHECKSUM}
+    return crc32(json.dumps(values, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _grid(document: dict[str, Any]) -> Grid:

@@ -113,7 +113,7 @@ def root_attributes(dataset: Dataset, attributes: dict[str, Any]) -> dict[str, A
         **_proj(dataset.grid),
         "spatial:dimensions": list(axis_names(dataset.grid)),
         "spatial:bbox": [bounds.west, bounds.south, bounds.east, bounds.north],
-        "lazytile": dataset.to_json(),
+        "lazytile": dataset.to_stored_json(),
     }
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lazytile.pyramid.core.packing import Packing
-    from lazytile.pyramid.store.dataset import Dataset
 
 CHUNK_CELLS = 256
 """Rows and columns of a chunk."""
@@ -213,18 +212,3 @@ def chunk_grid(shape: Shape, level: int) -> tuple[int, int]:
     """
     here = level_shape(shape, level)
     return -(-here.rows // CHUNK_CELLS), -(-here.cols // CHUNK_CELLS)
-
-
-def shard_grid(dataset: Dataset, level: int) -> tuple[int, int]:
-    """Return how many files a plane of a level has in rows and columns, sharded or not.
-
-    Args:
-        dataset: Its description.
-        level: Of the pyramid.
-
-    Returns:
-        Rows and columns of files.
-    """
-    rows, cols = chunk_grid(dataset.grid.shape, level)
-    side = max(1, dataset.shard)
-    return -(-rows // side), -(-cols // side)

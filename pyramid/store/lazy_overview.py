@@ -1,9 +1,9 @@
-"""Overview chunks that are computed on first read, and stored.
+"""Overview chunks that are computed from their children and stored.
 
-A missing chunk is computed from its children, which may have to be computed first, and its file is moved into place in
-one step. A file lock makes one process compute it while others wait; within a process the chunk cache does. Locks are
-taken from coarse levels to fine ones, so they cannot deadlock. Where the store cannot be written (it is read-only, the
-disk is full) the chunk is computed each time.
+Those of a lazy dataset are computed on first read; in any dataset, those that turn out to be damaged are computed
+again. The file is moved into place in one step. A file lock makes one process compute it while others wait; within a
+process the chunk cache does. Locks are taken from coarse levels to fine ones, so they cannot deadlock. Where the store
+cannot be written (it is read-only, the disk is full) the chunk is computed each time.
 
 A dataset may be replaced at any moment. The file is therefore written below the folder that was opened, not below its
 name, after that folder's description is checked: data derived from an old dataset never reaches a new one.
@@ -15,31 +15,37 @@ import functools
 import logging
 import os
 import secrets
-import zlib
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.pyramid.chunks.checksum import crc32
+from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
+from lazytile.pyramid.chunks.digest_table import MAGIC, ChunkDigest, encode_entry, entry_position, table_bytes
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.errors import GenerationChangedError, StoreError, first_line
 from lazytile.pyramid.core.file_lock import file_lock
-from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
+from lazytile.pyramid.store.chunk_file import ChunkFolder
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import padding_code
 from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
+from lazytile.pyramid.store.shard import encode_shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.store.chunk_reader import ChunkReader
     from lazytile.pyramid.store.dataset import Dataset
+    from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 LOG = logging.getLogger(__name__)
 LOCKS = 64
 """Lock files of an array; chunks share them by hash."""
+MAX_SHARD_BYTES = 128 << 20
+"""A larger shard is not written again for one damaged chunk."""
 
 
 class OpenedDataset(Protocol):
@@ -66,90 +72,230 @@ class OpenedDataset(Protocol):
         ...
 
 
-def lazy_chunk(stored: OpenedDataset, reader: ChunkReader, variable: str, at: ChunkIndex) -> NDArray[Any]:
-    """Return a chunk of an overview: the stored one, or one that is computed and stored now.
+class OverviewWriter:
+    """Computes and stores the chunks of one overview."""
+
+    def __init__(self, stored: OpenedDataset, reader: StoredChunks, variable: str, level: int) -> None:
+        """Prepare to compute chunks.
+
+        Args:
+            stored: The dataset.
+            reader: Of the overview's stored chunks.
+            variable: Its name.
+            level: Of the overview, 1 or coarser.
+        """
+        self._stored = stored
+        self._reader = reader
+        self._variable = variable
+        self._level = level
+        self._array = stored.path / str(level) / variable
+
+    def make(self, dim_index: tuple[int, ...], row: int, col: int) -> tuple[NDArray[Any], str]:
+        """Return a chunk that was missing or damaged: what another process has stored meanwhile, or what is made now.
+
+        Args:
+            dim_index: Index along each leading dimension.
+            row: Of the chunk.
+            col: Of the chunk.
+
+        Returns:
+            Codes, shape ``description.chunk``, and what was done, in a few words; empty where another process did it.
+
+        Raises:
+            GenerationChangedError: The dataset was replaced meanwhile.
+            DamagedChunkError: A chunk that it is derived from is damaged, or what it gives is not what was written.
+        """
+        file = self._reader.source.file(dim_index, row, col)
+        with self._lock(file) as is_held:
+            try:
+                return self._reader.read(dim_index, row, col), ""
+            except (ChunkNotMadeError, DamagedChunkError):
+                pass
+            cells, data = self._compute(dim_index, row, col)
+            outcome = f"it was computed again from level {self._level - 1}"
+            if not is_held or not self._store(dim_index, row, col, data):
+                outcome += ", but cannot be stored"
+        return self._padded(cells), outcome
+
+    def _compute(self, dim_index: tuple[int, ...], row: int, col: int) -> tuple[NDArray[Any], bytes]:
+        """Compute the cells of a chunk and its bytes, and compare them with the digest if one is known."""
+        description = self._stored.description
+        finer = functools.partial(self._stored.chunk, self._level - 1, self._variable)
+        at = ChunkIndex(self._level, dim_index, row, col)
+        cells = overview_codes(finer, description, description.variable(self._variable), at)
+        data = self._folder.encode(cells, always=description.lazy)
+        digests = self._reader.digests
+        known = None if digests is None else digests.find(dim_index, row, col, again=True)
+        if isinstance(known, ChunkDigest) and known != ChunkDigest.of(data):
+            place = None if self._reader.array is None else self._reader.array.chunk(dim_index, row, col)
+            reason = f"what level {self._level - 1} gives is not what was written either"
+            raise DamagedChunkError(place, reason, self._reader.source.name(dim_index, row, col))
+        return cells, data
+
+    @property
+    def _folder(self) -> ChunkFolder:
+        description = self._stored.description
+        packing = description.variable(self._variable).packing
+        chunk = (description.chunk.rows, description.chunk.cols)
+        codec = Codec.parse(description.codec)
+        return ChunkFolder(str(self._array), packing.dtype, chunk, padding_code(packing), codec)
+
+    def _padded(self, cells: NDArray[Any]) -> NDArray[Any]:
+        folder = self._folder
+        if cells.shape == folder.chunk:
+            return cells
+        padded = np.full(folder.chunk, folder.fill, cells.dtype)
+        padded[: cells.shape[0], : cells.shape[1]] = cells
+        return padded
+
+    def _store(self, dim_index: tuple[int, ...], row: int, col: int, data: bytes) -> bool:
+        """Store a chunk and its digest; return whether that worked."""
+        root = os.open(self._stored.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            check_opened(self._stored, root)
+            file = Path(self._reader.source.file(dim_index, row, col))
+            try:
+                content = self._shard_with(dim_index, row, col, data) if self._stored.description.shard else data
+                if content is None:
+                    return False
+                self._record(root, dim_index, row, col, ChunkDigest.of(data))
+                _replace_file(root, file.relative_to(self._stored.path), content)
+            except (OSError, StoreError) as error:
+                self._warn(error)
+                return False
+            return True
+        finally:
+            os.close(root)
+
+    def _record(self, root: int, dim_index: tuple[int, ...], row: int, col: int, digest: ChunkDigest) -> None:
+        """Write the digest of a chunk to the table of its plane, which is created where there is none."""
+        digests = self._reader.digests
+        if digests is None or not self._stored.description.checked:
+            return
+        if isinstance(digests.find(dim_index, row, col), ChunkDigest):
+            return
+        plane = digests.plane(dim_index)
+        relative = plane.file.relative_to(self._stored.path)
+        _make_folders(root, relative)
+        descriptor = os.open(relative, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644, dir_fd=root)
+        try:
+            if os.fstat(descriptor).st_size != table_bytes(plane.grid):
+                os.ftruncate(descriptor, 0)
+                os.ftruncate(descriptor, table_bytes(plane.grid))
+            os.pwrite(descriptor, MAGIC, 0)
+            entry = encode_entry(plane, row * plane.grid[1] + col, digest)
+            os.pwrite(descriptor, entry, entry_position(plane.grid, row, col))
+        finally:
+            os.close(descriptor)
+        digests.find(dim_index, row, col, again=True)
+
+    def _shard_with(self, dim_index: tuple[int, ...], row: int, col: int, data: bytes) -> bytes | None:
+        """Return the bytes of a shard with one chunk replaced; None where it is too large, or another is damaged."""
+        digests, side = self._reader.digests, self._stored.description.shard
+        if digests is None:
+            return None
+        rows, cols = digests.grid
+        top, left = row // side * side, col // side * side
+        chunks: list[bytes | None] = []
+        size = 0
+        for down in range(top, top + side):
+            for across in range(left, left + side):
+                chunk = None
+                if (down, across) == (row, col):
+                    chunk = data or None
+                elif down < rows and across < cols:
+                    chunk = self._chunk_of_shard(dim_index, down, across)
+                size += len(chunk or b"")
+                if size > MAX_SHARD_BYTES:
+                    return None
+                chunks.append(chunk)
+        return encode_shard(chunks)
+
+    def _chunk_of_shard(self, dim_index: tuple[int, ...], row: int, col: int) -> bytes | None:
+        try:
+            return self._reader.whole(dim_index, row, col)
+        except DamagedChunkError:
+            return self._compute(dim_index, row, col)[1] or None
+
+    @contextmanager
+    def _lock(self, file: str) -> Iterator[bool]:
+        """Hold the lock of a chunk's file; yield False where the store cannot be written."""
+        relative = Path(file).relative_to(self._array)
+        path = self._array / f".lazy-{crc32(str(relative).encode()) % LOCKS}"
+        is_held = True
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(file_lock(path))
+            except OSError as error:
+                self._warn(error)
+                is_held = False
+            yield is_held
+
+    def _warn(self, error: Exception) -> None:
+        """Log why chunks cannot be stored, once for each array and reason."""
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
+
+        def log() -> bool:
+            LOG.warning("overviews in %s are not stored: %s", self._array, reason)
+            return True
+
+        process.current().resource(("overviews are not stored", self._array, reason), log)
+
+
+def _make_folders(root: int, relative: Path) -> None:
+    """Create the folders of a path below an open folder."""
+    for parent in reversed(relative.parents[:-1]):
+        try:
+            os.mkdir(parent, dir_fd=root)
+        except FileExistsError:
+            continue
+
+
+def _replace_file(root: int, relative: Path, data: bytes) -> None:
+    """Move a file into place below an open folder; without content, remove it."""
+    if not data:
+        with suppress(FileNotFoundError):
+            os.unlink(relative, dir_fd=root)
+        return
+    temporary = f"{relative.parent}/.{relative.name}-{secrets.token_hex(4)}"
+    _make_folders(root, relative)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=root)
+        with open(descriptor, "wb") as target:  # noqa: PTH123 - it has no path of its own
+            target.write(data)
+        os.rename(temporary, relative, src_dir_fd=root, dst_dir_fd=root)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=root)
+        raise
+
+
+def is_opened(stored: OpenedDataset, root: int | None = None) -> bool:
+    """Return whether a folder still holds the state of a dataset that was opened.
 
     Args:
         stored: The dataset.
-        reader: Of the overview's stored chunks.
-        variable: Its name.
-        at: Which chunk.
+        root: Its folder, open; None: whatever has its name now.
 
     Returns:
-        Codes, shape ``description.chunk``.
+        Whether it does.
+    """
+    try:
+        status = os.stat(stored.path / "zarr.json" if root is None else "zarr.json", dir_fd=root)
+    except OSError:
+        return False
+    return (status.st_mtime_ns, status.st_ino) == stored.stamp
+
+
+def check_opened(stored: OpenedDataset, root: int | None = None) -> None:
+    """Check that a folder still holds the state of a dataset that was opened.
+
+    Args:
+        stored: The dataset.
+        root: Its folder, open; None: whatever has its name now.
 
     Raises:
-        GenerationChangedError: The dataset was replaced meanwhile.
-        StoreError: A chunk that it is derived from is damaged.
+        GenerationChangedError: It no longer does.
     """
-    array = stored.path / str(at.level) / variable
-    file = array.joinpath(CHUNKS, *map(str, at.coordinates))
-    if file.exists():
-        return reader.read(at.dim_index, at.row, at.col)
-    with _lock(array, at) as is_held:
-        if file.exists():
-            return reader.read(at.dim_index, at.row, at.col)
-        description = stored.description
-        described = description.variable(variable)
-        finer = functools.partial(stored.chunk, at.level - 1, variable)
-        cells = overview_codes(finer, description, described, at)
-        chunk, fill = (description.chunk.rows, description.chunk.cols), padding_code(described.packing)
-        if is_held:
-            folder = ChunkFolder(str(array), described.packing.dtype, chunk, fill, Codec.parse(description.codec))
-            _store_file(stored, file, folder.encode(cells, always=True))
-    if cells.shape == chunk:
-        return cells
-    padded = np.full(chunk, fill, cells.dtype)
-    padded[: cells.shape[0], : cells.shape[1]] = cells
-    return padded
-
-
-@contextmanager
-def _lock(array: Path, at: ChunkIndex) -> Iterator[bool]:
-    """Hold the lock of a chunk; yield False where the store cannot be written."""
-    path = array / f".lazy-{zlib.crc32(repr(at.coordinates).encode()) % LOCKS}"
-    is_held = True
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(file_lock(path))
-        except OSError as error:
-            LOG.warning("overviews in %s are not stored: %s", array, error.strerror)
-            is_held = False
-        yield is_held
-
-
-def _store_file(stored: OpenedDataset, file: Path, data: bytes) -> None:
-    """Move a chunk's file into place below the folder that the dataset was opened in."""
-    relative = file.relative_to(stored.path)
-    temporary = f"{relative.parent}/.{relative.name}-{secrets.token_hex(4)}"
-    root = os.open(stored.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        _check(stored, root)
-        for parent in reversed(relative.parents[:-1]):
-            try:
-                os.mkdir(parent, dir_fd=root)
-            except FileExistsError:
-                continue
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=root)
-            with open(descriptor, "wb") as target:  # noqa: PTH123 - it has no path of its own
-                target.write(data)
-            os.rename(temporary, relative, src_dir_fd=root, dst_dir_fd=root)
-        except OSError as error:
-            LOG.warning("overview %s is not stored: %s", file, error.strerror)
-            try:
-                os.unlink(temporary, dir_fd=root)
-            except OSError:
-                return
-    finally:
-        os.close(root)
-
-
-def _check(stored: OpenedDataset, root: int) -> None:
-    """Raise ``GenerationChangedError`` where an open folder no longer belongs to the dataset that was opened."""
-    try:
-        status = os.stat("zarr.json", dir_fd=root)
-    except OSError:
-        status = None
-    if status is None or (status.st_mtime_ns, status.st_ino) != stored.stamp:
+    if not is_opened(stored, root):
         raise GenerationChangedError(f"dataset {stored.description.name} has been replaced, repeat the request")

@@ -33,7 +33,7 @@ class ShardFiles:
     side: Shape
     """Chunks that a shard has in rows and columns."""
 
-    def get(self, dim_index: tuple[int, ...], row: int, col: int) -> bytes | None:
+    def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
         """Return the bytes of a chunk, None for an absent one."""
         path, number = self._position(dim_index, row, col)
         try:
@@ -53,9 +53,15 @@ class ShardFiles:
                 return None
             if offset + count > end:
                 raise StoreError(f"the shard's index points past the {size} bytes of the file")
+            if count > limit:
+                raise StoreError(f"the shard's index states {count} bytes, more than a chunk can take")
             return os.pread(descriptor, count, offset)
         finally:
             os.close(descriptor)
+
+    def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the path of a chunk's shard."""
+        return self._position(dim_index, row, col)[0]
 
     def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
         """Return what messages call a chunk."""
@@ -87,6 +93,18 @@ def shard_side(configuration: dict[str, Any], shard: tuple[int, ...], chunk: Sha
         and configuration["index_codecs"][0].get("configuration", {}).get("endian", "little") == "little"
     )
     return Shape(shard[-2] // chunk.rows, shard[-1] // chunk.cols) if fits else None
+
+
+def index_bytes(chunks: int) -> int:
+    """Return the size of a shard's index.
+
+    Args:
+        chunks: Of the shard.
+
+    Returns:
+        Bytes, with the checksum.
+    """
+    return chunks * _ENTRY.itemsize + _CHECKSUM_BYTES
 
 
 def encode_shard(chunks: Sequence[bytes | None]) -> bytes:

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
-from lazytile.pyramid.store.chunk_reader import ChunkReader, open_chunks
+from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX, Dataset
 from lazytile.pyramid.store.layer import Layer
-from lazytile.pyramid.store.lazy_overview import lazy_chunk
-from lazytile.pyramid.store.overview import ChunkIndex
+from lazytile.pyramid.store.sound_chunk import read_sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.pyramid.core.byte_lru import BytesLru
+    from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
 
 READ_AHEAD = 8
 """Chunks that are read at the same time where reading means waiting."""
@@ -71,7 +71,7 @@ class StoredDataset:
     stamp: tuple[int, int]
     """Modification time and inode number of the file that the description was read from."""
     _chunks: BytesLru[NDArray[Any]]
-    _readers: dict[tuple[int, str], ChunkReader] = field(default_factory=dict)
+    _readers: dict[tuple[int, str], StoredChunks | ZarrChunks] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def chunk(self, level: int, variable: str, dim_index: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
@@ -108,13 +108,8 @@ class StoredDataset:
         generation = self.description.content_generation((variable,), dim_index)
         plane = (self.path, generation, variable, level, dim_index)
 
-        def make(row: int, col: int) -> NDArray[Any]:
-            if level == 0 or not self.description.lazy:
-                return reader.read(dim_index, row, col)
-            return lazy_chunk(self, reader, variable, ChunkIndex(level, dim_index, row, col))
-
         def read(position: tuple[int, int]) -> NDArray[Any]:
-            return self._chunks.get((plane, position), lambda: make(*position))
+            return self._chunks.get((plane, position), lambda: read_sound(self, reader, dim_index, *position))
 
         if len(positions) < 2 or not reader.waits:
             yield from map(read, positions)
@@ -122,12 +117,12 @@ class StoredDataset:
         for first in range(0, len(positions), READ_AHEAD):
             yield from _read_pool().map(read, positions[first : first + READ_AHEAD])
 
-    def _reader(self, level: int, variable: str) -> ChunkReader:
+    def _reader(self, level: int, variable: str) -> StoredChunks | ZarrChunks:
         reader = self._readers.get((level, variable))
         if reader is None:
             with self._lock:
-                folder = self.path / str(level) / variable
-                reader = self._readers.setdefault((level, variable), open_chunks(folder, self.description.chunk))
+                reader = open_level(self.path, self.description, variable, level)
+                reader = self._readers.setdefault((level, variable), reader)
         return reader
 
 

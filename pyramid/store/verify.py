@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.chunks.array_digests import misfit
+from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
+from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown, read_old_table, read_table
+from lazytile.pyramid.core.errors import StoreError, first_line
 from lazytile.pyramid.engines.factory import engine_or_threads
-from lazytile.pyramid.store.chunk_file import CHUNKS, NO_FILE, FileDigest, read_file
-from lazytile.pyramid.store.chunk_reader import open_chunks
+from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
+from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset
-from lazytile.pyramid.store.layout import level_shape, shard_grid
-from lazytile.pyramid.store.manifest import read_plane
+from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
 from lazytile.pyramid.store.store import read_description
+from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lazytile.pyramid.chunks.digest_table import Plane
     from lazytile.pyramid.engines.protocol import BulkEngine
 
 _METADATA = "zarr.json"
@@ -36,7 +40,7 @@ class Verification:
 
     dataset: str
     files: int
-    """Chunk files (or shards) whose checksum was compared."""
+    """Chunks whose checksum was compared; shards in a dataset of an older version."""
     unknown: int
     """Chunk files without a checksum to compare with: written by a reader of a lazy dataset, or by an older version."""
     chunks: int
@@ -55,7 +59,7 @@ class _Band:
     level: int
     dim_index: tuple[int, ...]
     first: int
-    """Row of files (checksums) or chunks (levels)."""
+    """Row of chunks of a level."""
     stop: int
 
 
@@ -120,8 +124,7 @@ def _bands(folder: Path, dataset: Dataset) -> tuple[list[_Band], list[_Band]]:
         every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
         for dim_index, level in product(every, range(dataset.levels)):
             plane = (str(folder), dataset, variable.name, level, dim_index)
-            rows, _ = shard_grid(dataset, level)
-            files.append(_Band(*plane, 0, rows))
+            files.append(_Band(*plane, 0, 0))
             if level:
                 count = -(-level_shape(dataset.grid.shape, level).rows // dataset.chunk.rows)
                 levels += [
@@ -167,44 +170,85 @@ def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
 
 
 def _check_files(band: _Band) -> _Findings:
-    """Compare the files of a plane with the checksums recorded when they were written."""
-    array = Path(band.folder, str(band.level), band.variable)
-    rows, cols = shard_grid(band.dataset, band.level)
-    digests = read_plane(array, band.dim_index, (rows, cols))
-    is_overview = band.level > 0 and band.dataset.lazy
+    """Compare the chunks of a plane with the checksums recorded when they were written."""
+    try:
+        reader = open_level(Path(band.folder), band.dataset, band.variable, band.level)
+    except StoreError as error:
+        return _Findings(problems=(str(error),))
+    digests = reader.digests if isinstance(reader, StoredChunks) else None
+    if not isinstance(reader, StoredChunks) or digests is None:
+        return _unchecked(band)
+    plane = digests.plane(band.dim_index)
+    if digests.find(band.dim_index, 0, 0) is Unknown.NO_TABLE:
+        array = Path(band.folder, str(band.level), band.variable)
+        return _Findings(problems=(f"{array}: the checksums of step {band.dim_index} are missing",))
+    if not band.dataset.checked and band.dataset.shard and read_table(plane) is None:
+        return _check_shards(band, plane)
     known = unknown = 0
     problems: list[str] = []
-    for row, col in product(range(rows), range(cols)):
-        path = array.joinpath(CHUNKS, *map(str, (*band.dim_index, row, col)))
+    for row, col in product(*map(range, digests.grid)):
+        file = reader.source.name(band.dim_index, row, col)
+        try:
+            digest = digests.find(band.dim_index, row, col)
+            data = reader.encoded(band.dim_index, row, col)
+        except DamagedChunkError as error:
+            problems.append(f"{file}: {error.reason}")
+            continue
+        except (OSError, StoreError) as error:
+            problems.append(f"{file}: {first_line(error)}")
+            continue
+        if digest is Unknown.UNCHECKED or (reader.lazy and digest is Unknown.NOT_MADE):
+            # A lazy overview that was stored without its entry is computed again when it is read.
+            unknown += data is not None
+            continue
+        known += 1
+        reason = misfit(digest, data)
+        if reason is not None:
+            problems.append(f"{file}: {_told(digest, data, reason)}")
+    if unknown and band.dataset.codec and not reader.lazy:
+        problems.append(f"{plane.file}: the checksums of step {band.dim_index} are missing")
+    return _Findings(known, unknown, 0, tuple(problems))
+
+
+def _told(digest: ChunkDigest | Unknown, data: bytes | None, reason: str) -> str:
+    """Return what is wrong with a file, and whether it is damaged, or missing, or one too many."""
+    return f"damaged, {reason}" if data and digest != NO_CHUNK else reason
+
+
+def _unchecked(band: _Band) -> _Findings:
+    """Count the files of a plane that has no checksums."""
+    folder = Path(band.folder, str(band.level), band.variable, CHUNKS, *map(str, band.dim_index))
+    return _Findings(unknown=sum(path.is_file() for path in folder.glob("*/*")))
+
+
+def _check_shards(band: _Band, plane: Plane) -> _Findings:
+    """Compare the shards of a plane with their checksums, which older versions recorded of whole files."""
+    table = read_old_table(plane)
+    if table is None:
+        return _Findings(problems=(f"{plane.file}: the checksums of step {band.dim_index} are missing",))
+    problems: list[str] = []
+    for row, col in product(*map(range, table.shape[:2])):
+        path = Path(plane.array, CHUNKS, *map(str, (*band.dim_index, row, col)))
+        digest = ChunkDigest(int(table[row, col, 0]), int(table[row, col, 1]))
         try:
             data = read_file(path)
         except OSError as error:
-            problems.append(f"{path}: cannot be read: {error.strerror}")
+            problems.append(f"{path}: it cannot be read: {error.strerror}")
             continue
-        if digests is None:
-            unknown += data is not None
-            continue
-        wanted = FileDigest(int(digests[row, col, 0]), int(digests[row, col, 1]))
-        known += 1
-        if wanted == NO_FILE:
-            if data is not None:
-                problems.append(f"{path}: this file should not exist")
-        elif not data:
-            problems.append(f"{path}: missing or empty, {wanted.size} bytes were written")
-        elif FileDigest.of(data) != wanted:
-            problems.append(f"{path}: damaged, its checksum differs from the one recorded")
-    if digests is None and band.dataset.codec and not is_overview:
-        problems.append(f"{array}: the checksums of step {band.dim_index} are missing")
-    return _Findings(known, unknown, 0, tuple(problems))
+        reason = misfit(digest, data)
+        if reason is not None:
+            problems.append(f"{path}: {_told(digest, data, reason)}")
+    return _Findings(table.shape[0] * table.shape[1], 0, 0, tuple(problems))
 
 
 def _check_level(band: _Band) -> _Findings:
     """Recompute the chunks of a level from the finer one and compare them bit by bit."""
     dataset = band.dataset
     variable = dataset.variable(band.variable)
-    here, finer = (Path(band.folder, str(level), band.variable) for level in (band.level, band.level - 1))
+    folder = Path(band.folder)
+    here = folder / str(band.level) / band.variable
     try:
-        stored, children = open_chunks(here, dataset.chunk), open_chunks(finer, dataset.chunk)
+        stored, children = (open_level(folder, dataset, band.variable, band.level - up) for up in (0, 1))
     except StoreError as error:
         return _Findings(problems=(f"{here}: {error}",))
     shape = level_shape(dataset.grid.shape, band.level)
@@ -213,11 +257,11 @@ def _check_level(band: _Band) -> _Findings:
     problems: list[str] = []
     for row, col in product(range(band.first, band.stop), range(cols)):
         path = here.joinpath(CHUNKS, *map(str, (*band.dim_index, row, col)))
-        if dataset.lazy and not path.exists():
-            continue
         try:
             codes = stored.read(band.dim_index, row, col)
             wanted = overview_codes(children.read, dataset, variable, ChunkIndex(band.level, band.dim_index, row, col))
+        except ChunkNotMadeError:
+            continue
         except Exception as error:  # noqa: BLE001 - whatever a damaged file makes a library raise
             problems.append(f"{path}: it or a chunk it derives from cannot be read: {str(error).splitlines()[0][:200]}")
             continue

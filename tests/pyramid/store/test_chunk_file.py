@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import zarr
 
+from lazytile.pyramid.chunks.digest_table import ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
-from lazytile.pyramid.store.chunk_file import ChunkFolder, FileDigest, is_filled_with, read_file
+from lazytile.pyramid.store.chunk_file import ChunkFolder, is_filled_with, read_file
 from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.codec import Codec
 
@@ -42,7 +43,7 @@ def test_zarr_reads_what_is_written(tmp_path: Path, dtype: str, codec: str) -> N
         for col in range(2):
             part = codes[row * 256 : row * 256 + 256, col * 256 : col * 256 + 256]
             digest = chunks.write((1, row, col), part)
-            assert digest == FileDigest.of(chunks.file((1, row, col)).read_bytes())
+            assert digest == ChunkDigest.of(chunks.file((1, row, col)).read_bytes())
     np.testing.assert_array_equal(array[1], codes)
     assert (array[0] == 7).all()
     array[0] = codes
@@ -55,7 +56,7 @@ def test_zarr_reads_what_is_written(tmp_path: Path, dtype: str, codec: str) -> N
 def test_a_chunk_of_fill_gets_no_file(tmp_path: Path, dtype: str, fill: float) -> None:
     codes = np.full(CHUNK, fill, dtype)
     chunks = folder(tmp_path, dtype, fill)
-    assert chunks.write((0, 0), codes) == FileDigest(0, 0)
+    assert chunks.write((0, 0), codes) == ChunkDigest(0, 0)
     assert not chunks.file((0, 0)).exists()
     codes[255, 255] = 3
     assert chunks.write((0, 0), codes).size > 0

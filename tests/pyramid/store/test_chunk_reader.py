@@ -8,8 +8,10 @@ from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, ZstdCodec
 
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Shape
-from lazytile.pyramid.store.chunk_reader import ChunkFiles, StoredChunks, ZarrChunks, open_chunks
+from lazytile.pyramid.store.chunk_file import ChunkFiles
+from lazytile.pyramid.store.chunk_reader import open_chunks
 from lazytile.pyramid.store.shard import ShardFiles, encode_shard
+from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
 
 CHUNK = Shape(8, 16)
 
@@ -106,13 +108,13 @@ def test_a_shard_is_what_zarr_writes(tmp_path):
     make_array(tmp_path / "a", compressors=BloscCodec(cname="lz4", shuffle="shuffle"), shards=(1, 16, 32))
     path = tmp_path / "a" / "c" / "0" / "0" / "0"
     source = open_chunks(tmp_path / "a", CHUNK).source
-    chunks = [source.get((0,), row, col) for row in range(2) for col in range(2)]
+    chunks = [source.get((0,), row, col, 4096) for row in range(2) for col in range(2)]
     assert chunks[0] is None
     assert None not in chunks[1:]
     encoded = encode_shard(chunks)
     assert len(encoded) == path.stat().st_size
     path.write_bytes(encoded)
-    assert [source.get((0,), row, col) for row in range(2) for col in range(2)] == chunks
+    assert [source.get((0,), row, col, 4096) for row in range(2) for col in range(2)] == chunks
     assert (zarr.open_array(str(tmp_path / "a"), mode="r")[0, :8, :16] == -1).all()
 
 

@@ -1,0 +1,92 @@
+"""The checksums of one array's chunks, and the comparison of a chunk's bytes with its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.chunks.digest_table import ChunkDigest, MissingTableError, Plane, Unknown, find_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MAX_PLANES = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayDigests:
+    """Finds the digests of an array's chunks."""
+
+    array: str
+    """Folder of the array."""
+    level: int
+    variable: str
+    grid: tuple[int, int]
+    """Chunks of a plane in rows and columns."""
+    generation_of: Callable[[tuple[int, ...]], str]
+    """Generation of the content of a plane."""
+    shard: int = 0
+    """Chunks along a side of a shard; 0: not sharded."""
+    checked: bool = True
+    """Whether every plane must have a table."""
+    lazy: bool = False
+    """Whether the chunks are made one by one, and the first creates the table."""
+    _planes: dict[tuple[int, ...], Plane] = field(default_factory=dict)
+
+    def plane(self, dim_index: tuple[int, ...]) -> Plane:
+        """Return what the table of a plane is about.
+
+        Args:
+            dim_index: Index along each leading dimension.
+
+        Returns:
+            The plane.
+        """
+        found = self._planes.get(dim_index)
+        if found is None:
+            if len(self._planes) >= _MAX_PLANES:
+                self._planes.clear()
+            generation = self.generation_of(dim_index)
+            found = Plane(self.array, self.level, self.variable, dim_index, generation, self.grid, self.shard)
+            self._planes[dim_index] = found
+        return found
+
+    def find(self, dim_index: tuple[int, ...], row: int, col: int, *, again: bool = False) -> ChunkDigest | Unknown:
+        """Look a chunk up.
+
+        Args:
+            dim_index: Index along each leading dimension.
+            row: Of the chunk.
+            col: Of the chunk.
+            again: Whether to read its entry from the disk.
+
+        Returns:
+            The digest; why nothing is known.
+        """
+        try:
+            return find_digest(self.plane(dim_index), row, col, checked=self.checked, again=again)
+        except MissingTableError:
+            return Unknown.NOT_MADE if self.lazy else Unknown.NO_TABLE
+
+
+def misfit(digest: ChunkDigest | Unknown, data: bytes | None) -> str | None:
+    """Compare the bytes of a chunk with its digest.
+
+    Args:
+        digest: As ``ArrayDigests.find`` returns it.
+        data: The chunk as stored; None where there is none.
+
+    Returns:
+        What is wrong, in a few words; None where they fit, or nothing is known.
+    """
+    if isinstance(digest, ChunkDigest):
+        if not digest.size:
+            return None if data is None else "this file should not exist"
+        if not data:
+            return f"it is missing or empty, {digest.size} bytes were written"
+        if len(data) != digest.size:
+            return f"it has {len(data)} bytes, {digest.size} were written"
+        return None if ChunkDigest.of(data) == digest else "its checksum differs from the one recorded"
+    if digest in (Unknown.DAMAGED, Unknown.NO_TABLE, Unknown.NOT_MADE):
+        return str(digest.value)
+    return None

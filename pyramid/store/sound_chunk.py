@@ -1,0 +1,108 @@
+"""Reading a chunk that is whole, or an error that names it: what is done about a chunk that is missing or damaged.
+
+A damaged chunk of an overview is computed again from its children. Every other damage is recorded, for the log, the
+metrics and ``/readyz``, and raised; nothing that was read is kept. Where the dataset has been replaced since it was
+opened, the chunk belongs to another state, and nothing is wrong with it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError, DamageRecord
+from lazytile.pyramid.core.errors import GenerationChangedError, StoreError
+from lazytile.pyramid.store.chunk_reader import open_level
+from lazytile.pyramid.store.lazy_overview import OverviewWriter, check_opened
+from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.chunks.damage import ChunkPlace
+    from lazytile.pyramid.store.lazy_overview import OpenedDataset
+
+
+def read_sound(
+    stored: OpenedDataset, reader: StoredChunks | ZarrChunks, dim_index: tuple[int, ...], row: int, col: int
+) -> NDArray[Any]:
+    """Read a chunk of an opened dataset.
+
+    Args:
+        stored: The dataset.
+        reader: Of one variable at one level.
+        dim_index: Index along each leading dimension.
+        row: Of the chunk.
+        col: Of the chunk.
+
+    Returns:
+        Codes, shape ``description.chunk``.
+
+    Raises:
+        DamagedChunkError: The chunk, or one that it is computed from, is missing or damaged.
+        GenerationChangedError: The dataset was replaced meanwhile.
+        StoreError: The chunk cannot be read at the moment.
+    """
+    record = DamageRecord.current()
+    try:
+        codes = reader.read(dim_index, row, col)
+    except ChunkNotMadeError:
+        codes, _ = _writer(stored, reader).make(dim_index, row, col)
+    except DamagedChunkError as error:
+        check_opened(stored)
+        codes = _repaired(stored, reader, error)
+    if not record.is_empty and reader.array is not None:
+        record.clear(reader.array.chunk(dim_index, row, col))
+    return codes
+
+
+def _writer(stored: OpenedDataset, reader: StoredChunks | ZarrChunks) -> OverviewWriter:
+    assert isinstance(reader, StoredChunks)
+    assert reader.array is not None
+    return OverviewWriter(stored, reader, reader.array.variable, reader.array.level)
+
+
+def _repaired(stored: OpenedDataset, reader: StoredChunks | ZarrChunks, error: DamagedChunkError) -> NDArray[Any]:
+    """Compute a damaged chunk again, or record the damage and raise it."""
+    record, place = DamageRecord.current(), error.place
+    assert place is not None
+    is_ours = isinstance(reader, StoredChunks) and bool(stored.description.codec)
+    if place.level == 0 or not is_ours:
+        record.note(error, functools.partial(is_whole, stored, place))
+        raise error
+    try:
+        codes, outcome = _writer(stored, reader).make(place.dim_index, place.row, place.col)
+    except DamagedChunkError as cause:
+        if cause.place == place:
+            error = DamagedChunkError(place, f"{error.reason}; {cause.reason}", error.file)
+        else:
+            error = DamagedChunkError(place, f"{error.reason}; it cannot be computed, since {cause.place} is damaged", error.file)
+        record.note(error, functools.partial(is_whole, stored, place))
+        raise error from cause
+    if outcome:
+        record.note_rebuilt(error, outcome)
+    return codes
+
+
+def is_whole(stored: OpenedDataset, place: ChunkPlace) -> bool:
+    """Return whether a chunk that was damaged is whole now, or its dataset is no longer the one that was opened.
+
+    Args:
+        stored: The dataset, as it was when the damage was met.
+        place: Of the chunk.
+
+    Returns:
+        Whether nothing is left to report.
+    """
+    try:
+        check_opened(stored)
+        reader = open_level(stored.path, stored.description, place.variable, place.level)
+        if isinstance(reader, StoredChunks):
+            reader.whole(place.dim_index, place.row, place.col)
+        else:
+            reader.read(place.dim_index, place.row, place.col)
+    except (ChunkNotMadeError, GenerationChangedError):
+        return True
+    except StoreError:
+        return False
+    return True
