@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.chunks.digest_table import ChunkDigest, MissingTableError, Plane, Unknown, find_digest
+from lazytile.pyramid.chunks.digest_table import ChunkDigest, MissingTableError, Plane, Unknown, find_digest, page_key
+from lazytile.pyramid.core import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,15 @@ class ArrayDigests:
             return find_digest(self.plane(dim_index), row, col, checked=self.checked, again=again)
         except MissingTableError:
             return Unknown.NOT_MADE if self.lazy else Unknown.NO_TABLE
+
+    def forget(self, dim_index: tuple[int, ...]) -> None:
+        """Have the table of a plane read from the disk again.
+
+        Args:
+            dim_index: Index along each leading dimension.
+        """
+        start = page_key(self.plane(dim_index), 0)[:-1]
+        process.cache("digests").drop(lambda key: isinstance(key, tuple) and key[:-1] == start)
 
 
 def misfit(digest: ChunkDigest | Unknown, data: bytes | None) -> str | None:

@@ -110,8 +110,6 @@ class DamagedChunkError(StoreError):
 @dataclass(slots=True)
 class _Met:
     reason: str
-    is_whole: Callable[[], bool]
-    """Reads the chunk and tells whether it is whole, or of no account any more."""
     logged_at: float
     checked_at: float
     unlogged: int = 0
@@ -148,12 +146,11 @@ class DamageRecord:
         """Whether no damaged chunk is known."""
         return not self._met
 
-    def note(self, error: DamagedChunkError, is_whole: Callable[[], bool]) -> None:
+    def note(self, error: DamagedChunkError) -> None:
         """Record that a read met a damaged chunk, unless this process has recorded this error.
 
         Args:
-            error: Names it.
-            is_whole: Reads the chunk and tells whether it is whole, or of no account any more.
+            error: Names the chunk. It may come from another process.
         """
         if error.noted_by == self.token or error.place is None:
             return
@@ -165,7 +162,7 @@ class DamageRecord:
             is_due = met is None or now - met.logged_at >= LOG_EVERY_S
             repeated = 0 if met is None else met.unlogged
             if met is None or is_due:
-                self._met[error.place] = _Met(error.reason, is_whole, now, now)
+                self._met[error.place] = _Met(error.reason, now, now)
             else:
                 met.unlogged += 1
                 met.reason = error.reason
@@ -213,16 +210,20 @@ class DamageRecord:
         self._log(logging.WARNING, f"dataset {place.dataset}: {place} is whole again")
         self._report(place)
 
-    def recheck(self) -> None:
-        """Read some of the damaged chunks again, and clear those that are whole."""
+    def recheck(self, is_whole: Callable[[ChunkPlace], bool]) -> None:
+        """Read some of the damaged chunks again, and clear those that are whole.
+
+        Args:
+            is_whole: Reads a chunk and tells whether it is whole, or of no account any more.
+        """
         now = self._clock()
         with self._lock:
             due = [(place, met) for place, met in self._met.items() if now - met.checked_at >= RECHECK_EVERY_S]
             due = sorted(due, key=lambda item: item[1].checked_at)[:RECHECK_AT_ONCE]
             for _, met in due:
                 met.checked_at = now
-        for place, met in due:
-            if met.is_whole():
+        for place, _ in due:
+            if is_whole(place):
                 self.clear(place)
 
     def _report(self, place: ChunkPlace) -> None:

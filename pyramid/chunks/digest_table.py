@@ -19,23 +19,17 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FOLDER = "checksums"
 MAGIC = b"LZTSUMS2"
 ENTRY_BYTES = 8
 _PAGE_ENTRIES = 4096
 _ENTRY = struct.Struct("<II")
-_STEP = 0x9E3779B1
+STAMP_STEP = 0x9E3779B1
 """Odd, so that the stamps of neighbours differ in most bits."""
 
 
@@ -157,7 +151,7 @@ def find_digest(plane: Plane, row: int, col: int, *, checked: bool, again: bool 
     """
     number = row * plane.grid[1] + col
     page_number, at = divmod(number, _PAGE_ENTRIES)
-    key = ("digests", plane.array, plane.dim_index, plane.generation, page_number)
+    key = page_key(plane, page_number)
     cache = process.cache("digests")
     if again:
         cache.discard(key)
@@ -173,6 +167,19 @@ def find_digest(plane: Plane, row: int, col: int, *, checked: bool, again: bool 
             return _shard_entry(plane, row // plane.shard, col // plane.shard)
         case _Form.NONE:
             return Unknown.UNCHECKED
+
+
+def page_key(plane: Plane, number: int) -> tuple[str, tuple[int, ...], str, int]:
+    """Return the key of a page in the cache.
+
+    Args:
+        plane: What the table is about.
+        number: Of the page.
+
+    Returns:
+        The key.
+    """
+    return plane.array, plane.dim_index, plane.generation, number
 
 
 def _shard_entry(plane: Plane, row: int, col: int) -> ChunkDigest | Unknown:
@@ -194,7 +201,7 @@ def stamp_of(stamp: int, number: int) -> int:
     Returns:
         The stamp, odd.
     """
-    return (stamp + number * _STEP) & 0xFFFFFFFF | 1
+    return (stamp + number * STAMP_STEP) & 0xFFFFFFFF | 1
 
 
 def _decode(size: int, stored: int, stamp: int) -> ChunkDigest | Unknown:
@@ -217,48 +224,6 @@ def encode_entry(plane: Plane, number: int, digest: ChunkDigest) -> bytes:
         8 bytes.
     """
     return _ENTRY.pack(digest.size, digest.crc ^ stamp_of(plane.stamp, number))
-
-
-def encode_table(plane: Plane, digests: NDArray[np.uint32]) -> bytes:
-    """Return the bytes of a table.
-
-    Args:
-        plane: What it is about.
-        digests: Size and CRC-32 of each chunk, shape (rows, cols, 2), uint32.
-
-    Returns:
-        The file.
-    """
-    entries = digests.reshape(-1, 2).astype("<u4")
-    numbers = np.arange(len(entries), dtype=np.uint64)
-    stamps = (np.uint64(plane.stamp) + numbers * np.uint64(_STEP)).astype(np.uint32) | np.uint32(1)
-    entries[:, 1] ^= stamps
-    return MAGIC + entries.tobytes()
-
-
-def read_table(plane: Plane) -> tuple[NDArray[np.uint32], NDArray[np.bool_]] | None:
-    """Read a whole table.
-
-    Args:
-        plane: What it is about.
-
-    Returns:
-        Size and CRC-32 of each chunk, shape (rows, cols, 2); whether the entry is one of this plane, shape (rows,
-        cols). None where there is no table of this format.
-    """
-    try:
-        data = plane.file.read_bytes()
-    except OSError:
-        return None
-    rows, cols = plane.grid
-    if len(data) != table_bytes(plane.grid) or not data.startswith(MAGIC):
-        return None
-    entries: NDArray[np.uint32] = np.frombuffer(data, "<u4", offset=len(MAGIC)).reshape(-1, 2).astype(np.uint32)
-    numbers = np.arange(len(entries), dtype=np.uint64)
-    stamps = (np.uint64(plane.stamp) + numbers * np.uint64(_STEP)).astype(np.uint32) | np.uint32(1)
-    valid = (entries[:, 0] > 0) | (entries[:, 1] == stamps)
-    entries[:, 1] ^= stamps
-    return entries.reshape(rows, cols, 2), valid.reshape(rows, cols)
 
 
 def table_bytes(grid: tuple[int, int]) -> int:
@@ -310,21 +275,3 @@ def _read_page(plane: Plane, number: int, *, checked: bool) -> _Page:
         return _Page(os.pread(descriptor, length, start), _Form.OLD)
     finally:
         os.close(descriptor)
-
-
-def read_old_table(plane: Plane) -> NDArray[Any] | None:
-    """Read the table of an older version.
-
-    Args:
-        plane: What it is about.
-
-    Returns:
-        Size and CRC-32 of each file, shape (rows of files, cols of files, 2), uint32; both 0 where there is none. None
-        where there is no such table.
-    """
-    side = max(1, plane.shard)
-    files = -(-plane.grid[0] // side), -(-plane.grid[1] // side)
-    try:
-        return np.frombuffer(plane.file.read_bytes(), "<u4").reshape(*files, 2)
-    except (OSError, ValueError):
-        return None

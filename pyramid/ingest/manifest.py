@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.chunks.digest_table import FOLDER, Plane, encode_table
+from lazytile.pyramid.chunks.digest_table import FOLDER, Plane
+from lazytile.pyramid.chunks.whole_table import encode_table
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.store.chunk_file import CHUNKS
 from lazytile.pyramid.store.chunk_reader import level_digests

@@ -7,19 +7,15 @@ opened, the chunk belongs to another state, and nothing is wrong with it.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError, DamageRecord
-from lazytile.pyramid.core.errors import GenerationChangedError, StoreError
-from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.lazy_overview import OverviewWriter, check_opened
 from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.chunks.damage import ChunkPlace
     from lazytile.pyramid.store.lazy_overview import OpenedDataset
 
 
@@ -68,7 +64,7 @@ def _repaired(stored: OpenedDataset, reader: StoredChunks | ZarrChunks, error: D
     assert place is not None
     is_ours = isinstance(reader, StoredChunks) and bool(stored.description.codec)
     if place.level == 0 or not is_ours:
-        record.note(error, functools.partial(is_whole, stored, place))
+        record.note(error)
         raise error
     try:
         codes, outcome = _writer(stored, reader).make(place.dim_index, place.row, place.col)
@@ -76,33 +72,10 @@ def _repaired(stored: OpenedDataset, reader: StoredChunks | ZarrChunks, error: D
         if cause.place == place:
             error = DamagedChunkError(place, f"{error.reason}; {cause.reason}", error.file)
         else:
-            error = DamagedChunkError(place, f"{error.reason}; it cannot be computed, since {cause.place} is damaged", error.file)
-        record.note(error, functools.partial(is_whole, stored, place))
+            reason = f"{error.reason}; it cannot be computed, since {cause.place} is damaged"
+            error = DamagedChunkError(place, reason, error.file)
+        record.note(error)
         raise error from cause
     if outcome:
         record.note_rebuilt(error, outcome)
     return codes
-
-
-def is_whole(stored: OpenedDataset, place: ChunkPlace) -> bool:
-    """Return whether a chunk that was damaged is whole now, or its dataset is no longer the one that was opened.
-
-    Args:
-        stored: The dataset, as it was when the damage was met.
-        place: Of the chunk.
-
-    Returns:
-        Whether nothing is left to report.
-    """
-    try:
-        check_opened(stored)
-        reader = open_level(stored.path, stored.description, place.variable, place.level)
-        if isinstance(reader, StoredChunks):
-            reader.whole(place.dim_index, place.row, place.col)
-        else:
-            reader.read(place.dim_index, place.row, place.col)
-    except (ChunkNotMadeError, GenerationChangedError):
-        return True
-    except StoreError:
-        return False
-    return True

@@ -14,20 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lazytile.pyramid.chunks.damage import ChunkNotMadeError
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX, Dataset
 from lazytile.pyramid.store.layer import Layer
 from lazytile.pyramid.store.sound_chunk import read_sound
+from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.chunks.damage import ChunkPlace
     from lazytile.pyramid.core.byte_lru import BytesLru
-    from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
+    from lazytile.pyramid.store.stored_chunks import ZarrChunks
 
 READ_AHEAD = 8
 """Chunks that are read at the same time where reading means waiting."""
@@ -254,3 +257,26 @@ def store_at(folder: str) -> Store:
         The reader, opened once.
     """
     return process.current().resource(("store", folder), lambda: Store(Path(folder)))
+
+
+def is_whole(place: ChunkPlace) -> bool:
+    """Return whether a chunk that was damaged is whole now, or gone with its dataset.
+
+    Args:
+        place: Of the chunk.
+
+    Returns:
+        Whether nothing is left to report.
+    """
+    folder = Path(place.folder)
+    try:
+        reader = open_level(folder, read_description(folder), place.variable, place.level)
+        if isinstance(reader, StoredChunks):
+            reader.whole(place.dim_index, place.row, place.col)
+        else:
+            reader.read(place.dim_index, place.row, place.col)
+    except (ChunkNotMadeError, DatasetNotFoundError):
+        return True
+    except StoreError:
+        return False
+    return True

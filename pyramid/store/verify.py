@@ -12,7 +12,8 @@ import numpy as np
 
 from lazytile.pyramid.chunks.array_digests import misfit
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
-from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown, read_old_table, read_table
+from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
+from lazytile.pyramid.chunks.whole_table import read_old_table, read_table
 from lazytile.pyramid.core.errors import StoreError, first_line
 from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
@@ -26,6 +27,7 @@ from lazytile.pyramid.store.stored_chunks import StoredChunks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lazytile.pyramid.chunks.array_digests import ArrayDigests
     from lazytile.pyramid.chunks.digest_table import Plane
     from lazytile.pyramid.engines.protocol import BulkEngine
 
@@ -179,35 +181,40 @@ def _check_files(band: _Band) -> _Findings:
     if not isinstance(reader, StoredChunks) or digests is None:
         return _unchecked(band)
     plane = digests.plane(band.dim_index)
+    digests.forget(band.dim_index)
     if digests.find(band.dim_index, 0, 0) is Unknown.NO_TABLE:
         array = Path(band.folder, str(band.level), band.variable)
         return _Findings(problems=(f"{array}: the checksums of step {band.dim_index} are missing",))
     if not band.dataset.checked and band.dataset.shard and read_table(plane) is None:
         return _check_shards(band, plane)
-    known = unknown = 0
-    problems: list[str] = []
-    for row, col in product(*map(range, digests.grid)):
-        file = reader.source.name(band.dim_index, row, col)
-        try:
-            digest = digests.find(band.dim_index, row, col)
-            data = reader.encoded(band.dim_index, row, col)
-        except DamagedChunkError as error:
-            problems.append(f"{file}: {error.reason}")
-            continue
-        except (OSError, StoreError) as error:
-            problems.append(f"{file}: {first_line(error)}")
-            continue
-        if digest is Unknown.UNCHECKED or (reader.lazy and digest is Unknown.NOT_MADE):
-            # A lazy overview that was stored without its entry is computed again when it is read.
-            unknown += data is not None
-            continue
-        known += 1
-        reason = misfit(digest, data)
-        if reason is not None:
-            problems.append(f"{file}: {_told(digest, data, reason)}")
+    outcomes = [
+        _check_chunk(reader, digests, band.dim_index, row, col) for row, col in product(*map(range, digests.grid))
+    ]
+    unknown = outcomes.count(_UNKNOWN)
+    problems = [each for each in outcomes if each not in (_SOUND, _UNKNOWN, _ABSENT)]
     if unknown and band.dataset.codec and not reader.lazy:
         problems.append(f"{plane.file}: the checksums of step {band.dim_index} are missing")
-    return _Findings(known, unknown, 0, tuple(problems))
+    return _Findings(len(outcomes) - unknown - outcomes.count(_ABSENT), unknown, 0, tuple(problems))
+
+
+_SOUND, _UNKNOWN, _ABSENT = "sound", "unknown", "absent"
+
+
+def _check_chunk(reader: StoredChunks, digests: ArrayDigests, dim_index: tuple[int, ...], row: int, col: int) -> str:
+    """Return what is wrong with a chunk, the path first; ``_SOUND``, or why it was not compared."""
+    file = reader.source.name(dim_index, row, col)
+    try:
+        digest = digests.find(dim_index, row, col)
+        data = reader.encoded(dim_index, row, col)
+    except DamagedChunkError as error:
+        return f"{file}: {error.reason}"
+    except (OSError, StoreError) as error:
+        return f"{file}: {first_line(error)}"
+    if digest is Unknown.UNCHECKED or (reader.lazy and digest is Unknown.NOT_MADE):
+        # An overview of a lazy dataset that was stored without its entry is computed again when it is read.
+        return _ABSENT if data is None else _UNKNOWN
+    reason = misfit(digest, data)
+    return _SOUND if reason is None else f"{file}: {_told(digest, data, reason)}"
 
 
 def _told(digest: ChunkDigest | Unknown, data: bytes | None, reason: str) -> str:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
 from lazytile.pyramid.catalog.snapshot import SnapshotReader
+from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.engines.factory import open_tile_engine
@@ -17,7 +18,13 @@ from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import perform
-from lazytile.service.app.monitoring import health, prometheus_metrics, publish_caches, readiness
+from lazytile.service.app.monitoring import (
+    health,
+    prometheus_metrics,
+    publish_caches,
+    readiness,
+    recheck_damaged_chunks,
+)
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
 from lazytile.service.app.viewer_page import page, viewer_file
 from lazytile.service.catalogue.catalogue import Catalogue
@@ -69,11 +76,13 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
     Raises:
         LazytileError: A part cannot be opened.
     """
-    budget, standing = settings.cache_budget, Conditions.current()
+    budget = settings.cache_budget
+    standing, damaged = Conditions.current(), DamageRecord.current()
     installed = process.install(budget)
     caches = installed.caches
     if inherited is not None:
         installed.resource(Conditions, lambda: standing)
+        installed.resource(DamageRecord, lambda: damaged)
     if settings.tile_matrix_sets is not None:
         register_folder(settings.tile_matrix_sets)
     counters = Metrics(settings.metrics_folder, caches) if inherited is None else inherited.metrics
@@ -156,7 +165,10 @@ def _context_of(settings: Settings, inherited: Inherited | None) -> Callable[[we
             process.cache("documents"), settings.capabilities_title, has_info=settings.feature_info
         )
         await prepare(app[wmts.CAPABILITIES], opened.snapshot)
-        background = [asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT]))]
+        background = [
+            asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT])),
+            asyncio.create_task(recheck_damaged_chunks()),
+        ]
         if settings.metrics_folder is not None:
             background.append(asyncio.create_task(publish_caches(app[APP_CONTEXT].metrics)))
         yield

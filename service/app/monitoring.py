@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 from aiohttp import web
 
 from lazytile import __version__
+from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.core.conditions import Condition, Conditions
+from lazytile.pyramid.store.store import is_whole
 from lazytile.service.http.health import Health, Readiness, StandingCondition
 from lazytile.service.http.json_document import JSON, json_bytes
 from lazytile.service.http.metrics import CONTENT_TYPE, PUBLISH_EVERY_S
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _NOT_CACHED = {"Cache-Control": "no-store"}
 CONDITIONS_OF_OTHERS: web.AppKey[ConditionsOfOthers] = web.AppKey("conditions_of_others")
 """Returns the conditions of the other processes of this server."""
+RECHECK_EVERY_S = 1.0
+"""How often a process reads damaged chunks again."""
 RETRY_AFTER_S = 5
 """When monitors and load balancers may ask a server again that cannot serve."""
 
@@ -65,6 +69,15 @@ async def prometheus_metrics(request: web.Request) -> web.StreamResponse:
     """Return the metrics of all server processes."""
     body = request.app[APP_CONTEXT].metrics.exposition()
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, **_NOT_CACHED})
+
+
+async def recheck_damaged_chunks() -> NoReturn:
+    """Read damaged chunks again and again, so that what was repaired need not wait for a client that asks for it."""
+    while True:
+        record = DamageRecord.current()
+        if not record.is_empty:
+            await asyncio.to_thread(record.recheck, is_whole)
+        await asyncio.sleep(RECHECK_EVERY_S)
 
 
 async def publish_caches(counters: Metrics) -> NoReturn:

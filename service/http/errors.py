@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError, LazytileError
+from lazytile.pyramid.chunks.damage import DamagedChunkError, DamageRecord
 from lazytile.pyramid.core.errors import (
     DatasetNotFoundError,
     EngineError,
@@ -113,11 +114,13 @@ RULES: dict[type[Exception], Rule] = {
     OverdueError: Rule(504, 504, "NoApplicableCode"),
     GenerationChangedError: Rule(503, 503, "NoApplicableCode"),
     EngineError: Rule(503, 503, "NoApplicableCode", has_public_text=False),
+    DamagedChunkError: Rule(500, 500, "NoApplicableCode", has_public_text=False),
     Exception: Rule(500, 500, "NoApplicableCode", has_public_text=False),
 }
 """By class; a class without a rule has that of its nearest base."""
 
 _FAILED = "the server failed to answer this request; the reason is in its log"
+_DAMAGED = "stored data that this request needs is damaged; the server's log names it"
 _UNAVAILABLE = "the server cannot compute tiles at the moment; the reason is in its log"
 
 
@@ -147,7 +150,7 @@ def parameter_at_fault(error: Exception) -> str | None:
 
 
 def failure_of(error: Exception, *, in_path: bool) -> Failure:
-    """Return the error to report for an exception. One that is not the client's fault is logged with its traceback.
+    """Return the error to report for an exception. One that is not the client's fault is logged.
 
     Args:
         error: The exception.
@@ -167,7 +170,11 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
     headers = {}
     if rule.status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
-    if not rule.has_public_text:
+    if isinstance(error, DamagedChunkError):
+        # Logged once in a while, not with each request. A chunk that a Dask worker met is noted here too.
+        DamageRecord.current().note(error)
+        text = _DAMAGED
+    elif not rule.has_public_text:
         LOG.error("%s: %s", type(error).__name__, text, exc_info=error)
         text = _FAILED if rule.status == 500 else _UNAVAILABLE
     status = rule.path_status if in_path else rule.status

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.core.byte_lru import CacheStatistics
 
 if TYPE_CHECKING:
@@ -74,6 +75,13 @@ class Metrics:
         self.cache_evictions = _cache_counter("evictions", "Entries evicted to make room", registry)
         self._published: dict[str, CacheStatistics] = {}
         """Statistics of each cache as last published."""
+        self.damaged_chunks = Counter(
+            "lazytile_damaged_chunks", "Reads of stored chunks that were missing or damaged", registry=registry
+        )
+        self.rebuilt_chunks = Counter(
+            "lazytile_rebuilt_chunks", "Damaged overview chunks that were computed again", registry=registry
+        )
+        self._published_damage = (0, 0)
         self.publish_caches()
 
     def follow(self, caches: Caches) -> None:
@@ -87,7 +95,12 @@ class Metrics:
         self._published = {}
 
     def publish_caches(self) -> None:
-        """Update the metrics of the caches, which all server processes share."""
+        """Update the metrics of caches and of stored chunks, which all server processes share."""
+        record = DamageRecord.current()
+        damaged, rebuilt = record.damaged, record.rebuilt
+        self.damaged_chunks.inc(max(0, damaged - self._published_damage[0]))
+        self.rebuilt_chunks.inc(max(0, rebuilt - self._published_damage[1]))
+        self._published_damage = damaged, rebuilt
         if self._caches is None:
             return
         for name, now in self._caches.statistics():

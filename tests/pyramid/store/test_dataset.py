@@ -61,7 +61,7 @@ def test_synthetic_descriptions_survive_json(name):
 
 def test_the_description_holds_its_format():
     document = _dataset().to_json()
-    assert document["format"] == 2
+    assert document["format"] == 3
     document["format"] = 3
     with pytest.raises(StoreError, match="format 3 is newer than this version's 2"):
         Dataset.from_json(document)

@@ -71,7 +71,7 @@ def test_overviews_are_made_on_demand_and_equal_the_eager_ones(field: Path, eage
     assert len(overview_files(tmp_path)) == 3 * 5 + 2 * 3 + 1 * 2 + 1
     found = verify(tmp_path, "d")
     assert found.problems == ()
-    assert (found.unknown, found.chunks) == (24, 24)
+    assert (found.files, found.unknown, found.chunks) == (6 * 9 + 24, 0, 24)
 
 
 def test_threads_that_want_one_chunk_have_it_computed_once(
