@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.core.diagnostics import diagnose
+from lazytile.colormaps.core.entry_limits import check_entries
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.core.model import TRANSPARENT, Colormap, Rgba
 from lazytile.colormaps.synthesis.color_stops import Stop, blended_colormap, exact_colormap, stepped_colormap
@@ -60,6 +61,7 @@ def read_table_text(content: bytes, name: str, file: str | None = None) -> Color
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ColormapError(f"{file}: not text in UTF-8") from error
+    check_entries(sum(1 for line in lines if line.strip()), file)
     mode, nodata = "INTERPOLATED", TRANSPARENT
     stops: list[Stop] = []
     percents = 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.core.diagnostics import diagnose
+from lazytile.colormaps.core.entry_limits import MAX_VALUE_LENGTH, check_entries
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.core.interval_notation import parse_intervals
 from lazytile.colormaps.core.model import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from lxml import etree
 
-_RGB = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*")
+_RGB = re.compile(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*")
 _NODATA_LABELS = frozenset({"no data", "nodata", "no-data", "fill", "fill value", "missing", "missing data"})
 
 
@@ -60,6 +61,8 @@ def read_gibs(source: Path | str | bytes, name: str | None = None, file: str | N
         content = read_bytes(path)
         file = file or path.name
     root = parse_xml(content, file)
+    check_entries(sum(1 for _ in root.iter("{*}ColorMapEntry")), file)
+    check_entries(sum(1 for _ in root.iter("{*}LegendEntry")), file)
     reading = _Reading(file)
     if local_name(root) == "ColorMap":
         parts = [reading.flat_part(root)]
@@ -134,7 +137,7 @@ class _Reading:
         text = element.get("rgb") or ""
         match = _RGB.fullmatch(text)
         if match is None:
-            self._report(f"rgb {text!r} is not three numbers from 0 to 255, read as transparent", element, index)
+            self._report(f"rgb {text[:60]!r} is not three numbers from 0 to 255, read as transparent", element, index)
             return TRANSPARENT
         red, green, blue = (min(int(number), 255) for number in match.groups())
         if max(map(int, match.groups())) > 255:
@@ -220,4 +223,7 @@ def _line(element: etree._Element) -> int | None:
 
 def _intervals(element: etree._Element, attribute: str, report: Callable[[str], None]) -> tuple[Interval, ...]:
     text = element.get(attribute)
+    if text is not None and len(text) > MAX_VALUE_LENGTH:
+        report(f"{attribute} has {len(text)} characters, at most {MAX_VALUE_LENGTH} are read: it holds no value")
+        return ()
     return () if text is None else parse_intervals(text, report)

@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lazytile.colormaps.core.diagnostics import diagnose
+from lazytile.colormaps.core.entry_limits import check_entries
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.core.model import TRANSPARENT, Colormap, Diagnostic, Interval, Rgba
 from lazytile.colormaps.synthesis.continuous import Bin, binned_colormap
@@ -39,6 +40,7 @@ def read_slcp(content: bytes, name: str, file: str | None = None) -> Colormap:
     """
     file = file or name
     colours, values, labels = _lists(content, file)
+    check_entries(len(colours), file)
     flaws: list[Diagnostic] = []
     if len(values) != len(colours):
         flaws.append(Diagnostic(file, f"{len(colours)} colors and {len(values)} values; unpaired ones are left out"))

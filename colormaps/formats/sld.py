@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.core.diagnostics import diagnose
+from lazytile.colormaps.core.entry_limits import check_entries
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.colormaps.core.model import TRANSPARENT, Colormap, Interval, Rgba
 from lazytile.colormaps.core.safe_xml import local_name, parse_xml
@@ -39,6 +40,7 @@ def read_sld(content: bytes, name: str, file: str | None = None) -> Colormap:
     """
     file = file or name
     root = parse_xml(content, file)
+    check_entries(sum(1 for _ in root.iter("{*}ColorMapEntry", "{*}Value")), file)
     for element in root.iter():
         kind = local_name(element)
         if kind == "ColorMap" and any(local_name(child) == "ColorMapEntry" for child in element):

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.file_lock import LockHeldError, file_lock
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.fetch.credentials import origin_of
 from lazytile.pyramid.fetch.http_client import HttpOptions, run
 from lazytile.pyramid.fetch.nexus_file import discard_windows, fetch_grid
@@ -216,7 +217,7 @@ def _file_name(path: str) -> str:
 def _read_state(entry: Path) -> _State | None:
     """Return what a folder holds; None where it is incomplete."""
     try:
-        state = _State(**json.loads((entry / _STATE).read_text(encoding="utf-8")))
+        state = _State(**parse_json((entry / _STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return state if (entry / state.name).is_file() else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ _Result = TypeVar("_Result")
 LOG = logging.getLogger(__name__)
 CHUNK_BYTES = 1 << 20
 _MAX_REDIRECTS = 10
+_LEAST_BYTES_PER_S = 100
+"""A server that sends more slowly, for ``_PATIENCE`` times its time limit, holds the connection for nothing."""
+_PATIENCE = 10
 _MAX_WAIT_S = 60.0
 _GAIN_BYTES = 1 << 20
 """An attempt that received this much restarts the count of failures."""
@@ -63,6 +67,32 @@ class TransientError(Exception):
     def __init__(self, text: str, wait_s: float = 0.0) -> None:
         super().__init__(text)
         self.wait_s = wait_s
+
+
+class Pace:
+    """The time that a body takes."""
+
+    def __init__(self, patience_s: float) -> None:
+        """Begin.
+
+        Args:
+            patience_s: How long a body may come too slowly.
+        """
+        self._patience_s = patience_s
+        self._began = time.monotonic()
+
+    def check(self, received_bytes: int) -> None:
+        """Check the speed so far.
+
+        Args:
+            received_bytes: Since the beginning.
+
+        Raises:
+            TransientError: The server sends too slowly.
+        """
+        passed_s = time.monotonic() - self._began
+        if passed_s > self._patience_s and received_bytes < passed_s * _LEAST_BYTES_PER_S:
+            raise TransientError(f"the server sent {received_bytes} bytes in {passed_s:.0f} s, which is too slow")
 
 
 class Client:
@@ -107,9 +137,13 @@ class Client:
             async with self.response(session, {"Accept": accept}) as response:
                 if response.status in _TRANSIENT - {500}:
                     raise TransientError(_status(response), _retry_after(response))
+                if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                    raise SourceError(f"{self.url}: the server sends compression that was not requested")
                 body = bytearray()
+                pace = self.pace()
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                     body += chunk
+                    pace.check(len(body))
                     if len(body) > limit_bytes:
                         raise ResponseTooLargeError(
                             f"{self.url}: the response exceeds the limit of {limit_bytes} bytes"
@@ -155,6 +189,10 @@ class Client:
                     wait_s = max(wait_s, error.wait_s)
                 LOG.info("%s: %s; retrying", self.url, reason)
                 await asyncio.sleep(min(wait_s, _MAX_WAIT_S))
+
+    def pace(self) -> Pace:
+        """Return the check of a body's speed that begins now."""
+        return Pace(_PATIENCE * self._options.timeout_s)
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):

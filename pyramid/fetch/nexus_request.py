@@ -7,7 +7,6 @@ requested in windows, and where a day is too much, space in parts.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from lazytile.pyramid.core.errors import ResponseTooLargeError, SourceError
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.fetch.http_client import Client, HttpOptions, checked_url
 from lazytile.pyramid.fetch.nexus_points import Points, parse_points
 
@@ -209,8 +209,8 @@ def _json(url: str, options: HttpOptions) -> tuple[int, Any]:
     status, body = client.get(RESPONSE_BYTES, accept="application/json")
     where = url.partition("?")[0]
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(body)
+    except ValueError as error:
         raise SourceError(f"{where} responds with {status} and no JSON; is it an SDAP server?") from error
     if isinstance(document, dict) and "error" in document:
         text = " ".join(str(document["error"]).split())[:300]

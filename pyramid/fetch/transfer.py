@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.fetch.http_client import CHUNK_BYTES, Client, HttpOptions, TransientError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Part:
     def version(self) -> Version:
         """Return the version of the content that was begun; without validators where that is unknown."""
         try:
-            return Version(**json.loads(self._note.read_text(encoding="utf-8")))
+            return Version(**parse_json(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return Version()
 
@@ -167,6 +168,11 @@ class Transfer:
         if total is not None and total > limit:
             part.discard()
             raise SourceError(f"{self._url} has {total} bytes, which exceeds the limit of {limit}")
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        if encoding not in ("identity", "gzip", "x-gzip"):  # gzip is unpacked like a file of that kind
+            part.discard()
+            raise SourceError(f"{self._url}: the server sends compression {encoding[:20]!r}, which was not requested")
+        pace = self._client.pace()
         async for chunk in response.content.iter_chunked(CHUNK_BYTES):
             if at == 0 and _HTML.match(chunk[:_HTML_BYTES]):
                 part.discard()
@@ -177,6 +183,7 @@ class Transfer:
             if at > limit:
                 part.discard()
                 raise SourceError(f"{self._url} exceeds the limit of {limit} bytes")
+            pace.check(at - start)
             part.append(chunk)
             if self._progress is not None:
                 self._progress(at, total)

@@ -23,6 +23,7 @@ import zarr
 
 from lazytile.pyramid.chunks.digest_table import FOLDER
 from lazytile.pyramid.core.errors import SourceError, StoreError
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.fetch.downloads import FOLDER as DOWNLOADS
 from lazytile.pyramid.fetch.downloads import local_files
@@ -212,7 +213,7 @@ def _write_shapes(partial: Path, new: Dataset, steps: StepMapping) -> None:
     for level in range(new.levels):
         for variable in new.variables:
             path = partial / str(level) / variable.name / _METADATA
-            document = json.loads(path.read_bytes())
+            document = parse_json(path.read_bytes())
             leading = [len(dimension.labels) for dimension in variable.dimensions]
             document["shape"] = [*leading, *document["shape"][-2:]]
             path.write_text(json.dumps(document, indent=2), encoding="utf-8")

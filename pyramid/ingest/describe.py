@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import pyproj
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.grid import Shape
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.fetch.source_url import is_url
 from lazytile.pyramid.ingest.build import block_reader_of, stages_of
 from lazytile.pyramid.sources.formats.container import FORMATS
@@ -89,7 +89,7 @@ def describe(path: str | Path, *, group: str | None = None, overrides: Overrides
 def _our_attributes(folder: Path) -> Any | None:
     """Return the ``lazytile`` attribute of a dataset folder; None for anything else."""
     try:
-        document = json.loads((folder / _METADATA).read_text(encoding="utf-8"))
+        document = parse_json((folder / _METADATA).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     attributes = document.get("attributes") if isinstance(document, dict) else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from lazytile.pyramid.chunks.digest_table import ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.ingest.build_task import Task, TaskResult
 from lazytile.pyramid.store.chunk_file import read_file
 from lazytile.pyramid.store.code_statistics import CodeStatistics
@@ -69,7 +70,7 @@ class Journal:
 
     def _take(self, line: bytes) -> None:
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             self._done[entry["task"]] = TaskResult(
                 entry["name"],
                 {int(level): CodeStatistics.from_json(each) for level, each in entry["summaries"].items()},

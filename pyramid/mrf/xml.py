@@ -139,7 +139,7 @@ def _parse(content: bytes, name: str) -> etree._Element:
     )
     try:
         return etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
         raise MrfError(f"{name}: not well-formed XML: {' '.join(str(error).split())}") from error
 
 

@@ -218,7 +218,7 @@ def _elements(path: Path) -> dict[str, str]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
     try:
         root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
         raise MrfError(f"{path}: not well-formed XML: {' '.join(str(error).split())}") from error
     if root.tag != "mrfgen_configuration":
         raise MrfError(f"{path}: not a mrfgen configuration, it starts with {root.tag!r}")

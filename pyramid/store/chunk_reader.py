@@ -8,7 +8,6 @@ the same arrays. Direct reading stays because it is 4 to 20 times faster: ``scri
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +20,7 @@ from lazytile.pyramid.chunks.damage import ArrayPlace
 from lazytile.pyramid.chunks.unpacking import UNPACKERS
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Shape
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFiles
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import level_shape, padding_code
@@ -140,7 +140,7 @@ def open_chunks(folder: Path, chunk: Shape, place: ArrayPlace | None = None) -> 
         StoreError: The array's metadata is missing or damaged.
     """
     try:
-        document = json.loads((folder / "zarr.json").read_bytes())
+        document = parse_json((folder / "zarr.json").read_bytes())
         direct = _direct(folder, document, chunk)
         if direct is not None:
             return replace(direct, array=place)

@@ -11,6 +11,7 @@ import numpy as np
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.store.dataset import Histogram, Statistics
 from lazytile.pyramid.store.histogram import Bins, count_bins
 from lazytile.pyramid.store.reduce import holds_data
@@ -221,6 +222,6 @@ def read_statistics(dataset: Path, level: int, name: str) -> CodeStatistics | No
         The statistics; None where there are none that can be read.
     """
     try:
-        return CodeStatistics.from_json(json.loads((dataset / str(level) / name / FILE).read_text(encoding="utf-8")))
+        return CodeStatistics.from_json(parse_json((dataset / str(level) / name / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, StoreError):
         return None

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
 import os
 import secrets
 import shutil
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.core.file_lock import LockHeldError, file_lock
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
 def _is_dataset(folder: Path) -> bool:
     """Return whether a folder is a dataset that may be replaced, not a Zarr group or folder of another origin."""
     try:
-        attributes = json.loads((folder / _METADATA).read_bytes())["attributes"]
+        attributes = parse_json((folder / _METADATA).read_bytes())["attributes"]
     except (FileNotFoundError, NotADirectoryError):
         return not any(folder.iterdir())
     except (ValueError, KeyError, TypeError):

@@ -6,7 +6,6 @@ holds the old one sees either its own chunks or, once they are removed, a ``Stor
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX, Dataset
 from lazytile.pyramid.store.layer import Layer
@@ -57,7 +57,7 @@ def read_description(path: Path) -> Dataset:
         StoreError: Its description is damaged or of an unknown format.
     """
     try:
-        attributes = json.loads((path / "zarr.json").read_bytes())["attributes"]["lazytile"]
+        attributes = parse_json((path / "zarr.json").read_bytes())["attributes"]["lazytile"]
     except FileNotFoundError as error:
         raise DatasetNotFoundError(f"{path} holds no dataset") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

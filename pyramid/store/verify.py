@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,6 +14,7 @@ from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
 from lazytile.pyramid.chunks.whole_table import read_old_table, read_table
 from lazytile.pyramid.core.errors import StoreError, first_line
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import open_level
@@ -148,7 +148,7 @@ def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
     problems = []
     consolidated: dict[str, Any] = {}
     try:
-        root = json.loads((folder / _METADATA).read_bytes())
+        root = parse_json((folder / _METADATA).read_bytes())
         consolidated = (root.get("consolidated_metadata") or {}).get("metadata", {})
     except (OSError, ValueError) as error:
         problems.append(f"{folder / _METADATA}: {error}")
@@ -158,7 +158,7 @@ def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
             path = folder / str(level) / variable.name / _METADATA
             wanted = [*(len(dimension.labels) for dimension in variable.dimensions), shape.rows, shape.cols]
             try:
-                document = json.loads(path.read_bytes())
+                document = parse_json(path.read_bytes())
             except (OSError, ValueError) as error:
                 problems.append(f"{path}: missing or damaged: {type(error).__name__}")
                 continue

@@ -6,7 +6,6 @@ morecantile's definitions, read and frozen once; an operator's sets are OGC 17-0
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import morecantile
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Bounds
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.tiling.tms import GLOBE, REGISTERED, TileMatrix, TileMatrixSet
 
 if TYPE_CHECKING:
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 MAX_DOCUMENT_BYTES = 1 << 20
 MAX_TILE_SIDE = 1024
+MAX_MATRICES = 100
+MAX_MATRIX_SIDE = 1 << 31
+"""Tiles along a side of a matrix."""
+MAX_COORDINATE = 1e12
+"""Largest coordinate of a corner, in units of the CRS."""
+MAX_FILES = 1000
+"""Documents in a folder of tile matrix sets."""
 _NORTH_FIRST = {"y", "n", "lat", "northing", "latitude"}
 
 
@@ -63,7 +70,7 @@ def register_file(path: Path) -> TileMatrixSet:
     try:
         if path.stat().st_size > MAX_DOCUMENT_BYTES:
             raise StoreError(f"{path} is larger than {MAX_DOCUMENT_BYTES} bytes, no tile matrix set is")
-        document = morecantile.TileMatrixSet.model_validate(json.loads(path.read_bytes()))
+        document = morecantile.TileMatrixSet.model_validate(parse_json(path.read_bytes()))
         frozen = _freeze(document)
     except (OSError, ValueError, ValidationError, pyproj.exceptions.ProjError) as error:
         reason = " ".join(str(error).split())
@@ -88,7 +95,10 @@ def register_folder(folder: Path) -> tuple[TileMatrixSet, ...]:
     """
     if not folder.is_dir():
         raise StoreError(f"there is no folder {folder} of tile matrix sets")
-    return tuple(register_file(path) for path in sorted(folder.glob("*.json")))
+    paths = sorted(folder.glob("*.json"))
+    if len(paths) > MAX_FILES:
+        raise StoreError(f"{folder} holds {len(paths)} tile matrix sets, at most {MAX_FILES} are read")
+    return tuple(register_file(path) for path in paths)
 
 
 @process.memo
@@ -103,6 +113,8 @@ def _freeze(document: morecantile.TileMatrixSet) -> TileMatrixSet:
     """Return the numbers of a document. Raises ``ValueError`` where its tiles cannot be rendered."""
     if document.is_variable:
         raise ValueError("sets of variable width are not supported")
+    if not 1 <= len(document.tileMatrices) <= MAX_MATRICES:
+        raise ValueError(f"it has {len(document.tileMatrices)} tile matrices, 1 to {MAX_MATRICES} are allowed")
     authority = document.crs.to_authority(min_confidence=20) if hasattr(document.crs, "to_authority") else None
     crs = pyproj.CRS.from_user_input(authority or document.crs._pyproj_crs)  # noqa: SLF001 - there is no public way
     name = crs.to_authority()
@@ -119,6 +131,13 @@ def _freeze(document: morecantile.TileMatrixSet) -> TileMatrixSet:
         if max(matrix.tileWidth, matrix.tileHeight) > MAX_TILE_SIDE:
             raise ValueError(f"tiles are {MAX_TILE_SIDE} pixels wide and high at most")
         cell = float(matrix.cellSize)
+        extents = (cell * matrix.tileWidth * matrix.matrixWidth, cell * matrix.tileHeight * matrix.matrixHeight)
+        if max(matrix.matrixWidth, matrix.matrixHeight) > MAX_MATRIX_SIDE:
+            raise ValueError(f"tile matrices are {MAX_MATRIX_SIDE} tiles wide and high at most")
+        if not (cell > 0 and matrix.scaleDenominator > 0):
+            raise ValueError(f"cellSize and scaleDenominator of tile matrix {matrix.id[:40]!r} must be above 0")
+        if not all(abs(float(number)) <= MAX_COORDINATE for number in (x, y, *extents, matrix.scaleDenominator)):
+            raise ValueError(f"numbers of tile matrix {matrix.id[:40]!r} exceed {MAX_COORDINATE:g}")
         matrices.append(
             TileMatrix(
                 matrix.id,

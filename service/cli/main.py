@@ -77,8 +77,8 @@ def run(arguments: list[str]) -> int:
     """
     try:
         code = app(args=arguments, prog_name="lazytile", standalone_mode=False)
-    except LazytileError as error:
-        return _fail(str(error), USAGE_CODE)
+    except (LazytileError, MemoryError) as error:
+        return _fail(str(error) or "not enough memory", USAGE_CODE)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED_CODE)
     except typer.Exit as ended:

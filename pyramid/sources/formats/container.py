@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from lazytile.pyramid.core.errors import SourceError, first_line
+from lazytile.pyramid.sources.formats.extents import check_extents, check_length
 from lazytile.pyramid.sources.formats.geotiff import GEOTIFF, open_geotiff
 from lazytile.pyramid.sources.formats.grib import GRIB, open_grib
 from lazytile.pyramid.sources.formats.netcdf3 import needed_bytes
@@ -108,6 +109,7 @@ def open_container(path: Path | str, overrides: Overrides) -> Container:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; what matters is in Source.remarks
             groups, refusals = open_grib(path) if engine == GRIB else (dict(_groups(path, engine)), {})
+            check_extents(groups, path)
             if engine == NUMPY:
                 groups = {name: with_coordinates(group, overrides, path) for name, group in groups.items()}
     except SourceError:
@@ -123,6 +125,7 @@ def _open_remote(url: str) -> Container:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as above
             groups = {name: open_group(url, ZARR, name) for name in remote_group_names(url)}
+            check_extents(groups, url)
     except SourceError:
         raise
     except Exception as error:
@@ -256,6 +259,9 @@ def _group_names(path: Path, engine: str) -> list[str]:
         if isinstance(root := zarr.open(path, mode="r"), zarr.Array):
             raise SourceError(f"{path} is a single Zarr array, which does not state where its cells lie; {ALLOWED}")
         members = sorted(root.members(max_depth=None))
+        for name, member in members:
+            if isinstance(member, zarr.Array):
+                check_length(name, max(member.shape, default=0), path)
         return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
     import netCDF4  # noqa: PLC0415 - as above
 
@@ -264,6 +270,8 @@ def _group_names(path: Path, engine: str) -> list[str]:
         pending = [file]
         while pending:
             group = pending.pop(0)
+            for name, dimension in group.dimensions.items():
+                check_length(name, len(dimension), path)
             names.append(group.path)
             pending += group.groups.values()
         return names

@@ -21,6 +21,7 @@ from zarr.storage import ObjectStore, WrapperStore
 from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.fetch.http_client import checked_url
 from lazytile.pyramid.fetch.zarr_url import METADATA_NAMES, OBJECT_SCHEMES
+from lazytile.pyramid.sources.formats.extents import check_length
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -103,6 +104,9 @@ def remote_group_names(url: str) -> list[str]:
     """
     root, _ = open_store(url)
     members = sorted(root.members(max_depth=None))
+    for name, member in members:
+        if isinstance(member, zarr.Array):
+            check_length(name, max(member.shape, default=0), url)
     return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
 
 

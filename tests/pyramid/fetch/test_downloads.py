@@ -22,7 +22,7 @@ from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.fetch.checksum import Checksum
 from lazytile.pyramid.fetch.credentials import Credentials, read_passwords, read_token
 from lazytile.pyramid.fetch.downloads import local_files
-from lazytile.pyramid.fetch.http_client import HttpOptions
+from lazytile.pyramid.fetch.http_client import HttpOptions, Pace, TransientError
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.service.cli.main import run
 from tests.pyramid.netcdf import TIME, centres, write_grid
@@ -323,6 +323,40 @@ def test_the_limit_holds_for_what_is_unpacked(web, tmp_path, pack):
         with pytest.raises(SourceError, match="exceeds the limit of 10000000 bytes when unpacked"):
             fetch(source, tmp_path / "d", HttpOptions(limit_bytes=10_000_000))
     assert max(path.stat().st_size for path in (tmp_path / "d").rglob("*") if path.is_file()) <= len(bomb)
+
+
+def test_a_body_that_gzip_packed_in_transit_is_bounded_when_unpacked_and_other_compression_is_refused(web, tmp_path):
+    options = HttpOptions(limit_bytes=10_000_000)
+    web.responses["/a.bin"] = Response(gzip.compress(BODY), headers={"Content-Encoding": "gzip"})
+    assert fetch(web.url("/a.bin"), tmp_path, options).read_bytes() == BODY
+    web.responses["/b.bin"] = Response(gzip.compress(bytes(50_000_000)), headers={"Content-Encoding": "gzip"})
+    with pytest.raises(SourceError, match="exceeds the limit of 10000000 bytes when unpacked"):
+        fetch(web.url("/b.bin"), tmp_path, options)
+    web.responses["/c.bin"] = Response(b"packed", headers={"Content-Encoding": "br"})
+    with pytest.raises(SourceError, match="the server sends compression 'br', which was not requested"):
+        fetch(web.url("/c.bin"), tmp_path, options)
+    web.responses["/d/zarr.json"] = Response(gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
+    with pytest.raises(SourceError, match="sends compression that was not requested"):
+        fetch(web.url("/d"), tmp_path, options)
+
+
+def test_a_chain_of_redirects_is_bounded(web, tmp_path):
+    for number in range(12):
+        location = {"Location": web.url(f"/{number + 1}.bin")}
+        web.responses[f"/{number}.bin"] = Response(status=302, headers=location)
+    with pytest.raises(SourceError, match="redirects more than 10 times"):
+        fetch(web.url("/0.bin"), tmp_path)
+    assert len(web.requests) == 11
+
+
+def test_a_server_that_drips_runs_into_the_time_limit(monkeypatch):
+    clock = iter([0.0, 49.0, 51.0, 51.0])
+    monkeypatch.setattr("lazytile.pyramid.fetch.http_client.time.monotonic", lambda: next(clock))
+    pace = Pace(50.0)
+    pace.check(1)
+    with pytest.raises(TransientError, match=r"the server sent 5000 bytes in 51 s, which is too slow"):
+        pace.check(5000)
+    pace.check(5200)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])

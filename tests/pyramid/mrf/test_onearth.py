@@ -214,6 +214,12 @@ def test_hostile_configurations(tmp_path):
     path.write_text(" " * (1 << 20) + "<mrfgen_configuration/>")
     with pytest.raises(MrfError, match="at most"):
         read_mrfgen(path)
+    path.write_text("<mrfgen_configuration>" + "<a>" * 100_000)
+    with pytest.raises(MrfError, match="not well-formed XML"):
+        read_mrfgen(path)
+    path.write_text('<?xml version="1.0" encoding="none-such"?><mrfgen_configuration/>')
+    with pytest.raises(MrfError, match="not well-formed XML"):
+        read_mrfgen(path)
     path.write_text("<other/>")
     with pytest.raises(MrfError, match="not a mrfgen configuration, it starts with 'other'"):
         read_mrfgen(path)
