@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from yarl import URL
 from lazytile import __version__
 from lazytile.pyramid.core.errors import ResponseTooLargeError, SourceError, first_line
 from lazytile.pyramid.fetch.credentials import NO_CREDENTIALS, Credentials, origin_of
+from lazytile.pyramid.fetch.pace import Pace, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -29,9 +29,8 @@ _Result = TypeVar("_Result")
 LOG = logging.getLogger(__name__)
 CHUNK_BYTES = 1 << 20
 _MAX_REDIRECTS = 10
-_LEAST_BYTES_PER_S = 100
-"""A server that sends more slowly, for ``_PATIENCE`` times its time limit, holds the connection for nothing."""
 _PATIENCE = 10
+"""Multiples of the time limit after which a body that comes too slowly is given up."""
 _MAX_WAIT_S = 60.0
 _GAIN_BYTES = 1 << 20
 """An attempt that received this much restarts the count of failures."""
@@ -59,40 +58,6 @@ class HttpOptions:
     def __post_init__(self) -> None:
         if self.limit_bytes < 1 or self.timeout_s <= 0 or self.retries < 0 or self.backoff_s < 0:
             raise SourceError("the limit and the timeout of downloads must be above 0, retries and backoff 0 or more")
-
-
-class TransientError(Exception):
-    """An attempt failed in a way that a retry may fix. ``wait_s`` is how long the server wants the client to wait."""
-
-    def __init__(self, text: str, wait_s: float = 0.0) -> None:
-        super().__init__(text)
-        self.wait_s = wait_s
-
-
-class Pace:
-    """The time that a body takes."""
-
-    def __init__(self, patience_s: float) -> None:
-        """Begin.
-
-        Args:
-            patience_s: How long a body may come too slowly.
-        """
-        self._patience_s = patience_s
-        self._began = time.monotonic()
-
-    def check(self, received_bytes: int) -> None:
-        """Check the speed so far.
-
-        Args:
-            received_bytes: Since the beginning.
-
-        Raises:
-            TransientError: The server sends too slowly.
-        """
-        passed_s = time.monotonic() - self._began
-        if passed_s > self._patience_s and received_bytes < passed_s * _LEAST_BYTES_PER_S:
-            raise TransientError(f"the server sent {received_bytes} bytes in {passed_s:.0f} s, which is too slow")
 
 
 class Client:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.json_text import parse_json
-from lazytile.pyramid.fetch.http_client import CHUNK_BYTES, Client, HttpOptions, TransientError
+from lazytile.pyramid.fetch.http_client import CHUNK_BYTES, Client, HttpOptions
+from lazytile.pyramid.fetch.pace import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,8 @@ from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.fetch.checksum import Checksum
 from lazytile.pyramid.fetch.credentials import Credentials, read_passwords, read_token
 from lazytile.pyramid.fetch.downloads import local_files
-from lazytile.pyramid.fetch.http_client import HttpOptions, Pace, TransientError
+from lazytile.pyramid.fetch.http_client import HttpOptions
+from lazytile.pyramid.fetch.pace import Pace, TransientError
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.service.cli.main import run
 from tests.pyramid.netcdf import TIME, centres, write_grid
@@ -351,7 +352,7 @@ def test_a_chain_of_redirects_is_bounded(web, tmp_path):
 
 def test_a_server_that_drips_runs_into_the_time_limit(monkeypatch):
     clock = iter([0.0, 49.0, 51.0, 51.0])
-    monkeypatch.setattr("lazytile.pyramid.fetch.http_client.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("lazytile.pyramid.fetch.pace.time.monotonic", lambda: next(clock))
     pace = Pace(50.0)
     pace.check(1)
     with pytest.raises(TransientError, match=r"the server sent 5000 bytes in 51 s, which is too slow"):
