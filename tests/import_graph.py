@@ -63,6 +63,7 @@ LAYERS = (
     "lazytile.service.wmts",
     "lazytile.service.wms",
     "lazytile.service.ogcapi",
+    "lazytile.service.front",
     "lazytile.service.app",
     "lazytile.service.cli.options",
     "lazytile.service.cli.mrf",

@@ -79,6 +79,26 @@ class _SetLimits:
         return 300 * len(self.by_matrix)
 
 
+def limits_in(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> MatrixLimits | None:
+    """Return the limits of a layer in one matrix, as capabilities declare them; computed once for each grid and set.
+
+    Args:
+        layer: The layer.
+        tms: The set.
+        matrix: A matrix of the set.
+
+    Returns:
+        The limits, None where there are none.
+    """
+    key = (layer.dataset.grid, tms.identifier, tms.bounds)
+
+    def make() -> _SetLimits:
+        return _SetLimits({limits.matrix: limits for limits in limits_of(layer, tms)})
+
+    known: _SetLimits = process.cache("layers").get(("tile limits", *key), make)
+    return known.by_matrix.get(matrix.identifier)
+
+
 def check_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix, row: int, col: int) -> None:
     """Check a tile against the limits that capabilities declare (OGC 07-057r7, Table 24).
 
@@ -92,13 +112,7 @@ def check_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix, row: int,
     Raises:
         TileOutOfRangeError: The tile lies outside the limits.
     """
-    key = (layer.dataset.grid, tms.identifier, tms.bounds)
-
-    def make() -> _SetLimits:
-        return _SetLimits({limits.matrix: limits for limits in limits_of(layer, tms)})
-
-    known: _SetLimits = process.cache("layers").get(("tile limits", *key), make)
-    limits = known.by_matrix.get(matrix.identifier)
+    limits = limits_in(layer, tms, matrix)
     if limits is None:
         return
     for field, value, low, high in (

@@ -156,6 +156,16 @@ class BytesLru(Generic[Value]):
             self._limit_bytes = limit_bytes
             self._evict()
 
+    def remove(self, key: Hashable) -> None:
+        """Remove the value of a key, if it has one.
+
+        Args:
+            key: Names the value.
+        """
+        with self._lock:
+            _, size = self._values.pop(key, (None, 0))
+            self._bytes -= size
+
     def drop(self, is_dead: Callable[[Hashable], bool]) -> int:
         """Remove values by their keys.
 

@@ -30,8 +30,9 @@ class Share:
 
 
 SHARES = (
-    Share("tiles", 350, 0, "encoded tiles"),
-    Share("documents", 60, 0, "capabilities and their parts, compressed texts"),
+    Share("tiles", 340, 0, "encoded tiles"),
+    Share("requests", 20, 0, "resolved addresses of tiles"),
+    Share("documents", 50, 0, "capabilities and their parts, compressed texts"),
     Share("layers", 50, 0, "time axes, positions of labels and tile limits of layers"),
     Share("styles", 30, 0, "parsed colormaps, and palettes compiled for a layer"),
     Share("chunks", 40, 240, "decoded chunks"),
@@ -42,7 +43,7 @@ SHARES = (
     Share("memos", 10, 10, "small results that many tiles need, such as the unit of a CRS"),
 )
 _BY_NAME = {share.name: share for share in SHARES}
-_SERVICE_ONLY = frozenset({"tiles", "documents"})
+_SERVICE_ONLY = frozenset({"tiles", "requests", "documents"})
 
 
 @dataclass(frozen=True, slots=True)

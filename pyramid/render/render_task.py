@@ -151,6 +151,17 @@ class RenderTask:
         Returns:
             64 hexadecimal digits: the key of the tile caches and, quoted, the ETag.
         """
+        return hashlib.sha256(self.key_text(block).encode()).hexdigest()
+
+    def key_text(self, block: object) -> str:
+        """Return the text whose hash is the key of a block.
+
+        Args:
+            block: The block, or what stands for it.
+
+        Returns:
+            The text, which contains the ``repr`` of the block once.
+        """
         parts = (
             RENDERER_VERSION,
             self.dataset,
@@ -166,7 +177,7 @@ class RenderTask:
             self.image_format.mime,
             self.background if self.image_format is ImageFormat.JPEG else None,
         )
-        return hashlib.sha256(f"{parts!r}{_text_of(self.matrix)}".encode()).hexdigest()
+        return f"{parts!r}{_text_of(self.matrix)}"
 
 
 @process.memo

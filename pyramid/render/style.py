@@ -78,7 +78,7 @@ def colormap_bytes(colormap: Colormap) -> int:
     return ENTRY_OBJECT_BYTES * len(colormap.entries)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Style:
     """A named way to paint a layer."""
 

@@ -140,13 +140,7 @@ class TileRequest:
         Returns:
             The task.
         """
-        top, left = self.row // metatile * metatile, self.col // metatile * metatile
-        block = TileBlock(
-            top,
-            left,
-            min(metatile, self.matrix.matrix_height - top),
-            min(metatile, self.matrix.matrix_width - left),
-        )
+        block = metatile_of(self.matrix, self.row, self.col, metatile)
         return RenderTask(
             str(store),
             self.layer.dataset.name,
@@ -170,3 +164,19 @@ class TileRequest:
     def tile(self) -> TileBlock:
         """This tile as a block, for ``RenderTask.tile_key``."""
         return TileBlock(self.row, self.col)
+
+
+def metatile_of(matrix: TileMatrix, row: int, col: int, side: int) -> TileBlock:
+    """Return the metatile that a tile belongs to; it ends at the edge of the matrix.
+
+    Args:
+        matrix: The matrix.
+        row: Row of the tile.
+        col: Column of the tile.
+        side: Tiles on a side.
+
+    Returns:
+        The block.
+    """
+    top, left = row // side * side, col // side * side
+    return TileBlock(top, left, min(side, matrix.matrix_height - top), min(side, matrix.matrix_width - left))

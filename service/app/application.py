@@ -21,7 +21,7 @@ from lazytile.pyramid.work import perform
 from lazytile.service.app.monitoring import (
     health,
     prometheus_metrics,
-    publish_caches,
+    publish_metrics,
     readiness,
     recheck_damaged_chunks,
 )
@@ -170,11 +170,12 @@ def _context_of(settings: Settings, inherited: Inherited | None) -> Callable[[we
             asyncio.create_task(recheck_damaged_chunks()),
         ]
         if settings.metrics_folder is not None:
-            background.append(asyncio.create_task(publish_caches(app[APP_CONTEXT].metrics)))
+            background.append(asyncio.create_task(publish_metrics(app[APP_CONTEXT].metrics)))
         yield
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        app[APP_CONTEXT].metrics.publish()
         await app[APP_CONTEXT].close()
 
     return open_and_close

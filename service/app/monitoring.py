@@ -80,12 +80,12 @@ async def recheck_damaged_chunks() -> NoReturn:
         await asyncio.sleep(RECHECK_EVERY_S)
 
 
-async def publish_caches(counters: Metrics) -> NoReturn:
-    """Publish the state of this process's caches again and again, for whichever server process is scraped.
+async def publish_metrics(counters: Metrics) -> NoReturn:
+    """Publish the numbers of this process again and again, for whichever server process is scraped.
 
     Args:
         counters: The metrics of this process.
     """
     while True:
-        counters.publish_caches()
+        counters.publish()
         await asyncio.sleep(PUBLISH_EVERY_S)

@@ -18,6 +18,7 @@ from lazytile.service.app.changes import Changes, Terminal, settings_after
 from lazytile.service.app.connections import Connections
 from lazytile.service.app.listening import address_of, listen
 from lazytile.service.app.monitoring import CONDITIONS_OF_OTHERS
+from lazytile.service.front.front import Front
 from lazytile.service.protocol.context import APP_CONTEXT
 
 if TYPE_CHECKING:
@@ -47,7 +48,22 @@ class _BadHttpFilter(logging.Filter):
         return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-def make_runner(settings: Settings, inherited: Inherited | None = None) -> web.AppRunner:
+class ServiceRunner(web.AppRunner):
+    """The runner of the application, with the short path to known tiles in front of it."""
+
+    front: Front | None = None
+    """The short path; None before ``setup``, or if the settings have none."""
+
+    async def setup(self) -> None:
+        """Open the application, and stand in front of it."""
+        await super().setup()
+        server, context = self.server, self.app[APP_CONTEXT]
+        if server is not None and context.settings.short_path:
+            self.front = Front(server.request_handler, context, process.cache("requests"))
+            server.request_handler = self.front
+
+
+def make_runner(settings: Settings, inherited: Inherited | None = None) -> ServiceRunner:
     """Return the application with the limits and timeouts of its connections.
 
     Args:
@@ -60,7 +76,7 @@ def make_runner(settings: Settings, inherited: Inherited | None = None) -> web.A
     logger = logging.getLogger("lazytile.http")
     if not logger.filters:
         logger.addFilter(_BadHttpFilter())
-    return web.AppRunner(
+    return ServiceRunner(
         make_app(settings, inherited),
         access_log=None,
         logger=logger,
@@ -87,11 +103,11 @@ class ServerProcess:
         self._sock = sock
         self._board, self._place = board, place
         self._connections = Connections(sock, settings, board, place)
-        self._runner: web.AppRunner | None = None
+        self._runner: ServiceRunner | None = None
         self._retiring: asyncio.Task[None] | None = None
 
     @property
-    def runner(self) -> web.AppRunner:
+    def runner(self) -> ServiceRunner:
         """The present application."""
         assert self._runner is not None
         return self._runner
@@ -135,7 +151,7 @@ class ServerProcess:
         self._connections.configure(settings)
         self._retiring = asyncio.create_task(self._retire(old, RETIRE_IDLE_S, settings.timeout_s))
 
-    async def _start(self, inherited: Inherited | None, settings: Settings) -> web.AppRunner:
+    async def _start(self, inherited: Inherited | None, settings: Settings) -> ServiceRunner:
         runner = make_runner(settings, inherited)
         if self._board is not None:
             board, place = self._board, self._place

@@ -13,17 +13,29 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.core.byte_lru import CacheStatistics
+from lazytile.service.http.request_counts import SECONDS, RequestCounts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lazytile.pyramid.core.caches import Caches
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PUBLISH_EVERY_S = 2.0
-"""How often each of several server processes publishes the state of its caches; the scraped one does it at once."""
+"""How often each of several server processes publishes its numbers; the scraped one does it at once."""
 _NONE = CacheStatistics(0, 0, 0, 0, 0, 0)
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class _BulkHistogram(Histogram):
+    """A histogram that takes over many observations at a time, for which prometheus_client has no method."""
+
+    def add(self, counts: Sequence[int], total: float) -> None:
+        """Add the number of observations in each bucket, and the sum of all observations."""
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._sum.inc(total)
 
 
 class Metrics:
@@ -43,13 +55,15 @@ class Metrics:
         self.renders = Counter("lazytile_renders", "Metatiles rendered", registry=registry)
         self.rendered_tiles = Counter("lazytile_rendered_tiles", "Tiles rendered", registry=registry)
         self.render_seconds = Histogram(
-            "lazytile_render_seconds", "Time to render a metatile, queue excluded", buckets=_SECONDS, registry=registry
+            "lazytile_render_seconds", "Time to render a metatile, queue excluded", buckets=SECONDS, registry=registry
         )
         self.tiles = Counter("lazytile_tiles", "Tiles served, by cache tier", ["tier"], registry=registry)
         self.requests = Counter("lazytile_requests", "Requests", ["route", "status"], registry=registry)
-        self.request_seconds = Histogram(
-            "lazytile_request_seconds", "Time to answer a request", ["route"], buckets=_SECONDS, registry=registry
+        self.request_seconds = _BulkHistogram(
+            "lazytile_request_seconds", "Time to answer a request", ["route"], buckets=SECONDS, registry=registry
         )
+        self.counts = RequestCounts()
+        """What is counted for each request; ``publish`` hands it over."""
         self.refused = Counter(
             "lazytile_refused", "Requests rejected, by reason and class of work", ["reason", "work"], registry=registry
         )
@@ -82,7 +96,7 @@ class Metrics:
             "lazytile_rebuilt_chunks", "Damaged overview chunks that were computed again", registry=registry
         )
         self._published_damage = (0, 0)
-        self.publish_caches()
+        self.publish()
 
     def follow(self, caches: Caches) -> None:
         """Report other caches, which have replaced those reported so far; what was counted remains.
@@ -90,17 +104,30 @@ class Metrics:
         Args:
             caches: The new caches, whose statistics begin at 0.
         """
-        self.publish_caches()
+        self.publish()
         self._caches = caches
         self._published = {}
 
-    def publish_caches(self) -> None:
-        """Update the metrics of caches and of stored chunks, which all server processes share."""
+    def publish(self) -> None:
+        """Update the metrics of requests, stored chunks and caches, which all server processes share."""
+        routes, tiles = self.counts.take()
+        for route, counts in routes.items():
+            for status, count in counts.statuses.items():
+                self.requests.labels(route, str(status)).inc(count)
+            self.request_seconds.labels(route).add(counts.buckets, counts.seconds)
+        for tier, count in tiles.items():
+            self.tiles.labels(tier).inc(count)
+        self._publish_damage()
+        self._publish_caches()
+
+    def _publish_damage(self) -> None:
         record = DamageRecord.current()
         damaged, rebuilt = record.damaged, record.rebuilt
         self.damaged_chunks.inc(max(0, damaged - self._published_damage[0]))
         self.rebuilt_chunks.inc(max(0, rebuilt - self._published_damage[1]))
         self._published_damage = damaged, rebuilt
+
+    def _publish_caches(self) -> None:
         if self._caches is None:
             return
         for name, now in self._caches.statistics():
@@ -115,7 +142,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        self.publish_caches()
+        self.publish()
         if self._folder is None:
             return generate_latest(self._registry)
         merged = CollectorRegistry()

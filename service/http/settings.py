@@ -135,6 +135,8 @@ class Settings(BaseSettings):
     """TOML file with settings by name, such as ``timeout_s = 60``; options and environment take precedence. SIGHUP
     makes a server read it again."""
 
+    short_path: bool = True
+    """Whether tiles of known addresses are answered before routing."""
     max_query_bytes: int = Field(8192, ge=512)
     """Length limit of path and query string together; a longer one is answered with 414."""
     max_value_length: int = Field(1024, ge=64)
@@ -238,7 +240,7 @@ class Settings(BaseSettings):
     def cache_budget(self) -> CacheBudget:
         """Memory of all caches, and its division among them."""
         budget = CacheBudget.server(self.memory_bytes)
-        return budget.without("tiles", "values") if self.no_tile_cache else budget
+        return budget.without("tiles", "requests", "values") if self.no_tile_cache else budget
 
     @property
     def mrfs(self) -> Path:

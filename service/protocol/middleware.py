@@ -16,6 +16,7 @@ from lazytile.service.http.problems import PROBLEM_TYPE, problem_document
 from lazytile.service.http.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request_id_of, text_response
 from lazytile.service.http.soap import soap_fault, soap_type
 from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.tile_answer import OUTCOME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,7 +54,8 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     Returns:
         The response.
     """
-    began = time.perf_counter()
+    outcome = request.get(OUTCOME)
+    began = time.perf_counter() if outcome is None else outcome.began
     context = request.app[APP_CONTEXT]
     route = route_of(request.path)
     try:
@@ -66,8 +68,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         response = failure_response(request, error, route)
     response.headers.update(CORS_HEADERS)
     response.headers["X-Request-Id"] = request_id_of(request)
-    context.metrics.requests.labels(route, str(response.status)).inc()
-    context.metrics.request_seconds.labels(route).observe(time.perf_counter() - began)
+    context.metrics.counts.route(route).add(response.status, time.perf_counter() - began)
     return response
 
 

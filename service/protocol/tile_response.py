@@ -6,13 +6,14 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.http.reply import server_timing
 from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.tile_answer import OUTCOME, TileResponse
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from lazytile.pyramid.catalog.tile_address import RawTileAddress, ResolvedTile
     from lazytile.service.protocol.context import AppContext
 
@@ -21,7 +22,7 @@ MAX_WARNED = 8
 """Ignored parameters named in one header."""
 
 
-async def tile_response(request: web.Request, address: RawTileAddress) -> web.Response:
+async def tile_response(request: web.Request, address: RawTileAddress) -> TileResponse:
     """Respond with a tile, or with 304 and no lookup where the client has it.
 
     Args:
@@ -35,6 +36,9 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> web.Re
         LazytileError: The address is invalid, or the tile cannot be rendered.
     """
     context = request.app[APP_CONTEXT]
+    outcome = request.get(OUTCOME)
+    if outcome is not None:
+        raise outcome.error
     began = time.perf_counter()
     for attempt in generation_attempts():
         with attempt:
@@ -44,14 +48,20 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> web.Re
             resolved_s = time.perf_counter() - began
             known = prepared.matching_etag(request.headers.get("If-None-Match"))
             if known is not None:
-                context.metrics.tiles.labels("client").inc()
+                context.metrics.counts.tiles["client"] += 1
                 timing = server_timing({"resolve": resolved_s}, cache="client")
                 headers = {"ETag": known, **tile_headers(context, resolved), "Server-Timing": timing}
-                return web.Response(status=304, headers=headers)
+                return TileResponse(prepared, is_limited=address.is_limited, status=304, headers=headers)
             tile = await context.broker.tile(prepared)
     timing = server_timing({"resolve": resolved_s, **tile.stages_s}, cache=tile.tier)
     headers = {"ETag": prepared.etag_of(tile), **tile_headers(context, resolved), "Server-Timing": timing}
-    return web.Response(body=tile.data, headers=headers, content_type=resolved.request.image_format.mime)
+    return TileResponse(
+        prepared,
+        is_limited=address.is_limited,
+        body=tile.data,
+        headers=headers,
+        content_type=resolved.request.image_format.mime,
+    )
 
 
 def tile_headers(context: AppContext, tile: ResolvedTile) -> dict[str, str]:

@@ -104,11 +104,26 @@ class TileBroker:
         tile = request.tile
         return PreparedTile(request, task, task.tile_key(tile), task.block == tile)
 
-    async def tile(self, prepared: PreparedTile) -> Tile:
+    def peek(self, key: str) -> bytes | None:
+        """Return a tile that is in memory, and count it as served.
+
+        Args:
+            key: Key of the tile.
+
+        Returns:
+            The tile, or None.
+        """
+        data = self._cache.peek(key)
+        if data is not None:
+            self._metrics.counts.tiles["memory"] += 1
+        return data
+
+    async def tile(self, prepared: PreparedTile, *, again: bool = False) -> Tile:
         """Find or render a tile.
 
         Args:
             prepared: The request with its keys.
+            again: Whether the tile was not found in memory a moment ago.
 
         Returns:
             The tile.
@@ -119,13 +134,12 @@ class TileBroker:
             GenerationChangedError: The dataset was replaced; resolve the request again.
             LazytileError: The tile cannot be rendered.
         """
-        data = self._cache.peek(prepared.key)
+        data = None if again else self.peek(prepared.key)
         if data is not None:
-            self._metrics.tiles.labels("memory").inc()
             return Tile(data, "memory")
         async with self._admission.time_limit(WorkClass.TILE):
             tile = await self._from_slower_tiers(prepared)
-        self._metrics.tiles.labels(tile.tier).inc()
+        self._metrics.counts.tiles[tile.tier] += 1
         return tile
 
     async def _from_slower_tiers(self, prepared: PreparedTile) -> Tile:

@@ -67,12 +67,26 @@ class PreparedTile:
         Returns:
             The tag, quoted; None where no tag is valid.
         """
-        if matches(if_none_match, self.etag):
-            return self.etag
-        variant = re.search(f'"{self.key}-[0-9a-f]{{8}}"', if_none_match or "")
-        return variant[0] if variant else None
+        return matching_etag(self.key, if_none_match)
 
     @property
     def generation_tag(self) -> str:
         """Names the dataset and the generation of the content in the disk cache."""
         return f"{self.task.dataset}:{self.task.generation}"
+
+
+def matching_etag(key: str, if_none_match: str | None) -> str | None:
+    """Return the entity tag in If-None-Match that is valid for a tile, whichever tier the client's copy is from.
+
+    Args:
+        key: Key of the tile.
+        if_none_match: The header, None without it.
+
+    Returns:
+        The tag, quoted; None where no tag is valid.
+    """
+    etag = f'"{key}"'
+    if if_none_match == etag or matches(if_none_match, etag):
+        return etag
+    variant = re.search(f'"{key}-[0-9a-f]{{8}}"', if_none_match or "")
+    return variant[0] if variant else None

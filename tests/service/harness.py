@@ -122,6 +122,7 @@ def running(store: Path, cache: Path, **options: Any) -> Iterator[Server]:
         def begin(_: str) -> None:
             server = Server(port, process.runner.app[APP_CONTEXT], asyncio.get_running_loop())
             server.thread = threading.current_thread()
+            server.front = process.runner.front
             server.stop = lambda: server.loop.call_soon_threadsafe(changes.end)
             started.append(server)
             ready.set()

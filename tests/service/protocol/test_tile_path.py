@@ -16,8 +16,8 @@ PATHS = (
 )
 
 
-@pytest.fixture
-def counted(store, tmp_path, monkeypatch):
+@pytest.fixture(params=[False])
+def counted(request, store, tmp_path, monkeypatch):
     """A server whose steps are counted."""
     calls = Counter()
 
@@ -37,7 +37,7 @@ def counted(store, tmp_path, monkeypatch):
     count(renderer, "check_generation")
     count(tile_request.TileRequest, "__post_init__")
     count(Dataset, "content_generation")
-    with running(store, tmp_path / "cache") as server:
+    with running(store, tmp_path / "cache", short_path=request.param) as server:
 
         def steps_of(path):
             calls.clear()
@@ -57,3 +57,12 @@ def test_a_request_is_resolved_once(counted, path):
     cold = resolved + Counter({"check_generation": 2, "content_generation": 3})
     assert counted(path) == (cold, "cache;desc=computed")
     assert counted(path) == (resolved, "cache;desc=memory")
+
+
+@pytest.mark.parametrize("counted", [True], indirect=True)
+def test_a_tile_of_a_known_family_is_not_resolved_at_all(counted):
+    first, second = PATHS[0], PATHS[0].replace("/3/3/2.png", "/3/3/1.png")
+    assert counted(first)[0]["select_steps"] == 1
+    assert counted(first) == (Counter(), "cache;desc=memory")
+    assert counted(second) == (Counter({"check_generation": 2, "content_generation": 3}), "cache;desc=computed")
+    assert counted(second) == (Counter(), "cache;desc=memory")

@@ -1,0 +1,86 @@
+"""What the front learns, how much of it, and what it leaves to the application."""
+
+from tests.service.front.requests import Client
+from tests.service.harness import running
+
+TILE = "/xyz/global_180/2/1/1.png"
+SHORT = "cache;desc=memory, resolve;dur=0.00"
+
+
+def test_a_neighbour_of_a_known_tile_takes_the_short_path_at_once(store, tmp_path):
+    with running(store, tmp_path / "cache") as server, Client(server.port) as client:
+        client.ask(TILE)
+        client.ask("/xyz/global_180/2/2/1.png")
+        assert client.timing.startswith("cache;desc=computed")
+        client.ask("/xyz/global_180/2/2/1.png")
+        assert client.timing == SHORT
+
+
+def test_a_server_that_ends_closes_connections_of_the_short_path_too(store, tmp_path):
+    with running(store, tmp_path / "cache") as server, Client(server.port) as client:
+        for _ in range(2):
+            expected = client.ask(TILE)
+        response = server.front._at_once
+        closed = []
+
+        def closing(*arguments):
+            answer = response(*arguments)
+            answer.force_close()
+            closed.append(answer)
+            return answer
+
+        server.front._at_once = closing
+        status, fields, body = client.ask(TILE)
+        assert closed
+        assert ("Connection", "close") in fields
+        fields.remove(("Connection", "close"))
+        assert (status, fields, body) == expected
+
+
+def test_what_is_learned_is_bounded_in_bytes(store, tmp_path):
+    with running(store, tmp_path / "cache", memory_bytes=8 << 20) as server, Client(server.port) as client:
+        client.ask(TILE)
+        for number in range(400):
+            assert client.ask(f"{TILE}?x={number}")[0] == 200
+        metric = {"cache": "requests"}
+        limit = server.counter("lazytile_cache_limit_bytes", **metric)
+        assert 0 < limit < 8 << 20
+        assert server.counter("lazytile_cache_bytes", **metric) <= limit
+        assert server.counter("lazytile_cache_evictions_total", **metric) > 0
+        assert client.ask(TILE)[0] == 200
+
+
+def test_without_memory_everything_takes_the_usual_path(store, tmp_path):
+    with running(store, tmp_path / "cache", memory_bytes=0) as server, Client(server.port) as client:
+        answers = [client.ask(TILE) for _ in range(3)]
+        assert answers[0] == answers[1] == answers[2]
+        assert server.counter("lazytile_cache_entries", cache="requests") == 0
+
+
+def test_without_a_tile_cache_nothing_is_learned(store, tmp_path):
+    with running(store, tmp_path / "cache", no_tile_cache=True) as server, Client(server.port) as client:
+        for _ in range(3):
+            client.ask(TILE)
+            assert client.timing.startswith("cache;desc=computed")
+        assert server.counter("lazytile_cache_entries", cache="requests") == 0
+
+
+def test_an_answer_that_depends_on_headers_is_not_learned(store, tmp_path):
+    path = "/ogc/collections/global_180/map/tiles/WebMercatorQuad/2/1/1"
+    with running(store, tmp_path / "cache") as server, Client(server.port) as client:
+        for _ in range(2):
+            for accept in ("image/png", "image/jpeg"):
+                status, fields, _ = client.ask(path, headers={"Accept": accept})
+                assert (status, dict(fields)["Content-Type"]) == (200, accept)
+
+
+def test_a_request_that_is_not_admitted_goes_on_to_the_application(store, tmp_path):
+    with running(store, tmp_path / "cache") as server, Client(server.port) as client:
+        for _ in range(2):
+            client.ask(TILE)
+        assert client.timing == SHORT
+        server.front._admits = lambda request: request.headers.get("Authorization") == "Bearer x"
+        client.ask(TILE)
+        assert client.timing != SHORT
+        client.ask(TILE, headers={"Authorization": "Bearer x"})
+        assert client.timing == SHORT
