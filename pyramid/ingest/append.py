@@ -32,6 +32,7 @@ from lazytile.pyramid.ingest.append_check import StepMapping, check_fits, in_pac
 from lazytile.pyramid.ingest.build import Progress, build_arrays
 from lazytile.pyramid.ingest.convert import with_statistics
 from lazytile.pyramid.ingest.manifest import planes
+from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store.chunk_file import CHUNKS
 from lazytile.pyramid.store.chunk_reader import open_level
@@ -60,6 +61,8 @@ def append(
     name: str,
     *,
     group: str | None = None,
+    time: str | None = None,
+    time_pattern: str | None = None,
     replace_steps: bool = False,
     fetching: HttpOptions | None = None,
     engine: BulkEngine | None = None,
@@ -75,6 +78,8 @@ def append(
         store: Folder of datasets.
         name: Of the dataset.
         group: Of the file, where the variables are not in the root.
+        time: As for ``convert``.
+        time_pattern: As for ``convert``.
         replace_steps: Whether a time that the dataset has replaces the old step. Other times must be later than the
             dataset's last.
         fetching: How remote sources are downloaded.
@@ -94,7 +99,7 @@ def append(
     if not timed:
         raise SourceError(f"dataset {name} has no time dimension, nothing can be appended to it")
     (file,) = local_files([str(path)], Path(store) / DOWNLOADS, fetching)
-    source = open_source(file, timed, group=group)
+    source = open_source(file, timed, group=group, overrides=Overrides(time=time, time_pattern=time_pattern))
     check_fits(source, old)
     source = in_packing_of(old, source)
     steps = map_steps(source, old, folder, replace_steps=replace_steps)

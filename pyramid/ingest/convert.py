@@ -71,6 +71,8 @@ def convert(
     crs: str | None = None,
     bounds: tuple[float, float, float, float] | None = None,
     nodata: float | None = None,
+    time: str | None = None,
+    time_pattern: str | None = None,
     title: str | None = None,
     colormap: str | None = None,
     storage: Storage = DEFAULT_STORAGE,
@@ -95,6 +97,8 @@ def convert(
         crs: ``EPSG:n``, WKT or PROJ, where the file does not say.
         bounds: West, south, east and north, the outer edges, for a NumPy array.
         nodata: The code of no data, where the file names none.
+        time: Of a file that states none, ISO 8601.
+        time_pattern: Where the names of files that state no times hold them: ``sst-%Y%m%d.nc``.
         title: Of the dataset; None: the source's.
         colormap: Name of a colormap; None: one is found by name, units and range.
         storage: Codec, shards, lazy overviews.
@@ -112,7 +116,9 @@ def convert(
     chosen = None if name is None else _checked_name(name)
     files = local_files(files_of(path), Path(store) / FOLDER, fetching)
     chosen = chosen or dataset_name(files[0])
-    source = open_files(files, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata))
+    source = open_files(
+        files, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata, time, time_pattern)
+    )
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
     with staged(Path(store), chosen, fingerprint(source, dataset)) as partial, engine_or_threads(engine) as bulk:
         if not (partial / UNFINISHED).exists():

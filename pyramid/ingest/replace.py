@@ -29,6 +29,8 @@ def replace(
     crs: str | None = None,
     bounds: tuple[float, float, float, float] | None = None,
     nodata: float | None = None,
+    time: str | None = None,
+    time_pattern: str | None = None,
     engine: BulkEngine | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
@@ -48,6 +50,8 @@ def replace(
         crs: As for ``convert``.
         bounds: As for ``convert``.
         nodata: As for ``convert``.
+        time: As for ``convert``.
+        time_pattern: As for ``convert``.
         engine: Runs the tasks; None: threads of this process.
         progress: Called after each task.
 
@@ -72,6 +76,8 @@ def replace(
         crs=crs,
         bounds=bounds,
         nodata=nodata,
+        time=time,
+        time_pattern=time_pattern,
         title=old.title,
         colormap=old.variables[0].colormap,
         storage=Storage(codec, old.shard, old.lazy),

@@ -18,3 +18,7 @@ class Overrides:
     """West, south, east, north: outer edges of an array that has no coordinates."""
     nodata: float | None = None
     """Code that means no data where the file names none."""
+    time: str | None = None
+    """Of a file that states none, ISO 8601."""
+    time_pattern: str | None = None
+    """Where the name of the file holds its time: ``%Y%m%d`` and the like, as ``strptime`` has them."""

@@ -91,6 +91,8 @@ def open_files(
         SourceError: A file cannot be read or placed on the Earth, or the files are not one series.
     """
     paths = files_of(path)
+    if len(paths) > 1 and overrides is not None and overrides.time is not None:
+        raise SourceError(f"--time states the time of one file, not of {len(paths)}; give --time-pattern")
     first = open_source(paths[0], variables, group=group, overrides=overrides)
     if len(paths) == 1:
         return first

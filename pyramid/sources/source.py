@@ -20,6 +20,7 @@ from lazytile.pyramid.sources.groups import chosen_groups
 from lazytile.pyramid.sources.layer_names import layer_names, listed, selected_members
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.source_variable import Member, SharedDimensions, describe_variable
+from lazytile.pyramid.sources.stated_time import stated_time, with_time
 from lazytile.pyramid.store.geozarr import CRS_VARIABLE, axis_names
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.sources.grids.source_grid import SourceGrid
     from lazytile.pyramid.sources.source_variable import SourceVariable
+    from lazytile.pyramid.sources.stated_time import StatedTime
     from lazytile.pyramid.store.dataset import Coordinate
 
 
@@ -111,15 +113,45 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
             remarks.append(f"{name} is left out: {error}")
     if not variables:
         raise SourceError(f"nothing to convert: {'; '.join(remarks[-3:])}")
+    remarks += shared.remarks
+    coordinates = dict(shared.coordinates)
+    if not any(each.variable.time for each in variables):
+        variables, remark = _dated(
+            variables, coordinates, stated_time(str(container.path), container.groups, overrides)
+        )
+        remarks += remark
+    elif overrides.time is not None or overrides.time_pattern is not None:
+        raise SourceError("it has times of its own; --time and --time-pattern are for files that have none")
     attributes = cf.json_attributes(container.groups["/"].attrs)
     return Source(
         path=absolute_source(container.path),
         engine=container.engine,
         found=found,
         variables=tuple(variables),
-        coordinates=tuple(shared.coordinates.values()),
+        coordinates=tuple(coordinates.values()),
         title=cf.text(container.groups["/"].attrs, "title"),
         attributes=attributes,
         remarks=tuple(remarks),
         version=container.version,
     )
+
+
+def _dated(
+    variables: list[SourceVariable], coordinates: dict[str, Coordinate], found: tuple[StatedTime | None, str]
+) -> tuple[list[SourceVariable], list[str]]:
+    """Return variables with the time of their file, whose coordinate is added, and what there is to say about it."""
+    stated, problem = found
+    if stated is None:
+        return variables, [problem] if problem else []
+    dated: list[SourceVariable] = []
+    taken = {each.variable.name for each in variables}
+    for each in variables:
+        try:
+            variable, coordinate = with_time(each, stated, taken)
+        except SourceError as error:
+            if stated.is_user_s:
+                raise
+            return variables, [str(error)]
+        dated.append(variable)
+        coordinates[coordinate.name] = coordinate
+    return dated, [f"the time {stated.label} is stated by {stated.evidence}"]

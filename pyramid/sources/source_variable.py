@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.core.finding import Finding
 from lazytile.pyramid.core.recoding import Recoding, common_packing
 from lazytile.pyramid.sources.cf import attributes as cf
-from lazytile.pyramid.sources.cf.dimension import dimension_of, scalar_time
+from lazytile.pyramid.sources.cf.dimension import FoundDimension, dimension_of
 from lazytile.pyramid.sources.cf.step_packing import step_attributes
-from lazytile.pyramid.sources.cf.variable_kind import reduction_of
+from lazytile.pyramid.sources.cf.step_times import time_beside
+from lazytile.pyramid.sources.cf.variable_kind import VariableKind, kind_of
 from lazytile.pyramid.sources.formats.container import NETCDF, NO_FILL
 from lazytile.pyramid.store.dataset import Variable
 
@@ -80,18 +82,21 @@ class SharedDimensions:
     steps: dict[str, tuple[str, ...]]
     """Labels of each dimension so far."""
     coordinates: dict[str, Coordinate]
+    remarks: list[str] = field(default_factory=list)
+    """What was left out of dimensions, one line each."""
 
-    def add(self, dimension: Dimension, coordinate: Coordinate | None) -> Dimension:
+    def add(self, found: FoundDimension) -> Dimension:
         """Add a dimension, under another name where another dimension or the store has its own.
 
         Args:
-            dimension: Of one variable.
-            coordinate: Its values; None where it has none.
+            found: Of one variable.
 
         Returns:
             The dimension under the name that it got.
         """
-        name = dimension.name
+        dimension, coordinate, name = found.dimension, found.coordinate, found.dimension.name
+        if found.remark and found.remark not in self.remarks:
+            self.remarks.append(found.remark)
         while name in self.reserved or self.steps.get(name, dimension.labels) != dimension.labels:
             name += "_"
         self.steps[name] = dimension.labels
@@ -119,18 +124,14 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
     dims = [str(dim) for dim in stored.dims]
     leading = [dim for dim in dims if dim not in (found.row_dim, found.col_dim)]
     axes: list[int | None] = [dims.index(dim) for dim in leading]
-    dimensions: list[Dimension] = []
-    orders: list[tuple[int, ...] | None] = []
-    for dim in leading:
-        dimension, order, coordinate = dimension_of(group, dim)
-        dimensions.append(shared.add(dimension, coordinate))
-        orders.append(order)
-    scalar = None if any(dimension.kind == "time" for dimension in dimensions) else scalar_time(group, stored)
-    if scalar is not None:
-        dimension, _, coordinate = dimension_of(group, scalar)
-        dimensions.insert(0, shared.add(dimension, coordinate))
-        orders.insert(0, None)
-        axes.insert(0, None)
+    found_dimensions = [dimension_of(group, dim) for dim in leading]
+    if not any(each.dimension.kind == "time" for each in found_dimensions):
+        beside = time_beside(group, stored)
+        single = None if beside is None else dimension_of(group, beside)
+        if single is not None and single.dimension.kind == "time":
+            found_dimensions.insert(0, single)
+            axes.insert(0, None)
+    dimensions = tuple(shared.add(each) for each in found_dimensions)
     axes += [dims.index(found.row_dim), dims.index(found.col_dim)]
     attributes = {**stored.attrs, **cf.time_attributes(stored.dtype)}
     if member.nodata is not None and "_FillValue" not in attributes:
@@ -140,26 +141,45 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
     if found.resampling is not None:
         packing = _with_missing(packing)
         source_chunks[axes[-2] or 0] = source_chunks[axes[-1] or 0] = 1
+    kind = kind_of(name, stored.dtype, attributes)
+    times = [each.finding for each in found_dimensions if each.finding is not None]
     variable = Variable(
         name=member.layer,
-        dimensions=tuple(dimensions),
+        dimensions=dimensions,
         packing=packing,
-        reduction=reduction_of(name, stored.dtype, attributes),
+        reduction=kind.reduction,
         title=cf.text(attributes, "long_name"),
         units=cf.text(attributes, "units"),
         standard_name=cf.text(attributes, "standard_name"),
         attributes=cf.json_attributes(without_packing(attributes) if recoding else attributes),
-        understanding=found.findings,
+        understanding=(*found.findings, *_findings(packing, recoding, kind, attributes), *times),
     )
     placement = Placement(
         group=member.path,
         name=name,
         axes=tuple(axes),
-        orders=tuple(orders),
+        orders=tuple(None if axis is None else each.order for each, axis in zip(found_dimensions, axes, strict=False)),
         chunks=tuple(1 if axis is None else source_chunks[axis] for axis in axes),
         recodings=() if recoding is None else (recoding,),
     )
     return SourceVariable(variable, placement)
+
+
+def _findings(
+    packing: Packing, recoding: Recoding | None, kind: VariableKind, attributes: Mapping[str, Any]
+) -> tuple[Finding, ...]:
+    """Return how the numbers of a variable were understood."""
+    scale = f"value = code x {packing.scale_factor:.10g} + {packing.add_offset:.10g}"
+    if recoding is not None:
+        meaning = f"a packing for each of {len(recoding.steps)} steps, stored as {packing.dtype}"
+    else:
+        meaning = scale if (packing.scale_factor, packing.add_offset) != (1.0, 0.0) else "values as they are"
+    named = [name for name in _OF_CODES if name in attributes]
+    evidence = ", ".join(sorted(named)) or "the type of the numbers"
+    return (
+        Finding("packing", meaning, evidence),
+        Finding("kind", kind.text, kind.evidence, guessed=kind.guessed),
+    )
 
 
 def _packing(

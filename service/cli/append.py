@@ -24,6 +24,12 @@ def append(
     replace_steps: Annotated[
         bool, typer.Option("--replace-steps", help="Replace the time steps that the dataset already has.")
     ] = False,
+    time_pattern: Annotated[
+        str | None,
+        typer.Option(
+            "--time-pattern", metavar="PATTERN", help="Where the name of a file that states no time holds it."
+        ),
+    ] = None,
     checksum: ChecksumOption = None,
     fetch: FetchOptions,
     engine: BulkEngineOptions,
@@ -38,6 +44,15 @@ def append(
     existing(store)
     (local,) = fetch.local_files(fetch.requests([file]), store, checksum or ())
     with engine.open() as pool, byte_progress(f"appending {base_name(local)}") as progress:
-        grown = run(local, store, dataset, replace_steps=replace_steps, engine=pool, progress=progress)
+        grown = run(
+            local,
+            store,
+            dataset,
+            time=fetch.time_of([file]),
+            time_pattern=time_pattern,
+            replace_steps=replace_steps,
+            engine=pool,
+            progress=progress,
+        )
     labels = next(variable.time.labels for variable in grown.variables if variable.time is not None)
     typer.echo(f"{store / grown.name}.zarr: {len(labels)} time steps, the last {labels[-1]}")

@@ -77,6 +77,7 @@ def convert(
             store,
             name,
             **arguments,
+            time=fetch.time_of(sources),
             title=title,
             colormap=colormap,
             storage=storage,

@@ -33,10 +33,13 @@ def info(
 ) -> None:
     """Describe a source file or URL, or the datasets of a store."""
     from lazytile.pyramid.ingest.describe import describe, format_description  # noqa: PLC0415 - xarray is slow to import
+    from lazytile.pyramid.sources.overrides import Overrides  # noqa: PLC0415
 
+    overrides = None
     if subject is not None:
+        overrides = Overrides(time=fetch.time_of([subject]))
         (subject,) = fetch.requests([subject])
-    descriptions = [describe(path) for path in _subjects(subject, store, fetch)]
+    descriptions = [describe(path, overrides=overrides) for path in _subjects(subject, store, fetch)]
     if as_json:
         typer.echo(json.dumps([asdict(description) for description in descriptions], indent=2))
     elif descriptions:

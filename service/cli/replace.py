@@ -35,6 +35,8 @@ def replace(
     existing(store)
     local = fetch.local_files(fetch.requests([file]), store, checksum or ())
     with engine.open() as pool, byte_progress(f"converting {base_name(local[0])}") as progress:
-        new = run(local, store, dataset, **source.arguments(), engine=pool, progress=progress)
+        new = run(
+            local, store, dataset, **source.arguments(), time=fetch.time_of([file]), engine=pool, progress=progress
+        )
     shape = new.grid.shape
     typer.echo(f"{store / new.name}.zarr is replaced: {shape.cols} x {shape.rows} cells, {new.levels} levels")

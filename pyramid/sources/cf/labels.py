@@ -16,6 +16,7 @@ import numpy as np
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf.attributes import text
+from lazytile.pyramid.sources.cf.time_units import unreadable_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +65,7 @@ def time_labels(values: NDArray[Any], attributes: Mapping[str, Any], name: str) 
             warnings.simplefilter("ignore", cftime.CFWarning)
             dates = cftime.num2date(values, units, calendar, only_use_cftime_datetimes=True, has_year_zero=year_zero)
     except (ValueError, OverflowError, TypeError) as error:
-        raise SourceError(f"{name} cannot be read as times: {error} (units {units!r}, calendar {calendar})") from error
+        raise unreadable_times(name, units, calendar) from error
     dates = np.atleast_1d(dates)
     for digits in (3, 6):
         labels = tuple(_instant(date, digits) for date in dates)

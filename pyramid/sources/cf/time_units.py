@@ -16,9 +16,10 @@ import numpy as np
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf.attributes import text
+from lazytile.pyramid.sources.cf.iso_times import EPOCH, days_of_texts, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -33,12 +34,14 @@ _SAME = {"utc": "standard", "tai": "proleptic_gregorian"}
 """Calendars that xarray does not know, and the one that has the same dates but for leap seconds (CF 4.4.1)."""
 _MIXED = frozenset({"", "standard", "gregorian"})
 _YEAR_ZERO = re.compile(r"0+-\d")
-_DIGITS = re.compile(r"\s*day\s+as\s+%Y%m%d(?:\.%f)?\s*")
-_DATE = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T_ ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?)?\s*(?:Z|UTC)?", re.ASCII
+_DIGITS = re.compile(r"\s*(?:day\s+as\s+%Y%m%d(?:\.%f)?|%Y%m%d(?:\.%f)?|yyyymmdd(?:\.f+)?)\s*", re.IGNORECASE)
+_BASIC = re.compile(r"\d{8}(?:[T ].*)?|\d{4}-?(?:W\d\d.*|\d{3}(?:[T ].*)?)", re.DOTALL)
+"""Epochs in the forms of ISO 8601 that cftime does not read."""
+_UNITS = "microseconds, milliseconds, seconds, minutes, hours, days, weeks, months or years since a date"
+_CALENDARS = (
+    *("standard", "gregorian", "proleptic_gregorian", "noleap", "365_day", "all_leap", "366_day", "360_day", "julian"),
+    *("utc", "tai", "none"),
 )
-_EPOCH = "days since 1970-01-01"
-
 
 _ALIKE = ({"standard", "gregorian", "proleptic_gregorian"}, {"noleap", "365_day"}, {"all_leap", "366_day"})
 
@@ -78,7 +81,7 @@ def as_plain_times(
     if calendar in _SAME:
         given["calendar"] = calendar = _SAME[calendar]
     if _DIGITS.fullmatch(text(given, "units")):
-        return _of_digits(values, name), {**given, "units": _EPOCH, "calendar": calendar or "standard"}
+        return _of_digits(values, name), {**given, "units": EPOCH, "calendar": calendar or "standard"}
     match = _SINCE.fullmatch(text(given, "units"))
     if match is None:
         return values, given
@@ -100,8 +103,34 @@ def as_plain_times(
     return values, given
 
 
+def unreadable_times(name: str, units: str, calendar: str) -> SourceError:
+    """Return the error for numbers that are no times.
+
+    Args:
+        name: Of the coordinate.
+        units: In which it counts.
+        calendar: Of its dates.
+
+    Returns:
+        The error, which says what is allowed.
+    """
+    if calendar not in _CALENDARS:
+        return SourceError(
+            f"{name} cannot be read as times: calendar must be one of {', '.join(_CALENDARS)}, not {calendar!r}"
+        )
+    return SourceError(
+        f"{name} cannot be read as times: its units are {units!r} in the calendar {calendar}; allowed are {_UNITS}, "
+        "and dates within the years -9999 to 99999"
+    )
+
+
 def _with_offset(epoch: str) -> str:
-    """Return an epoch whose offset from UTC cftime reads: it ignores ``-6:00``, the example of CF 4.4."""
+    """Return an epoch that cftime reads.
+
+    It ignores the offset in ``-6:00``, the example of CF 4.4, and knows no basic, ordinal and week dates.
+    """
+    if _BASIC.fullmatch(epoch.strip()) and (found := parse_time(epoch)) is not None:
+        return str(found.isoformat(sep=" "))
     match = _OFFSET.fullmatch(epoch)
     return epoch if match is None else f"{match[1]} {match[2]}{int(match[3]):02d}:{match[4] or '00'}"
 
@@ -125,7 +154,7 @@ def _from_year_zero(values: NDArray[Any], units: str, name: str) -> NDArray[Any]
         ]
         return np.asarray(cftime.date2num(renamed, units, "proleptic_gregorian"))
     except (ValueError, OverflowError, TypeError) as error:
-        raise SourceError(f"{name} cannot be read as times: {error} (units {units!r})") from error
+        raise unreadable_times(name, units, "standard") from error
 
 
 def _days_of_months(months: NDArray[np.float64], epoch: str, calendar: str, name: str) -> NDArray[np.float64]:
@@ -146,7 +175,7 @@ def _days_of_months(months: NDArray[np.float64], epoch: str, calendar: str, name
             for more in (0, 1)
         ]
     except (ValueError, OverflowError, TypeError) as error:
-        raise SourceError(f"{name} cannot be read as times: {error} (units months since {epoch})") from error
+        raise unreadable_times(name, f"months since {epoch}", calendar) from error
     days: NDArray[np.float64] = ends[0] + (months - whole) * (ends[1] - ends[0])
     return days
 
@@ -171,30 +200,5 @@ def _of_digits(values: NDArray[Any], name: str) -> NDArray[np.float64]:
     return days + (numbers - whole)
 
 
-def days_of_texts(texts: Sequence[str]) -> NDArray[np.float64] | None:
-    """Return dates written as text as days.
-
-    Args:
-        texts: ISO 8601 dates or times; WRF writes ``_`` for ``T``.
-
-    Returns:
-        Days since 1970-01-01, shape (texts,); None where a text is not a date.
-    """
-    dates = []
-    for each in texts:
-        match = _DATE.fullmatch(each.strip().strip("\0"))
-        if match is None:
-            return None
-        try:
-            numbers = [int(part or 0) for part in match.groups()[:6]]
-            if not numbers[0]:
-                return None  # WRF's invariant fields have the time 0000-00-00
-            micro = int((match[7] or "0").ljust(6, "0"))
-            dates.append(cftime.datetime(*numbers, micro, calendar="standard"))
-        except ValueError:
-            return None
-    return np.asarray(cftime.date2num(dates, _EPOCH, "standard"), np.float64) if dates else np.empty(0)
-
-
-TEXT_TIME = {"standard_name": "time", "units": _EPOCH, "calendar": "standard"}
+TEXT_TIME = {"standard_name": "time", "units": EPOCH, "calendar": "standard"}
 """Attributes of a coordinate made of dates that were text."""

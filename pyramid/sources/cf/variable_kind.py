@@ -7,6 +7,7 @@ anything else asks. A quantity may reserve codes for flags (land, ice, no observ
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.sources.cf.codes import codes_of, numbers_of, scalar_of
@@ -24,6 +25,7 @@ _CLASS_WORDS = re.compile(
     r"land_?cover|land_?use|lulc|ids?)(?:$|[^a-z])"
 )
 _CLASS_STANDARD_NAMES = re.compile(r"status_flag|area_type|region|binary_mask|quality_flag")
+_NAME = "its name"
 _CLASS_UNITS = frozenset({"id", "ids", "class", "code", "flag"})
 _NO_UNITS = frozenset({"", "1", "none", "dimensionless", "unitless", "n/a", "-"}) | _CLASS_UNITS
 
@@ -44,8 +46,27 @@ def is_packed(attributes: Attributes) -> bool:
     return any(scale != 1.0 for scale in scales) or any(offset != 0.0 for offset in offsets)
 
 
-def reduction_of(name: str, stored: np.dtype[Any], attributes: Attributes) -> str:
-    """Return how overviews of a variable are made, which also tells classes from quantities.
+@dataclass(frozen=True, slots=True)
+class VariableKind:
+    """Whether a variable is a quantity or names classes, and what says so."""
+
+    is_classes: bool
+    evidence: str
+    guessed: bool = False
+
+    @property
+    def reduction(self) -> str:
+        """How overviews are made: ``mode`` of classes, else ``mean``."""
+        return "mode" if self.is_classes else "mean"
+
+    @property
+    def text(self) -> str:
+        """The kind in a word."""
+        return "classes" if self.is_classes else "quantity"
+
+
+def kind_of(name: str, stored: np.dtype[Any], attributes: Attributes) -> VariableKind:
+    """Return whether a variable is a quantity or names classes.
 
     Args:
         name: Of the variable.
@@ -53,24 +74,28 @@ def reduction_of(name: str, stored: np.dtype[Any], attributes: Attributes) -> st
         attributes: Of the variable.
 
     Returns:
-        ``mode`` for classes, bit fields and truth values, else ``mean``.
+        The kind.
 
     Raises:
         SourceError: An attribute is text that is not a number.
     """
-    return "mode" if _is_classes(name, stored, attributes) else "mean"
-
-
-def _is_classes(name: str, stored: np.dtype[Any], attributes: Attributes) -> bool:
-    if stored.kind == "b":
-        return True
-    if "flag_masks" in attributes:
-        return True
-    if is_packed(attributes):
-        return False
-    if "flag_values" in attributes or "flag_meanings" in attributes:
-        return not _has_reserved_flags(stored, stored, attributes)
-    return stored.kind in "iu" and _is_named_for_classes(name, attributes)
+    packed = is_packed(attributes)
+    flagged = "flag_values" if "flag_values" in attributes else "flag_meanings" if "flag_meanings" in attributes else ""
+    reserved = _has_reserved_flags(stored, stored, attributes)
+    for applies, is_classes, evidence in (
+        (stored.kind == "b", True, "its truth values"),
+        ("flag_masks" in attributes, True, "flag_masks"),
+        (packed, False, "scale_factor and add_offset"),
+        (reserved, False, "flag_values apart from its values"),
+        (bool(flagged), True, flagged),
+    ):
+        if applies:
+            return VariableKind(is_classes, evidence)
+    whole = stored.kind in "iu"
+    named = _evidence_of_name(name, attributes) if whole else ""
+    if named:
+        return VariableKind(is_classes=True, evidence=named, guessed=named == _NAME)
+    return VariableKind(is_classes=False, evidence="no sign of classes", guessed=whole)
 
 
 def reserved_flags(stored: np.dtype[Any], dtype: np.dtype[Any], attributes: Attributes) -> list[float]:
@@ -112,13 +137,14 @@ def _has_reserved_flags(stored: np.dtype[Any], dtype: np.dtype[Any], attributes:
     return all((low is not None and flag < low) or (high is not None and flag > high) for flag in flags)
 
 
-def _is_named_for_classes(name: str, attributes: Attributes) -> bool:
+def _evidence_of_name(name: str, attributes: Attributes) -> str:
+    """Return which name of a variable says that its numbers are classes; empty where none does."""
     if _CLASS_STANDARD_NAMES.search(_text(attributes, "standard_name")):
-        return True
+        return "standard_name"
     if _text(attributes, "units").lower() in _CLASS_UNITS:
-        return True
+        return "units"
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    return _CLASS_WORDS.search(f"{snake} {_text(attributes, 'long_name').lower()}") is not None
+    return _NAME if _CLASS_WORDS.search(f"{snake} {_text(attributes, 'long_name').lower()}") is not None else ""
 
 
 def _text(attributes: Attributes, name: str) -> str:

@@ -43,7 +43,11 @@ class FetchOptions:
     ] = None
     time: Annotated[
         str | None,
-        typer.Option("--time", metavar="START/END", help="SDAP: time range, both ends included [default: all]."),
+        typer.Option(
+            "--time",
+            metavar="TIME|START/END",
+            help="Time of a file that states none (ISO 8601). SDAP: time range, both ends included [default: all].",
+        ),
     ] = None
     downloads: Annotated[
         Path | None,
@@ -87,11 +91,24 @@ class FetchOptions:
         from lazytile.pyramid.fetch.nexus_request import is_nexus, nexus_url  # noqa: PLC0415 - imports aiohttp
 
         options = (self.nexus_dataset, self.bbox, self.time)
-        if not any(options):
-            return list(sources)
-        if not all(map(is_nexus, sources)):
-            raise SourceError("--dataset, --bbox and --time are for SDAP servers only: nexus+https://HOST/PATH")
-        return [nexus_url(source, *options) for source in sources]
+        if all(map(is_nexus, sources)):
+            return [nexus_url(source, *options) for source in sources] if any(options) else list(sources)
+        if self.nexus_dataset or self.bbox:
+            raise SourceError("--dataset and --bbox are for SDAP servers only: nexus+https://HOST/PATH")
+        return list(sources)
+
+    def time_of(self, sources: Sequence[str]) -> str | None:
+        """Return the time that the user states of files.
+
+        Args:
+            sources: Files and URLs.
+
+        Returns:
+            The time; None where there is none, or where it is the range of a request to an SDAP server.
+        """
+        from lazytile.pyramid.fetch.nexus_request import is_nexus  # noqa: PLC0415 - as above
+
+        return None if all(map(is_nexus, sources)) else self.time
 
     def local_files(self, sources: Sequence[str], store: Path, checksums: Sequence[str] = ()) -> list[str]:
         """Fetch and unpack sources as needed, with a progress bar.

@@ -34,6 +34,14 @@ class SourceOptions:
     nodata: Annotated[
         float | None, typer.Option(metavar="CODE", help="Stored value that means no data, if the file declares none.")
     ] = None
+    time_pattern: Annotated[
+        str | None,
+        typer.Option(
+            "--time-pattern",
+            metavar="PATTERN",
+            help="Where the names of files that state no time hold it, such as 'sst-%Y%m%d.nc'.",
+        ),
+    ] = None
 
     def arguments(self) -> dict[str, Any]:
         """Return the options as keyword arguments of ``convert`` and ``replace``.
@@ -49,6 +57,7 @@ class SourceOptions:
             "crs": self.crs,
             "bounds": None if self.bounds is None else _edges(self.bounds),
             "nodata": self.nodata,
+            "time_pattern": self.time_pattern,
         }
 
 

@@ -10,7 +10,7 @@ import pytest
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf.attributes import json_attributes, packing_of
 from lazytile.pyramid.sources.cf.labels import time_labels, value_labels
-from lazytile.pyramid.sources.cf.variable_kind import reduction_of
+from lazytile.pyramid.sources.cf.variable_kind import kind_of
 
 
 def packing(dtype: str, **attributes: object):
@@ -102,7 +102,7 @@ def test_missing_value_lists_and_both_attributes() -> None:
     ],
 )
 def test_classes_are_distinguished_from_quantities(name: str, dtype: str, attributes: dict, reduction: str) -> None:
-    assert reduction_of(name, np.dtype(dtype), attributes) == reduction
+    assert kind_of(name, np.dtype(dtype), attributes).reduction == reduction
 
 
 def test_attributes_become_json() -> None:
