@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import time
 import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,7 +31,8 @@ FOLDER = "tiles-2"
 """Below the cache folder. It holds nothing else."""
 EARLIER_FOLDERS = ("tiles-1",)
 """Of earlier versions, whose checksums do not cover the key."""
-OPENING = "opening"
+FORGET_S = 60.0
+"""A failure that has not been seen again for this time is over: there may be nothing more to write."""
 SHARDS = 4
 CRC_BYTES = 4
 
@@ -56,8 +58,8 @@ class DiskTier:
         self.errors = 0
         """Failures of the files so far."""
         self._on_failure = on_failure
-        self._failing: set[str] = set()
-        """Keys of the conditions that stand."""
+        self._failing: dict[str, float] = {}
+        """When each condition that stands was last seen, by its key."""
         self._lock = threading.Lock()
         make_private(folder)
         for name in EARLIER_FOLDERS:
@@ -69,30 +71,36 @@ class DiskTier:
             DiskShard(self.folder / f"{number:03d}", limit_bytes // SHARDS, log) for number in range(SHARDS)
         ]
         for shard in self._shards:
-            self._attempt(shard, OPENING, lambda _: None)
+            self._attempt(shard, "opening", lambda _: None)
 
     def _attempt(self, shard: DiskShard, action: str, work: Callable[[Any], Result]) -> Result | None:
         """Do something with the open database; None where it fails, which is counted, logged and reported."""
-        key = f"tile cache {shard.folder.name}, {action}"
+        opening = f"tile cache {shard.folder.name}"
+        key = opening
         try:
-            result = work(shard.use())
+            cache = shard.use()
+            key = f"{opening}, {action}"
+            result = work(cache)
         except diskcache.Timeout:
             return None  # another process has held the lock for long: a miss, or a tile that is not kept
         except Exception as error:  # noqa: BLE001 - whatever is in the files, no request fails for it
             shard.failed(error)
             self._failed(error)
             with self._lock:
-                self._failing.add(key)
+                self._failing[key] = time.monotonic()
             Conditions.current().report(key, str(error), ready=True)
             return None
         if self._failing:
-            self._succeeded(key, f"tile cache {shard.folder.name}, {OPENING}")
+            self._succeeded(opening, key)
         return result
 
     def _succeeded(self, *keys: str) -> None:
+        """Clear the conditions of these keys, and those that have not been seen again for long."""
+        now = time.monotonic()
         with self._lock:
-            cleared = self._failing.intersection(keys)
-            self._failing -= cleared
+            cleared = [key for key, seen in self._failing.items() if key in keys or now - seen > FORGET_S]
+            for key in cleared:
+                del self._failing[key]
         for key in cleared:
             Conditions.current().clear(key)
 

@@ -66,6 +66,7 @@ def test_a_killed_process_takes_only_its_own_requests(
         table_row("kill -9 of a server process", "one of two", "its own requests break", heal_s, during)
 
 
+@pytest.mark.slow
 def test_a_stopped_process_is_replaced(
     sound_store: Path, truth: Truth, tmp_path: Path, table_row: Callable[..., None]
 ) -> None:
@@ -142,7 +143,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_reload_drops_no_request(
     sound_store: Path, truth: Truth, tmp_path: Path, table_row: Callable[..., None], workers: str
 ) -> None:
@@ -175,7 +176,7 @@ def test_a_reload_drops_no_request(
         table_row("reload", f"kill -HUP, {workers} server process(es)", "nothing", heal_s, during)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_reload_reads_colormaps_and_tile_matrix_sets(
     sound_store: Path, truth: Truth, tmp_path: Path, workers: str
 ) -> None:
@@ -241,7 +242,7 @@ class keeping:
             thread.join(60)
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_the_end_finishes_what_has_begun(
     sound_store: Path, truth: Truth, tmp_path: Path, table_row: Callable[..., None], workers: str
 ) -> None:
@@ -268,6 +269,7 @@ def test_the_end_finishes_what_has_begun(
     table_row("end", f"kill -TERM with 12 requests, {workers} server process(es)", "nothing", heal_s)
 
 
+@pytest.mark.slow
 def test_idle_connections_do_not_delay_the_end(sound_store: Path, truth: Truth, tmp_path: Path) -> None:
     with (
         serving(sound_store, tmp_path / "cache", environment={"LAZYTILE_SHUTDOWN_S": "60"}) as server,
