@@ -33,9 +33,9 @@ from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.kernel.painting import paint
+from lazytile.pyramid.render.block_reader import read_values
 from lazytile.pyramid.render.image import ImageFormat, encode
 from lazytile.pyramid.render.location import locate
-from lazytile.pyramid.render.read_values import read_values
 from lazytile.pyramid.render.renderer import render, render_index
 from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.render.tile_request import PixelOptions, TileRequest

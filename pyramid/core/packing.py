@@ -77,17 +77,20 @@ class Packing:
         missing: NDArray[np.bool_] = codes != codes  # noqa: PLR0124 - NaN; False everywhere for integers
         for code in self.missing:
             missing = missing | (codes == np.dtype(self.dtype).type(code).item())
-        low, high = self._limits()
+        low, high = self.limits()
         if low is not None:
             missing = missing | (codes < low)
         if high is not None:
             missing = missing | (codes > high)
         return missing
 
-    def _limits(self) -> tuple[float | None, float | None]:
+    def limits(self) -> tuple[float | None, float | None]:
         """Return the ends of the valid range as numbers that codes compare with exactly, None where all pass.
 
         A 64-bit integer is not compared as float64, and a limit past the end of a type would not fit it.
+
+        Raises:
+            StoreError: No number of the type is in the range.
         """
         dtype = np.dtype(self.dtype)
         if dtype.kind == "f":

@@ -66,6 +66,16 @@ class Process:
                     found = self._resources[key] = make()
         return found
 
+    def replace(self, key: Hashable, resource: Any) -> None:
+        """Set a resource of the process. Thread-safe.
+
+        Args:
+            key: Name of the resource.
+            resource: The resource; one that was there is forgotten, not closed.
+        """
+        with self._lock:
+            self._resources[key] = resource
+
 
 _lock = threading.Lock()
 _process: Process | None = None

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lazytile.pyramid.render.block_reader import read_codes
 from lazytile.pyramid.render.level import choose_level
 from lazytile.pyramid.render.location import locate
-from lazytile.pyramid.render.read_values import read_values
 from lazytile.pyramid.render.renderer import check_generation
 from lazytile.pyramid.resampling.location import Location
-from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.store.store import store_at
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def nearest_tile(task: RenderTask) -> ValueTile:
     stored = store.dataset(task.dataset)
     description = stored.description
     location = _native(description, task) if task.tms.is_native else _located(description, task)
-    tile = read_values(stored, description.variable(task.variable), task.dim_index, location, Resampling.NEAREST)
+    tile = read_codes(stored, description.variable(task.variable), task.dim_index, location)
     for seen in (stored, store.dataset(task.dataset)):
         check_generation(task, seen)
     return tile

@@ -119,6 +119,11 @@ class RenderTask:
         return shown_variables(self.variable, self.expression, self.rgb)
 
     @property
+    def is_computed(self) -> bool:
+        """Whether the values shown are computed from those of variables, by an expression or a filter."""
+        return self.expression is not None or self.filter is not None
+
+    @property
     def locality(self) -> str:
         """Name of what the task reads: tasks of one name share chunks in a worker's memory."""
         near = (self.block.row // LOCALITY_TILES, self.block.col // LOCALITY_TILES)

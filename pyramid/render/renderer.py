@@ -7,23 +7,23 @@ contains all that ``render`` needs; a process opens each store once.
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import DatasetNotFoundError, GenerationChangedError
-from lazytile.pyramid.kernel.painting import paint
+from lazytile.pyramid.kernel.selection import current_kernel
+from lazytile.pyramid.render.block_reader import read_codes, read_index, read_values
 from lazytile.pyramid.render.data_tile import encode_geotiff, encode_lerc, encode_npy, encode_terrain
 from lazytile.pyramid.render.default_resampling import default_resampling
 from lazytile.pyramid.render.filters import MARGIN_PX
 from lazytile.pyramid.render.image import ImageFormat, encode, encode_rgba
 from lazytile.pyramid.render.location import TileBlock, locate
-from lazytile.pyramid.render.read_values import read_values
 from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.resampling.value_tile import VALUES, ValueTile
-from lazytile.pyramid.store.store import Store, StoredDataset, store_at
+from lazytile.pyramid.store.store import StoredDataset, store_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,19 +31,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.colormaps.compiled.palette import Palette
+    from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.render.render_task import RenderTask
     from lazytile.pyramid.resampling.location import Location
     from lazytile.pyramid.store.dataset import Dataset
+
+Pixels = TypeVar("Pixels")
 
 MAX_BLOCK_PX = 1 << 20
 """Most pixels of a block that is computed as a whole (a metatile of 4 x 4 tiles of 256 pixels)."""
 
 
-def render(task: RenderTask) -> tuple[bytes, ...]:
+def render(task: RenderTask, stop: StopFlag | None = None) -> tuple[bytes, ...]:
     """Compute the tiles of a task's block.
 
     Args:
         task: What to render.
+        stop: Ends the computation once it is set; None: nothing does.
 
     Returns:
         The files of the tiles, row by row.
@@ -52,22 +56,23 @@ def render(task: RenderTask) -> tuple[bytes, ...]:
         GenerationChangedError: The dataset is no longer the one that the task was made for.
         StoreError: A chunk is missing or damaged.
         RequestError: The tiles cannot be located, or their format needs a package.
+        StoppedError: ``stop`` was set.
     """
     tiles = task.block.rows * task.block.cols
     if tiles > 1 and tiles * task.matrix.tile_height * task.matrix.tile_width > MAX_BLOCK_PX:
         # A pixel is the same in every block, so memory need not grow with the metatile.
         single = (TileBlock(row, col) for row, col in task.block.addresses())
-        return tuple(itertools.chain.from_iterable(render(replace(task, block=block)) for block in single))
+        return tuple(itertools.chain.from_iterable(render(replace(task, block=block), stop) for block in single))
     if task.rgb is not None:
-        pixels = render_rgba(task)
+        pixels = render_rgba(task, stop)
         return tuple(encode_rgba(tile, task.image_format, task.background) for tile in _tiles(task, pixels))
     if task.image_format.is_data:
-        values = render_values(task)
+        values = render_values(task, stop)
         addresses = task.block.addresses()
         return tuple(
             _encode_values(task, tile, address) for tile, address in zip(_tiles(task, values), addresses, strict=True)
         )
-    return tuple(_encode_index(task, tile) for tile in _tiles(task, render_index(task)))
+    return tuple(_encode_index(task, tile) for tile in _tiles(task, render_index(task, stop)))
 
 
 def _tiles(task: RenderTask, pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -120,16 +125,26 @@ def _encode_values(task: RenderTask, tile: NDArray[np.float64], address: tuple[i
             return encode_npy(tile)
 
 
-def render_index(task: RenderTask) -> NDArray[Any]:
+def render_index(task: RenderTask, stop: StopFlag | None = None) -> NDArray[Any]:
     """Compute the palette indices of a task's block.
 
     Args:
         task: What to render.
+        stop: As for ``render``.
 
     Returns:
         Shape (height, width), uint8 (uint16 over 256 colours).
     """
-    return paint(_value_tile(task, task.variable), task.palette)
+    kernel = current_kernel()
+    if task.is_computed or kernel.reuses_values:
+        return kernel.paint(_value_tile(task, task.variable, stop), task.palette)
+
+    def read(source: _Source) -> NDArray[Any]:
+        variable = source.stored.description.variable(task.variable)
+        where = (task.dim_index, source.location, source.method)
+        return read_index(source.stored, variable, *where, task.palette, stop)
+
+    return _read_checked(task, read)
 
 
 def render_codes(task: RenderTask) -> NDArray[Any]:
@@ -143,9 +158,13 @@ def render_codes(task: RenderTask) -> NDArray[Any]:
         fill
         code the pixels outside the data are 0.
     """
-    if task.resampling is None:
-        task = replace(task, resampling=Resampling.NEAREST)  # a mixture of codes is no code
-    return codes_of(_value_tile(task, task.variable))
+
+    def read(source: _Source) -> ValueTile:
+        variable = source.stored.description.variable(task.variable)
+        return read_codes(source.stored, variable, task.dim_index, source.location)
+
+    # A mixture of codes is no code.
+    return codes_of(_read_checked(replace(task, resampling=Resampling.NEAREST), read))
 
 
 def codes_of(tile: ValueTile) -> NDArray[Any]:
@@ -164,30 +183,32 @@ def codes_of(tile: ValueTile) -> NDArray[Any]:
     return np.where(missing, tile.codes.dtype.type(0 if fill is None else fill), tile.codes)
 
 
-def render_values(task: RenderTask) -> NDArray[np.float64]:
+def render_values(task: RenderTask, stop: StopFlag | None = None) -> NDArray[np.float64]:
     """Compute the values of a task's block.
 
     Args:
         task: What to render.
+        stop: As for ``render``.
 
     Returns:
         Shape (height, width), float64, physical units; NaN for no data.
     """
-    return _value_tile(task, task.variable).decode()
+    return _value_tile(task, task.variable, stop).decode()
 
 
-def render_rgba(task: RenderTask) -> NDArray[np.uint8]:
+def render_rgba(task: RenderTask, stop: StopFlag | None = None) -> NDArray[np.uint8]:
     """Compute the colours of a task of three variables.
 
     Args:
         task: What to render; it has ``rgb``.
+        stop: As for ``render``.
 
     Returns:
         Shape (height, width, 4), uint8; transparent where a variable has no data.
     """
     assert task.rgb is not None
     channels = [
-        channel.brightness(_value_tile(task, channel.variable).decode())
+        channel.brightness(_value_tile(task, channel.variable, stop).decode())
         for channel in (task.rgb.red, task.rgb.green, task.rgb.blue)
     ]
     shown = np.logical_and.reduce([np.isfinite(channel) for channel in channels])
@@ -198,32 +219,42 @@ def render_rgba(task: RenderTask) -> NDArray[np.uint8]:
     return pixels
 
 
-def _value_tile(task: RenderTask, variable: str) -> ValueTile:
+def _value_tile(task: RenderTask, variable: str, stop: StopFlag | None) -> ValueTile:
     """Return the values of a task's block, from memory where another style of the same pixels was requested."""
-    store = store_at(task.store)
-    tile: ValueTile = process.cache("values").get(task.value_key(variable), lambda: _read(store, task, variable))
+
+    def read(source: _Source) -> ValueTile:
+        def read_variable(name: str) -> ValueTile:
+            found = source.stored.description.variable(name)
+            return read_values(source.stored, found, task.dim_index, source.location, source.method, stop)
+
+        return _compute(task, variable, read_variable) if task.is_computed else read_variable(variable)
+
+    tile: ValueTile = process.cache("values").get(task.value_key(variable), lambda: _read_checked(task, read))
     return tile
 
 
-def _read(store: Store, task: RenderTask, variable: str) -> ValueTile:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the pixels of a task come from."""
+
+    stored: StoredDataset
+    location: Location
+    method: Resampling
+
+
+def _read_checked(task: RenderTask, read: Callable[[_Source], Pixels]) -> Pixels:
+    """Locate a task's block and read it, all of it from the generation that the task was made for."""
+    store = store_at(task.store)
     stored = store.dataset(task.dataset)
     check_generation(task, stored)
     description = stored.description
     method = task.resampling or task.default_resampling
     if method is None:
         method = default_resampling(description, task.variables, task.tms, task.matrix)
-    location = _locate(description, task, method)
-
-    def read_variable(name: str) -> ValueTile:
-        return read_values(stored, description.variable(name), task.dim_index, location, method)
-
-    if task.expression is None and task.filter is None:
-        tile = read_variable(variable)
-    else:
-        tile = _compute(task, variable, read_variable)
+    pixels = read(_Source(stored, _locate(description, task, method), method))
     # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
     check_generation(task, store.dataset(task.dataset))
-    return tile
+    return pixels
 
 
 def _locate(description: Dataset, task: RenderTask, method: Resampling) -> Location:

@@ -71,5 +71,5 @@ class AxisLocation:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory, including one blend of a few taps."""
-        return self.position.nbytes * 8 + self.cells.nbytes
+        """Bytes in memory, including one blend of a few taps and the tables that a kernel makes of it."""
+        return self.position.nbytes * 16 + self.cells.nbytes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.core.packing import Packing
-from lazytile.pyramid.resampling.axis_location import AxisLocation
+from lazytile.pyramid.core.stop_flag import StopFlag
 from lazytile.pyramid.resampling.mesh_plan import MeshPlan
 from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.resampling.mixture import WeightedSum, blend_axes, mode_stack
@@ -66,10 +66,25 @@ class _Level:
     packing: Packing
     shape: Shape
     wraps: bool
+    stop: StopFlag
+
+    def strips(self, rows: int, cells_a_row: int) -> Iterator[slice]:
+        """Cut rows of pixels into strips of at most ``STRIP_CELLS`` cells, but at least one row."""
+        step = max(1, STRIP_CELLS // max(1, cells_a_row))
+        for top in range(0, rows, step):
+            self.stop.check()
+            yield slice(top, top + step)
 
 
-def blend(
-    read: Read, packing: Packing, location: Location, shape: Shape, method: Resampling, *, wraps: bool
+def blend(  # noqa: PLR0917 - a level, pixels, a method
+    read: Read,
+    packing: Packing,
+    location: Location,
+    shape: Shape,
+    method: Resampling,
+    stop: StopFlag | None = None,
+    *,
+    wraps: bool,
 ) -> ValueTile:
     """Return the blended tile of a location.
 
@@ -79,12 +94,16 @@ def blend(
         location: Where the pixels lie in the level.
         shape: Size of the level in cells.
         method: How pixels are resampled.
+        stop: Looked at between strips of rows, or None.
         wraps: Whether the last column's neighbour is the first.
 
     Returns:
         The tile: fractions of codes, or decoded values for ``mode``.
+
+    Raises:
+        StoppedError: ``stop`` was set.
     """
-    level = _Level(read, packing, shape, wraps)
+    level = _Level(read, packing, shape, wraps, stop or StopFlag())
     if method is Resampling.MODE:
         return ValueTile((_mode_mesh if location.is_mesh else _mode_axes)(level, location), VALUES, None)
     numbers, missing = (_mix_mesh if location.is_mesh else _mix_axes)(level, location, method)
@@ -92,20 +111,16 @@ def blend(
     if dtype.kind == "f" and dtype.itemsize <= np.dtype(np.float32).itemsize:
         scaled = numbers * _SPLIT
         numbers = scaled - (scaled - numbers)
+    if dtype.kind == "f":
+        numbers += 0.0  # a mean of zeros has no sign: it would depend on cells without weight
     fractions = Packing("float64", packing.scale_factor, packing.add_offset)
     return ValueTile(numbers, fractions, missing, packing if packing.has_table else None)
-
-
-def _axes(location: Location) -> tuple[AxisLocation, AxisLocation]:
-    """Return the rows and columns of a map with independent axes."""
-    down = location.down or AxisLocation.of(location.y, location.height_cells)
-    return down, location.across or AxisLocation.of(location.x, location.width_cells)
 
 
 def _mix_axes(
     level: _Level, location: Location, method: Resampling
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-    down, across = _axes(location)
+    down, across = location.axes()
     rows = down.blend(method, level.shape.rows, wraps=False)
     cols = across.blend(method, level.shape.cols, wraps=level.wraps)
     if rows.is_empty or cols.is_empty:
@@ -116,7 +131,7 @@ def _mix_axes(
 
 
 def _mode_axes(level: _Level, location: Location) -> NDArray[np.float64]:
-    down, across = _axes(location)
+    down, across = location.axes()
     by_row = down.blend(Resampling.MODE, level.shape.rows, wraps=False)
     by_col = across.blend(Resampling.MODE, level.shape.cols, wraps=level.wraps)
     height, width = down.position.size, across.position.size
@@ -126,18 +141,12 @@ def _mode_axes(level: _Level, location: Location) -> NDArray[np.float64]:
     rows, cols = by_row.taps, by_col.taps
     pairs = [(i, j) for i in range(rows.index.shape[1]) for j in range(cols.index.shape[1])]
     out = np.empty((height, width))
-    for part in _strips(height, width * len(pairs)):
+    for part in level.strips(height, width * len(pairs)):
         index, weight = rows.index[part], rows.weight[part]
         values = np.stack([window[index[:, i]][:, cols.index[:, j]] for i, j in pairs])
         weights = np.stack([weight[:, i, None] * cols.weight[:, j] for i, j in pairs])
         out[part] = mode_stack(values, weights)
     return out
-
-
-def _strips(rows: int, cells_a_row: int) -> Iterator[slice]:
-    """Cut rows of pixels into strips of at most ``STRIP_CELLS`` cells, but at least one row."""
-    step = max(1, STRIP_CELLS // max(1, cells_a_row))
-    return (slice(top, top + step) for top in range(0, rows, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +200,7 @@ def _mix_mesh(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
     height, width = location.x.shape
     total, share = np.zeros((height, width)), np.zeros((height, width))
-    for part in _strips(height, width * MAX_TAPS**2):
+    for part in level.strips(height, width * MAX_TAPS**2):
         strip = _Strip.of(level, location.rows(part), method)
         if strip.is_empty:
             continue
@@ -205,7 +214,7 @@ def _mix_mesh(
 def _mode_mesh(level: _Level, location: Location) -> NDArray[np.float64]:
     height, width = location.x.shape
     out = np.full((height, width), np.nan)
-    for part in _strips(height, width * MAX_TAPS**2):
+    for part in level.strips(height, width * MAX_TAPS**2):
         strip = _Strip.of(level, location.rows(part), Resampling.MODE)
         if strip.is_empty:
             continue

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.grid import cells_of
+from lazytile.pyramid.resampling.axis_location import AxisLocation
 from lazytile.pyramid.resampling.mesh_plan import MeshPlan, Window
 from lazytile.pyramid.resampling.read_plan import AxisPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     import numpy as np
     from numpy.typing import NDArray
-
-    from lazytile.pyramid.resampling.axis_location import AxisLocation
 
 WINDOW_CELLS = 1 << 21
 """The largest rectangle of cells that is read for a mesh."""
@@ -36,6 +37,8 @@ class Location:
     """``y`` as cached for all tiles of a row of the matrix."""
     across: AxisLocation | None = None
     """``x`` as cached for all tiles of a column."""
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+    """What kernels make of a mesh, once."""
     _plan: list[MeshPlan | Window] = field(default_factory=list)
     """The result of ``nearest``, once computed."""
 
@@ -52,7 +55,7 @@ class Location:
         return sum(array.nbytes for array in (*arrays, *plan) if array is not None)
 
     def rows(self, part: slice) -> Location:
-        """Return some rows of a mesh.
+        """Return some rows of pixels.
 
         Args:
             part: The rows.
@@ -61,13 +64,15 @@ class Location:
             Their location.
         """
         wide, high = self.width_cells, self.height_cells
-        return Location(
-            self.level,
-            self.x[part],
-            self.y[part],
-            None if wide is None else wide[part],
-            None if high is None else high[part],
-        )
+        y, high = self.y[part], None if high is None else high[part]
+        if not self.is_mesh:
+            return Location(self.level, self.x, y, wide, high, None, self.across)
+        return Location(self.level, self.x[part], y, None if wide is None else wide[part], high)
+
+    def axes(self) -> tuple[AxisLocation, AxisLocation]:
+        """Return the rows and columns of pixels, where they are independent."""
+        down = self.down or AxisLocation.of(self.y, self.height_cells)
+        return down, self.across or AxisLocation.of(self.x, self.width_cells)
 
     def nearest(self) -> AxisPlan | MeshPlan | Window:
         """Return the plan that shows the cell under each pixel's centre; that of a mesh is computed once."""

@@ -117,6 +117,8 @@ def normalised(
 def mode_stack(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the value with the largest weight among the cells of each pixel; the first of equals wins.
 
+    Cells without weight are not candidates: which cells those are depends on the block, not on the pixel.
+
     Args:
         values: Shape (cells, ...), float64; NaN where there is no data.
         weights: Same shape.
@@ -131,7 +133,7 @@ def mode_stack(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDA
     for at in range(values.shape[0]):
         candidate = values[at, ...]
         weight = xp.sum(xp.where(values == candidate, weights, 0.0), axis=0)
-        better = weight > best_weight + 1e-12
+        better = (weights[at, ...] > 0) & (weight > best_weight + 1e-12)
         best = xp.where(better, candidate, best)
         best_weight = xp.where(better, weight, best_weight)
     share = xp.sum(xp.where(valid, weights, 0.0), axis=0)

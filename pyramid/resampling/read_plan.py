@@ -10,7 +10,7 @@ import numpy as np
 from lazytile.pyramid.core.array_backend import array_module, to_device_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from numpy.typing import NDArray
 
@@ -115,6 +115,8 @@ class AxisCells:
 
     cells: NDArray[np.int64]
     """Shape (pixels,): row or column of the level's grid, -1 where there is none."""
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+    """What kernels make of the cells, once."""
     _runs: dict[int, tuple[Run, ...]] = field(default_factory=dict)
 
     def runs(self, chunk_length: int) -> tuple[Run, ...]:
@@ -253,7 +255,7 @@ def _runs(cells: NDArray[np.int64], chunk_length: int) -> Iterator[Run]:
     """Yield each run of neighbouring pixels in one chunk, without those that show no cell."""
     chunks = np.where(cells >= 0, cells // chunk_length, -1)
     starts = np.flatnonzero(np.diff(chunks, prepend=-2))
-    stops = np.append(starts[1:], cells.size)
+    stops = np.append(starts[1:], cells.size)[: starts.size]
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         chunk = int(chunks[start])
         if chunk >= 0:

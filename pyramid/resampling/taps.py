@@ -8,8 +8,8 @@ the additions does not matter, and the mean of equal cells is that very number, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.resampling.read_plan import AxisCells
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from numpy.typing import NDArray
 
 MAX_FOOTPRINT_CELLS = 4.0
@@ -63,6 +65,8 @@ class AxisBlend:
     wanted: AxisCells
     """Cells of the axis, ascending."""
     taps: Taps
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+    """What kernels make of the taps, once."""
 
     @property
     def is_empty(self) -> bool:

@@ -1,0 +1,80 @@
+"""Which kernel a process uses."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.kernel.library import library_path, load_library
+from lazytile.pyramid.kernel.native_kernel import NativeKernel
+from lazytile.pyramid.kernel.numpy_kernel import NumpyKernel
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.kernel.job import Job, Kernel
+
+CHOICES = ("auto", "native", "numpy")
+KERNEL_VARIABLE = "LAZYTILE_KERNEL"
+LEVEL_VARIABLE = "LAZYTILE_KERNEL_LEVEL"
+_RESOURCE = "kernel"
+_LOG = logging.getLogger(__name__)
+
+
+def choose_kernel(choice: str = "auto", level: int | None = None) -> Kernel:
+    """Return a kernel.
+
+    Args:
+        choice: ``numpy``; ``native``, which fails where it is missing; ``auto``, which then takes NumPy and says so.
+        level: Level of the x86-64 instruction set for the native one, by default the best that the processor has.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        EngineError: There is no such kernel.
+    """
+    if choice not in CHOICES:
+        raise EngineError(f"there is no kernel {choice!r}, there is {', '.join(CHOICES)}")
+    if choice == "numpy":
+        return NumpyKernel()
+    try:
+        return NativeKernel(load_library(library_path(), level))
+    except EngineError as error:
+        if choice == "native":
+            raise
+        _LOG.warning("tiles are computed with NumPy: %s", error)
+        return NumpyKernel()
+
+
+def current_kernel() -> Kernel:
+    """Return the kernel of this process, chosen on first use by the environment where nobody has installed one."""
+    return process.current().resource(_RESOURCE, _from_environment)
+
+
+def install_kernel(kernel: Kernel) -> None:
+    """Make a kernel that of this process. Called before the first tile.
+
+    Args:
+        kernel: The kernel.
+    """
+    process.current().replace(_RESOURCE, kernel)
+
+
+def kernel_for(job: Job) -> Kernel:
+    """Return what computes a job: the kernel of this process, or NumPy where that one cannot.
+
+    Args:
+        job: The job.
+
+    Returns:
+        The kernel.
+    """
+    kernel = current_kernel()
+    return kernel if kernel.handles(job) else NumpyKernel()
+
+
+def _from_environment() -> Kernel:
+    level = os.environ.get(LEVEL_VARIABLE)
+    return choose_kernel(os.environ.get(KERNEL_VARIABLE) or "auto", int(level) if level else None)

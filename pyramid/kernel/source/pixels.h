@@ -1,0 +1,999 @@
+// The arithmetic of a tile: cells of chunks -> nearest cell, weighted mean or mode -> palette index or value.
+//
+// One source for two compilers. A C++ compiler builds the processor's library from it (pixels.cpp), NVRTC the GPU's
+// kernels (pixels.cu). C++17 without the standard library, exceptions or allocation.
+//
+//   processor  one call for a batch of blocks; plain loops over cells and pixels, which the compiler vectorises
+//   GPU        one thread block for a row of pixels; the same loops stride over its threads
+//
+// Exactness. Weights are integers in units of 2^-17. A code of 8 or 16 bits times two weights, summed over the cells
+// of a pixel, is an integer below 2^53, which int64 and float64 hold exactly: neither the order of the additions nor a
+// fused multiply-add changes it. Everything that rounds (the division, decoding, unit conversions, and all sums of
+// floats) is written with mul/add/sub/div, one rounding each, in the order of the NumPy kernel, and is compiled without
+// contraction (-ffp-contract=off, --fmad=false). The result is that of the NumPy kernel, bit for bit.
+#ifndef LT_PIXELS_H
+#define LT_PIXELS_H
+
+typedef signed char i8;
+typedef unsigned char u8;
+typedef short i16;
+typedef unsigned short u16;
+typedef int i32;
+typedef unsigned int u32;
+typedef long long i64;
+typedef unsigned long long u64;
+typedef float f32;
+typedef double f64;
+
+// ---- Compilers ----
+
+#ifdef __CUDACC__
+#define LT_FN static __device__ __forceinline__
+#define LT_COLD static __device__ __noinline__
+#define LT_THREAD ((int)threadIdx.x)
+#define LT_THREADS ((int)blockDim.x)
+#define LT_SYNC() __syncthreads()
+LT_FN f64 mul(f64 a, f64 b) { return __dmul_rn(a, b); }
+LT_FN f64 add(f64 a, f64 b) { return __dadd_rn(a, b); }
+LT_FN f64 sub(f64 a, f64 b) { return __dsub_rn(a, b); }
+LT_FN f64 div(f64 a, f64 b) { return __ddiv_rn(a, b); }
+LT_FN f64 root(f64 a) { return __dsqrt_rn(a); }
+#else
+#define LT_FN static inline __attribute__((always_inline))
+#define LT_COLD static __attribute__((noinline))
+#define LT_THREAD 0
+#define LT_THREADS 1
+#define LT_SYNC() ((void)0)
+LT_FN f64 mul(f64 a, f64 b) { return a * b; }
+LT_FN f64 add(f64 a, f64 b) { return a + b; }
+LT_FN f64 sub(f64 a, f64 b) { return a - b; }
+LT_FN f64 div(f64 a, f64 b) { return a / b; }
+LT_FN f64 root(f64 a) { return __builtin_sqrt(a); }
+#endif
+
+// LT_AS_GPU builds for the processor what the GPU computes, so that a test can compare it without a GPU.
+#if defined(__CUDACC__) || defined(LT_AS_GPU)
+enum { IS_DEVICE = 1, ROWS = 1, COLS = 1 };
+#else
+#ifndef LT_ROWS
+#define LT_ROWS 4
+#endif
+enum { IS_DEVICE = 0, ROWS = LT_ROWS, COLS = 64 / LT_ROWS };
+#endif
+enum { LANES = ROWS * COLS };  // pixels that are computed together: ROWS rows of COLS pixels
+
+#define LT_EACH(i, n) (int i = LT_THREAD; i < (n); i += LT_THREADS)
+
+// LT_CHECKS: an index out of bounds ends the process, in the tests' build.
+#ifdef LT_CHECKS
+#define LT_IN(index, size) ((unsigned long)(index) < (unsigned long)(size) ? (index) : (__builtin_trap(), (index)))
+#else
+#define LT_IN(index, size) (index)
+#endif
+
+enum { MAX_TAPS = 6, MAX_MISSING = 8, MAX_STEPS = 4 };
+enum { NEAREST = 0, BILINEAR = 1, CUBIC = 2, AVERAGE = 3, MODE = 4 };
+enum { I8 = 0, U8 = 1, I16 = 2, U16 = 3, F32 = 4, F64 = 5 };  // types of codes
+enum { INDEX8 = 0, INDEX16 = 1, VALUE = 2 };  // what comes out
+enum { WEIGHT_BITS = 17 };
+#define LT_UNIT (1.0 / 131072.0)
+
+// ---- What a call is given; structs.py declares the same. Pointers first: one layout for both compilers. ----
+
+// Neighbours among the wanted cells of an axis that lie in one chunk.
+struct Run {
+    i32 first, count;   // among the wanted cells
+    i32 cell;           // of the first one, in its chunk
+    i32 is_contiguous;  // whether the cells ascend one by one
+};
+
+// The pixels along one axis, and the cells that they want. Of the nearest cell, a wanted cell is that of a pixel.
+struct Axis {
+    const i32* index;   // [taps][padded]: which of the wanted cells
+    const i32* weight;  // [taps][padded], units of 2^-17
+    const i32* share;   // [padded]: sum of a pixel's weights
+    const i32* cell;    // [wanted]: in its chunk; -1 where a pixel shows none
+    const i32* run_of;  // [wanted]: number of its run
+    const Run* run;     // [runs]
+    i32 pixels, padded, taps, wanted, runs, unused;
+};
+
+// Pixels that each have a position of their own.
+struct Mesh {
+    const f64 *x, *y;         // [pixels]: in cells of the level, NaN for none
+    const f64 *wide, *high;   // [pixels]: cells that each pixel covers; null where the method does not need them
+    const i32* slot;          // [chunks down][chunks across]: place in the list of chunks; -1 for those nobody wants
+    i32 width, height;        // in pixels
+    i32 rows, cols, wraps;    // of the level; whether the last column's neighbour is the first
+    i32 chunk_rows, across;   // rows of a chunk; chunks from west to east
+    i32 unused;
+};
+
+// Which codes are no data.
+struct NoData {
+    f64 valid_min, valid_max;  // of floats; infinite where all pass
+    f64 missing_value[MAX_MISSING];
+    i32 low, high;             // of integers, without missing codes at either end
+    i32 missing[MAX_MISSING];  // integers between low and high
+    i32 count;                 // of either list
+    i32 unused;
+};
+
+// From codes to what comes out.
+struct Output {
+    const u16* exact;    // [256 or 65536], by bit pattern: palette index of each code
+    const u16* between;  // the same and one more, 0: index from a code to the next; bit 8: a colour ends between them
+    const f64* cuts;     // [cut_count], ascending
+    const u16* slots;    // [cut_count + 1]: index below the first cut, and from each cut on
+    const i32* start;    // [buckets + 1]: cuts below each bucket, so that a search looks at few
+    f64 scale, offset;   // value = code * scale + offset
+    f64 first, per_bucket;
+    f64 operand[MAX_STEPS];
+    i32 step[MAX_STEPS];  // conversion of units: 0 add, 1 subtract, 2 multiply, 3 divide
+    i32 steps, cut_count, buckets, kind;
+};
+
+// A block of pixels.
+struct Job {
+    const Axis *rows, *cols;  // null for a mesh
+    const Mesh* mesh;         // null for axes
+    const NoData* nodata;
+    const Output* output;
+    const void* const* chunks;  // [runs of rows][runs of columns], or as Mesh::slot numbers them
+    void* out;                  // [pixels down][stride]: u8, u16 or f64
+    i64 stride;
+    i32 type;
+    i32 method;
+    i32 chunk_cols;  // columns of a chunk
+    i32 cols_first;  // of means of floats: which axis is summed first
+};
+
+// ---- Codes ----
+
+template <class T> struct Code;
+template <> struct Code<i8> { typedef u8 Pattern; enum { IS_EXACT = 1, LOW = -128, HIGH = 127, NONE = 256 }; };
+template <> struct Code<u8> { typedef u8 Pattern; enum { IS_EXACT = 1, LOW = 0, HIGH = 255, NONE = 256 }; };
+template <> struct Code<i16> { typedef u16 Pattern; enum { IS_EXACT = 1, LOW = -32768, HIGH = 32767, NONE = 65536 }; };
+template <> struct Code<u16> { typedef u16 Pattern; enum { IS_EXACT = 1, LOW = 0, HIGH = 65535, NONE = 65536 }; };
+template <> struct Code<f32> { typedef u8 Pattern; enum { IS_EXACT = 0, LOW = 0, HIGH = 0, NONE = 0 }; };
+template <> struct Code<f64> { typedef u8 Pattern; enum { IS_EXACT = 0, LOW = 0, HIGH = 0, NONE = 0 }; };
+
+// Sums of codes. Integers: int64 on the GPU (one multiply-add), float64 on processors, whose SIMD has no 64-bit product.
+// Lane: the sums of ROWS rows at one column.
+#if defined(__CUDACC__) || defined(LT_AS_GPU)
+template <class T, int IsExact> struct SumOf { typedef i64 Type; typedef i64 Lane; };
+template <class T> struct SumOf<T, 0> { typedef f64 Type; typedef f64 Lane; };
+#else
+typedef f64 RowsOfSums __attribute__((vector_size(8 * ROWS)));
+template <class T, int IsExact> struct SumOf { typedef f64 Type; typedef RowsOfSums Lane; };
+LT_FN RowsOfSums plus(RowsOfSums total, f64 weight, RowsOfSums sum) { return total + weight * sum; }
+#endif
+template <class T> using Sum = typename SumOf<T, Code<T>::IS_EXACT>::Type;
+template <class T> using Lane = typename SumOf<T, Code<T>::IS_EXACT>::Lane;
+
+LT_FN i64 plus(i64 total, i64 a, i64 b) { return total + a * b; }
+LT_FN f64 plus(f64 total, f64 a, f64 b) { return add(total, mul(a, b)); }
+
+// A weight as a factor of sums: in units of 2^-17 for integers; as a fraction for floats, which must not overflow.
+template <class T> LT_FN Sum<T> factor(i32 weight) {
+    if constexpr (Code<T>::IS_EXACT) return (Sum<T>)weight;
+    else return (f64)weight * LT_UNIT;
+}
+// Half of the weight of a pixel, in the unit of products of two factors.
+template <class T> LT_FN Sum<T> half() {
+    if constexpr (Code<T>::IS_EXACT) return (Sum<T>)8589934592;  // 2^33
+    else return (Sum<T>)0.5;
+}
+
+// HAS_LIST: whether codes besides those outside a range mean no data.
+template <bool HAS_LIST> LT_FN bool is_integer_data(i32 code, const NoData& nodata) {
+    bool is_data = (code >= nodata.low) & (code <= nodata.high);
+    if (HAS_LIST)
+        for (i32 i = 0; i < nodata.count; ++i) is_data &= code != nodata.missing[i];
+    return is_data;
+}
+template <bool HAS_LIST, class F> LT_FN bool is_float_data(F code, const NoData& nodata) {
+    bool is_data = (code == code) & !(code < (F)nodata.valid_min) & !(code > (F)nodata.valid_max);
+    if (HAS_LIST)
+        for (i32 i = 0; i < nodata.count; ++i) is_data &= code != (F)nodata.missing_value[i];
+    return is_data;
+}
+// Whether a code is data.
+template <bool HAS_LIST, class T> LT_FN bool is_data(T code, const NoData& nodata) {
+    if constexpr (Code<T>::IS_EXACT) return is_integer_data<HAS_LIST>(code, nodata);
+    else return is_float_data<HAS_LIST>(code, nodata);
+}
+// Whether a code counts in a mean: infinite values do not.
+template <bool HAS_LIST, class T> LT_FN bool is_mixed(T code, const NoData& nodata) {
+    if constexpr (Code<T>::IS_EXACT) return is_integer_data<HAS_LIST>(code, nodata);
+    else return is_float_data<HAS_LIST>(code, nodata) & (code - code == (T)0);
+}
+
+// ---- What comes out ----
+
+LT_FN f64 not_a_number() { return __builtin_nan(""); }
+
+// A sum with 0 is not written where there is no offset: it would turn -0 into 0.
+LT_FN f64 decoded(f64 code, const Output& output) {
+    f64 value = mul(code, output.scale);
+    return output.offset == 0.0 ? value : add(value, output.offset);
+}
+
+// The palette index of a value: as searchsorted(cuts, converted, side="right").
+LT_COLD u16 index_of(f64 value, const Output& output) {
+    for (i32 i = 0; i < output.steps; ++i) {
+        f64 by = output.operand[i];
+        i32 step = output.step[i];
+        value = step == 0 ? add(value, by) : step == 1 ? sub(value, by) : step == 2 ? mul(value, by) : div(value, by);
+    }
+    if (value != value) return 0;
+    // The bucket never falls as the value rises. So the cuts of lower buckets are below the value and those of higher
+    // ones above it, however the subtraction and the product round.
+    f64 place = mul(sub(value, output.first), output.per_bucket);
+    place = place > 0.0 ? place : 0.0;
+    place = place < (f64)(output.buckets - 1) ? place : (f64)(output.buckets - 1);
+    i32 bucket = (i32)place, low = output.start[bucket], high = output.start[bucket + 1];
+    while (low < high) {
+        i32 middle = (low + high) >> 1;
+        if (value < output.cuts[middle]) high = middle; else low = middle + 1;
+    }
+    return output.slots[LT_IN(low, output.cut_count + 1)];
+}
+
+LT_FN void put_value(void* out, i64 at, bool is_data, f64 value, const Output& output) {
+    if (output.kind == VALUE) ((f64*)out)[at] = is_data ? value : not_a_number();
+    else if (output.kind == INDEX16) ((u16*)out)[at] = is_data ? index_of(value, output) : (u16)0;
+    else ((u8*)out)[at] = is_data ? (u8)index_of(value, output) : (u8)0;
+}
+LT_FN void put_nothing(void* out, i64 at, i32 kind) {
+    if (kind == VALUE) ((f64*)out)[at] = not_a_number();
+    else if (kind == INDEX16) ((u16*)out)[at] = 0;
+    else ((u8*)out)[at] = 0;
+}
+// A stored code.
+template <int KIND, class T>
+LT_FN void put_code(void* out, i64 at, T code, const NoData& nodata, const Output& output) {
+    if constexpr (Code<T>::IS_EXACT && KIND != VALUE) {
+        u16 index = output.exact[(typename Code<T>::Pattern)code];
+        if (KIND == INDEX16) ((u16*)out)[at] = index; else ((u8*)out)[at] = (u8)index;
+    } else {
+        bool is = is_data<true>(code, nodata);
+        f64 value = decoded((f64)code, output);
+        if (KIND == VALUE) ((f64*)out)[at] = is ? value : not_a_number();
+        else if (KIND == INDEX16) ((u16*)out)[at] = is ? index_of(value, output) : (u16)0;
+        else ((u8*)out)[at] = is ? (u8)index_of(value, output) : (u8)0;
+    }
+}
+
+// float32: rounded to 40 bits by Veltkamp's splitting, more than it has and fewer than rounding errors reach.
+// A mean of zeros has no sign: it would depend on cells without weight.
+template <class T> struct WithoutNoise { LT_FN f64 of(f64 mean) { return add(mean, 0.0); } };
+template <> struct WithoutNoise<f32> {
+    LT_FN f64 of(f64 mean) {
+        f64 scaled = mul(mean, 8193.0);
+        return add(sub(scaled, sub(scaled, mean)), 0.0);
+    }
+};
+template <class T> LT_FN f64 without_noise(f64 mean) { return WithoutNoise<T>::of(mean); }
+
+// LANES means, those of one column next to each other. Every inner loop has a fixed length. ``rows`` and ``cols`` of
+// them exist; ``stride`` and ``step`` lead from one to the next of ``out``, which begins at ``at``.
+template <class T>
+LT_FN void put_means(const Sum<T>* total, const Sum<T>* share, const Output& output, void* out, i64 at, i64 stride,
+                     int step, int rows, int cols) {
+    f64 mean[LANES];
+    for (int k = 0; k < LANES; ++k) {
+        bool enough = share[k] >= half<T>();
+        mean[k] = div(enough ? (f64)total[k] : 0.0, enough ? (f64)share[k] : 1.0);
+    }
+    if constexpr (Code<T>::IS_EXACT) {
+        if (output.kind == INDEX8) {
+            u8* to = (u8*)out + at;
+            u32 entry[LANES], between[LANES], cut = 0;
+            for (int k = 0; k < LANES; ++k) {
+                i32 whole = (i32)mean[k];
+                whole -= (f64)whole > mean[k];  // the floor
+                whole = whole < (i32)Code<T>::LOW ? (i32)Code<T>::LOW : whole;  // cubic weights overshoot
+                whole = whole > (i32)Code<T>::HIGH ? (i32)Code<T>::HIGH : whole;
+                between[k] = (f64)whole != mean[k] ? 256u : 0u;
+                entry[k] = share[k] >= half<T>() ? (u32)whole & (Code<T>::NONE - 1u) : (u32)Code<T>::NONE;
+            }
+            for (int k = 0; k < LANES; ++k) entry[k] = output.between[entry[k]];
+            for (int k = 0; k < LANES; ++k) cut |= between[k] &= entry[k];
+            if (rows == ROWS && cols == COLS) {
+                for (int c = 0; c < COLS; ++c)
+                    for (int r = 0; r < ROWS; ++r) to[r * stride + c * step] = (u8)entry[c * ROWS + r];
+            } else {
+                for (int c = 0; c < cols; ++c)
+                    for (int r = 0; r < rows; ++r) to[r * stride + c * step] = (u8)entry[c * ROWS + r];
+            }
+            if (cut)
+                for (int c = 0; c < cols; ++c)
+                    for (int r = 0; r < rows; ++r)
+                        if (between[c * ROWS + r])
+                            to[r * stride + c * step] = (u8)index_of(decoded(mean[c * ROWS + r], output), output);
+            return;
+        }
+    }
+    for (int c = 0; c < cols; ++c)
+        for (int r = 0; r < rows; ++r) {
+            int k = c * ROWS + r;
+            f64 value = decoded(without_noise<T>(mean[k]), output);
+            put_value(out, at + r * stride + c * step, share[k] >= half<T>(), value, output);
+        }
+}
+
+// One mean.
+template <class T> LT_FN void put_mean(const Job& job, i64 at, Sum<T> total, Sum<T> share) {
+    bool enough = share >= half<T>();
+    f64 mean = div(enough ? (f64)total : 0.0, enough ? (f64)share : 1.0);
+    put_value(job.out, at, enough, decoded(without_noise<T>(mean), *job.output), *job.output);
+}
+
+// ---- Axes: the nearest cell ----
+
+template <class T, int KIND> LT_FN void put_nearest_row(const Job& job, int y, i64 at) {
+    const Axis &rows = *job.rows, &cols = *job.cols;
+    i32 row = rows.cell[y], shown = 0;
+    if (row >= 0)
+        for (i32 k = 0; k < cols.runs; ++k) {
+            const Run& run = cols.run[k];
+            const T* line = (const T*)job.chunks[rows.run_of[y] * cols.runs + k] + (i64)row * job.chunk_cols;
+            const i32* cell = cols.cell + run.first;
+            i64 to = at + run.first;
+            shown += run.count;
+            if (run.is_contiguous) {
+                for LT_EACH(x, run.count)
+                    put_code<KIND>(job.out, to + x, line[LT_IN(run.cell + x, job.chunk_cols)], *job.nodata, *job.output);
+            } else {
+                for LT_EACH(x, run.count)
+                    put_code<KIND>(job.out, to + x, line[LT_IN(cell[x], job.chunk_cols)], *job.nodata, *job.output);
+            }
+        }
+    if (shown < cols.pixels)
+        for LT_EACH(x, cols.pixels)
+            if (row < 0 || cols.cell[x] < 0) put_nothing(job.out, at + x, KIND);
+}
+template <class T> LT_FN void nearest_row(const Job& job, int y) {
+    i64 at = y * job.stride;
+    if (job.output->kind == VALUE) put_nearest_row<T, VALUE>(job, y, at);
+    else if (job.output->kind == INDEX16) put_nearest_row<T, INDEX16>(job, y, at);
+    else put_nearest_row<T, INDEX8>(job, y, at);
+}
+
+// ---- Axes: means, summed along the columns of cells, then along the rows ----
+
+// Room for sums: a row of them has ``cols.wanted`` entries rounded up to ``row``. The processor needs ROWS rows and
+// ROWS lanes of each kind; on the GPU rows and lanes are the same.
+template <class T> struct Room {
+    Sum<T>*total, *share, *totals, *shares;
+    i64 row;
+};
+
+// The cells with a weight in a row of pixels: n <= MAX_TAPS of them.
+LT_FN i32 cells_of_pixel(const Axis& axis, int pixel, i32* index, i32* weight) {
+    i32 n = 0;
+    for (i32 i = 0; i < axis.taps; ++i) {
+        i32 w = axis.weight[i * axis.padded + pixel];
+        if (w) {
+            weight[n] = w;
+            index[n++] = axis.index[i * axis.padded + pixel];
+        }
+    }
+    return n;
+}
+template <class T> LT_FN const T* line_of(const Job& job, i32 wanted_row, i32 col_run) {
+    const Axis& rows = *job.rows;
+    return (const T*)job.chunks[rows.run_of[wanted_row] * job.cols->runs + col_run] +
+           (i64)rows.cell[wanted_row] * job.chunk_cols;
+}
+
+// total[c] = sum of weight[i] * line[i][c] over N lines, and share[c], the weight of those with data.
+// GAPS: 0 all cells have data, 1 but for codes outside a range, 2 but for others as well.
+template <class T, int N, int GAPS>
+LT_FN void sum_lines(const Job& job, const T* const* line, const i32* weight, const Run& run, Sum<T>* total,
+                     Sum<T>* share) {
+    Sum<T> by[N];
+    const T* at[N];
+    for (int i = 0; i < N; ++i) {
+        by[i] = factor<T>(weight[i]);
+        at[i] = line[i] + (run.is_contiguous ? run.cell : 0);
+    }
+    total += run.first;
+    share += run.first;
+    const i32* cell = job.cols->cell + run.first;
+    const NoData& nodata = *job.nodata;
+#define LT_SUM(CELL)                                                    \
+    for LT_EACH(c, run.count) {                                         \
+        Sum<T> sum = 0, sure = 0;                                       \
+        for (int i = 0; i < N; ++i) {                                   \
+            T code = at[i][CELL];                                       \
+            if (GAPS) {                                                 \
+                bool ok = is_mixed<GAPS == 2>(code, nodata);            \
+                sum = plus(sum, by[i], ok ? (Sum<T>)code : (Sum<T>)0);  \
+                sure += ok ? by[i] : (Sum<T>)0;                         \
+            } else sum = plus(sum, by[i], (Sum<T>)code);                \
+        }                                                               \
+        total[c] = sum;                                                 \
+        if (GAPS) share[c] = sure;                                      \
+    }
+    // Cells that are not contiguous are rare: only the widest variant looks for them.
+    if (N < MAX_TAPS || run.is_contiguous) LT_SUM(c) else LT_SUM(LT_IN(cell[c], job.chunk_cols))
+#undef LT_SUM
+}
+
+// The same for one thread of a GPU's block at a time, which has few registers.
+template <class T>
+LT_FN void sum_lines_of_row(const Job& job, int y, i32 k, const Run& run, Sum<T>* total, Sum<T>* share) {
+    const Axis& rows = *job.rows;
+    const i32* cell = job.cols->cell + run.first;
+    for LT_EACH(c, run.count) {
+        i32 at = run.is_contiguous ? run.cell + c : cell[c];
+        Sum<T> sum = 0, sure = 0;
+        for (i32 i = 0; i < rows.taps; ++i) {
+            i32 weight = rows.weight[i * rows.padded + y];
+            if (!weight) continue;
+            T code = line_of<T>(job, rows.index[i * rows.padded + y], k)[LT_IN(at, job.chunk_cols)];
+            if (is_mixed<true>(code, *job.nodata)) {
+                sum = plus(sum, factor<T>(weight), (Sum<T>)code);
+                sure += factor<T>(weight);
+            }
+        }
+        total[run.first + c] = sum;
+        share[run.first + c] = sure;
+    }
+}
+
+template <class T, int GAPS> LT_FN void sum_row(const Job& job, int y, Sum<T>* total, Sum<T>* share) {
+    const Axis &rows = *job.rows, &cols = *job.cols;
+    if (IS_DEVICE) {
+        for (i32 k = 0; k < cols.runs; ++k) sum_lines_of_row<T>(job, y, k, cols.run[k], total, share);
+        return;
+    }
+    i32 weight[MAX_TAPS], row[MAX_TAPS], n = cells_of_pixel(rows, y, row, weight);
+    if (!n) row[0] = 0;  // the row shows nothing: any cells, with weight 0
+    for (i32 i = n; i < MAX_TAPS; ++i) {
+        weight[i] = 0;
+        row[i] = row[0];
+    }
+    for (i32 k = 0; k < cols.runs; ++k) {
+        const T* line[MAX_TAPS];
+        for (i32 i = 0; i < MAX_TAPS; ++i) line[i] = line_of<T>(job, LT_IN(row[i], rows.wanted), k);
+        const Run& run = cols.run[k];
+        // Frequent cases have loops of their own.
+        if (GAPS < 2 && run.is_contiguous && n <= 4) {
+            if (n <= 2) sum_lines<T, 2, GAPS>(job, line, weight, run, total, share);
+            else if (n == 3) sum_lines<T, 3, GAPS>(job, line, weight, run, total, share);
+            else sum_lines<T, 4, GAPS>(job, line, weight, run, total, share);
+        } else sum_lines<T, MAX_TAPS, GAPS>(job, line, weight, run, total, share);
+    }
+}
+
+// The sums of ROWS rows as lanes.
+template <class T> LT_FN void as_lanes(const Sum<T>* rows, i64 row, i32 wanted, Sum<T>* lanes) {
+    if (ROWS == 1) return;  // they are the same memory
+    for LT_EACH(c, wanted)
+        for (int r = 0; r < ROWS; ++r) lanes[(i64)c * ROWS + r] = rows[r * row + c];
+}
+
+// Sum ROWS rows along the columns of pixels, divide, and put them out. ``down``: weight of each row.
+template <class T, int GAPS>
+LT_FN void put_rows(const Job& job, const i32* down, const Sum<T>* total, const Sum<T>* share, int y, int n) {
+    const Axis& cols = *job.cols;
+    const Lane<T>*totals = (const Lane<T>*)total, *shares = (const Lane<T>*)share;
+    for (int x = LT_THREAD * COLS; x < cols.pixels; x += LT_THREADS * COLS) {
+        union { Lane<T> lane[COLS]; Sum<T> one[LANES]; } sum, sure;
+        for (int c = 0; c < COLS; ++c) {
+            Lane<T> a = {}, b = {};
+            for (i32 j = 0; j < cols.taps; ++j) {
+                i32 index = LT_IN(cols.index[j * cols.padded + x + c], cols.wanted);
+                Sum<T> weight = factor<T>(cols.weight[j * cols.padded + x + c]);
+                a = plus(a, weight, totals[index]);
+                if (GAPS) b = plus(b, weight, shares[index]);
+            }
+            sum.lane[c] = a;
+            if (GAPS) sure.lane[c] = b;
+        }
+        if (!GAPS)
+            for (int c = 0; c < COLS; ++c)
+                for (int r = 0; r < ROWS; ++r)
+                    sure.one[c * ROWS + r] = factor<T>(down[r]) * factor<T>(cols.share[x + c]);
+        int left = cols.pixels - x;
+        put_means<T>(sum.one, sure.one, *job.output, job.out, y * job.stride + x, job.stride, 1, n,
+                     left < COLS ? left : COLS);
+    }
+}
+
+// Rows y to y + n - 1 of means. ``gap``: for each wanted row of cells 0 where all have data, 1 where some, 3 where none;
+// null if unknown.
+template <class T> LT_FN void mean_rows(const Job& job, const u8* gap, int y, int n, const Room<T>& room) {
+    const Axis &rows = *job.rows, &cols = *job.cols;
+    i32 down[ROWS], gaps = gap ? 0 : 1, all = 2;
+    for (int r = 0; r < ROWS; ++r) {
+        int at = y + (r < n ? r : n - 1);
+        down[r] = rows.share[at];
+        for (i32 i = 0; i < rows.taps; ++i)
+            if (rows.weight[i * rows.padded + at]) {
+                i32 is = gap ? gap[LT_IN(rows.index[i * rows.padded + at], rows.wanted)] : 1;
+                gaps |= is;
+                all &= is;
+            }
+    }
+    if (all || !cols.wanted || !rows.wanted) {
+        for (int r = 0; r < n; ++r)
+            for LT_EACH(x, cols.pixels) put_nothing(job.out, (y + r) * job.stride + x, job.output->kind);
+        return;
+    }
+    for (int r = 0; r < ROWS; ++r) {
+        int at = y + (r < n ? r : n - 1);
+        Sum<T>*total = room.total + r * room.row, *share = room.share + r * room.row;
+        if (!gaps) sum_row<T, 0>(job, at, total, share);
+        else if (!job.nodata->count) sum_row<T, 1>(job, at, total, share);
+        else sum_row<T, 2>(job, at, total, share);
+    }
+    LT_SYNC();
+    as_lanes<T>(room.total, room.row, cols.wanted, room.totals);
+    if (!gaps && !IS_DEVICE) {
+        put_rows<T, 0>(job, down, room.totals, room.shares, y, n);
+        return;
+    }
+    as_lanes<T>(room.share, room.row, cols.wanted, room.shares);
+    put_rows<T, 1>(job, down, room.totals, room.shares, y, n);
+}
+
+// ---- Axes: means of floats, summed along the rows of cells, then along the columns ----
+
+// The sums along a wanted row of cells for each pixel across. ``value`` and ``sure``: room for the wanted cells.
+template <class T>
+LT_FN void sum_across(const Job& job, i32 wanted_row, f64* value, f64* sure, f64* total, f64* share) {
+    const Axis& cols = *job.cols;
+    for (i32 k = 0; k < cols.runs; ++k) {
+        const Run& run = cols.run[k];
+        const T* line = line_of<T>(job, wanted_row, k);
+        for (i32 c = run.first; c < run.first + run.count; ++c) {
+            T code = line[LT_IN(cols.cell[c], job.chunk_cols)];
+            bool ok = is_mixed<true>(code, *job.nodata);
+            value[c] = ok ? (f64)code : 0.0;
+            sure[c] = ok ? 1.0 : 0.0;
+        }
+    }
+    for (i32 x = 0; x < cols.pixels; ++x) total[x] = share[x] = 0.0;
+    for (i32 j = 0; j < cols.taps; ++j) {
+        const i32 *index = cols.index + j * cols.padded, *weight = cols.weight + j * cols.padded;
+        for (i32 x = 0; x < cols.pixels; ++x) {
+            f64 by = factor<T>(weight[x]);
+            total[x] = plus(total[x], by, value[LT_IN(index[x], cols.wanted)]);
+            share[x] = plus(share[x], by, sure[index[x]]);
+        }
+    }
+}
+
+// Row y of means. ``held``: which wanted row each of KEPT_ROWS rows of sums holds, -1 for none.
+enum { KEPT_ROWS = 8 };
+struct Ring {
+    f64 *value, *sure;    // [wanted columns]
+    f64 *total, *share;   // [KEPT_ROWS + 1][row]: of wanted rows, and last of the row of pixels
+    i64 row;
+    i32 held[KEPT_ROWS];
+};
+template <class T> LT_FN void mean_row_cols_first(const Job& job, int y, Ring& ring) {
+    const Axis &rows = *job.rows, &cols = *job.cols;
+    i32 index[MAX_TAPS], weight[MAX_TAPS], n = cells_of_pixel(rows, y, index, weight);
+    f64 *total = ring.total + KEPT_ROWS * ring.row, *share = ring.share + KEPT_ROWS * ring.row;
+    i64 padded = (cols.pixels + LANES - 1) / LANES * LANES;
+    for (i64 x = 0; x < padded; ++x) total[x] = share[x] = 0.0;
+    for (i32 i = 0; i < n; ++i) {
+        // The cells of a pixel are neighbours, fewer than KEPT_ROWS.
+        i32 place = index[i] % KEPT_ROWS;
+        f64 *sums = ring.total + place * ring.row, *shares = ring.share + place * ring.row;
+        if (ring.held[place] != index[i]) {
+            sum_across<T>(job, index[i], ring.value, ring.sure, sums, shares);
+            ring.held[place] = index[i];
+        }
+        f64 by = factor<T>(weight[i]);
+        for (i32 x = 0; x < cols.pixels; ++x) {
+            total[x] = plus(total[x], by, sums[x]);
+            share[x] = plus(share[x], by, shares[x]);
+        }
+    }
+    for (i32 x = 0; x < cols.pixels; x += LANES) {
+        int left = cols.pixels - x;
+        i64 at = y * job.stride + x;
+        if (left >= LANES) {  // neighbours as lanes: ROWS of them one apart, COLS of those ROWS apart
+            put_means<T>(total + x, share + x, *job.output, job.out, at, 1, ROWS, ROWS, COLS);
+            continue;
+        }
+        for (int k = 0; k < left; ++k) put_mean<T>(job, at + k, total[x + k], share[x + k]);
+    }
+}
+// The same for one pixel.
+template <class T> LT_FN void mean_pixel_cols_first(const Job& job, int y, int x) {
+    const Axis &rows = *job.rows, &cols = *job.cols;
+    f64 total = 0.0, share = 0.0;
+    for (i32 i = 0; i < rows.taps; ++i) {
+        i32 down = rows.weight[i * rows.padded + y];
+        if (!down) continue;
+        i32 row = rows.index[i * rows.padded + y];
+        f64 sum = 0.0, sure = 0.0;
+        for (i32 j = 0; j < cols.taps; ++j) {
+            i32 weight = cols.weight[j * cols.padded + x];
+            if (!weight) continue;
+            i32 col = cols.index[j * cols.padded + x];
+            T code = line_of<T>(job, row, cols.run_of[col])[LT_IN(cols.cell[col], job.chunk_cols)];
+            if (!is_mixed<true>(code, *job.nodata)) continue;
+            sum = plus(sum, factor<T>(weight), (f64)code);
+            sure += factor<T>(weight);
+        }
+        total = plus(total, factor<T>(down), sum);
+        share = plus(share, factor<T>(down), sure);
+    }
+    put_mean<T>(job, y * job.stride + x, total, share);
+}
+
+// ---- The most frequent value ----
+
+// Of integers codes are compared, of floats decoded values: different codes may decode to one.
+template <class T> LT_FN f64 key_of(T code, const NoData& nodata, const Output& output) {
+    if (!is_data<true>(code, nodata)) return not_a_number();
+    if constexpr (Code<T>::IS_EXACT) return (f64)code;
+    else return decoded((f64)code, output);
+}
+
+// The cells of several pixels. Cells without data or weight have the key NaN, which equals nothing, and no weight.
+enum { MODE_LANES = IS_DEVICE ? 1 : 16, MODE_CELLS = MAX_TAPS * MAX_TAPS };
+struct Cells {
+    f64 key[MODE_CELLS][MODE_LANES];
+    f64 weight[MODE_CELLS][MODE_LANES];  // units of 2^-34
+    i32 count;
+};
+LT_FN void set_cell(Cells& cells, int at, int lane, f64 key, f64 weight) {
+    bool counts = (key == key) & (weight > 0.0);
+    cells.key[at][lane] = counts ? key : not_a_number();
+    cells.weight[at][lane] = counts ? weight : 0.0;
+}
+
+// The key with the largest weight of each pixel, of equals the first; NaN where less than half of the weight has data.
+LT_FN void most_frequent(const Cells& cells, f64* best) {
+    f64 share[MODE_LANES], key[MODE_LANES];
+    i32 differs = 0;
+    for (int k = 0; k < MODE_LANES; ++k) {
+        share[k] = 0.0;
+        key[k] = not_a_number();
+    }
+    for (int a = cells.count - 1; a >= 0; --a)
+        for (int k = 0; k < MODE_LANES; ++k) {
+            f64 one = cells.key[a][k];
+            share[k] += cells.weight[a][k];
+            differs |= (one == one) & (key[k] == key[k]) & (one != key[k]);
+            key[k] = one == one ? one : key[k];
+        }
+    if (differs) {
+        f64 total[MODE_CELLS][MODE_LANES], most[MODE_LANES];
+        for (int a = 0; a < cells.count; ++a)
+            for (int k = 0; k < MODE_LANES; ++k) total[a][k] = cells.weight[a][k];
+        for (int a = 0; a < cells.count; ++a)
+            for (int b = a + 1; b < cells.count; ++b)
+                for (int k = 0; k < MODE_LANES; ++k) {
+                    bool same = cells.key[a][k] == cells.key[b][k];
+                    total[a][k] += same ? cells.weight[b][k] : 0.0;
+                    total[b][k] += same ? cells.weight[a][k] : 0.0;
+                }
+        for (int k = 0; k < MODE_LANES; ++k) most[k] = 0.0;
+        for (int a = 0; a < cells.count; ++a)
+            for (int k = 0; k < MODE_LANES; ++k) {
+                bool better = total[a][k] > most[k];
+                key[k] = better ? cells.key[a][k] : key[k];
+                most[k] = better ? total[a][k] : most[k];
+            }
+    }
+    for (int k = 0; k < MODE_LANES; ++k) best[k] = share[k] >= 8589934592.0 ? key[k] : not_a_number();
+}
+template <class T> LT_FN void put_key(const Job& job, i64 at, f64 key) {
+    const Output& output = *job.output;
+    if (key != key) put_nothing(job.out, at, output.kind);
+    else if constexpr (!Code<T>::IS_EXACT) put_value(job.out, at, true, key, output);
+    else if (output.kind == VALUE) ((f64*)job.out)[at] = decoded(key, output);
+    else {
+        u16 index = output.exact[(typename Code<T>::Pattern)(i32)key];
+        if (output.kind == INDEX16) ((u16*)job.out)[at] = index; else ((u8*)job.out)[at] = (u8)index;
+    }
+}
+
+// Row y of modes. ``held``: which wanted row each of KEPT_ROWS rows of ``key`` holds, -1 for none.
+struct Keys {
+    f64* key;  // [KEPT_ROWS][row]
+    i64 row;
+    i32 held[KEPT_ROWS];
+};
+template <class T> LT_FN void mode_row(const Job& job, int y, Keys& keys) {
+    const Axis &rows = *job.rows, &cols = *job.cols;
+    i32 index[MAX_TAPS], weight[MAX_TAPS], n = cells_of_pixel(rows, y, index, weight);
+    const f64* line[MAX_TAPS];
+    for (i32 i = 0; i < n; ++i) {
+        i32 place = index[i] % KEPT_ROWS;
+        f64* key = keys.key + place * keys.row;
+        line[i] = key;
+        if (keys.held[place] == index[i]) continue;
+        keys.held[place] = index[i];
+        for (i32 k = 0; k < cols.runs; ++k) {
+            const Run& run = cols.run[k];
+            const T* codes = line_of<T>(job, index[i], k);
+            for (i32 c = run.first; c < run.first + run.count; ++c)
+                key[c] = key_of<T>(codes[LT_IN(cols.cell[c], job.chunk_cols)], *job.nodata, *job.output);
+        }
+    }
+    for (int x = 0; x < cols.pixels; x += MODE_LANES) {
+        Cells cells;
+        cells.count = n * cols.taps;
+        for (i32 i = 0; i < n; ++i)
+            for (i32 j = 0; j < cols.taps; ++j) {
+                const i32 *at = cols.index + j * cols.padded + x, *by = cols.weight + j * cols.padded + x;
+                for (int k = 0; k < MODE_LANES; ++k)
+                    set_cell(cells, i * cols.taps + j, k, line[i][LT_IN(at[k], cols.wanted)],
+                             (f64)weight[i] * (f64)by[k]);
+            }
+        f64 best[MODE_LANES];
+        most_frequent(cells, best);
+        int left = cols.pixels - x;
+        for (int k = 0; k < MODE_LANES && k < left; ++k) put_key<T>(job, y * job.stride + x + k, best[k]);
+    }
+}
+// The same for one pixel.
+template <class T> LT_FN void mode_pixel(const Job& job, int y, int x) {
+    const Axis &rows = *job.rows, &cols = *job.cols;
+    Cells cells;
+    cells.count = 0;
+    for (i32 i = 0; i < rows.taps; ++i) {
+        i32 down = rows.weight[i * rows.padded + y];
+        if (!down) continue;
+        i32 row = rows.index[i * rows.padded + y];
+        for (i32 j = 0; j < cols.taps; ++j) {
+            i32 weight = cols.weight[j * cols.padded + x];
+            if (!weight) continue;
+            i32 col = cols.index[j * cols.padded + x];
+            T code = line_of<T>(job, row, cols.run_of[col])[LT_IN(cols.cell[col], job.chunk_cols)];
+            f64 key = key_of<T>(code, *job.nodata, *job.output);
+            for (int k = 0; k < MODE_LANES; ++k) set_cell(cells, cells.count, k, key, (f64)down * (f64)weight);
+            ++cells.count;
+        }
+    }
+    f64 best[MODE_LANES];
+    most_frequent(cells, best);
+    put_key<T>(job, y * job.stride + x, best[0]);
+}
+
+// ---- A mesh: every pixel has a position of its own ----
+
+// The integer below; for positions, which int32 holds.
+LT_FN f64 floor_of(f64 x) {
+    f64 whole = (f64)(i32)x;
+    return whole > x ? whole - 1.0 : whole;
+}
+// A weight in units of 2^-17, rounded half to even.
+LT_FN i32 units_of(f64 weight) {
+    f64 shifted = add(mul(weight, 131072.0), 6755399441055744.0);  // 1.5 * 2^52: what is added is rounded to an integer
+    return (i32)sub(shifted, 6755399441055744.0);
+}
+
+// The cells of LANES pixels along one axis, and their weights: as ``taps`` in resampling/taps.py.
+struct Taps {
+    i32 first[LANES];
+    i32 weight[MAX_TAPS][LANES];  // 0 for cells that are not there
+};
+LT_FN void find_taps(i32 method, const f64* centre, const f64* covered, i32 cells, bool wraps, Taps& taps) {
+    f64 at[LANES];
+    i32 shown[LANES];
+    for (int k = 0; k < LANES; ++k) {
+        shown[k] = centre[k] - centre[k] == 0.0;
+        at[k] = shown[k] ? centre[k] : 0.5;
+    }
+    if (method == AVERAGE || method == MODE) {
+        for (int k = 0; k < LANES; ++k) {
+            f64 width = covered[k];
+            width = width > 1.0 ? width : 1.0;
+            width = width < 4.0 ? width : 4.0;
+            f64 reach = mul(width, 0.5), low = sub(at[k], reach), high = add(at[k], reach), first = floor_of(low);
+            taps.first[k] = (i32)first;
+            for (int n = 0; n < MAX_TAPS; ++n) {
+                f64 start = add(first, (f64)n), end = add(start, 1.0);
+                f64 part = div(sub(end < high ? end : high, start > low ? start : low), width);
+                taps.weight[n][k] = units_of(part > 0.0 ? part : 0.0);
+            }
+        }
+    } else {
+        for (int k = 0; k < LANES; ++k) {
+            f64 below = sub(at[k], 0.5), inner = floor_of(below), t = sub(below, inner);
+            i32 offset = units_of(t);
+            bool cubic = method == CUBIC;
+            taps.first[k] = (i32)inner - (cubic ? 1 : 0);
+            // Keys 1981, a = -1/2, in the order of operations of ``taps``.
+            f64 a = mul(sub(mul(add(mul(-0.5, t), 1.0), t), 0.5), t);
+            f64 b = add(mul(mul(sub(mul(1.5, t), 2.5), t), t), 1.0);
+            f64 c = mul(add(mul(add(mul(-1.5, t), 2.0), t), 0.5), t);
+            f64 d = mul(mul(sub(mul(0.5, t), 0.5), t), t);
+            taps.weight[0][k] = cubic ? units_of(a) : (1 << WEIGHT_BITS) - offset;
+            taps.weight[1][k] = cubic ? units_of(b) : offset;
+            taps.weight[2][k] = cubic ? units_of(c) : 0;
+            taps.weight[3][k] = cubic ? units_of(d) : 0;
+            taps.weight[4][k] = taps.weight[5][k] = 0;
+        }
+    }
+    for (int n = 0; n < MAX_TAPS; ++n)
+        for (int k = 0; k < LANES; ++k) {
+            i32 cell = taps.first[k] + n;
+            bool there = (wraps | ((cell >= 0) & (cell < cells))) & (shown[k] != 0);
+            taps.weight[n][k] = there ? taps.weight[n][k] : 0;
+        }
+}
+// The column of a tap, round the circle where there is one, also one of fewer cells than taps.
+LT_FN i32 wrapped(i32 cell, i32 cells) {
+    while (cell < 0) cell += cells;
+    while (cell >= cells) cell -= cells;
+    return cell;
+}
+LT_FN i32 quotient(i32 a, i32 size) {
+#ifdef __CUDACC__
+    return (size & (size - 1)) == 0 ? a >> (31 - __clz(size)) : a / size;
+#else
+    return (size & (size - 1)) == 0 ? a >> (31 - __builtin_clz((u32)size)) : a / size;
+#endif
+}
+
+// The taps of one pixel that have a weight: columns with their chunks, rows as numbers.
+struct PixelTaps {
+    i32 col_count, row_count;
+    i32 chunk[MAX_TAPS], place[MAX_TAPS], across[MAX_TAPS];  // of columns
+    i32 row[MAX_TAPS], down[MAX_TAPS];
+    i32 is_contiguous;  // whether the columns are neighbours in one chunk
+};
+LT_FN void taps_of_pixel(const Job& job, const Taps& down, const Taps& across, int lane, PixelTaps& taps) {
+    const Mesh& mesh = *job.mesh;
+    taps.col_count = taps.row_count = 0;
+    for (int n = 0; n < MAX_TAPS; ++n) {
+        i32 weight = down.weight[n][lane];
+        if (!weight) continue;
+        taps.row[taps.row_count] = down.first[lane] + n;
+        taps.down[taps.row_count++] = weight;
+    }
+    i32 together = 1;
+    for (int n = 0; n < MAX_TAPS; ++n) {
+        i32 weight = across.weight[n][lane];
+        if (!weight) continue;
+        i32 col = across.first[lane] + n, m = taps.col_count++;
+        if (mesh.wraps) col = wrapped(col, mesh.cols);
+        taps.chunk[m] = quotient(col, job.chunk_cols);
+        taps.place[m] = col - taps.chunk[m] * job.chunk_cols;
+        taps.across[m] = weight;
+        if (m) together &= (taps.chunk[m] == taps.chunk[0]) & (taps.place[m] == taps.place[0] + m);
+    }
+    taps.is_contiguous = together;
+}
+// The first cell of a row of cells in a chunk.
+template <class T> LT_FN const T* line_of_mesh(const Job& job, i32 row, i32 chunk_col) {
+    const Mesh& mesh = *job.mesh;
+    i32 chunk_row = quotient(row, mesh.chunk_rows);
+    i32 slot = mesh.slot[chunk_row * mesh.across + LT_IN(chunk_col, mesh.across)];
+    return (const T*)job.chunks[slot] + (i64)(row - chunk_row * mesh.chunk_rows) * job.chunk_cols;
+}
+
+// Integers: sums are exact in any order.
+template <bool HAS_LIST, class T>
+LT_FN void sum_pixel(const Job& job, const PixelTaps& taps, i64& total, i64& share) {
+    for (int i = 0; i < taps.row_count; ++i) {
+        i64 sum = 0, sure = 0;
+        if (taps.is_contiguous) {
+            const T* cell = line_of_mesh<T>(job, taps.row[i], taps.chunk[0]) + taps.place[0];
+            for (int j = 0; j < taps.col_count; ++j) {
+                T code = cell[j];
+                i64 weight = is_mixed<HAS_LIST>(code, *job.nodata) ? taps.across[j] : 0;
+                sum += weight * (i64)code;
+                sure += weight;
+            }
+        } else {
+            for (int j = 0; j < taps.col_count; ++j) {
+                T code = line_of_mesh<T>(job, taps.row[i], taps.chunk[j])[LT_IN(taps.place[j], job.chunk_cols)];
+                i64 weight = is_mixed<HAS_LIST>(code, *job.nodata) ? taps.across[j] : 0;
+                sum += weight * (i64)code;
+                sure += weight;
+            }
+        }
+        total += taps.down[i] * sum;
+        share += taps.down[i] * sure;
+    }
+}
+// Floats: cell by cell, row by row, as the NumPy kernel.
+template <class T> LT_FN void sum_pixel_in_order(const Job& job, const PixelTaps& taps, f64& total, f64& share) {
+    for (int i = 0; i < taps.row_count; ++i)
+        for (int j = 0; j < taps.col_count; ++j) {
+            T code = line_of_mesh<T>(job, taps.row[i], taps.chunk[j])[LT_IN(taps.place[j], job.chunk_cols)];
+            f64 weight = factor<T>(taps.down[i]) * factor<T>(taps.across[j]);  // exact
+            if (!is_mixed<true>(code, *job.nodata)) continue;
+            total = plus(total, (f64)code, weight);
+            share += weight;
+        }
+}
+
+// The nearest cell of a pixel of a mesh.
+template <class T> LT_FN void mesh_nearest(const Job& job, i64 pixel) {
+    const Mesh& mesh = *job.mesh;
+    f64 x = mesh.x[pixel], y = mesh.y[pixel];
+    i64 at = pixel / mesh.width * job.stride + pixel % mesh.width;
+    if (!(x == x) || !(y == y)) { put_nothing(job.out, at, job.output->kind); return; }
+    i32 row = (i32)y, col = (i32)x, chunk = quotient(LT_IN(col, mesh.cols), job.chunk_cols);
+    T code = line_of_mesh<T>(job, LT_IN(row, mesh.rows), chunk)[col - chunk * job.chunk_cols];
+    if (job.output->kind == VALUE) put_code<VALUE>(job.out, at, code, *job.nodata, *job.output);
+    else if (job.output->kind == INDEX16) put_code<INDEX16>(job.out, at, code, *job.nodata, *job.output);
+    else put_code<INDEX8>(job.out, at, code, *job.nodata, *job.output);
+}
+
+// n <= LANES pixels of a mesh from ``x`` on in row ``y``.
+template <class T> LT_FN void mesh_pixels(const Job& job, int y, int x, int n) {
+    const Mesh& mesh = *job.mesh;
+    i64 pixel = (i64)y * mesh.width + x, at = y * job.stride + x;
+    if (job.method == NEAREST) {
+        for (int k = 0; k < n; ++k) mesh_nearest<T>(job, pixel + k);
+        return;
+    }
+    f64 centre[2][LANES], covered[2][LANES];
+    for (int k = 0; k < LANES; ++k) {
+        bool is = k < n;
+        f64 to_x = is ? mesh.x[pixel + k] : not_a_number(), to_y = is ? mesh.y[pixel + k] : not_a_number();
+        bool shown = (to_x - to_x == 0.0) & (to_y - to_y == 0.0);
+        centre[0][k] = shown ? to_y : not_a_number();
+        centre[1][k] = shown ? to_x : not_a_number();
+        covered[0][k] = is && mesh.high ? mesh.high[pixel + k] : 1.0;
+        covered[1][k] = is && mesh.wide ? mesh.wide[pixel + k] : 1.0;
+    }
+    Taps down, across;
+    find_taps(job.method, centre[0], covered[0], mesh.rows, false, down);
+    find_taps(job.method, centre[1], covered[1], mesh.cols, mesh.wraps != 0, across);
+    PixelTaps taps;
+    if (job.method == MODE) {
+        for (int first = 0; first < n; first += MODE_LANES) {
+            Cells cells;
+            cells.count = 0;
+            for (int k = 0; k < MODE_LANES; ++k) {
+                i32 count = 0;
+                if (first + k < n) {
+                    taps_of_pixel(job, down, across, first + k, taps);
+                    for (int i = 0; i < taps.row_count; ++i)
+                        for (int j = 0; j < taps.col_count; ++j) {
+                            T code = line_of_mesh<T>(job, taps.row[i], taps.chunk[j])[taps.place[j]];
+                            set_cell(cells, count++, k, key_of<T>(code, *job.nodata, *job.output),
+                                     (f64)taps.down[i] * (f64)taps.across[j]);
+                        }
+                }
+                cells.count = count > cells.count ? count : cells.count;
+                for (; count < MODE_CELLS; ++count) set_cell(cells, count, k, 0.0, 0.0);
+            }
+            f64 best[MODE_LANES];
+            most_frequent(cells, best);
+            for (int k = 0; k < MODE_LANES && first + k < n; ++k) put_key<T>(job, at + first + k, best[k]);
+        }
+        return;
+    }
+    Sum<T> totals[LANES], shares[LANES];
+    for (int k = 0; k < LANES; ++k) {
+        if constexpr (Code<T>::IS_EXACT) {
+            i64 total = 0, share = 0;
+            if (k < n) {
+                taps_of_pixel(job, down, across, k, taps);
+                if (job.nodata->count) sum_pixel<true, T>(job, taps, total, share);
+                else sum_pixel<false, T>(job, taps, total, share);
+            }
+            totals[k] = (Sum<T>)total;
+            shares[k] = (Sum<T>)share;
+        } else {
+            f64 total = 0.0, share = 0.0;
+            if (k < n) {
+                taps_of_pixel(job, down, across, k, taps);
+                sum_pixel_in_order<T>(job, taps, total, share);
+            }
+            totals[k] = total;
+            shares[k] = share;
+        }
+    }
+    if (n == LANES) { put_means<T>(totals, shares, *job.output, job.out, at, 1, ROWS, ROWS, COLS); return; }
+    for (int k = 0; k < n; ++k) put_mean<T>(job, at + k, totals[k], shares[k]);
+}
+#endif
