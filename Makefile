@@ -24,6 +24,7 @@ PEERS_VENV := .venv-peers
 BIN := $(VENV)/bin
 VIEWER := service/viewer
 PAGE := $(VIEWER)/dist/index.html
+KERNEL_SOURCES := $(wildcard pyramid/kernel/source/*) pyramid/kernel/build.py
 PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
   $(addprefix $(VIEWER)/,build.mjs package.json package-lock.json)
 
@@ -65,7 +66,15 @@ $(PAGE): $(VENV)/.installed $(PAGE_SOURCES)
 	$(BIN)/python scripts/build_viewer.py
 	@touch $@
 
-setup: $(VENV)/.installed $(PAGE) ## Create .venv with every dependency, and bundle the viewer
+# The native kernel. Where no compiler is and none can be installed, tiles are computed with NumPy, and this says so.
+$(VENV)/.kernel: $(VENV)/.installed $(KERNEL_SOURCES)
+	@command -v "$${CXX:-g++}" >/dev/null || command -v clang++ >/dev/null || \
+	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends g++; } >/dev/null 2>&1 || true
+	@$(BIN)/python scripts/build_kernel.py
+	@touch $@
+
+setup: $(VENV)/.installed $(VENV)/.kernel $(PAGE) ## Create .venv with every dependency, and bundle the viewer
 
 # --- the demo: a real dataset and a synthetic one ---
 
@@ -152,6 +161,6 @@ screenshot: $(VENV)/.installed ## Take docs/screenshot.png of the running server
 
 # Only the default folders: a store at another STORE is left alone.
 clean: ## Remove everything that make created here
-	rm -rf $(VENV) $(GPU_VENV) $(PEERS_VENV) $(VIEWER)/dist $(VIEWER)/node_modules demo store cache mrf bench-results build dist
+	rm -rf pyramid/kernel/lib $(VENV) $(GPU_VENV) $(PEERS_VENV) $(VIEWER)/dist $(VIEWER)/node_modules demo store cache mrf bench-results build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = {
-    "colormaps/compiled": ("tests/colormaps/compiled", "tests/pyramid/render/test_painting.py"),
+    "colormaps/compiled": ("tests/colormaps/compiled", "tests/pyramid/kernel/test_painting.py"),
     "pyramid/core": ("tests/pyramid/core", "tests/pyramid/render/test_location.py"),
     "pyramid/tiling": ("tests/pyramid/tiling", "tests/pyramid/render/test_location.py"),
     "pyramid/store": ("tests/pyramid/store",),
+    "pyramid/resampling": ("tests/pyramid/resampling", "tests/pyramid/render/test_render_maps.py"),
+    "pyramid/kernel": ("tests/pyramid/kernel", "tests/pyramid/render/test_render_oracle.py"),
     "pyramid/render": tuple(
         f"tests/pyramid/render/test_{name}.py"
         for name in (
             "location",
-            "painting",
-            "resampling",
             "filters",
             "image",
             "expression",

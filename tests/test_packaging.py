@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "lazytile", "colormaps", "pyramid", "service")
+BUILT_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "lazytile", "colormaps", "pyramid", "service")
 PAGE = {"index.html", "app.js", "app.css", "favicon.svg", "LICENSES.txt"}
 
 

@@ -1,6 +1,6 @@
 """Building the shared library of the native kernel from its sources, with the standard library only.
 
-``setup.py`` runs this module by its path, before anything is installed; ``make setup`` runs it as a module. The name of
+``setup.py`` runs this module by its path, before anything is installed; ``make setup`` runs ``scripts/build_kernel.py``. The name of
 the library contains a hash of the sources and of the flags, so that one built from other sources is never loaded.
 """
 
@@ -118,24 +118,3 @@ def _run(command: list[str]) -> None:
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         raise BuildError(f"{command[0]} fails: {next((line for line in lines if 'error' in line), lines[0])[:300]}")
-
-
-def main() -> int:
-    """Build the library into the package, or say in one line why tiles will be computed with NumPy.
-
-    Returns:
-        0: a machine without a compiler is no fault.
-    """
-    try:
-        path = build()
-    except BuildError as error:
-        print(f"lazytile: the native kernel is not built, tiles will be computed with NumPy: {error}")  # noqa: T201
-        return 0
-    for stale in FOLDER.glob("pixels-*"):
-        if stale != path:
-            stale.unlink(missing_ok=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

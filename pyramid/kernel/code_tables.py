@@ -154,7 +154,14 @@ def _buckets(cuts: NDArray[np.float64]) -> tuple[float, float, NDArray[np.int32]
 
 
 def nodata_table(packing: Packing) -> NoDataTable | None:
-    """Return ``NoDataTable.of``, kept in the cache of tables."""
+    """Return the table of a packing, kept in the cache of tables.
+
+    Args:
+        packing: The packing.
+
+    Returns:
+        As ``NoDataTable.of``.
+    """
     found: _Found = process.cache("tables").get(("no data", packing), lambda: _Found(NoDataTable.of(packing)))
     return found.table
 

@@ -41,7 +41,14 @@ def mesh_positions(job: Job) -> tuple[tuple[int, int], ...]:
 
 
 def chunk_counts(job: Job) -> tuple[int, int]:
-    """Return how many chunks the job's level has from north to south and from west to east."""
+    """Return how many chunks a level has.
+
+    Args:
+        job: A job of the level.
+
+    Returns:
+        Chunks from north to south and from west to east.
+    """
     return -(-job.shape.rows // job.chunk.rows), -(-job.shape.cols // job.chunk.cols)
 
 

@@ -14,7 +14,9 @@ import pytest
 
 from lazytile.colormaps.compiled import palette
 from lazytile.pyramid.core import array_backend, packing
-from lazytile.pyramid.render import expression, filters, mesh_plan, painting, read_plan, resampling
+from lazytile.pyramid.kernel import painting
+from lazytile.pyramid.render import expression, filters
+from lazytile.pyramid.resampling import mesh_plan, mixture, read_plan
 from lazytile.pyramid.store import reduce
 from tests.gpu.cupy_shape import CupyShape
 
@@ -66,7 +68,7 @@ def gpu():
         pytest.skip(f"no GPU works: {reason}")
 
 
-USERS = (read_plan, expression, filters, mesh_plan, packing, painting, palette, reduce, resampling)
+USERS = (read_plan, expression, filters, mesh_plan, packing, painting, palette, reduce, mixture)
 """The modules that call ``array_module``; for ``shaped`` arrays, which are NumPy's, it returns the shape of CuPy."""
 
 

@@ -10,7 +10,7 @@ import pytest
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.core.errors import GenerationChangedError
 from lazytile.pyramid.ingest.convert import convert
-from lazytile.pyramid.render import renderer
+from lazytile.pyramid.render import block_reader
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.renderer import render, render_values
 from lazytile.pyramid.render.style import Styles
@@ -43,23 +43,23 @@ def task_of(store: Path) -> RenderTask:
 def replaced_while_read(tmp_path, monkeypatch):
     """A task whose dataset is replaced once its chunks have been read."""
     task = task_of(convert_constant(tmp_path, 1))
-    read = renderer.read_values
+    fetch = block_reader.fetch
     reads = []
 
     def read_and_replace(*arguments):
-        values = read(*arguments)
+        filled = fetch(*arguments)
         if not reads:
             reads.append(convert_constant(tmp_path, 2))
-        return values
+        return filled
 
-    monkeypatch.setattr(renderer, "read_values", read_and_replace)
+    monkeypatch.setattr(block_reader, "fetch", read_and_replace)
     return task
 
 
 def test_a_dataset_that_is_replaced_before_it_is_read_is_not_read(tmp_path, monkeypatch):
     task = task_of(convert_constant(tmp_path, 1))
     convert_constant(tmp_path, 2)
-    monkeypatch.setattr(renderer, "read_values", lambda *_: pytest.fail("cells of another generation were read"))
+    monkeypatch.setattr(block_reader, "fetch", lambda *_: pytest.fail("cells of another generation were read"))
     with pytest.raises(GenerationChangedError, match="d has been replaced"):
         render(task)
 

@@ -8,6 +8,7 @@ import pytest
 import rasterio
 from PIL import Image
 
+from lazytile.pyramid.kernel.numpy_kernel import NumpyKernel
 from lazytile.pyramid.render.renderer import render_index, render_values
 from lazytile.service.http.query import Query
 from lazytile.service.protocol.tile_address import address_of_xyz
@@ -141,9 +142,20 @@ def test_expressions_and_rgb_over_variables_of_a_dataset(server):
     np.testing.assert_array_equal(shown[valid][:, 2], 255 - red[valid])
 
 
-def test_restyling_reads_and_maps_nothing_anew(server, monkeypatch):
+def test_restyling_reads_nothing_anew(server, monkeypatch):
+    from lazytile.pyramid.store.chunk_reader import StoredChunks
+
+    path = "/xyz/global_180/4/5/7"
+    server.get(f"{path}.png")
+    monkeypatch.setattr(StoredChunks, "read", None)
+    assert server.get(f"{path}.png?colormap=grey").status == 200
+    assert server.get(f"{path}.png?rescale=270,300").status == 200
+
+
+def test_restyling_with_numpy_maps_nothing_anew(server, monkeypatch):
     from lazytile.pyramid.render import renderer
 
+    monkeypatch.setattr(renderer, "current_kernel", NumpyKernel)
     path = "/xyz/global_180/4/5/6"
     server.get(f"{path}.png")
     monkeypatch.setattr(renderer, "locate", None)
