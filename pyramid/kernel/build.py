@@ -1,6 +1,7 @@
 """Building the shared library of the native kernel from its sources, with the standard library only.
 
-``setup.py`` runs this module by its path, before anything is installed; ``make setup`` runs ``scripts/build_kernel.py``. The name of
+``setup.py`` runs this module by its path, before anything is installed, and ``make setup`` through
+``scripts/build_kernel.py``. The name of
 the library contains a hash of the sources and of the flags, so that one built from other sources is never loaded.
 """
 
