@@ -14,6 +14,7 @@ from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.fetch.source_url import is_url
 from lazytile.pyramid.ingest.build import block_reader_of, stages_of
+from lazytile.pyramid.sources.cf.crs import crs_name
 from lazytile.pyramid.sources.formats.container import FORMATS
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
@@ -190,8 +191,9 @@ def format_description(description: Description) -> str:
     if description.generation:
         lines.append(f"  generation  {description.generation}")
     around = ", full circle" if grid.is_full_circle else ""
+    crs = crs_name(pyproj.CRS.from_user_input(grid.crs))
     lines += [
-        f"  grid        {grid.shape.rows} rows x {grid.shape.cols} columns, {_crs_name(grid)}",
+        f"  grid        {grid.shape.rows} rows x {grid.shape.cols} columns, {crs}",
         f"  cell        {grid.x.cell_size:.10g} x {-grid.y.cell_size:.10g} {grid_units(grid)}{around}",
         (
             f"  bounds      west {bounds.west:.10g}, south {bounds.south:.10g}, "
@@ -212,15 +214,6 @@ def format_description(description: Description) -> str:
         lines.append("  remarks")
         lines += [f"    {problem}" for problem in description.problems]
     return "\n".join(lines)
-
-
-def _crs_name(grid: Grid) -> str:
-    """Return the code of a CRS, or its projection method where it has no code."""
-    if grid.crs.startswith("EPSG:"):
-        return grid.crs
-    crs = pyproj.CRS.from_user_input(grid.crs)
-    method = crs.coordinate_operation.method_name if crs.coordinate_operation else "geographic"
-    return f"{method} ({crs.name})" if crs.name not in ("undefined", "unknown", "unnamed") else method
 
 
 def grid_units(grid: Grid) -> str:

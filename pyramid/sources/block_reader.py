@@ -122,10 +122,15 @@ class BlockReader:
         if self.resampling is not None:
             return self._resampled(block, self.resampling)
         ranges = (self.rows.source_range(*block.rows), self.cols.source_range(*block.cols))
+        if any(start == stop for start, stop in ranges):
+            shape = [stop - start for start, stop in (*block.leading, block.rows, block.cols)]
+            return np.full(shape, self.fill, self.dtype)
         codes = self._box(block.leading, *ranges)
         for axis, indices in ((-2, self.rows.take_indices(*block.rows)), (-1, self.cols.take_indices(*block.cols))):
             if indices is not None:
                 codes = codes.take(indices, axis=axis)
+                gaps = np.flatnonzero(indices < 0)
+                codes[(..., gaps, slice(None)) if axis == -2 else (..., gaps)] = self.fill
         return np.ascontiguousarray(codes[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1])
 
     def _joined(self, block: Block, axis: int, steps: tuple[tuple[int, int], ...]) -> NDArray[Any]:

@@ -14,8 +14,8 @@ from lazytile.pyramid.fetch.source_url import absolute_source, path_or_url
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.formats.container import Container, open_container
 from lazytile.pyramid.sources.formats.grib import GRIB
+from lazytile.pyramid.sources.grids.coordinate_pair import SourceLocation
 from lazytile.pyramid.sources.grids.finder import find_grid
-from lazytile.pyramid.sources.grids.source_grid import SourceLocation
 from lazytile.pyramid.sources.groups import chosen_groups
 from lazytile.pyramid.sources.layer_names import layer_names, listed, selected_members
 from lazytile.pyramid.sources.overrides import Overrides
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lazytile.pyramid.sources.grids.source_grid import SourceGrid
+    from lazytile.pyramid.sources.grids.coordinate_pair import SourceGrid
     from lazytile.pyramid.sources.source_variable import SourceVariable
     from lazytile.pyramid.sources.stated_time import StatedTime
     from lazytile.pyramid.store.dataset import Coordinate
@@ -87,13 +87,15 @@ def open_source(
 
 
 def _describe(container: Container, wanted: Sequence[str] | None, group: str | None, overrides: Overrides) -> Source:
-    groups = chosen_groups(container.groups, group)
+    groups = chosen_groups(container.groups, group, [each for each in (overrides.x, overrides.y) if each is not None])
     if container.engine == GRIB and not wanted and sum(bool(each.data_vars) for each in groups.values()) > 1:
         grids = "; ".join(
             f"{path} with {listed(map(str, each.data_vars))}" for path, each in groups.items() if each.data_vars
         )
         raise SourceError(f"it holds several grids; choose one with --group or --var: {grids}")
-    location = SourceLocation(absolute_source(container.path), container.engine, "/", dict(container.groups["/"].attrs))
+    location = SourceLocation(
+        absolute_source(container.path), container.engine, "/", dict(container.groups["/"].attrs), container.groups
+    )
     found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, location)
     refusals = {**container.refusals, **refusals}
     taken_names = {CRS_VARIABLE, *axis_names(found.grid)}

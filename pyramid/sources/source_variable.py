@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from lazytile.pyramid.core.packing import Packing
-    from lazytile.pyramid.sources.grids.source_grid import SourceGrid
+    from lazytile.pyramid.sources.grids.coordinate_pair import SourceGrid
     from lazytile.pyramid.store.dataset import Coordinate, Dimension
 
 _OF_CODES = frozenset(
@@ -138,8 +138,9 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
         attributes["_FillValue"] = member.nodata
     packing, recoding = _packing(member, stored, attributes, leading, axes)
     source_chunks = list(_source_chunks(stored))
-    if found.resampling is not None:
+    if found.has_gaps:
         packing = _with_missing(packing)
+    if found.resampling is not None:
         source_chunks[axes[-2] or 0] = source_chunks[axes[-1] or 0] = 1
     kind = kind_of(name, stored.dtype, attributes)
     times = [each.finding for each in found_dimensions if each.finding is not None]

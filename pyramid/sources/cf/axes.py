@@ -46,7 +46,13 @@ class AxisMap:
     dropped: int
     """Source cells left out at the end, because they repeat the first ones 360 degrees further on."""
     nearest: tuple[int, ...] | None = None
-    """The source index of each cell where the source is not evenly spaced; ``flipped`` is then False."""
+    """The source index of each cell where the source is not evenly spaced, -1 where no source cell lies; ``flipped`` is
+    then False."""
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some cells have no source cell."""
+        return self.nearest is not None and min(self.nearest) < 0
 
     def source_range(self, start: int, stop: int) -> tuple[int, int]:
         """Return the range of source indices that some cells need.
@@ -56,11 +62,11 @@ class AxisMap:
             stop: After the last cell.
 
         Returns:
-            Start and stop of the range, ascending.
+            Start and stop of the range, ascending; both are 0 where no cell has a source cell.
         """
         if self.nearest is not None:
-            picked = self.nearest[start:stop]
-            return min(picked), max(picked) + 1
+            picked = [index for index in self.nearest[start:stop] if index >= 0]
+            return (min(picked), max(picked) + 1) if picked else (0, 0)
         if not self.flipped:
             return start, stop
         length = self.axis.length + self.dropped
@@ -74,22 +80,26 @@ class AxisMap:
             stop: After the last cell.
 
         Returns:
-            Indices into the range, shape (cells,); None where the cells follow each other.
+            Indices into the range, shape (cells,), -1 where no source cell lies; None where the cells follow each
+            other.
         """
         if self.nearest is None:
             return None
         picked = np.asarray(self.nearest[start:stop], np.int64)
-        indices: NDArray[np.int64] = picked - picked.min()
+        indices: NDArray[np.int64] = np.where(picked < 0, -1, picked - self.source_range(start, stop)[0])
         return indices
 
 
-def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
+def longitude_axis(
+    centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None, *, noise: float | None = None
+) -> AxisMap:
     """Return the axis of longitudes, from west to east.
 
     Args:
         centres: Degrees, shape (cells,), evenly spaced, in either direction and with any seam.
         name: Of the coordinate, for errors.
         bounds: Edges of the cell where there is only one, degrees.
+        noise: Rounding of the stored numbers, where ``centres`` were converted from them.
 
     Returns:
         The axis; columns that repeat the first ones are dropped.
@@ -99,7 +109,7 @@ def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None
         SourceError: Centres are missing, all equal, or one without bounds.
     """
     values = np.unwrap(_finite(centres, name), period=FULL_CIRCLE)
-    axis, flipped = _regular(values, _resolution(centres), name, bounds, circle=True)
+    axis, flipped = _regular(values, _resolution(centres) if noise is None else noise, name, bounds, circle=True)
     if axis.cell_size < 0:
         axis = RegularAxis(axis.last_edge, -axis.cell_size, axis.length)
     whole = round(FULL_CIRCLE / axis.cell_size)
@@ -108,13 +118,16 @@ def longitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None
     return AxisMap(RegularAxis(axis.first_edge, axis.cell_size, axis.length - dropped), flipped, dropped)
 
 
-def latitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None) -> AxisMap:
+def latitude_axis(
+    centres: NDArray[Any], name: str, bounds: NDArray[Any] | None = None, *, noise: float | None = None
+) -> AxisMap:
     """Return the axis of latitudes, from north to south.
 
     Args:
         centres: Degrees, shape (cells,), evenly spaced, in either direction.
         name: Of the coordinate, for errors.
         bounds: Edges of the cell where there is only one, degrees.
+        noise: Rounding of the stored numbers, where ``centres`` were converted from them.
 
     Returns:
         The axis.
@@ -126,7 +139,7 @@ def latitude_axis(centres: NDArray[Any], name: str, bounds: NDArray[Any] | None 
     values = _finite(centres, name)
     if np.abs(values).max() > 90.0 + 1e-6:
         raise SourceError(f"{name} reaches {np.abs(values).max():g}; latitudes lie within -90..90 degrees")
-    axis, _flipped = _regular(values, _resolution(centres), name, bounds, circle=False)
+    axis, _ = _regular(values, _resolution(centres) if noise is None else noise, name, bounds, circle=False)
     if axis.cell_size > 0:
         axis = RegularAxis(axis.last_edge, -axis.cell_size, axis.length)
         return AxisMap(axis, flipped=True, dropped=0)
@@ -175,45 +188,6 @@ def exact_axis(first_edge: float, step: float, length: int, *, rising: bool) -> 
     if (step > 0) == rising:
         return AxisMap(axis, flipped=False, dropped=0)
     return AxisMap(RegularAxis(axis.last_edge, -step, length), flipped=True, dropped=0)
-
-
-MAX_REFINEMENT = 4
-"""Cells of the regular axis for each cell of an irregular one, at most."""
-
-
-def resampled_axis(centres: NDArray[Any], name: str, *, rising: bool, limit: float | None = None) -> AxisMap:
-    """Return a regular axis over unevenly spaced centres. Each of its cells has the nearest centre.
-
-    Args:
-        centres: Shape (cells,).
-        name: Of the coordinate, for errors.
-        rising: True for x, False for y.
-        limit: Keeps the edges within -limit..limit.
-
-    Returns:
-        The axis. Its step is the smallest spacing, or larger where the axis would have more than ``MAX_REFINEMENT``
-        cells for each centre.
-
-    Raises:
-        SourceError: Centres are missing, or neither rise nor fall throughout.
-    """
-    values = _finite(centres, name)
-    spacing = np.diff(values)
-    if not ((spacing > 0).all() or (spacing < 0).all()):
-        raise SourceError(f"{name} both rises and falls; sort it first")
-    order = np.argsort(values)
-    ascending = values[order]
-    spacing = np.diff(ascending)
-    low, high = ascending[0] - spacing[0] / 2, ascending[-1] + spacing[-1] / 2
-    if limit is not None:
-        low, high = max(low, -limit), min(high, limit)
-    # The smallest spacing may be rounded: 1e-3 keeps that from adding a cell.
-    length = math.ceil((high - low) / max(spacing.min(), (high - low) / (MAX_REFINEMENT * values.size)) - 1e-3)
-    step = (high - low) / length
-    axis = RegularAxis(float(low), float(step), length) if rising else RegularAxis(float(high), -float(step), length)
-    middles = (ascending[1:] + ascending[:-1]) / 2
-    nearest = order[np.searchsorted(middles, axis.centres(), side="right")]
-    return AxisMap(axis, flipped=False, dropped=0, nearest=tuple(int(index) for index in nearest))
 
 
 def _finite(centres: NDArray[Any], name: str) -> NDArray[np.float64]:

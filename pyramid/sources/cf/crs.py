@@ -49,6 +49,22 @@ def crs_text(crs: pyproj.CRS) -> str:
     return f"EPSG:{code}" if code else str(crs.to_wkt())
 
 
+def crs_name(crs: pyproj.CRS) -> str:
+    """Return what people call a coordinate reference system.
+
+    Args:
+        crs: Any coordinate reference system.
+
+    Returns:
+        Its code, else its projection method and its name where it has one.
+    """
+    text = crs_text(crs)
+    if text.startswith("EPSG:"):
+        return text
+    method = crs.coordinate_operation.method_name if crs.coordinate_operation else "geographic"
+    return f"{method} ({crs.name})" if crs.name not in ("undefined", "unknown", "unnamed") else str(method)
+
+
 def is_lonlat(crs: pyproj.CRS) -> bool:
     """Return whether x is a longitude east of Greenwich and y a latitude, both in degrees.
 

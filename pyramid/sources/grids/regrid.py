@@ -22,11 +22,10 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Grid, RegularAxis
 from lazytile.pyramid.fetch.source_url import path_or_url
-from lazytile.pyramid.sources.cf import attributes
 from lazytile.pyramid.sources.formats.container import open_group
+from lazytile.pyramid.sources.grids.places import Places, unit_vectors
 
 if TYPE_CHECKING:
-    import xarray as xr
     from numpy.typing import NDArray
 
     from lazytile.pyramid.store.layout import Range
@@ -51,9 +50,7 @@ class Resampling:
 
     path: str
     engine: str
-    group: str
-    latitude: str
-    longitude: str
+    places: Places
     source_cols: int
     """Columns of the source, by which flat indices are divided."""
     grid: Grid
@@ -79,7 +76,7 @@ class _Maps:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._maps: dict[tuple[Resampling, Range, Range], NDArray[np.int64]] = {}
-        self._centres: tuple[tuple[str, ...], _CellCentres] | None = None
+        self._centres: tuple[tuple[str, Places], _CellCentres] | None = None
 
     def get(self, resampling: Resampling, rows: Range, cols: Range) -> NDArray[np.int64]:
         key = (resampling, rows, cols)
@@ -93,40 +90,16 @@ class _Maps:
             return found
 
     def _cells_of(self, resampling: Resampling) -> _CellCentres:
-        key = (resampling.path, resampling.group, resampling.latitude, resampling.longitude)
+        key = (resampling.path, resampling.places)
         if self._centres is None or self._centres[0] != key:
-            group = open_group(path_or_url(resampling.path), resampling.engine, resampling.group)
-            lat, lon = (read_cell_coordinates(group, name) for name in (resampling.latitude, resampling.longitude))
-            self._centres = key, _CellCentres(lat, lon)
+            group = open_group(path_or_url(resampling.path), resampling.engine, resampling.places.group)
+            self._centres = key, _CellCentres(*resampling.places.read(group))
         return self._centres[1]
 
 
 def _maps() -> _Maps:
     """Return the last maps made in this process."""
     return process.current().resource("maps of source cells", _Maps)
-
-
-def read_cell_coordinates(group: xr.Dataset, name: str) -> NDArray[np.float64]:
-    """Read the latitudes or longitudes of every cell.
-
-    Args:
-        group: Variables, not decoded.
-        name: Of the variable.
-
-    Returns:
-        Degrees, shape (rows, cols), NaN where missing.
-    """
-    stored = group.variables[name]
-    plane = stored[(*(0 for _ in stored.dims[:-2]), slice(None), slice(None))]
-    packing = attributes.packing_of(stored.dtype, stored.attrs, netcdf=True)
-    degrees: NDArray[np.float64] = packing.decode(attributes.native_codes(plane.values, np.dtype(packing.dtype)))
-    return degrees
-
-
-def _vectors(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points on the unit sphere, shape (..., 3)."""
-    lat, lon = np.radians(lat), np.radians(lon)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
 class _CellCentres:
@@ -145,11 +118,11 @@ class _CellCentres:
         near = self._near(lats, lons)
         if near.size == 0:
             return found
-        tree = spatial.cKDTree(_vectors(self._lat[near], self._lon[near]))
+        tree = spatial.cKDTree(unit_vectors(self._lat[near], self._lon[near]))
         reach = self._reach[near]
         step = max(1, _STRIP_CELLS // lons.size)
         for top in range(0, lats.size, step):
-            points = _vectors(*np.meshgrid(lats[top : top + step], lons, indexing="ij"))
+            points = unit_vectors(*np.meshgrid(lats[top : top + step], lons, indexing="ij"))
             distance, index = tree.query(points, distance_upper_bound=self._farthest * (1 + 1e-9) + 1e-12)
             there = index < near.size
             there[there] = distance[there] <= reach[index[there]]
@@ -192,7 +165,7 @@ def _spacings(lat: NDArray[np.float64], lon: NDArray[np.float64], axis: int) -> 
     for top in range(0, shape[0], step):
         stop = min(shape[0], top + step)
         rows = slice(top, stop + (axis == 0))
-        found[top:stop] = np.linalg.norm(np.diff(_vectors(lat[rows], lon[rows]), axis=axis), axis=-1)
+        found[top:stop] = np.linalg.norm(np.diff(unit_vectors(lat[rows], lon[rows]), axis=axis), axis=-1)
     return found
 
 

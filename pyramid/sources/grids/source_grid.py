@@ -1,277 +1,291 @@
 """The grid of variables whose coordinates run along one dimension each.
 
 They are longitudes and latitudes, or projected coordinates with a coordinate reference system. Coordinates that are not
-evenly spaced get a regular grid of matching resolution, each cell of which has the nearest source cell.
+evenly spaced get a regular grid of matching resolution, each cell of which has the nearest source cell. Where the file
+has the true places of the cells too, both are compared.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyproj
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.core.grid import FULL_CIRCLE, Grid
+from lazytile.pyramid.core.finding import Finding
+from lazytile.pyramid.core.grid import Grid
 from lazytile.pyramid.sources.cf import attributes as cf
-from lazytile.pyramid.sources.cf.axes import (
-    EXACT_AXIS,
-    AxisMap,
-    IrregularAxisError,
-    exact_axis,
-    latitude_axis,
-    longitude_axis,
-    projected_axis,
-    resampled_axis,
-)
-from lazytile.pyramid.sources.cf.coordinate_units import to_crs_units
-from lazytile.pyramid.sources.cf.crs import GEOGRAPHIC, crs_text, parse_crs
+from lazytile.pyramid.sources.cf.axes import EXACT_AXIS
+from lazytile.pyramid.sources.cf.coordinate_units import Quantity, to_crs_units
+from lazytile.pyramid.sources.cf.crs import GEOGRAPHIC, crs_name, crs_text, parse_crs
 from lazytile.pyramid.sources.cf.grid_mapping import stated_crs
+from lazytile.pyramid.sources.grids.agreement import distance_cells, sampled_places
+from lazytile.pyramid.sources.grids.axis_bounds import axis_bounds
+from lazytile.pyramid.sources.grids.axis_placement import Coordinate, PlacedAxis, place_axis
+from lazytile.pyramid.sources.grids.coordinate_pair import LONLAT, SourceGrid
+from lazytile.pyramid.sources.grids.role import Evidence
+from lazytile.pyramid.sources.grids.stored_coordinate import decoded, raw
+from lazytile.pyramid.sources.grids.units_of_places import (
+    ambiguous,
+    are_radians,
+    numbers_fit,
+    unit_of_angle,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
+    import pyproj
     import xarray as xr
+    from numpy.typing import NDArray
 
-    from lazytile.pyramid.core.finding import Finding
-    from lazytile.pyramid.sources.grids.regrid import Resampling
+    from lazytile.pyramid.sources.grids.coordinate_pair import CoordinatePair
     from lazytile.pyramid.sources.overrides import Overrides
 
-LONLAT, PROJECTED, CURVILINEAR = "lonlat", "projected", "curvilinear"
-_BARE_UNITS = re.compile(r"(?:deg|degs|degrees?|decimal[ _]degrees?|°)?", re.IGNORECASE)
-"""Units of angles that do not tell latitude from longitude; the name then does."""
-_AXIS_LETTERS = frozenset({"x", "y"})
 CLOSE_CELLS = 0.1
-"""A coordinate reference system that agrees this well with the cells' own coordinates is used without trying others."""
+"""A grid that agrees this well with the true places of its cells is believed without a remark."""
 MAX_DISAGREEMENT_CELLS = 1.0
-"""How far a coordinate reference system may put a cell from the longitude and latitude that the file has for it."""
+"""How far a grid may put a cell from the longitude and latitude that the file has for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class CoordinatePair:
-    """The coordinates that some variables share: names in their group, and the dimensions along which they run."""
-
-    kind: str
-    y: str
-    x: str
-    row_dim: str
-    col_dim: str
-    shape: tuple[int, int]
-    mapping: str = ""
-    """Name of the grid mapping variable; empty where there is none."""
+class PlacesDisagreeError(SourceError):
+    """The true places of the cells lie elsewhere than coordinates of weaker evidence say."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceGrid:
-    """The grid of a file, and how its rows and columns lie in the file."""
-
-    grid: Grid
-    row_dim: str
-    col_dim: str
-    rows: AxisMap
-    cols: AxisMap
-    remarks: tuple[str, ...]
-    resampling: Resampling | None = None
-    """The source cell of each cell of the grid, where the source has no regular rows and columns."""
-    findings: tuple[Finding, ...] = ()
-    """How coordinates and coordinate reference system were understood."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceLocation:
-    """Where any process finds the variables of a grid."""
-
-    path: str
-    engine: str
-    group: str
-    attributes: dict[str, Any]
-    """Of the file."""
-
-
-def find_coordinates(group: xr.Dataset, kind: str, names: dict[str, tuple[str, ...]]) -> list[str]:
-    """Return the latitudes or longitudes of a group: by CF attributes, then by usual names.
-
-    Args:
-        group: Variables, not decoded.
-        kind: ``latitude`` or ``longitude``.
-        names: Usual names in lower case, by kind.
-
-    Returns:
-        Names of variables.
-    """
-    # Files seldom mark two-dimensional or oddly named coordinates; by attributes any variable may be one.
-    found = [str(name) for name in group.set_coords(list(group.data_vars)).cf.coordinates.get(kind, [])]
-    named = [
-        str(name)
-        for name, variable in group.variables.items()
-        if str(name).lower() in names[kind]
-        and str(name) not in found
-        and variable.ndim in (1, 2)
-        and not cf.text(variable.attrs, "standard_name")
-        and _BARE_UNITS.fullmatch(cf.text(variable.attrs, "units"))
-        and (str(name).lower() not in _AXIS_LETTERS or not (found or cf.text(variable.attrs, "units")))
-    ]
-    return found + named
-
-
-def grid_from_axes(
-    group: xr.Dataset, pair: CoordinatePair, overrides: Overrides, cells: Sequence[tuple[str, str]]
-) -> SourceGrid:
+def grid_from_axes(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides) -> SourceGrid:
     """Return the grid of a pair of one-dimensional coordinates.
 
     Args:
         group: Of the coordinates.
         pair: Their names and dimensions.
         overrides: What the user states.
-        cells: Pairs of latitude and longitude variables of every cell, by which a projection is checked.
 
     Returns:
         The grid.
 
     Raises:
+        PlacesDisagreeError: The true places of the cells are better evidence, and differ.
         SourceError: The coordinates do not make a grid, or their coordinate reference system is unknown or wrong.
     """
-    if pair.kind == LONLAT:
-        return _lonlat(group, pair)
-    x, y = group.variables[pair.x], group.variables[pair.y]
+    places = sampled_places(group, pair)
     tried: list[tuple[float, SourceGrid, str]] = []
-    for crs in _candidates(group, pair, overrides):
-        grid = _projected(group, pair, crs)
-        distance = _distance_cells(group, grid, crs, cells)
-        tried.append((distance, grid, crs.name))
+    for name, placed in _candidates(group, pair, overrides):
+        distance = 0.0
+        if places is not None:
+            distance = distance_cells(placed.grid, placed.centres, places)
+        tried.append((distance, placed.found, name))
         if distance <= CLOSE_CELLS:
-            return grid
-    if tried:
-        distance, grid, name = min(tried, key=lambda each: each[0])
-        remark = f"the latitudes and longitudes of the cells lie up to {distance:.2g} cells from where {name} puts them"
-        if distance > MAX_DISAGREEMENT_CELLS and overrides.crs is None:
-            raise SourceError(f"{remark}; give --crs")
-        return replace(grid, remarks=(*grid.remarks, remark))
-    spans = ", ".join(f"{name} {_span(values)}" for name, values in ((pair.x, x), (pair.y, y)))
-    raise SourceError(f"the file has a projected grid ({spans}) without a coordinate reference system; give --crs")
+            break
+    if not tried:
+        spans = ", ".join(_span(group, name) for name in (pair.x, pair.y))
+        raise SourceError(f"the file has a projected grid ({spans}) without a coordinate reference system; give --crs")
+    distance, found, name = min(tried, key=lambda each: each[0])
+    found = replace(found, remarks=(*pair.notes, *found.remarks))
+    if distance <= CLOSE_CELLS or pair.cells is None:
+        return found
+    at = f"{pair.cells.latitude} and {pair.cells.longitude}"
+    remark = f"the true places of the cells ({at}) lie up to {distance:.2g} cells from where {name} puts them"
+    if pair.evidence > Evidence.PLACES:
+        raise PlacesDisagreeError(remark)
+    if distance > MAX_DISAGREEMENT_CELLS and pair.evidence is not Evidence.USER:
+        raise SourceError(f"{remark}; give --crs, or name the right coordinates with --x and --y")
+    return replace(found, remarks=(*found.remarks, remark))
 
 
-def _span(variable: xr.Variable) -> str:
+class _Placed:
+    """A grid, and the centres of the source's rows and columns in its coordinate reference system."""
+
+    def __init__(self, found: SourceGrid, rows: PlacedAxis, cols: PlacedAxis) -> None:
+        self.found = found
+        self.grid = found.grid
+        self.centres = rows.centres, cols.centres
+
+
+def _span(group: xr.Dataset, name: str) -> str:
+    variable = group.variables[name]
     values = np.asarray(variable[[0, -1]].values)
     units = cf.text(variable.attrs, "units")
-    return f"{values[0]:g}..{values[-1]:g}{f' {units}' if units else ''}"
+    return f"{name} {values[0]:g}..{values[-1]:g}{f' {units}' if units else ''}"
 
 
-def _candidates(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides) -> Iterator[pyproj.CRS]:
-    if overrides.crs is not None:
-        yield parse_crs(overrides.crs)
+def _candidates(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides) -> Iterator[tuple[str, _Placed]]:
+    """Yield what puts the cells somewhere, by name, and where it puts them."""
+    if pair.kind == LONLAT:
+        yield f"{pair.y} and {pair.x}", _lonlat(group, pair)
         return
-    x_units = cf.text(group.variables[pair.x].attrs, "units")
+    for crs, by in stated_crss(group, pair, overrides):
+        yield f"the {crs_name(crs)} of {by}", _projected(group, pair, crs, by)
+
+
+def stated_crss(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides) -> Iterator[tuple[pyproj.CRS, str]]:
+    """Yield the coordinate reference systems that are stated for a pair of coordinates, the most trusted first.
+
+    Args:
+        group: Of the coordinates.
+        pair: The coordinates.
+        overrides: What the user states.
+
+    Yields:
+        Each of them, and what states it.
+
+    Raises:
+        SourceError: A text that states one is invalid.
+    """
+    if overrides.crs is not None:
+        yield parse_crs(overrides.crs), "--crs"
+        return
+    units = cf.text(group.variables[pair.x].attrs, "units")
     if pair.mapping in group.variables:
-        yield from stated_crs(group.variables[pair.mapping].attrs, x_units)
-    yield from stated_crs(group.attrs, x_units)
+        for crs in stated_crs(group.variables[pair.mapping].attrs, units):
+            yield crs, f"grid mapping {pair.mapping}"
+    if pair.crs:
+        yield parse_crs(pair.crs), "an attribute of the variable or its group"
+    for crs in stated_crs(group.attrs, units):
+        yield crs, "attributes of the file"
 
 
-def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> SourceGrid:
+def _bounds_in(factor: float, coordinate: Coordinate) -> Coordinate:
+    bounds = coordinate.bounds
+    if bounds is None or factor == 1.0:
+        return coordinate
+    return replace(coordinate, bounds=replace(bounds, pairs=bounds.pairs * factor))
+
+
+def _numbers(variable: xr.Variable) -> tuple[NDArray[np.float64] | None, NDArray[Any]]:
+    """Return numbers with NaN where they are missing, None where none is; and the numbers as they are stored."""
+    stored = np.atleast_1d(np.asarray(variable.values))
+    values = raw(stored, variable.attrs)
+    missing = ~np.isfinite(decoded(stored, variable.attrs))
+    if not missing.any() or _is_even(values) or _is_default_fill(values, missing):
+        # A fill code or an end of the valid range among even steps is a coordinate all the same.
+        return None, values
+    return np.where(missing, np.nan, np.asarray(values, np.float64)), values
+
+
+def _is_even(values: NDArray[Any]) -> bool:
+    steps = np.diff(np.asarray(values, np.float64))
+    return bool(steps.size > 1 and np.isfinite(steps).all() and np.ptp(steps) <= 1e-3 * np.abs(steps).min())
+
+
+def _is_default_fill(values: NDArray[Any], missing: NDArray[np.bool_]) -> bool:
+    """Return whether one of two numbers is missing because it is 0, the fill value of Zarr 2 unless told otherwise."""
+    return values.size == 2 and missing.sum() == 1 and not values[missing][0]
+
+
+def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> _Placed:
     latitude, longitude = group.variables[pair.y], group.variables[pair.x]
-    remarks: list[str] = []
-    rows = _axis(
-        lambda: latitude_axis(_values(latitude), f"latitude {pair.y}", _bounds(group, latitude)),
-        lambda: resampled_axis(_values(latitude), f"latitude {pair.y}", rising=False, limit=90.0),
-        latitude,
-        remarks,
-    )
-    cols = _axis(
-        lambda: longitude_axis(_values(longitude), f"longitude {pair.x}", _bounds(group, longitude)),
-        lambda: resampled_axis(
-            np.unwrap(np.asarray(_values(longitude), np.float64), period=FULL_CIRCLE),
-            f"longitude {pair.x}",
-            rising=True,
-        ),
-        longitude,
-        remarks,
-    )
-    if cols.dropped:
-        remarks.append(f"{cols.dropped} columns that repeat the first ones 360 degrees further on are left out")
-    return SourceGrid(Grid(GEOGRAPHIC, cols.axis, rows.axis), pair.row_dim, pair.col_dim, rows, cols, tuple(remarks))
-
-
-def _axis(
-    regular: Callable[[], AxisMap], resampled: Callable[[], AxisMap], stored: xr.Variable, remarks: list[str]
-) -> AxisMap:
-    if EXACT_AXIS in stored.attrs:
-        first, step = stored.attrs[EXACT_AXIS]
-        return exact_axis(first, step, stored.size, rising=stored.attrs.get("axis") == "X")
-    try:
-        return regular()
-    except IrregularAxisError as error:
-        axis = resampled()
-        remarks.append(
-            f"{error}; resampled to {axis.axis.length} even steps of {abs(axis.axis.cell_size):.6g}, "
-            "each with the nearest source cell"
+    units = unit_of_angle(latitude, pair.y), unit_of_angle(longitude, pair.x)
+    factors = [unit.factor for unit in units]
+    guess = ""
+    if all(unit.quantity is Quantity.NONE for unit in units) and EXACT_AXIS not in latitude.attrs:
+        lat, lon = (np.asarray(raw(each.values, each.attrs), np.float64) for each in (latitude, longitude))
+        problem = numbers_fit(lat, lon) if pair.evidence > Evidence.CF else ""
+        if problem:
+            raise SourceError(f"{pair.y} and {pair.x} have no units: {problem}; give --crs")
+        radians = are_radians(lat, lon)
+        if radians is None:
+            raise ambiguous(f"{pair.y} and {pair.x}")
+        factors = [math.degrees(1.0)] * 2 if radians else factors
+        guess = " in radians, without units" if radians else " in degrees, without units"
+    shift = _prime_meridian(group, pair)
+    placed = []
+    for name, variable, factor, kind in (
+        (pair.y, latitude, factors[0], "latitude"),
+        (pair.x, longitude, factors[1], "longitude"),
+    ):
+        missing, values = _numbers(variable)
+        rising = kind == "longitude"
+        numbers = values if missing is None else missing
+        noise = None
+        if factor != 1.0 or (shift and rising):
+            numbers = np.asarray(numbers, np.float64) * factor + (shift if rising else 0.0)
+            noise = _noise(values) * abs(factor)
+        coordinate = Coordinate(
+            f"{kind} {name}",
+            numbers,
+            noise,
+            axis_bounds(group, name),
+            rising,
+            angular=True,
+            circle=rising,
+            exact=variable.attrs.get(EXACT_AXIS),
         )
-        return axis
+        placed.append(place_axis(_bounds_in(factor, coordinate)))
+    rows, cols = placed
+    remarks = [*rows.remarks, *cols.remarks]
+    if cols.map.dropped:
+        remarks.append(f"{cols.map.dropped} columns that repeat the first ones 360 degrees further on are left out")
+    if shift:
+        remarks.append(f"longitudes are counted from a prime meridian at {shift:g} degrees")
+    findings = (
+        *_findings(pair, ("latitude", "longitude"), (rows, cols), guess),
+        Finding("crs", "longitudes and latitudes in degrees (EPSG:4326)", f"{pair.y} and {pair.x}"),
+    )
+    grid = Grid(GEOGRAPHIC, cols.map.axis, rows.map.axis)
+    return _Placed(
+        SourceGrid(grid, pair.row_dim, pair.col_dim, rows.map, cols.map, tuple(remarks), findings=findings), rows, cols
+    )
 
 
-def _projected(group: xr.Dataset, pair: CoordinatePair, crs: pyproj.CRS) -> SourceGrid:
-    remarks: list[str] = []
-    maps = []
+def _noise(values: NDArray[Any]) -> float:
+    """Return the rounding of stored numbers."""
+    kind = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+    return float(np.spacing(np.abs(values).max(initial=0).astype(kind))) * 2
+
+
+def _prime_meridian(group: xr.Dataset, pair: CoordinatePair) -> float:
+    """Return the longitude of the meridian from which longitudes are counted."""
+    if pair.mapping not in group.variables:
+        return 0.0
+    crs = next(stated_crs(group.variables[pair.mapping].attrs), None)
+    meridian = crs.prime_meridian if crs is not None and crs.is_geographic else None
+    return math.degrees(float(meridian.longitude) * float(meridian.unit_conversion_factor)) if meridian else 0.0
+
+
+def _findings(
+    pair: CoordinatePair, kinds: tuple[str, str], axes: tuple[PlacedAxis, PlacedAxis], guess: str
+) -> tuple[Finding, ...]:
+    found = []
+    for topic, kind, name, by, axis in zip(("rows", "columns"), kinds, (pair.y, pair.x), pair.by, axes, strict=True):
+        evidence = by + (f", its cells by {axis.edges_by}" if axis.edges_by else "")
+        guessed = bool(guess) or pair.evidence is Evidence.NAME or "order of dimensions" in by
+        found.append(Finding(topic, f"{kind} {name}{guess}", evidence, guessed))
+    return tuple(found)
+
+
+def _projected(group: xr.Dataset, pair: CoordinatePair, crs: pyproj.CRS, by: str) -> _Placed:
+    placed = []
+    text = crs_text(crs)
     for name, rising in ((pair.y, False), (pair.x, True)):
         stored = group.variables[name]
-        stored_values = _values(stored)
+        missing, stored_values = _numbers(stored)
         units = cf.text(stored.attrs, "units")
         values = to_crs_units(crs, np.asarray(stored_values, np.float64), units, name)
-        factor = float(np.abs(values).max(initial=0.0)) / max(1e-300, float(np.abs(stored_values).max(initial=0.0)))
-        noise = factor * float(np.spacing(np.abs(stored_values).max(initial=0.0))) * 2
-        bounds = _bounds(group, stored)
+        largest = float(np.abs(stored_values).max(initial=0.0))
+        factor = float(np.abs(values).max(initial=0.0)) / max(1e-300, largest)
+        bounds = axis_bounds(group, name)
         if bounds is not None:
-            bounds = to_crs_units(crs, np.asarray(bounds, np.float64), units, name)
-        maps.append(
-            _axis(
-                lambda: projected_axis(values, name, bounds, rising=rising, noise=noise),  # noqa: B023 - called at once
-                lambda: resampled_axis(values, name, rising=rising),  # noqa: B023
-                stored,
-                remarks,
-            )
+            bounds = replace(bounds, pairs=to_crs_units(crs, bounds.pairs, units, name))
+        coordinate = Coordinate(
+            name,
+            values if missing is None else np.where(np.isfinite(missing), values, np.nan),
+            factor * float(np.spacing(np.abs(stored_values).max(initial=0.0))) * 2,
+            bounds,
+            rising,
+            angular=False,
+            circle=rising and crs.is_geographic,
+            exact=stored.attrs.get(EXACT_AXIS),
         )
-    rows, cols = maps
-    grid = Grid(crs_text(crs), cols.axis, rows.axis)
-    return SourceGrid(grid, pair.row_dim, pair.col_dim, rows, cols, tuple(remarks))
-
-
-def _distance_cells(group: xr.Dataset, found: SourceGrid, crs: pyproj.CRS, pairs: Sequence[tuple[str, str]]) -> float:
-    """Return how many cells the grid puts some cells away from their own latitudes and longitudes in the file."""
-    shape = found.grid.shape
-    for latitude, longitude in pairs:
-        cells = [(row, col) for row in (0, shape.rows // 2, -1) for col in (0, shape.cols // 2, -1)]
-        known = np.array(
-            [[_at(group.variables[name], found, cell) for name in (longitude, latitude)] for cell in cells]
-        )
-        there = np.isfinite(known).all(axis=1) & (np.abs(known[:, 1]) <= 90) & (np.abs(known[:, 0]) <= 720)
-        if there.sum() < 2 or found.rows.nearest or found.cols.nearest:
-            continue
-        xs, ys = found.grid.x.centres(), found.grid.y.centres()
-        xs, ys = (xs[::-1] if found.cols.flipped else xs), (ys[::-1] if found.rows.flipped else ys)
-        to = pyproj.Transformer.from_crs(GEOGRAPHIC, crs, always_xy=True)
-        x, y = to.transform(known[there, 0], known[there, 1], errcheck=False)
-        off_x = np.abs(x - np.array([xs[col] for _, col in cells])[there]) / found.grid.x.cell_size
-        off_y = np.abs(y - np.array([ys[row] for row, _ in cells])[there]) / -found.grid.y.cell_size
-        return float(np.nan_to_num(np.maximum(off_x, off_y), nan=0.0, posinf=0.0).max())
-    return 0.0
-
-
-def _at(variable: xr.Variable, found: SourceGrid, cell: tuple[int, int]) -> float:
-    key = {found.row_dim: cell[0], found.col_dim: cell[1]}
-    stored = variable[tuple(key.get(str(dim), 0) for dim in variable.dims)]
-    return float(_values(stored)) if not _is_missing(stored) else float("nan")
-
-
-def _is_missing(stored: xr.Variable) -> bool:
-    packing = cf.packing_of(stored.dtype, stored.attrs, netcdf=False)
-    return bool(packing.is_missing(np.atleast_1d(np.asarray(stored.values)).astype(packing.dtype)).any())
-
-
-def _values(coordinate: xr.Variable) -> Any:
-    return cf.decode_coordinate(coordinate.values, coordinate.attrs)
-
-
-def _bounds(group: xr.Dataset, coordinate: xr.Variable) -> Any:
-    name = cf.text(coordinate.attrs, "bounds")
-    return np.asarray(group.variables[name].values) if name in group.variables else None
+        placed.append(place_axis(coordinate))
+    rows, cols = placed
+    findings = (
+        *_findings(pair, ("y", "x"), (rows, cols), ""),
+        Finding("crs", crs_name(crs), by),
+    )
+    grid = Grid(text, cols.map.axis, rows.map.axis)
+    remarks = (*rows.remarks, *cols.remarks)
+    return _Placed(
+        SourceGrid(grid, pair.row_dim, pair.col_dim, rows.map, cols.map, remarks, findings=findings), rows, cols
+    )

@@ -1,0 +1,171 @@
+"""What a variable says that it is: a latitude, a longitude, or a coordinate of rows or columns, and by which evidence.
+
+The order of evidence is that of ``Evidence``: what the user states, CF attributes, the true places of cells,
+conventions of models and tools, and names last. A name counts only where the numbers can be what it claims, and only
+for coordinates of an angle or without units. ``docs/sources.md`` has the whole table.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.sources.cf import attributes as cf
+from lazytile.pyramid.sources.cf.coordinate_units import Quantity, coordinate_unit
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_NUMERIC_KINDS = "iuf"
+
+
+class Evidence(enum.IntEnum):
+    """What speaks for a meaning; the smallest number is the strongest."""
+
+    USER = 0
+    CF = 1
+    PLACES = 2
+    CONVENTION = 3
+    NAME = 4
+
+
+class Kind(enum.Enum):
+    """What a coordinate counts."""
+
+    LATITUDE = "latitude"
+    LONGITUDE = "longitude"
+    Y = "y"
+    """A projected or rotated coordinate of rows, or one whose quantity is unknown."""
+    X = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a variable says that it is."""
+
+    kind: Kind
+    evidence: Evidence
+    by: str
+    """What says so, such as ``standard_name``."""
+    quantity: Quantity
+    problem: str = ""
+    """Why its attributes contradict each other; empty where they agree."""
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is a coordinate of x or y in a projection."""
+        return self.kind in (Kind.X, Kind.Y)
+
+
+_STANDARD = {
+    "latitude": Kind.LATITUDE,
+    "longitude": Kind.LONGITUDE,
+    **dict.fromkeys(("projection_x_coordinate", "grid_longitude", "projection_x_angular_coordinate"), Kind.X),
+    **dict.fromkeys(("projection_y_coordinate", "grid_latitude", "projection_y_angular_coordinate"), Kind.Y),
+}
+_AT_LOCATION = re.compile(r"(latitude|longitude)_at_\w+")
+"""Standard names of staggered grids (ROMS), such as ``latitude_at_u_location``."""
+_INDEX = re.compile(r"[xyijk]_(?:grid_)?index\w*|.*_index(?:_at_\w+)?")
+_TYPES = {"lat": Kind.LATITUDE, "lon": Kind.LONGITUDE, "geox": Kind.X, "geoy": Kind.Y}
+_AXES = {"X": (Kind.LONGITUDE, Kind.X), "Y": (Kind.LATITUDE, Kind.Y)}
+_PREFIX = r"(?:x|nav_|geo|cell_?|pixel_?|center_?|[tuvqpc])?"
+_NAMES = {
+    Kind.LATITUDE: re.compile(rf"{_PREFIX}lat(?:itude)?s?(?:_.*)?|gphi.|latixy", re.IGNORECASE),
+    Kind.LONGITUDE: re.compile(rf"{_PREFIX}lon(?:g|gitude)?s?(?:_.*)?|glam.|longxy", re.IGNORECASE),
+    Kind.Y: re.compile(r"y|yc|rlat|grid_lat(?:itude)?|northing|south_north|y_?coord(?:inate)?", re.IGNORECASE),
+    Kind.X: re.compile(r"x|xc|rlon|grid_lon(?:gitude)?|easting|west_east|x_?coord(?:inate)?", re.IGNORECASE),
+}
+_LONG_NAMES = {
+    Kind.LATITUDE: re.compile(r"(?:\w+ )?latitudes?\b.*", re.IGNORECASE),
+    Kind.LONGITUDE: re.compile(r"(?:\w+ )?longitudes?\b.*", re.IGNORECASE),
+}
+_NO_PLACE = re.compile(r"bnds|bounds|vert(?:ex|ices)|corner|edges|error|uncert|stdev", re.IGNORECASE)
+_ROTATED = re.compile(r"rlat|rlon|grid_.*", re.IGNORECASE)
+_ANGULAR = {Kind.X: Kind.LONGITUDE, Kind.Y: Kind.LATITUDE}
+
+
+def roles_of(group: xr.Dataset) -> dict[str, Role]:
+    """Return what the variables of a group say that they are.
+
+    Args:
+        group: Variables, not decoded.
+
+    Returns:
+        Roles by name; other variables are left out.
+    """
+    bounds = {cf.text(variable.attrs, key) for variable in group.variables.values() for key in ("bounds", "edges")}
+    found = {
+        str(name): _role(str(name), variable) for name, variable in group.variables.items() if str(name) not in bounds
+    }
+    return {name: role for name, role in found.items() if role is not None}
+
+
+def _role(name: str, variable: xr.Variable) -> Role | None:
+    """Return what a variable says that it is; None for all that is no horizontal coordinate."""
+    if variable.ndim < 1 or variable.dtype.kind not in _NUMERIC_KINDS:
+        return None
+    unit = coordinate_unit(cf.text(variable.attrs, "units"))
+    standard = cf.text(variable.attrs, "standard_name").lower()
+    at_location = _AT_LOCATION.fullmatch(standard)
+    kind = _STANDARD.get(at_location[1] if at_location else standard)
+    if kind is not None:
+        fits = kind in (Kind.X, Kind.Y) or unit.quantity in (Quantity.ANGLE, Quantity.NONE)
+        units = cf.text(variable.attrs, "units")
+        problem = "" if fits else f"{name} has the standard_name {standard} but is in {units!r}"
+        return Role(kind, Evidence.CF, "standard_name", unit.quantity, problem)
+    if _INDEX.fullmatch(standard):
+        return None
+    if unit.direction:
+        return Role(Kind.LATITUDE if unit.direction == "north" else Kind.LONGITUDE, Evidence.CF, "units", unit.quantity)
+    if unit.quantity is Quantity.OTHER:
+        return None
+    axis = cf.text(variable.attrs, "axis").upper()
+    if axis in _AXES and variable.ndim == 1:
+        angular, flat = _AXES[axis]
+        return _by_axis(name, variable, axis, angular, flat, unit.quantity)
+    typed = _TYPES.get(cf.text(variable.attrs, "_CoordinateAxisType").lower())
+    if typed is not None:
+        return Role(typed, Evidence.CONVENTION, "_CoordinateAxisType", unit.quantity)
+    other_axis = axis and axis not in _AXES and variable.ndim == 1
+    return None if standard or other_axis else _by_name(name, variable, unit.quantity)
+
+
+def _by_axis(name: str, variable: xr.Variable, axis: str, angular: Kind, flat: Kind, quantity: Quantity) -> Role:
+    """Return the role of a variable that says along which axis it runs: its units say what it counts."""
+    if quantity is Quantity.ANGLE:
+        return Role(flat if _ROTATED.fullmatch(name) else angular, Evidence.CF, f"axis {axis} and units", quantity)
+    named = _named(name, variable)
+    if quantity is Quantity.NONE and named is angular:
+        return Role(angular, Evidence.NAME, f"its name and axis {axis}", quantity)
+    return Role(flat, Evidence.CF, f"axis {axis}", quantity)
+
+
+def _by_name(name: str, variable: xr.Variable, quantity: Quantity) -> Role | None:
+    """Return the role of a variable that only its name or its description suggests."""
+    kind = None if _NO_PLACE.search(name) else _named(name, variable)
+    if kind is None:
+        return None
+    if quantity is Quantity.LENGTH:
+        # A latitude in metres is none, whatever its name. What x and y count, their units say.
+        return Role(kind, Evidence.CF, "units and name", quantity) if kind in _ANGULAR else None
+    if quantity is Quantity.ANGLE and kind in _ANGULAR and not _ROTATED.fullmatch(name):
+        return Role(_ANGULAR[kind], Evidence.NAME, "its units and name", quantity)
+    described = _NAMES[kind].fullmatch(name) is None
+    return Role(kind, Evidence.NAME, "its long_name" if described else "its name", quantity)
+
+
+def _named(name: str, variable: xr.Variable) -> Kind | None:
+    for kind in (Kind.LATITUDE, Kind.LONGITUDE):
+        if _NAMES[kind].fullmatch(name):
+            return kind
+    description = cf.text(variable.attrs, "long_name")
+    for kind, pattern in _LONG_NAMES.items():
+        # Data may be described by the place where it was taken; a coordinate is named like its dimension.
+        if pattern.fullmatch(description) and (variable.dims == (name,) or _NAMES[_FLAT[kind]].fullmatch(name)):
+            return kind
+    return next((kind for kind in (Kind.Y, Kind.X) if _NAMES[kind].fullmatch(name) and variable.ndim == 1), None)
+
+
+_FLAT = {Kind.LONGITUDE: Kind.X, Kind.LATITUDE: Kind.Y}
