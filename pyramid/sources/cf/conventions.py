@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,45 +26,44 @@ _PROJ_KEYS = ("code", "epsg", "wkt2", "projjson")
 _URL = re.compile(r".*/def/crs/([A-Za-z_0-9]+)/[^/]*/([A-Za-z0-9_]+)/?")
 
 
-def conventional_crs(attributes: Attributes) -> str:
+def conventional_crs(attributes: Attributes) -> tuple[str, str]:
     """Return the coordinate reference system that attributes state by a convention other than CF.
 
     Args:
         attributes: Of a variable or a group.
 
     Returns:
-        A text that ``parse_crs`` reads; empty where they state none.
+        A text that ``parse_crs`` reads, and the attribute that holds it; both empty where they state none.
 
     Raises:
         SourceError: What they state is no coordinate reference system.
     """
-    for text in _stated(attributes):
+    for text, name in _stated(attributes):
         parse_crs(text)
-        return text
-    return ""
+        return text, name
+    return "", ""
 
 
-def _stated(attributes: Attributes) -> list[str]:
-    found: list[str] = []
+def _stated(attributes: Attributes) -> Iterator[tuple[str, str]]:
     nested = attributes.get("proj")
     for key in _PROJ_KEYS:
         value = attributes.get(f"proj:{key}")
         if value is None and isinstance(nested, Mapping):
             value = nested.get(key)
-        found += _texts(key, value)
+        for text in _texts(key, value):
+            yield text, f"proj:{key}"
     gdal = attributes.get(_GDAL)
     if isinstance(gdal, str) and gdal.lstrip().startswith("{"):
         gdal = _json(gdal)
-    if isinstance(gdal, Mapping):
-        for key in ("projjson", "wkt", "url"):
-            found += _texts(key, gdal.get(key))
-    elif gdal is not None:
-        found += _texts("wkt", gdal)
+    stated = [(key, gdal.get(key)) for key in ("projjson", "wkt", "url")] if isinstance(gdal, Mapping) else [("", gdal)]
+    for key, value in stated:
+        for text in _texts(key, value):
+            yield text, _GDAL
     text = cf.text(attributes, "crs")
     if re.match(r"(?:\+init=)?epsg:\d+$|\+proj=", text, re.IGNORECASE):
         # rasterio and xarray wrote this one until 2019.
-        found.append(re.sub(r"^\+init=", "", text, flags=re.IGNORECASE).upper() if "epsg" in text.lower() else text)
-    return found
+        code = re.sub(r"^\+init=", "", text, flags=re.IGNORECASE).upper()
+        yield (code if code.startswith("EPSG") else text), "crs"
 
 
 def _texts(key: str, value: Any) -> list[str]:

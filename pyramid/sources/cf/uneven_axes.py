@@ -206,6 +206,8 @@ def resampled_axis(centres: Centres, name: str, *, rising: bool, limit: float | 
     if centres.has_gaps:
         covered = float(np.diff(np.clip(centres.edges, low, high), axis=1).sum())
     smallest = float(np.diff(values).min())
+    if centres.bounded and centres.has_gaps:
+        smallest = min(smallest, float(np.diff(centres.edges, axis=1).min()))
     # The smallest spacing may be rounded: 1e-3 keeps that from adding a cell.
     length = math.ceil((high - low) / max(smallest, covered / (MAX_REFINEMENT * values.size)) - 1e-3)
     if length > max(MAX_CELLS, MAX_REFINEMENT * values.size):

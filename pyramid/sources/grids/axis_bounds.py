@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-_USUAL_SUFFIXES = ("_bnds", "_bounds")
+USUAL_SUFFIXES = ("_bnds", "_bounds")
+"""What variables with bounds are usually called, after the name of their coordinate."""
 POLE = 90.0
 
 
@@ -44,7 +45,7 @@ def axis_bounds(group: xr.Dataset, name: str) -> AxisBounds | None:
     """
     coordinate = group.variables[name]
     stated = [cf.text(coordinate.attrs, key) for key in ("bounds", "edges")]
-    for at, candidate in enumerate([*stated, *(f"{name}{suffix}" for suffix in _USUAL_SUFFIXES)]):
+    for at, candidate in enumerate([*stated, *(f"{name}{suffix}" for suffix in USUAL_SUFFIXES)]):
         if candidate not in group.variables:
             continue
         stored = group.variables[candidate]

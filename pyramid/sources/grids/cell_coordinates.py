@@ -32,6 +32,7 @@ _LONGITUDE_TWINS = (
     ("y", "x"),
     ("Y", "X"),
 )
+_TIMES = frozenset({"time", "times", "t", "date", "record", "step"})
 _SAMPLES = 5
 
 
@@ -125,6 +126,8 @@ def _pair(group: xr.Dataset, latitude: str, longitude: str, evidence: Evidence) 
     if len(long) > 2:
         varying = [dim for dim in long if any(_varies(variable, dim) for variable in (lat, lon))]
         if len(varying) > 2:
+            # Steps are rather those of time than those of a dimension that happens to come first.
+            varying.sort(key=lambda dim: not _is_of_time(group, dim))
             moving = varying[:-2]
         long = varying[-2:] if len(varying) >= 2 else long[-2:]
     if len(long) < 2:
@@ -132,6 +135,11 @@ def _pair(group: xr.Dataset, latitude: str, longitude: str, evidence: Evidence) 
     if len(long) < 2:
         return None
     return CellPair(latitude, longitude, long[0], long[1], tuple(moving), evidence)
+
+
+def _is_of_time(group: xr.Dataset, dim: str) -> bool:
+    units = attributes.text(group.variables[dim].attrs, "units") if dim in group.variables else ""
+    return " since " in units or dim.lower() in _TIMES
 
 
 def _varies(variable: xr.Variable, dim: str) -> bool:

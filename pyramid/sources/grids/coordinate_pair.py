@@ -38,6 +38,8 @@ class CoordinatePair:
     """Name of the grid mapping variable; empty where there is none."""
     crs: str = ""
     """The coordinate reference system that the variables' own attributes state by a convention other than CF."""
+    crs_by: str = field(default="", compare=False)
+    """The attribute that holds it."""
     evidence: Evidence = field(default=Evidence.CF, compare=False)
     """The weakest of what identifies the coordinates and their coordinate reference system."""
     by: tuple[str, str] = field(default=("", ""), compare=False)

@@ -137,7 +137,7 @@ def _candidates(
         for crs in stated_crs(group.variables[pair.mapping].attrs):
             yield crs, f"grid mapping {pair.mapping}"
     if pair.crs:
-        yield parse_crs(pair.crs), "an attribute of the variable or its group"
+        yield parse_crs(pair.crs), pair.crs_by
     wrf = wrf_crs(location.attributes)
     if wrf is not None:
         yield wrf, "the attributes of WRF"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf import attributes as cf
+from lazytile.pyramid.sources.grids.axis_bounds import USUAL_SUFFIXES
 from lazytile.pyramid.sources.grids.coordinate_pair import CURVILINEAR, CoordinatePair, SourceGrid, SourceLocation
 from lazytile.pyramid.sources.grids.curvilinear import grid_from_cells
 from lazytile.pyramid.sources.grids.group_view import GroupView
@@ -139,6 +140,7 @@ def _helper_names(view: GroupView) -> set[str]:
     group = view.group
     names = {str(name) for name in group.dims} | {str(name) for name in group.coords}
     names.update(name for name, role in view.roles.items() if not role.is_flat)
+    names.update(f"{name}{suffix}" for name in view.roles for suffix in USUAL_SUFFIXES)
     names.update(name for pair in view.cells for name in (pair.latitude, pair.longitude))
     for variable in group.variables.values():
         for attribute in ("bounds", "climatology", "edges", "grid_mapping", "coordinates"):

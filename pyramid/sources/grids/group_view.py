@@ -132,6 +132,17 @@ class GroupView:
         ]
         return found[0] if len(found) == 1 else ""
 
+    def any_mapping(self, variable: xr.Variable) -> str:
+        """Return the first grid mapping that a variable names, else the only one of the group.
+
+        Args:
+            variable: Of the group.
+
+        Returns:
+            Its name; empty where there is none.
+        """
+        return next((use.name for use in self.uses(variable)), self.only_mapping(variable))
+
     def crs_of(self, mapping: str) -> pyproj.CRS | None:
         """Return the first coordinate reference system that a grid mapping variable states.
 
@@ -166,20 +177,21 @@ class GroupView:
         name = cf.text(self.group.variables[mapping].attrs, "grid_mapping_name")
         return name not in ("", "latitude_longitude")
 
-    def conventional(self, variable: xr.Variable) -> str:
+    def conventional(self, variable: xr.Variable) -> tuple[str, str]:
         """Return the coordinate reference system that a variable or its group state by a convention.
 
         Args:
             variable: Of the group.
 
         Returns:
-            Its text; empty where there is none.
+            Its text, and the attribute that holds it; both empty where there is none.
         """
-        own = conventional_crs(variable.attrs) or conventional_crs(self.group.attrs)
-        if own:
-            return own
+        for attributes in (variable.attrs, self.group.attrs):
+            text, name = conventional_crs(attributes)
+            if text:
+                return text, name
         crs = next(stated_crs(self.group.attrs), None)
-        return "" if crs is None else crs.to_wkt()
+        return ("", "") if crs is None else (crs.to_wkt(), "attributes of the file")
 
     def _add_transforms(self) -> None:
         """Add the axes of variables whose places only an affine transform states."""
@@ -190,12 +202,12 @@ class GroupView:
             known = [name for kind in Kind for name, dim in self.along(variable, kind) if dim in (row_dim, col_dim)]
             if known or f"{row_dim}_by_transform" in self.group.variables:
                 continue
-            mapping = next((use.name for use in self.uses(variable)), self.only_mapping(variable))
+            mapping = self.any_mapping(variable)
             transforms = [self.group.variables[mapping].attrs] if mapping else []
             transform = next(
                 filter(None, map(conventional_transform, (*transforms, variable.attrs, self.group.attrs))), None
             )
-            text = self.conventional(variable)
+            text, _ = self.conventional(variable)
             crs = self.crs_of(mapping) if mapping else parse_crs(text) if text else None
             if transform is None or crs is None:
                 continue

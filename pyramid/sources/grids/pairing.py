@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.cf.coordinate_units import Quantity
 from lazytile.pyramid.sources.cf.crs import is_lonlat, parse_crs
-from lazytile.pyramid.sources.grids.cell_coordinates import CellPair, pair_of_names
 from lazytile.pyramid.sources.grids.coordinate_pair import CURVILINEAR, LONLAT, PROJECTED, CoordinatePair
+from lazytile.pyramid.sources.grids.crossing import Crossing, crossing_of
+from lazytile.pyramid.sources.grids.named_pair import named_pair
 from lazytile.pyramid.sources.grids.role import Evidence, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import xarray as xr
 
+    from lazytile.pyramid.sources.grids.cell_coordinates import CellPair
     from lazytile.pyramid.sources.grids.group_view import GroupView
     from lazytile.pyramid.sources.overrides import Overrides
 
@@ -26,22 +30,14 @@ _ROTATED = "rotated_latitude_longitude"
 
 
 @dataclass(frozen=True, slots=True)
-class _Crossing:
-    """A coordinate of rows and one of columns along two dimensions of a variable."""
+class _Evident:
+    """A variable and what there is along its dimensions."""
 
-    y: str
-    x: str
-    row_dim: str
-    col_dim: str
-    evidence: Evidence
-    by: tuple[str, str]
-
-    def pair(self, view: GroupView, kind: str, cells: CellPair | None) -> CoordinatePair:
-        shape = view.group.sizes[self.row_dim], view.group.sizes[self.col_dim]
-        there = cells if cells is not None and {cells.row_dim, cells.col_dim} == {self.row_dim, self.col_dim} else None
-        return CoordinatePair(
-            kind, self.y, self.x, self.row_dim, self.col_dim, shape, evidence=self.evidence, by=self.by, cells=there
-        )
+    view: GroupView
+    variable: xr.Variable
+    cells: CellPair | None
+    lonlat: Crossing | None
+    flat: Crossing | None
 
 
 def pair_of(view: GroupView, variable: xr.Variable, overrides: Overrides) -> CoordinatePair | None:
@@ -59,33 +55,57 @@ def pair_of(view: GroupView, variable: xr.Variable, overrides: Overrides) -> Coo
         SourceError: A coordinate reference system that is stated is invalid.
     """
     if overrides.x is not None and overrides.y is not None:
-        return _named(view, variable, overrides, overrides.y, overrides.x)
-    cells = cells_of(view, variable)
-    lonlat = _crossing(view, variable, Kind.LATITUDE, Kind.LONGITUDE)
-    flat = _crossing(view, variable, Kind.Y, Kind.X)
+        return named_pair(view, variable, overrides, overrides.y, overrides.x)
+    evident = _Evident(
+        view,
+        variable,
+        cells_of(view, variable),
+        crossing_of(view, variable, Kind.LATITUDE, Kind.LONGITUDE),
+        crossing_of(view, variable, Kind.Y, Kind.X),
+    )
     if overrides.crs is not None:
-        return _with_user_crs(view, variable, overrides.crs, (lonlat, flat), cells)
-    for use in view.uses(variable):
-        extended = _extended(view, variable, use.name, use.coordinates, cells) if use.coordinates else None
-        if extended is not None:
-            return extended
-    own = next((use.name for use in view.uses(variable) if view.is_projection(use.name)), "")
-    if own:
-        projected = _in_projection(view, own, lonlat, flat, cells)
-        if projected is not None:
-            return projected
-    if lonlat is not None and lonlat.evidence is Evidence.CF:
-        return replace(lonlat.pair(view, LONLAT, cells), mapping=_other_meridian(view, variable))
-    for found in (_in_own_degrees(view, variable, flat, cells), _by_convention(view, variable, flat, cells)):
-        if found is not None:
-            return found
-    if lonlat is not None:
-        return replace(lonlat.pair(view, LONLAT, cells), mapping=_other_meridian(view, variable))
-    if cells is not None:
-        return _of_cells(view, variable, cells, flat)
-    if flat is not None and _claims_projection(view, flat):
-        return flat.pair(view, PROJECTED, None)
-    return None
+        return _with_user_crs(evident, overrides.crs)
+    return next((pair for rule in _RULES if (pair := rule(evident)) is not None), None)
+
+
+def _by_extended_mapping(evident: _Evident) -> CoordinatePair | None:
+    view, variable = evident.view, evident.variable
+    found = (_extended(view, variable, use.name, use.coordinates, evident.cells) for use in view.uses(variable))
+    return next((pair for pair in found if pair is not None), None)
+
+
+def _by_own_projection(evident: _Evident) -> CoordinatePair | None:
+    uses = evident.view.uses(evident.variable)
+    own = next((use.name for use in uses if evident.view.is_projection(use.name)), "")
+    return _in_projection(evident.view, own, evident.lonlat, evident.flat, evident.cells) if own else None
+
+
+def _by_stated_degrees(evident: _Evident) -> CoordinatePair | None:
+    stated = evident.lonlat is not None and evident.lonlat.evidence is Evidence.CF
+    return _in_degrees(evident) if stated else None
+
+
+def _in_degrees(evident: _Evident) -> CoordinatePair | None:
+    if evident.lonlat is None:
+        return None
+    found = evident.lonlat.pair(evident.view, LONLAT, evident.cells)
+    return replace(found, mapping=_other_meridian(evident.view, evident.variable))
+
+
+def _by_places(evident: _Evident) -> CoordinatePair | None:
+    if evident.cells is None:
+        return None
+    return _of_cells(evident.view, evident.variable, evident.cells, evident.flat)
+
+
+def _without_crs(evident: _Evident) -> CoordinatePair | None:
+    """Return coordinates without a coordinate reference system that are projected, so that one must be given."""
+    view, flat = evident.view, evident.flat
+    if flat is None:
+        return None
+    roles = [view.roles[name] for name in (flat.x, flat.y)]
+    claimed = any(role.quantity is not Quantity.NONE or role.by == "standard_name" for role in roles)
+    return flat.pair(view, PROJECTED, None) if claimed else None
 
 
 def _other_meridian(view: GroupView, variable: xr.Variable) -> str:
@@ -95,14 +115,6 @@ def _other_meridian(view: GroupView, variable: xr.Variable) -> str:
         if crs is not None and crs.is_geographic and crs.prime_meridian is not None and crs.prime_meridian.longitude:
             return use.name
     return ""
-
-
-def _claims_projection(view: GroupView, flat: _Crossing) -> bool:
-    """Return whether coordinates without a coordinate reference system are projected, so that one must be given."""
-    return any(
-        view.roles[name].quantity is not Quantity.NONE or view.roles[name].by == "standard_name"
-        for name in (flat.x, flat.y)
-    )
 
 
 def cells_of(view: GroupView, variable: xr.Variable) -> CellPair | None:
@@ -125,75 +137,14 @@ def cells_of(view: GroupView, variable: xr.Variable) -> CellPair | None:
     return min(there, key=rank, default=None)
 
 
-def _crossing(view: GroupView, variable: xr.Variable, y_kind: Kind, x_kind: Kind) -> _Crossing | None:
-    """Return the coordinates of two kinds with the strongest evidence along different dimensions."""
-    best: _Crossing | None = None
-    for y, row_dim in view.along(variable, y_kind):
-        for x, col_dim in view.along(variable, x_kind):
-            if row_dim == col_dim:
-                continue
-            roles = view.roles[y], view.roles[x]
-            evidence = max(role.evidence for role in roles)
-            if best is None or evidence < best.evidence:
-                best = _Crossing(y, x, row_dim, col_dim, evidence, (roles[0].by, roles[1].by))
-    return best
-
-
-def _named(view: GroupView, variable: xr.Variable, overrides: Overrides, y: str, x: str) -> CoordinatePair | None:
-    """Return the coordinates that the user names, along one or two dimensions of a variable."""
-    y, x = (name.strip("/").rpartition("/")[2] for name in (y, x))
-    if any(name not in view.group.variables for name in (y, x)):
-        return None
-    dims = {str(dim) for dim in variable.dims}
-    cells = pair_of_names(view.group, y, x)
-    by = ("--y", "--x")
-    if cells is not None:
-        if not {cells.row_dim, cells.col_dim} <= dims:
-            return None
-        shape = view.group.sizes[cells.row_dim], view.group.sizes[cells.col_dim]
-        mapping = _any_mapping(view, variable)
-        return CoordinatePair(
-            CURVILINEAR, y, x, cells.row_dim, cells.col_dim, shape, mapping, "", Evidence.USER, by, cells
-        )
-    coordinates = [view.group.variables[name] for name in (y, x)]
-    if any(each.ndim != 1 or str(each.dims[0]) not in dims for each in coordinates):
-        return None
-    row_dim, col_dim = (str(each.dims[0]) for each in coordinates)
-    if row_dim == col_dim:
-        return None
-    crossing = _Crossing(y, x, row_dim, col_dim, Evidence.USER, by)
-    if overrides.crs is not None:
-        return crossing.pair(view, LONLAT if is_lonlat(parse_crs(overrides.crs)) else PROJECTED, None)
-    mapping = _any_mapping(view, variable)
-    roles = [view.roles.get(name) for name in (y, x)]
-    angular = all(role is not None and not role.is_flat for role in roles)
-    if mapping and view.is_projection(mapping) and not angular:
-        return replace(crossing.pair(view, PROJECTED, None), mapping=mapping)
-    metres = any(role is not None and role.is_flat and role.quantity is Quantity.LENGTH for role in roles)
-    crs = view.conventional(variable)
-    if crs and not angular:
-        return replace(crossing.pair(view, LONLAT if is_lonlat(parse_crs(crs)) else PROJECTED, None), crs=crs)
-    return crossing.pair(view, PROJECTED if metres else LONLAT, None)
-
-
-def _any_mapping(view: GroupView, variable: xr.Variable) -> str:
-    return next((use.name for use in view.uses(variable)), view.only_mapping(variable))
-
-
-def _with_user_crs(
-    view: GroupView,
-    variable: xr.Variable,
-    text: str,
-    crossings: tuple[_Crossing | None, _Crossing | None],
-    cells: CellPair | None,
-) -> CoordinatePair | None:
-    lonlat, flat = crossings
+def _with_user_crs(evident: _Evident, text: str) -> CoordinatePair | None:
     degrees = is_lonlat(parse_crs(text))
+    flat, lonlat = evident.flat, evident.lonlat
     chosen = (lonlat or flat) if degrees else (flat or lonlat)
-    if chosen is not None:
-        found = chosen.pair(view, LONLAT if degrees else PROJECTED, cells)
-        return replace(found, evidence=Evidence.USER)
-    return None if cells is None else _of_cells(view, variable, cells, None)
+    if chosen is None:
+        return _by_places(evident)
+    found = chosen.pair(evident.view, LONLAT if degrees else PROJECTED, evident.cells)
+    return replace(found, evidence=Evidence.USER)
 
 
 def _extended(
@@ -203,7 +154,7 @@ def _extended(
     dims = [str(dim) for dim in variable.dims]
     flat = [
         name
-        for name in names
+        for name in dict.fromkeys(names)
         if name in view.group.variables
         and view.group.variables[name].ndim == 1
         and str(view.group.variables[name].dims[0]) in dims
@@ -224,13 +175,13 @@ def _extended(
     row_dim, col_dim = (str(view.group.variables[name].dims[0]) for name in (y, x))
     if row_dim == col_dim:
         return None
-    crossing = _Crossing(y, x, row_dim, col_dim, Evidence.CF, (by, by))
+    crossing = Crossing(y, x, row_dim, col_dim, Evidence.CF, (by, by))
     kind = PROJECTED if view.is_projection(mapping) else LONLAT
     return replace(crossing.pair(view, kind, cells), mapping=mapping)
 
 
 def _in_projection(
-    view: GroupView, mapping: str, lonlat: _Crossing | None, flat: _Crossing | None, cells: CellPair | None
+    view: GroupView, mapping: str, lonlat: Crossing | None, flat: Crossing | None, cells: CellPair | None
 ) -> CoordinatePair | None:
     """Return the coordinates of a variable whose grid mapping states a projection."""
     if flat is not None and (lonlat is None or _marked_as_projected(view, flat)):
@@ -248,17 +199,16 @@ def _in_projection(
     return replace(lonlat.pair(view, LONLAT, cells), notes=(note,))
 
 
-def _marked_as_projected(view: GroupView, flat: _Crossing) -> bool:
+def _marked_as_projected(view: GroupView, flat: Crossing) -> bool:
     return all(
         view.roles[name].by == "standard_name" or view.roles[name].quantity is Quantity.LENGTH
         for name in (flat.x, flat.y)
     )
 
 
-def _in_own_degrees(
-    view: GroupView, variable: xr.Variable, flat: _Crossing | None, cells: CellPair | None
-) -> CoordinatePair | None:
+def _in_own_degrees(evident: _Evident) -> CoordinatePair | None:
     """Return x and y of a variable whose own grid mapping states true longitudes and latitudes."""
+    view, variable, flat, cells = evident.view, evident.variable, evident.flat, evident.cells
     uses = view.uses(variable)
     if flat is None or not uses or view.crs_of(uses[0].name) is None or view.is_projection(uses[0].name):
         return None
@@ -268,10 +218,9 @@ def _in_own_degrees(
     return replace(found, mapping=uses[0].name, by=(f"grid mapping {uses[0].name}",) * 2)
 
 
-def _by_convention(
-    view: GroupView, variable: xr.Variable, flat: _Crossing | None, cells: CellPair | None
-) -> CoordinatePair | None:
+def _by_convention(evident: _Evident) -> CoordinatePair | None:
     """Return x and y of a variable whose coordinate reference system a convention states."""
+    view, variable, flat, cells = evident.view, evident.variable, evident.flat, evident.cells
     if flat is None:
         return None
     evidence = max(flat.evidence, Evidence.CONVENTION)
@@ -279,19 +228,20 @@ def _by_convention(
     if mapping and view.crs_of(mapping) is not None:
         kind = PROJECTED if view.is_projection(mapping) else LONLAT
         return replace(flat.pair(view, kind, cells), mapping=mapping, evidence=evidence)
-    crs = view.conventional(variable)
+    crs, crs_by = view.conventional(variable)
     if not crs:
         return None
     kind = LONLAT if is_lonlat(parse_crs(crs)) else PROJECTED
-    return replace(flat.pair(view, kind, cells), crs=crs, evidence=evidence)
+    return replace(flat.pair(view, kind, cells), crs=crs, crs_by=crs_by, evidence=evidence)
 
 
-def _of_cells(view: GroupView, variable: xr.Variable, cells: CellPair, flat: _Crossing | None) -> CoordinatePair:
+def _of_cells(view: GroupView, variable: xr.Variable, cells: CellPair, flat: Crossing | None) -> CoordinatePair:
     shape = view.group.sizes[cells.row_dim], view.group.sizes[cells.col_dim]
     notes: tuple[str, ...] = ()
     if flat is not None:
         notes = (f"{flat.y} and {flat.x} are not used: nothing states their coordinate reference system",)
     by = tuple(view.roles[name].by if name in view.roles else "" for name in (cells.latitude, cells.longitude))
+    crs, crs_by = view.conventional(variable)
     return CoordinatePair(
         CURVILINEAR,
         cells.latitude,
@@ -299,10 +249,24 @@ def _of_cells(view: GroupView, variable: xr.Variable, cells: CellPair, flat: _Cr
         cells.row_dim,
         cells.col_dim,
         shape,
-        _any_mapping(view, variable),
-        view.conventional(variable),
-        max(Evidence.PLACES, cells.evidence) if cells.evidence is not Evidence.USER else Evidence.USER,
-        (by[0], by[1]),
-        cells,
-        notes,
+        view.any_mapping(variable),
+        crs,
+        crs_by=crs_by,
+        evidence=max(Evidence.PLACES, cells.evidence),
+        by=(by[0], by[1]),
+        cells=cells,
+        notes=notes,
     )
+
+
+_RULES: tuple[Callable[[_Evident], CoordinatePair | None], ...] = (
+    _by_extended_mapping,
+    _by_own_projection,
+    _by_stated_degrees,
+    _in_own_degrees,
+    _by_convention,
+    _in_degrees,
+    _by_places,
+    _without_crs,
+)
+"""Each finds the coordinates by one kind of evidence. Those by a convention or a name are checked with the places."""

@@ -118,10 +118,11 @@ def by_corners(group: xr.Dataset, places: Places) -> tuple[Places, tuple[str, ..
         return places, ()
     if typical > _FARTHEST_CORNER:
         return places, (f"the bounds {named[0]} and {named[1]} are not used: cells do not hold their own places",)
-    return cornered, (
+    remark = (
         f"{places.latitude.name} and {places.longitude.name} are no middles of cells: cells lie as {named[0]} and "
-        f"{named[1]} say",
+        f"{named[1]} say"
     )
+    return cornered, (remark,)
 
 
 def _corners(group: xr.Dataset, name: str) -> str:

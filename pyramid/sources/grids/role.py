@@ -16,6 +16,8 @@ from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.cf.coordinate_units import Quantity, coordinate_unit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import xarray as xr
 
 _NUMERIC_KINDS = "iuf"
@@ -69,7 +71,7 @@ _AT_LOCATION = re.compile(r"(latitude|longitude)_at_\w+")
 """Standard names of staggered grids (ROMS), such as ``latitude_at_u_location``."""
 _INDEX = re.compile(r"[xyijk]_(?:grid_)?index\w*|.*_index(?:_at_\w+)?")
 _TYPES = {"lat": Kind.LATITUDE, "lon": Kind.LONGITUDE, "geox": Kind.X, "geoy": Kind.Y}
-_AXES = {"X": (Kind.LONGITUDE, Kind.X), "Y": (Kind.LATITUDE, Kind.Y)}
+_AXES = {"X": Kind.X, "Y": Kind.Y}
 _PREFIX = r"(?:x|nav_|geo|cell_?|pixel_?|center_?|[tuvqpc])?"
 _NAMES = {
     Kind.LATITUDE: re.compile(rf"{_PREFIX}lat(?:itude)?s?(?:_.*)?|gphi.|latixy", re.IGNORECASE),
@@ -102,50 +104,76 @@ def roles_of(group: xr.Dataset) -> dict[str, Role]:
     return {name: role for name, role in found.items() if role is not None}
 
 
-def _role(name: str, variable: xr.Variable) -> Role | None:
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """The attributes of a variable that say what it is."""
+
+    name: str
+    stored: xr.Variable
+    standard: str
+    axis: str
+    units: str
+    quantity: Quantity
+    direction: str
+
+
+def _role(name: str, stored: xr.Variable) -> Role | None:
     """Return what a variable says that it is; None for all that is no horizontal coordinate."""
-    if variable.ndim < 1 or variable.dtype.kind not in _NUMERIC_KINDS:
+    if stored.ndim < 1 or stored.dtype.kind not in _NUMERIC_KINDS:
         return None
-    unit = coordinate_unit(cf.text(variable.attrs, "units"))
-    standard = cf.text(variable.attrs, "standard_name").lower()
-    at_location = _AT_LOCATION.fullmatch(standard)
-    kind = _STANDARD.get(at_location[1] if at_location else standard)
-    if kind is not None:
-        fits = kind in (Kind.X, Kind.Y) or unit.quantity in (Quantity.ANGLE, Quantity.NONE)
-        units = cf.text(variable.attrs, "units")
-        problem = "" if fits else f"{name} has the standard_name {standard} but is in {units!r}"
-        return Role(kind, Evidence.CF, "standard_name", unit.quantity, problem)
-    if _INDEX.fullmatch(standard):
-        return None
-    if unit.direction:
-        return Role(Kind.LATITUDE if unit.direction == "north" else Kind.LONGITUDE, Evidence.CF, "units", unit.quantity)
-    if unit.quantity is Quantity.OTHER:
-        return None
-    axis = cf.text(variable.attrs, "axis").upper()
-    if axis in _AXES and variable.ndim == 1:
-        angular, flat = _AXES[axis]
-        return _by_axis(name, variable, axis, angular, flat, unit.quantity)
-    typed = _TYPES.get(cf.text(variable.attrs, "_CoordinateAxisType").lower())
-    if typed is not None:
-        return Role(typed, Evidence.CONVENTION, "_CoordinateAxisType", unit.quantity)
-    other_axis = axis and axis not in _AXES and variable.ndim == 1
-    return None if standard or other_axis else _by_name(name, variable, unit.quantity)
+    standard = cf.text(stored.attrs, "standard_name").lower()
+    units = cf.text(stored.attrs, "units")
+    unit = coordinate_unit(units)
+    # The axis of a variable along two dimensions says nothing of its own.
+    axis = cf.text(stored.attrs, "axis").upper() if stored.ndim == 1 else ""
+    variable = _Variable(name, stored, standard, axis, units, unit.quantity, unit.direction)
+    found = _by_standard_name(variable)
+    if found is not None or _INDEX.fullmatch(standard) or unit.quantity is Quantity.OTHER:
+        return found
+    return next((role for rule in _RULES if (role := rule(variable)) is not None), None)
 
 
-def _by_axis(name: str, variable: xr.Variable, axis: str, angular: Kind, flat: Kind, quantity: Quantity) -> Role:
-    """Return the role of a variable that says along which axis it runs: its units say what it counts."""
-    if quantity is Quantity.ANGLE:
-        return Role(flat if _ROTATED.fullmatch(name) else angular, Evidence.CF, f"axis {axis} and units", quantity)
-    named = _named(name, variable)
-    if quantity is Quantity.NONE and named is angular:
-        return Role(angular, Evidence.NAME, f"its name and axis {axis}", quantity)
-    return Role(flat, Evidence.CF, f"axis {axis}", quantity)
-
-
-def _by_name(name: str, variable: xr.Variable, quantity: Quantity) -> Role | None:
-    """Return the role of a variable that only its name or its description suggests."""
-    kind = None if _NO_PLACE.search(name) else _named(name, variable)
+def _by_standard_name(variable: _Variable) -> Role | None:
+    at_location = _AT_LOCATION.fullmatch(variable.standard)
+    kind = _STANDARD.get(at_location[1] if at_location else variable.standard)
     if kind is None:
+        return None
+    fits = kind in _ANGULAR or variable.quantity in (Quantity.ANGLE, Quantity.NONE)
+    problem = "" if fits else f"{variable.name} has the standard_name {variable.standard} but is in {variable.units!r}"
+    return Role(kind, Evidence.CF, "standard_name", variable.quantity, problem)
+
+
+def _by_direction(variable: _Variable) -> Role | None:
+    if not variable.direction:
+        return None
+    kind = Kind.LATITUDE if variable.direction == "north" else Kind.LONGITUDE
+    return Role(kind, Evidence.CF, "units", variable.quantity)
+
+
+def _by_axis(variable: _Variable) -> Role | None:
+    """Return the role of a variable that says along which axis it runs: its units say what it counts."""
+    if variable.axis not in _AXES:
+        return None
+    flat = _AXES[variable.axis]
+    angular = _ANGULAR[flat]
+    if variable.quantity is Quantity.ANGLE:
+        kind = flat if _ROTATED.fullmatch(variable.name) else angular
+        return Role(kind, Evidence.CF, f"axis {variable.axis} and units", variable.quantity)
+    if variable.quantity is Quantity.NONE and _named(variable.name, variable.stored) is angular:
+        return Role(angular, Evidence.NAME, f"its name and axis {variable.axis}", variable.quantity)
+    return Role(flat, Evidence.CF, f"axis {variable.axis}", variable.quantity)
+
+
+def _by_type(variable: _Variable) -> Role | None:
+    kind = _TYPES.get(cf.text(variable.stored.attrs, "_CoordinateAxisType").lower())
+    return None if kind is None else Role(kind, Evidence.CONVENTION, "_CoordinateAxisType", variable.quantity)
+
+
+def _by_name(variable: _Variable) -> Role | None:
+    """Return the role of a variable that only its name or its description suggests."""
+    name, quantity = variable.name, variable.quantity
+    kind = None if _NO_PLACE.search(name) else _named(name, variable.stored)
+    if kind is None or variable.standard or variable.axis:
         return None
     if quantity is Quantity.LENGTH:
         # A latitude in metres is none, whatever its name. What x and y count, their units say.
@@ -154,6 +182,9 @@ def _by_name(name: str, variable: xr.Variable, quantity: Quantity) -> Role | Non
         return Role(_ANGULAR[kind], Evidence.NAME, "its units and name", quantity)
     described = _NAMES[kind].fullmatch(name) is None
     return Role(kind, Evidence.NAME, "its long_name" if described else "its name", quantity)
+
+
+_RULES: tuple[Callable[[_Variable], Role | None], ...] = (_by_direction, _by_axis, _by_type, _by_name)
 
 
 def _named(name: str, variable: xr.Variable) -> Kind | None:

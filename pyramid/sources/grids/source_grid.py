@@ -141,7 +141,7 @@ def stated_crss(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides) -
         for crs in stated_crs(group.variables[pair.mapping].attrs, units):
             yield crs, f"grid mapping {pair.mapping}"
     if pair.crs:
-        yield parse_crs(pair.crs), "an attribute of the variable or its group"
+        yield parse_crs(pair.crs), pair.crs_by
     for crs in stated_crs(group.attrs, units):
         yield crs, "attributes of the file"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ALL_RADIANS = 0.8
 """Share of the whole Earth in radians that numbers without units must span to be radians."""
-_ROUND = 1e-4
+_ROUND = 1e-5
 """How far a step may lie from a round number, as a share of it."""
 _SAMPLE = 64
 
