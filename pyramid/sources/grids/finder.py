@@ -13,6 +13,7 @@ from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.grids.axis_bounds import USUAL_SUFFIXES
 from lazytile.pyramid.sources.grids.coordinate_pair import CURVILINEAR, CoordinatePair, SourceGrid, SourceLocation
+from lazytile.pyramid.sources.grids.crossing import crossing_of
 from lazytile.pyramid.sources.grids.curvilinear import grid_from_cells
 from lazytile.pyramid.sources.grids.group_view import GroupView
 from lazytile.pyramid.sources.grids.pairing import cells_of, pair_of
@@ -182,6 +183,10 @@ def _not_placed(view: GroupView, variable: xr.Variable) -> str:
     ]
     if len(listed) > 1 and len({view.group.variables[name].dims for name in listed}) == 1:
         return f"its places {', '.join(listed)} are a list along {view.group.variables[listed[0]].dims[0]}, not a grid"
+    named = crossing_of(view, variable, Kind.LATITUDE, Kind.LONGITUDE)
+    misfit = view.misfit(named.y, named.x) if named is not None else ""
+    if named is not None and misfit:
+        return f"{named.y} and {named.x} have no units, and {misfit}; give --crs"
     if len(flat) > 1 and cells_of(view, variable) is None:
         return (
             f"{' and '.join(flat)} have no units: they may be degrees, metres or indices; give --crs "

@@ -10,13 +10,15 @@ import numpy as np
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.cf.conventions import conventional_crs, conventional_transform
-from lazytile.pyramid.sources.cf.coordinate_units import Quantity
+from lazytile.pyramid.sources.cf.coordinate_units import Quantity, coordinate_unit
 from lazytile.pyramid.sources.cf.crs import is_lonlat, parse_crs
 from lazytile.pyramid.sources.cf.grid_mapping import stated_crs
 from lazytile.pyramid.sources.cf.mapping_form import MappingUse, mapping_uses
 from lazytile.pyramid.sources.formats.exact_coordinate import exact_coordinate
 from lazytile.pyramid.sources.grids.cell_coordinates import CellPair, find_cell_coordinates
 from lazytile.pyramid.sources.grids.role import Evidence, Kind, Role, roles_of
+from lazytile.pyramid.sources.grids.stored_coordinate import decoded
+from lazytile.pyramid.sources.grids.units_of_places import numbers_fit
 
 if TYPE_CHECKING:
     import pyproj
@@ -34,6 +36,7 @@ class GroupView:
     roles: dict[str, Role]
     cells: list[CellPair]
     _crs: dict[str, pyproj.CRS | None] = field(default_factory=dict)
+    _of_group: tuple[str, str] | None = None
 
     @classmethod
     def of(cls, group: xr.Dataset) -> GroupView:
@@ -97,6 +100,23 @@ class GroupView:
         values = np.asarray(self.group.variables[name].values)
         count = np.arange(values.size)
         return values.size >= _LEAST_INDICES and any(np.array_equal(values, count + first) for first in (0, 1))
+
+    def misfit(self, y: str, x: str) -> str:
+        """Return why the numbers of two coordinates cannot be latitudes and longitudes.
+
+        Args:
+            y: Name of a coordinate of rows.
+            x: Name of a coordinate of columns.
+
+        Returns:
+            The reason; empty where they can.
+        """
+        lat, lon = (
+            np.asarray(decoded(np.atleast_1d(variable.values), variable.attrs)) * unit.factor
+            for variable in (self.group.variables[name] for name in (y, x))
+            for unit in [coordinate_unit(cf.text(variable.attrs, "units"))]
+        )
+        return numbers_fit(lat, lon)
 
     def uses(self, variable: xr.Variable) -> tuple[MappingUse, ...]:
         """Return the grid mappings that a variable names and that exist.
@@ -186,12 +206,15 @@ class GroupView:
         Returns:
             Its text, and the attribute that holds it; both empty where there is none.
         """
-        for attributes in (variable.attrs, self.group.attrs):
-            text, name = conventional_crs(attributes)
-            if text:
-                return text, name
-        crs = next(stated_crs(self.group.attrs), None)
-        return ("", "") if crs is None else (crs.to_wkt(), "attributes of the file")
+        text, name = conventional_crs(variable.attrs)
+        if text:
+            return text, name
+        if self._of_group is None:
+            crs = next(stated_crs(self.group.attrs), None)
+            of_file = ("", "") if crs is None else (crs.to_wkt(), "attributes of the file")
+            stated = conventional_crs(self.group.attrs)
+            self._of_group = stated if stated[0] else of_file
+        return self._of_group
 
     def _add_transforms(self) -> None:
         """Add the axes of variables whose places only an affine transform states."""

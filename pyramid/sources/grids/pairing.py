@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.cf.coordinate_units import Quantity
-from lazytile.pyramid.sources.cf.crs import is_lonlat, parse_crs
+from lazytile.pyramid.sources.cf.crs import GEOGRAPHIC, crs_name, crs_text, is_lonlat, parse_crs
 from lazytile.pyramid.sources.grids.coordinate_pair import CURVILINEAR, LONLAT, PROJECTED, CoordinatePair
 from lazytile.pyramid.sources.grids.crossing import Crossing, crossing_of
 from lazytile.pyramid.sources.grids.named_pair import named_pair
@@ -56,16 +56,29 @@ def pair_of(view: GroupView, variable: xr.Variable, overrides: Overrides) -> Coo
     """
     if overrides.x is not None and overrides.y is not None:
         return named_pair(view, variable, overrides, overrides.y, overrides.x)
-    evident = _Evident(
-        view,
-        variable,
-        cells_of(view, variable),
-        crossing_of(view, variable, Kind.LATITUDE, Kind.LONGITUDE),
-        crossing_of(view, variable, Kind.Y, Kind.X),
-    )
+    lonlat = crossing_of(view, variable, Kind.LATITUDE, Kind.LONGITUDE)
+    flat = crossing_of(view, variable, Kind.Y, Kind.X)
+    if lonlat is not None and lonlat.evidence is Evidence.NAME and view.misfit(lonlat.y, lonlat.x):
+        flat, lonlat = flat or lonlat, None
+    evident = _Evident(view, variable, cells_of(view, variable), lonlat, flat)
     if overrides.crs is not None:
         return _with_user_crs(evident, overrides.crs)
-    return next((pair for rule in _RULES if (pair := rule(evident)) is not None), None)
+    found = next((pair for rule in _RULES if (pair := rule(evident)) is not None), None)
+    return None if found is None else _with_contradictions(view, variable, found)
+
+
+def _with_contradictions(view: GroupView, variable: xr.Variable, pair: CoordinatePair) -> CoordinatePair:
+    """Return a pair that says which coordinate reference system of a convention is overruled."""
+    text, by = view.conventional(variable)
+    if not text or pair.crs or pair.kind == CURVILINEAR:
+        return pair
+    stated = view.crs_of(pair.mapping) if pair.mapping else None
+    used = crs_text(stated) if stated is not None else GEOGRAPHIC if pair.kind == LONLAT else ""
+    other = parse_crs(text)
+    if not used or crs_text(other) == used:
+        return pair
+    better = f"the grid mapping {pair.mapping}" if pair.mapping else f"{pair.y} and {pair.x} in degrees"
+    return replace(pair, notes=(*pair.notes, f"{by} ({crs_name(other)}) is not used: {better} is better evidence"))
 
 
 def _by_extended_mapping(evident: _Evident) -> CoordinatePair | None:

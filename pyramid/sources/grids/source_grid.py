@@ -181,7 +181,7 @@ def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> _Placed:
     guess = ""
     if all(unit.quantity is Quantity.NONE for unit in units) and EXACT_AXIS not in latitude.attrs:
         lat, lon = (np.asarray(raw(each.values, each.attrs), np.float64) for each in (latitude, longitude))
-        problem = numbers_fit(lat, lon) if pair.evidence > Evidence.CF else ""
+        problem = numbers_fit(lat, lon)
         if problem:
             raise SourceError(f"{pair.y} and {pair.x} have no units: {problem}; give --crs")
         radians = are_radians(lat, lon)
