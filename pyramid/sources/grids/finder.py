@@ -17,7 +17,7 @@ from lazytile.pyramid.sources.grids.crossing import crossing_of
 from lazytile.pyramid.sources.grids.curvilinear import grid_from_cells
 from lazytile.pyramid.sources.grids.group_view import GroupView
 from lazytile.pyramid.sources.grids.pairing import cells_of, pair_of
-from lazytile.pyramid.sources.grids.role import Kind
+from lazytile.pyramid.sources.grids.role import Evidence, Kind
 from lazytile.pyramid.sources.grids.source_grid import PlacesDisagreeError, grid_from_axes
 
 if TYPE_CHECKING:
@@ -140,7 +140,11 @@ def _helper_names(view: GroupView) -> set[str]:
     """Return the variables that only serve others: coordinates, bounds and grid mappings."""
     group = view.group
     names = {str(name) for name in group.dims} | {str(name) for name in group.coords}
-    names.update(name for name, role in view.roles.items() if not role.is_flat)
+    names.update(
+        name
+        for name, role in view.roles.items()
+        if not role.is_flat and (role.evidence is not Evidence.NAME or group.variables[name].ndim == 1)
+    )
     names.update(f"{name}{suffix}" for name in view.roles for suffix in USUAL_SUFFIXES)
     names.update(name for pair in view.cells for name in (pair.latitude, pair.longitude))
     for variable in group.variables.values():
