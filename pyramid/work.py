@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lazytile.colormaps.compiled.palette import Palette
 from lazytile.pyramid.numbers.task import NumbersTask, compute
 from lazytile.pyramid.render.renderer import render
+from lazytile.pyramid.tiling.tms import TileMatrixSet
 
 if TYPE_CHECKING:
     from lazytile.pyramid.render.render_task import RenderTask
+
+SHARED = (Palette, TileMatrixSet)
+"""Classes of values that many tasks have in common."""
 
 
 def perform(task: RenderTask | NumbersTask) -> tuple[bytes, ...]:

@@ -51,6 +51,12 @@ class EngineError(LazytileError):
     """The engine does not exist, cannot start, or lost its work."""
 
 
+class EngineUnavailableError(EngineError):
+    """The engine cannot work at the moment: its scheduler is lost, or it has no worker. It may be back later."""
+
+    retry_after_s = 2
+
+
 class MrfError(LazytileError):
     """An MRF cannot be written, or a file is not a readable MRF."""
 

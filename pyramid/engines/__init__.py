@@ -1,4 +1,4 @@
 """Where work runs: threads, Dask clusters, GPUs; ``protocol`` is the interface, ``factory`` opens an engine.
 
-May import: colormaps.core, core.
+May import: colormaps.core, core, cluster.
 """

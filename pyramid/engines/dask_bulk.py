@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import threading
 import uuid
 from concurrent.futures import Future, wait
@@ -12,18 +13,21 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from distributed import KilledWorker
 from distributed.client import FutureCancelledError
 
-from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.cluster.places import NOWHERE
+from lazytile.pyramid.core.errors import EngineError, EngineUnavailableError
 from lazytile.pyramid.engines.bounded_map import bounded_results
 from lazytile.pyramid.engines.dask_cluster import open_local
 from lazytile.pyramid.engines.dask_session import open_scheduler
-from lazytile.pyramid.engines.dask_worker import run_task, stop_map
+from lazytile.pyramid.engines.dask_worker import NotInspected, run_task, stop_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
     from types import TracebackType
 
+    from lazytile.pyramid.cluster.places import Places
     from lazytile.pyramid.engines.dask_session import ClusterSession
     from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec, Item, Result
+    from lazytile.pyramid.engines.worker_admission import Admission
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +40,12 @@ CLEAN_UP_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 60.0
 """Limit of an interrupted map's wait for the tasks that run on the workers."""
 STOP_INTERVAL_S = 0.02
+WAIT_INTERVAL_S = 0.1
+"""Interval at which a task looks for an admitted worker."""
+MAX_ATTEMPTS = 8
+"""How often a task is submitted whose workers all leave, or were started anew."""
+MAX_ADDRESSES = 64
+"""Most workers that a task is offered: their addresses travel with it."""
 
 Value = TypeVar("Value")
 
@@ -94,18 +104,20 @@ class LoopThread:
         self._thread.join()
 
 
-async def cluster_result(session: ClusterSession, future: Any) -> Any:
+async def cluster_result(session: ClusterSession, future: Any, check: Callable[[], None] | None = None) -> Any:
     """Wait for a Dask future, and no longer than its cluster lasts.
 
     Args:
         session: The cluster.
         future: A Dask future of it, released here.
+        check: Raises where waiting makes no sense any more; None: the session's own check.
 
     Returns:
-        The task's result; its exceptions are raised unchanged.
+        The task's result; its exceptions are raised unchanged, as are those of ``check``.
 
     Raises:
-        EngineError: The cluster lost the task or the connection.
+        EngineUnavailableError: The connection is lost.
+        EngineError: The cluster lost the task.
     """
     answer = asyncio.ensure_future(future.result())
     try:
@@ -113,13 +125,64 @@ async def cluster_result(session: ClusterSession, future: Any) -> Any:
             done, _ = await asyncio.wait({answer}, timeout=CHECK_INTERVAL_S)
             if done:
                 return answer.result()
-            session.check()
+            (check or session.check)()
     except KilledWorker as error:
         raise EngineError(f"a task of {session.description} lost its worker repeatedly") from error
     except FutureCancelledError as error:
-        raise EngineError(f"the connection to the Dask scheduler of {session.description} is lost") from error
+        raise EngineUnavailableError(
+            f"the connection to the Dask scheduler of {session.description} is lost"
+        ) from error
     finally:
         _release(future, answer)
+
+
+class StrandedError(Exception):
+    """All workers that a task could run on are gone."""
+
+
+async def admitted_result(
+    session: ClusterSession, admission: Admission, key: tuple[Any, ...], function: Callable[..., Any], *arguments: Any
+) -> Any:
+    """Run a function as a Dask task on an admitted worker.
+
+    Args:
+        session: The cluster.
+        admission: Of the work.
+        key: Of the task; one that is submitted again has another last part.
+        function: Returns ``NotInspected`` where its process was not inspected.
+        arguments: Of the function.
+
+    Returns:
+        What the function returns.
+
+    Raises:
+        EngineError: The cluster lost the task repeatedly, or the connection, or has no worker for it.
+    """
+    addresses: list[str] = []
+
+    def check() -> None:
+        session.check(admission)
+        if not {worker.address for worker in session.workers.values()}.intersection(addresses):
+            raise StrandedError
+
+    for attempt in range(MAX_ATTEMPTS):
+        while not admission.workers:
+            session.check(admission)
+            await asyncio.sleep(WAIT_INTERVAL_S)
+        every = [worker.address for worker in admission.workers.values()]
+        addresses = every if len(every) <= MAX_ADDRESSES else random.sample(every, MAX_ADDRESSES)
+        future = session.client.submit(
+            function, *arguments, key=(*key, attempt), pure=False, workers=addresses, allow_other_workers=False
+        )
+        try:
+            result = await cluster_result(session, future, check)
+        except StrandedError:
+            continue
+        if not isinstance(result, NotInspected):
+            return result
+        admission.doubt(result.address, result.incarnation)
+        await admission.settled()
+    raise EngineError(f"a task of {session.description} lost its worker repeatedly")
 
 
 def _release(future: Any, answer: asyncio.Future[Any]) -> None:
@@ -141,12 +204,13 @@ def _release(future: Any, answer: asyncio.Future[Any]) -> None:
         answer.add_done_callback(release)
 
 
-async def open_session(spec: EngineSpec, options: EngineOptions) -> ClusterSession:
+async def open_session(spec: EngineSpec, options: EngineOptions, *, patient: bool = False) -> ClusterSession:
     """Connect to the cluster of an engine, starting one for ``local``, ``cuda`` and ``auto``.
 
     Args:
         spec: Which engine.
         options: How to start it.
+        patient: Whether an existing scheduler may have no workers yet.
 
     Returns:
         The session; the caller closes it.
@@ -158,7 +222,7 @@ async def open_session(spec: EngineSpec, options: EngineOptions) -> ClusterSessi
         case "local":
             return await open_local(options)
         case "scheduler":
-            return await open_scheduler(spec.address, options)
+            return await open_scheduler(spec.address, options, patient=patient)
         case "cuda" | "auto":
             from lazytile.pyramid.engines.cuda import open_cuda  # noqa: PLC0415 - only these two look for GPUs
 
@@ -174,10 +238,21 @@ class DaskBulkEngine:
         """Open the session on its own event loop. Raises ``EngineError``."""
         self._loop: LoopThread | None = LoopThread()
         try:
-            self._session = self._loop.call(open_session(spec, options))
+            self._session = self._loop.call(self._opened(spec, options))
         except BaseException:
             self._loop.close()
             raise
+
+    @staticmethod
+    async def _opened(spec: EngineSpec, options: EngineOptions) -> ClusterSession:
+        """Open the session and check that some worker can do our work at all. Raises ``EngineError``."""
+        session = await open_session(spec, options)
+        try:
+            await session.release(await session.admit(NOWHERE))
+        except BaseException:
+            await session.close()
+            raise
+        return session
 
     @property
     def description(self) -> str:
@@ -189,13 +264,18 @@ class DaskBulkEngine:
         """Threads of all workers at present."""
         return self._session.capacity
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str) -> Iterator[Result]:
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str, places: Places = NOWHERE
+    ) -> Iterator[Result]:
         """Yield results in the order of finishing."""
         token = uuid.uuid4().hex
         counter = iter(range(2**63))
+        admission = self._open_loop().call(self._session.admit(places))
 
         def start(item: Item) -> Future[Result]:
-            return self._open_loop().start(self._result((f"{label}-{token}", next(counter)), function, item))
+            key = (f"{label}-{token}", next(counter))
+            work = admitted_result(self._session, admission, key, run_task, token, admission.token, function, item)
+            return self._open_loop().start(work)
 
         def cancel(pending: set[Future[Result]]) -> None:
             loop = self._open_loop()
@@ -206,16 +286,16 @@ class DaskBulkEngine:
                     future.cancel()
                 wait(pending)
 
-        yield from bounded_results(start, items, self.capacity * TASKS_PER_THREAD, cancel)
-
-    async def _result(self, key: tuple[str, int], function: Callable[[Item], Result], item: Item) -> Result:
-        token = key[0].rpartition("-")[2]
-        future = self._session.client.submit(run_task, token, function, item, key=key, pure=False)
-        result: Result = await cluster_result(self._session, future)
-        return result
+        try:
+            yield from bounded_results(start, items, self.capacity * TASKS_PER_THREAD, cancel)
+        finally:
+            if self._loop is not None:
+                self._loop.call(self._session.release(admission))
 
     async def _stop(self, token: str) -> None:
         """Prevent further tasks of a map and return when none runs."""
+        if self._session.loss:
+            return  # its workers end their tasks and themselves
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 while True:

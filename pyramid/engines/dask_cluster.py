@@ -20,7 +20,7 @@ from distributed import LocalCluster
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.engines.certificate import throwaway_security
-from lazytile.pyramid.engines.dask_session import ClusterSession, close_quietly, new_client
+from lazytile.pyramid.engines.dask_session import ClusterSession, close_quietly, new_client, silence_dask
 from lazytile.pyramid.engines.dask_worker import CachePlugin
 from lazytile.pyramid.engines.protocol import one_line
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engines.protocol import EngineOptions
 
 
+HUNG_S = 60.0
+"""How long a worker may send no heartbeat."""
 DASHBOARD_ROUTES = ["distributed.http.scheduler.info", "distributed.http.statics"]
 """Pages of the scheduler that show state and change nothing."""
 
@@ -47,6 +49,8 @@ def cluster_config(options: EngineOptions) -> dict[str, Any]:
         # Spilled results are pickles on disk, which the project never reads; tiles and counts need no spilling.
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
+        # A worker that is stopped or hangs is restarted, and its tasks run elsewhere. By default after 5 minutes.
+        "distributed.scheduler.worker-ttl": f"{HUNG_S:g}s",
     }
     if options.dashboard is None:
         # Dask starts HTTP servers even without a dashboard; without routes they serve nothing.
@@ -117,8 +121,7 @@ async def open_own(description: str, create: Callable[[], Any], workers: int, op
     """
     cluster: Any = None
     client: Any = None
-    # Dask logs each worker that joins or leaves. What matters to people is in our own errors and warnings.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    silence_dask()
     began = time.monotonic()
     try:
         cluster = await _started(create, options)
@@ -127,7 +130,7 @@ async def open_own(description: str, create: Callable[[], Any], workers: int, op
             # A plugin, so that a restarted worker gets its memory too.
             await client.register_plugin(CachePlugin(options.caches.divided(workers)))
         await client.wait_for_workers(workers, timeout=options.start_timeout_s)
-        session = ClusterSession(description, client, cluster, options.lost_timeout_s)
+        session = ClusterSession(description, client, cluster, options)
         await session.start()
     except BaseException as error:
         await close_quietly(client, cluster)

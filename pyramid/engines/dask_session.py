@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import pkgutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,28 +14,29 @@ from typing import TYPE_CHECKING, Any
 
 from distributed import Client, Status
 
-from lazytile import __version__
-from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.core.errors import EngineError, EngineUnavailableError
 from lazytile.pyramid.engines.protocol import one_line
+from lazytile.pyramid.engines.worker_admission import Admission, WorkerAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lazytile.pyramid.cluster.places import Places
     from lazytile.pyramid.engines.protocol import EngineOptions
 
 LOG = logging.getLogger(__name__)
 
 WATCH_INTERVAL_S = 1.0
 """How often the list of workers is refreshed."""
+ANSWER_TIMEOUT_S = 5.0
+"""How long the scheduler may take to answer a refresh."""
+SILENCE_S = 10.0
+"""How long the scheduler may be silent before work does not go through it any more."""
+REFUSAL_GRACE_S = 10.0
+"""How long bulk work waits for a fit worker where all present ones are left out."""
 CLOSE_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerAddress:
-    """The present address of a worker. When its nanny restarts it, its name stays and its address changes."""
-
-    address: str
-    threads: int
+ATTEMPT_S = 3.0
+"""Limit of one attempt to connect again."""
 
 
 @dataclass(slots=True)
@@ -47,10 +47,14 @@ class ClusterSession:
     client: Any
     cluster: Any
     """A ``LocalCluster`` that ``close`` stops; None for a cluster started elsewhere."""
-    lost_timeout_s: float
+    options: EngineOptions
     workers: dict[str, WorkerAddress] = field(default_factory=dict)
-    """By name; refreshed every ``WATCH_INTERVAL_S`` and by ``refresh``."""
+    """All that run, by name; refreshed every ``WATCH_INTERVAL_S`` and by ``refresh``. Work goes to admitted ones."""
+    admissions: list[Admission] = field(default_factory=list)
+    _scheduler_id: str = ""
+    _has_another_scheduler: bool = False
     _seen_at: float = field(default_factory=time.monotonic)
+    _answered_at: float = field(default_factory=time.monotonic)
     _watch: asyncio.Task[None] | None = None
 
     @property
@@ -58,14 +62,42 @@ class ClusterSession:
         """Number of threads of all workers, at least 1."""
         return max(1, sum(worker.threads for worker in self.workers.values()))
 
+    @property
+    def loss(self) -> str:
+        """Why the session is of no use any more; empty while it is. A lost session never recovers."""
+        if self.client.status != "running" or self._has_another_scheduler:
+            # Also where the client connects again by itself: a new scheduler knows neither our plugins nor our tasks.
+            return f"the connection to the Dask scheduler of {self.description} is lost"
+        return ""
+
+    @property
+    def silence_s(self) -> float:
+        """For how long the scheduler has not answered, seconds."""
+        return time.monotonic() - self._answered_at
+
     async def start(self) -> None:
         """Read the list of workers and refresh it from now on."""
         await self.refresh()
         self._watch = asyncio.create_task(self._keep_watching())
 
     async def refresh(self) -> None:
-        """Read the list of workers from the scheduler."""
-        identity = await self.client.scheduler.identity(n_workers=-1)
+        """Read the list of workers from the scheduler.
+
+        Raises:
+            OSError: The scheduler does not answer.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                identity = await self.client.scheduler.identity(n_workers=-1)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            raise OSError("Dask's client gave the connection up") from None
+        self._answered_at = time.monotonic()
+        self._scheduler_id = self._scheduler_id or identity["id"]
+        if identity["id"] != self._scheduler_id:
+            self._has_another_scheduler = True
+            return
         lost = {worker.address for worker in self.workers.values()} - set(identity["workers"])
         self.workers = {
             str(worker["name"]): WorkerAddress(address, worker["nthreads"])
@@ -75,25 +107,76 @@ class ClusterSession:
         for address in lost:
             # Otherwise a call that is connecting there would go on trying for half a minute.
             self.client.rpc.remove(address, reason="the worker has left")
+        for admission in self.admissions:
+            admission.update(self.workers)
         if self.workers:
             self._seen_at = time.monotonic()
 
     async def _keep_watching(self) -> None:
         while True:
             await asyncio.sleep(WATCH_INTERVAL_S)
-            with suppress(OSError, TimeoutError):  # the client reconnects by itself; check() raises when it gave up
+            with suppress(OSError):  # ``loss`` and ``silence_s`` tell
                 await self.refresh()
 
-    def check(self) -> None:
-        """Check that waiting for the cluster makes sense.
+    async def admit(self, places: Places, *, patient: bool = False) -> Admission:
+        """Inspect the workers for some work, those that join later too, until ``release``.
+
+        Args:
+            places: What the work reads and writes.
+            patient: Whether all workers may be left out at first.
+
+        Returns:
+            The admission; its first inspections have ended.
 
         Raises:
-            EngineError: The scheduler is lost, or there has been no worker for ``lost_timeout_s``.
+            EngineError: Workers are there, and all are left out.
         """
-        if self.client.status not in {"running", "connecting"}:
-            raise EngineError(f"the connection to the Dask scheduler of {self.description} is lost")
-        if time.monotonic() - self._seen_at > self.lost_timeout_s:
-            raise EngineError(f"{self.description} has had no worker for {self.lost_timeout_s:g} s")
+        admission = Admission(self.client, self.description, places, self.options.connect_timeout_s)
+        self.admissions.append(admission)
+        try:
+            admission.update(self.workers)
+            await admission.settled()
+            if not patient:
+                admission.check()
+        except BaseException:
+            await self.release(admission)
+            raise
+        return admission
+
+    async def release(self, admission: Admission) -> None:
+        """End an admission.
+
+        Args:
+            admission: Of this session.
+        """
+        self.admissions.remove(admission)
+        await admission.close()
+
+    def check_workers(self) -> None:
+        """Check that the cluster has workers.
+
+        Raises:
+            EngineError: It has none.
+        """
+        if not self.workers:
+            raise EngineError(f"the Dask scheduler at {self.description} has no workers")
+
+    def check(self, admission: Admission | None = None) -> None:
+        """Check that bulk work may wait for the cluster.
+
+        Args:
+            admission: Of the work, where workers are inspected for it.
+
+        Raises:
+            EngineUnavailableError: The scheduler is lost.
+            EngineError: There has been no worker, or none that is fit, for too long.
+        """
+        if self.loss:
+            raise EngineUnavailableError(self.loss)
+        if time.monotonic() - self._seen_at > self.options.lost_timeout_s:
+            raise EngineError(f"{self.description} has had no worker for {self.options.lost_timeout_s:g} s")
+        if admission is not None and admission.empty_s > min(REFUSAL_GRACE_S, self.options.lost_timeout_s):
+            admission.check()
 
     async def run_everywhere(self, function: Callable[..., Any], *arguments: Any, timeout_s: float) -> dict[str, Any]:
         """Run a function once on every worker, outside its task queue.
@@ -114,11 +197,20 @@ class ClusterSession:
 
     async def close(self) -> None:
         """Disconnect from the cluster, and stop it where this process started it."""
+        for admission in self.admissions:
+            await admission.close()
+        self.admissions.clear()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
         await close_quietly(self.client, self.cluster)
+
+
+def is_cancelled() -> bool:
+    """Return whether the current task is to end: Dask's client also cancels what waits for its connections."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def close_quietly(client: Any, cluster: Any) -> None:
@@ -139,30 +231,35 @@ async def close_quietly(client: Any, cluster: Any) -> None:
                 LOG.debug("closing %s: %s", type(each).__name__, one_line(error))
 
 
-async def open_scheduler(address: str, options: EngineOptions) -> ClusterSession:
-    """Connect to a running scheduler, and check that its workers have this version of lazytile.
+async def open_scheduler(address: str, options: EngineOptions, *, patient: bool = False) -> ClusterSession:
+    """Connect to a running scheduler.
 
     Args:
         address: Address of the scheduler.
         options: Timeouts.
+        patient: Whether it may have no workers yet.
 
     Returns:
         The connection.
 
     Raises:
-        EngineError: The scheduler does not respond within ``connect_timeout_s``, has no workers, or one of them has
-            no lazytile or another version of it.
+        EngineError: The scheduler does not respond within ``connect_timeout_s``, or has no workers.
     """
-    timeout_s = options.connect_timeout_s
+    # Dask tries more and more seldom within the time, so a patient caller tries again by itself.
+    timeout_s = min(options.connect_timeout_s, ATTEMPT_S) if patient else options.connect_timeout_s
     client = await _connected(address, timeout_s)
-    session = ClusterSession(address, client, None, options.lost_timeout_s)
+    session = ClusterSession(address, client, None, options)
     try:
-        with suppress(TimeoutError):
-            await client.wait_for_workers(1, timeout=timeout_s)
+        if not patient:
+            with suppress(TimeoutError):
+                await client.wait_for_workers(1, timeout=timeout_s)
         await session.start()
-        await _check_workers(session, timeout_s)
-    except BaseException:
+        if not patient:
+            session.check_workers()
+    except BaseException as error:
         await session.close()
+        if isinstance(error, OSError):
+            raise EngineError(f"the Dask scheduler at {address} does not answer: {one_line(error)}") from error
         raise
     return session
 
@@ -180,7 +277,18 @@ def new_client(target: Any, **options: Any) -> Any:
     return Client(target, asynchronous=True, set_as_default=False, **options)  # type: ignore[no-untyped-call]
 
 
+def silence_dask() -> None:
+    """Keep Dask's log to failures of Dask itself.
+
+    It logs each worker that joins or leaves and each attempt to connect, with tracebacks. What matters to people is in
+    our own errors and warnings.
+    """
+    for name in ("distributed", "distributed.client"):  # Dask's configuration sets the level of both
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 async def _connected(address: str, timeout_s: float) -> Any:
+    silence_dask()
     client = new_client(address, timeout=timeout_s)
     try:
         async with asyncio.timeout(timeout_s):
@@ -192,20 +300,3 @@ async def _connected(address: str, timeout_s: float) -> Any:
         if isinstance(error, Exception):  # TLS without keys, versions that cannot talk to each other
             raise EngineError(f"cannot connect to the Dask scheduler at {address}: {one_line(error)}") from error
         raise
-
-
-async def _check_workers(session: ClusterSession, timeout_s: float) -> None:
-    if not session.workers:
-        raise EngineError(f"the Dask scheduler at {session.description} has no workers")
-    try:
-        # A function of the standard library: a worker without lazytile could not unpickle one of ours.
-        answers = await session.run_everywhere(pkgutil.resolve_name, "lazytile:__version__", timeout_s=timeout_s)
-    except TimeoutError as error:
-        raise EngineError(f"not all workers of {session.description} answer within {timeout_s:g} s") from error
-    for address, answer in answers.items():
-        if isinstance(answer, ModuleNotFoundError):
-            raise EngineError(f"the worker at {address} has no lazytile, it needs version {__version__}")
-        if isinstance(answer, Exception):
-            raise EngineError(f"the worker at {address} cannot import lazytile: {one_line(answer)}")
-        if answer != __version__:
-            raise EngineError(f"the worker at {address} has lazytile {answer}, this process has {__version__}")

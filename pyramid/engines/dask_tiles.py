@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from lazytile.pyramid.cluster.shared_values import TaskPickler
 from lazytile.pyramid.core.errors import EngineError
-from lazytile.pyramid.engines.dask_bulk import cluster_result, open_session
+from lazytile.pyramid.engines.dask_bulk import admitted_result, open_session
+from lazytile.pyramid.engines.dask_session import SILENCE_S
+from lazytile.pyramid.engines.dask_worker import render_pickled
 from lazytile.pyramid.engines.direct_calls import DirectCalls
 from lazytile.pyramid.engines.pending_work import PendingWork
+from lazytile.pyramid.engines.protocol import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from lazytile.pyramid.engines.dask_session import ClusterSession
-    from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
+    from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec, TileWork
+    from lazytile.pyramid.engines.worker_admission import Admission
 
 LOG = logging.getLogger(__name__)
 
@@ -39,6 +43,11 @@ class TileCalls(Protocol):
         """
         ...
 
+    @property
+    def idle_s(self) -> float:
+        """For how long no worker has been available, seconds."""
+        ...
+
     async def close(self) -> None:
         """Wait until the workers know of every cancelled call."""
         ...
@@ -49,55 +58,68 @@ class SubmitCalls:
 
     description = "through the scheduler"
 
-    def __init__(self, session: ClusterSession, function: Callable[[Any], tuple[bytes, ...]]) -> None:
+    def __init__(self, session: ClusterSession, admission: Admission, work: TileWork) -> None:
         self._session = session
-        self._function = function
+        self._admission = admission
+        self._function = work.function
+        self._pickler = TaskPickler(work.shared)
 
     async def call(self, task: Any) -> tuple[bytes, ...]:
         """Submit under the task's own key, so that the cluster computes equal tasks of all its clients once."""
-        future = self._session.client.submit(self._function, task, key=task.key, pure=True)
-        tiles: tuple[bytes, ...] = await cluster_result(self._session, future)
-        return tiles
+        pickled = self._pickler.pickled(task)
+        for values in ({}, pickled.values):
+            key = (f"tile-{len(values)}", str(task.key))
+            arguments = (self._admission.token, self._function, pickled.data, values)
+            found = await admitted_result(self._session, self._admission, key, render_pickled, *arguments)
+            if found is not None:
+                tiles: tuple[bytes, ...] = found
+                return tiles
+        raise EngineError(f"a worker of {self._session.description} does not keep the values that it is sent")
+
+    @property
+    def idle_s(self) -> float:
+        """For how long no worker has been available, seconds."""
+        return self._admission.empty_s
 
     async def close(self) -> None:
         """Do nothing: Dask notifies the scheduler when a call is cancelled."""
 
 
 async def open_dask_tile_engine(
-    spec: EngineSpec,
-    function: Callable[[Any], tuple[bytes, ...]],
-    options: EngineOptions,
-    locality: Callable[[Any], str] | None,
+    spec: EngineSpec, work: TileWork, options: EngineOptions, *, patient: bool = False
 ) -> DaskTileEngine:
     """Open a session and choose the transport: direct calls where every worker is reachable, else Dask tasks.
 
     Args:
         spec: The engine.
-        function: Renders one task; importable on the workers.
+        work: What it does.
         options: How to start the engine.
-        locality: Names what a task reads, so that tasks of one name share a worker's caches.
+        patient: Whether an existing scheduler may have no fit workers yet.
 
     Returns:
         The engine.
 
     Raises:
-        EngineError: The cluster cannot be opened.
+        EngineError: The cluster cannot be opened, or none of its workers can do the work.
     """
-    session = await open_session(spec, options)
+    session = await open_session(spec, options, patient=patient)
     try:
-        direct = DirectCalls(session, function, locality)
+        admission = await session.admit(work.places, patient=patient)
+        direct = DirectCalls(session, admission, work)
         obstacle = await direct.start()
-    except BaseException:
+    except BaseException as error:
         await session.close()
+        if isinstance(error, OSError):
+            raise EngineError(f"the engine {session.description} does not answer: {one_line(error)}") from error
         raise
     if not obstacle:
         return DaskTileEngine(session, direct)
     LOG.warning("tiles go through the scheduler of %s: %s", session.description, obstacle)
-    return DaskTileEngine(session, SubmitCalls(session, function))
+    return DaskTileEngine(session, SubmitCalls(session, admission, work))
 
 
 class DaskTileEngine:
-    """Metatiles on a Dask cluster. See ``TileEngine``."""
+    """Metatiles on a Dask cluster, as long as its session lasts. See ``TileEngine``."""
 
     def __init__(self, session: ClusterSession, calls: TileCalls) -> None:
         self._session = session
@@ -120,6 +142,22 @@ class DaskTileEngine:
         """Number of threads of all workers at present."""
         return self._session.capacity
 
+    @property
+    def loss(self) -> str:
+        """Why the engine will never work again, for one line; empty while it may."""
+        session = self._session
+        if not session.loss and session.silence_s > SILENCE_S and isinstance(self._calls, SubmitCalls):
+            return f"the Dask scheduler of {session.description} does not answer"
+        return session.loss
+
+    @property
+    def problem(self) -> str:
+        """Why the engine cannot work at the moment, for one line; empty where it can."""
+        if self.loss or self._calls.idle_s <= self._session.options.unavailable_s:
+            return self.loss
+        refusals = [text for admission in self._session.admissions if (text := admission.refusal)]
+        return f"{self._session.description} has no worker for tiles{': ' + refusals[0] if refusals else ''}"
+
     def render_inline(self, task: Any) -> None:
         """Leave every task to the workers."""
 
@@ -129,12 +167,16 @@ class DaskTileEngine:
             raise EngineError("the engine is closed")
         return await self._pending.run(self._calls.call(task))
 
-    async def close(self) -> None:
-        """Cancel pending calls and disconnect from the cluster."""
+    async def close(self, reason: EngineError | None = None) -> None:
+        """Cancel pending calls and disconnect from the cluster.
+
+        Args:
+            reason: What the callers get; None: that the engine was closed.
+        """
         if not self._closed:
             self._closed = True
             try:
-                await self._pending.cancel()
+                await self._pending.cancel(reason)
                 await self._calls.close()
             finally:
                 await self._session.close()

@@ -9,11 +9,14 @@ import logging
 import signal
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from distributed import WorkerPlugin
+from distributed import WorkerPlugin, get_worker
 
 from lazytile.colormaps.core.errors import LazytileError
+from lazytile.pyramid.cluster.inspection import incarnation, is_inspected
+from lazytile.pyramid.cluster.shared_values import UnknownValueError, keep_values, unpickled
 from lazytile.pyramid.core import process
 
 if TYPE_CHECKING:
@@ -71,17 +74,30 @@ def _maps() -> _Maps:
     return process.current().resource("maps of tasks", _Maps)
 
 
-def run_task(token: str, function: Callable[[Item], Result], item: Item) -> Result | None:
+@dataclass(frozen=True, slots=True)
+class NotInspected:
+    """What a worker process answers that was started after its address was inspected: the work is not done."""
+
+    address: str
+    incarnation: str
+
+
+def run_task(
+    token: str, admission: str, function: Callable[[Item], Result], item: Item
+) -> Result | NotInspected | None:
     """Run one task of a map on a worker, unless the map was stopped.
 
     Args:
         token: Identifies the map.
+        admission: Token of the inspection that the worker must have passed.
         function: The function of the map.
         item: Its argument.
 
     Returns:
         The result; None where the map was stopped.
     """
+    if not is_inspected(admission):
+        return not_inspected(get_worker().address)
     maps = _maps()
     with maps.lock:
         if token in maps.stopped:
@@ -99,6 +115,42 @@ def run_task(token: str, function: Callable[[Item], Result], item: Item) -> Resu
             maps.running[token] -= 1
             if not maps.running[token]:
                 del maps.running[token]
+
+
+def render_pickled(
+    admission: str, function: Callable[[Any], tuple[bytes, ...]], task: bytes, values: dict[str, bytes]
+) -> tuple[bytes, ...] | NotInspected | None:
+    """Render a task on a worker, as a Dask task.
+
+    Args:
+        admission: Token of the inspection that the worker must have passed.
+        function: Renders one task.
+        task: As ``PickledTask`` has it.
+        values: Shared values of the task.
+
+    Returns:
+        The encoded tiles; None where this process does not have a shared value of the task.
+    """
+    if not is_inspected(admission):
+        return not_inspected(get_worker().address)
+    keep_values(values)
+    try:
+        opened = unpickled(task)
+    except UnknownValueError:
+        return None
+    return function(opened)
+
+
+def not_inspected(address: str) -> NotInspected:
+    """Return the answer of a worker process that was not inspected.
+
+    Args:
+        address: Of the worker.
+
+    Returns:
+        The answer.
+    """
+    return NotInspected(address, incarnation())
 
 
 def stop_map(token: str) -> int:

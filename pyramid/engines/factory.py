@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lazytile.pyramid.cluster.places import NOWHERE, Places
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.engines.gpu_devices import gpu_devices
-from lazytile.pyramid.engines.protocol import BulkEngine, EngineOptions, EngineSpec, TileEngine
+from lazytile.pyramid.engines.protocol import BulkEngine, EngineOptions, EngineSpec, TileEngine, TileWork
 from lazytile.pyramid.engines.threads import ThreadsBulkEngine, ThreadsTileEngine
 
 if TYPE_CHECKING:
@@ -75,6 +77,8 @@ async def open_tile_engine(
     options: EngineOptions = DEFAULT_OPTIONS,
     *,
     locality: Callable[[Any], str] | None = None,
+    shared: tuple[type, ...] = (),
+    places: Places = NOWHERE,
 ) -> TileEngine:
     """Start an engine for tiles. As for ``open_bulk_engine``, the main module must be importable.
 
@@ -84,21 +88,40 @@ async def open_tile_engine(
         options: How to start the engine.
         locality: Names what a task reads. Tasks of one name go to the same worker and find its caches warm. Without
             it the task's key decides.
+        shared: Classes of values that many tasks have in common and that never change: they travel by hash.
+        places: What the tasks read: workers that do not see it are left out.
 
     Returns:
         The engine; the caller closes it.
 
     Raises:
-        EngineError: The engine cannot start.
+        EngineError: The engine cannot start. With a fallback, an existing scheduler need not be there yet.
     """
     if not _takes_threads(spec):
-        from lazytile.pyramid.engines.dask_tiles import open_dask_tile_engine  # noqa: PLC0415 - as above
-
         try:
-            return await open_dask_tile_engine(spec, function, options, locality)
+            return await _open_supervised(spec, TileWork(function, locality, shared, places), options)
         except EngineError as error:
             _fall_back(spec, error)
     return ThreadsTileEngine(function, options.workers or processor_count())
+
+
+async def _open_supervised(spec: EngineSpec, work: TileWork, options: EngineOptions) -> TileEngine:
+    from lazytile.pyramid.engines.dask_tiles import open_dask_tile_engine  # noqa: PLC0415 - as above
+    from lazytile.pyramid.engines.supervisor import SupervisedTileEngine  # noqa: PLC0415
+
+    def stand_in() -> TileEngine:
+        return ThreadsTileEngine(work.function, processor_count())
+
+    fallback = stand_in if options.fallback == "threads" else None
+    engine, problem = None, ""
+    try:
+        engine = await open_dask_tile_engine(spec, work, options)
+    except EngineError as error:
+        if fallback is None or spec.kind != "scheduler":
+            raise
+        problem = str(error)
+    reopen = partial(open_dask_tile_engine, spec, work, options, patient=True)
+    return SupervisedTileEngine(str(spec), reopen, engine, problem, fallback)
 
 
 def _takes_threads(spec: EngineSpec) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
+from lazytile.pyramid.cluster.places import NOWHERE, Places
 from lazytile.pyramid.core.errors import EngineError
 
 if TYPE_CHECKING:
@@ -83,13 +84,17 @@ class EngineOptions:
     """Limit for the workers of ``local`` and ``cuda`` to start."""
     lost_timeout_s: float = 60.0
     """Limit for work to wait for a new worker when all are lost."""
+    unavailable_s: float = 10.0
+    """Limit for tiles to wait for a worker when there is none: a killed one is back after some seconds."""
+    fallback: Literal["none", "threads"] = "none"
+    """What renders tiles while a cluster is not available."""
     caches: CacheBudget | None = None
     """Of all workers that the engine starts, divided among them; without it each has the default of a process."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise EngineError(f"an engine has at least one worker, got {self.workers}")
-        if min(self.connect_timeout_s, self.start_timeout_s, self.lost_timeout_s) <= 0:
+        if min(self.connect_timeout_s, self.start_timeout_s, self.lost_timeout_s, self.unavailable_s) <= 0:
             raise EngineError("an engine's timeouts are seconds above 0")
 
 
@@ -106,7 +111,9 @@ class BulkEngine(Protocol):
         """Number of tasks that run at the same time."""
         ...
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str) -> Iterator[Result]:
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str, places: Places = NOWHERE
+    ) -> Iterator[Result]:
         """Run a function on every item and yield the results in the order of finishing.
 
         Only a small multiple of ``capacity`` is under way or waits to be taken, so neither items nor results pile
@@ -117,12 +124,13 @@ class BulkEngine(Protocol):
             function: Picklable, as its items. It may run twice for an item where a worker dies.
             items: Drawn as tasks finish.
             label: Name of the tasks in Dask's dashboard: letters and underscores.
+            places: What the tasks read and write: workers that do not see it are left out.
 
         Yields:
             ``function(item)`` of each item.
 
         Raises:
-            EngineError: The engine lost the work.
+            EngineError: The engine lost the work, or no worker sees the places.
         """
         ...
 
@@ -144,6 +152,21 @@ class TileTask(Protocol):
     def key(self) -> str:
         """Equal for equal work, different for any other: a hash of generation and plan."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class TileWork:
+    """What a tile engine does."""
+
+    function: Callable[[Any], tuple[bytes, ...]]
+    """Renders one task; importable on the workers and thread-safe."""
+    locality: Callable[[Any], str] | None = None
+    """Names what a task reads: tasks of one name go to the same worker and find its caches warm. Without it the
+    task's key decides."""
+    shared: tuple[type, ...] = ()
+    """Classes of values that many tasks have in common, which travel by hash."""
+    places: Places = NOWHERE
+    """What the tasks read."""
 
 
 class TileEngine(Protocol):
@@ -189,6 +212,7 @@ class TileEngine(Protocol):
             The encoded tiles.
 
         Raises:
+            EngineUnavailableError: The engine cannot work at the moment.
             EngineError: The engine lost the work twice, or was closed.
         """
         ...

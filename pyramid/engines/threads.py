@@ -11,6 +11,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
+from lazytile.pyramid.cluster.places import NOWHERE, Places
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.engines.bounded_map import bounded_results
 from lazytile.pyramid.engines.inline_render import Backoff
@@ -38,9 +39,11 @@ class ThreadsBulkEngine:
         """One line for people."""
         return f"threads, {_counted(self.capacity)}"
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str) -> Iterator[Result]:
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str, places: Places = NOWHERE
+    ) -> Iterator[Result]:
         """Yield results in the order of finishing."""
-        del label  # no dashboard shows threads
+        del label, places  # no dashboard shows threads, and they see what their process sees
         yield from bounded_results(
             lambda item: self._open_pool().submit(function, item), items, self.capacity * TASKS_PER_THREAD, _cancel
         )

@@ -22,6 +22,7 @@ import numpy as np
 import zarr
 
 from lazytile.pyramid.chunks.digest_table import FOLDER
+from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import SourceError, StoreError
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.engines.factory import engine_or_threads
@@ -239,7 +240,7 @@ def _recomputed(partial: Path, new: Dataset, name: str, levels: int, engine: Bul
     totals = [CodeStatistics()] * levels
     every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
     items = [(partial, new, variable, level, dim_index) for dim_index in every for level in range(levels)]
-    for level, added in engine.map(_plane_statistics, items, label="count"):
+    for level, added in engine.map(_plane_statistics, items, label="count", places=Places.of(folders=(partial,))):
         totals[level] += added
     return totals
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.ingest.build_task import CHUNK, ArrayJob, Task, TaskResult, run_task
 from lazytile.pyramid.ingest.journal import Journal
 from lazytile.pyramid.ingest.manifest import Manifests
@@ -99,6 +100,7 @@ def build_arrays(
             manifests.add(task_name, level, index, digest)
         meter.add(result, read_bytes)
 
+    places = Places.of(sources=source.files or (source.path,), folders=(target,))
     with Journal(target / UNFINISHED) as journal:
         for tasks in rounds:
             waiting: list[Task] = []
@@ -108,7 +110,7 @@ def build_arrays(
                     waiting.append(task)
                 else:
                     add_result(task.job.name, result, task.read_bytes)
-            for done, result in engine.map(_run, list(enumerate(waiting)), label="convert"):
+            for done, result in engine.map(_run, list(enumerate(waiting)), label="convert", places=places):
                 task = waiting[done]
                 journal.add(task, result)
                 add_result(task.job.name, result, task.read_bytes)

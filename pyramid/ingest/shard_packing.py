@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.chunks.array_digests import ArrayDigests
+from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder, make_folders
 from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.layout import chunk_grid
@@ -70,7 +71,7 @@ def pack_shards(target: Path, dataset: Dataset, jobs: Sequence[ArrayJob], engine
     shards = [
         shard for job in jobs for level in range(dataset.levels) for shard in _shards(target, dataset, job, level)
     ]
-    for _ in engine.map(_pack, shards, label="pack"):
+    for _ in engine.map(_pack, shards, label="pack", places=Places.of(folders=(target,))):
         pass
     for job in jobs:
         for folder in job.folders:

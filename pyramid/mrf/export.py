@@ -11,8 +11,10 @@ import itertools
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.kernel.painting import paint
 from lazytile.pyramid.mrf.file_names import time_key
@@ -24,10 +26,10 @@ from lazytile.pyramid.mrf.reader import MrfReader
 from lazytile.pyramid.mrf.writer import MrfWriter
 from lazytile.pyramid.mrf.zdb import write_zdb
 from lazytile.pyramid.render.renderer import codes_of, render_codes, render_index
+from lazytile.pyramid.store.dataset import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.mrf.page_encoding import PageFormat
@@ -243,7 +245,8 @@ def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[byte
             for number, run in enumerate(batch)
             if run.task is not None
         ]
-        results = engine.map(render_pages, jobs, label="mrf_pages")
+        places = Places.of(folders=(Path(plan.task.store, f"{plan.task.dataset}{SUFFIX}"),))
+        results = engine.map(render_pages, jobs, label="mrf_pages", places=places)
         try:
             yield from _in_order(batch, results)
         finally:

@@ -17,7 +17,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.core.errors import DatasetNotFoundError, EngineError, StoreError
 from lazytile.pyramid.core.file_lock import LockHeldError, file_lock
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
@@ -38,7 +38,8 @@ _REMOVE_ATTEMPTS = 5
 def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
     """Yield a folder to write a dataset to, and publish it as ``STORE/NAME.zarr`` when the block ends.
 
-    Where the block raises, the folder is removed and the store is as before; an interrupt, like a kill, leaves it.
+    Where the block raises, the folder is removed and the store is as before; an interrupt, like a kill, leaves it, and
+    so does the loss of an engine.
 
     Args:
         store: Folder of datasets, created where there is none.
@@ -68,6 +69,8 @@ def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
             try:
                 yield partial
                 _publish(partial, target)
+            except EngineError:
+                raise  # nothing is wrong with what is there, and a worker may still be writing to it
             except Exception:
                 _remove(partial)
                 raise

@@ -13,6 +13,7 @@ from lazytile.pyramid.chunks.array_digests import misfit
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
 from lazytile.pyramid.chunks.whole_table import read_old_table, read_table
+from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import StoreError, first_line
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.engines.factory import engine_or_threads
@@ -103,7 +104,7 @@ def verify(
     found: list[_Findings] = []
     with engine_or_threads(engine) as bulk:
         for function, items in ((_check_files, files), (_check_level, bands)):
-            for result in bulk.map(function, items, label="verify"):
+            for result in bulk.map(function, items, label="verify", places=Places.of(folders=(folder,))):
                 found.append(result)
                 done += 1
                 if progress is not None:

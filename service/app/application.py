@@ -11,13 +11,14 @@ from aiohttp import web
 from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
 from lazytile.pyramid.catalog.snapshot import SnapshotReader
 from lazytile.pyramid.chunks.damage import DamageRecord
+from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
-from lazytile.pyramid.work import perform
+from lazytile.pyramid.work import SHARED, perform
 from lazytile.service.app.monitoring import (
     health,
     prometheus_metrics,
@@ -89,17 +90,22 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())
     cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc, counters.cache_lost.inc)
     spec, (front, workers) = EngineSpec.parse(settings.engine), budget.split()
-    options = EngineOptions(workers=settings.workers, dashboard=settings.dashboard, caches=workers)
+    options = EngineOptions(
+        workers=settings.workers, dashboard=settings.dashboard, caches=workers, fallback=settings.engine_fallback
+    )
+    places = Places.of(folders=(settings.store,))
     try:
         if inherited is None:
-            engine = await open_tile_engine(spec, perform, options, locality=lambda task: task.locality)
+            engine = await open_tile_engine(
+                spec, perform, options, locality=lambda task: task.locality, shared=SHARED, places=places
+            )
         else:
             engine = inherited.engine
         catalogue = await _open_catalogue(settings, catalog, caches)
     except BaseException:
         await cache.close()
         raise
-    if not engine.in_process:
+    if not engine.in_process and settings.engine_fallback == "none":
         # Workers of somebody else's cluster have memory of their own.
         caches.allot(budget.front() if spec.kind == "scheduler" else front)
     mrfs = (

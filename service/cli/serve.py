@@ -54,6 +54,15 @@ def serve(
         typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on; 0 selects a free one [default: 8080]."),
     ] = None,
     engine: EngineOption = "auto",
+    engine_fallback: Annotated[
+        str | None,
+        typer.Option(
+            "--engine-fallback",
+            metavar="ENGINE",
+            help="What renders tiles while a Dask engine is not available: threads, or none, so that clients get 503 "
+            "[default: none].",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -147,6 +156,7 @@ def serve(
             host=host,
             port=port,
             engine=engine,
+            engine_fallback=engine_fallback,
             workers=workers,
             dashboard=dashboard,
             public_url=public_url,

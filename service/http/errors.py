@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from enum import Enum
 
 from aiohttp import web
 
@@ -13,6 +14,7 @@ from lazytile.pyramid.chunks.damage import DamagedChunkError, DamageRecord
 from lazytile.pyramid.core.errors import (
     DatasetNotFoundError,
     EngineError,
+    EngineUnavailableError,
     GenerationChangedError,
     InvalidParameterError,
     MissingParameterError,
@@ -76,6 +78,14 @@ class NotFoundError(RequestError):
     """There is no resource at the address."""
 
 
+class Logs(Enum):
+    """What the log gets of an error whose text clients do not get."""
+
+    TRACEBACK = "the text and the traceback"
+    LINE = "the text"
+    NOTHING = "nothing: whoever noticed the state logged it once"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How an exception class is reported to clients."""
@@ -91,6 +101,7 @@ class Rule:
     has_public_text: bool = True
     """Whether clients get the exception's text; if not, it is logged."""
     has_locator: bool = True
+    logs: Logs = Logs.TRACEBACK
     second_code: str | None = None
     """The exceptionCode of a second ows:Exception with the same locator."""
 
@@ -113,7 +124,8 @@ RULES: dict[type[Exception], Rule] = {
     BusyError: Rule(503, 503, "NoApplicableCode"),
     OverdueError: Rule(504, 504, "NoApplicableCode"),
     GenerationChangedError: Rule(503, 503, "NoApplicableCode"),
-    EngineError: Rule(503, 503, "NoApplicableCode", has_public_text=False),
+    EngineError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
+    EngineUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     DamagedChunkError: Rule(500, 500, "NoApplicableCode", has_public_text=False),
     Exception: Rule(500, 500, "NoApplicableCode", has_public_text=False),
 }
@@ -175,7 +187,9 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
         DamageRecord.current().note(error)
         text = _DAMAGED
     elif not rule.has_public_text:
-        LOG.error("%s: %s", type(error).__name__, text, exc_info=error)
+        if rule.logs is not Logs.NOTHING:
+            trace = error if rule.logs is Logs.TRACEBACK else None
+            LOG.error("%s: %s", type(error).__name__, text, exc_info=trace)
         text = _FAILED if rule.status == 500 else _UNAVAILABLE
     status = rule.path_status if in_path else rule.status
     return Failure(status, rule.code, locator if rule.has_locator else None, text, headers, rule.second_code)

@@ -6,7 +6,7 @@ import os
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
@@ -111,6 +111,9 @@ class Settings(BaseSettings):
 
     engine: str = "auto"
     """Where tiles are computed: auto, threads, local, cuda, or the address of a Dask scheduler (tcp://HOST:8786)."""
+    engine_fallback: Literal["none", "threads"] = "none"
+    """What renders tiles while a Dask engine is not available: ``threads`` of the server process; by default nothing,
+    and the response is 503."""
     workers: int | None = Field(None, ge=1, le=1024)
     """Number of server processes with the engine ``threads`` or an existing scheduler; with ``local`` and ``cuda`` of
     Dask workers behind one server process."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from lazytile.pyramid.cluster.places import NOWHERE, Places
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.errors import EngineError
@@ -100,9 +101,11 @@ class LazyEngine:
         """How many tasks run at the same time."""
         return self._opened().capacity
 
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str) -> Iterator[Any]:
+    def map(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str, places: Places = NOWHERE
+    ) -> Iterator[Any]:
         """Yield results as they finish."""
-        return self._opened().map(function, items, label=label)
+        return self._opened().map(function, items, label=label, places=places)
 
     def close(self) -> None:
         """Stop the engine if it was started."""

@@ -20,7 +20,7 @@ from tests.pyramid.engines import engine_tasks
 from tests.pyramid.engines.engine_tasks import Task, marks
 
 LOCAL = EngineSpec("local")
-TWO = EngineOptions(workers=2)
+TWO = EngineOptions(workers=2, unavailable_s=60)  # a busy machine takes long to restart a worker
 
 
 @pytest.fixture(scope="module")

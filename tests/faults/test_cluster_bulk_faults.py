@@ -1,0 +1,265 @@
+"""Faults of a Dask cluster during conversions, exports and warm-up: the result is whole, or one line says why not."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from lazytile.pyramid.ingest.convert import convert
+from tests.faults.cluster import (
+    OTHER_NUMPY,
+    SLOW_WRITES,
+    Cluster,
+    child_of,
+    command,
+    needs_blindness,
+    stopped,
+)
+from tests.faults.server import COMMAND, wait_for
+from tests.faults.stores import write_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STEPS = 8
+ONE_LINE = 1
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    running = Cluster(folder)
+    try:
+        running.start_scheduler()
+        yield running
+    finally:
+        running.end()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_source(tmp_path_factory.mktemp("source") / "source.nc", steps=STEPS)
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The chunk files of an undisturbed conversion."""
+    store = tmp_path_factory.mktemp("whole")
+    convert(source, store, "field")
+    return chunk_files(store)
+
+
+def chunk_files(store: Path) -> dict[str, bytes]:
+    folder = store / "field.zarr"
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("c/**/*") if file.is_file()}
+
+
+def start_conversion(cluster: Cluster, source: Path, store: Path) -> subprocess.Popen[str]:
+    arguments = ("convert", str(source), "--store", str(store), "--name", "field", "--engine", cluster.address)
+    return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def outcome(running: subprocess.Popen[str], limit_s: float = 150) -> tuple[int, list[str]]:
+    """Return the exit code of a command, and the lines of its log."""
+    try:
+        _, errors = running.communicate(timeout=limit_s)
+    finally:
+        running.kill()
+    assert "Traceback" not in errors, errors
+    return running.returncode, [line for line in errors.splitlines() if line.strip() and "converting" not in line]
+
+
+def wait_until_under_way(store: Path, chunks: int = 6) -> None:
+    wait_for(lambda: sum(1 for _ in store.glob(".field.zarr.partial-*/*/*/c/*/*/*")) >= chunks, 60)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@needs_blindness
+def test_a_worker_that_does_not_see_the_store(cluster, source, whole, tmp_path, table_row, late):
+    store = tmp_path / "store"
+    store.mkdir()
+    cluster.start_worker("sound", preload=SLOW_WRITES)
+    started = time.monotonic()
+    # Its own empty folder of that name can be written to, as one on a local disk.
+    if not late:
+        cluster.start_worker("blind", hidden=(store,))
+    cluster.wait_for_workers(1 if late else 2)
+    running = start_conversion(cluster, source, store)
+    if late:
+        wait_until_under_way(store)
+        cluster.start_worker("blind", hidden=(store,))
+    code, log = outcome(running)
+    assert code == 0, log
+    assert len([line for line in log if "is left out" in line]) == 1, log
+    assert chunk_files(store) == whole
+    assert not list(store.glob("**/.lazytile-nonce-*"))
+    name = "convert: Dask worker without the store" + (", joining late" if late else "")
+    table_row(name, "mount namespace that hides the store", "a whole dataset", time.monotonic() - started)
+
+
+@needs_blindness
+def test_a_worker_that_does_not_see_the_source(cluster, source, whole, tmp_path, table_row):
+    store = tmp_path / "store"
+    cluster.start_worker("sound")
+    cluster.start_worker("blind", hidden=(source.parent,))
+    cluster.wait_for_workers(2)
+    code, log = outcome(start_conversion(cluster, source, store))
+    assert code == 0, log
+    assert any("is left out" in line and "does not see" in line for line in log), log
+    assert chunk_files(store) == whole
+    table_row("convert: Dask worker without the source", "mount namespace", "a whole dataset", None)
+
+
+@needs_blindness
+def test_no_worker_sees_the_store(cluster, source, tmp_path, table_row):
+    store = tmp_path / "store"
+    store.mkdir()
+    cluster.start_worker("blind", hidden=(store,))
+    cluster.wait_for_workers(1)
+    code, log = outcome(start_conversion(cluster, source, store))
+    assert code == 2
+    assert log[-1].startswith("lazytile: no worker of tcp://"), log
+    assert "does not see the folder" in log[-1]
+    assert not (store / "field.zarr").exists()
+    table_row("convert: no Dask worker sees the store", "mount namespace", "one line, exit 2", None)
+
+
+def test_a_worker_of_another_version(cluster, source, whole, tmp_path, table_row):
+    store = tmp_path / "store"
+    cluster.start_worker("sound")
+    cluster.start_worker("other", preload=OTHER_NUMPY)
+    cluster.wait_for_workers(2)
+    code, log = outcome(start_conversion(cluster, source, store))
+    assert code == 0, log
+    assert any("has numpy 1.0.0, this process has" in line for line in log), log
+    assert chunk_files(store) == whole
+    table_row("convert: Dask worker of another version", "its NumPy says 1.0.0", "a whole dataset", None)
+
+
+@pytest.mark.parametrize("victim", ["worker", "nanny"])
+def test_a_killed_worker(cluster, source, whole, tmp_path, table_row, victim):
+    store = tmp_path / "store"
+    nanny = cluster.start_worker("one", nanny=True, preload=SLOW_WRITES)
+    cluster.start_worker("two", preload=SLOW_WRITES)
+    cluster.wait_for_workers(2)
+    running = start_conversion(cluster, source, store)
+    wait_until_under_way(store)
+    os.kill(child_of(nanny) if victim == "worker" else nanny.pid, signal.SIGKILL)
+    code, log = outcome(running)
+    assert code == 0, log
+    assert chunk_files(store) == whole
+    table_row(f"convert: {victim} killed", "kill -9 of one of two", "a whole dataset", None)
+
+
+def test_a_lost_scheduler_and_another_run(cluster, source, whole, tmp_path, table_row):
+    store = tmp_path / "store"
+    cluster.start_worker("one", preload=SLOW_WRITES)
+    cluster.wait_for_workers(1)
+    running = start_conversion(cluster, source, store)
+    wait_until_under_way(store)
+    wait_for(lambda: any(file.stat().st_size for file in store.glob(".field.zarr.partial-*/.journal")), 60)
+    killed = time.monotonic()
+    cluster.kill_scheduler()
+    code, log = outcome(running, 60)
+    ended_s = time.monotonic() - killed
+    assert code == 2
+    assert len(log) == ONE_LINE, log
+    assert "the connection to the Dask scheduler of" in log[0]
+    (partial,) = store.glob(".field.zarr.partial-*")
+    done = len((partial / ".journal").read_text().splitlines())
+    assert done
+    before = {file: file.stat().st_mtime_ns for file in partial.glob("*/*/c/*/*/*")}
+    cluster.start_scheduler()
+    cluster.start_worker("new")
+    cluster.wait_for_workers(1)
+    code, log = outcome(start_conversion(cluster, source, store))
+    assert code == 0, log
+    assert chunk_files(store) == whole
+    kept = [
+        file
+        for file, at in before.items()
+        if (store / "field.zarr" / file.relative_to(partial)).stat().st_mtime_ns == at
+    ]
+    assert kept  # work of the first run, not done again
+    table_row("convert: scheduler killed", "kill -9, then another run", "one line, exit 2; the rerun resumes", ended_s)
+
+
+@pytest.mark.slow
+def test_a_stopped_worker_of_a_local_cluster(source, whole, tmp_path, table_row):
+    """Its nanny restarts it after a minute without a heartbeat."""
+    store = tmp_path / "store"
+    arguments = (
+        "convert",
+        str(source),
+        "--store",
+        str(store),
+        "--name",
+        "field",
+        "--engine",
+        "local",
+        "--workers",
+        "2",
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))}
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, threading, time\n"
+        "def patch():\n"
+        "    while 'lazytile.pyramid.store.chunk_file' not in sys.modules: time.sleep(0.01)\n"
+        "    time.sleep(0.2)\n"
+        + "\n".join("    " + line for line in SLOW_WRITES.strip().splitlines())
+        + "\nthreading.Thread(target=patch, daemon=True).start()\n"
+    )
+    running = subprocess.Popen(
+        [*COMMAND, *arguments, "--workers", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    wait_until_under_way(store)
+    workers = [
+        each
+        for each in psutil.Process(running.pid).children(recursive=True)
+        if "resource_tracker" not in " ".join(each.cmdline())
+    ]
+    began = time.monotonic()
+    with stopped(workers[0].pid):
+        code, log = outcome(running, 240)
+    assert code == 0, log
+    assert chunk_files(store) == whole
+    table_row("convert: worker of --engine local stopped", "SIGSTOP", "a whole dataset", time.monotonic() - began)
+
+
+@needs_blindness
+def test_other_bulk_work_without_a_blind_worker(cluster, sound_store, tmp_path, table_row):
+    """Export, MRF, verification and warm-up name the blind worker and give what threads give."""
+    cluster.start_worker("sound")
+    cluster.start_worker("blind", hidden=(sound_store,))
+    cluster.wait_for_workers(2)
+    store = ("--store", str(sound_store))
+    for engine in ("threads", cluster.address):
+        out = tmp_path / engine.partition(":")[0]
+        for arguments in (
+            ("mrf", "files", str(out / "mrf"), *store),
+            ("verify", "files", *store),
+            ("warm", "files", "--zoom", "0-1", *store, "--cache", str(out / "cache")),
+        ):
+            ended = command(*arguments, "--engine", engine)
+            assert ended.returncode == 0, ended.stderr
+            assert "Traceback" not in ended.stderr
+            assert ("is left out" in ended.stderr) == (engine != "threads"), (arguments, ended.stderr)
+    made = filecmp.dircmp(tmp_path / "threads" / "mrf", tmp_path / "tcp" / "mrf")
+    assert made.same_files
+    assert not made.diff_files
+    assert not made.left_only
+    assert not made.right_only
+    table_row("mrf, verify, warm: Dask worker without the store", "mount namespace", "what threads give", None)
