@@ -48,7 +48,9 @@ class Dying(ThreadsBulkEngine):
         self.left = tasks
         self.done = 0
 
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str) -> Iterator[Any]:
+    def map(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, label: str, places: Any = None
+    ) -> Iterator[Any]:
         for result in super().map(function, items, label=label):
             if self.done == self.left:
                 raise KillError
