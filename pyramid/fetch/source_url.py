@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+METADATA_NAMES = ("zarr.json", ".zmetadata", ".zgroup")
+"""Metadata of a Zarr group at its root: of version 3, of version 2 consolidated, of version 2."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -63,9 +65,13 @@ def source_stamp(source: str) -> tuple[int, ...]:
         source: A path or URL.
 
     Returns:
-        Size, time of modification and inode; empty for a URL, whose version is found when it is opened.
+        Size, time of modification and inode, of a folder those of its metadata too; empty for a URL, whose version is
+        found when it is opened.
     """
     if is_url(source):
         return ()
-    status = Path(source).stat()
-    return (status.st_size, status.st_mtime_ns, status.st_ino)
+    path = Path(source)
+    found = [path.stat()]
+    if path.is_dir():
+        found += [(path / name).stat() for name in METADATA_NAMES if (path / name).is_file()]
+    return tuple(number for each in found for number in (each.st_size, each.st_mtime_ns, each.st_ino))

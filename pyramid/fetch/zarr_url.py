@@ -6,10 +6,9 @@ from urllib.parse import urlsplit
 
 from lazytile.pyramid.core.errors import ResponseTooLargeError
 from lazytile.pyramid.fetch.http_client import Client, HttpOptions
+from lazytile.pyramid.fetch.source_url import METADATA_NAMES
 
 OBJECT_SCHEMES = frozenset({"s3", "gs"})
-METADATA_NAMES = ("zarr.json", ".zmetadata", ".zgroup")
-"""Metadata of a group at its root: of version 3, of version 2 consolidated, of version 2."""
 _MAX_METADATA_BYTES = 64 << 20
 
 

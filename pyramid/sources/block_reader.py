@@ -51,12 +51,41 @@ class _Handles:
         """Return the open group of a file. A file that is not open or has changed is opened."""
         key = (os.getpid(), path, engine, group, version, source_stamp(path))
         with self._lock:
-            handle = self._open.pop(key, None) or _open(path, engine, group)
+            handle = self._open.pop(key, None)
+            if handle is None:
+                self._drop_changed(path, version, key[-1])
+                handle = _open(path, engine, group)
             self._open[key] = handle
             while len(self._open) > _MAX_HANDLES:
                 # Not closed here, since another thread may be reading it. It closes with its last reference.
                 self._open.pop(next(iter(self._open)))
             return handle
+
+    def drop_changed(self, path: str) -> None:
+        """Close a file that has changed since it was opened."""
+        try:
+            stamp = source_stamp(path)
+        except OSError:
+            stamp = (-1,)  # it is gone
+        with self._lock:
+            self._drop_changed(path, None, stamp)
+
+    def _drop_changed(self, path: str, version: str | None, stamp: tuple[int, ...]) -> None:
+        for key in [each for each in self._open if each[1] == path]:
+            if key[-1] != stamp or (version is not None and key[-2] != version):
+                del self._open[key]
+
+
+def release_changed(path: str) -> None:
+    """Close a source file that has changed since this process opened it.
+
+    The HDF5 library gives everybody who opens a file that is open in the process its old content, whatever was written
+    to it since.
+
+    Args:
+        path: Of the file, absolute, or a URL.
+    """
+    _handles().drop_changed(path)
 
 
 def _handles() -> _Handles:
@@ -153,7 +182,7 @@ class BlockReader:
 
     def _resampled(self, block: Block, resampling: Resampling) -> NDArray[Any]:
         """Return the codes of a block whose cells each have their own source cell. Source rows are read in strips."""
-        cells = resampling.source_cells(block.rows, block.cols)
+        cells = resampling.source_cells(block.rows, block.cols, self.version)
         leading = [stop - start for start, stop in block.leading]
         codes = np.full((*leading, *cells.shape), self.fill, self.dtype)
         there = cells >= 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.errors import SourceError, StoreError
 from lazytile.pyramid.fetch.source_url import absolute_source, path_or_url
+from lazytile.pyramid.sources.block_reader import release_changed
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.formats.container import Container, open_container
 from lazytile.pyramid.sources.formats.grib import GRIB
@@ -75,6 +76,7 @@ def open_source(
         SourceError: The file cannot be read or placed on the Earth. One line says what was found and what is allowed.
     """
     overrides = overrides or Overrides()
+    release_changed(absolute_source(path))
     container = open_container(path_or_url(path), overrides)
     try:
         return _describe(container, variables, group, overrides)

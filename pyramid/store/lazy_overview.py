@@ -53,7 +53,7 @@ class OpenedDataset(Protocol):
 
     path: Path
     description: Dataset
-    stamp: tuple[int, int]
+    stamp: tuple[int, int, int]
     """Of the file that the description was read from."""
 
     def chunk(self, level: int, variable: str, dim_index: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
@@ -284,7 +284,7 @@ def is_opened(stored: OpenedDataset, root: int | None = None) -> bool:
         status = os.stat(stored.path / "zarr.json" if root is None else "zarr.json", dir_fd=root)
     except OSError:
         return False
-    return (status.st_mtime_ns, status.st_ino) == stored.stamp
+    return (status.st_mtime_ns, status.st_ino, status.st_size) == stored.stamp
 
 
 def check_opened(stored: OpenedDataset, root: int | None = None) -> None:

@@ -71,8 +71,8 @@ class StoredDataset:
 
     path: Path
     description: Dataset
-    stamp: tuple[int, int]
-    """Modification time and inode number of the file that the description was read from."""
+    stamp: tuple[int, int, int]
+    """Modification time, inode number and size of the file that the description was read from."""
     _chunks: BytesLru[NDArray[Any]]
     _readers: dict[tuple[int, str], StoredChunks | ZarrChunks] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -109,7 +109,9 @@ class StoredDataset:
         """
         reader = self._reader(level, variable)
         generation = self.description.content_generation((variable,), dim_index)
-        plane = (self.path, generation, variable, level, dim_index)
+        # Without checksums the generation alone does not vouch for what lies at the path.
+        stamp = None if self.description.checked else self.stamp
+        plane = (self.path, stamp, generation, variable, level, dim_index)
 
         def read(position: tuple[int, int]) -> NDArray[Any]:
             return self._chunks.get((plane, position), lambda: read_sound(self, reader, dim_index, *position))
@@ -142,7 +144,7 @@ class Store:
         self.folder = Path(folder)
         self._root = str(self.folder)
         self._chunks = process.cache("chunks") if chunks is None else chunks
-        self._open: dict[str, tuple[tuple[int, int], StoredDataset]] = {}
+        self._open: dict[str, tuple[tuple[int, int, int], StoredDataset]] = {}
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
@@ -158,14 +160,14 @@ class Store:
             return []
         return [name for name in found if NAME_PATTERN.fullmatch(name)]
 
-    def stamp_of(self, name: str) -> tuple[int, int] | None:
+    def stamp_of(self, name: str) -> tuple[int, int, int] | None:
         """Return what changes whenever a dataset does. It takes one system call.
 
         Args:
             name: Of the dataset.
 
         Returns:
-            Modification time in nanoseconds and inode number of its description; None where there is no such dataset.
+            Modification time in nanoseconds, inode number and size of its description; None without a dataset.
         """
         if not NAME_PATTERN.fullmatch(name):
             return None
@@ -174,7 +176,7 @@ class Store:
         except OSError:
             return None
         # A replaced dataset has another file, an appended one another time.
-        return (status.st_mtime_ns, status.st_ino)
+        return (status.st_mtime_ns, status.st_ino, status.st_size)
 
     def dataset(self, name: str) -> StoredDataset:
         """Return a dataset in its present state, opened again only where it changed.

@@ -20,7 +20,8 @@ from zarr.storage import ObjectStore, WrapperStore
 
 from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.fetch.http_client import checked_url
-from lazytile.pyramid.fetch.zarr_url import METADATA_NAMES, OBJECT_SCHEMES
+from lazytile.pyramid.fetch.source_url import METADATA_NAMES
+from lazytile.pyramid.fetch.zarr_url import OBJECT_SCHEMES
 from lazytile.pyramid.sources.formats.extents import check_length
 
 if TYPE_CHECKING:

@@ -5,23 +5,25 @@ A cell of the regular grid takes the code of the source cell whose centre is nea
 classes and packed integers remain unchanged, and gaps between swaths remain gaps. A k-d tree of SciPy (the extra
 ``regrid``) finds the nearest centre.
 
-Memory: the latitudes and longitudes of the source (20 bytes a cell) and, for each block, a tree of the cells near it.
+Memory: the latitudes and longitudes of the source (20 bytes a cell), a tree of the cells near each block in progress,
+and up to ``_CACHED_MAP_BYTES`` of maps. What is cached is told apart by the file's size, time and inode, so that a file
+overwritten in place is read anew.
 """
 
 from __future__ import annotations
 
 import importlib
 import math
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.pyramid.core import process
+from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Grid, RegularAxis
-from lazytile.pyramid.fetch.source_url import path_or_url
+from lazytile.pyramid.fetch.source_url import path_or_url, source_stamp
 from lazytile.pyramid.sources.formats.container import open_group
 from lazytile.pyramid.sources.grids.places import Places, unit_vectors
 
@@ -41,7 +43,8 @@ REACH = 1.2
 _SAMPLE_CELLS = 1 << 20
 _STRIP_CELLS = 1 << 19
 _LON_BINS = 7200
-_CACHED_MAPS = 2
+_CACHED_MAP_BYTES = 768 << 20
+"""One map of the largest block, ``MAX_BLOCK_BYTES`` of one-byte codes; of usual blocks, one for each of six threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Resampling:
     """Columns of the source, by which flat indices are divided."""
     grid: Grid
 
-    def source_cells(self, rows: Range, cols: Range) -> NDArray[np.int64]:
+    def source_cells(self, rows: Range, cols: Range, version: str = "") -> NDArray[np.int64]:
         """Return the source cell of each cell of a block.
 
         The maps of the last blocks are cached, since every variable and step needs them.
@@ -63,43 +66,36 @@ class Resampling:
         Args:
             rows: Range of rows.
             cols: Range of columns.
+            version: Of a remote source.
 
         Returns:
             Flat indices, shape (rows, cols) of the block; -1 where there is none.
         """
-        return _maps().get(self, rows, cols)
+        source = (self.path, source_stamp(self.path), version)
+        maps: BytesLru[NDArray[np.int64]] = process.current().resource("maps of source cells", _new_maps)
+        return maps.get((self, source, rows, cols), lambda: self._cell_centres(source).nearest(self.grid, rows, cols))
+
+    def _cell_centres(self, source: tuple[object, ...]) -> _CellCentres:
+        """Return the cell centres of the source; those of the last one are cached."""
+        centres: BytesLru[_CellCentres] = process.current().resource("centres of source cells", _new_centres)
+        return centres.get((source, self.places), self._read_centres)
+
+    def _read_centres(self) -> _CellCentres:
+        group = open_group(path_or_url(self.path), self.engine, self.places.group)
+        try:
+            return _CellCentres(*self.places.read(group))
+        finally:
+            group.close()
 
 
-class _Maps:
-    """The last maps made in this process, and the cell centres of the last source."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._maps: dict[tuple[Resampling, Range, Range], NDArray[np.int64]] = {}
-        self._centres: tuple[tuple[str, Places], _CellCentres] | None = None
-
-    def get(self, resampling: Resampling, rows: Range, cols: Range) -> NDArray[np.int64]:
-        key = (resampling, rows, cols)
-        with self._lock:
-            found = self._maps.pop(key, None)
-            if found is None:
-                found = self._cells_of(resampling).nearest(resampling.grid, rows, cols)
-            self._maps[key] = found
-            while len(self._maps) > _CACHED_MAPS:
-                self._maps.pop(next(iter(self._maps)))
-            return found
-
-    def _cells_of(self, resampling: Resampling) -> _CellCentres:
-        key = (resampling.path, resampling.places)
-        if self._centres is None or self._centres[0] != key:
-            group = open_group(path_or_url(resampling.path), resampling.engine, resampling.places.group)
-            self._centres = key, _CellCentres(*resampling.places.read(group))
-        return self._centres[1]
+def _new_maps() -> BytesLru[NDArray[np.int64]]:
+    """Return the cache of maps. Threads that need the same one wait for it, others do not."""
+    return BytesLru(_CACHED_MAP_BYTES, lambda cells: cells.nbytes)
 
 
-def _maps() -> _Maps:
-    """Return the last maps made in this process."""
-    return process.current().resource("maps of source cells", _Maps)
+def _new_centres() -> BytesLru[_CellCentres]:
+    """Return the cache of one source's cell centres."""
+    return BytesLru(1, lambda _: 1)
 
 
 class _CellCentres:

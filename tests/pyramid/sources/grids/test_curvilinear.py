@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import netCDF4
@@ -11,12 +13,15 @@ import zarr
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.sources.grids.regrid import _CellCentres
 from lazytile.pyramid.sources.source import open_source
 from tests.pyramid.netcdf import centres, write_grid
 from tests.shared import shared
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lazytile.pyramid.core.grid import Grid
 
 
 @pytest.mark.parametrize("down", [False, True])
@@ -83,6 +88,49 @@ def test_every_cell_has_the_nearest_source_cell_or_none(tmp_path: Path, fill: in
     hole = packing.is_missing(stored[0, grid.rows_of(lat[8:9, 22]), grid.cols_of(lon[8:9, 22])])
     assert not hole.any()
     assert 0.4 < grid.x.cell_size < 0.7
+
+
+def test_a_file_overwritten_in_place_is_read_anew(tmp_path: Path) -> None:
+    codes = np.arange(2 * 40 * 60, dtype="int16").reshape(2, 40, 60)
+    lat, lon = rotated(40, 60)
+    path = tmp_path / "in.nc"
+    write_curvilinear(path, lat, lon, codes, -1)
+    inode = path.stat().st_ino
+    first = convert(path, tmp_path)
+    write_curvilinear(tmp_path / "other.nc", lat[::-1], lon, codes[..., ::-1], -1)
+    with path.open("r+b") as file:
+        file.write((tmp_path / "other.nc").read_bytes())
+        file.truncate()
+    assert path.stat().st_ino == inode
+    second = convert(path, tmp_path)
+    fresh = convert(tmp_path / "other.nc", tmp_path, "fresh")
+    assert first.grid == second.grid == fresh.grid, "no path but the content tells them apart"
+    stored, wanted = (zarr.open_group(tmp_path / f"{name}.zarr", mode="r")["0/t"][...] for name in ("in", "fresh"))
+    np.testing.assert_array_equal(stored, wanted)
+
+
+def test_threads_that_need_different_places_do_not_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_process: None
+) -> None:
+    lat, lon = rotated(40, 60)
+    write_curvilinear(tmp_path / "in.nc", lat, lon, np.zeros((2, 40, 60), "int16"), -1)
+    resampling = open_source(tmp_path / "in.nc").found.resampling
+    assert resampling is not None
+    meeting = threading.Barrier(4, timeout=30)
+    real, calls = _CellCentres.nearest, []
+
+    def met(self: _CellCentres, grid: Grid, rows: tuple[int, int], cols: tuple[int, int]) -> np.ndarray:
+        calls.append(rows)
+        meeting.wait()
+        return real(self, grid, rows, cols)
+
+    monkeypatch.setattr(_CellCentres, "nearest", met)
+    blocks = [(top, top + 5) for top in (0, 5, 10, 15)] * 2
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda rows: resampling.source_cells(rows, (0, 20)), blocks))
+    assert sorted(calls) == sorted(set(blocks)), "and those that need the same ones compute them once"
+    for one, other in zip(found[:4], found[4:], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_cells_in_rows_and_columns_are_not_resampled(tmp_path: Path) -> None:
