@@ -7,19 +7,22 @@ line.
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core.errors import SourceError, first_line
-from lazytile.pyramid.sources.formats.extents import check_extents, check_length
+from lazytile.pyramid.sources.formats.extents import check_extents
 from lazytile.pyramid.sources.formats.geotiff import GEOTIFF, open_geotiff
 from lazytile.pyramid.sources.formats.grib import GRIB, open_grib
 from lazytile.pyramid.sources.formats.netcdf3 import needed_bytes
 from lazytile.pyramid.sources.formats.numpy_arrays import NUMPY, open_numpy, with_coordinates
 from lazytile.pyramid.sources.formats.remote_zarr import open_remote_group, remote_group_names, version_of
+from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -215,7 +218,8 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
     if engine == ZARR:
         # In a folder, metadata are read as fast array by array, and consolidated metadata may be out of date.
         options["consolidated"] = False
-    group = xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **options)
+    with bounded_unpacking() if engine == ZARR else nullcontext():
+        group = xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **options)
     if engine == ZARR:
         for variable in group.variables.values():
             if variable.ndim <= 1 and str(variable.attrs.get("_FillValue")) in ("0", "0.0"):
@@ -259,9 +263,7 @@ def _group_names(path: Path, engine: str) -> list[str]:
         if isinstance(root := zarr.open(path, mode="r"), zarr.Array):
             raise SourceError(f"{path} is a single Zarr array, which does not state where its cells lie; {ALLOWED}")
         members = sorted(root.members(max_depth=None))
-        for name, member in members:
-            if isinstance(member, zarr.Array):
-                check_length(name, max(member.shape, default=0), path)
+        check_arrays(str(path), members)
         return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
     import netCDF4  # noqa: PLC0415 - as above
 

@@ -18,11 +18,12 @@ import xarray as xr
 import zarr
 from zarr.storage import ObjectStore, WrapperStore
 
+from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.fetch.http_client import checked_url
 from lazytile.pyramid.fetch.source_url import METADATA_NAMES
 from lazytile.pyramid.fetch.zarr_url import OBJECT_SCHEMES
-from lazytile.pyramid.sources.formats.extents import check_length
+from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -105,9 +106,7 @@ def remote_group_names(url: str) -> list[str]:
     """
     root, _ = open_store(url)
     members = sorted(root.members(max_depth=None))
-    for name, member in members:
-        if isinstance(member, zarr.Array):
-            check_length(name, max(member.shape, default=0), url)
+    check_arrays(url, members)
     return ["/", *(f"/{name}" for name, member in members if isinstance(member, zarr.Group))]
 
 
@@ -129,7 +128,8 @@ def open_remote_group(url: str, name: str, options: Mapping[str, Any]) -> xr.Dat
     path = None if name == "/" else name
     store: Any = root.store  # xarray accepts it, but its types do not
     # Consolidated metadata are at the root; xarray would look for them in every group.
-    return xr.open_dataset(store, engine="zarr", group=path, consolidated=consolidated and path is None, **options)
+    with bounded_unpacking():
+        return xr.open_dataset(store, engine="zarr", group=path, consolidated=consolidated and path is None, **options)
 
 
 def version_of(url: str) -> str:

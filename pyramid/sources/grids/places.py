@@ -7,6 +7,7 @@ cells lie in the middle of their corners (CF 7.1).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     Positions = tuple[NDArray[np.float64], NDArray[np.float64]]
 
+MAX_SOURCE_CELLS = 1 << 28
+"""Most cells whose places are read one by one; a swath of VIIRS has 2 ** 25."""
 _POLE = 90.0
 _FARTHEST_LON = 2 * FULL_CIRCLE
 _LEAST_REPEATS, _REPEATED_SHARE = 16, 1000
@@ -68,8 +71,11 @@ class Places:
             Latitudes and longitudes, degrees, shape (rows, cols) each, NaN where a cell has no place.
 
         Raises:
-            SourceError: The latitudes cannot be those of places.
+            SourceError: The latitudes cannot be those of places, or there are too many.
         """
+        cells = math.prod(group.variables[self.latitude.name].shape[-2:])
+        if cells > MAX_SOURCE_CELLS:
+            raise SourceError(f"{self.latitude.name} has {cells} cells, the places of {MAX_SOURCE_CELLS} are read")
         if self.latitude.corners:
             lat, lon = _middles_of_corners(group, self)
         else:
