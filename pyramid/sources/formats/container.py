@@ -16,7 +16,7 @@ import xarray as xr
 
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core.errors import SourceError, first_line
-from lazytile.pyramid.sources.formats.extents import check_extents
+from lazytile.pyramid.sources.formats.extents import check_extents, check_length
 from lazytile.pyramid.sources.formats.geotiff import GEOTIFF, open_geotiff
 from lazytile.pyramid.sources.formats.grib import GRIB, open_grib
 from lazytile.pyramid.sources.formats.netcdf3 import needed_bytes

@@ -145,7 +145,7 @@ def test_pickles_are_never_read(tmp_path: Path) -> None:
     root = zarr.open_group(path, mode="r+")
     root.create_array("names", shape=(200,), chunks=(200,), dtype="float64", compressors=None)
     document = json.loads((path / "names/.zarray").read_text())
-    document.update(filters=[{"id": "pickle", "protocol": 4}], fill_value=None)
+    document.update(compressor={"id": "pickle", "protocol": 4})
     (path / "names/.zarray").write_text(json.dumps(document))
     (path / "names/0").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "ran").encode())
     with bounded_unpacking():
