@@ -17,7 +17,7 @@ import zarr.codecs.numcodecs as in_version_3
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
-from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.errors import SourceError, StoreError
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.sources.source import open_source
 from tests.pyramid.chunks.bombs import BOMBS
@@ -148,9 +148,8 @@ def test_pickles_are_never_read(tmp_path: Path) -> None:
     document.update(compressor={"id": "pickle", "protocol": 4})
     (path / "names/.zarray").write_text(json.dumps(document))
     (path / "names/0").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "ran").encode())
-    with bounded_unpacking():
+    with pytest.raises((StoreError, ValueError), match="pickle"), bounded_unpacking():  # noqa: PT012
         array = zarr.open_group(path, mode="r")["names"]
-    with pytest.raises(Exception, match="codec pickle is not read"):
         array[...]
     assert not (tmp_path / "ran").exists()
 
