@@ -30,11 +30,11 @@ CODES = np.random.default_rng(1).integers(0, 900, (200, 200)).astype("int16")
 VERSION_2 = {
     "gzip": numcodecs.GZip(),
     "zlib": numcodecs.Zlib(),
-    "bz2": numcodecs.BZ2(),
-    "lzma": numcodecs.LZMA(),
+    "bz2": numcodecs.get_codec({"id": "bz2"}),
+    "lzma": numcodecs.get_codec({"id": "lzma"}),
     "zstd": numcodecs.Zstd(),
     "blosc": numcodecs.Blosc(),
-    "lz4": numcodecs.LZ4(),
+    "lz4": numcodecs.get_codec({"id": "lz4"}),
 }
 
 
@@ -42,13 +42,9 @@ def version_3(name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         own = {"gzip": GzipCodec, "zstd": ZstdCodec, "blosc": BloscCodec}
-        others = {
-            "zlib": in_version_3.Zlib,
-            "bz2": in_version_3.BZ2,
-            "lzma": in_version_3.LZMA,
-            "lz4": in_version_3.LZ4,
-        }
-        return own[name]() if name in own else others[name]()
+        if name in own:
+            return own[name]()
+        return getattr(in_version_3, {"zlib": "Zlib"}.get(name, name.upper()))()
 
 
 def write(path: Path, form: int, name: str, *, shards: tuple[int, int] | None = None, dtype: str = "int16") -> Path:
