@@ -30,7 +30,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-faults check tables mutants format mrf warm bench bench-convert bench-mrf gpu-check peers-check screenshot clean
+.PHONY: help setup serve test test-faults check tables mutants format mrf warm bench bench-convert bench-service bench-mrf gpu-check peers-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -137,6 +137,9 @@ bench: $(VENV)/.installed demo/.made ## Run the benchmarks
 bench-convert: FILE ?= demo/sst.nc
 bench-convert: $(VENV)/.installed demo/.made ## Benchmark the conversion of FILE against xarray and Dask; updates docs/benchmarks.md
 	$(BIN)/python scripts/bench_convert.py $(FILE) --factor $(FACTOR) --document docs/benchmarks.md
+
+bench-service: setup $(DEMO) ## Benchmark the request path against a bare aiohttp handler (wrk if installed); updates docs/benchmarks.md
+	$(BIN)/python scripts/bench_service.py --store $(STORE) --document docs/benchmarks.md
 
 bench-mrf: $(VENV)/.installed ## Benchmark the MRF export against GDAL (BENCH_DATA, FACTORS=4,1); updates docs/benchmarks.md
 	@test -n '$(BENCH_DATA)' || { echo "usage: make bench-mrf BENCH_DATA=FOLDER (scripts/bench_mrf.py describes the folder)"; exit 2; }

@@ -16,6 +16,7 @@ from lazytile.pyramid.core import process
 from lazytile.service.app.application import Inherited, make_app
 from lazytile.service.app.changes import Changes, Terminal, settings_after
 from lazytile.service.app.connections import Connections
+from lazytile.service.app.event_loop import run
 from lazytile.service.app.listening import address_of, listen
 from lazytile.service.app.monitoring import CONDITIONS_OF_OTHERS
 from lazytile.service.front.front import Front
@@ -255,4 +256,4 @@ def run_one(settings: Settings, announce: Callable[[str, str], None], read: Call
             with handled_signals(handlers):
                 await serve(ServerProcess(settings, sock), lambda engine: announce(address, engine), changes)
 
-        asyncio.run(main())
+        run(main(), settings.event_loop)

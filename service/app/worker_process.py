@@ -49,6 +49,7 @@ def run_worker_process(settings: Settings, sock: socket.socket, channel: Connect
     logging.getLogger("lazytile.service.app.startup").setLevel(logging.INFO)
     os.environ[METRICS_VARIABLE] = str(settings.metrics_folder)
     from lazytile.service.app.changes import Changes  # noqa: PLC0415 - see METRICS_VARIABLE
+    from lazytile.service.app.event_loop import run  # noqa: PLC0415 - as above
     from lazytile.service.app.server import ServerProcess, handled_signals, serve  # noqa: PLC0415 - as above
 
     async def main() -> None:
@@ -67,7 +68,7 @@ def run_worker_process(settings: Settings, sock: socket.socket, channel: Connect
             shutil.rmtree(settings.metrics_folder, ignore_errors=True)  # the parent was killed and could not
 
     try:
-        asyncio.run(main())
+        run(main(), settings.event_loop)
     except LazytileError as error:
         channel.send((False, str(error)))
         sys.exit(1)

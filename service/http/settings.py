@@ -138,6 +138,8 @@ class Settings(BaseSettings):
     """TOML file with settings by name, such as ``timeout_s = 60``; options and environment take precedence. SIGHUP
     makes a server read it again."""
 
+    event_loop: Literal["asyncio", "uvloop"] = "asyncio"
+    """The event loop of server processes; ``uvloop`` takes less time for a request and needs the extra ``uvloop``."""
     short_path: bool = True
     """Whether tiles of known addresses are answered before routing."""
     max_query_bytes: int = Field(8192, ge=512)

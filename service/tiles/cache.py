@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from lazytile.service.tiles.disk_cache import DiskTier
+from lazytile.service.tiles.look_up_thread import LookUpThread
 from lazytile.service.tiles.write_behind import WriteBehind, WriteLimits
 
 if TYPE_CHECKING:
@@ -93,13 +92,13 @@ class NoCache:
 class TieredCache:
     """Memory in front of disk. See ``TileCache``.
 
-    SQLite's connections belong to threads, so reads and writes have a thread each.
+    SQLite's connections belong to threads, so reads and writes have a thread each. Belongs to one event loop.
     """
 
     def __init__(self, disk: DiskTier, memory: BytesLru[bytes], writes: WriteBehind, drain_s: float) -> None:
         self._memory = memory
         self._disk = disk
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="lazytile-cache-read")
+        self._reader = LookUpThread(disk.get, "lazytile-cache-read")
         self._writes = writes
         self._drain_s = drain_s
 
@@ -111,7 +110,7 @@ class TieredCache:
         """Return a tile from disk, or one that is about to be written, and store it in memory."""
         data = self._writes.find(key)
         if data is None:
-            data = await asyncio.get_running_loop().run_in_executor(self._reader, self._disk.get, key)
+            data = await self._reader.find(key)
         if data is not None:
             self._memory.put(key, data)
         return data
@@ -133,8 +132,7 @@ class TieredCache:
     async def close(self) -> None:
         """Write what waits, close each thread's connections, then the threads."""
         await self._writes.close(self._disk.close, self._drain_s)
-        await asyncio.get_running_loop().run_in_executor(self._reader, self._disk.close)
-        self._reader.shutdown(wait=True)
+        await self._reader.close(self._disk.close)
         self._disk.close()
 
 

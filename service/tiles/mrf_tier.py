@@ -93,15 +93,15 @@ class MrfTier:
 
     async def find(self, request: TileRequest) -> MrfTile | None:
         """Return a tile, None where no undamaged MRF has it."""
-        if not is_plain(request):
-            return None
         loop = asyncio.get_running_loop()
         now = time.monotonic()
         if now >= self._next_check:
             self._next_check = now + CHECK_INTERVAL_S
             await loop.run_in_executor(self._pool, self._index.refresh)
         paths = self._index.paths_for(request)
-        return await loop.run_in_executor(self._pool, self._index.find, request, paths) if paths else None
+        if not paths or not is_plain(request):
+            return None
+        return await loop.run_in_executor(self._pool, self._index.find, request, paths)
 
     async def close(self) -> None:
         """Close the files, then the thread."""

@@ -1,0 +1,232 @@
+"""The request path under load, beside a bare aiohttp handler with the same loop and the same mean body.
+
+``make bench-service``. Two server processes of each kind share a port; runs alternate, and figures are medians of the
+ratios of neighbouring runs. Columns of the table: see ``SUMMARY``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from bench_document import conditions, write_section
+from bench_load import Load, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Pair = tuple[Load, Load]
+
+ROOT = Path(__file__).resolve().parent.parent
+PROCESSES = 2
+CONNECTIONS = 32
+TILES = 200
+LAYERS = 60
+COLD_ZOOM = 12
+TARGETS = {
+    "warm": "at least 0.80", "304": "at least 0.95", "p50": "at most 1.30", "p99": "at most 3.0", "cold": "at most 80",
+}  # fmt: skip
+SUMMARY = """\
+`make bench-service`: two server processes, tiles of about {body_kb:.1f} kB in memory, {tool}; each figure is the median
+of {rounds} ratios of neighbouring runs of {seconds:g} s on the same processors. *warm*, *304*: requests/s, c={c}.
+*p50*: at c=1. *p99*: with {layers} layers in use beside one, c=4, {long_s:g} s each. *cold*: CPU time of a tile that is
+in no cache, less that of the bare handler; its renderer and the files of the disk cache are replaced by constants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Server processes that share a port."""
+
+    port: int
+    pids: tuple[int, ...]
+
+    def cpu_s(self) -> float:
+        """Return the CPU time that they have taken."""
+        ticks = 0
+        for pid in self.pids:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def serving(kind: str, loop: str, **options: object) -> Iterator[Servers]:
+    """Run server processes of a kind until the context ends."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    specification = json.dumps({"kind": kind, "loop": loop, "port": port, **options})
+    with tempfile.TemporaryDirectory() as metrics:
+        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, str(ROOT / "scripts/bench_service_server.py"), specification]
+        children = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True, cwd=ROOT)
+            for _ in range(PROCESSES)
+        ]
+        try:
+            for child in children:
+                if child.stdout is None or child.stdout.readline() != "ready\n":
+                    raise SystemExit(f"a {kind} server did not start")
+            yield Servers(port, tuple(child.pid for child in children))
+        finally:
+            for child in children:
+                child.send_signal(signal.SIGTERM)
+            for child in children:
+                child.wait(30)
+
+
+def many_layers(store: Path, name: str, folder: Path) -> list[str]:
+    """Copy a dataset under other names, and return the names of all."""
+    names = [name, *(f"{name}-{number}" for number in range(1, LAYERS))]
+    for each in names:
+        target = folder / f"{each}.zarr"
+        shutil.copytree(store / f"{name}.zarr", target, copy_function=os.link)
+        metadata = target / "zarr.json"
+        document = json.loads(metadata.read_text())
+        document["attributes"]["lazytile"]["name"] = each
+        metadata.unlink()
+        metadata.write_text(json.dumps(document))
+    return names
+
+
+def tiles_of(names: list[str], count: int, seed: int = 14) -> list[str]:
+    """Return paths of tiles at zooms 2 to 5."""
+    chance, found = random.Random(seed), []  # noqa: S311
+    for number in range(count):
+        zoom = chance.randint(2, 5)
+        last = (1 << zoom) - 1
+        found.append(
+            f"/xyz/{names[number % len(names)]}/{zoom}/{chance.randint(0, last)}/{chance.randint(0, last)}.png"
+        )
+    return found
+
+
+def cold_tiles(name: str, count: int) -> list[str]:
+    """Return paths of distinct tiles."""
+    side = 1 << COLD_ZOOM
+    numbers = random.Random(15).sample(range(side * side), count)  # noqa: S311
+    return [f"/xyz/{name}/{COLD_ZOOM}/{number % side}/{number // side}.png" for number in numbers]
+
+
+def fetch(port: int, path: str) -> tuple[bytes, str]:
+    """Return the body of a tile and its entity tag."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as reply:
+        return reply.read(), reply.headers["ETag"]
+
+
+def paired(ours: Servers, bare: Servers, lines: list[str], options: argparse.Namespace, c: int) -> list[Pair]:
+    """Load both kinds in turn."""
+
+    def once(servers: Servers) -> Load:
+        return load(servers.port, lines, connections=c, seconds=options.seconds)
+
+    return [(once(ours), once(bare)) for _ in range(options.rounds)]
+
+
+def compare(loop: str, store: Path, names: list[str], options: argparse.Namespace) -> tuple[dict[str, str], float]:
+    """Measure one loop; return the cells of its row by column, and the mean body."""
+    paths = tiles_of(names[:1], TILES)
+    with serving("lazytile", loop, store=str(store)) as ours:
+        found = [fetch(ours.port, path) for path in paths]
+        body_bytes = round(statistics.mean(len(body) for body, _ in found))
+        conditional = [f"{path}\t{etag}" for path, (_, etag) in zip(paths, found, strict=True)]
+        with serving("bare", loop, body_bytes=body_bytes) as bare:
+            for servers in (ours, bare):
+                load(servers.port, paths, connections=CONNECTIONS, seconds=3)
+            warm = paired(ours, bare, paths, options, CONNECTIONS)
+            known = paired(ours, bare, conditional, options, CONNECTIONS)
+            alone = paired(ours, bare, paths, options, 1)
+        spread = tiles_of(names, TILES)
+        # Compiles the styles, and renders the tiles, in every process.
+        load(ours.port, spread, connections=CONNECTIONS, seconds=20)
+        one = load(ours.port, paths, connections=4, seconds=options.long_seconds)
+        many = load(ours.port, spread, connections=4, seconds=options.long_seconds)
+    cold = cold_overhead_us(loop, store, names[0], body_bytes, options)
+    rate = statistics.median(our.rate for our, _ in warm)
+    cells = {
+        "loop": loop,
+        "tiles/s": f"{rate:.0f}",
+        "warm": f"{statistics.median(our.rate / other.rate for our, other in warm):.2f}",
+        "304": f"{statistics.median(our.rate / other.rate for our, other in known):.2f}",
+        "p50": f"{statistics.median(our.p50_ms / other.p50_ms for our, other in alone):.2f}",
+        "p99": f"{many.p99_ms / one.p99_ms:.2f} ({many.p99_ms:.1f} ms)",
+        "cold": f"{cold:.0f} us",
+    }
+    return cells, body_bytes
+
+
+def cold_overhead_us(loop: str, store: Path, name: str, body_bytes: int, options: argparse.Namespace) -> float:
+    """Return the CPU time of a cold tile beyond that of the bare handler, in microseconds."""
+    differences = []
+    with (
+        serving("lazytile", loop, store=str(store), stub=True, body_bytes=body_bytes) as ours,
+        serving("bare", loop, body_bytes=body_bytes) as bare,
+    ):
+        lines = cold_tiles(name, 1_000_000)
+        for number in range(options.rounds):
+            part = lines[number * 100_000 : (number + 1) * 100_000]
+            spent = []
+            for servers in (ours, bare):
+                load(servers.port, part[:50], connections=4, seconds=1)
+                before = servers.cpu_s()
+                done = load(servers.port, part, connections=8, seconds=options.seconds)
+                spent.append((servers.cpu_s() - before) / done.count * 1e6)
+            differences.append(spent[0] - spent[1])
+    return statistics.median(differences)
+
+
+def table(rows: list[dict[str, str]]) -> list[str]:
+    """Return rows as Markdown, with the targets last."""
+    columns = list(rows[0])
+    lines = ["| " + " | ".join(columns) + " |", "| --- |" + " ---: |" * (len(columns) - 1)]
+    targets = {"loop": "target", **TARGETS}
+    cells = ([row.get(column, "") for column in columns] for row in (*rows, targets))
+    return [*lines, *(f"| {' | '.join(row)} |" for row in cells)]
+
+
+def main() -> None:
+    """Measure each loop that is installed, print the table, and write it where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, default=Path("store"), help="a store with the dataset")
+    parser.add_argument("--dataset", default="sst", help="a dataset with one variable")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of each run")
+    parser.add_argument("--long-seconds", type=float, default=60.0, help="length of the runs with many layers")
+    parser.add_argument("--loops", default="asyncio,uvloop")
+    parser.add_argument("--document", type=Path, help="a Markdown file to write the table to")
+    options = parser.parse_args()
+    loops = [loop for loop in options.loops.split(",") if loop == "asyncio" or importlib.util.find_spec(loop)]
+    with tempfile.TemporaryDirectory(dir=options.store.resolve().parent, prefix=".bench-") as folder:
+        names = many_layers(options.store, options.dataset, Path(folder))
+        measured = [compare(loop, Path(folder), names, options) for loop in loops]
+    rows = [cells for cells, _ in measured]
+    tool = f"wrk -t2 -c{CONNECTIONS}" if shutil.which("wrk") else f"{CONNECTIONS} clients in Python"
+    summary = SUMMARY.format(
+        body_kb=measured[0][1] / 1000, tool=tool, rounds=options.rounds, seconds=options.seconds, c=CONNECTIONS,
+        layers=LAYERS, long_s=options.long_seconds,
+    )  # fmt: skip
+    lines = [f"## The request path beside a bare aiohttp handler ({conditions()})", "", summary, "", *table(rows)]
+    print("\n".join(lines))
+    if options.document is not None:
+        write_section(options.document, "bench-service", lines)
+
+
+if __name__ == "__main__":
+    main()
