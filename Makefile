@@ -14,6 +14,7 @@ PYTEST_ARGS ?=
 MUTANTS ?= --sample 40
 TEST_WORKERS ?= 2
 FAULTS ?= faults.xml
+REQUESTS ?= 200000
 BENCH_DATA ?=
 FACTOR ?= 4
 FACTORS ?= 4,1
@@ -30,7 +31,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-faults check tables mutants format mrf warm bench bench-convert bench-service bench-mrf gpu-check peers-check screenshot clean
+.PHONY: help setup serve test test-faults soak check tables mutants format mrf warm bench bench-convert bench-service bench-mrf gpu-check peers-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -107,7 +108,11 @@ test: setup ## Run all tests (PYTEST_ARGS: arguments for pytest)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-faults: setup ## Test what clients see on a failing machine, the long tests too; the report is FAULTS
-	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --junitxml=$(FAULTS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --junitxml=$(FAULTS) -o junit_family=xunit1 $(PYTEST_ARGS)
+
+# REQUESTS: how many; the store is one of synthetic datasets. Fails if memory, descriptors or threads go on growing.
+soak: $(VENV)/.installed ## Send a server REQUESTS mixed requests, and watch its memory
+	$(BIN)/python scripts/soak.py --requests $(REQUESTS)
 
 check: $(VENV)/.installed ## Lint, check format and types, imports between packages, docstrings
 	$(BIN)/ruff check .

@@ -1,0 +1,49 @@
+"""Memory that stays: many different requests leave nothing behind but what the caches hold."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.service.harness import running
+
+SOAK = Path(__file__).resolve().parents[3] / "scripts" / "soak.py"
+ROUND = 400
+WARM_UP, MEASURED = 4, 6
+
+
+@pytest.fixture(scope="module")
+def soak():
+    spec = importlib.util.spec_from_file_location("lazytile_soak", SOAK)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["lazytile_soak"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["lazytile_soak"]
+
+
+def test_requests_leave_no_objects_behind(store, tmp_path, soak):
+    """Every round has other tiles, options, errors, maps and numbers. A list that grew would show."""
+    with running(store, tmp_path / "cache", memory_bytes=2 << 20, cache_limit_bytes=4 << 20) as server:
+        layers = soak.layers_of(server.url)
+        assert len(layers) == 8
+        assert any(layer.times for layer in layers)
+        blocks, statuses = [], set()
+        for number in range(WARM_UP + MEASURED):
+            requests = soak.Requests(layers, number)
+            for _ in range(ROUND):
+                method, path, headers = requests.next()
+                reply = server.get(path, headers, method)
+                statuses.add(reply.status)
+                requests.note(path, reply.headers.get("ETag"))
+            gc.collect()
+            blocks.append(sys.getallocatedblocks())
+    assert statuses >= {200, 204, 400, 404}
+    assert not any(status >= 500 for status in statuses)
+    # The least of three rounds each, since what the caches hold varies. Five rounds lie between them.
+    grown = min(blocks[-3:]) - min(blocks[WARM_UP - 2 : WARM_UP + 1])
+    assert grown < 5 * ROUND, blocks
