@@ -131,8 +131,8 @@ class OutputTable:
                 table = between_table(palette, packing)
                 flagged = table.index.astype(np.uint16) | (table.is_cut.astype(np.uint16) << 8)
                 between = np.append(flagged, np.uint16(0))
-        cuts = np.ascontiguousarray(palette.cuts, np.float64)
-        first, per_bucket, start = _buckets(cuts)
+        first, per_bucket, start = _buckets(palette.cuts)
+        cuts = np.append(palette.cuts, np.nan)
         steps = tuple((_STEPS[name], operand) for name, operand in palette.conversion.steps)
         slots = np.ascontiguousarray(palette.slots, np.uint16)
         kind = INDEX8 if palette.is_indexed else INDEX16

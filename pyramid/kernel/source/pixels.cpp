@@ -56,7 +56,7 @@ static i64 sums_row(const Job& job) {
 static i64 scratch_of(const Job& job) {
     if (job.mesh || job.method == NEAREST) return 0;
     i64 row = sums_row(job), lines = 4 * ROWS;
-    if (job.method == MODE) lines = KEPT_ROWS;
+    if (job.method == MODE) lines = KEPT_ROWS * job.cols->taps + 1;
     else if (job.type >= F32 && job.cols_first) lines = 2 * KEPT_ROWS + 4;
     return lines * row * (i64)sizeof(f64) + padded(job.rows->wanted);
 }
@@ -92,7 +92,8 @@ template <class T> static i32 run_means(const Job& job, u8* scratch, const volat
     return 0;
 }
 template <class T> static i32 run_modes(const Job& job, u8* scratch, const volatile i32* stop) {
-    Keys keys = {(f64*)scratch, sums_row(job), {}};
+    i64 row = sums_row(job);
+    Keys keys = {(f64*)scratch, (f64*)scratch + row, row, {}};
     for (int i = 0; i < KEPT_ROWS; ++i) keys.held[i] = -1;
     for (int y = 0; y < job.rows->pixels; ++y) {
         if (y % STRIP_ROWS == 0 && *stop) return STOPPED;

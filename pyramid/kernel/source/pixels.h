@@ -38,6 +38,7 @@ LT_FN f64 add(f64 a, f64 b) { return __dadd_rn(a, b); }
 LT_FN f64 sub(f64 a, f64 b) { return __dsub_rn(a, b); }
 LT_FN f64 div(f64 a, f64 b) { return __ddiv_rn(a, b); }
 LT_FN f64 root(f64 a) { return __dsqrt_rn(a); }
+LT_FN f64 not_a_number() { return __longlong_as_double(0x7ff8000000000000LL); }
 #else
 #define LT_FN static inline __attribute__((always_inline))
 #define LT_COLD static __attribute__((noinline))
@@ -49,6 +50,7 @@ LT_FN f64 add(f64 a, f64 b) { return a + b; }
 LT_FN f64 sub(f64 a, f64 b) { return a - b; }
 LT_FN f64 div(f64 a, f64 b) { return a / b; }
 LT_FN f64 root(f64 a) { return __builtin_sqrt(a); }
+LT_FN f64 not_a_number() { return __builtin_nan(""); }
 #endif
 
 // LT_AS_GPU builds for the processor what the GPU computes, so that a test can compare it without a GPU.
@@ -123,7 +125,7 @@ struct NoData {
 struct Output {
     const u16* exact;    // [256 or 65536], by bit pattern: palette index of each code
     const u16* between;  // the same and one more, 0: index from a code to the next; bit 8: a colour ends between them
-    const f64* cuts;     // [cut_count], ascending
+    const f64* cuts;     // [cut_count + 1], ascending, and NaN
     const u16* slots;    // [cut_count + 1]: index below the first cut, and from each cut on
     const i32* start;    // [buckets + 1]: cuts below each bucket, so that a search looks at few
     f64 scale, offset;   // value = code * scale + offset
@@ -171,6 +173,33 @@ LT_FN RowsOfSums plus(RowsOfSums total, f64 weight, RowsOfSums sum) { return tot
 template <class T> using Sum = typename SumOf<T, Code<T>::IS_EXACT>::Type;
 template <class T> using Lane = typename SumOf<T, Code<T>::IS_EXACT>::Lane;
 
+// Several float64 at once, as many as the processor's SIMD has, and the answers of comparing them.
+#if defined(__CUDACC__) || defined(LT_AS_GPU)
+typedef f64 Wide;
+typedef bool Mask;
+LT_FN f64& lane_of(Wide& wide, int) { return wide; }
+LT_FN Mask is_equal(Wide a, Wide b) { return a == b; }
+LT_FN Mask is_more(Wide a, Wide b) { return a > b; }
+LT_FN Mask is_number(Wide a) { return a == a; }
+LT_FN Mask opposite(Mask mask) { return !mask; }
+LT_FN Wide chosen(Mask mask, Wide yes, Wide no) { return mask ? yes : no; }
+LT_FN bool any(Mask mask) { return mask; }
+#else
+typedef RowsOfSums Wide;
+typedef i64 Mask __attribute__((vector_size(8 * ROWS)));
+LT_FN f64& lane_of(Wide& wide, int lane) { return ((f64*)&wide)[lane]; }
+LT_FN Mask is_equal(Wide a, Wide b) { return (Mask)(a == b); }
+LT_FN Mask is_more(Wide a, Wide b) { return (Mask)(a > b); }
+LT_FN Mask is_number(Wide a) { return (Mask)(a == a); }
+LT_FN Mask opposite(Mask mask) { return ~mask; }
+LT_FN Wide chosen(Mask mask, Wide yes, Wide no) { return (Wide)(((Mask)yes & mask) | ((Mask)no & ~mask)); }
+LT_FN bool any(Mask mask) {
+    i64 found = 0;
+    for (int k = 0; k < ROWS; ++k) found |= mask[k];
+    return found != 0;
+}
+#endif
+
 LT_FN i64 plus(i64 total, i64 a, i64 b) { return total + a * b; }
 LT_FN f64 plus(f64 total, f64 a, f64 b) { return add(total, mul(a, b)); }
 
@@ -211,33 +240,64 @@ template <bool HAS_LIST, class T> LT_FN bool is_mixed(T code, const NoData& noda
 
 // ---- What comes out ----
 
-LT_FN f64 not_a_number() { return __builtin_nan(""); }
-
 // A sum with 0 is not written where there is no offset: it would turn -0 into 0.
 LT_FN f64 decoded(f64 code, const Output& output) {
     f64 value = mul(code, output.scale);
     return output.offset == 0.0 ? value : add(value, output.offset);
 }
 
-// The palette index of a value: as searchsorted(cuts, converted, side="right").
-LT_COLD u16 index_of(f64 value, const Output& output) {
+// A value in the units of the palette.
+LT_FN f64 converted(f64 value, const Output& output) {
     for (i32 i = 0; i < output.steps; ++i) {
         f64 by = output.operand[i];
         i32 step = output.step[i];
         value = step == 0 ? add(value, by) : step == 1 ? sub(value, by) : step == 2 ? mul(value, by) : div(value, by);
     }
-    if (value != value) return 0;
-    // The bucket never falls as the value rises. So the cuts of lower buckets are below the value and those of higher
-    // ones above it, however the subtraction and the product round.
+    return value;
+}
+// The bucket in which the search for a value begins. It never falls as the value rises. So the cuts of lower buckets are
+// below the value and those of higher ones above it, however the subtraction and the product round.
+LT_FN i32 bucket_of(f64 value, const Output& output) {
     f64 place = mul(sub(value, output.first), output.per_bucket);
     place = place > 0.0 ? place : 0.0;
     place = place < (f64)(output.buckets - 1) ? place : (f64)(output.buckets - 1);
-    i32 bucket = (i32)place, low = output.start[bucket], high = output.start[bucket + 1];
-    while (low < high) {
-        i32 middle = (low + high) >> 1;
-        if (value < output.cuts[middle]) high = middle; else low = middle + 1;
+    return (i32)place;
+}
+// The palette index of a value in a bucket: as searchsorted(cuts, value, side="right"); 0 for NaN.
+LT_FN u16 index_in(i32 bucket, f64 value, const Output& output) {
+    i32 low = output.start[bucket], high = output.start[bucket + 1];
+    if (high - low > 1) {
+        while (low < high) {
+            i32 middle = (low + high) >> 1;
+            if (value < output.cuts[middle]) high = middle; else low = middle + 1;
+        }
+    } else low += (low < high) & (value >= output.cuts[low]);  // without a branch, which nobody could predict
+    return value == value ? output.slots[LT_IN(low, output.cut_count + 1)] : (u16)0;
+}
+// The palette index of a value.
+LT_COLD u16 index_of(f64 value, const Output& output) {
+    f64 found = converted(value, output);
+    return index_in(bucket_of(found, output), found, output);
+}
+
+// LANES values, NaN for no data, put out as palette indices; changes ``value``.
+LT_FN void put_indices(void* out, i64 at, i64 stride, int step, int rows, int cols, f64* value, const Output& output) {
+    i32 bucket[LANES];
+    for (i32 i = 0; i < output.steps; ++i) {
+        f64 by = output.operand[i];
+        if (output.step[i] == 0) { for (int k = 0; k < LANES; ++k) value[k] = add(value[k], by); }
+        else if (output.step[i] == 1) { for (int k = 0; k < LANES; ++k) value[k] = sub(value[k], by); }
+        else if (output.step[i] == 2) { for (int k = 0; k < LANES; ++k) value[k] = mul(value[k], by); }
+        else { for (int k = 0; k < LANES; ++k) value[k] = div(value[k], by); }
     }
-    return output.slots[LT_IN(low, output.cut_count + 1)];
+    for (int k = 0; k < LANES; ++k) bucket[k] = bucket_of(value[k], output);
+    for (int c = 0; c < cols; ++c)
+        for (int r = 0; r < rows; ++r) {
+            int k = c * ROWS + r;
+            u16 index = index_in(bucket[k], value[k], output);
+            if (output.kind == INDEX16) ((u16*)out)[at + r * stride + c * step] = index;
+            else ((u8*)out)[at + r * stride + c * step] = (u8)index;
+        }
 }
 
 LT_FN void put_value(void* out, i64 at, bool is_data, f64 value, const Output& output) {
@@ -315,12 +375,16 @@ LT_FN void put_means(const Sum<T>* total, const Sum<T>* share, const Output& out
             return;
         }
     }
+    for (int k = 0; k < LANES; ++k) {
+        f64 value = decoded(without_noise<T>(mean[k]), output);
+        mean[k] = share[k] >= half<T>() ? value : not_a_number();
+    }
+    if (output.kind != VALUE) {
+        put_indices(out, at, stride, step, rows, cols, mean, output);
+        return;
+    }
     for (int c = 0; c < cols; ++c)
-        for (int r = 0; r < rows; ++r) {
-            int k = c * ROWS + r;
-            f64 value = decoded(without_noise<T>(mean[k]), output);
-            put_value(out, at + r * stride + c * step, share[k] >= half<T>(), value, output);
-        }
+        for (int r = 0; r < rows; ++r) ((f64*)out)[at + r * stride + c * step] = mean[c * ROWS + r];
 }
 
 // One mean.
@@ -342,7 +406,21 @@ template <class T, int KIND> LT_FN void put_nearest_row(const Job& job, int y, i
             const i32* cell = cols.cell + run.first;
             i64 to = at + run.first;
             shown += run.count;
-            if (run.is_contiguous) {
+            if constexpr (!Code<T>::IS_EXACT && KIND != VALUE && !IS_DEVICE) {
+                for (i32 x = 0; x < run.count; x += LANES) {
+                    f64 value[LANES];
+                    int left = run.count - x, n = left < LANES ? left : (int)LANES;
+                    for (int k = 0; k < LANES; ++k) {
+                        int at_x = k < n ? x + k : x;
+                        T code = line[LT_IN(run.is_contiguous ? run.cell + at_x : cell[at_x], job.chunk_cols)];
+                        value[k] = is_data<true>(code, *job.nodata) ? decoded((f64)code, *job.output) : not_a_number();
+                    }
+                    if (n == LANES) put_indices(job.out, to + x, 1, ROWS, ROWS, COLS, value, *job.output);
+                    else
+                        for (int k = 0; k < n; ++k)
+                            put_value(job.out, to + x + k, value[k] == value[k], value[k], *job.output);
+                }
+            } else if (run.is_contiguous) {
                 for LT_EACH(x, run.count)
                     put_code<KIND>(job.out, to + x, line[LT_IN(run.cell + x, job.chunk_cols)], *job.nodata, *job.output);
             } else {
@@ -471,9 +549,10 @@ template <class T, int GAPS> LT_FN void sum_row(const Job& job, int y, Sum<T>* t
 
 // The sums of ROWS rows as lanes.
 template <class T> LT_FN void as_lanes(const Sum<T>* rows, i64 row, i32 wanted, Sum<T>* lanes) {
-    if (ROWS == 1) return;  // they are the same memory
-    for LT_EACH(c, wanted)
-        for (int r = 0; r < ROWS; ++r) lanes[(i64)c * ROWS + r] = rows[r * row + c];
+    if constexpr (ROWS > 1) {  // else they are the same memory
+        for LT_EACH(c, wanted)
+            for (int r = 0; r < ROWS; ++r) lanes[(i64)c * ROWS + r] = rows[r * row + c];
+    }
 }
 
 // Sum ROWS rows along the columns of pixels, divide, and put them out. ``down``: weight of each row.
@@ -639,54 +718,47 @@ template <class T> LT_FN f64 key_of(T code, const NoData& nodata, const Output& 
     else return decoded((f64)code, output);
 }
 
-// The cells of several pixels. Cells without data or weight have the key NaN, which equals nothing, and no weight.
-enum { MODE_LANES = IS_DEVICE ? 1 : 16, MODE_CELLS = MAX_TAPS * MAX_TAPS };
+// The cells of ROWS pixels. Cells without data or weight have the key NaN, which equals nothing, and no weight.
+enum { MODE_CELLS = MAX_TAPS * MAX_TAPS };
 struct Cells {
-    f64 key[MODE_CELLS][MODE_LANES];
-    f64 weight[MODE_CELLS][MODE_LANES];  // units of 2^-34
+    Wide key[MODE_CELLS];
+    Wide weight[MODE_CELLS];  // units of 2^-34
     i32 count;
 };
-LT_FN void set_cell(Cells& cells, int at, int lane, f64 key, f64 weight) {
-    bool counts = (key == key) & (weight > 0.0);
-    cells.key[at][lane] = counts ? key : not_a_number();
-    cells.weight[at][lane] = counts ? weight : 0.0;
+LT_FN void set_cell(Cells& cells, int at, Wide key, Wide weight) {
+    Wide none = {}, nan = none + not_a_number();
+    Mask counts = is_number(key) & is_more(weight, none);
+    cells.key[at] = chosen(counts, key, nan);
+    cells.weight[at] = chosen(counts, weight, none);
 }
-
 // The key with the largest weight of each pixel, of equals the first; NaN where less than half of the weight has data.
-LT_FN void most_frequent(const Cells& cells, f64* best) {
-    f64 share[MODE_LANES], key[MODE_LANES];
-    i32 differs = 0;
-    for (int k = 0; k < MODE_LANES; ++k) {
-        share[k] = 0.0;
-        key[k] = not_a_number();
+LT_FN Wide most_frequent(const Cells& cells) {
+    Wide none = {}, nan = none + not_a_number(), enough = none + 8589934592.0;
+    Wide share = none, key = nan;
+    Mask differs = {};
+    for (int a = cells.count - 1; a >= 0; --a) {
+        Wide one = cells.key[a];
+        Mask is = is_number(one);
+        share += cells.weight[a];
+        differs |= is & is_number(key) & opposite(is_equal(one, key));
+        key = chosen(is, one, key);
     }
-    for (int a = cells.count - 1; a >= 0; --a)
-        for (int k = 0; k < MODE_LANES; ++k) {
-            f64 one = cells.key[a][k];
-            share[k] += cells.weight[a][k];
-            differs |= (one == one) & (key[k] == key[k]) & (one != key[k]);
-            key[k] = one == one ? one : key[k];
-        }
-    if (differs) {
-        f64 total[MODE_CELLS][MODE_LANES], most[MODE_LANES];
-        for (int a = 0; a < cells.count; ++a)
-            for (int k = 0; k < MODE_LANES; ++k) total[a][k] = cells.weight[a][k];
-        for (int a = 0; a < cells.count; ++a)
-            for (int b = a + 1; b < cells.count; ++b)
-                for (int k = 0; k < MODE_LANES; ++k) {
-                    bool same = cells.key[a][k] == cells.key[b][k];
-                    total[a][k] += same ? cells.weight[b][k] : 0.0;
-                    total[b][k] += same ? cells.weight[a][k] : 0.0;
-                }
-        for (int k = 0; k < MODE_LANES; ++k) most[k] = 0.0;
-        for (int a = 0; a < cells.count; ++a)
-            for (int k = 0; k < MODE_LANES; ++k) {
-                bool better = total[a][k] > most[k];
-                key[k] = better ? cells.key[a][k] : key[k];
-                most[k] = better ? total[a][k] : most[k];
+    if (any(differs)) {
+        Wide total[MODE_CELLS], most = none;
+        for (int a = 0; a < cells.count; ++a) total[a] = cells.weight[a];
+        for (int a = 0; a < cells.count; ++a) {
+            Wide own = cells.key[a], weight = cells.weight[a], sum = total[a];
+            for (int b = a + 1; b < cells.count; ++b) {
+                Mask same = is_equal(own, cells.key[b]);
+                sum += chosen(same, cells.weight[b], none);
+                total[b] += chosen(same, weight, none);
             }
+            Mask better = is_more(sum, most);
+            key = chosen(better, own, key);
+            most = chosen(better, sum, most);
+        }
     }
-    for (int k = 0; k < MODE_LANES; ++k) best[k] = share[k] >= 8589934592.0 ? key[k] : not_a_number();
+    return chosen(is_more(enough, share), nan, key);
 }
 template <class T> LT_FN void put_key(const Job& job, i64 at, f64 key) {
     const Output& output = *job.output;
@@ -699,43 +771,57 @@ template <class T> LT_FN void put_key(const Job& job, i64 at, f64 key) {
     }
 }
 
-// Row y of modes. ``held``: which wanted row each of KEPT_ROWS rows of ``key`` holds, -1 for none.
+// Row y of modes. ``held``: which wanted row each of KEPT_ROWS entries of ``key`` holds, -1 for none.
 struct Keys {
-    f64* key;  // [KEPT_ROWS][row]
+    f64* wanted;  // [row]
+    f64* key;     // [KEPT_ROWS][taps][row]: of the cells of each pixel across; NaN for those without weight
     i64 row;
     i32 held[KEPT_ROWS];
 };
+template <class T> LT_FN void find_keys(const Job& job, i32 wanted_row, f64* wanted, f64* key, i64 row) {
+    const Axis& cols = *job.cols;
+    for (i32 k = 0; k < cols.runs; ++k) {
+        const Run& run = cols.run[k];
+        const T* codes = line_of<T>(job, wanted_row, k);
+        for (i32 c = run.first; c < run.first + run.count; ++c)
+            wanted[c] = key_of<T>(codes[LT_IN(cols.cell[c], job.chunk_cols)], *job.nodata, *job.output);
+    }
+    for (i32 j = 0; j < cols.taps; ++j) {
+        const i32 *at = cols.index + j * cols.padded, *weight = cols.weight + j * cols.padded;
+        for (i32 x = 0; x < cols.padded; ++x)
+            key[j * row + x] = weight[x] > 0 ? wanted[LT_IN(at[x], cols.wanted)] : not_a_number();
+    }
+}
 template <class T> LT_FN void mode_row(const Job& job, int y, Keys& keys) {
     const Axis &rows = *job.rows, &cols = *job.cols;
-    i32 index[MAX_TAPS], weight[MAX_TAPS], n = cells_of_pixel(rows, y, index, weight);
+    i32 index[MAX_TAPS], weight[MAX_TAPS], n = cols.wanted ? cells_of_pixel(rows, y, index, weight) : 0;
     const f64* line[MAX_TAPS];
     for (i32 i = 0; i < n; ++i) {
         i32 place = index[i] % KEPT_ROWS;
-        f64* key = keys.key + place * keys.row;
+        f64* key = keys.key + place * cols.taps * keys.row;
         line[i] = key;
         if (keys.held[place] == index[i]) continue;
+        find_keys<T>(job, index[i], keys.wanted, key, keys.row);
         keys.held[place] = index[i];
-        for (i32 k = 0; k < cols.runs; ++k) {
-            const Run& run = cols.run[k];
-            const T* codes = line_of<T>(job, index[i], k);
-            for (i32 c = run.first; c < run.first + run.count; ++c)
-                key[c] = key_of<T>(codes[LT_IN(cols.cell[c], job.chunk_cols)], *job.nodata, *job.output);
-        }
     }
-    for (int x = 0; x < cols.pixels; x += MODE_LANES) {
+    for (int x = 0; x < cols.pixels; x += ROWS) {
         Cells cells;
+        Wide none = {};
         cells.count = n * cols.taps;
-        for (i32 i = 0; i < n; ++i)
-            for (i32 j = 0; j < cols.taps; ++j) {
-                const i32 *at = cols.index + j * cols.padded + x, *by = cols.weight + j * cols.padded + x;
-                for (int k = 0; k < MODE_LANES; ++k)
-                    set_cell(cells, i * cols.taps + j, k, line[i][LT_IN(at[k], cols.wanted)],
-                             (f64)weight[i] * (f64)by[k]);
+        for (i32 j = 0; j < cols.taps; ++j) {
+            const i32* by = cols.weight + j * cols.padded + x;
+            Wide across;
+            for (int k = 0; k < ROWS; ++k) lane_of(across, k) = (f64)by[k];
+            for (i32 i = 0; i < n; ++i) {
+                Wide key;
+                for (int k = 0; k < ROWS; ++k) lane_of(key, k) = line[i][j * keys.row + x + k];
+                cells.key[i * cols.taps + j] = key;
+                cells.weight[i * cols.taps + j] = chosen(is_number(key), across * (f64)weight[i], none);
             }
-        f64 best[MODE_LANES];
-        most_frequent(cells, best);
+        }
+        Wide best = most_frequent(cells);
         int left = cols.pixels - x;
-        for (int k = 0; k < MODE_LANES && k < left; ++k) put_key<T>(job, y * job.stride + x + k, best[k]);
+        for (int k = 0; k < ROWS && k < left; ++k) put_key<T>(job, y * job.stride + x + k, lane_of(best, k));
     }
 }
 // The same for one pixel.
@@ -752,14 +838,13 @@ template <class T> LT_FN void mode_pixel(const Job& job, int y, int x) {
             if (!weight) continue;
             i32 col = cols.index[j * cols.padded + x];
             T code = line_of<T>(job, row, cols.run_of[col])[LT_IN(cols.cell[col], job.chunk_cols)];
-            f64 key = key_of<T>(code, *job.nodata, *job.output);
-            for (int k = 0; k < MODE_LANES; ++k) set_cell(cells, cells.count, k, key, (f64)down * (f64)weight);
-            ++cells.count;
+            Wide none = {};
+            set_cell(cells, cells.count++, none + key_of<T>(code, *job.nodata, *job.output),
+                     none + (f64)down * (f64)weight);
         }
     }
-    f64 best[MODE_LANES];
-    most_frequent(cells, best);
-    put_key<T>(job, y * job.stride + x, best[0]);
+    Wide best = most_frequent(cells);
+    put_key<T>(job, y * job.stride + x, lane_of(best, 0));
 }
 
 // ---- A mesh: every pixel has a position of its own ----
@@ -913,17 +998,19 @@ template <class T> LT_FN void sum_pixel_in_order(const Job& job, const PixelTaps
         }
 }
 
-// The nearest cell of a pixel of a mesh.
-template <class T> LT_FN void mesh_nearest(const Job& job, i64 pixel) {
+// The nearest cells of n pixels of a mesh.
+template <class T, int KIND> LT_FN void put_mesh_nearest(const Job& job, i64 pixel, i64 at, int n) {
     const Mesh& mesh = *job.mesh;
-    f64 x = mesh.x[pixel], y = mesh.y[pixel];
-    i64 at = pixel / mesh.width * job.stride + pixel % mesh.width;
-    if (!(x == x) || !(y == y)) { put_nothing(job.out, at, job.output->kind); return; }
-    i32 row = (i32)y, col = (i32)x, chunk = quotient(LT_IN(col, mesh.cols), job.chunk_cols);
-    T code = line_of_mesh<T>(job, LT_IN(row, mesh.rows), chunk)[col - chunk * job.chunk_cols];
-    if (job.output->kind == VALUE) put_code<VALUE>(job.out, at, code, *job.nodata, *job.output);
-    else if (job.output->kind == INDEX16) put_code<INDEX16>(job.out, at, code, *job.nodata, *job.output);
-    else put_code<INDEX8>(job.out, at, code, *job.nodata, *job.output);
+    for (int k = 0; k < n; ++k) {
+        f64 x = mesh.x[pixel + k], y = mesh.y[pixel + k];
+        if (!(x == x) || !(y == y)) {
+            put_nothing(job.out, at + k, KIND);
+            continue;
+        }
+        i32 row = (i32)y, col = (i32)x, chunk = quotient(LT_IN(col, mesh.cols), job.chunk_cols);
+        T code = line_of_mesh<T>(job, LT_IN(row, mesh.rows), chunk)[col - chunk * job.chunk_cols];
+        put_code<KIND>(job.out, at + k, code, *job.nodata, *job.output);
+    }
 }
 
 // n <= LANES pixels of a mesh from ``x`` on in row ``y``.
@@ -931,7 +1018,9 @@ template <class T> LT_FN void mesh_pixels(const Job& job, int y, int x, int n) {
     const Mesh& mesh = *job.mesh;
     i64 pixel = (i64)y * mesh.width + x, at = y * job.stride + x;
     if (job.method == NEAREST) {
-        for (int k = 0; k < n; ++k) mesh_nearest<T>(job, pixel + k);
+        if (job.output->kind == VALUE) put_mesh_nearest<T, VALUE>(job, pixel, at, n);
+        else if (job.output->kind == INDEX16) put_mesh_nearest<T, INDEX16>(job, pixel, at, n);
+        else put_mesh_nearest<T, INDEX8>(job, pixel, at, n);
         return;
     }
     f64 centre[2][LANES], covered[2][LANES];
@@ -949,26 +1038,25 @@ template <class T> LT_FN void mesh_pixels(const Job& job, int y, int x, int n) {
     find_taps(job.method, centre[1], covered[1], mesh.cols, mesh.wraps != 0, across);
     PixelTaps taps;
     if (job.method == MODE) {
-        for (int first = 0; first < n; first += MODE_LANES) {
+        for (int first = 0; first < n; first += ROWS) {
             Cells cells;
+            Wide none = {};
             cells.count = 0;
-            for (int k = 0; k < MODE_LANES; ++k) {
-                i32 count = 0;
-                if (first + k < n) {
-                    taps_of_pixel(job, down, across, first + k, taps);
-                    for (int i = 0; i < taps.row_count; ++i)
-                        for (int j = 0; j < taps.col_count; ++j) {
-                            T code = line_of_mesh<T>(job, taps.row[i], taps.chunk[j])[taps.place[j]];
-                            set_cell(cells, count++, k, key_of<T>(code, *job.nodata, *job.output),
-                                     (f64)taps.down[i] * (f64)taps.across[j]);
-                        }
-                }
-                cells.count = count > cells.count ? count : cells.count;
-                for (; count < MODE_CELLS; ++count) set_cell(cells, count, k, 0.0, 0.0);
+            for (int k = 0; k < ROWS && first + k < n; ++k) {
+                taps_of_pixel(job, down, across, first + k, taps);
+                i32 count = taps.row_count * taps.col_count;
+                for (; cells.count < count; ++cells.count) set_cell(cells, cells.count, none, none);
+                for (int i = 0; i < taps.row_count; ++i)
+                    for (int j = 0; j < taps.col_count; ++j) {
+                        T code = line_of_mesh<T>(job, taps.row[i], taps.chunk[j])[LT_IN(taps.place[j], job.chunk_cols)];
+                        f64 key = key_of<T>(code, *job.nodata, *job.output);
+                        int at = i * taps.col_count + j;
+                        lane_of(cells.key[at], k) = key;
+                        lane_of(cells.weight[at], k) = key == key ? (f64)taps.down[i] * (f64)taps.across[j] : 0.0;
+                    }
             }
-            f64 best[MODE_LANES];
-            most_frequent(cells, best);
-            for (int k = 0; k < MODE_LANES && first + k < n; ++k) put_key<T>(job, at + first + k, best[k]);
+            Wide best = most_frequent(cells);
+            for (int k = 0; k < ROWS && first + k < n; ++k) put_key<T>(job, at + first + k, lane_of(best, k));
         }
         return;
     }
