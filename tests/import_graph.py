@@ -43,6 +43,7 @@ LAYERS = (
     "lazytile.pyramid.sources.overrides",
     "lazytile.pyramid.sources.formats",
     "lazytile.pyramid.sources.grids",
+    "lazytile.pyramid.sources.meshes",
     "lazytile.pyramid.sources",
     "lazytile.pyramid.ingest",
     "lazytile.pyramid.render",

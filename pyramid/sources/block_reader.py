@@ -11,6 +11,7 @@ import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.core.cell_map import CellMap
     from lazytile.pyramid.sources.cf.axes import AxisMap
-    from lazytile.pyramid.sources.grids.regrid import Resampling
     from lazytile.pyramid.sources.source_variable import Placement
     from lazytile.pyramid.store.layout import Block, Range
 
@@ -125,7 +126,7 @@ class BlockReader:
     cols: AxisMap
     dtype: str
     """Of the codes."""
-    resampling: Resampling | None = None
+    resampling: CellMap | None = None
     """The source cell of each cell, where the source has no regular rows and columns."""
     fill: float = 0
     """Code of cells that no source cell reaches."""
@@ -180,7 +181,7 @@ class BlockReader:
             at += count
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
 
-    def _resampled(self, block: Block, resampling: Resampling) -> NDArray[Any]:
+    def _resampled(self, block: Block, resampling: CellMap) -> NDArray[Any]:
         """Return the codes of a block whose cells each have their own source cell. Source rows are read in strips."""
         cells = resampling.source_cells(block.rows, block.cols, self.version)
         leading = [stop - start for start, stop in block.leading]
@@ -190,15 +191,19 @@ class BlockReader:
             return codes
         rows, cols = np.divmod(cells[there], resampling.source_cols)
         left, right = int(cols.min()), int(cols.max()) + 1
-        row_bytes = int(np.prod(leading, dtype=np.int64)) * (right - left) * np.dtype(self.dtype).itemsize
-        step = max(1, _STRIP_BYTES // row_bytes)
+        plane_bytes = int(np.prod(leading, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+        width = min(right - left, max(1, _STRIP_BYTES // plane_bytes))
+        height = max(1, _STRIP_BYTES // (plane_bytes * width))
         gathered = np.empty((*leading, rows.size), self.dtype)
-        for top in range(int(rows.min()), int(rows.max()) + 1, step):
-            stop = min(int(rows.max()) + 1, top + step)
+        # A mesh is one row of many cells, so rows are cut too.
+        for top, first in product(range(int(rows.min()), int(rows.max()) + 1, height), range(left, right, width)):
+            stop, last = min(int(rows.max()) + 1, top + height), min(right, first + width)
             inside = (rows >= top) & (rows < stop)
+            if width < right - left:
+                inside &= (cols >= first) & (cols < last)
             if inside.any():
-                box = self._box(block.leading, (top, stop), (left, right))
-                gathered[..., inside] = box[..., rows[inside] - top, cols[inside] - left]
+                box = self._box(block.leading, (top, stop), (first, last))
+                gathered[..., inside] = box[..., rows[inside] - top, cols[inside] - first]
         codes[..., there] = gathered
         return codes
 

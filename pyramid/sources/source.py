@@ -19,6 +19,7 @@ from lazytile.pyramid.sources.grids.coordinate_pair import SourceLocation
 from lazytile.pyramid.sources.grids.finder import find_grid
 from lazytile.pyramid.sources.groups import chosen_groups
 from lazytile.pyramid.sources.layer_names import layer_names, listed, selected_members
+from lazytile.pyramid.sources.meshes.finder import find_meshes, helper_names, mesh_grid
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.source_variable import Member, SharedDimensions, describe_variable
 from lazytile.pyramid.sources.stated_time import stated_time, with_time
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import xarray as xr
+
     from lazytile.pyramid.sources.grids.coordinate_pair import SourceGrid
     from lazytile.pyramid.sources.source_variable import SourceVariable
     from lazytile.pyramid.sources.stated_time import StatedTime
     from lazytile.pyramid.store.dataset import Coordinate
+
+_ON_MESH = "it lies on another mesh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
     location = SourceLocation(
         absolute_source(container.path), container.engine, "/", dict(container.groups["/"].attrs), container.groups
     )
-    found, members, refusals = find_grid(groups, set(wanted) if wanted else None, overrides, location)
+    found, members, refusals = _placed(groups, wanted, overrides, location)
     refusals = {**container.refusals, **refusals}
     taken_names = {CRS_VARIABLE, *axis_names(found.grid)}
     dims = {str(dim) for path, name in members for dim in groups[path].variables[name].dims}
@@ -138,6 +143,36 @@ def _describe(container: Container, wanted: Sequence[str] | None, group: str | N
         remarks=tuple(remarks),
         version=container.version,
     )
+
+
+def _placed(
+    groups: dict[str, xr.Dataset], wanted: Sequence[str] | None, overrides: Overrides, location: SourceLocation
+) -> tuple[SourceGrid, list[tuple[str, str]], dict[str, str]]:
+    """Return the grid of a file, the variables on it, and why others are left out: of a grid or of a mesh."""
+    names = set(wanted) if wanted else None
+    meshes = find_meshes(groups, names)
+    if not meshes or overrides.x is not None:
+        return find_grid(groups, names, overrides, location)
+    mesh = meshes[0]
+    on_meshes = {name for each in meshes for _, name in each.members}
+    if names is None or len(on_meshes) < len(names):
+        try:
+            found, members, refusals = find_grid(groups, names, overrides, location)
+            members = [member for member in members if member[1] not in on_meshes]
+            if members and (mesh.mesh.problem or found.grid.shape.rows * found.grid.shape.cols >= mesh.mesh.cells):
+                return found, members, refusals | dict.fromkeys(on_meshes, mesh.mesh.problem or _ON_MESH)
+        except SourceError:
+            pass  # nothing lies on a grid, so the mesh is what the file holds
+    if mesh.mesh.problem:
+        raise SourceError(f"nothing to convert: {mesh.members[0][1]}: {mesh.mesh.problem}")
+    found = mesh_grid(groups[mesh.path], mesh, location)
+    others = {
+        str(name): _ON_MESH if str(name) in on_meshes else "it does not lie on the cells of the mesh"
+        for path, group in groups.items()
+        for name, variable in group.data_vars.items()
+        if variable.ndim > 1 and (path, str(name)) not in mesh.members and str(name) not in helper_names(group)
+    }
+    return found, list(mesh.members), others
 
 
 def _dated(

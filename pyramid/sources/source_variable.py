@@ -132,7 +132,7 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
             found_dimensions.insert(0, single)
             axes.insert(0, None)
     dimensions = tuple(shared.add(each) for each in found_dimensions)
-    axes += [dims.index(found.row_dim), dims.index(found.col_dim)]
+    axes += [dims.index(dim) if dim in dims else None for dim in (found.row_dim, found.col_dim)]
     attributes = {**stored.attrs, **cf.time_attributes(stored.dtype)}
     if member.nodata is not None and "_FillValue" not in attributes:
         attributes["_FillValue"] = member.nodata
@@ -141,7 +141,9 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
     if found.has_gaps:
         packing = _with_missing(packing)
     if found.resampling is not None:
-        source_chunks[axes[-2] or 0] = source_chunks[axes[-1] or 0] = 1
+        for axis in axes[-2:]:
+            if axis is not None:
+                source_chunks[axis] = 1
     kind = kind_of(name, stored.dtype, attributes)
     times = [each.finding for each in found_dimensions if each.finding is not None]
     variable = Variable(

@@ -112,7 +112,7 @@ def _group_names(grids: dict[str, xr.Dataset]) -> dict[str, str]:
         return dict.fromkeys(grids, "/")
     names: dict[str, str] = {}
     for grid, found in grids.items():
-        sizes = "x".join(str(found.sizes[dim]) for dim in found.attrs["axes"])
+        sizes = "x".join(str(found.sizes.get(dim, 0)) for dim in found.attrs["axes"])
         name = f"/grid_{sizes}"
         while name in names.values():
             name += "_"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAPPING = "projection"
 """Name of the variable that holds the grid mapping."""
-_REDUCED = {"reduced_gg", "reduced_ll", "reduced_rotated_gg", "octahedral_gg"}
+_REDUCED = {"reduced_gg", "reduced_ll"}
 _SCANS = ("iScansNegatively", "jScansPositively", "jPointsAreConsecutive", "alternativeRowScanning")
 
 
@@ -35,10 +35,9 @@ def grid_of(handle: Any) -> tuple[xr.Dataset, Order]:
     """
     kind = str(key_of(handle, "gridType"))
     if kind in _REDUCED:
-        raise SourceError(
-            f"values on a reduced grid ({kind}, rows of unequal length); make it regular first "
-            "(cdo setgridtype,regular, or grib_filter with interpolation)"
-        )
+        return _reduced(handle, kind)
+    if kind == "healpix":
+        return _healpix(handle)
     cols, rows = key_of(handle, "Ni"), key_of(handle, "Nj")
     if not cols or not rows or cols * rows != key_of(handle, "numberOfPoints"):
         raise SourceError(
@@ -80,6 +79,42 @@ def _dataset(
     if mapping:
         variables[MAPPING] = xr.Variable((), np.int32(0), mapping)
     return xr.Dataset(variables, attrs={"axes": ("row", "col")})
+
+
+def _reduced(handle: Any, kind: str) -> tuple[xr.Dataset, Order]:
+    """Return the cells of a grid with rows of unequal length, each as large as the distances to its neighbours."""
+    lat, lon = (np.asarray(eccodes.codes_get_array(handle, key)) for key in ("latitudes", "longitudes"))
+    rows, row, count = np.unique(lat, return_inverse=True, return_counts=True)
+    if rows.size < 2 or lat.size < 4:
+        raise SourceError(f"values on a reduced grid ({kind}) of {lat.size} points")
+    gaps = np.diff(rows)
+    height = np.minimum(np.append(gaps, gaps[-1]), np.append(gaps[0], gaps))
+    # The cells of the outer rows reach to the poles.
+    caps = 2 * (90 - np.abs(rows))
+    height = np.where(caps < 2 * height, np.maximum(height, caps), height)
+    first = np.searchsorted(row, np.arange(rows.size), sorter=(order := np.argsort(row, kind="stable")))
+    last = np.append(first[1:], row.size) - 1
+    span = (lon[order[last]] - lon[order[first]]) % 360
+    width = np.where(count > 1, span / np.maximum(count - 1, 1), 360.0)
+    half = np.radians(np.hypot(height, width * np.cos(np.radians(rows)))) / 2
+    described = {"standard_name": "latitude", "units": "degrees_north", "half_diagonal": "half_diagonal"}
+    variables = {
+        "latitude": xr.Variable(("cell",), lat, {**described, "grid_type": f"a reduced grid of {rows.size} rows"}),
+        "longitude": xr.Variable(("cell",), lon, {"standard_name": "longitude", "units": "degrees_east"}),
+        "half_diagonal": xr.Variable(("cell",), half[row].astype(np.float32)),
+    }
+    return _flat(variables, lat.size)
+
+
+def _healpix(handle: Any) -> tuple[xr.Dataset, Order]:
+    nside, ordering = int(key_of(handle, "Nside")), str(key_of(handle, "orderingConvention", ""))
+    described = {"grid_mapping_name": "healpix", "healpix_nside": nside, "healpix_order": ordering}
+    return _flat({MAPPING: xr.Variable((), np.int32(0), described)}, 12 * nside**2)
+
+
+def _flat(variables: dict[str, xr.Variable], cells: int) -> tuple[xr.Dataset, Order]:
+    found = xr.Dataset(variables, attrs={"axes": ("cell",)})
+    return found, Order(cells, 1, is_flat=True)
 
 
 def _rotated(

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from lazytile.pyramid.core.cell_map import CellMap
     from lazytile.pyramid.core.finding import Finding
     from lazytile.pyramid.core.grid import Grid
     from lazytile.pyramid.sources.cf.axes import AxisMap
     from lazytile.pyramid.sources.grids.cell_coordinates import CellPair
-    from lazytile.pyramid.sources.grids.regrid import Resampling
 
 LONLAT, PROJECTED, CURVILINEAR = "lonlat", "projected", "curvilinear"
 
@@ -60,7 +60,7 @@ class SourceGrid:
     rows: AxisMap
     cols: AxisMap
     remarks: tuple[str, ...]
-    resampling: Resampling | None = None
+    resampling: CellMap | None = None
     """The source cell of each cell of the grid, where the source has no regular rows and columns."""
     findings: tuple[Finding, ...] = ()
     """How coordinates and coordinate reference system were understood."""

@@ -193,15 +193,28 @@ def regular_grid(lat: NDArray[np.float64], lon: NDArray[np.float64], name: str) 
     along_rows = _spacings(lat[::skip], lon[::skip], 1)
     pairs = [_spacings(lat[row : row + 2], lon[row : row + 2], 0) for row in range(0, lat.shape[0] - 1, skip)]
     medians = [np.median(gaps[gaps > 1e-9]) for gaps in (along_rows, np.concatenate(pairs)) if (gaps > 1e-9).any()]
-    step = math.degrees(min(medians))
-    west, width = _longitudes(lon[known], step)
+    return covering_grid(lat[known], lon[known], math.degrees(min(medians)))
+
+
+def covering_grid(lat: NDArray[np.float64], lon: NDArray[np.float64], step: float) -> Grid:
+    """Return the longitude/latitude grid over points.
+
+    Args:
+        lat: Latitudes, degrees, shape (points,), all finite.
+        lon: Longitudes, degrees, shape (points,), all finite.
+        step: Wanted size of a cell, degrees; the grid's is close to it.
+
+    Returns:
+        The grid.
+    """
+    west, width = _longitudes(lon, step)
     if width >= FULL_CIRCLE:
         step = FULL_CIRCLE / max(1, round(FULL_CIRCLE / step))
     else:
         step = float(f"{step:.2g}")
         west, width = _snapped(west, width, step)
-    north = min(90.0, math.ceil((float(lat[known].max()) + step / 2) / step - 1e-6) * step)
-    south = max(-90.0, float(lat[known].min()) - step / 2)
+    north = min(90.0, math.ceil((float(lat.max()) + step / 2) / step - 1e-6) * step)
+    south = max(-90.0, float(lat.min()) - step / 2)
     rows = max(1, math.ceil((north - south) / step - 1e-6))
     cols = max(1, round(width / step))
     return Grid("EPSG:4326", RegularAxis(west, step, cols), RegularAxis(north, -step, rows))

@@ -126,10 +126,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 REFUSED = [
     ("AVHRR_OI_L4_GHRSST_NCEI.npy", "give --bounds"),
     ("3_layer.grib2", "several grids; choose one with --group or --var"),
-    ("reduced_gg.grib", "reduced grid .*rows of unequal length"),
 ]
 NEITHER = {"README.md", "AVHRR_OI_L4_GHRSST_NCEI.json"}
-FILES = sorted({path.name for path in SHARED.glob("realdata/*")} - NEITHER - {"reduced_gg.grib"})
+FILES = sorted({path.name for path in SHARED.glob("realdata/*")} - NEITHER)
 
 
 @pytest.mark.parametrize("file", FILES or ["../shared/realdata"])

@@ -103,11 +103,6 @@ def test_several_grids_require_a_choice(tmp_path: Path) -> None:
         convert(shared("realdata", "3_layer.grib2"), tmp_path)
 
 
-def test_a_reduced_grid_is_refused_with_advice(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"reduced grid .*rows of unequal length.*make it regular first"):
-        convert(shared("realdata", "reduced_gg.grib"), tmp_path)
-
-
 def test_the_heading_of_a_bulletin_is_skipped(tmp_path: Path) -> None:
     """As the WMO's telecommunication system sends GRIB: with lines before and after each message."""
     plain = shared("realdata", "regular_ll_msl.grib").read_bytes()
