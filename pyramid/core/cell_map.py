@@ -21,12 +21,13 @@ class CellMap(Protocol):
     def grid(self) -> Grid:
         """The regular grid."""
 
-    def source_cells(self, rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[Any]:
+    def source_cells(self, rows: tuple[int, int], cols: tuple[int, int], version: str = "") -> NDArray[Any]:
         """Return the source cell of each cell of a block.
 
         Args:
             rows: Range of rows.
             cols: Range of columns.
+            version: Of a remote source.
 
         Returns:
             Flat indices, int64, shape (rows, cols) of the block; -1 where there is none.

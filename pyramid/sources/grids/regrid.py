@@ -72,43 +72,62 @@ class Resampling:
             Flat indices, shape (rows, cols) of the block; -1 where there is none.
         """
         source = (self.path, source_stamp(self.path), version)
-        maps: BytesLru[NDArray[np.int64]] = process.current().resource("maps of source cells", _new_maps)
+        maps: BytesLru[NDArray[np.int64]] = process.current().resource("maps of source cells", new_maps)
         return maps.get((self, source, rows, cols), lambda: self._cell_centres(source).nearest(self.grid, rows, cols))
 
-    def _cell_centres(self, source: tuple[object, ...]) -> _CellCentres:
+    def _cell_centres(self, source: tuple[object, ...]) -> CellCentres:
         """Return the cell centres of the source; those of the last one are cached."""
-        centres: BytesLru[_CellCentres] = process.current().resource("centres of source cells", _new_centres)
+        centres: BytesLru[CellCentres] = process.current().resource("centres of source cells", new_centres)
         return centres.get((source, self.places), self._read_centres)
 
-    def _read_centres(self) -> _CellCentres:
+    def _read_centres(self) -> CellCentres:
         group = open_group(path_or_url(self.path), self.engine, self.places.group)
         try:
-            return _CellCentres(*self.places.read(group))
+            return CellCentres(*self.places.read(group))
         finally:
             group.close()
 
 
-def _new_maps() -> BytesLru[NDArray[np.int64]]:
+def new_maps() -> BytesLru[NDArray[np.int64]]:
     """Return the cache of maps. Threads that need the same one wait for it, others do not."""
     return BytesLru(_CACHED_MAP_BYTES, lambda cells: cells.nbytes)
 
 
-def _new_centres() -> BytesLru[_CellCentres]:
+def new_centres() -> BytesLru[CellCentres]:
     """Return the cache of one source's cell centres."""
     return BytesLru(1, lambda _: 1)
 
 
-class _CellCentres:
+class CellCentres:
     """The centres of the source's cells, and how far each of them reaches."""
 
-    def __init__(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> None:
+    def __init__(
+        self, lat: NDArray[np.float64], lon: NDArray[np.float64], reach: NDArray[np.float64] | None = None
+    ) -> None:
+        """Prepare the search.
+
+        Args:
+            lat: Latitudes, degrees, any shape.
+            lon: Longitudes, degrees, the same shape.
+            reach: Chord of the unit sphere that each cell reaches from its centre; None: by the neighbours along rows
+                and columns.
+        """
         self._lat, self._lon = lat.ravel(), lon.ravel()
-        self._reach = _reaches(lat, lon).ravel()
+        self._reach = (_reaches(lat, lon) if reach is None else reach.astype(np.float64)).ravel()
         self._reach[~(np.isfinite(self._lat) & np.isfinite(self._lon))] = np.nan
         self._farthest = float(np.nanmax(self._reach, initial=0.0))
 
     def nearest(self, grid: Grid, rows: Range, cols: Range) -> NDArray[np.int64]:
-        """Return the flat index of the nearest source cell of each cell of a block, -1 where none reaches it."""
+        """Return the nearest source cell of each cell of a block.
+
+        Args:
+            grid: The regular grid.
+            rows: Range of rows.
+            cols: Range of columns.
+
+        Returns:
+            Flat indices, shape (rows, cols) of the block; -1 where no cell reaches.
+        """
         lats, lons = grid.y.centres()[slice(*rows)], grid.x.centres()[slice(*cols)]
         found = np.full((lats.size, lons.size), -1, np.int64)
         near = self._near(lats, lons)

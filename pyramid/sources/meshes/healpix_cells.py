@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib
 import math
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.pyramid.core import process
+from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.fetch.source_url import path_or_url
+from lazytile.pyramid.fetch.source_url import path_or_url, source_stamp
 from lazytile.pyramid.sources.formats.container import open_group
 
 if TYPE_CHECKING:
@@ -86,12 +86,13 @@ class HealpixResampling:
     """Number of stored pixels: they count as the columns of one row."""
     grid: Grid
 
-    def source_cells(self, rows: Range, cols: Range) -> NDArray[np.int64]:
+    def source_cells(self, rows: Range, cols: Range, version: str = "") -> NDArray[np.int64]:
         """Return the stored pixel that holds the centre of each cell of a block.
 
         Args:
             rows: Range of rows.
             cols: Range of columns.
+            version: Of a remote source.
 
         Returns:
             Positions of stored pixels, shape (rows, cols) of the block; -1 where there is none.
@@ -104,27 +105,27 @@ class HealpixResampling:
         )
         if not self.numbers:
             return pixel
-        order, numbers = process.current().resource("HEALPix numbers", _Numbers).get(self)
+        source = (self.path, source_stamp(self.path), version)
+        known: BytesLru[tuple[NDArray[np.int64], NDArray[np.int64]]]
+        known = process.current().resource("HEALPix numbers", _new_numbers)
+        order, numbers = known.get((source, self.group, self.numbers), self._read)
         at = np.minimum(np.searchsorted(numbers, pixel), numbers.size - 1)
         return np.where(numbers[at] == pixel, order[at], -1)
 
+    def _read(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the position of each stored pixel, and their numbers, ascending."""
+        group = open_group(path_or_url(self.path), self.engine, self.group)
+        try:
+            numbers = pixel_numbers(group, self.numbers)
+        finally:
+            group.close()
+        order = np.argsort(numbers, kind="stable")
+        return order, numbers[order]
 
-class _Numbers:
-    """The sorted pixel numbers of the last source, and the position of each."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last: tuple[tuple[str, str, str], tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
-
-    def get(self, resampling: HealpixResampling) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        key = (resampling.path, resampling.group, resampling.numbers)
-        with self._lock:
-            if self._last is None or self._last[0] != key:
-                group = open_group(path_or_url(resampling.path), resampling.engine, resampling.group)
-                numbers = pixel_numbers(group, resampling.numbers)
-                order = np.argsort(numbers, kind="stable")
-                self._last = key, (order, numbers[order])
-            return self._last[1]
+def _new_numbers() -> BytesLru[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return the cache of one source's pixel numbers."""
+    return BytesLru(1, lambda _: 1)
 
 
 def pixel_numbers(group: xr.Dataset, name: str) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ import zarr
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.ingest.convert import convert
-from lazytile.pyramid.sources.grids.regrid import _CellCentres
+from lazytile.pyramid.sources.grids.regrid import CellCentres
 from lazytile.pyramid.sources.source import open_source
 from tests.pyramid.netcdf import centres, write_grid
 from tests.shared import shared
@@ -117,14 +117,14 @@ def test_threads_that_need_different_places_do_not_wait_for_each_other(
     resampling = open_source(tmp_path / "in.nc").found.resampling
     assert resampling is not None
     meeting = threading.Barrier(4, timeout=30)
-    real, calls = _CellCentres.nearest, []
+    real, calls = CellCentres.nearest, []
 
-    def met(self: _CellCentres, grid: Grid, rows: tuple[int, int], cols: tuple[int, int]) -> np.ndarray:
+    def met(self: CellCentres, grid: Grid, rows: tuple[int, int], cols: tuple[int, int]) -> np.ndarray:
         calls.append(rows)
         meeting.wait()
         return real(self, grid, rows, cols)
 
-    monkeypatch.setattr(_CellCentres, "nearest", met)
+    monkeypatch.setattr(CellCentres, "nearest", met)
     blocks = [(top, top + 5) for top in (0, 5, 10, 15)] * 2
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda rows: resampling.source_cells(rows, (0, 20)), blocks))
