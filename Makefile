@@ -132,9 +132,10 @@ format: $(VENV)/.installed ## Format the code and apply the linter's fixes
 
 # BENCH_DATA: the folder that scripts/bench_mrf.py describes; without it that benchmark is skipped. PEERS: the folder
 # that scripts/bench_tiles.py describes; with it the run measures other servers too, at full size.
-bench: $(VENV)/.installed demo/.made ## Run the benchmarks
+bench: $(VENV)/.installed $(DEMO) ## Run the benchmarks
 	$(BIN)/python scripts/bench_colormaps.py
 	$(BIN)/python scripts/bench_tiles.py $(if $(PEERS),--peers '$(PEERS)',--factors 4)
+	$(BIN)/python scripts/bench_checks.py $(STORE) sst
 	$(BIN)/python scripts/bench_convert.py demo/sst.nc
 	$(if $(BENCH_DATA),$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)' --factors 4)
 

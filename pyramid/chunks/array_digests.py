@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.chunks.digest_table import ChunkDigest, MissingTableError, Plane, Unknown, find_digest, page_key
+from lazytile.pyramid.chunks.checksum import crc32
+from lazytile.pyramid.chunks.digest_table import (
+    PAGE_ENTRIES,
+    ChunkDigest,
+    MissingTableError,
+    Page,
+    Plane,
+    Unknown,
+    digest_in,
+    find_page,
+    page_key,
+)
 from lazytile.pyramid.core import process
 
 if TYPE_CHECKING:
@@ -32,6 +43,8 @@ class ArrayDigests:
     """Whether every plane must have a table."""
     lazy: bool = False
     """Whether the chunks are made one by one, and the first creates the table."""
+    _last: dict[int, tuple[tuple[int, ...], int, Plane, Page]] = field(default_factory=dict)
+    """The page of the last look-up, under 0: neighbours mostly follow each other."""
     _planes: dict[tuple[int, ...], Plane] = field(default_factory=dict)
 
     def plane(self, dim_index: tuple[int, ...]) -> Plane:
@@ -64,10 +77,18 @@ class ArrayDigests:
         Returns:
             The digest; why nothing is known.
         """
+        number = (row * self.grid[1] + col) // PAGE_ENTRIES
+        last = self._last.get(0)
+        if last is not None and last[0] == dim_index and last[1] == number and not again:
+            return digest_in(last[3], last[2], row, col)
+        plane = self.plane(dim_index)
         try:
-            return find_digest(self.plane(dim_index), row, col, checked=self.checked, again=again)
+            page = find_page(plane, number, checked=self.checked, again=again)
         except MissingTableError:
+            self._last.clear()
             return Unknown.NOT_MADE if self.lazy else Unknown.NO_TABLE
+        self._last[0] = dim_index, number, plane, page
+        return digest_in(page, plane, row, col)
 
     def forget(self, dim_index: tuple[int, ...]) -> None:
         """Have the table of a plane read from the disk again.
@@ -75,6 +96,7 @@ class ArrayDigests:
         Args:
             dim_index: Index along each leading dimension.
         """
+        self._last.clear()
         start = page_key(self.plane(dim_index), 0)[:-1]
         process.cache("digests").drop(lambda key: isinstance(key, tuple) and key[:-1] == start)
 
@@ -96,7 +118,7 @@ def misfit(digest: ChunkDigest | Unknown, data: bytes | None) -> str | None:
             return f"it is missing or empty, {digest.size} bytes were written"
         if len(data) != digest.size:
             return f"it has {len(data)} bytes, {digest.size} were written"
-        return None if ChunkDigest.of(data) == digest else "its checksum differs from the one recorded"
+        return None if crc32(data) == digest.crc else "its checksum differs from the one recorded"
     if digest in (Unknown.DAMAGED, Unknown.NO_TABLE, Unknown.NOT_MADE):
         return str(digest.value)
     return None

@@ -19,6 +19,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.core import process
@@ -27,15 +28,17 @@ from lazytile.pyramid.core.errors import StoreError
 FOLDER = "checksums"
 MAGIC = b"LZTSUMS2"
 ENTRY_BYTES = 8
-_PAGE_ENTRIES = 4096
+PAGE_ENTRIES = 4096
 _ENTRY = struct.Struct("<II")
 STAMP_STEP = 0x9E3779B1
 """Odd, so that the stamps of neighbours differ in most bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkDigest:
-    """Size and checksum of a chunk as it was written, by which a changed one is recognized."""
+class ChunkDigest(NamedTuple):
+    """Size and checksum of a chunk as it was written, by which a changed one is recognized.
+
+    A tuple, since one is made for each chunk that is read.
+    """
 
     size: int
     """Bytes; 0 where the chunk is all fill and not stored."""
@@ -105,7 +108,7 @@ class _Form(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class Page:
     """Some entries of a table, as they are stored."""
 
     data: bytes
@@ -114,6 +117,7 @@ class _Page:
 
     @property
     def nbytes(self) -> int:
+        """Size in memory."""
         return len(self.data) + 200
 
 
@@ -133,36 +137,50 @@ def plane_name(dim_index: tuple[int, ...]) -> str:
     return "-".join(map(str, dim_index)) or "plane"
 
 
-def find_digest(plane: Plane, row: int, col: int, *, checked: bool, again: bool = False) -> ChunkDigest | Unknown:
-    """Look a chunk up.
+def find_page(plane: Plane, number: int, *, checked: bool, again: bool = False) -> Page:
+    """Return a page of a table.
 
     Args:
-        plane: Of the chunk.
-        row: Of the chunk.
-        col: Of the chunk.
+        plane: What the table is about.
+        number: Of the page.
         checked: Whether the plane must have a table.
-        again: Whether to read the entry from the disk, past the page in memory.
+        again: Whether to read it from the disk, past the one in memory.
 
     Returns:
-        The digest, ``NO_CHUNK`` for one that is not stored; why nothing is known.
+        The page.
 
     Raises:
         MissingTableError: The table is missing or has another size, though the plane must have one.
     """
-    number = row * plane.grid[1] + col
-    page_number, at = divmod(number, _PAGE_ENTRIES)
-    key = page_key(plane, page_number)
+    key = page_key(plane, number)
     cache = process.cache("digests")
     if again:
         cache.discard(key)
-    page: _Page = cache.get(key, lambda: _read_page(plane, page_number, checked=checked))
+    page: Page = cache.get(key, lambda: _read_page(plane, number, checked=checked))
+    return page
+
+
+def digest_in(page: Page, plane: Plane, row: int, col: int) -> ChunkDigest | Unknown:
+    """Look a chunk up in the page that has its entry.
+
+    Args:
+        page: The page.
+        plane: Of the chunk.
+        row: Of the chunk.
+        col: Of the chunk.
+
+    Returns:
+        The digest, ``NO_CHUNK`` for one that is not stored; why nothing is known.
+    """
+    number = row * plane.grid[1] + col
     match page.form:
         case _Form.STAMPED:
-            size, stored = _ENTRY.unpack_from(page.data, at * ENTRY_BYTES)
-            return _decode(size, stored, stamp_of(page.stamp, number))
+            size, stored = _ENTRY.unpack_from(page.data, number % PAGE_ENTRIES * ENTRY_BYTES)
+            stamp = (page.stamp + number * STAMP_STEP) & 0xFFFFFFFF | 1
+            return ChunkDigest(size, stored ^ stamp) if size else _decode_empty(stored, stamp)
         case _Form.OLD:
-            found = ChunkDigest(*_ENTRY.unpack_from(page.data, at * ENTRY_BYTES))
-            return NO_CHUNK if found.size == 0 else found
+            size, crc = _ENTRY.unpack_from(page.data, number % PAGE_ENTRIES * ENTRY_BYTES)
+            return ChunkDigest(size, crc) if size else NO_CHUNK
         case _Form.OLD_SHARDS:
             return _shard_entry(plane, row // plane.shard, col // plane.shard)
         case _Form.NONE:
@@ -204,9 +222,7 @@ def stamp_of(stamp: int, number: int) -> int:
     return (stamp + number * STAMP_STEP) & 0xFFFFFFFF | 1
 
 
-def _decode(size: int, stored: int, stamp: int) -> ChunkDigest | Unknown:
-    if size:
-        return ChunkDigest(size, stored ^ stamp)
+def _decode_empty(stored: int, stamp: int) -> ChunkDigest | Unknown:
     if stored == stamp:
         return NO_CHUNK
     return Unknown.NOT_MADE if stored == 0 else Unknown.DAMAGED
@@ -252,7 +268,7 @@ def entry_position(grid: tuple[int, int], row: int, col: int) -> int:
     return len(MAGIC) + (row * grid[1] + col) * ENTRY_BYTES
 
 
-def _read_page(plane: Plane, number: int, *, checked: bool) -> _Page:
+def _read_page(plane: Plane, number: int, *, checked: bool) -> Page:
     """Read a page; an empty one where there is no table and need be none."""
     path = plane.file
     try:
@@ -260,18 +276,18 @@ def _read_page(plane: Plane, number: int, *, checked: bool) -> _Page:
     except FileNotFoundError:
         if checked:
             raise MissingTableError(f"the table of checksums {path} is missing") from None
-        return _Page(b"", _Form.NONE)
+        return Page(b"", _Form.NONE)
     try:
         size = os.fstat(descriptor).st_size
-        start, length = number * _PAGE_ENTRIES * ENTRY_BYTES, _PAGE_ENTRIES * ENTRY_BYTES
+        start, length = number * PAGE_ENTRIES * ENTRY_BYTES, PAGE_ENTRIES * ENTRY_BYTES
         if size == table_bytes(plane.grid) and os.pread(descriptor, len(MAGIC), 0) == MAGIC:
-            return _Page(os.pread(descriptor, length, len(MAGIC) + start), _Form.STAMPED, plane.stamp)
+            return Page(os.pread(descriptor, length, len(MAGIC) + start), _Form.STAMPED, plane.stamp)
         side = max(1, plane.shard)
         old_size = -(-plane.grid[0] // side) * -(-plane.grid[1] // side) * ENTRY_BYTES
         if checked or size != old_size:
             raise MissingTableError(f"the table of checksums {path} is damaged")
         if plane.shard:
-            return _Page(b"", _Form.OLD_SHARDS)
-        return _Page(os.pread(descriptor, length, start), _Form.OLD)
+            return Page(b"", _Form.OLD_SHARDS)
+        return Page(os.pread(descriptor, length, start), _Form.OLD)
     finally:
         os.close(descriptor)

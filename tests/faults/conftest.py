@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,5 +50,6 @@ def sound_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(sound_store: Path, tmp_path: Path) -> Path:
-    """A copy of the store, to be damaged."""
+    """A copy of the store, to be damaged, and of its source beside it."""
+    shutil.copy2(sound_store.parent / "store-source.nc", tmp_path)
     return copy_store(sound_store, tmp_path / "store")

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from lazytile.pyramid.ingest.append import append
+from lazytile.pyramid.ingest.convert import Storage, convert
+from lazytile.pyramid.store.codec import Codec
+from lazytile.pyramid.store.publish import remove as remove_dataset
+from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.store.verify import verify
-from tests.faults.server import compare, heal_time_s, serving, tile_paths, undisturbed, wait_for
+from tests.faults.server import compare, heal_time_s, load, serving, tile_paths, undisturbed, wait_for
+from tests.faults.stores import STORAGES, copy_store, write_source
+from tests.pyramid.chunks.bombs import BOMBS
+from tests.pyramid.netcdf import TIME, centres, write_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.faults.server import ServerProcess, Truth
 
@@ -172,3 +184,175 @@ def test_a_damaged_overview_is_computed_again(
     touched = [path for path in files if path.parts[-3] == "1"]
     assert {path: path.read_bytes() for path in touched} == {path: sound[path] for path in touched}
     table_row(f"{name}: overview {damage.__name__}", "every file of levels 1 and 2", "nothing: rebuilt", 0.0, seen)
+
+
+CHANGING = tile_paths("files", range(3))
+
+
+def other_source(tmp_path: Path) -> Path:
+    return write_source(tmp_path / "other.nc", seed=5)
+
+
+@pytest.mark.parametrize("name", ["files", "shards"])
+def test_a_dataset_replaced_under_load_is_the_old_or_the_new_one(
+    store: Path, tmp_path: Path, name: str, table_row: Callable[..., None]
+) -> None:
+    paths = tile_paths(name, range(3))
+    other = copy_store(store, tmp_path / "other")
+    convert(other_source(tmp_path), other, name, storage=STORAGES[name])
+    old, new = undisturbed(store, tmp_path / "a", paths), undisturbed(other, tmp_path / "b", paths)
+    with serving(store, tmp_path / "cache", "--no-tile-cache") as server:
+        with load(server, old, new) as during:
+            for _ in range(3):
+                convert(tmp_path / "other.nc", store, name, storage=STORAGES[name])
+                convert(tmp_path / "store-source.nc", store, name, storage=STORAGES[name])
+            convert(tmp_path / "other.nc", store, name, storage=STORAGES[name])
+        assert during.right
+        assert during.wrong == []
+        assert during.statuses <= {503}
+        heal_s = heal_time_s(server, new)
+        assert server.conditions() == []
+    table_row(f"{name}: replaced under load", "seven conversions over the dataset", "old or new tiles", heal_s, during)
+
+
+def test_steps_appended_under_load_change_no_other(store: Path, tmp_path: Path, table_row: Callable[..., None]) -> None:
+    first = "?time=2001-01-01"
+    paths = [f"{path}{first}" for path in CHANGING]
+    truth = undisturbed(store, tmp_path, paths)
+    with serving(store, tmp_path / "cache", "--no-tile-cache") as server:
+        with load(server, truth) as during:
+            for number in range(3):
+                append(write_step(tmp_path / f"step{number}.nc", 2 + number), store, "files")
+        assert during.right
+        assert (during.wrong, during.statuses - {503}) == ([], set())
+        heal_s = heal_time_s(server, truth)
+        assert server.get(f"{CHANGING[0]}?time=2001-01-05").status == 200
+        assert server.conditions() == []
+    assert verify(store, "files").problems == ()
+    table_row("files: appended under load", "three appended steps", "right tiles", heal_s, during)
+
+
+@pytest.mark.parametrize("name", ["files", "shards"])
+def test_a_dataset_removed_and_created_again_under_load(
+    store: Path, tmp_path: Path, name: str, table_row: Callable[..., None]
+) -> None:
+    paths = tile_paths(name, range(3))
+    truth = undisturbed(store, tmp_path, paths)
+    with serving(store, tmp_path / "cache", "--no-tile-cache") as server:
+        with load(server, truth) as during:
+            for _ in range(3):
+                remove_dataset(store, name)
+                convert(tmp_path / "store-source.nc", store, name, storage=STORAGES[name])
+        assert during.right
+        assert during.wrong == []
+        assert during.statuses <= {404, 503}
+        heal_s = heal_time_s(server, truth)
+        wait_for(lambda: server.conditions() == [])
+    table_row(f"{name}: removed and created again", "three times under load", "404, then right tiles", heal_s, during)
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd without a size", "zstd", "blosc"])
+def test_a_bomb_in_the_store_is_an_error_in_bounded_memory(
+    store: Path, tmp_path: Path, truths: dict[str, Truth], name: str, table_row: Callable[..., None]
+) -> None:
+    """The dataset is of a version without checksums, so that the bytes reach the codec."""
+    codec, make = BOMBS[name]
+    settings = {"gzip": Codec("gzip", 6), "zstd": Codec("zstd", 3), "blosc": Codec("blosc-lz4", 5)}
+    convert(tmp_path / "store-source.nc", store, "files", storage=Storage(settings[codec]))
+    forget_checksums(store / "files.zarr")
+    (store / "files.zarr/0/t/c/1/0/0").write_bytes(make())
+    with serving(store, tmp_path / "cache") as server:
+        before = peak_kib(server.pid)
+        seen = compare(server, truths["files"])
+        assert seen.wrong == []
+        assert seen.statuses == {500}
+        assert peak_kib(server.pid) - before < 200 << 10
+        assert_reported(server, "files")
+    table_row(f"bomb: {name}", "gigabytes in a chunk of 128 KiB", "500", None, seen)
+
+
+def test_a_read_only_store_gives_damaged_overviews_from_memory(
+    store: Path, sound_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Store(sound_store).dataset("files").chunk(1, "t", (1,), 0, 0)
+    (store / "files.zarr/1/t/c/1/0/0").unlink()
+    before = {path for path in store.rglob("*") if path.is_file()}
+    real = os.open
+
+    def refuse(path: object, flags: int, *arguments: int, **named: int | None) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return real(path, flags, *arguments, **named)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(os, "open", refuse)
+    np.testing.assert_array_equal(Store(store).dataset("files").chunk(1, "t", (1,), 0, 0), wanted)
+    assert {path for path in store.rglob("*") if path.is_file()} == before
+
+
+def test_two_server_processes_rebuild_and_report_alike(
+    store: Path, tmp_path: Path, truths: dict[str, Truth], table_row: Callable[..., None]
+) -> None:
+    for path in (store / "files.zarr/1/t/c/1").rglob("*"):
+        if path.is_file():
+            flip(path)
+    with serving(store, tmp_path / "cache", "--workers", "2") as server:
+        seen = compare(server, truths["files"])
+        assert (seen.wrong, seen.refused) == ([], [])
+    assert verify(store, "files").problems == ()
+    table_row("two processes: overviews flipped", "every file of level 1", "nothing: rebuilt", 0.0, seen)
+
+
+@pytest.mark.slow
+def test_a_dask_worker_finds_damage_and_the_front_reports_it(
+    store: Path, tmp_path: Path, truths: dict[str, Truth], table_row: Callable[..., None]
+) -> None:
+    chunk = store / "files.zarr/0/t/c/1/0/0"
+    kept = chunk.read_bytes()
+    flip(chunk)
+    for path in (store / "files.zarr/2/t/c").rglob("*"):
+        if path.is_file():
+            truncate(path)
+    with serving(store, tmp_path / "cache", "--engine", "local", "--workers", "2") as server:
+        seen = compare(server, truths["files"])
+        assert seen.wrong == []
+        assert seen.statuses == {500}
+        (condition,) = server.conditions()
+        assert condition["key"] == "dataset files"
+        assert server.counter("lazytile_damaged_chunks_total") > 0
+        chunk.write_bytes(kept)
+        heal_s = heal_time_s(server, truths["files"])
+        wait_for(lambda: server.conditions() == [])
+    table_row("Dask worker: chunk flipped", "a file of level 0, two workers", "500 until repaired", heal_s, seen)
+
+
+def forget_checksums(dataset: Path) -> None:
+    """Make a dataset one of format 1: no tables, and a description that knows none."""
+    for folder in dataset.rglob("checksums"):
+        shutil.rmtree(folder)
+    path = dataset / "zarr.json"
+    document = json.loads(path.read_text())
+    described = document["attributes"]["lazytile"]
+    del described["checked"], described["checksum"]
+    described.update(format=1, codec="")
+    path.write_text(json.dumps(document))
+
+
+def write_step(path: Path, day: int) -> Path:
+    """Write a source like ``write_source``'s with one later step."""
+    random = np.random.default_rng(day)
+    codes = random.integers(-8000, 8000, (1, 600, 1200)).astype("int16")
+    return write_grid(
+        path,
+        codes,
+        centres(90, -0.3, 600),
+        centres(-180, 0.3, 1200),
+        leading={"time": ([day], TIME)},
+        fill=-32768,
+        attributes={"units": "K", "scale_factor": 0.01},
+    )
+
+
+def peak_kib(pid: int) -> int:
+    """Return the most memory that a process has had, in KiB."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.partition("VmHWM:")[2].split()[0])
