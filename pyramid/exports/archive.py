@@ -120,7 +120,11 @@ def export_archives(
                 os.fsync(file.fileno())
             part.replace(target)
         except OSError as error:
+            part.unlink(missing_ok=True)
             raise MrfError(f"{target} cannot be written: {error.strerror or error}") from error
+        except MrfError as error:
+            part.unlink(missing_ok=True)
+            raise MrfError(str(error).replace(str(part), str(target))) from error
         summaries.append(ExportedArchive(target, each.tiles - each.empty_tiles, target.stat().st_size))
     shutil.rmtree(work)
     return summaries

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+import errno
+import json
+import logging
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -14,6 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazytile.pyramid.store.layer import Layer
+
+LOG = logging.getLogger(__name__)
+_COPY = """
+import json, sys, rasterio, rasterio.shutil
+with rasterio.Env(GDAL_PAM_ENABLED="YES", GDAL_DISABLE_READDIR_ON_OPEN="NO"):
+    rasterio.shutil.copy(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))
+"""
+"""Runs in a process of its own: GDAL's libraries write to standard error themselves, a line for each failed write."""
 
 
 def write_cog(mrf: Path, path: Path, layer: Layer) -> None:
@@ -27,26 +40,28 @@ def write_cog(mrf: Path, path: Path, layer: Layer) -> None:
     Raises:
         MrfError: It cannot be written.
     """
-    rasterio: Any = importlib.import_module("rasterio")
-    shutil: Any = importlib.import_module("rasterio.shutil")
     header = read_header(mrf)
     if not header.palette and header.bands == 1:
         _note_packing(mrf, layer)
-    try:
-        with rasterio.Env(GDAL_PAM_ENABLED="YES", GDAL_DISABLE_READDIR_ON_OPEN="NO"):
-            shutil.copy(
-                str(mrf),
-                str(path),
-                driver="COG",
-                COMPRESS="DEFLATE",
-                PREDICTOR="NO" if header.palette else "YES",
-                BLOCKSIZE=header.page.cols,
-                OVERVIEWS="FORCE_USE_EXISTING" if len(header.levels) > 1 else "NONE",
-                BIGTIFF="IF_SAFER",
-                NUM_THREADS="ALL_CPUS",
-            )
-    except rasterio.errors.RasterioError as error:
-        raise MrfError(f"{path} cannot be written: {' '.join(str(error).split())}") from error
+    options = {
+        "driver": "COG",
+        "COMPRESS": "DEFLATE",
+        "PREDICTOR": "NO" if header.palette else "YES",
+        "BLOCKSIZE": header.page.cols,
+        "OVERVIEWS": "FORCE_USE_EXISTING" if len(header.levels) > 1 else "NONE",
+        "BIGTIFF": "IF_SAFER",
+        "NUM_THREADS": "ALL_CPUS",
+    }
+    arguments = [str(mrf), str(path), json.dumps(options)]
+    command = [sys.executable, "-c", _COPY, *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - a program of ours
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    if done.returncode:
+        full = os.strerror(errno.ENOSPC)
+        reason = full if any(full in line for line in lines) else lines[-1] if lines else f"exit {done.returncode}"
+        raise MrfError(f"{path} cannot be written: {reason}")
+    for line in lines:
+        LOG.warning("%s: %s", path.name, line)
 
 
 def _note_packing(mrf: Path, layer: Layer) -> None:

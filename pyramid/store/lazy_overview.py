@@ -23,10 +23,19 @@ import numpy as np
 
 from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
-from lazytile.pyramid.chunks.digest_table import MAGIC, ChunkDigest, encode_entry, entry_position, table_bytes
+from lazytile.pyramid.chunks.digest_table import (
+    ENTRY_BYTES,
+    MAGIC,
+    ChunkDigest,
+    encode_entry,
+    entry_position,
+    table_bytes,
+)
 from lazytile.pyramid.core import process
+from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.errors import GenerationChangedError, StoreError, first_line
 from lazytile.pyramid.core.file_lock import file_lock
+from lazytile.pyramid.core.quiet_log import QuietLog
 from lazytile.pyramid.store.chunk_file import ChunkFolder
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import padding_code
@@ -154,26 +163,34 @@ class OverviewWriter:
         try:
             check_opened(self._stored, root)
             file = Path(self._reader.source.file(dim_index, row, col))
+            is_recorded = False
             try:
                 content = self._shard_with(dim_index, row, col, data) if self._stored.description.shard else data
                 if content is None:
                     return False
-                self._record(root, dim_index, row, col, ChunkDigest.of(data))
+                is_recorded = self._record(root, dim_index, row, col, ChunkDigest.of(data))
                 _replace_file(root, file.relative_to(self._stored.path), content)
             except (OSError, StoreError) as error:
                 self._warn(error)
+                if is_recorded:
+                    # The chunk has not been made; it would be taken for a lost one.
+                    self._write_entry(root, dim_index, row, col, bytes(ENTRY_BYTES))
                 return False
+            Conditions.current().clear(self._condition)
             return True
         finally:
             os.close(root)
 
-    def _record(self, root: int, dim_index: tuple[int, ...], row: int, col: int, digest: ChunkDigest) -> None:
-        """Write the digest of a chunk to the table of its plane, which is created where there is none."""
+    def _record(self, root: int, dim_index: tuple[int, ...], row: int, col: int, digest: ChunkDigest) -> bool:
+        """Write the digest of a chunk to the table of its plane, which is created where there is none.
+
+        Return whether the table had none before.
+        """
         digests = self._reader.digests
         if digests is None or not self._stored.description.checked:
-            return
+            return False
         if isinstance(digests.find(dim_index, row, col), ChunkDigest):
-            return
+            return False
         plane = digests.plane(dim_index)
         relative = plane.file.relative_to(self._stored.path)
         _make_folders(root, relative)
@@ -183,7 +200,18 @@ class OverviewWriter:
                 os.ftruncate(descriptor, 0)
                 os.ftruncate(descriptor, table_bytes(plane.grid))
             os.pwrite(descriptor, MAGIC, 0)
-            entry = encode_entry(plane, row * plane.grid[1] + col, digest)
+        finally:
+            os.close(descriptor)
+        self._write_entry(root, dim_index, row, col, encode_entry(plane, row * plane.grid[1] + col, digest))
+        return True
+
+    def _write_entry(self, root: int, dim_index: tuple[int, ...], row: int, col: int, entry: bytes) -> None:
+        """Write the entry of a chunk to the table of its plane."""
+        digests = self._reader.digests
+        assert digests is not None
+        plane = digests.plane(dim_index)
+        descriptor = os.open(plane.file.relative_to(self._stored.path), os.O_WRONLY | os.O_CLOEXEC, dir_fd=root)
+        try:
             os.pwrite(descriptor, entry, entry_position(plane.grid, row, col))
         finally:
             os.close(descriptor)
@@ -232,14 +260,15 @@ class OverviewWriter:
             yield is_held
 
     def _warn(self, error: Exception) -> None:
-        """Log why chunks cannot be stored, once for each array and reason."""
+        """Report why chunks cannot be stored, and log it at most once a minute; they are served all the same."""
         reason = error.strerror if isinstance(error, OSError) else first_line(error)
+        log = process.current().resource("log of overviews", lambda: QuietLog(LOG))
+        log.warning("overviews in %s are computed, but not stored: %s", self._array, reason)
+        Conditions.current().report(self._condition, f"overviews are computed, but not stored: {reason}", ready=True)
 
-        def log() -> bool:
-            LOG.warning("overviews in %s are not stored: %s", self._array, reason)
-            return True
-
-        process.current().resource(("overviews are not stored", self._array, reason), log)
+    @property
+    def _condition(self) -> str:
+        return f"overviews of dataset {self._stored.description.name}"
 
 
 def _make_folders(root: int, relative: Path) -> None:

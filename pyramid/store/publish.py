@@ -38,8 +38,8 @@ _REMOVE_ATTEMPTS = 5
 def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
     """Yield a folder to write a dataset to, and publish it as ``STORE/NAME.zarr`` when the block ends.
 
-    Where the block raises, the folder is removed and the store is as before; an interrupt, like a kill, leaves it, and
-    so does the loss of an engine.
+    Where the block raises, the folder is removed and the store is as before. An interrupt, like a kill, leaves it, and
+    so do the loss of an engine and a full disk: the same work goes on there.
 
     Args:
         store: Folder of datasets, created where there is none.
@@ -71,13 +71,25 @@ def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
                 _publish(partial, target)
             except EngineError:
                 raise  # nothing is wrong with what is there, and a worker may still be writing to it
-            except Exception:
-                _remove(partial)
+            except Exception as error:
+                if not (work and _is_disk_full(error) and (partial / UNFINISHED).is_file()):
+                    _remove(partial)
                 raise
             _remove(partial)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise StoreError(f"{error.filename or target} cannot be written: {reason}") from error
+        advice = "; make room and repeat the command" if work and _is_disk_full(error) else ""
+        raise StoreError(f"{error.filename or target} cannot be written: {reason}{advice}") from error
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    """Return whether a full disk is at fault, directly or as the cause of what is raised."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _is_dataset(folder: Path) -> bool:

@@ -12,7 +12,7 @@ import resource
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.conditions import Conditions
-from lazytile.service.http.quiet_log import QuietLog
+from lazytile.pyramid.core.quiet_log import QuietLog
 
 if TYPE_CHECKING:
     import socket

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.catalog.tile_limits import tiles_with_data
+from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.times import lookup
 from lazytile.service.app.application import open_context
+from lazytile.service.http.errors import CacheError
 from lazytile.service.http.parameter_names import TIME
 from lazytile.service.tiles.admission import WorkClass
 
@@ -81,6 +83,7 @@ def warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, int], Non
 
     Raises:
         LazytileError: The first tile that cannot be rendered.
+        CacheError: The cache cannot be written; no further tiles are rendered.
     """
     return asyncio.run(_warm(settings, warm_up, progress))
 
@@ -108,13 +111,27 @@ async def _warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, in
                         resolved = await context.styles.resolved(snapshot, partial(Resolver.resolve, address=address))
                         tile = await context.broker.tile(context.broker.prepare(resolved.request))
                 await context.broker.flush()  # no tile is lost, however slow the disk is
+                _check_cache(context, tiers, total)
                 tiers[tile.tier] += 1
                 progress(tiers.total(), total)
 
+        _check_cache(context, tiers, total)
         await _first_error([worker() for _ in range(_width(context))])
         return tiers
     finally:
         await context.close()
+
+
+def _check_cache(context: AppContext, tiers: Counter[str], total: int) -> None:
+    """Raise ``CacheError`` where tiles cannot be written to disk: to render more of them is in vain."""
+    if context.metrics.cache_failures() == 0:
+        return
+    standing = [each.problem for each in Conditions.current().all() if each.key.startswith("tile cache")]
+    reason = f": {standing[0]}" if standing else ""
+    raise CacheError(
+        f"the tile cache in {context.settings.cache} cannot be written{reason}; "
+        f"{tiers.total()} of {total} tiles are done"
+    )
 
 
 async def _first_error(work: list[Coroutine[Any, Any, None]]) -> None:

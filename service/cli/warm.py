@@ -20,6 +20,9 @@ from lazytile.service.cli.options.common import (
 )
 from lazytile.service.cli.options.progress import progress_bar
 
+UNWRITTEN_CODE = 1
+"""Exit code where tiles were rendered in vain."""
+
 
 def warm(
     layer: LayerArgument,
@@ -39,9 +42,13 @@ def warm(
     dashboard: DashboardOption = None,
     colormaps: ColormapsOption = None,
 ) -> None:
-    """Fill the tile cache with the tiles of a layer that hold data. A server may run meanwhile."""
+    """Fill the tile cache with the tiles of a layer that hold data. A server may run meanwhile.
+
+    The exit code is 1 if the cache cannot be written, as on a full disk.
+    """
     from lazytile.pyramid.render.image import ImageFormat  # noqa: PLC0415 - slow to import
     from lazytile.service.app import warm as warming  # noqa: PLC0415
+    from lazytile.service.http.errors import CacheError  # noqa: PLC0415
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 
     settings = Settings.of(
@@ -56,8 +63,12 @@ def warm(
     warm_up = warming.WarmUp(
         layer, warming.parse_zooms(zoom), tms, style, ImageFormat.from_extension(image_format), tuple(time or ())
     )
-    with progress_bar(f"warming {layer}", "tiles") as progress:
-        tiers = warming.warm(settings, warm_up, progress)
+    try:
+        with progress_bar(f"warming {layer}", "tiles") as progress:
+            tiers = warming.warm(settings, warm_up, progress)
+    except CacheError as error:
+        typer.echo(f"lazytile: {error}", err=True)
+        raise typer.Exit(UNWRITTEN_CODE) from error
     typer.echo(
         f"{tiers.total()} tiles: {tiers['computed']} computed, {tiers.total() - tiers['computed']} there already"
     )

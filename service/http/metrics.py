@@ -108,6 +108,11 @@ class Metrics:
         self._caches = caches
         self._published = {}
 
+    def cache_failures(self) -> int:
+        """Return how often the disk cache has failed in this process, tiles that were not kept included."""
+        counters = (self.cache_errors, self.cache_lost)
+        return int(sum(next(iter(counter.collect())).samples[0].value for counter in counters))
+
     def publish(self) -> None:
         """Update the metrics of requests, stored chunks and caches, which all server processes share."""
         routes, tiles = self.counts.take()

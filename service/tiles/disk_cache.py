@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import diskcache
 
 from lazytile.pyramid.core.conditions import Conditions
-from lazytile.service.http.quiet_log import QuietLog
+from lazytile.pyramid.core.quiet_log import QuietLog
 from lazytile.service.tiles.disk_shard import DiskShard, make_private
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from lazytile.service.tiles.bytes_disk import BytesDisk
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lazytile.service.http.quiet_log import QuietLog
+    from lazytile.pyramid.core.quiet_log import QuietLog
 
 LOG = logging.getLogger(__name__)
 

@@ -261,3 +261,28 @@ def test_kill_at_any_moment_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         assert content(store) == {1}
         assert hidden(store) == []
     assert killed, "no run was killed before its end"
+
+
+def interrupt(folder: Path, work: str, error: Exception, *, has_journal: bool = True) -> None:
+    with staged(folder, "d", work) as partial:
+        if has_journal:
+            (partial / ".journal").write_text("done\n")
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "is_kept"), [("w", 28, True), ("w", 122, True), ("w", 5, False), ("", 28, False)]
+)
+def test_what_a_full_disk_interrupts_is_kept_for_the_same_work(
+    tmp_path: Path, work: str, code: int, is_kept: bool
+) -> None:
+    with pytest.raises(StoreError, match="cannot be written") as raised:
+        interrupt(tmp_path, work, OSError(code, "why"))
+    assert ("repeat the command" in str(raised.value)) == is_kept
+    assert [path.name for path in tmp_path.iterdir()] == ([".d.zarr.partial-w"] if is_kept else [])
+
+
+def test_what_a_full_disk_interrupts_before_there_is_a_journal_is_removed(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        interrupt(tmp_path, "w", OSError(28, "why"), has_journal=False)
+    assert list(tmp_path.iterdir()) == []

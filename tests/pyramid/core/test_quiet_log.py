@@ -2,7 +2,7 @@
 
 import logging
 
-from lazytile.service.http.quiet_log import QuietLog
+from lazytile.pyramid.core.quiet_log import QuietLog
 
 
 def test_a_message_is_logged_once_in_a_period(caplog):
