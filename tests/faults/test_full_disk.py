@@ -55,7 +55,7 @@ class SmallDisk:
                     return
 
     def empty(self) -> None:
-        """Give back what ``fill`` took."""
+        """Free what ``fill`` took."""
         (self.folder / "filler").unlink()
 
     def unmount(self) -> None:
