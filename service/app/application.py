@@ -27,7 +27,7 @@ from lazytile.service.app.monitoring import (
     recheck_damaged_chunks,
 )
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
-from lazytile.service.app.upkeep import return_memory
+from lazytile.service.app.upkeep import recheck_cache, return_memory
 from lazytile.service.app.viewer_page import page, viewer_file
 from lazytile.service.catalogue.catalogue import Catalogue
 from lazytile.service.catalogue.folder_watch import FolderWatch
@@ -176,6 +176,7 @@ def _context_of(settings: Settings, inherited: Inherited | None) -> Callable[[we
             asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT])),
             asyncio.create_task(recheck_damaged_chunks()),
             asyncio.create_task(return_memory()),
+            asyncio.create_task(recheck_cache(opened.broker)),
         ]
         if settings.metrics_folder is not None:
             background.append(asyncio.create_task(publish_metrics(app[APP_CONTEXT].metrics)))

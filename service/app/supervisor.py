@@ -36,7 +36,7 @@ TICK_S = 0.5
 """How often the processes are looked at."""
 FIRST_PAUSE_S = 0.25
 """Pause before a process is started again, doubled with each failure in a row."""
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 10.0
 STEADY_S = 30.0
 """A process that has served this long has not failed."""
 KILL_GRACE_S = 5.0

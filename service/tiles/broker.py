@@ -240,6 +240,10 @@ class TileBroker:
         """Return when every tile rendered so far is on disk, where other processes find it, or lost."""
         await self._cache.flush()
 
+    async def recheck_cache(self) -> None:
+        """Look whether what has failed in the cache works again."""
+        await self._cache.recheck()
+
     async def close(self) -> None:
         """Cancel the work in progress, and close engine, MRFs and cache."""
         await self._flights.cancel()

@@ -62,6 +62,10 @@ class TileCache(Protocol):
         """
         ...
 
+    async def recheck(self) -> None:
+        """Look whether what has failed works again, so that nothing is reported that is over."""
+        ...
+
     async def close(self) -> None:
         """Release files and threads."""
         ...
@@ -83,6 +87,9 @@ class NoCache:
         """Do nothing."""
 
     async def drop(self, tag: str) -> None:
+        """Do nothing."""
+
+    async def recheck(self) -> None:
         """Do nothing."""
 
     async def close(self) -> None:
@@ -128,6 +135,11 @@ class TieredCache:
     async def drop(self, tag: str) -> None:
         """Delete the tiles of a generation on disk; those in memory are never requested again and are evicted."""
         await self._writes.after(lambda: self._disk.drop(tag))
+
+    async def recheck(self) -> None:
+        """Look whether what has failed on disk works again."""
+        if self._disk.is_failing:
+            await self._writes.after(self._disk.recheck)
 
     async def close(self) -> None:
         """Write what waits, close each thread's connections, then the threads."""

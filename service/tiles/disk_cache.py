@@ -35,6 +35,8 @@ FORGET_S = 60.0
 """A failure that has not been seen again for this time is over: there may be nothing more to write."""
 SHARDS = 4
 CRC_BYTES = 4
+PROBE = "0" * 64
+"""A key that no tile has."""
 
 
 class DiskTier:
@@ -158,6 +160,18 @@ class DiskTier:
             Number of tiles deleted.
         """
         return sum(self._attempt(shard, "writing", lambda cache: int(cache.evict(tag))) or 0 for shard in self._shards)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether a condition stands."""
+        return bool(self._failing)
+
+    def recheck(self) -> None:
+        """Read and write in each database that has failed: there may be no other use that shows that it works again."""
+        for shard in self._shards:
+            if any(key.startswith(f"tile cache {shard.folder.name}") for key in tuple(self._failing)):
+                self._attempt(shard, "reading", lambda cache: cache.get(PROBE))
+                self._attempt(shard, "writing", lambda cache: cache.set(PROBE, _checksum(PROBE, b""), tag="probe"))
 
     def close(self) -> None:
         """Close the calling thread's connections."""

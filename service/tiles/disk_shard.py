@@ -34,7 +34,7 @@ CHECK_S = 1.0
 """How often to look whether the file is still the one that is open."""
 PAUSE_S = 1.0
 """Pause before the file is opened again after it could not be, doubled each time."""
-LONGEST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 10.0
 DATABASE = "cache.db"
 """As diskcache names it."""
 DAMAGED_FOLDER = "damaged"

@@ -307,8 +307,10 @@ def test_a_start_on_a_read_only_disk_keeps_the_cache(small_disk, fresh_process):
     subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
     for shard in tier._shards:
         shard._retry_at = 0
+    assert tier.is_failing
+    tier.recheck()
+    assert not tier.is_failing
     assert [tier.get(key(n)) for n in range(40)] == [bytes([n]) * 2000 for n in range(40)]
-    tier.put({key(100 + n): b"x" for n in range(40)}, "a:1")
     assert Conditions.current().all() == ()
     tier.close()
 
