@@ -61,7 +61,17 @@ def load(port: int, lines: list[str], *, connections: int, seconds: float) -> Lo
         listed.write_text("\n".join(lines) + "\n")
         script.write_text(_LUA % listed)
         threads = min(2, connections)
-        command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds:g}", "--latency", "-s", str(script)]
+        command = [
+            "wrk",
+            f"-t{threads}",
+            f"-c{connections}",
+            f"-d{seconds:g}",
+            "--timeout",
+            "60s",
+            "--latency",
+            "-s",
+            str(script),
+        ]
         reply = subprocess.run(
             [*command, f"http://127.0.0.1:{port}"], capture_output=True, check=True, text=True, timeout=seconds + 60
         )

@@ -220,7 +220,11 @@ class Catalogue:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._poll_s)
-            if await loop.run_in_executor(self._thread, self._may_have_changed):
+            try:
+                has_changed = await loop.run_in_executor(self._thread, self._may_have_changed)
+            except OSError:
+                has_changed = True  # reading says what is wrong
+            if has_changed:
                 self.note()
 
     def _may_have_changed(self) -> bool:

@@ -42,7 +42,10 @@ class LocalDisks:
         Returns:
             False where the type is shared or unknown.
         """
-        path = folder.resolve()
+        try:
+            path = folder.resolve()
+        except (OSError, RuntimeError):  # a loop of symbolic links
+            return False
         for point in (path, *path.parents):
             kind = self._kinds.get(str(point))
             if kind is not None:

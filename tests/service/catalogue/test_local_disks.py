@@ -33,5 +33,13 @@ def test_the_innermost_mount_decides(tmp_path, folder, local):
     assert LocalDisks(table).has(tmp_path / folder) is local
 
 
+def test_a_loop_of_links_is_on_no_disk(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    table = tmp_path / "mountinfo"
+    table.write_text(TABLE.format(tmp_path))
+    assert isinstance(LocalDisks(table).has(tmp_path / "a" / "c"), bool)
+
+
 def test_without_a_table_no_disk_is_local(tmp_path):
     assert not LocalDisks(tmp_path / "none").has(tmp_path)

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from importlib import import_module
 from urllib.parse import urlsplit
 
 import pytest
@@ -336,3 +337,27 @@ def test_gibs_addresses(server, capabilities_schema):
         assert all(f"{base}/" in template for template in find(document, "//wmts:ResourceURL/@template"))
     assert server.get("/wmts/epsg4326/worst/1.0.0/WMTSCapabilities.xml").status == 404
     assert server.get("/wmts/epsg4326/best/nonesuch").status == 404
+
+
+WMS = "/wms?service=WMS&version=1.3.0&request=GetCapabilities"
+
+
+@pytest.mark.parametrize(
+    ("path", "owner", "name"),
+    [(PATH, "lazytile.service.wmts.capabilities.Capabilities", "_template"),
+     (WMS, "lazytile.service.wms.capabilities.CapabilitiesWriter", "write")],
+)  # fmt: skip
+def test_distinct_hosts_do_not_make_the_document_anew(store, tmp_path, monkeypatch, path, owner, name):
+    module, _, attribute = owner.rpartition(".")
+    made, cls = [], getattr(import_module(module), attribute)
+    make = getattr(cls, name)
+    monkeypatch.setattr(cls, name, lambda *arguments: made.append(1) or make(*arguments))
+    with running(store, tmp_path / "cache") as server:
+        replies = {host: server.get(path, {"Host": host}) for host in ("a.example", "b.example:81", "c-d.example")}
+    assert {reply.status for reply in replies.values()} == {200}
+    assert len(made) == 1
+    for host, reply in replies.items():
+        text = reply.body.decode()
+        assert f"http://{host}/" in text
+        assert text.replace(f"http://{host}", "") == replies["a.example"].body.decode().replace("http://a.example", "")
+    assert len({reply.headers["ETag"] for reply in replies.values()}) == 3
