@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import MrfError
-from lazytile.pyramid.mrf.modmrf import MAX_TILE_BYTES, mod_mrf_problems, onearth_settings
+from lazytile.pyramid.mrf.modmrf import MAX_TILE_BYTES, onearth_problems, onearth_settings
 from lazytile.pyramid.mrf.reader import MrfReader
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def inspect_mrf(
     with MrfReader(path, inspects=True) as mrf:
         header = mrf.header
         problems = [mrf.damage] if mrf.damage else []
-        problems += mod_mrf_problems(header) if onearth else ()
+        problems += onearth_problems(header, path) if onearth else ()
         found: dict[int, int] = {}
         empty = shared = 0
         largest = 0

@@ -8,6 +8,7 @@ written. An export that was killed is resumed by the next run, and a finished on
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.kernel.painting import paint
-from lazytile.pyramid.mrf.file_names import time_key
+from lazytile.pyramid.mrf.file_names import time_keys
 from lazytile.pyramid.mrf.nearest_overviews import nearest_tile
-from lazytile.pyramid.mrf.onearth import check_onearth, write_onearth
+from lazytile.pyramid.mrf.onearth import check_onearth, onearth_warnings, write_onearth
 from lazytile.pyramid.mrf.options import ExportOptions
 from lazytile.pyramid.mrf.plan import plan_mrfs
 from lazytile.pyramid.mrf.reader import MrfReader
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.store.layer import Layer
 
+LOG = logging.getLogger(__name__)
 DEFAULT_OPTIONS = ExportOptions()
 WINDOW_JOBS_PER_WORKER = 24
 """Jobs in a window per concurrent task: at its end some workers wait for the last, so it is not short."""
@@ -138,6 +140,8 @@ def export_mrf(
     plans = plan_mrfs(store, layer, style, folder, options)
     if options.onearth:
         check_onearth(plans)  # before any page is rendered
+        for line in onearth_warnings(plans):
+            LOG.warning("%s", line)
     try:
         for parent in {plan.path.parent for plan in plans}:
             parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +152,7 @@ def export_mrf(
     for plan in plans:
         summaries.append(_finished(plan, meter) or _write(plan, engine, meter))
         if options.as_slices:
-            write_zdb(plan.path, [time_key(layer, dim_index) for dim_index in plan.slices])
+            write_zdb(plan.path, time_keys(layer, plan.slices))
     if options.onearth:
         write_onearth(plans, layer, style, folder)
     return summaries

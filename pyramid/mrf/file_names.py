@@ -75,20 +75,25 @@ def sliced_stems(layer: Layer, select: Mapping[str, Sequence[str]]) -> list[tupl
     return [(stem, tuple(slices)) for stem, slices in by_name.items()]
 
 
-def time_key(layer: Layer, dim_index: tuple[int, ...]) -> str:
-    """Return the key of a slice in OnEarth's ``.zdb``.
+def time_keys(layer: Layer, slices: Sequence[tuple[int, ...]]) -> list[str]:
+    """Return the keys of slices in OnEarth's ``.zdb``.
 
     Args:
         layer: A layer with times.
-        dim_index: Index along each dimension.
+        slices: Index along each dimension of each slice; they differ in time only.
 
     Returns:
-        ``YYYYMMDDHHMMSS``, or the label where it is no instant.
+        ``YYYYMMDDHHMMSS`` of each, or its label where it is no instant. Where several lie within a second, the digits
+        of its fraction follow, so that no two keys are equal.
     """
     dimensions = layer.variable.dimensions
-    (label,) = (each.labels[at] for each, at in zip(dimensions, dim_index, strict=True) if each.kind == "time")
-    match = _INSTANT.fullmatch(label)
-    return "".join(match.groups()[:6]) if match else label
+    axis = next(at for at, dimension in enumerate(dimensions) if dimension.kind == "time")
+    labels = [dimensions[axis].labels[dim_index[axis]] for dim_index in slices]
+    matches = [_INSTANT.fullmatch(label) for label in labels]
+    keys = ["".join(match.groups()[:6]) if match else label for match, label in zip(matches, labels, strict=True)]
+    if len(set(keys)) == len(keys):
+        return keys
+    return [key + (match[7] or "" if match else "") for key, match in zip(keys, matches, strict=True)]
 
 
 def year_of(layer: Layer, dim_index: tuple[int, ...]) -> str | None:

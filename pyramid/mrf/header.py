@@ -140,8 +140,9 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
     )
     if page_format.is_image:
         return _with_colours(header, style, page_format)
-    precision = (("LERC_PREC", repr(page_format.max_error)),) if page_format.max_error else ()
-    return replace(_with_codes(header, layer, tms), options=precision)
+    precision = [("LERC_PREC", repr(page_format.max_error))] if page_format.max_error else []
+    packing = [("DEFLATE", "ON")] if page_format.deflated else []
+    return replace(_with_codes(header, layer, tms), options=(*precision, *packing))
 
 
 def _with_colours(header: MrfHeader, style: Style, page_format: PageFormat) -> MrfHeader:

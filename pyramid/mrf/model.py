@@ -111,6 +111,8 @@ class MrfHeader:
     is_big_endian: bool = False
     options: tuple[tuple[str, str], ...] = ()
     """Options of the codec."""
+    data_file: str = ""
+    """Bare name of the data file, where it does not end as that of the compression does."""
     notes: tuple[tuple[str, str], ...] = field(default=())
     """Our notes on the origin of the pages; other readers ignore them."""
 
@@ -128,6 +130,11 @@ class MrfHeader:
             raise MrfError(f"MRF pages of {self.page_bytes} bytes are too large, at most {MAX_PAGE_BYTES} are read")
         if len(self.nodata) not in (0, 1, self.bands):
             raise MrfError(f"MRF NoData has {len(self.nodata)} values for {self.bands} bands")
+
+    @property
+    def data_extension(self) -> str:
+        """Extension of the data file, without its dot."""
+        return self.data_file.rpartition(".")[2] or self.compression.extension
 
     @property
     def page_bytes(self) -> int:

@@ -7,20 +7,33 @@ in longitude and latitude and 2 x 2 at the poles: ``SkippedLevels`` is the numbe
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from lazytile.pyramid.mrf.header import OPEN_ENDED_SETS
+from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.tiling.tms import REGISTERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lazytile.pyramid.mrf.model import MrfHeader
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
 
+SERVED = {
+    Compression.PPNG: "ppg",
+    Compression.PNG: "ppg",
+    Compression.JPNG: "ppg",
+    Compression.JPEG: "pjg",
+    Compression.TIF: "ptf",
+    Compression.LERC: "lrc",
+}
+"""Compressions that OnEarth serves, with the ending of data files that its tools expect."""
+_TIME = re.compile(r"-(\d{7,})$")
 MAX_TILE_BYTES = 4 << 20
 """Limit of a page that mod_mrf sends."""
 EDGE_TOLERANCE = 1e-6
@@ -45,6 +58,52 @@ def mod_mrf_problems(header: MrfHeader) -> Iterator[str]:
         yield f"mod_mrf needs levels that halve, the scale of this MRF is {header.scale}"
     if header.page_bands != header.bands:
         yield "mod_mrf needs all bands in one page, this MRF has a page for each"
+
+
+def onearth_problems(header: MrfHeader, path: Path) -> Iterator[str]:
+    """Yield what OnEarth's tools cannot use of an MRF, one line each.
+
+    ``oe2_wmts_configure`` names the data file by the media type and announces LERC as deflated; ``oe_scrape_time``
+    lists data files by their ending and the time in their name.
+
+    Args:
+        header: Of the MRF.
+        path: Of the .mrf file.
+
+    Yields:
+        The problems.
+    """
+    yield from mod_mrf_problems(header)
+    if header.compression not in SERVED:
+        allowed = ", ".join(each.name for each in SERVED)
+        yield f"OnEarth serves no pages in {header.compression.name}, it serves {allowed}"
+    elif header.data_extension != SERVED[header.compression]:
+        yield (
+            f"OnEarth looks for a data file that ends in .{SERVED[header.compression]}, "
+            f"this one ends in .{header.data_extension}: export with --onearth"
+        )
+    if header.compression is Compression.LERC and not _is_deflated(header):
+        yield "OnEarth announces LERC pages as deflated, these are not: export with --onearth"
+    if not has_scraped_time(path.stem):
+        yield f"OnEarth's oe_scrape_time takes times of 13 digits, YYYYJJJHHMMSS, which {path.stem} does not end in"
+
+
+def has_scraped_time(stem: str) -> bool:
+    """Return whether OnEarth finds the time in a file's name, or there is none to find.
+
+    Args:
+        stem: Name of the file without its ending.
+
+    Returns:
+        Whether it does.
+    """
+    time = _TIME.search(stem)
+    return time is None or len(time[1]) == len("YYYYJJJHHMMSS")
+
+
+def _is_deflated(header: MrfHeader) -> bool:
+    options = {name.upper(): value.upper() for name, value in header.options}
+    return options.get("DEFLATE") in {"ON", "TRUE", "YES", "1"}
 
 
 def onearth_settings(header: MrfHeader) -> str:

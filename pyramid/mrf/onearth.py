@@ -18,12 +18,13 @@ from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
 from lazytile.colormaps.legends.png import legend_png
 from lazytile.colormaps.legends.svg import legend_svg
 from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.header import OPEN_ENDED_SETS
 from lazytile.pyramid.mrf.model import Compression
-from lazytile.pyramid.mrf.modmrf import onearth_name
+from lazytile.pyramid.mrf.modmrf import has_scraped_time, onearth_name
 from lazytile.pyramid.tiling.tms import REGISTERED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.store.layer import Layer
 
+EMPTY_TILES = "/etc/onearth/empty_tiles"
+"""Where OnEarth's containers keep empty tiles; the configuration tool takes no path that does not exist."""
 _MIME = {Compression.PPNG: "image/png", Compression.PNG: "image/png", Compression.JPEG: "image/jpeg"}
 _MIME |= {Compression.JPNG: "image/png", Compression.LERC: "image/lerc", Compression.TIF: "image/tiff"}
 
@@ -92,6 +95,31 @@ def check_onearth(plans: Sequence[MrfPlan]) -> None:
         raise MrfError(f"OnEarth serves {tms.identifier} in tiles of {tile} pixels, not in pages of {header.page.cols}")
 
 
+def onearth_warnings(plans: Sequence[MrfPlan]) -> Iterator[str]:
+    """Yield what OnEarth cannot use as it comes, one line each.
+
+    Args:
+        plans: Of the MRFs.
+
+    Yields:
+        The warnings.
+    """
+    tms = plans[0].task.tms
+    if tms.identifier in OPEN_ENDED_SETS or REGISTERED.get(tms.identifier) is None:
+        names = ", ".join(
+            onearth_name(each)
+            for each in REGISTERED.values()
+            if each.crs == tms.crs and each.identifier not in OPEN_ENDED_SETS
+        )
+        advice = f"; for {tms.crs} it has {names}" if names else ""
+        yield f"OnEarth's tilematrixsets.xml has no set {tms.identifier}, add it there{advice}"
+    late = [plan.path.name for plan in plans if not has_scraped_time(plan.path.stem)]
+    if late:
+        yield (
+            f"OnEarth's oe_scrape_time takes times of whole seconds and ignores {len(late)} files, such as {late[0]}"
+        )
+
+
 def _empty_name(name: str, header: MrfHeader) -> str:
     return f"{name}_empty.{'jpg' if header.compression is Compression.JPEG else 'png'}"
 
@@ -124,7 +152,7 @@ def _layer(plans: Sequence[MrfPlan], layer: Layer, folder: Path) -> dict[str, An
         "bbox": f"{bounds.west:.10g},{bounds.south:.10g},{bounds.east:.10g},{bounds.north:.10g}",
     }
     if plan.page_format.is_image:
-        source["empty_tile"] = _empty_name(layer.name, header)
+        source["empty_tile"] = f"{EMPTY_TILES}/{_empty_name(layer.name, header)}"
     described: dict[str, Any] = {
         "layer_id": layer.name,
         "layer_title": layer.title,

@@ -66,5 +66,12 @@ class ExportOptions:
     def page_format(self) -> PageFormat:
         """Encoding of pages. Raises ``MrfError`` for an option that the compression does not have."""
         return PageFormat(
-            self.compression, self.effort, self.quality, self.bands, self.full_chroma, self.max_error, self.zen
+            self.compression,
+            self.effort,
+            self.quality,
+            self.bands,
+            self.full_chroma,
+            self.max_error,
+            self.zen,
+            deflated=self.onearth and self.compression is Compression.LERC,
         )

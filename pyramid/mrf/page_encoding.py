@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,8 @@ class PageFormat:
     """Of LERC: largest error of a code; 0 is lossless."""
     zen: bool = False
     """Of JPEG: with a mask of the pixels without data, which readers that know it show as exactly 0."""
+    deflated: bool = False
+    """Of LERC: each page within a zlib stream, as OnEarth announces it (``Content-Encoding: deflate``)."""
 
     def __post_init__(self) -> None:
         if self.png_bands is not None and self.compression is not Compression.PNG:
@@ -87,8 +90,8 @@ class PageFormat:
                 return self.effort.encoder
             case Compression.JPEG | Compression.JPNG:
                 return f"quality {self.quality}{' 4:4:4' if self.full_chroma else ''}{' zen' if self.zen else ''}"
-            case Compression.LERC if self.max_error:
-                return f"error {self.max_error!r}"
+            case Compression.LERC if self.max_error or self.deflated:
+                return f"error {self.max_error!r}{' deflated' if self.deflated else ''}"
             case _:
                 return "1"
 
@@ -181,7 +184,8 @@ class PageFormat:
             case Compression.TIF:
                 return _tiff(raw, self.effort)
             case _:
-                return _lerc(codes, fill_code, self.max_error)
+                page = _lerc(codes, fill_code, self.max_error)
+                return zlib.compress(page) if self.deflated else page
 
 
 def _is_fill(codes: NDArray[Any], fill_code: float) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lazytile.pyramid.mrf.file_names import file_stems, sliced_stems, year_of
 from lazytile.pyramid.mrf.header import finest_index, header_of, level_matrix, notes_of, with_page_size
+from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.render.location import TileBlock, locate
 from lazytile.pyramid.render.render_task import RenderTask
 from lazytile.pyramid.tiling.reprojection import keeps_axes_apart
@@ -143,6 +144,9 @@ def plan_mrfs(store: Path, layer: Layer, style: Style, folder: Path, options: Ex
         notes += (("encoder", page_format.encoder), ("shared", str(options.share_pages).lower()))
         notes += (("overviews", options.overviews),)
         own = replace(header, notes=notes, slices=len(slices))
+        if options.onearth and header.compression is Compression.JPNG:
+            # OnEarth knows the data file by the media type, which is that of PNG.
+            own = replace(own, data_file=f"{path.stem}.{Compression.PNG.extension}")
         plans.append(
             MrfPlan(path, own, layer, matrices, task, slices, options.overviews, page_format, options.share_pages)
         )

@@ -74,8 +74,9 @@ class MrfWriter:
         self._pending_sums = bytearray()
         self._is_published = False
         self._lock = self._index = self._data = self._sums = -1
-        extension = header.compression.extension
-        self._final_data, self._final_index = path.with_suffix(f".{extension}"), path.with_suffix(".idx")
+        extension = header.data_extension
+        self._final_data = path.with_name(header.data_file or f"{path.stem}.{extension}")
+        self._final_index = path.with_suffix(".idx")
         self._final_sums = path.with_suffix(SUFFIX)
         self._part_head, self._part_data, self._part_index, self._part_sums = (
             path.with_name(f".{path.stem}.{kind}.part") for kind in ("mrf", extension, "idx", SUFFIX[1:])
@@ -293,7 +294,7 @@ class MrfWriter:
         """Return files of the MRF that is replaced which belong to nothing afterwards."""
         stale = [self.path.with_name(f"{self.path.name}.aux.xml")]
         try:
-            old = self.path.with_suffix(f".{read_header(self.path).compression.extension}")
+            old = self.path.with_suffix(f".{read_header(self.path).data_extension}")
         except MrfError:
             return stale
         return stale if old == self._final_data else [*stale, old]

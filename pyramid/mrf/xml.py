@@ -62,6 +62,7 @@ def format_header(header: MrfHeader) -> bytes:
 
 def _add_raster(root: etree._Element, header: MrfHeader) -> None:
     raster = etree.SubElement(root, "Raster")
+    _add_text(raster, "DataFile", header.data_file)
     size = etree.SubElement(raster, "Size", x=str(header.size.cols), y=str(header.size.rows))
     if header.slices > 1:
         size.set("z", str(header.slices))
@@ -197,6 +198,7 @@ def _header(root: etree._Element) -> MrfHeader:
         photometric=_text(raster, "Photometric"),
         is_big_endian=_text(raster, "NetByteOrder").upper() in {"TRUE", "YES", "ON", "1"},
         options=_options(_text(root, "Options")),
+        data_file=_text(raster, "DataFile"),
         notes=() if notes is None else tuple((str(key), str(value)) for key, value in notes.attrib.items()),
     )
 

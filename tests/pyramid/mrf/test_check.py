@@ -121,7 +121,8 @@ def test_a_page_too_large_for_onearth(tmp_path):
     text = mrf_text(size=(4096, 2048), page=2048).replace("PPNG", "NONE").replace("</Raster>", "</Raster>")
     data = bytes(4 * 1024 * 1024 + 1)
     path = write_mrf(tmp_path, text, [(0, len(data)), (0, 0), (0, 0)], data, Compression.NONE.extension)
-    (found,) = inspect_mrf(path, onearth=True).problems
+    unserved, found = inspect_mrf(path, onearth=True).problems
+    assert "OnEarth serves no pages in NONE, it serves PPNG, PNG, JPNG, JPEG, TIF, LERC" in unserved
     assert f"a page has {len(data)} bytes, mod_mrf sends at most 4194304" in found
 
 

@@ -1,17 +1,22 @@
 """Files for OnEarth, and configurations of mrfgen as input."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
+import rasterio
+import rasterio.windows
 from lxml import etree
 from PIL import Image
 
 from lazytile.colormaps.formats.gibs import read_gibs
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.core.errors import MrfError
+from lazytile.pyramid.mrf.check import inspect_mrf
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.mrf.reader import MrfReader
+from lazytile.pyramid.mrf.zdb import read_zdb
 from lazytile.pyramid.mrfgen.configuration import read_mrfgen
 from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.store.dataset import Dimension
@@ -50,7 +55,7 @@ def test_files_beside_the_mrfs(timed, tmp_path):
         "data_file_uri": "/onearth/mrf-archive/epsg4326",
         "year_dir": True,
         "bbox": "-180,-90,180,90",
-        "empty_tile": "sst_empty.png",
+        "empty_tile": "/etc/onearth/empty_tiles/sst_empty.png",
     }
     assert (layer["layer_id"], layer["tilematrixset"], layer["projection"]) == ("sst", "16km", "EPSG:4326")
     assert (layer["mime_type"], layer["static"], layer["time_config"]) == ("image/png", False, ["DETECT"])
@@ -225,3 +230,65 @@ def test_hostile_configurations(tmp_path):
         read_mrfgen(path)
     with pytest.raises(MrfError, match="cannot be read"):
         read_mrfgen(tmp_path / "none.xml")
+
+
+def test_lerc_is_deflated_as_onearth_announces_it(timed, tmp_path):
+    """oe2_wmts_configure adds ``Content-Encoding: deflate`` to the responses of LERC layers."""
+    pytest.importorskip("lerc")
+    options = {"tms": "16km", "compression": Compression.LERC, "select": {"time": ["2014-06-06T00"]}}
+    (plain,) = export(timed, tmp_path / "plain", **options)
+    (packed,) = export(timed, tmp_path / "packed", onearth=True, **options)
+    with MrfReader(plain.path) as one, MrfReader(packed.path) as other, rasterio.open(packed.path) as foreign:
+        assert other.header.options == (("DEFLATE", "ON"),)
+        assert zlib.decompress(other.page(0, 1, 2)) == one.page(0, 1, 2)
+        np.testing.assert_array_equal(other.pixels(0, 1, 2), one.pixels(0, 1, 2))
+        window = rasterio.windows.Window(1024, 512, 512, 512)
+        np.testing.assert_array_equal(foreign.read(1, window=window), one.pixels(0, 1, 2)[..., 0])
+    assert inspect_mrf(packed.path, decode=True, onearth=True).problems == ()
+    (problem,) = inspect_mrf(plain.path, onearth=True).problems
+    assert "announces LERC pages as deflated, these are not" in problem
+
+
+@pytest.mark.parametrize(
+    ("compression", "extension"), [("PPNG", "ppg"), ("PNG", "ppg"), ("JPNG", "ppg"), ("JPEG", "pjg"), ("TIF", "ptf")]
+)
+def test_data_files_end_as_oe_scrape_time_takes_them(timed, tmp_path, compression, extension):
+    options = {"tms": "16km", "compression": Compression[compression], "select": {"time": ["2015"]}}
+    (summary,) = export(timed, tmp_path / "out", painted(timed), onearth=True, **options)
+    assert [path.suffix for path in (tmp_path / "out").glob("sst-*.p*")] == [f".{extension}"]
+    assert inspect_mrf(summary.path, decode=True, onearth=True).problems == ()
+    with rasterio.open(summary.path) as foreign, MrfReader(summary.path) as ours:
+        assert foreign.read(1, window=rasterio.windows.Window(0, 0, 512, 512)).shape == (512, 512)
+        assert ours.page(0, 1, 3) is not None
+    again = export(timed, tmp_path / "out", painted(timed), onearth=True, **options)
+    assert again[0].was_complete
+
+
+def test_an_ending_that_onearth_does_not_look_for_is_reported(timed, tmp_path):
+    options = {"tms": "16km", "compression": Compression.JPNG, "select": {"time": ["2015"]}}
+    (summary,) = export(timed, tmp_path / "out", painted(timed), **options)
+    (problem,) = inspect_mrf(summary.path, onearth=True).problems
+    assert "a data file that ends in .ppg, this one ends in .pjp" in problem
+
+
+@pytest.mark.parametrize("tms", ["native", "WebMercatorQuad"])
+def test_a_set_that_onearth_lacks_is_a_warning(timed, tmp_path, caplog, tms):
+    export(timed, tmp_path / "out", painted(timed), tms=tms, onearth=True, select={"time": ["2015"]})
+    (line,) = [each.getMessage() for each in caplog.records if "tilematrixsets.xml" in each.getMessage()]
+    assert ("native_sst" if tms == "native" else tms) in line
+    assert ("16km, 2km" if tms == "native" else "GoogleMapsCompatible_Level3") in line
+
+
+def test_times_below_a_second(tmp_path, caplog):
+    """mrfgen looks a slice up by its key, so keys differ; oe_scrape_time reads whole seconds."""
+    labels = ("2014-06-06T00:00:00Z", "2014-06-06T00:00:00.250Z", "2014-06-06T00:00:00.500Z", "2014-06-06T00:00:01Z")
+    codes = np.stack([field(90, 180, at) for at in range(4)])
+    store = write_store(tmp_path, codes, dimensions=(Dimension("time", "time", labels),))
+    (sliced,) = export(store, tmp_path / "sliced", as_slices=True)
+    keys = ["20140606000000", "20140606000000250", "20140606000000500", "20140606000001"]
+    assert list(read_zdb(sliced.path.with_suffix(".zdb"))) == keys
+    export(store, tmp_path / "out", painted(store), tms="16km", onearth=True)
+    (line,) = [each.getMessage() for each in caplog.records if "oe_scrape_time" in each.getMessage()]
+    assert "ignores 2 files, such as sst-2014157000000250.mrf" in line
+    report = inspect_mrf(tmp_path / "out" / "sst-2014157000000250.mrf", onearth=True)
+    assert "takes times of 13 digits" in report.problems[0]
