@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pyproj
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import SourceError
 
 GEOGRAPHIC = "EPSG:4326"
@@ -43,10 +44,14 @@ def crs_text(crs: pyproj.CRS) -> str:
     Returns:
         ``EPSG:4326`` for longitudes and latitudes, ``EPSG:n`` where one matches exactly, else WKT.
     """
-    if is_lonlat(crs):
-        return GEOGRAPHIC
-    code = crs.to_epsg(min_confidence=100)
-    return f"EPSG:{code}" if code else str(crs.to_wkt())
+    return GEOGRAPHIC if is_lonlat(crs) else _text_of(str(crs.to_wkt()))
+
+
+@process.memo
+def _text_of(wkt: str) -> str:
+    # The search for a code takes a tenth of a second.
+    code = pyproj.CRS.from_wkt(wkt).to_epsg(min_confidence=100)
+    return f"EPSG:{code}" if code else wkt
 
 
 def crs_name(crs: pyproj.CRS) -> str:

@@ -6,13 +6,16 @@ hold that it refuses or misreads; each step changes the attributes that it is gi
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.sources.cf import attributes as cf
+from lazytile.pyramid.sources.cf.codes import numbers_of
 from lazytile.pyramid.sources.cf.coordinate_units import METRES_PER_UNIT
 from lazytile.pyramid.sources.cf.crs import parse_crs
 
@@ -34,6 +37,7 @@ _FARTHEST_M = 4.1e7
 """No false origin lies farther away than the circumference of the Earth."""
 _NUMBER = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _NUMBERS = re.compile(rf"\s*{_NUMBER}(?:[\s,]+{_NUMBER})*\s*")
+_PRIME_MERIDIAN = re.compile(rf"PRIMEM\[[^,]*,\s*({_NUMBER})")
 _WRF_LAMBERT, _WRF_POLAR, _WRF_MERCATOR = 1, 2, 3
 
 
@@ -70,14 +74,49 @@ def stated_crs(attributes: Attributes, x_units: str = "") -> Iterator[pyproj.CRS
             yield parse_crs(f"EPSG:{str(_plain(attributes[name])).upper().removeprefix('EPSG:').removesuffix('.0')}")
 
 
+def states_crs(attributes: Attributes) -> bool:
+    """Return whether attributes state a coordinate reference system at all, without parsing it.
+
+    Args:
+        attributes: Of a grid mapping variable.
+
+    Returns:
+        Whether there is anything for ``stated_crs`` to parse.
+    """
+    names = ("grid_mapping_name", *_WKT_NAMES, *_PROJ_NAMES)
+    return any(cf.text(attributes, name) for name in names) or any(name in attributes for name in _EPSG_NAMES)
+
+
+def has_other_meridian(attributes: Attributes) -> bool:
+    """Return whether longitudes are counted from another meridian than that of Greenwich.
+
+    Args:
+        attributes: Of a grid mapping variable.
+
+    Returns:
+        What its numbers or its WKT say.
+    """
+    for name in _WKT_NAMES:
+        meridian = _PRIME_MERIDIAN.search(cf.text(attributes, name))
+        if meridian is not None:
+            return float(meridian[1]) != 0.0
+    return any(number != 0 for number in numbers_of(attributes, "longitude_of_prime_meridian"))
+
+
 def _from_cf(attributes: Attributes, x_units: str) -> pyproj.CRS | None:
     mapping = dict(attributes)
     for quirk in _QUIRKS:
         mapping = quirk(mapping, x_units)
     try:
-        return pyproj.CRS.from_cf(mapping)
+        return _of_json(json.dumps(mapping, sort_keys=True, default=str))
     except (pyproj.exceptions.CRSError, KeyError, TypeError, ValueError):
         return None
+
+
+@process.memo
+def _of_json(text: str) -> pyproj.CRS:
+    # A figure of the Earth without a name costs PROJ a quarter of a second.
+    return pyproj.CRS.from_cf(json.loads(text))
 
 
 def _without_wkt(mapping: dict[str, Any], _x_units: str) -> dict[str, Any]:

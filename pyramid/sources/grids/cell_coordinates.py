@@ -94,7 +94,8 @@ def _twins(group: xr.Dataset, latitude: str, longitudes: list[str]) -> list[str]
     fitting = [
         name
         for name in longitudes
-        if variables[name].dims == variables[latitude].dims or (name in names and _nested(group, latitude, name))
+        if set(variables[name].dims) == set(variables[latitude].dims)
+        or (name in names and _nested(group, latitude, name))
     ]
     twins = [name for name in fitting if name in names]
     same = [

@@ -12,7 +12,7 @@ from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.cf.conventions import conventional_crs, conventional_transform
 from lazytile.pyramid.sources.cf.coordinate_units import Quantity, coordinate_unit
 from lazytile.pyramid.sources.cf.crs import is_lonlat, parse_crs
-from lazytile.pyramid.sources.cf.grid_mapping import stated_crs
+from lazytile.pyramid.sources.cf.grid_mapping import stated_crs, states_crs
 from lazytile.pyramid.sources.cf.mapping_form import MappingUse, mapping_uses
 from lazytile.pyramid.sources.formats.exact_coordinate import exact_coordinate
 from lazytile.pyramid.sources.grids.cell_coordinates import CellPair, find_cell_coordinates
@@ -191,11 +191,22 @@ class GroupView:
         """
         if mapping not in self.group.variables:
             return False
-        crs = self.crs_of(mapping)
-        if crs is not None:
-            return not (is_lonlat(crs) or (crs.is_geographic and not crs.is_derived))
         name = cf.text(self.group.variables[mapping].attrs, "grid_mapping_name")
-        return name not in ("", "latitude_longitude")
+        if name:
+            return name != "latitude_longitude"
+        crs = self.crs_of(mapping)
+        return crs is not None and not (is_lonlat(crs) or (crs.is_geographic and not crs.is_derived))
+
+    def states_crs(self, mapping: str) -> bool:
+        """Return whether a grid mapping variable states a coordinate reference system.
+
+        Args:
+            mapping: Its name.
+
+        Returns:
+            Whether it exists and has attributes that state one.
+        """
+        return mapping in self.group.variables and states_crs(self.group.variables[mapping].attrs)
 
     def conventional(self, variable: xr.Variable) -> tuple[str, str]:
         """Return the coordinate reference system that a variable or its group state by a convention.

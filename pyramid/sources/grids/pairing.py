@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.cf.coordinate_units import Quantity
 from lazytile.pyramid.sources.cf.crs import GEOGRAPHIC, crs_name, crs_text, is_lonlat, parse_crs
+from lazytile.pyramid.sources.cf.grid_mapping import has_other_meridian
 from lazytile.pyramid.sources.grids.coordinate_pair import CURVILINEAR, LONLAT, PROJECTED, CoordinatePair
 from lazytile.pyramid.sources.grids.crossing import Crossing, crossing_of
 from lazytile.pyramid.sources.grids.named_pair import named_pair
@@ -123,11 +124,8 @@ def _without_crs(evident: _Evident) -> CoordinatePair | None:
 
 def _other_meridian(view: GroupView, variable: xr.Variable) -> str:
     """Return the grid mapping by which longitudes are not counted from Greenwich; empty where they are."""
-    for use in view.uses(variable):
-        crs = view.crs_of(use.name)
-        if crs is not None and crs.is_geographic and crs.prime_meridian is not None and crs.prime_meridian.longitude:
-            return use.name
-    return ""
+    uses = (use.name for use in view.uses(variable))
+    return next((name for name in uses if has_other_meridian(view.group.variables[name].attrs)), "")
 
 
 def cells_of(view: GroupView, variable: xr.Variable) -> CellPair | None:
@@ -223,7 +221,7 @@ def _in_own_degrees(evident: _Evident) -> CoordinatePair | None:
     """Return x and y of a variable whose own grid mapping states true longitudes and latitudes."""
     view, variable, flat, cells = evident.view, evident.variable, evident.flat, evident.cells
     uses = view.uses(variable)
-    if flat is None or not uses or view.crs_of(uses[0].name) is None or view.is_projection(uses[0].name):
+    if flat is None or not uses or not view.states_crs(uses[0].name) or view.is_projection(uses[0].name):
         return None
     if any(view.roles[name].quantity is Quantity.LENGTH for name in (flat.x, flat.y)):
         return None
@@ -238,7 +236,7 @@ def _by_convention(evident: _Evident) -> CoordinatePair | None:
         return None
     evidence = max(flat.evidence, Evidence.CONVENTION)
     mapping = view.only_mapping(variable)
-    if mapping and view.crs_of(mapping) is not None:
+    if mapping and view.states_crs(mapping):
         kind = PROJECTED if view.is_projection(mapping) else LONLAT
         return replace(flat.pair(view, kind, cells), mapping=mapping, evidence=evidence)
     crs, crs_by = view.conventional(variable)

@@ -45,8 +45,9 @@ def even(lat: Any, lon: Any, *, north: dict[str, Any] | None = None, east: dict[
 
 def converted(folder: Path, file: xr.Dataset | Path, **options: Any) -> tuple[Dataset, xr.Dataset]:
     """Write and convert a file, and return the description and level 0 of the result."""
-    path = folder / "in.nc"
     if isinstance(file, xr.Dataset):
+        # A file that was read stays open in this process, and cannot be written again.
+        path = folder / f"in{sum(1 for _ in folder.glob('in*.nc'))}.nc"
         file.to_netcdf(path)
     else:
         path = file
