@@ -179,14 +179,6 @@ def _not_placed(view: GroupView, variable: xr.Variable) -> str:
         if flat and view.is_projection(use.name):
             kind = cf.text(view.group.variables[use.name].attrs, "grid_mapping_name")
             return f"it lies on a projected grid{f' ({kind})' if kind else ''} and lacks x or y along its dimensions"
-    listed = [
-        name
-        for kind in (Kind.LATITUDE, Kind.LONGITUDE)
-        for name, role in along.items()
-        if role.kind is kind and view.group.variables[name].ndim == 1
-    ]
-    if len(listed) > 1 and len({view.group.variables[name].dims for name in listed}) == 1:
-        return f"its places {', '.join(listed)} are a list along {view.group.variables[listed[0]].dims[0]}, not a grid"
     named = crossing_of(view, variable, Kind.LATITUDE, Kind.LONGITUDE)
     misfit = view.misfit(named.y, named.x) if named is not None else ""
     if named is not None and misfit:

@@ -216,7 +216,9 @@ def test_a_list_of_places_is_no_grid(tmp_path: Path) -> None:
         {"v": (("time", "station"), np.ones((3, 40)))},
         {"lat": ("station", places, NORTH), "lon": ("station", places, EAST)},
     )
-    with pytest.raises(SourceError, match="its places lat, lon are a list along station, not a grid"):
+    with pytest.raises(
+        SourceError, match="its places lat and lon run along station together: they are points, not cells"
+    ):
         converted(tmp_path, file)
 
 
