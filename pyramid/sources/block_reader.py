@@ -22,6 +22,7 @@ from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.fetch.source_url import path_or_url, source_stamp
 from lazytile.pyramid.sources.cf.attributes import native_codes
 from lazytile.pyramid.sources.formats.container import NETCDF, open_group
+from lazytile.pyramid.sources.formats.hdf5_filters import advice, filters_of, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +108,7 @@ def _open(path: str, engine: str, group: str) -> Any:
     if engine == NETCDF:
         import netCDF4  # noqa: PLC0415 - other formats do not need it
 
+        load_plugins()
         with _library_locks(engine):
             root = netCDF4.Dataset(path)
             root.set_auto_maskandscale(False)
@@ -221,9 +223,8 @@ class BlockReader:
         except Exception as error:
             where = ", ".join(f"{start}..{stop - 1}" for start, stop in ranges)
             cause = error.__cause__ or error  # rasterio's own text is "see previous exception"
-            raise SourceError(
-                f"{self.path}: {self.placement.name} cannot be read at {where}: {first_line(cause)}"
-            ) from error
+            reason = self._missing_filter() or first_line(cause)
+            raise SourceError(f"{self.path}: {self.placement.name} cannot be read at {where}: {reason}") from error
         codes = stored.transpose([axis for axis in axes if axis is not None])
         for position, axis in enumerate(axes):
             if axis is None:
@@ -236,6 +237,14 @@ class BlockReader:
         steps = range(own.shape[0]) if not leading else range(*leading[recoding.axis])
         order = self.placement.orders[recoding.axis] if leading else None
         return recoding.apply(own, steps if order is None else [order[step] for step in steps])
+
+    def _missing_filter(self) -> str:
+        """Return what brings the compression filter of a variable of HDF5; empty for others."""
+        if self.engine != NETCDF:
+            return ""
+        handle = _handles().get(self.path, self.engine, self.placement.group, self.version)
+        with _library_locks(self.engine):
+            return advice(filters_of(handle.variables[self.placement.name]))
 
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
         handle = _handles().get(self.path, self.engine, self.placement.group, self.version)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lazytile.pyramid.core.errors import SourceError, StoreError
+from lazytile.pyramid.core.errors import SourceError, StoreError, first_line
 from lazytile.pyramid.fetch.source_url import absolute_source, path_or_url
 from lazytile.pyramid.sources.block_reader import release_changed
 from lazytile.pyramid.sources.cf import attributes as cf
@@ -87,6 +87,9 @@ def open_source(
         return _describe(container, variables, group, overrides)
     except StoreError as error:
         raise SourceError(f"{path}: {error}") from error
+    except (RuntimeError, OSError) as error:
+        # Of the libraries, where they read coordinates.
+        raise SourceError(f"{path} cannot be read: {first_line(error)}") from error
     except SourceError as error:
         raise error if str(error).startswith(str(path)) else SourceError(f"{path}: {error}") from error
     finally:

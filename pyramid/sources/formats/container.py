@@ -19,9 +19,12 @@ from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.sources.formats.extents import check_extents, check_length
 from lazytile.pyramid.sources.formats.geotiff import GEOTIFF, open_geotiff
 from lazytile.pyramid.sources.formats.grib import GRIB, open_grib
+from lazytile.pyramid.sources.formats.hdf5_filters import load_plugins
+from lazytile.pyramid.sources.formats.hdf_eos import with_structure
 from lazytile.pyramid.sources.formats.netcdf3 import needed_bytes
 from lazytile.pyramid.sources.formats.numpy_arrays import NUMPY, open_numpy, with_coordinates
 from lazytile.pyramid.sources.formats.remote_zarr import open_remote_group, remote_group_names, version_of
+from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK, virtual_engine, virtual_store
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
 
 if TYPE_CHECKING:
@@ -35,9 +38,20 @@ ZARR = "zarr"
 NO_FILL = "no_fill"
 """Encoding of netCDF variables that were written without default fill values: then each code may be data."""
 ALLOWED = "the formats are netCDF-3, netCDF-4/HDF5, Zarr, GeoTIFF, GRIB and NumPy arrays"
-FORMATS = {NETCDF: "netCDF or HDF5", ZARR: "Zarr", GEOTIFF: "GeoTIFF", NUMPY: "NumPy", GRIB: "GRIB"}
+FORMATS = {
+    NETCDF: "netCDF or HDF5",
+    ZARR: "Zarr",
+    ICECHUNK: "Icechunk",
+    KERCHUNK: "kerchunk references",
+    GEOTIFF: "GeoTIFF",
+    NUMPY: "NumPy",
+    GRIB: "GRIB",
+}
+_ZARRS = (ZARR, ICECHUNK, KERCHUNK)
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_HDF5_OFFSETS = (512, 1024, 2048, 4096)
+"""Where the content of an HDF5 file may begin, after a block of its user."""
 _NETCDF3_MAGICS = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 _PICKLE = (
     "a Python pickle, which may run code when it is opened and is never read; if you trust it, load it in Python, "
@@ -108,18 +122,23 @@ def open_container(path: Path | str, overrides: Overrides) -> Container:
     if isinstance(path, str):
         return _open_remote(path)
     engine = engine_of(path)
+    if engine == NETCDF:
+        load_plugins()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; what matters is in Source.remarks
             groups, refusals = open_grib(path) if engine == GRIB else (dict(_groups(path, engine)), {})
             check_extents(groups, path)
+            if engine == NETCDF:
+                groups = with_structure(groups)
             if engine == NUMPY:
                 groups = {name: with_coordinates(group, overrides, path) for name, group in groups.items()}
     except SourceError:
         raise
     except Exception as error:
         raise SourceError(f"{path} cannot be read: {_cause(error)}: {first_line(error)}") from error
-    return Container(path, engine, groups, refusals=refusals)
+    version = virtual_store(path, engine)[1] if engine == ICECHUNK else ""
+    return Container(path, engine, groups, version, refusals)
 
 
 def _open_remote(url: str) -> Container:
@@ -150,10 +169,17 @@ def engine_of(path: Path) -> str:
     """
     if not path.exists():
         raise SourceError(f"there is no file {path}")
+    virtual = virtual_engine(path)
+    if virtual is not None:
+        return virtual
     if path.is_dir():
         if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata", ".zarray")):
             return ZARR
         raise SourceError(f"{path} is a folder, but not a Zarr group; {ALLOWED}")
+    return _engine_of_file(path)
+
+
+def _engine_of_file(path: Path) -> str:
     magic = _first_bytes(path)
     if magic[:4] in _NETCDF3_MAGICS:
         _check_length(path)
@@ -162,6 +188,9 @@ def engine_of(path: Path) -> str:
             return engine
     if b"GRIB" in _first_bytes(path, _BULLETIN_BYTES):
         return GRIB
+    head = _first_bytes(path, _HDF5_OFFSETS[-1] + len(_HDF5_MAGIC))
+    if any(head[at:].startswith(_HDF5_MAGIC) for at in _HDF5_OFFSETS):
+        return NETCDF
     for start, what in _OTHER_MAGICS.items():
         if magic.startswith(start):
             raise SourceError(f"{path} is {what}; {ALLOWED}")
@@ -215,12 +244,15 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
     if engine == GRIB:
         return open_grib(path)[0][name]
     options = dict(UNDECODED)
-    if engine == ZARR:
+    source: Any = path
+    if engine in _ZARRS:
         # In a folder, metadata are read as fast array by array, and consolidated metadata may be out of date.
         options["consolidated"] = False
-    with bounded_unpacking() if engine == ZARR else nullcontext():
-        group = xr.open_dataset(path, engine=engine, group=None if name == "/" else name, **options)
-    if engine == ZARR:
+        source = path if engine == ZARR else virtual_store(path, engine)[0]
+    reader = ZARR if engine in _ZARRS else engine
+    with bounded_unpacking() if engine in _ZARRS else nullcontext():
+        group = xr.open_dataset(source, engine=reader, group=None if name == "/" else name, **options)
+    if engine in _ZARRS:
         for variable in group.variables.values():
             if variable.ndim <= 1 and str(variable.attrs.get("_FillValue")) in ("0", "0.0"):
                 # Zarr 2 gives every array a fill value, mostly this one, which coordinates seldom mean.
@@ -256,11 +288,12 @@ def _group_names(path: Path, engine: str) -> list[str]:
     """Return the paths of all groups, parents before children, in the file's order."""
     if engine in (GEOTIFF, NUMPY):
         return ["/"]
-    if engine == ZARR:
+    if engine in _ZARRS:
         import zarr  # noqa: PLC0415 - other formats do not need it
 
         # open_group would report an array at the root as a missing group of some format.
-        if isinstance(root := zarr.open(path, mode="r"), zarr.Array):
+        source = path if engine == ZARR else virtual_store(path, engine)[0]
+        if isinstance(root := zarr.open(source, mode="r"), zarr.Array):
             raise SourceError(f"{path} is a single Zarr array, which does not state where its cells lie; {ALLOWED}")
         members = sorted(root.members(max_depth=None))
         check_arrays(str(path), members)
