@@ -139,6 +139,10 @@ def _with_range(source: Source, variable: SourceVariable) -> Variable:
 def _of_dataset(folder: Path, attribute: Any) -> Description:
     dataset = Dataset.from_json(attribute)
     problems = [*dataset.remarks, *metadata_problems(folder, dataset)]
+    if not dataset.codec:
+        problems.append("it has no checksums (format 1), damage is not noticed; replace records them")
+    elif not dataset.checked and dataset.shard:
+        problems.append("its shards have checksums, their chunks have none (format 2): only verify compares them")
     if folder.name != f"{dataset.name}{SUFFIX}":
         problems.append(f"the folder is named {folder.name}, its dataset {dataset.name}")
     levels = tuple(
