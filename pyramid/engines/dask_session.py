@@ -34,6 +34,8 @@ SILENCE_S = 10.0
 """How long the scheduler may be silent before work does not go through it any more."""
 REFUSAL_GRACE_S = 10.0
 """How long bulk work waits for a fit worker where all present ones are left out."""
+INSPECTION_S = 30.0
+"""Limit for a worker's inspection, for which a busy machine may have to import our packages first."""
 CLOSE_TIMEOUT_S = 10.0
 ATTEMPT_S = 3.0
 """Limit of one attempt to connect again."""
@@ -126,16 +128,18 @@ class ClusterSession:
             patient: Whether all workers may be left out at first.
 
         Returns:
-            The admission; its first inspections have ended.
+            The admission. Its first inspections have ended; or some worker was admitted, and those that are late may
+            follow.
 
         Raises:
             EngineError: Workers are there, and all are left out.
         """
-        admission = Admission(self.client, self.description, places, self.options.connect_timeout_s)
+        limit_s = max(self.options.connect_timeout_s, INSPECTION_S)
+        admission = Admission(self.client, self.description, places, limit_s)
         self.admissions.append(admission)
         try:
             admission.update(self.workers)
-            await admission.settled()
+            await admission.settled(self.options.connect_timeout_s)
             if not patient:
                 admission.check()
         except BaseException:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import pkgutil
 import secrets
 import time
@@ -34,6 +35,7 @@ LOG = logging.getLogger(__name__)
 
 AGAIN_S = 15.0
 """How long a worker that was left out waits for its next inspection."""
+SETTLE_INTERVAL_S = 1.0
 TRUST_S = 1.0
 """How long an inspection stands where a task blames its worker."""
 
@@ -136,10 +138,15 @@ class Admission:
         self._doubted.add(address)
         self.update(self._running)
 
-    async def settled(self) -> None:
-        """Wait until every inspection under way has ended."""
-        while self._inspections:
-            await asyncio.wait(set(self._inspections.values()))
+    async def settled(self, enough_s: float = math.inf) -> None:
+        """Wait until every inspection under way has ended.
+
+        Args:
+            enough_s: After this time an admitted worker is enough, seconds.
+        """
+        began = time.monotonic()
+        while self._inspections and not (self.workers and time.monotonic() - began > enough_s):
+            await asyncio.wait(set(self._inspections.values()), timeout=SETTLE_INTERVAL_S)
 
     @property
     def empty_s(self) -> float:

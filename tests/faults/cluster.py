@@ -29,11 +29,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SLOW_WRITES = """
 import time
 from lazytile.pyramid.store.chunk_file import ChunkFolder
-write = ChunkFolder.write
-def slow(self, *arguments, **options):
-    time.sleep(0.15)
+def slow(self, *arguments, write=ChunkFolder.write, **options):
+    time.sleep(0.05)
     return write(self, *arguments, **options)
-ChunkFolder.write = slow
+if ChunkFolder.write.__name__ != "slow":  # Dask may load a preload twice
+    ChunkFolder.write = slow
 """
 """A preload for workers: a conversion takes long enough to be disturbed."""
 OTHER_NUMPY = "import numpy\nnumpy.__version__ = '1.0.0'\n"

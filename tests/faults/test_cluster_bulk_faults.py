@@ -6,6 +6,7 @@ import filecmp
 import os
 import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from tests.faults.cluster import (
     needs_blindness,
     stopped,
 )
-from tests.faults.server import COMMAND, wait_for
+from tests.faults.server import wait_for
 from tests.faults.stores import write_source
 
 if TYPE_CHECKING:
@@ -30,7 +31,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STEPS = 8
-ONE_LINE = 1
+MANY_TASKS = (
+    sys.executable,
+    "-c",
+    (
+        "from lazytile.pyramid.store import layout\n"
+        "layout.TARGET_BLOCK_BYTES = 4 << 20\n"
+        "from lazytile.service.cli.main import main\nif __name__ == '__main__': main()"
+    ),
+)
+"""The command, which cuts a conversion into small tasks as one of a large file is."""
 
 
 @pytest.fixture
@@ -63,17 +73,35 @@ def chunk_files(store: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("c/**/*") if file.is_file()}
 
 
+RUNNING: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _ended() -> Iterator[None]:
+    """End what a failed test left running."""
+    yield
+    while RUNNING:
+        running = RUNNING.pop()
+        running.kill()
+        running.communicate()
+
+
 def start_conversion(cluster: Cluster, source: Path, store: Path) -> subprocess.Popen[str]:
     arguments = ("convert", str(source), "--store", str(store), "--name", "field", "--engine", cluster.address)
-    return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return started(arguments)
+
+
+def started(arguments: tuple[str, ...], environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    running = subprocess.Popen(
+        [*MANY_TASKS, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    RUNNING.append(running)
+    return running
 
 
 def outcome(running: subprocess.Popen[str], limit_s: float = 150) -> tuple[int, list[str]]:
     """Return the exit code of a command, and the lines of its log."""
-    try:
-        _, errors = running.communicate(timeout=limit_s)
-    finally:
-        running.kill()
+    _, errors = running.communicate(timeout=limit_s)
     assert "Traceback" not in errors, errors
     return running.returncode, [line for line in errors.splitlines() if line.strip() and "converting" not in line]
 
@@ -88,7 +116,7 @@ def test_a_worker_that_does_not_see_the_store(cluster, source, whole, tmp_path, 
     store = tmp_path / "store"
     store.mkdir()
     cluster.start_worker("sound", preload=SLOW_WRITES)
-    started = time.monotonic()
+    began = time.monotonic()
     # Its own empty folder of that name can be written to, as one on a local disk.
     if not late:
         cluster.start_worker("blind", hidden=(store,))
@@ -103,7 +131,7 @@ def test_a_worker_that_does_not_see_the_store(cluster, source, whole, tmp_path, 
     assert chunk_files(store) == whole
     assert not list(store.glob("**/.lazytile-nonce-*"))
     name = "convert: Dask worker without the store" + (", joining late" if late else "")
-    table_row(name, "mount namespace that hides the store", "a whole dataset", time.monotonic() - started)
+    table_row(name, "mount namespace that hides the store", "a whole dataset", time.monotonic() - began)
 
 
 @needs_blindness
@@ -172,7 +200,7 @@ def test_a_lost_scheduler_and_another_run(cluster, source, whole, tmp_path, tabl
     code, log = outcome(running, 60)
     ended_s = time.monotonic() - killed
     assert code == 2
-    assert len(log) == ONE_LINE, log
+    assert len(log) == 1, log
     assert "the connection to the Dask scheduler of" in log[0]
     (partial,) = store.glob(".field.zarr.partial-*")
     done = len((partial / ".journal").read_text().splitlines())
@@ -218,13 +246,7 @@ def test_a_stopped_worker_of_a_local_cluster(source, whole, tmp_path, table_row)
         + "\n".join("    " + line for line in SLOW_WRITES.strip().splitlines())
         + "\nthreading.Thread(target=patch, daemon=True).start()\n"
     )
-    running = subprocess.Popen(
-        [*COMMAND, *arguments, "--workers", "2"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    running = started((*arguments, "--workers", "2"), environment)
     wait_until_under_way(store)
     workers = [
         each

@@ -1,0 +1,1 @@
+"""Tests of what the processes of a cluster have in common."""
