@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lazytile.colormaps.compiled.palette import Palette
 from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.cluster.shared_values import TaskPickler, UnknownValueError, keep_values, unpickled
@@ -15,7 +16,7 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.render.image import ImageFormat
-from lazytile.pyramid.work import SHARED
+from lazytile.pyramid.tiling.tms import TileMatrixSet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +112,7 @@ def task(tmp_path: Path):
 
 
 def test_the_task_of_a_tile_is_small(fresh_process: None, task) -> None:
-    pickled = TaskPickler(SHARED).pickled(task)
+    pickled = TaskPickler((Palette, TileMatrixSet)).pickled(task)
     assert len(pickled.values) == 2
     assert len(pickle.dumps(task)) > 5000
     assert len(pickled.data) < 1500
