@@ -34,7 +34,7 @@ PAUSE_S = 0.1
 """How long nothing is accepted at a limit."""
 YIELD_S = 0.002
 """How long a process that holds more connections than another one leaves the next one to it."""
-IDLE_S = 1.0
+IDLE_S = 0.5
 """A connection that waits for a request as long as this makes room for a new one at the limit."""
 FULL = "connections"
 """Key of the condition at the limit."""
