@@ -10,6 +10,7 @@ import numpy as np
 from lazytile.pyramid.core.finding import Finding
 from lazytile.pyramid.core.recoding import Recoding, common_packing
 from lazytile.pyramid.sources.cf import attributes as cf
+from lazytile.pyramid.sources.cf.codes import with_nodata
 from lazytile.pyramid.sources.cf.dimension import FoundDimension, dimension_of
 from lazytile.pyramid.sources.cf.step_packing import step_attributes
 from lazytile.pyramid.sources.cf.step_times import time_beside
@@ -134,8 +135,8 @@ def describe_variable(member: Member, shared: SharedDimensions) -> SourceVariabl
     dimensions = tuple(shared.add(each) for each in found_dimensions)
     axes += [dims.index(dim) if dim in dims else None for dim in (found.row_dim, found.col_dim)]
     attributes = {**stored.attrs, **cf.time_attributes(stored.dtype)}
-    if member.nodata is not None and "_FillValue" not in attributes:
-        attributes["_FillValue"] = member.nodata
+    if member.nodata is not None:
+        attributes = with_nodata(attributes, member.nodata)
     packing, recoding = _packing(member, stored, attributes, leading, axes)
     source_chunks = list(_source_chunks(stored))
     if found.has_gaps:

@@ -149,3 +149,23 @@ def _of_text(word: str, name: str, whole: str) -> int | float:
         raise SourceError(f"its {name} is {whole[:40]!r}, not a number")
     digits = re.sub("[dD]", "e", match[1])
     return int(digits) if re.fullmatch(r"[+-]?\d+", digits) else float(digits)
+
+
+def with_nodata(attributes: Attributes, nodata: float) -> dict[str, Any]:
+    """Return attributes with the no-data code that the user states, where they state none that can be read.
+
+    Args:
+        attributes: Of the variable.
+        nodata: The code.
+
+    Returns:
+        The attributes; text that is no number is left out.
+    """
+    found = dict(attributes)
+    for name in ("_FillValue", "missing_value"):
+        try:
+            numbers_of(found, name)
+        except SourceError:
+            del found[name]
+    found.setdefault("_FillValue", nodata)
+    return found

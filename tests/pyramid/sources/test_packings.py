@@ -147,3 +147,14 @@ def test_a_file_of_another_packing_is_appended_to_floats(tmp_path: Path) -> None
     convert(paths[:2], tmp_path, "d")
     append(paths[2], tmp_path, "d")
     np.testing.assert_allclose(values(tmp_path)[2], codes[2][0] * 0.017, rtol=6e-8)
+
+
+def test_a_no_data_code_that_cannot_be_read_is_replaced_by_the_user_s(tmp_path: Path) -> None:
+    codes = np.full((10, 12), 5, "i2")
+    codes[0, 0] = -7
+    path = write(tmp_path / "in.nc", codes, {"missing_value": "see the guide"})
+    with pytest.raises(SourceError, match="t: its missing_value is 'see the guide', not a number"):
+        convert(path, tmp_path / "s", "d")
+    statistics = convert(path, tmp_path, "d", nodata=-7).variables[0].statistics
+    assert statistics is not None
+    assert statistics.valid_count == 119
