@@ -37,6 +37,7 @@ class GroupView:
     cells: list[CellPair]
     _crs: dict[str, pyproj.CRS | None] = field(default_factory=dict)
     _of_group: tuple[str, str] | None = None
+    _indices: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
     def of(cls, group: xr.Dataset) -> GroupView:
@@ -97,9 +98,12 @@ class GroupView:
         Returns:
             Whether they are 0, 1, 2 ... or 1, 2, 3 ...
         """
-        values = np.asarray(self.group.variables[name].values)
-        count = np.arange(values.size)
-        return values.size >= _LEAST_INDICES and any(np.array_equal(values, count + first) for first in (0, 1))
+        if name not in self._indices:
+            values = np.asarray(self.group.variables[name].values)
+            count = np.arange(values.size)
+            counts = any(np.array_equal(values, count + first) for first in (0, 1))
+            self._indices[name] = values.size >= _LEAST_INDICES and counts
+        return self._indices[name]
 
     def misfit(self, y: str, x: str) -> str:
         """Return why the numbers of two coordinates cannot be latitudes and longitudes.

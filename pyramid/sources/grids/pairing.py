@@ -16,7 +16,7 @@ from lazytile.pyramid.sources.cf.grid_mapping import has_other_meridian
 from lazytile.pyramid.sources.grids.coordinate_pair import CURVILINEAR, LONLAT, PROJECTED, CoordinatePair
 from lazytile.pyramid.sources.grids.crossing import Crossing, crossing_of
 from lazytile.pyramid.sources.grids.named_pair import named_pair
-from lazytile.pyramid.sources.grids.role import Evidence, Kind
+from lazytile.pyramid.sources.grids.role import Evidence, Kind, is_plain_latitude
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,9 @@ class _Evident:
     view: GroupView
     variable: xr.Variable
     cells: CellPair | None
+    """What places the cells where nothing else does."""
+    places: CellPair | None
+    """The same, if it surely is the place of each cell, so that coordinates must agree with it."""
     lonlat: Crossing | None
     flat: Crossing | None
 
@@ -61,7 +64,11 @@ def pair_of(view: GroupView, variable: xr.Variable, overrides: Overrides) -> Coo
     flat = crossing_of(view, variable, Kind.Y, Kind.X)
     if lonlat is not None and lonlat.evidence is Evidence.NAME and view.misfit(lonlat.y, lonlat.x):
         flat, lonlat = flat or lonlat, None
-    evident = _Evident(view, variable, cells_of(view, variable), lonlat, flat)
+    cells = cells_of(view, variable)
+    sure = cells is not None and (
+        cells.latitude in view.named_coordinates(variable) or is_plain_latitude(cells.latitude)
+    )
+    evident = _Evident(view, variable, cells, cells if sure else None, lonlat, flat)
     if overrides.crs is not None:
         return _with_user_crs(evident, overrides.crs)
     found = next((pair for rule in _RULES if (pair := rule(evident)) is not None), None)
@@ -84,14 +91,14 @@ def _with_contradictions(view: GroupView, variable: xr.Variable, pair: Coordinat
 
 def _by_extended_mapping(evident: _Evident) -> CoordinatePair | None:
     view, variable = evident.view, evident.variable
-    found = (_extended(view, variable, use.name, use.coordinates, evident.cells) for use in view.uses(variable))
+    found = (_extended(view, variable, use.name, use.coordinates, evident.places) for use in view.uses(variable))
     return next((pair for pair in found if pair is not None), None)
 
 
 def _by_own_projection(evident: _Evident) -> CoordinatePair | None:
     uses = evident.view.uses(evident.variable)
     own = next((use.name for use in uses if evident.view.is_projection(use.name)), "")
-    return _in_projection(evident.view, own, evident.lonlat, evident.flat, evident.cells) if own else None
+    return _in_projection(evident.view, own, evident.lonlat, evident.flat, evident.places) if own else None
 
 
 def _by_stated_degrees(evident: _Evident) -> CoordinatePair | None:
@@ -102,7 +109,7 @@ def _by_stated_degrees(evident: _Evident) -> CoordinatePair | None:
 def _in_degrees(evident: _Evident) -> CoordinatePair | None:
     if evident.lonlat is None:
         return None
-    found = evident.lonlat.pair(evident.view, LONLAT, evident.cells)
+    found = evident.lonlat.pair(evident.view, LONLAT, evident.places)
     return replace(found, mapping=_other_meridian(evident.view, evident.variable))
 
 
@@ -142,8 +149,9 @@ def cells_of(view: GroupView, variable: xr.Variable) -> CellPair | None:
     dims = {str(dim) for dim in variable.dims}
     there = [pair for pair in view.cells if {pair.row_dim, pair.col_dim} <= dims]
 
-    def rank(pair: CellPair) -> tuple[int, bool, int]:
-        return named.index(pair.latitude) if pair.latitude in named else len(named), bool(pair.moving), pair.evidence
+    def rank(pair: CellPair) -> tuple[int, bool, bool, int]:
+        at = named.index(pair.latitude) if pair.latitude in named else len(named)
+        return at, not is_plain_latitude(pair.latitude), bool(pair.moving), pair.evidence
 
     return min(there, key=rank, default=None)
 
@@ -154,7 +162,7 @@ def _with_user_crs(evident: _Evident, text: str) -> CoordinatePair | None:
     chosen = (lonlat or flat) if degrees else (flat or lonlat)
     if chosen is None:
         return _by_places(evident)
-    found = chosen.pair(evident.view, LONLAT if degrees else PROJECTED, evident.cells)
+    found = chosen.pair(evident.view, LONLAT if degrees else PROJECTED, evident.places)
     return replace(found, evidence=Evidence.USER)
 
 
@@ -219,7 +227,7 @@ def _marked_as_projected(view: GroupView, flat: Crossing) -> bool:
 
 def _in_own_degrees(evident: _Evident) -> CoordinatePair | None:
     """Return x and y of a variable whose own grid mapping states true longitudes and latitudes."""
-    view, variable, flat, cells = evident.view, evident.variable, evident.flat, evident.cells
+    view, variable, flat, cells = evident.view, evident.variable, evident.flat, evident.places
     uses = view.uses(variable)
     if flat is None or not uses or not view.states_crs(uses[0].name) or view.is_projection(uses[0].name):
         return None
@@ -231,7 +239,7 @@ def _in_own_degrees(evident: _Evident) -> CoordinatePair | None:
 
 def _by_convention(evident: _Evident) -> CoordinatePair | None:
     """Return x and y of a variable whose coordinate reference system a convention states."""
-    view, variable, flat, cells = evident.view, evident.variable, evident.flat, evident.cells
+    view, variable, flat, cells = evident.view, evident.variable, evident.flat, evident.places
     if flat is None:
         return None
     evidence = max(flat.evidence, Evidence.CONVENTION)

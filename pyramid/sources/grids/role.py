@@ -88,6 +88,21 @@ _ROTATED = re.compile(r"rlat|rlon|grid_.*", re.IGNORECASE)
 _ANGULAR = {Kind.X: Kind.LONGITUDE, Kind.Y: Kind.LATITUDE}
 
 
+_PLAIN = re.compile(rf"{_PREFIX}lat(?:itude)?s?(?:_(?:rho|[tuvqpfc]|psi|m))?|gphi.|latixy", re.IGNORECASE)
+
+
+def is_plain_latitude(name: str) -> bool:
+    """Return whether a name is that of the latitudes of cells rather than of a quantity that is a latitude too.
+
+    Args:
+        name: Of a variable.
+
+    Returns:
+        True for ``lat``, ``nav_lat`` or ``lat_rho``, False for ``lat_centroid`` or ``storm_lat``.
+    """
+    return _PLAIN.fullmatch(name) is not None
+
+
 def roles_of(group: xr.Dataset) -> dict[str, Role]:
     """Return what the variables of a group say that they are.
 

@@ -170,8 +170,10 @@ def _is_even(values: NDArray[Any]) -> bool:
 
 
 def _is_default_fill(values: NDArray[Any], missing: NDArray[np.bool_]) -> bool:
-    """Return whether one of two numbers is missing because it is 0, the fill value of Zarr 2 unless told otherwise."""
-    return values.size == 2 and missing.sum() == 1 and not values[missing][0]
+    """Return whether one number is missing because it is 0, the fill value of Zarr 2 unless told otherwise."""
+    steps = np.diff(np.asarray(values, np.float64))
+    follows = bool((steps > 0).all() or (steps < 0).all())
+    return follows and missing.sum() == 1 and not values[missing][0]
 
 
 def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> _Placed:

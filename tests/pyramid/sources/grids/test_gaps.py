@@ -120,6 +120,13 @@ def test_a_fill_value_among_even_steps_is_a_coordinate(tmp_path: Path) -> None:
     assert dataset.grid.shape.rows == dataset.grid.shape.cols == 9
 
 
+def test_a_fill_value_of_0_in_its_order_is_a_coordinate(tmp_path: Path) -> None:
+    file = even([-7.0, -3, -1, 0, 2, 5, 9], np.arange(0, 9.0))
+    file.lat.attrs["missing_value"] = 0.0
+    _, stored = converted(tmp_path, file)
+    assert at(stored, 0, 0) == 3000
+
+
 def test_packed_coordinates_with_fill_values_are_unpacked(tmp_path: Path) -> None:
     file = even(np.arange(-10, 11.0), np.arange(10.0))
     file.lat.encoding = {"dtype": "i2", "scale_factor": 0.1, "add_offset": 3.0, "_FillValue": -1}

@@ -226,3 +226,20 @@ def test_latitudes_that_are_none_are_refused(tmp_path: Path) -> None:
     file = tilted(lat=(PLANE, TILTED_LAT * 1000, NORTH))
     with pytest.raises(SourceError, match=r"latitudes lie within -90\.\.90 degrees"):
         converted(tmp_path, file)
+
+
+def test_a_quantity_that_is_a_latitude_is_not_the_place_of_cells(tmp_path: Path) -> None:
+    """The centroid of what was seen within each cell lies somewhere in it, or nowhere near."""
+    lat, lon = 40 - np.arange(60) * 0.5, 10 + np.arange(50) * 0.5
+    places = np.meshgrid(lon, lat)
+    file = xr.Dataset(
+        {
+            "v": (("lat", "lon"), np.zeros((60, 50))),
+            "storm_lat": (("lat", "lon"), -places[1], NORTH),
+            "storm_lon": (("lat", "lon"), -places[0], EAST),
+        },
+        {"lat": ("lat", lat, NORTH), "lon": ("lon", lon, EAST)},
+    )
+    dataset, _ = converted(tmp_path, file)
+    assert (dataset.grid.x.first_edge, dataset.grid.y.first_edge) == (9.75, 40.25)
+    assert dataset.remarks == ()
