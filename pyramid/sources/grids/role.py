@@ -162,6 +162,9 @@ def _by_direction(variable: _Variable) -> Role | None:
     if not variable.direction:
         return None
     kind = Kind.LATITUDE if variable.direction == "north" else Kind.LONGITUDE
+    if "nominal" in cf.text(variable.stored.attrs, "long_name").lower():
+        # Axes of a grid with two poles in the north (MOM) have the degrees that they have elsewhere.
+        return Role(kind, Evidence.NAME, "its long_name, which calls it nominal", variable.quantity)
     return Role(kind, Evidence.CF, "units", variable.quantity)
 
 

@@ -243,3 +243,19 @@ def test_a_quantity_that_is_a_latitude_is_not_the_place_of_cells(tmp_path: Path)
     dataset, _ = converted(tmp_path, file)
     assert (dataset.grid.x.first_edge, dataset.grid.y.first_edge) == (9.75, 40.25)
     assert dataset.remarks == ()
+
+
+def test_nominal_degrees_of_an_axis_give_way_to_the_places(tmp_path: Path) -> None:
+    """MOM6 has both for its grid with two poles in the north."""
+    file = xr.Dataset(
+        {"v": (("yh", "xh"), TILTED_LAT)},
+        {
+            "xh": ("xh", TILTED_LON[0], {"units": "degrees_east", "long_name": "h point nominal longitude"}),
+            "yh": ("yh", TILTED_LAT[:, 0], {"units": "degrees_north", "long_name": "h point nominal latitude"}),
+            "geolon": (("yh", "xh"), TILTED_LON, {"units": "degrees_east"}),
+            "geolat": (("yh", "xh"), TILTED_LAT, {"units": "degrees_north"}),
+        },
+    )
+    dataset, stored = converted(tmp_path, file)
+    assert in_place(stored)
+    assert any(remark.startswith("yh and xh are not used: the true places") for remark in dataset.remarks)
