@@ -35,6 +35,7 @@ LAYERS = (
     "lazytile.pyramid.tiling",
     "lazytile.pyramid.resampling",
     "lazytile.pyramid.kernel",
+    "lazytile.pyramid.cuda",
     "lazytile.pyramid.chunks",
     "lazytile.pyramid.store",
     "lazytile.pyramid.times",

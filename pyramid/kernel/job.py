@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lazytile.pyramid.resampling.method import Resampling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
@@ -98,8 +98,10 @@ class FilledJob:
     job: Job
     positions: Sequence[Position]
     """Row and column of each chunk, as ``Kernel.positions`` returned them."""
-    chunks: Sequence[NDArray[Any]]
-    """The chunks: shape ``job.chunk``, dtype of the codes, read-only."""
+    chunks: Sequence[Any]
+    """The chunks: arrays of shape ``job.chunk``, dtype of the codes, read-only; or what ``Kernel.held`` returned."""
+    keys: Sequence[Hashable] | None = None
+    """What identifies each chunk, for kernels that hold chunks."""
 
 
 class Kernel(Protocol):
@@ -113,6 +115,23 @@ class Kernel(Protocol):
     @property
     def reuses_values(self) -> bool:
         """Whether colouring kept values is so much cheaper than a run that they are worth their memory."""
+        ...
+
+    @property
+    def holds_chunks(self) -> bool:
+        """Whether the kernel has a memory of its own, where chunks may lie already."""
+        ...
+
+    def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:
+        """Return the chunks that lie in the kernel's own memory.
+
+        Args:
+            job: The job that needs them.
+            keys: What identifies each chunk.
+
+        Returns:
+            What ``FilledJob.chunks`` takes in the place of each; None for one that has to be read.
+        """
         ...
 
     def handles(self, job: Job) -> bool:

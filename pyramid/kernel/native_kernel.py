@@ -39,7 +39,7 @@ from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.resampling.value_tile import VALUES, ValueTile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
@@ -97,14 +97,18 @@ class NativeKernel:
         """A run takes no longer than colouring values."""
         return False
 
+    @property
+    def holds_chunks(self) -> bool:
+        """Chunks are in the memory of the process."""
+        return False
+
+    def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:  # noqa: ARG002 - the protocol's
+        """Return None for each chunk."""
+        return [None] * len(keys)
+
     def handles(self, job: Job) -> bool:
         """Return whether the codes, their no-data codes and the palette fit the tables."""
-        packing = job.packing
-        if packing.dtype not in TYPES or nodata_table(packing) is None:
-            return False
-        if job.palette is not None and len(job.palette.conversion.steps) > MAX_STEPS:
-            return False
-        return not (job.method is Resampling.MODE and packing.has_table and not is_injective(packing))
+        return fits_tables(job)
 
     def positions(self, job: Job) -> Sequence[tuple[int, int]]:
         """Return the chunks that a job needs."""
@@ -180,6 +184,23 @@ class NativeKernel:
                 table.slot[position] = slot
             found = job.location.kept[key] = _HeldMesh(held, positions)
         return found
+
+
+def fits_tables(job: Job) -> bool:
+    """Return whether compiled kernels can compute a job.
+
+    Args:
+        job: The job.
+
+    Returns:
+        Whether the type of its codes, its no-data codes, its palette and its method fit their tables.
+    """
+    packing = job.packing
+    if packing.dtype not in TYPES or nodata_table(packing) is None:
+        return False
+    if job.palette is not None and len(job.palette.conversion.steps) > MAX_STEPS:
+        return False
+    return not (job.method is Resampling.MODE and packing.has_table and not is_injective(packing))
 
 
 def _pointers(filled: FilledJob) -> tuple[ctypes.Array[ctypes.c_void_p], list[NDArray[Any]]]:

@@ -14,7 +14,7 @@ from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.resampling.value_tile import ValueTile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,6 +36,15 @@ class NumpyKernel:
     def reuses_values(self) -> bool:
         """Colouring takes a fraction of the time of resampling."""
         return True
+
+    @property
+    def holds_chunks(self) -> bool:
+        """Chunks are in the memory of the process."""
+        return False
+
+    def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:  # noqa: ARG002 - the protocol's
+        """Return None for each chunk."""
+        return [None] * len(keys)
 
     def handles(self, job: Job) -> bool:  # noqa: ARG002 - the protocol's
         """Return True."""

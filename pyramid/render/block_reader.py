@@ -149,8 +149,14 @@ def fetch(stored: StoredDataset, variable: Variable, dim_index: tuple[int, ...],
     Raises:
         StoreError: A chunk is missing or damaged.
     """
-    positions = kernel.positions(job)
-    return FilledJob(job, positions, list(stored.chunks(job.location.level, variable.name, dim_index, positions)))
+    positions, level = kernel.positions(job), job.location.level
+    if not kernel.holds_chunks:
+        return FilledJob(job, positions, list(stored.chunks(level, variable.name, dim_index, positions)))
+    keys = stored.chunk_keys(level, variable.name, dim_index, positions)
+    held = kernel.held(job, keys)
+    lacking = [position for position, chunk in zip(positions, held, strict=True) if chunk is None]
+    read = stored.chunks(level, variable.name, dim_index, lacking)
+    return FilledJob(job, positions, [next(read) if chunk is None else chunk for chunk in held], keys)
 
 
 def _values(  # noqa: PLR0917 - data, kernel, job

@@ -24,7 +24,7 @@ from lazytile.pyramid.store.sound_chunk import read_sound
 from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -108,10 +108,7 @@ class StoredDataset:
             The chunks in their order, as ``chunk`` returns them.
         """
         reader = self._reader(level, variable)
-        generation = self.description.content_generation((variable,), dim_index)
-        # Without checksums the generation alone does not vouch for what lies at the path.
-        stamp = None if self.description.checked else self.stamp
-        plane = (self.path, stamp, generation, variable, level, dim_index)
+        plane = self._plane(level, variable, dim_index)
 
         def read(position: tuple[int, int]) -> NDArray[Any]:
             return self._chunks.get((plane, position), lambda: read_sound(self, reader, dim_index, *position))
@@ -121,6 +118,29 @@ class StoredDataset:
             return
         for first in range(0, len(positions), READ_AHEAD):
             yield from _read_pool().map(read, positions[first : first + READ_AHEAD])
+
+    def chunk_keys(
+        self, level: int, variable: str, dim_index: tuple[int, ...], positions: Sequence[tuple[int, int]]
+    ) -> list[Hashable]:
+        """Return what identifies chunks and their content, in any cache of chunks.
+
+        Args:
+            level: Of the pyramid.
+            variable: Its name.
+            dim_index: Index along each leading dimension.
+            positions: Row and column of each chunk.
+
+        Returns:
+            The keys.
+        """
+        plane = self._plane(level, variable, dim_index)
+        return [(plane, position) for position in positions]
+
+    def _plane(self, level: int, variable: str, dim_index: tuple[int, ...]) -> Hashable:
+        generation = self.description.content_generation((variable,), dim_index)
+        # Without checksums the generation alone does not vouch for what lies at the path.
+        stamp = None if self.description.checked else self.stamp
+        return (self.path, stamp, generation, variable, level, dim_index)
 
     def _reader(self, level: int, variable: str) -> StoredChunks | ZarrChunks:
         reader = self._readers.get((level, variable))

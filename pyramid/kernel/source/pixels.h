@@ -29,10 +29,11 @@ typedef double f64;
 
 #ifdef __CUDACC__
 #define LT_FN static __device__ __forceinline__
-#define LT_COLD static __device__ __noinline__
+#define LT_COLD LT_FN  // a call would spill registers
 #define LT_THREAD ((int)threadIdx.x)
 #define LT_THREADS ((int)blockDim.x)
 #define LT_SYNC() __syncthreads()
+#define LT_ROLLED _Pragma("unroll 1")  // unrolled, a loop would spill registers
 LT_FN f64 mul(f64 a, f64 b) { return __dmul_rn(a, b); }
 LT_FN f64 add(f64 a, f64 b) { return __dadd_rn(a, b); }
 LT_FN f64 sub(f64 a, f64 b) { return __dsub_rn(a, b); }
@@ -45,6 +46,7 @@ LT_FN f64 not_a_number() { return __longlong_as_double(0x7ff8000000000000LL); }
 #define LT_THREAD 0
 #define LT_THREADS 1
 #define LT_SYNC() ((void)0)
+#define LT_ROLLED
 LT_FN f64 mul(f64 a, f64 b) { return a * b; }
 LT_FN f64 add(f64 a, f64 b) { return a + b; }
 LT_FN f64 sub(f64 a, f64 b) { return a - b; }
@@ -1083,5 +1085,128 @@ template <class T> LT_FN void mesh_pixels(const Job& job, int y, int x, int n) {
     }
     if (n == LANES) { put_means<T>(totals, shares, *job.output, job.out, at, 1, ROWS, ROWS, COLS); return; }
     for (int k = 0; k < n; ++k) put_mean<T>(job, at + k, totals[k], shares[k]);
+}
+
+// ---- One pixel at a time, as the GPU's threads take them; the same sums in the same order ----
+
+template <class T> LT_FN void nearest_pixel(const Job& job, int y, int x) {
+    const Axis &rows = *job.rows, &cols = *job.cols;
+    i32 row = rows.cell[y], col = cols.cell[x];
+    i64 at = y * job.stride + x;
+    if (row < 0 || col < 0) { put_nothing(job.out, at, job.output->kind); return; }
+    const T* line = (const T*)job.chunks[rows.run_of[y] * cols.runs + cols.run_of[x]] + (i64)row * job.chunk_cols;
+    T code = line[LT_IN(col, job.chunk_cols)];
+    if (job.output->kind == VALUE) put_code<VALUE>(job.out, at, code, *job.nodata, *job.output);
+    else if (job.output->kind == INDEX16) put_code<INDEX16>(job.out, at, code, *job.nodata, *job.output);
+    else put_code<INDEX8>(job.out, at, code, *job.nodata, *job.output);
+}
+
+// A mean, summed along the columns of cells first: mean_rows for one pixel.
+template <class T> LT_FN void mean_pixel(const Job& job, int y, int x) {
+    const Axis &rows = *job.rows, &cols = *job.cols;
+    Sum<T> total = 0, share = 0;
+    for (i32 j = 0; j < cols.taps; ++j) {
+        i32 across = cols.weight[j * cols.padded + x];
+        if (!across) continue;
+        i32 col = cols.index[j * cols.padded + x];
+        Sum<T> sum = 0, sure = 0;
+        for (i32 i = 0; i < rows.taps; ++i) {
+            i32 down = rows.weight[i * rows.padded + y];
+            if (!down) continue;
+            T code = line_of<T>(job, rows.index[i * rows.padded + y], cols.run_of[col])
+                [LT_IN(cols.cell[col], job.chunk_cols)];
+            if (!is_mixed<true>(code, *job.nodata)) continue;
+            sum = plus(sum, factor<T>(down), (Sum<T>)code);
+            sure += factor<T>(down);
+        }
+        total = plus(total, factor<T>(across), sum);
+        share = plus(share, factor<T>(across), sure);
+    }
+    put_mean<T>(job, y * job.stride + x, total, share);
+}
+
+// The cells of a pixel of a mesh along both axes; whether the pixel has a position.
+template <int METHOD> LT_FN bool find_pixel_taps(const Job& job, int y, int x, Taps& down, Taps& across) {
+    const Mesh& mesh = *job.mesh;
+    i64 pixel = (i64)y * mesh.width + x;
+    f64 to_x = mesh.x[pixel], to_y = mesh.y[pixel];
+    if (!((to_x - to_x == 0.0) & (to_y - to_y == 0.0))) return false;
+    f64 high[LANES], wide[LANES], centre_y[LANES], centre_x[LANES];
+    for (int k = 0; k < LANES; ++k) {
+        centre_y[k] = to_y;
+        centre_x[k] = to_x;
+        high[k] = mesh.high ? mesh.high[pixel] : 1.0;
+        wide[k] = mesh.wide ? mesh.wide[pixel] : 1.0;
+    }
+    find_taps(METHOD, centre_y, high, mesh.rows, false, down);
+    find_taps(METHOD, centre_x, wide, mesh.cols, mesh.wraps != 0, across);
+    return true;
+}
+template <class T> LT_FN T code_of_mesh(const Job& job, i32 row, i32 col) {
+    if (job.mesh->wraps) col = wrapped(col, job.mesh->cols);
+    i32 chunk = quotient(col, job.chunk_cols);
+    return line_of_mesh<T>(job, row, chunk)[LT_IN(col - chunk * job.chunk_cols, job.chunk_cols)];
+}
+template <class T> LT_FN void mesh_nearest_pixel(const Job& job, int y, int x) {
+    i64 pixel = (i64)y * job.mesh->width + x, at = y * job.stride + x;
+    if (job.output->kind == VALUE) put_mesh_nearest<T, VALUE>(job, pixel, at, 1);
+    else if (job.output->kind == INDEX16) put_mesh_nearest<T, INDEX16>(job, pixel, at, 1);
+    else put_mesh_nearest<T, INDEX8>(job, pixel, at, 1);
+}
+template <class T, int METHOD> LT_FN void mesh_mean_of(const Job& job, int y, int x) {
+    i64 at = y * job.stride + x;
+    Taps down, across;
+    if (!find_pixel_taps<METHOD>(job, y, x, down, across)) { put_nothing(job.out, at, job.output->kind); return; }
+    Sum<T> total = 0, share = 0;
+    for (int i = 0; i < MAX_TAPS; ++i) {
+        i32 weight = down.weight[i][0];
+        if (!weight) continue;
+        Sum<T> sum = 0, sure = 0;
+        for (int j = 0; j < MAX_TAPS; ++j) {
+            i32 by = across.weight[j][0];
+            if (!by) continue;
+            T code = code_of_mesh<T>(job, down.first[0] + i, across.first[0] + j);
+            if (!is_mixed<true>(code, *job.nodata)) continue;
+            if constexpr (Code<T>::IS_EXACT) {
+                sum = plus(sum, (Sum<T>)by, (Sum<T>)code);
+                sure += by;
+            } else {
+                Sum<T> both = factor<T>(weight) * factor<T>(by);  // exact
+                total = plus(total, (f64)code, both);
+                share += both;
+            }
+        }
+        if constexpr (Code<T>::IS_EXACT) {
+            total = plus(total, (Sum<T>)weight, sum);
+            share = plus(share, (Sum<T>)weight, sure);
+        }
+    }
+    put_mean<T>(job, at, total, share);
+}
+template <class T> LT_FN void mesh_mean_pixel(const Job& job, int y, int x) {
+    if (job.method == AVERAGE) mesh_mean_of<T, AVERAGE>(job, y, x);
+    else if (job.method == CUBIC) mesh_mean_of<T, CUBIC>(job, y, x);
+    else mesh_mean_of<T, BILINEAR>(job, y, x);
+}
+template <class T> LT_FN void mesh_mode_pixel(const Job& job, int y, int x) {
+    i64 at = y * job.stride + x;
+    Taps down, across;
+    if (!find_pixel_taps<MODE>(job, y, x, down, across)) { put_nothing(job.out, at, job.output->kind); return; }
+    Cells cells;
+    cells.count = 0;
+    LT_ROLLED for (int i = 0; i < MAX_TAPS; ++i) {
+        i32 weight = down.weight[i][0];
+        if (!weight) continue;
+        LT_ROLLED for (int j = 0; j < MAX_TAPS; ++j) {
+            i32 by = across.weight[j][0];
+            if (!by) continue;
+            T code = code_of_mesh<T>(job, down.first[0] + i, across.first[0] + j);
+            Wide none = {};
+            set_cell(cells, cells.count++, none + key_of<T>(code, *job.nodata, *job.output),
+                     none + (f64)weight * (f64)by);
+        }
+    }
+    Wide best = most_frequent(cells);
+    put_key<T>(job, at, lane_of(best, 0));
 }
 #endif

@@ -1,0 +1,124 @@
+"""A job on its way through the GPU: what it needs there, how its structs are filled, who waits for its pixels."""
+
+from __future__ import annotations
+
+import ctypes
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.cuda.device_cache import Uploads
+from lazytile.pyramid.kernel.code_tables import INDEX8, INDEX16, TYPES, VALUE
+from lazytile.pyramid.kernel.structs import (
+    METHODS,
+    JobStruct,
+    axis_struct,
+    mesh_struct,
+    nodata_struct,
+    output_struct,
+)
+from lazytile.pyramid.resampling.method import Resampling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.core.stop_flag import StopFlag
+    from lazytile.pyramid.cuda.slab import Slab
+    from lazytile.pyramid.kernel.code_tables import NoDataTable, OutputTable
+    from lazytile.pyramid.kernel.job import Job
+    from lazytile.pyramid.kernel.position_tables import AxisTable, MeshTable
+
+ARGUMENT_BYTES = 4096
+"""What the structs of a job take at most, alignment included; the addresses of its chunks come on top."""
+_DTYPES: dict[int, np.dtype[Any]] = {
+    INDEX8: np.dtype(np.uint8),
+    INDEX16: np.dtype(np.uint16),
+    VALUE: np.dtype(np.float64),
+}
+_SUFFIXES = {"int8": "i8", "uint8": "u8", "int16": "i16", "uint16": "u16", "float32": "f32", "float64": "f64"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JobTables:
+    """The tables of a job: of both axes or of a mesh, of what is no data, of what comes out."""
+
+    axes: tuple[AxisTable, AxisTable] | None
+    mesh: MeshTable | None
+    nodata: NoDataTable
+    output: OutputTable
+    cols_first: bool
+    """Of means of floats: which axis is summed first."""
+
+    def arrays(self) -> Iterator[NDArray[Any]]:
+        """Yield the arrays that the structs point to."""
+        for axis in self.axes or ():
+            yield from (axis.index, axis.weight, axis.share, axis.cell, axis.run_of, axis.run)  # type: ignore[misc]
+        if self.mesh is not None:
+            mesh = self.mesh
+            yield from (mesh.x, mesh.y, mesh.wide, mesh.high, mesh.slot)  # type: ignore[misc]
+        output = self.output
+        yield from (output.exact, output.between, output.cuts, output.slots, output.start)  # type: ignore[misc]
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """A job that waits for the GPU."""
+
+    job: Job
+    tables: JobTables
+    stop: StopFlag
+    uploads: Uploads = field(default_factory=Uploads)
+    result: Future[NDArray[Any]] = field(default_factory=Future)
+    offset: int = 0
+    """Of its pixels in the batch's output."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels that come out."""
+        return _DTYPES[self.tables.output.kind]
+
+    @property
+    def out_bytes(self) -> int:
+        """Size of the pixels that come out."""
+        height, width = self.job.pixels
+        return height * width * self.dtype.itemsize
+
+    @property
+    def function(self) -> str:
+        """Name of the kernel that computes the job."""
+        kind = _kind(self.job, self.tables)
+        return f"lt_{kind}_{_SUFFIXES[self.job.packing.dtype]}"
+
+    def fill(self, struct: JobStruct, slab: Slab, out: int) -> None:
+        """Fill the struct of the job; put what it points to into a slab.
+
+        Args:
+            struct: The struct.
+            slab: The slab.
+            out: Address of the batch's output on the GPU.
+        """
+        address, tables, job = self.uploads.table_address, self.tables, self.job
+        if tables.axes is not None:
+            struct.rows, struct.cols = (slab.put(axis_struct(axis, address)) for axis in tables.axes)
+        if tables.mesh is not None:
+            struct.mesh = slab.put(mesh_struct(tables.mesh, address))
+        struct.nodata = slab.put(nodata_struct(tables.nodata))
+        struct.output = slab.put(output_struct(tables.output, address))
+        chunks = [chunk.address for chunk in self.uploads.chunks]
+        struct.chunks = slab.put((ctypes.c_uint64 * max(1, len(chunks)))(*chunks))
+        struct.out, struct.stride = out + self.offset, job.pixels[1]
+        struct.type, struct.method = TYPES[job.packing.dtype], METHODS[job.method]
+        struct.chunk_cols, struct.cols_first = job.chunk.cols, tables.cols_first
+
+
+def _kind(job: Job, tables: JobTables) -> str:
+    if job.location.is_mesh:
+        kinds = {Resampling.NEAREST: "mesh_nearest", Resampling.MODE: "mesh_mode"}
+        return kinds.get(job.method, "mesh_mean")
+    if job.method in {Resampling.NEAREST, Resampling.MODE}:
+        return job.method.value
+    return "cols_first" if tables.cols_first else "rows_first"
