@@ -14,7 +14,7 @@ from lazytile.colormaps.core.array_module import array_module
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["array_module", "probe_device", "to_device_of", "to_host"]
+__all__ = ["array_module", "import_cupy", "probe_device", "to_device_of", "to_host"]
 
 PROBE_LENGTH = 1024
 
@@ -47,6 +47,13 @@ def to_host(array: Any) -> NDArray[Any]:
         The array on the host.
     """
     return array if isinstance(array, np.ndarray) else np.asarray(array.get())
+
+
+def import_cupy() -> Any:
+    """Return the module CuPy. For workers only."""
+    import cupy  # noqa: PLC0415 - an optional extra
+
+    return cupy
 
 
 def probe_device() -> str:

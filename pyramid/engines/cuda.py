@@ -8,19 +8,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from distributed import WorkerPlugin
+
 from lazytile.pyramid.core.array_backend import probe_device
 from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.engines.dask_cluster import cluster_arguments, open_own
 from lazytile.pyramid.engines.gpu_devices import EXTRAS, gpu_devices
 from lazytile.pyramid.engines.protocol import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lazytile.pyramid.engines.dask_session import ClusterSession
     from lazytile.pyramid.engines.protocol import EngineOptions
 
 # With an unknown keyword dask-cuda starts no workers and raises nothing: open_own counts the workers.
 CUDA_ARGUMENTS: dict[str, Any] = {
-    "threads_per_worker": 2,  # one decodes and encodes while the other runs kernels
     "device_memory_limit": None,  # it spills results that Dask holds; ours are encoded tiles on the host
     "memory_limit": None,  # else the nanny kills a worker because of its chunk cache
     "pre_import": "cupy,zarr,numcodecs,PIL",
@@ -51,10 +55,18 @@ async def open_cuda(options: EngineOptions) -> ClusterSession:
         from dask_cuda import LocalCUDACluster  # noqa: PLC0415 - an optional extra
     except ImportError as error:  # dask-cuda without its own extra
         raise EngineError(f"the engine cuda cannot start, install {EXTRAS}: {one_line(error)}") from error
-    create = partial(LocalCUDACluster, CUDA_VISIBLE_DEVICES=ids, **CUDA_ARGUMENTS, **cluster_arguments(options))
+    # The threads decode chunks and encode tiles: all cores are for that. The GPU has a thread of its own.
+    threads = max(2, processor_count() // len(ids))
+    arguments = {"threads_per_worker": threads, **CUDA_ARGUMENTS, **cluster_arguments(options)}
+    create = partial(LocalCUDACluster, CUDA_VISIBLE_DEVICES=ids, **arguments)
     session = await open_own(f"cuda, {len(ids)} GPU{'s' * (len(ids) != 1)}", create, len(ids), options)
     try:
-        session.description += f" ({await _probed(session, options.start_timeout_s)})"
+        probe: Callable[[], tuple[str, str]] = probe_worker
+        if options.start_gpu is not None:
+            probe = partial(start_worker, options.start_gpu)
+            # A worker that is started again needs its GPU too.
+            await session.client.register_plugin(GpuPlugin(options.start_gpu))
+        session.description += f" ({await _probed(session, probe, options.start_timeout_s)})"
     except BaseException:
         await session.close()
         raise
@@ -74,10 +86,43 @@ def probe_worker() -> tuple[str, str]:
         return "", one_line(error)
 
 
-async def _probed(session: ClusterSession, timeout_s: float) -> str:
+def start_worker(start: Callable[[], str]) -> tuple[str, str]:
+    """Start what computes on the GPU of the worker that calls this.
+
+    Args:
+        start: Starts it and returns its name.
+
+    Returns:
+        As ``probe_worker``.
+    """
+    try:
+        return start(), ""
+    except Exception as error:  # noqa: BLE001 - as above
+        return "", one_line(error)
+
+
+class GpuPlugin(WorkerPlugin):
+    """Starts what computes on the GPU of each worker, also of one that is started again."""
+
+    name = "lazytile-gpu"
+
+    def __init__(self, start: Callable[[], str]) -> None:
+        self._start = start
+
+    def setup(self, worker: Any) -> None:
+        """Start it. Where that fails, every task of the worker fails with the reason.
+
+        Args:
+            worker: The worker.
+        """
+        del worker
+        start_worker(self._start)
+
+
+async def _probed(session: ClusterSession, probe: Callable[[], tuple[str, str]], timeout_s: float) -> str:
     """Run a kernel on every worker's GPU; return the GPUs' names. Raises ``EngineError``."""
     try:
-        answers = await session.run_everywhere(probe_worker, timeout_s=timeout_s)
+        answers = await session.run_everywhere(probe, timeout_s=timeout_s)
     except TimeoutError as error:
         raise EngineError(f"the engine cuda cannot start: its GPUs did not respond within {timeout_s:g} s") from error
     names = set()

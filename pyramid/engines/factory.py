@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from lazytile.pyramid.engines.protocol import BulkEngine, EngineOptions, EngineS
 from lazytile.pyramid.engines.threads import ThreadsBulkEngine, ThreadsTileEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 LOG = logging.getLogger(__name__)
 
@@ -44,13 +45,11 @@ def open_bulk_engine(spec: EngineSpec, options: EngineOptions = DEFAULT_OPTIONS)
     Raises:
         EngineError: The engine cannot start.
     """
-    if not _takes_threads(spec):
+    # ``auto`` cannot measure here: bulk work has no sample.
+    if spec.kind not in {"threads", "auto"}:
         from lazytile.pyramid.engines.dask_bulk import DaskBulkEngine  # noqa: PLC0415 - distributed takes 0.5 s to import
 
-        try:
-            return DaskBulkEngine(spec, options)
-        except EngineError as error:
-            _fall_back(spec, error)
+        return DaskBulkEngine(spec, options)
     return ThreadsBulkEngine(options.workers or processor_count())
 
 
@@ -79,6 +78,7 @@ async def open_tile_engine(
     locality: Callable[[Any], str] | None = None,
     shared: tuple[type, ...] = (),
     places: Places = NOWHERE,
+    samples: Callable[[], Sequence[Any]] = tuple,
 ) -> TileEngine:
     """Start an engine for tiles. As for ``open_bulk_engine``, the main module must be importable.
 
@@ -90,6 +90,7 @@ async def open_tile_engine(
             it the task's key decides.
         shared: Classes of values that many tasks have in common and that never change: they travel by hash.
         places: What the tasks read: workers that do not see it are left out.
+        samples: Returns tasks by which ``auto`` measures a GPU, where there is one; without any it takes threads.
 
     Returns:
         The engine; the caller closes it.
@@ -97,12 +98,35 @@ async def open_tile_engine(
     Raises:
         EngineError: The engine cannot start. With a fallback, an existing scheduler need not be there yet.
     """
-    if not _takes_threads(spec):
-        try:
-            return await _open_supervised(spec, TileWork(function, locality, shared, places), options)
-        except EngineError as error:
-            _fall_back(spec, error)
-    return ThreadsTileEngine(function, options.workers or processor_count())
+    work = TileWork(function, locality, shared, places)
+    if spec.kind == "auto":
+        return await _open_auto(work, options, samples)
+    if spec.kind == "threads":
+        return ThreadsTileEngine(function, options.workers or processor_count())
+    return await _open_supervised(spec, work, options)
+
+
+async def _open_auto(work: TileWork, options: EngineOptions, samples: Callable[[], Sequence[Any]]) -> TileEngine:
+    """Open threads, or a GPU where it serves the samples faster."""
+    threads = ThreadsTileEngine(work.function, options.workers or processor_count())
+    devices = gpu_devices()
+    if not devices.ids:
+        LOG.info("engine auto uses threads: %s", devices.reason)
+        return threads
+    tasks = samples()
+    if not tasks:
+        LOG.info("engine auto uses threads: there is no tile to measure a GPU by")
+        return threads
+    from lazytile.pyramid.engines.measured_choice import faster_engine  # noqa: PLC0415 - as below
+
+    try:
+        gpu = await _open_supervised(EngineSpec("cuda"), work, replace(options, workers=None))
+        engine, measured = await faster_engine(threads, gpu, tasks)
+    except EngineError as error:
+        LOG.warning("engine auto uses threads: %s", error)
+        return threads
+    LOG.info("engine auto uses %s: %s", "threads" if engine is threads else "the GPU", measured)
+    return engine
 
 
 async def _open_supervised(spec: EngineSpec, work: TileWork, options: EngineOptions) -> TileEngine:
@@ -122,20 +146,3 @@ async def _open_supervised(spec: EngineSpec, work: TileWork, options: EngineOpti
         problem = str(error)
     reopen = partial(open_dask_tile_engine, spec, work, options, patient=True)
     return SupervisedTileEngine(str(spec), reopen, engine, problem, fallback)
-
-
-def _takes_threads(spec: EngineSpec) -> bool:
-    """Return whether the engine is ``threads``: as requested, or because ``auto`` finds no GPU at all."""
-    if spec.kind == "auto":
-        devices = gpu_devices()
-        if not devices.ids:
-            LOG.info("engine auto uses threads: %s", devices.reason)
-            return True
-    return spec.kind == "threads"
-
-
-def _fall_back(spec: EngineSpec, error: EngineError) -> None:
-    """Log why ``auto`` runs without GPUs; raise the error for any other engine."""
-    if spec.kind != "auto":
-        raise error
-    LOG.warning("engine auto uses threads: %s", error)

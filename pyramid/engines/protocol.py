@@ -88,6 +88,9 @@ class EngineOptions:
     """Limit for tiles to wait for a worker when there is none: a killed one is back after some seconds."""
     fallback: Literal["none", "threads"] = "none"
     """What renders tiles while a cluster is not available."""
+    start_gpu: Callable[[], str] | None = None
+    """Starts what computes on the GPU of a worker of ``cuda``, and returns its name; importable on the workers. Without
+    it the GPU is only tried."""
     caches: CacheBudget | None = None
     """Of all workers that the engine starts, divided among them; without it each has the default of a process."""
 

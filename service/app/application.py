@@ -92,7 +92,8 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
     cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc, counters.cache_lost.inc)
     spec, (front, workers) = EngineSpec.parse(settings.engine), budget.split()
     options = EngineOptions(
-        workers=settings.workers, dashboard=settings.dashboard, caches=workers, fallback=settings.engine_fallback
+        workers=settings.workers, dashboard=settings.dashboard, caches=workers, fallback=settings.engine_fallback,
+        start_gpu=start_kernel,
     )
     places = Places.of(folders=(settings.store,))
     try:

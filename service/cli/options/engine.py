@@ -10,6 +10,7 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
+from lazytile.pyramid.cuda.worker import start_kernel
 from lazytile.pyramid.engines.factory import open_bulk_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.service.cli.options.common import (
@@ -88,7 +89,8 @@ class LazyEngine:
         self, engine: str, workers: int | None, dashboard: str | None, caches: CacheBudget | None = None
     ) -> None:
         self._spec = EngineSpec.parse(engine)
-        self._options = EngineOptions(workers=workers, dashboard=dashboard, caches=caches)
+        start_gpu = None if caches is None else start_kernel  # only what renders has caches
+        self._options = EngineOptions(workers=workers, dashboard=dashboard, caches=caches, start_gpu=start_gpu)
         self._engine: BulkEngine | None = None
 
     @property
