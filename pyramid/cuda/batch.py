@@ -1,4 +1,4 @@
-"""A batch on the GPU: one copy in, one launch that places what is new, one launch for each kind of job, one copy out."""
+"""A batch on the GPU: one copy in, one launch that places what is new, one for each kind of job, one copy out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOTHING = np.empty(0, np.uint8)
 class _MoveStruct(ctypes.Structure):
     """``Move`` of ``pixels.cu``."""
 
-    _fields_ = [("source", ctypes.c_uint64), ("to", ctypes.c_uint64), ("nbytes", ctypes.c_int64)]  # noqa: RUF012
+    _fields_ = [("source", ctypes.c_uint64), ("to", ctypes.c_uint64), ("nbytes", ctypes.c_int64)]
 
 
 MOVE_BYTES = ctypes.sizeof(_MoveStruct)

@@ -78,7 +78,7 @@ class CudaKernel:
             What ``FilledJob.chunks`` takes in the place of each chunk.
         """
         nbytes = job.chunk.rows * job.chunk.cols * np.dtype(job.packing.dtype).itemsize
-        tables = [array for array in _tables(job, values=job.palette is None).arrays() if array is not None]
+        tables = _tables(job, values=job.palette is None).arrays()
         total = len(keys) * aligned(nbytes) + sum(aligned(table.nbytes) for table in tables)
         if not self.gpu.fits(total, len(keys) + len(tables)):
             return [None] * len(keys)
@@ -103,7 +103,7 @@ class CudaKernel:
         pending = []
         for filled in batch:
             tables = _tables(filled.job, values=values)
-            arrays = [array for array in tables.arrays() if array is not None]
+            arrays = tables.arrays()
             chunks = [
                 chunk if isinstance(chunk, Upload) else (key, np.require(chunk, filled.job.packing.dtype, ["C"]))
                 for key, chunk in zip(_keys(filled), filled.chunks, strict=True)

@@ -107,7 +107,7 @@ class Device:
             raise GpuMemoryError(f"the GPU has no room for {nbytes} more bytes") from error.with_traceback(None)
 
     def free_unused(self) -> None:
-        """Give what nothing refers to back to the GPU."""
+        """Return what nothing refers to to the GPU."""
         self._pool.free_all_blocks()
 
     def pinned(self, nbytes: int) -> NDArray[np.uint8]:

@@ -172,7 +172,8 @@ class GpuThread:
                 if needed + arguments > self.limits.slab_bytes:
                     if len(pending) > 1:
                         return None
-                    raise GpuMemoryError(f"a block needs {needed} bytes at once, a batch holds {self.limits.slab_bytes}")
+                    limit = self.limits.slab_bytes
+                    raise GpuMemoryError(f"a block needs {needed} bytes at once, a batch holds {limit}")
                 self._changed.wait()
             for upload in new:
                 upload.offset = slab.reserve(upload.nbytes)

@@ -22,8 +22,6 @@ from lazytile.pyramid.kernel.structs import (
 from lazytile.pyramid.resampling.method import Resampling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from lazytile.pyramid.core.stop_flag import StopFlag
@@ -53,15 +51,16 @@ class JobTables:
     cols_first: bool
     """Of means of floats: which axis is summed first."""
 
-    def arrays(self) -> Iterator[NDArray[Any]]:
-        """Yield the arrays that the structs point to."""
+    def arrays(self) -> list[NDArray[Any]]:
+        """Return the arrays that the structs point to."""
+        found: list[NDArray[Any] | None] = []
         for axis in self.axes or ():
-            yield from (axis.index, axis.weight, axis.share, axis.cell, axis.run_of, axis.run)  # type: ignore[misc]
+            found += [axis.index, axis.weight, axis.share, axis.cell, axis.run_of, axis.run]
         if self.mesh is not None:
-            mesh = self.mesh
-            yield from (mesh.x, mesh.y, mesh.wide, mesh.high, mesh.slot)  # type: ignore[misc]
+            found += [self.mesh.x, self.mesh.y, self.mesh.wide, self.mesh.high, self.mesh.slot]
         output = self.output
-        yield from (output.exact, output.between, output.cuts, output.slots, output.start)  # type: ignore[misc]
+        found += [output.exact, output.between, output.cuts, output.slots, output.start]
+        return [array for array in found if array is not None]
 
 
 @dataclass(slots=True, eq=False)
@@ -120,5 +119,5 @@ def _kind(job: Job, tables: JobTables) -> str:
         kinds = {Resampling.NEAREST: "mesh_nearest", Resampling.MODE: "mesh_mode"}
         return kinds.get(job.method, "mesh_mean")
     if job.method in {Resampling.NEAREST, Resampling.MODE}:
-        return job.method.value
+        return str(job.method.value)
     return "cols_first" if tables.cols_first else "rows_first"

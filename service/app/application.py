@@ -14,11 +14,13 @@ from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.conditions import Conditions
+from lazytile.pyramid.cuda.worker import start_kernel
 from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import SHARED, perform
+from lazytile.service.app.engine_samples import sample_tasks
 from lazytile.service.app.monitoring import (
     health,
     prometheus_metrics,
@@ -92,18 +94,27 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
     cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc, counters.cache_lost.inc)
     spec, (front, workers) = EngineSpec.parse(settings.engine), budget.split()
     options = EngineOptions(
-        workers=settings.workers, dashboard=settings.dashboard, caches=workers, fallback=settings.engine_fallback,
+        workers=settings.workers,
+        dashboard=settings.dashboard,
+        caches=workers,
+        fallback=settings.engine_fallback,
         start_gpu=start_kernel,
     )
     places = Places.of(folders=(settings.store,))
     try:
+        catalogue = await _open_catalogue(settings, catalog, caches)
         if inherited is None:
             engine = await open_tile_engine(
-                spec, perform, options, locality=lambda task: task.locality, shared=SHARED, places=places
+                spec,
+                perform,
+                options,
+                locality=lambda task: task.locality,
+                shared=SHARED,
+                places=places,
+                samples=lambda: sample_tasks(catalogue.snapshot, settings.background),
             )
         else:
             engine = inherited.engine
-        catalogue = await _open_catalogue(settings, catalog, caches)
     except BaseException:
         await cache.close()
         raise

@@ -11,6 +11,7 @@ from aiohttp import web
 from lazytile import __version__
 from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.core.conditions import Condition, Conditions
+from lazytile.pyramid.kernel.selection import current_kernel
 from lazytile.pyramid.store.store import is_whole
 from lazytile.service.http.health import Health, Readiness, StandingCondition
 from lazytile.service.http.json_document import JSON, json_bytes
@@ -59,7 +60,13 @@ async def readiness(request: web.Request) -> web.StreamResponse:
         )
         for each in sorted(known.values(), key=lambda each: each.since)
     ]
-    state = Readiness(ready=all(each.ready for each in standing), conditions=standing)
+    engine = request.app[APP_CONTEXT].broker.engine
+    state = Readiness(
+        ready=all(each.ready for each in standing),
+        engine=engine.description,
+        kernel=current_kernel().name if engine.in_process else "of the workers",
+        conditions=standing,
+    )
     headers = _NOT_CACHED if state.ready else {**_NOT_CACHED, "Retry-After": str(RETRY_AFTER_S)}
     status = 200 if state.ready else 503
     return web.Response(status=status, body=json_bytes(state), content_type=JSON, headers=headers)

@@ -35,4 +35,8 @@ class Readiness(JsonDocument):
 
     ready: bool
     """Whether every condition leaves the server able to serve."""
+    engine: str
+    """What renders."""
+    kernel: str
+    """What computes pixels, such as ``numpy`` or ``native AVX2``; of workers, the engine names it."""
     conditions: list[StandingCondition]

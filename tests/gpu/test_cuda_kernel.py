@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.core.stop_flag import StopFlag, StoppedError
@@ -19,8 +18,8 @@ from lazytile.pyramid.kernel.build import find_compiler
 from lazytile.pyramid.kernel.native_kernel import fits_tables
 from lazytile.pyramid.kernel.numpy_kernel import NumpyKernel
 from lazytile.pyramid.resampling.method import Resampling
-from tests.gpu.double import cupy
 from tests.faults.server import wait_for
+from tests.gpu.double import cupy
 from tests.pyramid.kernel.blocks import block, blocks
 
 pytestmark = pytest.mark.skipif(find_compiler() is None, reason="there is no C++ compiler to stand in for the GPU's")

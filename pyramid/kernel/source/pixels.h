@@ -1158,11 +1158,11 @@ template <class T, int METHOD> LT_FN void mesh_mean_of(const Job& job, int y, in
     Taps down, across;
     if (!find_pixel_taps<METHOD>(job, y, x, down, across)) { put_nothing(job.out, at, job.output->kind); return; }
     Sum<T> total = 0, share = 0;
-    for (int i = 0; i < MAX_TAPS; ++i) {
+    LT_ROLLED for (int i = 0; i < MAX_TAPS; ++i) {
         i32 weight = down.weight[i][0];
         if (!weight) continue;
         Sum<T> sum = 0, sure = 0;
-        for (int j = 0; j < MAX_TAPS; ++j) {
+        LT_ROLLED for (int j = 0; j < MAX_TAPS; ++j) {
             i32 by = across.weight[j][0];
             if (!by) continue;
             T code = code_of_mesh<T>(job, down.first[0] + i, across.first[0] + j);

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.engines import cuda as engine_cuda
 from lazytile.pyramid.engines import gpu_devices as engine_devices
 from lazytile.pyramid.engines.factory import open_bulk_engine, open_tile_engine
 from lazytile.pyramid.engines.gpu_devices import GpuDevices
+from lazytile.pyramid.engines.measured_choice import faster_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from tests.pyramid.engines import engine_tasks
 from tests.pyramid.engines.engine_tasks import Task, marks
@@ -98,6 +100,13 @@ def test_no_gpu_has_a_reason(packages, caplog, count, more, reason):
     caplog.set_level(logging.INFO)
     with open_bulk_engine(AUTO, EngineOptions(workers=1)) as engine:
         assert engine.description == "threads, 1 thread"
+    assert not caplog.messages
+
+    async def main():
+        async with await open_tile_engine(AUTO, engine_tasks.render, EngineOptions(workers=1)) as engine:
+            assert engine.description == "threads, 1 thread"
+
+    asyncio.run(main())
     assert caplog.messages == [f"engine auto uses threads: {devices.reason}"]
 
 
@@ -135,7 +144,10 @@ def test_a_broken_gpu_is_an_error_for_cuda(faked):
 @needs_extra
 def test_a_broken_gpu_makes_auto_take_threads(faked, caplog):
     async def main():
-        async with await open_tile_engine(AUTO, engine_tasks.render, EngineOptions(workers=1)) as engine:
+        options = EngineOptions(workers=1)
+        async with await open_tile_engine(
+            AUTO, engine_tasks.render, options, samples=lambda: [Task("sample")]
+        ) as engine:
             assert engine.description == "threads, 1 thread"
             assert (await engine.render(Task("x")))[0] == b"x"
 
@@ -153,11 +165,12 @@ def working(faked, monkeypatch):
 @needs_extra
 def test_bulk_work_on_one_worker_a_gpu(working):
     with open_bulk_engine(CUDA) as engine:
-        assert (engine.description, engine.capacity) == ("cuda, 2 GPUs (pretended)", 4)
+        threads = max(2, processor_count() // 2)
+        assert (engine.description, engine.capacity) == ("cuda, 2 GPUs (pretended)", 2 * threads)
         # dask-cuda puts a worker's own GPU first.
         assert set(engine.map(engine_tasks.visible_devices, range(20), label="visible")) == {"0,1", "1,0"}
     with open_bulk_engine(CUDA, EngineOptions(workers=1)) as engine:
-        assert (engine.description, engine.capacity) == ("cuda, 1 GPU (pretended)", 2)
+        assert (engine.description, engine.capacity) == ("cuda, 1 GPU (pretended)", max(2, processor_count()))
 
 
 @needs_extra
@@ -208,3 +221,38 @@ def test_the_server_process_does_not_even_import_cupy(tmp_path):
     complaint, modules = done.stdout.splitlines()
     assert complaint.startswith("the engine cuda cannot start: a GPU does not work: CUDARuntimeError: ")
     assert (modules, done.stderr) == ("[]", "")
+
+
+class Measured:
+    """An engine of a given speed."""
+
+    def __init__(self, seconds):
+        self.seconds, self.closed = seconds, False
+
+    async def render(self, task):
+        await asyncio.sleep(self.seconds)
+        return (b"",)
+
+    async def close(self):
+        self.closed = True
+
+
+@pytest.mark.parametrize(("threads_s", "gpu_s"), [(0.0, 0.1), (0.1, 0.0)])
+def test_auto_takes_what_serves_samples_faster(threads_s, gpu_s):
+    threads, gpu = Measured(threads_s), Measured(gpu_s)
+    chosen, measured = asyncio.run(faster_engine(threads, gpu, [Task("a"), Task("b")]))
+    assert chosen is (gpu if gpu_s < threads_s else threads)
+    assert (threads.closed, gpu.closed) == (chosen is gpu, chosen is threads)
+    assert measured.startswith("2 sample tiles: threads ")
+
+
+def test_auto_takes_threads_without_a_sample(packages, caplog):
+    packages(2)
+    caplog.set_level(logging.INFO)
+
+    async def main():
+        async with await open_tile_engine(AUTO, engine_tasks.render, EngineOptions(workers=1)) as engine:
+            assert engine.description == "threads, 1 thread"
+
+    asyncio.run(main())
+    assert caplog.messages == ["engine auto uses threads: there is no tile to measure a GPU by"]
