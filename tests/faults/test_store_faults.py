@@ -87,7 +87,12 @@ def damage_index(path: Path) -> None:
     path.write_bytes(data)
 
 
-DAMAGES = (flip, truncate, zero, empty, remove, swap_with_neighbour, take_another_step, take_another_level)
+QUICK = (flip, remove, swap_with_neighbour)
+LONG = tuple(
+    pytest.param(damage, marks=pytest.mark.slow)
+    for damage in (truncate, zero, empty, take_another_step, take_another_level)
+)
+DAMAGES = (*QUICK, *LONG)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -158,7 +163,10 @@ def verify_fails(store: Path, name: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ["files", "shards"])
-@pytest.mark.parametrize("damage", [flip, truncate, zero, empty, remove, damage_index])
+@pytest.mark.parametrize(
+    "damage",
+    [flip, remove, damage_index, *LONG[:3]],
+)
 def test_a_damaged_overview_is_computed_again(
     store: Path,
     tmp_path: Path,
