@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.kernel.painting import paint
@@ -210,12 +212,13 @@ def _finished(plan: MrfPlan, meter: _ProgressMeter) -> ExportedMrf | None:
                 return None
             records = mrf.header.records
             empty = shared = end = 0
-            for number in range(records):
-                record = mrf.record_at(number)
-                empty += record.is_empty
+            for block in mrf.index_blocks():
+                offsets, sizes = block.astype(np.int64).T
+                ends = np.maximum.accumulate(np.append(end, offsets + sizes))
+                empty += int((sizes == 0).sum())
                 # Pages lie in the order of the index: one that does not follow the last is shared.
-                shared += not record.is_empty and record.offset < end
-                end = max(end, record.offset + record.size)
+                shared += int(((sizes > 0) & (offsets < ends[:-1])).sum())
+                end = int(ends[-1])
             data_bytes = mrf.data_bytes
     except MrfError:
         return None
@@ -228,6 +231,10 @@ def _write(plan: MrfPlan, engine: BulkEngine, meter: _ProgressMeter) -> Exported
     with MrfWriter(plan.path, plan.header, share_pages=plan.shares_pages) as writer:
         meter.add(plan.path, writer.written, made=False)
         for pages in _pages(plan, writer.written, engine):
+            if isinstance(pages, int):
+                writer.add_empty(pages)
+                meter.add(plan.path, pages, made=True)
+                continue
             for page in pages:
                 writer.add(page)
             meter.add(plan.path, len(pages), made=True)
@@ -238,8 +245,11 @@ def _write(plan: MrfPlan, engine: BulkEngine, meter: _ProgressMeter) -> Exported
         )
 
 
-def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[bytes | None, ...]]:
-    """Yield the pages of every run from record ``first`` on, in order; jobs return from the engine in any order."""
+def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[bytes | None, ...] | int]:
+    """Yield the pages of every run from record ``first`` on, in order, or the number of pages that have no data.
+
+    Jobs return from the engine in any order.
+    """
     runs = plan.runs(first)
     fill = plan.layer.variable.packing.fill_code
     window = WINDOW_JOBS_PER_WORKER * engine.capacity
@@ -259,11 +269,11 @@ def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[byte
                 results.close()
 
 
-def _in_order(batch: list[PageRun], results: Iterator[PageResult]) -> Iterator[tuple[bytes | None, ...]]:
+def _in_order(batch: list[PageRun], results: Iterator[PageResult]) -> Iterator[tuple[bytes | None, ...] | int]:
     made: dict[int, tuple[bytes | None, ...]] = {}
     for number, run in enumerate(batch):
         if run.task is None:
-            yield (None,) * run.count
+            yield run.count
             continue
         while number not in made:
             result = next(results)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.mrf.checksums import SUFFIX, Checksums
@@ -20,12 +23,14 @@ from lazytile.pyramid.mrf.model import RECORD_BYTES
 from lazytile.pyramid.mrf.xml import LIMIT_BYTES, file_names, parse_header
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from numpy.typing import NDArray
 
     from lazytile.pyramid.mrf.model import MrfHeader
 
+_INDEX_READ_BYTES = RECORD_BYTES << 16
 MAX_EXPANSION = 2
 """Limit of a page's bytes, as a multiple of its pixels' bytes: GDAL refuses more."""
 
@@ -151,6 +156,13 @@ class MrfReader:
             )
         return record
 
+    def index_blocks(self) -> Iterator[NDArray[np.uint64]]:
+        """Yield the whole index in blocks, as it is stored: shape (records, 2), offset and size."""
+        at = 0
+        while block := os.pread(self._index, _INDEX_READ_BYTES, at):
+            at += len(block)
+            yield np.frombuffer(block, ">u8").reshape(-1, 2).astype(np.uint64)
+
     def page(self, level: int, row: int, col: int, *, z: int = 0, band: int = 0) -> bytes | None:
         """Return the stored bytes of a page.
 
@@ -232,6 +244,24 @@ def read_header(path: Path) -> MrfHeader:
         The header. ``MrfError`` is raised where the file is no MRF.
     """
     return parse_header(_read_head(path), str(path))
+
+
+def read_records(index: int) -> Iterator[tuple[int, int]]:
+    """Read an index.
+
+    Args:
+        index: Descriptor of the file.
+
+    Yields:
+        Offset and size of each whole record.
+    """
+    at = 0
+    while block := os.pread(index, _INDEX_READ_BYTES, at):
+        whole = len(block) // RECORD_BYTES * RECORD_BYTES
+        if not whole:
+            return
+        yield from struct.iter_unpack(">QQ", block[:whole])
+        at += whole
 
 
 def _read_head(path: Path) -> bytes:

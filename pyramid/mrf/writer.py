@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import struct
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -28,11 +27,11 @@ from lazytile.pyramid.mrf.checksums import (
     stored_sums,
 )
 from lazytile.pyramid.mrf.model import RECORD_BYTES
-from lazytile.pyramid.mrf.reader import read_header
+from lazytile.pyramid.mrf.reader import read_header, read_records
 from lazytile.pyramid.mrf.xml import format_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -41,9 +40,10 @@ if TYPE_CHECKING:
 CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_S = 5.0
 """The work that a kill may cost: bytes of data, or seconds."""
+PENDING_BYTES = 64 << 20
+"""Records that wait to be written, where pages are empty."""
 SHARED_PAGES = 1 << 18
 """Pages whose digests are held to find equal ones; the oldest are dropped (60 MB of memory at most)."""
-_INDEX_READ_BYTES = RECORD_BYTES << 16
 
 
 class MrfWriter:
@@ -111,6 +111,28 @@ class MrfWriter:
                 self._checkpoint()
         except OSError as error:
             raise self._failure(error) from error
+
+    def add_empty(self, count: int) -> None:
+        """Write pages without data.
+
+        Args:
+            count: Of the pages.
+
+        Raises:
+            MrfError: Not so many pages are left to write, or the disk is full.
+        """
+        if self.written + count > self.header.records:
+            raise MrfError(f"{self.path} has {self.header.records} pages, {count} more cannot be added")
+        record = bytes(RECORD_BYTES)
+        self._pending += record * count
+        self._pending_sums += page_checksum(self._header_sum, record, None).to_bytes(SUM_BYTES, "big") * count
+        self.written += count
+        self.empty_pages += count
+        if len(self._pending) >= PENDING_BYTES:
+            try:
+                self._checkpoint()
+            except OSError as error:
+                raise self._failure(error) from error
 
     def finish(self) -> None:
         """Rename the files to their final names.
@@ -187,11 +209,11 @@ class MrfWriter:
             descriptors += (os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in (index, sums))
             if os.fstat(descriptors[0]).st_size != self.header.records * RECORD_BYTES:
                 return False
-            if max((offset + size for offset, size in _records(descriptors[0])), default=0) != data_bytes:
+            if max((offset + size for offset, size in read_records(descriptors[0])), default=0) != data_bytes:
                 return False
             checksums = Checksums(self.path, descriptors[1])
             checksums.check_files(self._head, descriptors[0], self.header.records, data_bytes)
-            self._count(_records(descriptors[0]))
+            self._count(read_records(descriptors[0]))
         except (OSError, MrfError):
             return False
         finally:
@@ -202,7 +224,7 @@ class MrfWriter:
     def _resume(self) -> None:
         """Take over the records of an earlier attempt, and drop data that none of them points to."""
         data_bytes = os.fstat(self._data).st_size
-        known = itertools.islice(_records(self._index), min(self.header.records, stored_sums(self._sums)))
+        known = itertools.islice(read_records(self._index), min(self.header.records, stored_sums(self._sums)))
         self._count(itertools.takewhile(lambda record: sum(record) <= data_bytes, known))
         os.ftruncate(self._index, self.written * RECORD_BYTES)
         os.ftruncate(self._sums, HEAD_BYTES + self.written * SUM_BYTES)
@@ -298,14 +320,3 @@ class MrfWriter:
         except MrfError:
             return stale
         return stale if old == self._final_data else [*stale, old]
-
-
-def _records(index: int) -> Iterator[tuple[int, int]]:
-    """Yield offset and size of each whole record of an index file."""
-    at = 0
-    while block := os.pread(index, _INDEX_READ_BYTES, at):
-        whole = len(block) // RECORD_BYTES * RECORD_BYTES
-        if not whole:
-            return
-        yield from struct.iter_unpack(">QQ", block[:whole])
-        at += whole

@@ -6,12 +6,15 @@ holds the old one sees either its own chunks or, once they are removed, a ``Stor
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError
 from lazytile.pyramid.core import process
@@ -141,6 +144,24 @@ class StoredDataset:
         # Without checksums the generation alone does not vouch for what lies at the path.
         stamp = None if self.description.checked else self.stamp
         return (self.path, stamp, generation, variable, level, dim_index)
+
+    def occupied(self, variable: str, dim_index: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Return which chunks of level 0 may hold anything but fill value, without reading them.
+
+        Args:
+            variable: Its name.
+            dim_index: Index along each leading dimension.
+
+        Returns:
+            Shape (chunks in rows, chunks in columns); true also where that is unknown.
+        """
+        shape, chunk = self.description.grid.shape, self.description.chunk
+        reader = self._reader(0, variable)
+        found = np.ones((math.ceil(shape.rows / chunk.rows), math.ceil(shape.cols / chunk.cols)), np.bool_)
+        if isinstance(reader, StoredChunks):
+            for row, col in np.ndindex(found.shape):
+                found[row, col] = reader.may_hold_data(dim_index, row, col)
+        return found
 
     def _reader(self, level: int, variable: str) -> StoredChunks | ZarrChunks:
         reader = self._readers.get((level, variable))

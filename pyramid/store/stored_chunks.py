@@ -71,6 +71,24 @@ class StoredChunks:
             raise self._damaged(dim_index, chunk_row, chunk_col, str(error)) from error
         return np.frombuffer(unpacked, self.stored_dtype).reshape(shape).astype(native, copy=False)
 
+    def may_hold_data(self, dim_index: tuple[int, ...], row: int, col: int) -> bool:
+        """Return whether a chunk may hold anything but fill value, without reading it.
+
+        Args:
+            dim_index: Index along each leading dimension.
+            row: Of the chunk.
+            col: Of the chunk.
+
+        Returns:
+            False only where the table of checksums says so, or in a dataset without one the chunk has no file.
+        """
+        digest = Unknown.UNCHECKED if self.digests is None else self.digests.find(dim_index, row, col)
+        if isinstance(digest, ChunkDigest):
+            return digest.size > 0
+        if digest is Unknown.UNCHECKED:
+            return Path(self.source.file(dim_index, row, col)).exists()
+        return True
+
     def whole(self, dim_index: tuple[int, ...], row: int, col: int) -> bytes | None:
         """Return the encoded bytes of a chunk after comparing them with its checksum.
 
