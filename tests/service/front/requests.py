@@ -120,15 +120,12 @@ class Client:
             self._connection.putheader(name, value)
         self._connection.endheaders()
         response = self._connection.getresponse()
-        body = response.read().replace(str(self.port).encode(), b"PORT")
+        body = response.read()
         self.timing = response.getheader("Server-Timing") or ""
         self.request_id = response.getheader("X-Request-Id")
         fields = sorted((name, value) for name, value in response.getheaders() if name not in IGNORED)
         if response.getheader("Connection") == "close":
             self._connection.close()
-        # Documents contain the port, so their lengths and hashes differ where the ports have other digits.
-        if b"PORT" in body:
-            fields = [(name, value) for name, value in fields if name not in {"ETag", "Content-Length"}]
         return response.status, fields, body
 
     def raw(self, *pieces, wait_s=0.5):

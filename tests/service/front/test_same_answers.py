@@ -23,7 +23,11 @@ def clients(servers):
 def servers(store, tmp_path_factory):
     """A server with the short path, and one without."""
     folder = tmp_path_factory.mktemp("pair")
-    with running(store, folder / "a") as short, running(store, folder / "b", short_path=False) as usual:
+    options = {"public_url": "http://maps.example"}  # documents contain the address of their server
+    with (
+        running(store, folder / "a", **options) as short,
+        running(store, folder / "b", short_path=False, **options) as usual,
+    ):
         yield short, usual
 
 
