@@ -157,7 +157,18 @@ def export_mrf(
             write_zdb(plan.path, time_keys(layer, plan.slices))
     if options.onearth:
         write_onearth(plans, layer, style, folder)
+    if plans[0].page_format.is_image and all(each.tiles == each.empty_tiles for each in summaries):
+        _warn_of_no_colour(layer, style)
     return summaries
+
+
+def _warn_of_no_colour(layer: Layer, style: Style) -> None:
+    """Log that every page is empty: the colormap has no colour for the values, or there are none."""
+    statistics, units = layer.variable.statistics, layer.variable.units
+    values = ""
+    if statistics is not None and statistics.minimum is not None:
+        values = f" of {layer.name}, which has {statistics.minimum:g} to {statistics.maximum:g} {units}".rstrip()
+    LOG.warning("every page is empty: style %s colours none of the exported values%s", style.name, values)
 
 
 def render_pages(job: PageJob) -> PageResult:

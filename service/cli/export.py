@@ -60,6 +60,7 @@ def export(
         effort=CompressionEffort.parse(effort),
     )
     with engine.open() as pool, tile_progress(f"exporting {layer}") as progress:
+        selection.register_sets()
         summaries = export_archives(
             selection.store, found, painted, outdir, archive, engine=pool, options=options, progress=progress
         )

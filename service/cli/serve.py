@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
 from typing import Annotated
 
 import typer
@@ -15,18 +15,9 @@ from lazytile.service.cli.options.common import (
     EngineOption,
     MemoryOption,
     StoreOption,
+    TileMatrixSetsOption,
     existing,
 )
-
-TileMatrixSetsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--tile-matrix-sets",
-        metavar="FOLDER",
-        envvar="LAZYTILE_TILE_MATRIX_SETS",
-        help="Folder with additional tile matrix sets (OGC JSON).",
-    ),
-]
 
 
 def serve(

@@ -15,6 +15,7 @@ from lazytile.service.cli.options.common import (
     LayerArgument,
     MemoryOption,
     StoreOption,
+    TileMatrixSetsOption,
     WorkersOption,
     existing,
 )
@@ -41,6 +42,7 @@ def warm(
     workers: WorkersOption = None,
     dashboard: DashboardOption = None,
     colormaps: ColormapsOption = None,
+    tile_matrix_sets: TileMatrixSetsOption = None,
 ) -> None:
     """Fill the tile cache with the tiles of a layer that hold data. A server may run meanwhile.
 
@@ -59,6 +61,7 @@ def warm(
         workers=workers,
         dashboard=dashboard,
         colormaps=colormaps,
+        tile_matrix_sets=tile_matrix_sets,
     )
     warm_up = warming.WarmUp(
         layer, warming.parse_zooms(zoom), tms, style, ImageFormat.from_extension(image_format), tuple(time or ())

@@ -96,6 +96,7 @@ def export(
         onearth=onearth,
     )
     with engine.open() as pool, tile_progress(f"exporting {layer}") as progress:
+        selection.register_sets()
         print_summaries(
             export_mrf(selection.store, found, painted, outdir, engine=pool, options=options, progress=progress)
         )

@@ -29,6 +29,15 @@ ColormapsOption = Annotated[
         "--colormaps", metavar="FOLDER", envvar="LAZYTILE_COLORMAPS", help="Folder with additional colormaps."
     ),
 ]
+TileMatrixSetsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tile-matrix-sets",
+        metavar="FOLDER",
+        envvar="LAZYTILE_TILE_MATRIX_SETS",
+        help="Folder with additional tile matrix sets (OGC JSON).",
+    ),
+]
 _ENGINES = "auto, threads, local, cuda, or the address of a Dask scheduler such as tcp://HOST:8786"
 EngineOption = Annotated[
     str, typer.Option("--engine", metavar="ENGINE", envvar="LAZYTILE_ENGINE", help=f"Where the work runs: {_ENGINES}.")

@@ -13,13 +13,14 @@ from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
     ColormapsOption,
     StoreOption,
+    TileMatrixSetsOption,
     existing,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.render.style import Rescale, Style
     from lazytile.pyramid.store.layer import Layer
 
 OnEarthOption = Annotated[
@@ -46,7 +47,15 @@ class ExportedLayerOptions:
         list[str] | None,
         typer.Option(metavar="NAME=LABEL", help="Step of another dimension; may be repeated [default: all]."),
     ] = None
+    rescale: Annotated[
+        str | None,
+        typer.Option(metavar="MIN,MAX", help="Range to spread the colours over [default: the colormap's own]."),
+    ] = None
+    spacing: Annotated[
+        str, typer.Option(metavar="HOW", help="With --rescale, how to space the colours: keep, even or log.")
+    ] = "keep"
     colormaps: ColormapsOption = None
+    tile_matrix_sets: TileMatrixSetsOption = None
 
     def open(self, name: str) -> tuple[Layer, Style]:
         """Return a layer and the style to paint it with.
@@ -59,10 +68,24 @@ class ExportedLayerOptions:
 
         Raises:
             StoreError: There is no such store or layer.
-            InvalidParameterError: There is no such style.
+            InvalidParameterError: There is no such style, or ``--rescale`` is invalid.
         """
+        from lazytile.pyramid.render.style import Rescale  # noqa: PLC0415 - numpy takes a moment to import
+
         layer = open_layer(self.store, name)
-        return layer, style_of(layer, self.style, self.colormaps)
+        rescale_to = None if self.rescale is None else Rescale.parse(self.rescale, self.spacing)
+        return layer, style_of(layer, self.style, self.colormaps, rescale_to)
+
+    def register_sets(self) -> None:
+        """Add the sets of ``--tile-matrix-sets``; call it with the engine open, which begins with none.
+
+        Raises:
+            StoreError: The folder holds something else.
+        """
+        from lazytile.pyramid.tiling.registry import register_folder  # noqa: PLC0415 - numpy takes a moment to import
+
+        if self.tile_matrix_sets is not None:
+            register_folder(self.tile_matrix_sets)
 
     def steps(self, layer: Layer) -> dict[str, list[str]]:
         """Return the labels to export.
@@ -113,13 +136,14 @@ def open_layer(store: Path, name: str) -> Layer:
     return Store(existing(store)).layer(name)
 
 
-def style_of(layer: Layer, name: str, colormaps: Path | None) -> Style:
+def style_of(layer: Layer, name: str, colormaps: Path | None, rescale_to: Rescale | None = None) -> Style:
     """Return a style of a layer.
 
     Args:
         layer: The layer.
         name: ``default``, or a colormap.
         colormaps: Folder with additional colormaps; None for the user's own.
+        rescale_to: Range to spread the colours over; None for the colormap's own.
 
     Returns:
         The style, compiled for the layer.
@@ -130,4 +154,4 @@ def style_of(layer: Layer, name: str, colormaps: Path | None) -> Style:
     from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder  # noqa: PLC0415
     from lazytile.pyramid.render.style import Styles  # noqa: PLC0415 - numpy takes a moment to import
 
-    return Styles(ColormapCatalog(colormaps or default_user_folder())).style(layer, name)
+    return Styles(ColormapCatalog(colormaps or default_user_folder())).style(layer, name, rescale_to)

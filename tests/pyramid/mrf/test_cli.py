@@ -144,6 +144,74 @@ def test_verify_finds_what_is_wrong(run, store, tmp_path):
     assert (code, err.count("\n")) == (2, 1)
 
 
+ODD_SET = {
+    "id": "Odd",
+    "crs": "http://www.opengis.net/def/crs/EPSG/0/4326",
+    "orderedAxes": ["Lat", "Lon"],
+    "tileMatrices": [
+        {
+            "id": str(level),
+            "scaleDenominator": 139770566.0 / (1 << level),
+            "cellSize": 0.3515625 / (1 << level),
+            "pointOfOrigin": [90.0, -180.0],
+            "tileWidth": 128,
+            "tileHeight": 128,
+            "matrixWidth": 8 << level,
+            "matrixHeight": 4 << level,
+        }
+        for level in range(2)
+    ],
+}
+
+
+def test_a_custom_set_in_every_command(run, store, tmp_path, monkeypatch, fresh_process):
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "odd.json").write_text(json.dumps(ODD_SET))
+    one = ["--store", store, "--time", "2019-02", "--dim", "depth=0", "--tms", "Odd"]
+    code, _, err = run("mrf", "sst", tmp_path / "none", *one)
+    assert (code, "Odd" in err) == (2, True)
+    code, _, err = run("mrf", "sst", tmp_path / "out", *one, "--tile-matrix-sets", tmp_path / "sets")
+    assert code == 0, err
+    with rasterio.open(tmp_path / "out" / "sst_depth-0-2019032000000.mrf") as mrf:
+        assert (mrf.width, mrf.height, mrf.block_shapes) == (2048, 1024, [(128, 128)])
+    monkeypatch.setenv("LAZYTILE_TILE_MATRIX_SETS", str(tmp_path / "sets"))
+    assert run("export", "sst", tmp_path / "cog", "--to", "cog", *one)[0] == 0
+    warm = ("warm", "sst", "--store", store, "--cache", tmp_path / "cache", "--tms", "Odd", "--zoom", "0")
+    code, out, err = run(*warm)
+    assert (code, out.partition(" ")[0]) == (0, "32"), err
+
+
+def test_another_range_of_colours(run, store, tmp_path):
+    one = ["--store", store, "--time", "2019-02", "--dim", "depth=0", "--style", "grey"]
+    stem = "sst_depth-0-2019032000000.mrf"
+    pixels = {}
+    for name, options in (
+        ("own", []),
+        ("wide", ["--rescale", "0,2000"]),
+        ("log", ["--rescale", "1,999", "--spacing", "log"]),
+    ):
+        assert run("mrf", "sst", tmp_path / name, *one, *options)[0] == 0
+        with MrfReader(tmp_path / name / stem) as mrf:
+            palette = np.array(mrf.header.palette, np.uint8)
+            pixels[name] = palette[mrf.pixels(0, 1, 2)[..., 0]]
+    assert not np.array_equal(pixels["own"], pixels["wide"])
+    assert not np.array_equal(pixels["log"], pixels["wide"])
+    code, _, err = run("mrf", "sst", tmp_path / "bad", *one, "--rescale", "5,1")
+    assert (code, "MIN < MAX" in err) == (2, True)
+    assert run("export", "sst", tmp_path / "cog", "--to", "cog", *one, "--rescale", "0,2000")[0] == 0
+
+
+def test_a_colormap_that_colours_nothing_is_said_so(run, store, tmp_path, caplog):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "far.xml").write_text('<ColorMap><ColorMapEntry rgb="1,2,3" value="[5000,6000)"/></ColorMap>')
+    one = ["--store", store, "--time", "2019-02", "--dim", "depth=0", "--colormaps", tmp_path / "maps"]
+    assert run("mrf", "sst", tmp_path / "out", *one, "--style", "far")[0] == 0
+    assert any("style far colours none of the exported values" in each.getMessage() for each in caplog.records)
+    caplog.clear()
+    assert run("mrf", "sst", tmp_path / "grey", *one, "--style", "grey")[0] == 0
+    assert not any("colours none" in each.getMessage() for each in caplog.records)
+
+
 def test_export_to_other_files(run, store, tmp_path):
     out = tmp_path / "out"
     one = ["--store", store, "--time", "2019-02", "--dim", "depth=0"]
