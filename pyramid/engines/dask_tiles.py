@@ -17,6 +17,7 @@ from lazytile.pyramid.engines.protocol import one_line
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from lazytile.pyramid.cluster.places import Places
     from lazytile.pyramid.engines.dask_session import ClusterSession
     from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec, TileWork
     from lazytile.pyramid.engines.worker_admission import Admission
@@ -46,6 +47,14 @@ class TileCalls(Protocol):
     @property
     def idle_s(self) -> float:
         """For how long no worker has been available, seconds."""
+        ...
+
+    def take(self, admission: Admission) -> None:
+        """Use the workers of another admission from now on.
+
+        Args:
+            admission: Of the same session.
+        """
         ...
 
     async def close(self) -> None:
@@ -80,6 +89,10 @@ class SubmitCalls:
     def idle_s(self) -> float:
         """For how long no worker has been available, seconds."""
         return self._admission.empty_s
+
+    def take(self, admission: Admission) -> None:
+        """Use the workers of another admission from now on."""
+        self._admission = admission
 
     async def close(self) -> None:
         """Do nothing: Dask notifies the scheduler when a call is cancelled."""
@@ -166,6 +179,13 @@ class DaskTileEngine:
         if self._closed:
             raise EngineError("the engine is closed")
         return await self._pending.run(self._calls.call(task))
+
+    async def move(self, places: Places) -> None:
+        """Inspect the workers for other places, then use those that see them."""
+        before = list(self._session.admissions)
+        self._calls.take(await self._session.admit(places))
+        for admission in before:
+            await self._session.release(admission)
 
     async def close(self, reason: EngineError | None = None) -> None:
         """Cancel pending calls and disconnect from the cluster.

@@ -106,6 +106,11 @@ class DirectCalls:
             await asyncio.sleep(RETRY_INTERVAL_S)  # a worker takes the plugin after it has joined
         return "did not accept the plugin"
 
+    def take(self, admission: Admission) -> None:
+        """Call the workers of another admission from now on."""
+        admission.reach = self._reach
+        self._admission = admission
+
     @property
     def idle_s(self) -> float:
         """For how long no worker has been available, seconds."""

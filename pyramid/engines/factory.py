@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.cluster.places import NOWHERE, Places
@@ -23,6 +22,8 @@ from lazytile.pyramid.engines.threads import ThreadsBulkEngine, ThreadsTileEngin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from lazytile.pyramid.engines.dask_tiles import DaskTileEngine
 
 LOG = logging.getLogger(__name__)
 
@@ -144,5 +145,8 @@ async def _open_supervised(spec: EngineSpec, work: TileWork, options: EngineOpti
         if fallback is None or spec.kind != "scheduler":
             raise
         problem = str(error)
-    reopen = partial(open_dask_tile_engine, spec, work, options, patient=True)
-    return SupervisedTileEngine(str(spec), reopen, engine, problem, fallback)
+
+    async def reopen(places: Places) -> DaskTileEngine:
+        return await open_dask_tile_engine(spec, replace(work, places=places), options, patient=True)
+
+    return SupervisedTileEngine(str(spec), reopen, work.places, engine, problem=problem, fallback=fallback)

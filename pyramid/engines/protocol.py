@@ -220,6 +220,17 @@ class TileEngine(Protocol):
         """
         ...
 
+    async def move(self, places: Places) -> None:
+        """Inspect the workers for other places, which tasks read from now on. Tasks under way are not disturbed.
+
+        Args:
+            places: What the tasks read.
+
+        Raises:
+            EngineError: No worker sees them; the places are those of before.
+        """
+        ...
+
     async def close(self) -> None:
         """Stop the workers that the engine started. Safe to call twice."""
         ...

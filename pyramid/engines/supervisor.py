@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
+    from lazytile.pyramid.cluster.places import Places
     from lazytile.pyramid.engines.dask_tiles import DaskTileEngine
     from lazytile.pyramid.engines.protocol import TileEngine
 
@@ -40,8 +41,10 @@ class SupervisedTileEngine:
     def __init__(
         self,
         name: str,
-        reopen: Callable[[], Awaitable[DaskTileEngine]],
+        reopen: Callable[[Places], Awaitable[DaskTileEngine]],
+        places: Places,
         engine: DaskTileEngine | None,
+        *,
         problem: str = "",
         fallback: Callable[[], TileEngine] | None = None,
     ) -> None:
@@ -49,13 +52,15 @@ class SupervisedTileEngine:
 
         Args:
             name: Of the engine, for messages.
-            reopen: Opens the engine again.
+            reopen: Opens the engine again, for tasks that read some places.
+            places: What tasks read at first.
             engine: The open engine; None where it could not be opened yet.
             problem: Why it could not.
             fallback: Opens the engine that renders meanwhile; None: tasks are refused.
         """
         self._name = name
         self._reopen = reopen
+        self._places = places
         self._engine = engine
         self._open_fallback = fallback
         self._fallback: TileEngine | None = None
@@ -111,7 +116,7 @@ class SupervisedTileEngine:
             engine = self._engine
             if engine is None:
                 try:
-                    engine = self._engine = await self._reopen()
+                    engine = self._engine = await self._reopen(self._places)
                 except (Exception, asyncio.CancelledError) as error:
                     if is_cancelled():
                         raise
@@ -149,6 +154,13 @@ class SupervisedTileEngine:
         closing = asyncio.create_task(engine.close(EngineUnavailableError(engine.loss)))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+    async def move(self, places: Places) -> None:
+        """Inspect the workers for other places; while the cluster is lost, those of the next session."""
+        if places != self._places:
+            if self._engine is not None:
+                await self._engine.move(places)
+            self._places = places
 
     async def close(self) -> None:
         """Stop to supervise, and close the engine and what stood in for it."""

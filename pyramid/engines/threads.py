@@ -102,6 +102,9 @@ class ThreadsTileEngine:
         loop = asyncio.get_running_loop()
         return await self._pending.run(loop.run_in_executor(pool, self._function, task))
 
+    async def move(self, places: Places) -> None:
+        """Do nothing: threads see what their process sees."""
+
     async def close(self) -> None:
         """Cancel what waits, wait for what runs, and end the threads."""
         pool, self._pool = self._pool, None

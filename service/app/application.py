@@ -115,6 +115,7 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
             )
         else:
             engine = inherited.engine
+            await engine.move(places)
     except BaseException:
         await cache.close()
         raise

@@ -30,7 +30,7 @@ _SPELLINGS = {"memory_bytes": f"--memory or {MEMORY_VARIABLE}"}
 """How users set it, where option and environment variable differ from the name."""
 _VARIABLES = {"memory_bytes": MEMORY_VARIABLE}
 FILE_LIMIT_BYTES = 1 << 20
-FIXED = ("host", "port", "engine", "workers", "dashboard", "metrics_folder", "watchdog_s")
+FIXED = ("host", "port", "engine", "engine_fallback", "workers", "dashboard", "metrics_folder", "watchdog_s")
 """Settings that a running server keeps."""
 
 

@@ -240,7 +240,7 @@ def test_a_stopped_worker_of_a_local_cluster(source, whole, tmp_path, table_row)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))}
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, threading, time\n"
-        "def patch():\n"
+        "def patch():\n    import time\n"
         "    while 'lazytile.pyramid.store.chunk_file' not in sys.modules: time.sleep(0.01)\n"
         "    time.sleep(0.2)\n"
         + "\n".join("    " + line for line in SLOW_WRITES.strip().splitlines())

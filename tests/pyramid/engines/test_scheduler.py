@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import lazytile
+from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.engines.factory import open_bulk_engine, open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
@@ -180,3 +181,20 @@ def test_tiles_whose_cluster_goes_away_are_an_error(tmp_path):
         with pytest.raises(EngineError, match=r"is lost|has had no worker"):
             runner.run(tiles.render(Task("y")))
         runner.run(tiles.close())
+
+
+def test_an_engine_moves_to_places_that_its_workers_see(cluster, tmp_path):
+    async def main():
+        first, second = tmp_path / "first", tmp_path / "second"
+        for folder in (first, second):
+            folder.mkdir()
+        places = Places.of(folders=(first,))
+        async with await open_tile_engine(cluster, engine_tasks.render, places=places) as engine:
+            assert (await engine.render(Task("x")))[0] == b"x"
+            await engine.move(Places.of(folders=(second,)))
+            assert (await engine.render(Task("y")))[0] == b"y"
+            with pytest.raises(EngineError, match=r"can do this work: .*third cannot be read"):
+                await engine.move(Places.of(folders=(tmp_path / "third",)))
+            assert (await engine.render(Task("z")))[0] == b"z"
+
+    asyncio.run(main())
