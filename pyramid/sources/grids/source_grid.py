@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.sources.grids.axis_bounds import AxisBounds
     from lazytile.pyramid.sources.grids.coordinate_pair import CoordinatePair
     from lazytile.pyramid.sources.overrides import Overrides
 
@@ -48,6 +49,10 @@ CLOSE_CELLS = 0.1
 """A grid that agrees this well with the true places of its cells is believed without a remark."""
 MAX_DISAGREEMENT_CELLS = 1.0
 """How far a grid may put a cell from the longitude and latitude that the file has for it."""
+
+
+_FARTHEST_LON = 1080.0
+"""No longitude is given more than three times round the Earth."""
 
 
 class PlacesDisagreeError(SourceError):
@@ -146,11 +151,11 @@ def stated_crss(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides) -
         yield crs, "attributes of the file"
 
 
-def _bounds_in(factor: float, coordinate: Coordinate) -> Coordinate:
-    bounds = coordinate.bounds
-    if bounds is None or factor == 1.0:
-        return coordinate
-    return replace(coordinate, bounds=replace(bounds, pairs=bounds.pairs * factor))
+def _bounds_in_degrees(group: xr.Dataset, name: str, factor: float, shift: float) -> AxisBounds | None:
+    bounds = axis_bounds(group, name)
+    if bounds is None or (factor == 1.0 and not shift):
+        return bounds
+    return replace(bounds, pairs=bounds.pairs * factor + shift)
 
 
 def _numbers(variable: xr.Variable) -> tuple[NDArray[np.float64] | None, NDArray[Any]]:
@@ -182,7 +187,7 @@ def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> _Placed:
     factors = [unit.factor for unit in units]
     guess = ""
     if all(unit.quantity is Quantity.NONE for unit in units) and EXACT_AXIS not in latitude.attrs:
-        lat, lon = (np.asarray(raw(each.values, each.attrs), np.float64) for each in (latitude, longitude))
+        lat, lon = (decoded(np.atleast_1d(each.values), each.attrs) for each in (latitude, longitude))
         problem = numbers_fit(lat, lon)
         if problem:
             raise SourceError(f"{pair.y} and {pair.x} have no units: {problem}; give --crs")
@@ -199,22 +204,27 @@ def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> _Placed:
     ):
         missing, values = _numbers(variable)
         rising = kind == "longitude"
+        turned = shift if rising else 0.0
         numbers = values if missing is None else missing
         noise = None
-        if factor != 1.0 or (shift and rising):
-            numbers = np.asarray(numbers, np.float64) * factor + (shift if rising else 0.0)
-            noise = _noise(values) * abs(factor)
+        if factor != 1.0 or turned:
+            noise = _noise(numbers) * abs(factor)
+            numbers = np.asarray(numbers, np.float64) * factor + turned
+        if rising and np.abs(numbers[np.isfinite(numbers)]).max(initial=0) > _FARTHEST_LON:
+            raise SourceError(
+                f"longitude {name} reaches {np.nanmax(np.abs(numbers)):g} degrees, which no longitude does"
+            )
         coordinate = Coordinate(
             f"{kind} {name}",
             numbers,
             noise,
-            axis_bounds(group, name),
+            _bounds_in_degrees(group, name, factor, turned),
             rising,
             angular=True,
             circle=rising,
             exact=variable.attrs.get(EXACT_AXIS),
         )
-        placed.append(place_axis(_bounds_in(factor, coordinate)))
+        placed.append(place_axis(coordinate))
     rows, cols = placed
     remarks = [*rows.remarks, *cols.remarks]
     if cols.map.dropped:
@@ -232,9 +242,9 @@ def _lonlat(group: xr.Dataset, pair: CoordinatePair) -> _Placed:
 
 
 def _noise(values: NDArray[Any]) -> float:
-    """Return the rounding of stored numbers."""
+    """Return the rounding of stored numbers, some of which may be missing."""
     kind = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
-    return float(np.spacing(np.abs(values).max(initial=0).astype(kind))) * 2
+    return float(np.spacing(np.abs(values[np.isfinite(values)]).max(initial=0).astype(kind))) * 2
 
 
 def _prime_meridian(group: xr.Dataset, pair: CoordinatePair) -> float:
@@ -265,15 +275,16 @@ def _projected(group: xr.Dataset, pair: CoordinatePair, crs: pyproj.CRS, by: str
         missing, stored_values = _numbers(stored)
         units = cf.text(stored.attrs, "units")
         values = to_crs_units(crs, np.asarray(stored_values, np.float64), units, name)
-        largest = float(np.abs(stored_values).max(initial=0.0))
-        factor = float(np.abs(values).max(initial=0.0)) / max(1e-300, largest)
+        known = slice(None) if missing is None else np.isfinite(missing)
+        largest = np.abs(stored_values[known]).max(initial=0.0)
+        factor = float(np.abs(values[known]).max(initial=0.0)) / max(1e-300, float(largest))
         bounds = axis_bounds(group, name)
         if bounds is not None:
             bounds = replace(bounds, pairs=to_crs_units(crs, bounds.pairs, units, name))
         coordinate = Coordinate(
             name,
             values if missing is None else np.where(np.isfinite(missing), values, np.nan),
-            factor * float(np.spacing(np.abs(stored_values).max(initial=0.0))) * 2,
+            factor * float(np.spacing(largest)) * 2,
             bounds,
             rising,
             angular=False,

@@ -156,13 +156,14 @@ def test_names_that_say_nothing_are_told_apart_by_the_order_of_dimensions(tmp_pa
 
 def test_longitudes_may_be_counted_from_another_meridian(tmp_path: Path) -> None:
     mapping = {"grid_mapping_name": "latitude_longitude", "longitude_of_prime_meridian": 2.5}
+    lon = np.arange(60) * 0.1
     file = xr.Dataset(
         {"b": (("lat", "lon"), VALUES, {"grid_mapping": "crs"}), "crs": ((), 0, mapping)},
-        {"lon": ("lon", np.arange(60) * 0.1, EAST), "lat": ("lat", np.arange(50) * 0.1, NORTH)},
-    )
+        {"lon": ("lon", lon, {**EAST, "bounds": "edges"}), "lat": ("lat", np.arange(50) * 0.1, NORTH)},
+    ).assign(edges=(("lon", "side"), np.stack([lon - 0.05, lon + 0.05], axis=-1)))
     dataset, _ = converted(tmp_path, file)
     assert dataset.grid.x.first_edge == pytest.approx(2.45)
-    assert "longitudes are counted from a prime meridian at 2.5 degrees" in dataset.remarks
+    assert dataset.remarks == ("longitudes are counted from a prime meridian at 2.5 degrees",)
 
 
 def test_our_own_stores_are_read_by_each_of_their_conventions(tmp_path: Path) -> None:

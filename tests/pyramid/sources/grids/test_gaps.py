@@ -9,7 +9,7 @@ import pytest
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.source import open_source
-from tests.pyramid.sources.samples import converted, even
+from tests.pyramid.sources.samples import EAST, NORTH, converted, even
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +150,17 @@ def test_a_gap_is_found_without_reading_data(tmp_path: Path) -> None:
     source = open_source(tmp_path / "in.nc")
     assert source.found.rows.has_gaps
     assert source.found.rows.source_range(34, 35) == (0, 0)
+
+
+@pytest.mark.parametrize("units", [{}, EAST])
+def test_fill_values_of_longitudes_leave_columns_out_if_they_are_declared(
+    tmp_path: Path, units: dict[str, str]
+) -> None:
+    lon = np.where(np.arange(90) == 89, 9.969209968386869e36, LON)
+    north = NORTH if units else {}
+    file = even(LAT, lon, north=north, east={**units, "missing_value": 9.969209968386869e36})
+    dataset, _ = converted(tmp_path, file)
+    assert (dataset.grid.shape.cols, dataset.grid.x.first_edge) == (89, -180)
+    del file.lon.attrs["missing_value"]
+    with pytest.raises(SourceError, match=r"which no longitude does|are no longitudes"):
+        converted(tmp_path, file)
