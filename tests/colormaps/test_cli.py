@@ -78,6 +78,10 @@ def test_list(tmp_path):
     assert rows["grey"]["from"] == "bundled"
     assert rows["broken"]["title"].startswith("cannot be read")
     assert "sea_surface_temperature" in output("list", "--folder", tmp_path)
+    computed = {name for name, row in rows.items() if row["from"] == "computed"}
+    assert {"ocean", "ice", "rain", "diverging", "random"} <= computed
+    for name in computed:
+        assert json.loads(output("show", name, "--json"))["relative"], f"{name} can be used as it is listed"
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".sld", ".txt"])

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 
 def list_names(*, folder: FolderOption = None, as_json: JsonOption = False) -> None:
-    """List the colormaps on this machine."""
+    """List the colormaps on this machine: files, then ramps that are computed and spread over a layer's range."""
     from rich.console import Console  # noqa: PLC0415 - takes a moment to import
     from rich.table import Column, Table  # noqa: PLC0415
 
+    from lazytile.colormaps.synthesis.named import named_colormap_names  # noqa: PLC0415 - as below
+
     catalog = open_catalog(folder)
-    rows = [_row(catalog, name) for name in catalog.names()]
+    files = catalog.names()
+    rows = [_row(catalog, name) for name in files]
+    rows += [_computed(name) for name in named_colormap_names() if name not in files]
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
@@ -30,6 +34,15 @@ def list_names(*, folder: FolderOption = None, as_json: JsonOption = False) -> N
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
     Console().print(table)
+
+
+def _computed(name: str) -> dict[str, str | int]:
+    from lazytile.colormaps.synthesis.named import named_colormap  # noqa: PLC0415 - numpy takes a moment to import
+
+    colormap = named_colormap(name)
+    assert colormap is not None
+    title = "random-SEED for other colours" if name == "random" else "spread over the layer's range"
+    return {"name": name, "title": title, "units": "", "entries": len(colormap.entries), "from": "computed"}
 
 
 def _row(catalog: ColormapCatalog, name: str) -> dict[str, str | int]:

@@ -161,3 +161,77 @@ def test_a_renamed_data_file_that_is_not_ours_is_not_published(tmp_path):
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
     with pytest.raises(MrfError, match=r"a\.mrf cannot be written: No such file or directory"):
         MrfWriter(tmp_path / "none" / "a.mrf", header(64, 64))
+
+
+def test_parts_without_checksums_start_over(tmp_path):
+    path = tmp_path / "a.mrf"
+    with MrfWriter(path, header(64, 192)) as writer:
+        writer.add(page(1))
+        writer.add(page(2))
+    (tmp_path / ".a.crc.part").unlink()  # an earlier version wrote none
+    with MrfWriter(path, header(64, 192)) as writer:
+        assert writer.written == 0
+        for value in range(1, 7):
+            writer.add(page(value))
+        writer.finish()
+    with MrfReader(path, needs_checksums=True) as mrf:
+        assert [int(mrf.pixels(0, 0, col)[0, 0, 0]) for col in range(3)] == [1, 2, 3]
+
+
+def test_an_export_without_checksums_or_with_other_ones_is_made_again(tmp_path):
+    store = write_store(tmp_path, field(300, 600))
+    export(store, tmp_path / "out")
+    sound = files(tmp_path / "out")
+    for spoil in (
+        (tmp_path / "out" / "sst.crc").unlink,
+        lambda: (tmp_path / "out" / "sst.crc").write_bytes(sound["sst.crc"][:-4]),
+        lambda: (tmp_path / "out" / "sst.idx").write_bytes(bytes(len(sound["sst.idx"]))),
+        lambda: (tmp_path / "out" / "sst.ppg").write_bytes(sound["sst.ppg"][:-1]),
+    ):
+        spoil()
+        (summary,) = export(store, tmp_path / "out")
+        assert not summary.was_complete
+        assert files(tmp_path / "out") == sound
+    (summary,) = export(store, tmp_path / "out")
+    assert summary.was_complete
+
+
+def test_empty_pages_in_bulk_are_those_one_by_one(tmp_path):
+    for name in ("bulk", "single"):
+        (tmp_path / name).mkdir()
+        with MrfWriter(tmp_path / name / "a.mrf", header(64, 256)) as writer:
+            writer.add(page(3))
+            if name == "bulk":
+                writer.add_empty(5)
+            else:
+                for _ in range(5):
+                    writer.add(None)
+            with pytest.raises(MrfError, match="has 7 pages, 2 more cannot be added"):
+                writer.add_empty(2)
+            writer.add(page(4))
+            writer.finish()
+            assert writer.empty_pages == 5
+    assert files(tmp_path / "bulk") == files(tmp_path / "single")
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_a_write_that_fails_anywhere_is_resumed(tmp_path, monkeypatch, at):
+    """A full disk cuts writes short; what is there afterwards is what a rerun continues."""
+    store = write_store(tmp_path, field(300, 600))
+    export(store, tmp_path / "whole")
+    monkeypatch.setattr(mrf_write, "CHECKPOINT_BYTES", 1)
+    calls, write = [], mrf_write.os.pwrite
+
+    def pwrite(descriptor, data, offset):
+        calls.append(len(data))
+        if len(calls) - 1 >= at:
+            write(descriptor, bytes(data)[: len(data) // 2], offset)
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data, offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mrf_write.os, "pwrite", pwrite)
+        with pytest.raises(MrfError, match=r"sst\.mrf cannot be written: No space left on device"):
+            export(store, tmp_path / "out")
+    export(store, tmp_path / "out")
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
