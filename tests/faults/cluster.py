@@ -63,27 +63,70 @@ def _unshare() -> list[str]:
 needs_blindness = pytest.mark.skipif(bool(reason_against_blindness()), reason=reason_against_blindness())
 
 
+NAMESPACE = f"lazytile-{os.getpid()}"
+HERE, THERE = "10.213.7.1", "10.213.7.2"
+"""Addresses of both ends of the link to the other machine."""
+
+
+def _ip(*arguments: str) -> bool:
+    return subprocess.run(["ip", *arguments], capture_output=True, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def other_machine() -> Iterator[list[str]]:
+    """Make a network namespace with one link to this one; yield what runs a command in it. Skip where it is barred."""
+    near = f"lt{os.getpid()}"
+    try:
+        if (
+            shutil.which("ip") is None
+            or not _ip("netns", "add", NAMESPACE)
+            or not _ip("link", "add", near, "type", "veth", "peer", "name", "far", "netns", NAMESPACE)
+            or not _ip("addr", "add", f"{HERE}/30", "dev", near)
+            or not _ip("link", "set", near, "up")
+            or not _ip("-n", NAMESPACE, "addr", "add", f"{THERE}/30", "dev", "far")
+            or not _ip("-n", NAMESPACE, "link", "set", "lo", "up")
+            or not _ip("-n", NAMESPACE, "link", "set", "far", "up")
+        ):
+            pytest.skip("needs the right to make network namespaces (ip netns add)")
+        yield ["ip", "netns", "exec", NAMESPACE]
+    finally:
+        _ip("link", "del", near)
+        _ip("netns", "del", NAMESPACE)
+
+
+@contextlib.contextmanager
+def cut_link() -> Iterator[None]:
+    """Cut the link to the other machine while the block runs: packets vanish, connections stay open."""
+    assert _ip("-n", NAMESPACE, "link", "set", "far", "down")
+    try:
+        yield
+    finally:
+        assert _ip("-n", NAMESPACE, "link", "set", "far", "up")
+
+
 @dataclass
 class Cluster:
     """A scheduler and workers, each a process of its own."""
 
     folder: Path
     port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
+    """Address of the scheduler."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     scheduler: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
-        return f"tcp://127.0.0.1:{self.port}"
+        return f"tcp://{self.host}:{self.port}"
 
     def start_scheduler(self) -> None:
         """Start the scheduler, at the same address each time, and wait until it listens."""
-        where = ("--host", "127.0.0.1", "--port", str(self.port), "--dashboard-address", "127.0.0.1:0")
+        where = ("--host", self.host, "--port", str(self.port), "--dashboard-address", "127.0.0.1:0")
         command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *where, "--no-dashboard", "--no-show"]
         self.scheduler = self._start(command, "scheduler")
         deadline = time.monotonic() + 30
         while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1):
                 return
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -102,6 +145,8 @@ class Cluster:
         hidden: tuple[Path, ...] = (),
         preload: str = "",
         environment: Mapping[str, str] | None = None,
+        host: str = "",
+        within: tuple[str, ...] = (),
     ) -> subprocess.Popen[bytes]:
         """Start a worker of one thread.
 
@@ -111,8 +156,10 @@ class Cluster:
             hidden: Folders that are empty for it, as on a machine without the file system.
             preload: Code that it runs first.
             environment: More of its environment.
+            host: Its address; the scheduler's by default.
+            within: What runs the command, as on another machine.
         """
-        options = ["--host", "127.0.0.1", "--nthreads", "1", "--name", name, "--memory-limit", "0"]
+        options = ["--host", host or self.host, "--nthreads", "1", "--name", name, "--memory-limit", "0"]
         options += ["--no-dashboard", "--nanny" if nanny else "--no-nanny", "--local-directory", str(self.folder)]
         if preload:
             file = self.folder / f"preload_{name}.py"
@@ -122,7 +169,7 @@ class Cluster:
         if hidden:
             hide = " && ".join(f"mount -t tmpfs none {shlex.quote(str(each))}" for each in hidden)
             command = [*_unshare(), "sh", "-c", f"{hide} && exec {shlex.join(command)}"]
-        return self._start(command, f"worker-{name}", environment)
+        return self._start([*within, *command], f"worker-{name}", environment)
 
     def wait_for_workers(self, count: int, limit_s: float = 60) -> None:
         """Wait until the scheduler has a number of workers."""

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.faults.cluster import (
+    HERE,
     OTHER_NUMPY,
+    THERE,
     Cluster,
     child_of,
     command,
+    cut_link,
     needs_blindness,
+    other_machine,
     stopped,
 )
 from tests.faults.server import compare, heal_time_s, load, serving, tile_paths, undisturbed, wait_for
@@ -257,6 +261,31 @@ def test_no_worker_sees_the_store(cluster, sound_store, tmp_path, table_row):
     last = ended.stderr.splitlines()[-1]
     assert "can do this work: the worker at tcp://" in last
     table_row("no Dask worker sees the store", "mount namespace", "the server does not start: one line", None)
+
+
+def test_a_cut_link(sound_store, tmp_path, truth, table_row):
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    with other_machine() as within:
+        cluster = Cluster(folder, host=HERE)
+        try:
+            cluster.start_scheduler()
+            cluster.start_worker("near")
+            cluster.start_worker("far", host=THERE, within=tuple(within))
+            cluster.wait_for_workers(2)
+            with cluster_server(cluster, sound_store, tmp_path) as server:
+                assert compare(server, truth).refused == []
+                with cut_link():
+                    with load(server, truth, threads=4) as during:
+                        wait_for(lambda: "does not answer" in server.log(), 60)
+                        healed = heal_time_s(server, truth)
+                    assert during.statuses <= {503}
+                    assert during.slowest_s < 15
+                wait_for(lambda: server.conditions() == [], 60)
+                assert compare(server, truth).refused == []
+        finally:
+            cluster.end()
+    table_row("link to a worker cut", "its end of a link is down", "tiles, the first after 5 s", healed, during)
 
 
 def test_several_servers_share_a_scheduler(cluster, sound_store, tmp_path, truth):
