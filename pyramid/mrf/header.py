@@ -13,7 +13,6 @@ from pyproj.exceptions import CRSError
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.core.grid import GEOGRAPHIC_CODES, Bounds, Shape
 from lazytile.pyramid.mrf.model import Compression, MrfHeader
-from lazytile.pyramid.mrf.page_encoding import VALUE_TYPES, PageFormat
 from lazytile.pyramid.mrf.zen import mask_fits
 from lazytile.pyramid.render.image import padded_palette
 from lazytile.pyramid.render.render_task import RENDERER_VERSION
@@ -22,6 +21,7 @@ from lazytile.pyramid.tiling.tms import metres_per_unit
 
 if TYPE_CHECKING:
     from lazytile.pyramid.mrf.model import MrfLevel
+    from lazytile.pyramid.mrf.page_encoding import PageFormat
     from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.store.layer import Layer
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
@@ -142,7 +142,7 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
         return _with_colours(header, style, page_format)
     precision = [("LERC_PREC", repr(page_format.max_error))] if page_format.max_error else []
     packing = [("DEFLATE", "ON")] if page_format.deflated else []
-    return replace(_with_codes(header, layer, tms), options=(*precision, *packing))
+    return replace(_with_codes(header, layer, tms, page_format), options=(*precision, *packing))
 
 
 def _with_colours(header: MrfHeader, style: Style, page_format: PageFormat) -> MrfHeader:
@@ -160,11 +160,11 @@ def _with_colours(header: MrfHeader, style: Style, page_format: PageFormat) -> M
     return replace(header, nodata=(0.0,), palette=tuple(colours))
 
 
-def _with_codes(header: MrfHeader, layer: Layer, tms: TileMatrixSet) -> MrfHeader:
+def _with_codes(header: MrfHeader, layer: Layer, tms: TileMatrixSet, page_format: PageFormat) -> MrfHeader:
     packing = layer.variable.packing
-    if packing.dtype not in VALUE_TYPES:
-        allowed = ", ".join(sorted(VALUE_TYPES))
-        raise MrfError(f"{layer.name} has values of type {packing.dtype}, pages of values may be {allowed}")
+    if packing.dtype not in page_format.value_types:
+        allowed, name = ", ".join(sorted(page_format.value_types)), page_format.compression.name
+        raise MrfError(f"{layer.name} has values of type {packing.dtype}, pages in {name} may be {allowed}")
     fill = packing.fill_code
     if fill is None and not tms.is_native:
         raise MrfError(

@@ -30,8 +30,13 @@ BLACK = (0, 0, 0)
 """Behind transparent colours in JPEG: readers see it for a page that is not stored."""
 _BANDS = {Compression.PPNG: 1, Compression.PNG: 4, Compression.JPEG: 3, Compression.JPNG: 4}
 """Of images; codes have one."""
-VALUE_TYPES = frozenset({"uint8", "int16", "uint16", "float32"})
-"""Types of codes that every compression of values accepts."""
+_VALUE_TYPES = frozenset(
+    {"int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"}
+)
+_UNFIT_TYPES = {
+    Compression.TIF: frozenset({"int64", "uint64", "float64"}),  # Pillow reads none with 64 bits
+    Compression.LERC: frozenset({"int8", "int64", "uint64"}),  # LERC has no 64 bits; GDAL loses the mask of int8
+}
 ZSTD_LEVEL = 9
 DEFAULT_QUALITY = 85
 
@@ -94,6 +99,11 @@ class PageFormat:
                 return f"error {self.max_error!r}{' deflated' if self.deflated else ''}"
             case _:
                 return "1"
+
+    @property
+    def value_types(self) -> frozenset[str]:
+        """Types of codes that pages of values may have."""
+        return _VALUE_TYPES - _UNFIT_TYPES.get(self.compression, frozenset())
 
     def omits_empty(self, rgba: NDArray[np.uint8]) -> bool:
         """Return whether readers get the right pixels for an empty page that is not stored.
