@@ -30,17 +30,6 @@ FILLS = {
     "float32": float("nan"),
     "float64": float("nan"),
 }
-    "uint8": 255.0,
-    "int16": -32768.0,
-    "uint16": 65535.0,
-    "float32": float("nan"),
-    "int8": -128.0,
-    "int32": -(2.0**31),
-    "uint32": 2.0**32 - 1,
-    "float64": float("nan"),
-    "int64": -(2.0**53),
-    "uint64": 2.0**53,
-}
 
 
 def gdal_levels(path):
