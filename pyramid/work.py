@@ -10,22 +10,25 @@ from lazytile.pyramid.render.renderer import render
 from lazytile.pyramid.tiling.tms import TileMatrixSet
 
 if TYPE_CHECKING:
+    from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.render.render_task import RenderTask
 
 SHARED = (Palette, TileMatrixSet)
 """Classes of values that many tasks have in common."""
 
 
-def perform(task: RenderTask | NumbersTask) -> tuple[bytes, ...]:
+def perform(task: RenderTask | NumbersTask, stop: StopFlag | None = None) -> tuple[bytes, ...]:
     """Render a block of tiles, or compute numbers.
 
     Args:
         task: What to do.
+        stop: Ends the work once it is set; without it only numbers end early, at their time limit.
 
     Returns:
         The encoded tiles, or one JSON document.
 
     Raises:
         LazytileError: As ``render`` and ``compute`` do.
+        StoppedError: ``stop`` was set, or the time limit has passed.
     """
-    return compute(task) if isinstance(task, NumbersTask) else render(task)
+    return compute(task, stop) if isinstance(task, NumbersTask) else render(task, stop)

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from lazytile.pyramid.core.stop_flag import StoppedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -78,7 +80,8 @@ class BytesLru(Generic[Value]):
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return the value of a key; compute it in one thread while others that request it wait.
 
-        What ``make`` raises reaches every waiting thread, and nothing is stored.
+        What ``make`` raises reaches every waiting thread, and nothing is stored. Where it was stopped, one of the
+        threads that wait computes the value instead.
 
         Args:
             key: Names the value.
@@ -87,21 +90,23 @@ class BytesLru(Generic[Value]):
         Returns:
             The value.
         """
-        with self._lock:
-            found = self._values.get(key)
-            if found is not None:
+        while True:
+            with self._lock:
+                found = self._values.get(key)
+                if found is not None:
+                    self._hits += 1
+                    self._values.move_to_end(key)
+                    return found[0]
+                pending = self._pending.get(key)
+                if pending is None:
+                    self._misses += 1
+                    pending = self._pending[key] = _Pending()
+                    break
                 self._hits += 1
-                self._values.move_to_end(key)
-                return found[0]
-            pending = self._pending.get(key)
-            is_maker = pending is None
-            if pending is None:
-                self._misses += 1
-                pending = self._pending[key] = _Pending()
-            else:
-                self._hits += 1
-        if not is_maker:
-            return pending.wait()
+            try:
+                return pending.wait()
+            except StoppedError:
+                continue  # nobody waits for the other thread's work any more, but somebody does for this one's
         try:
             value = make()
             size = self._size_of(value)

@@ -23,6 +23,7 @@ from lazytile.pyramid.engines.threads import ThreadsBulkEngine, ThreadsTileEngin
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.engines.dask_tiles import DaskTileEngine
 
 LOG = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ async def open_tile_engine(
     locality: Callable[[Any], str] | None = None,
     shared: tuple[type, ...] = (),
     places: Places = NOWHERE,
+    stoppable: Callable[[Any, StopFlag], tuple[bytes, ...]] | None = None,
     samples: Callable[[], Sequence[Any]] = tuple,
 ) -> TileEngine:
     """Start an engine for tiles. As for ``open_bulk_engine``, the main module must be importable.
@@ -91,6 +93,7 @@ async def open_tile_engine(
             it the task's key decides.
         shared: Classes of values that many tasks have in common and that never change: they travel by hash.
         places: What the tasks read: workers that do not see it are left out.
+        stoppable: ``function`` where it can be stopped, for tasks that run in this process.
         samples: Returns tasks by which ``auto`` measures a GPU, where there is one; without any it takes threads.
 
     Returns:
@@ -99,17 +102,17 @@ async def open_tile_engine(
     Raises:
         EngineError: The engine cannot start. With a fallback, an existing scheduler need not be there yet.
     """
-    work = TileWork(function, locality, shared, places)
+    work = TileWork(function, locality, shared, places, stoppable)
     if spec.kind == "auto":
         return await _open_auto(work, options, samples)
     if spec.kind == "threads":
-        return ThreadsTileEngine(function, options.workers or processor_count())
+        return ThreadsTileEngine(work, options.workers or processor_count())
     return await _open_supervised(spec, work, options)
 
 
 async def _open_auto(work: TileWork, options: EngineOptions, samples: Callable[[], Sequence[Any]]) -> TileEngine:
     """Open threads, or a GPU where it serves the samples faster."""
-    threads = ThreadsTileEngine(work.function, options.workers or processor_count())
+    threads = ThreadsTileEngine(work, options.workers or processor_count())
     devices = gpu_devices()
     if not devices.ids:
         LOG.info("engine auto uses threads: %s", devices.reason)
@@ -135,7 +138,7 @@ async def _open_supervised(spec: EngineSpec, work: TileWork, options: EngineOpti
     from lazytile.pyramid.engines.supervisor import SupervisedTileEngine  # noqa: PLC0415
 
     def stand_in() -> TileEngine:
-        return ThreadsTileEngine(work.function, processor_count())
+        return ThreadsTileEngine(work, processor_count())
 
     fallback = stand_in if options.fallback == "threads" else None
     engine, problem = None, ""

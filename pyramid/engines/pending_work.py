@@ -1,12 +1,15 @@
-"""Work that an engine cancels when it closes."""
+"""Work that is cancelled: calls of an engine that closes, and threads whose result nobody waits for any more."""
 
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lazytile.pyramid.core.errors import EngineError, EngineUnavailableError
+from lazytile.pyramid.core.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -34,6 +37,48 @@ async def result_of(work: asyncio.Future[Value], why: Callable[[], EngineError |
         if work.cancelled() and caller is not None and not caller.cancelling():
             raise why() or EngineError("the engine was closed while work was in progress") from None
         raise
+
+
+async def run_in_thread(function: Callable[[StopFlag], Value], pool: ThreadPoolExecutor | None = None) -> Value:
+    """Run a function in a thread. A cancelled caller gets control back when the thread has ended, and not before.
+
+    A thread cannot be cancelled: the function looks at the flag. One that has not begun is not run.
+
+    Args:
+        function: Takes the flag, which is set when the caller is cancelled.
+        pool: Where to run it; None: the event loop's own pool.
+
+    Returns:
+        What the function returns.
+    """
+    stop: StopFlag = StopFlag()
+    call: Future[Value] = Future()
+
+    def run() -> None:
+        if not call.set_running_or_notify_cancel():
+            return
+        try:
+            value = function(stop)
+        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+            call.set_exception(error)
+        else:
+            call.set_result(value)
+
+    work = asyncio.wrap_future(call)
+    # A pool that shuts down drops what has not begun.
+    asyncio.get_running_loop().run_in_executor(pool, run).add_done_callback(lambda _: call.cancel())
+    try:
+        await asyncio.wait((work,))
+    except asyncio.CancelledError:
+        stop.set()
+        call.cancel()
+        while not work.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait((work,))
+        if not work.cancelled():
+            work.exception()  # nobody is left to be told of it
+        raise
+    return work.result()
 
 
 async def cancel_all(work: Iterable[asyncio.Future[Any]]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lazytile.pyramid.core.caches import CacheBudget
+    from lazytile.pyramid.core.stop_flag import StopFlag
 
 
 EngineKind = Literal["auto", "threads", "local", "cuda", "scheduler"]
@@ -170,6 +171,9 @@ class TileWork:
     """Classes of values that many tasks have in common, which travel by hash."""
     places: Places = NOWHERE
     """What the tasks read."""
+    stoppable: Callable[[Any, StopFlag], tuple[bytes, ...]] | None = None
+    """``function`` where it can be stopped: it raises ``StoppedError`` soon after the flag is set. For tasks that run
+    in this process."""
 
 
 class TileEngine(Protocol):
@@ -206,7 +210,8 @@ class TileEngine(Protocol):
         """Return the encoded tiles of one metatile.
 
         Callers share equal keys (``SingleFlight``): the engine is given a key once at a time. When the caller is
-        cancelled, work that has not begun is dropped. Exceptions of the function are raised unchanged.
+        cancelled, work that has not begun is dropped; work in a thread of this process is asked to stop, and the
+        caller gets control back when it has. Exceptions of the function are raised unchanged.
 
         Args:
             task: A ``TileTask``.

@@ -25,6 +25,8 @@ class SingleFlight(Generic[Value]):
     """Shares one computation among equal requests, and cancels it when its last waiter leaves."""
 
     _flights: dict[str, _Flight[Value]] = field(default_factory=dict)
+    _abandoned: set[asyncio.Task[Value]] = field(default_factory=set)
+    """Cancelled, and not yet stopped: a thread takes its time."""
 
     def __contains__(self, key: str) -> bool:
         return key in self._flights
@@ -57,15 +59,20 @@ class SingleFlight(Generic[Value]):
             flight.waiters -= 1
             if not flight.waiters and not flight.work.done():
                 self._remove(key, flight)
-                flight.work.cancel()
+                self._abandon(flight.work)
 
     def _remove(self, key: str, flight: _Flight[Value]) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
+    def _abandon(self, work: asyncio.Task[Value]) -> None:
+        self._abandoned.add(work)
+        work.add_done_callback(self._abandoned.discard)
+        work.cancel()
+
     async def cancel(self) -> None:
         """Cancel every computation and wait until each has stopped. The waiters get ``EngineError``."""
-        await cancel_all(flight.work for flight in self._flights.values())
+        await cancel_all([*(flight.work for flight in self._flights.values()), *self._abandoned])
 
 
 async def _awaited(start: Callable[[], Awaitable[Value]]) -> Value:

@@ -15,13 +15,14 @@ from lazytile.pyramid.cluster.places import NOWHERE, Places
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.engines.bounded_map import bounded_results
 from lazytile.pyramid.engines.inline_render import Backoff
-from lazytile.pyramid.engines.pending_work import PendingWork
+from lazytile.pyramid.engines.pending_work import PendingWork, run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
-    from lazytile.pyramid.engines.protocol import Item, Result
+    from lazytile.pyramid.core.stop_flag import StopFlag
+    from lazytile.pyramid.engines.protocol import Item, Result, TileWork
 
 TASKS_PER_THREAD = 2
 """Tasks under way for each thread: one runs, one is queued so that no thread idles."""
@@ -71,10 +72,11 @@ class ThreadsBulkEngine:
 class ThreadsTileEngine:
     """Metatiles on a thread pool of this process. See ``TileEngine``."""
 
-    def __init__(self, function: Callable[[Any], tuple[bytes, ...]], threads: int) -> None:
+    def __init__(self, work: TileWork, threads: int) -> None:
         self.capacity = threads
         self.in_process = True
-        self._function = function
+        self._function = work.function
+        self._stoppable = work.stoppable
         self._pending = PendingWork()
         self._backoff = Backoff()
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, thread_name_prefix="lazytile-tile")
@@ -95,12 +97,14 @@ class ThreadsTileEngine:
             self._backoff.record(time.monotonic() - began)
 
     async def render(self, task: Any) -> tuple[bytes, ...]:
-        """Render one task in the pool."""
+        """Render one task in the pool. A cancelled caller stops the work and waits until its thread has ended."""
         pool = self._pool
         if pool is None:
             raise EngineError("the engine is closed")
-        loop = asyncio.get_running_loop()
-        return await self._pending.run(loop.run_in_executor(pool, self._function, task))
+        return await self._pending.run(run_in_thread(lambda stop: self._perform(task, stop), pool))
+
+    def _perform(self, task: Any, stop: StopFlag) -> tuple[bytes, ...]:
+        return self._function(task) if self._stoppable is None else self._stoppable(task, stop)
 
     async def move(self, places: Places) -> None:
         """Do nothing: threads see what their process sees."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.core.grid import FULL_CIRCLE
+from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.pyramid.numbers.region import CellAxis, Edges, Region, cell_areas, edges_on
 from lazytile.pyramid.tiling.reprojection import transform
 
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.store.dataset import Dataset, Variable
     from lazytile.pyramid.store.store import StoredDataset
-
-
-class StoppedError(Exception):
-    """The computation was stopped: its time is up, or nothing waits for it."""
 
 
 @dataclass(frozen=True, slots=True)

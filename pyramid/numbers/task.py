@@ -13,6 +13,7 @@ from lazytile.pyramid.numbers.statistics import Histogram, RegionStatistics, sta
 from lazytile.pyramid.store.store import store_at
 
 if TYPE_CHECKING:
+    from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.numbers.region import Region
     from lazytile.pyramid.numbers.statistics import PointCell, StatisticsOptions
     from lazytile.pyramid.store.store import StoredDataset
@@ -34,7 +35,7 @@ class NumbersTask:
     options: StatisticsOptions | None = None
     cell: PointCell | None = None
     limit_s: float = 30.0
-    """How long the computation may take, seconds."""
+    """How long the computation may take where nothing else can stop it, seconds."""
 
     @property
     def key(self) -> str:
@@ -49,11 +50,12 @@ class NumbersTask:
         return repr((self.dataset, self.generation, self.variable))
 
 
-def compute(task: NumbersTask) -> tuple[bytes, ...]:
+def compute(task: NumbersTask, stop: StopFlag | None = None) -> tuple[bytes, ...]:
     """Compute a task.
 
     Args:
         task: The task.
+        stop: Ends the computation once it is set; None: the task's time limit ends it.
 
     Returns:
         One JSON document, for ``read_statistics`` or ``read_values``.
@@ -61,7 +63,7 @@ def compute(task: NumbersTask) -> tuple[bytes, ...]:
     Raises:
         GenerationChangedError: The dataset is no longer the one that the task was made for.
         StoreError: A chunk cannot be read.
-        StoppedError: The time limit has passed.
+        StoppedError: ``stop`` was set, or the time limit has passed.
     """
     store = store_at(task.store)
     stored = store.dataset(task.dataset)
@@ -69,7 +71,7 @@ def compute(task: NumbersTask) -> tuple[bytes, ...]:
     end = time.monotonic() + task.limit_s
 
     def is_over() -> bool:
-        return time.monotonic() > end
+        return time.monotonic() > end if stop is None else stop.is_set
 
     variable = stored.description.variable(task.variable)
     found: Any

@@ -144,7 +144,7 @@ def render_index(task: RenderTask, stop: StopFlag | None = None) -> NDArray[Any]
         where = (task.dim_index, source.location, source.method)
         return read_index(source.stored, variable, *where, task.palette, stop)
 
-    return _read_checked(task, read)
+    return _read_checked(task, read, stop)
 
 
 def render_codes(task: RenderTask) -> NDArray[Any]:
@@ -229,7 +229,7 @@ def _value_tile(task: RenderTask, variable: str, stop: StopFlag | None) -> Value
 
         return _compute(task, variable, read_variable) if task.is_computed else read_variable(variable)
 
-    tile: ValueTile = process.cache("values").get(task.value_key(variable), lambda: _read_checked(task, read))
+    tile: ValueTile = process.cache("values").get(task.value_key(variable), lambda: _read_checked(task, read, stop))
     return tile
 
 
@@ -242,7 +242,7 @@ class _Source:
     method: Resampling
 
 
-def _read_checked(task: RenderTask, read: Callable[[_Source], Pixels]) -> Pixels:
+def _read_checked(task: RenderTask, read: Callable[[_Source], Pixels], stop: StopFlag | None = None) -> Pixels:
     """Locate a task's block and read it, all of it from the generation that the task was made for."""
     store = store_at(task.store)
     stored = store.dataset(task.dataset)
@@ -251,7 +251,10 @@ def _read_checked(task: RenderTask, read: Callable[[_Source], Pixels]) -> Pixels
     method = task.resampling or task.default_resampling
     if method is None:
         method = default_resampling(description, task.variables, task.tms, task.matrix)
-    pixels = read(_Source(stored, _locate(description, task, method), method))
+    location = _locate(description, task, method)
+    if stop is not None:
+        stop.check()  # before chunks are read
+    pixels = read(_Source(stored, location, method))
     # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
     check_generation(task, store.dataset(task.dataset))
     return pixels

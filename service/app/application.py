@@ -111,6 +111,7 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
                 locality=lambda task: task.locality,
                 shared=SHARED,
                 places=places,
+                stoppable=perform,
                 samples=lambda: sample_tasks(catalogue.snapshot, settings.background),
             )
         else:

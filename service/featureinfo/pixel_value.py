@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from lazytile.service.tiles.admission import WorkClass
 
 if TYPE_CHECKING:
     from lazytile.pyramid.catalog.tile_address import ResolvedTile
-    from lazytile.service.http.settings import Settings
+    from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.service.protocol.context import AppContext
 
 
@@ -33,14 +32,12 @@ async def read_pixel(context: AppContext, tile: ResolvedTile, i: int, j: int) ->
         OverdueError: The value was not read within the time limit.
         GenerationChangedError: The dataset was replaced; resolve the tile again.
     """
-    admission = context.admission
-    async with admission.time_limit(WorkClass.PIXEL), admission.slot(WorkClass.PIXEL):
-        info = await asyncio.to_thread(_read, context.settings, tile, i, j)
+
+    def read(stop: StopFlag) -> FeatureInfo:
+        task = tile.request.task(context.settings.store.resolve())
+        value = float(render_values(task, stop)[j, i])
+        return describe(tile, i, j, value if math.isfinite(value) else None)
+
+    info = await context.admission.in_thread(WorkClass.PIXEL, read)
     context.metrics.renders.inc()
     return info
-
-
-def _read(settings: Settings, tile: ResolvedTile, i: int, j: int) -> FeatureInfo:
-    task = tile.request.task(settings.store.resolve())
-    value = float(render_values(task)[j, i])
-    return describe(tile, i, j, value if math.isfinite(value) else None)

@@ -21,6 +21,7 @@ from lazytile.pyramid.core.errors import (
     RequestError,
     TileOutOfRangeError,
 )
+from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.service.http.parameter_names import parameter_of
 
 LOG = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ RULES: dict[type[Exception], Rule] = {
     NotFoundError: Rule(404, 404, "NoApplicableCode", has_locator=False),
     BusyError: Rule(503, 503, "NoApplicableCode"),
     OverdueError: Rule(504, 504, "NoApplicableCode"),
+    StoppedError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     GenerationChangedError: Rule(503, 503, "NoApplicableCode"),
     EngineError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
     EngineUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),

@@ -79,7 +79,12 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self.running = Gauge("lazytile_running", "Tasks running", registry=registry, multiprocess_mode="livesum")
+        self.running = Gauge(
+            "lazytile_running",
+            "Tasks running, also those that no client waits for any more",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
 
         self.cache_bytes = _cache_gauge("bytes", "Size of a cache in memory", registry)
         self.cache_limit_bytes = _cache_gauge("limit_bytes", "Size limit of a cache in memory", registry)

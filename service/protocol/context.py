@@ -40,7 +40,7 @@ class AppContext:
 
     async def close(self) -> None:
         """Cancel the work in progress, and close every part."""
-        await self.styles.close()
+        await self.admission.close()
         await self.broker.close()
         await self.catalogue.close()
 

@@ -1,23 +1,31 @@
 """Admission of work: how much of each class runs at a time, how much waits, and how long a request may take.
 
-Each class has its own slots, so a full class never delays another.
+Each class has its own slots, so a full class never delays another. A slot is taken until the work has really ended,
+also where its clients have left or their time is up meanwhile: work in a thread is only asked to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from lazytile.pyramid.core.stop_flag import StoppedError
+from lazytile.pyramid.engines.pending_work import run_in_thread
+from lazytile.pyramid.engines.single_flight import SingleFlight
 from lazytile.service.http.errors import BusyError, OverdueError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
+    from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
+
+Value = TypeVar("Value")
 
 TASKS_PER_THREAD = 2
 """Tile tasks that the engine is given for each of its threads: one that runs, one so that no thread waits for us."""
@@ -70,6 +78,8 @@ class Admission:
         self._queues = {work_class: _Queue(each) for work_class, each in limits.items()}
         self._timeout_s = timeout_s
         self._metrics = metrics
+        self._flights: SingleFlight[Any] = SingleFlight()
+        self._numbers = itertools.count()
 
     @classmethod
     def of(cls, settings: Settings, engine_threads: int, metrics: Metrics) -> Admission:
@@ -146,8 +156,42 @@ class Admission:
         try:
             async with asyncio.timeout(self._timeout_s) as limit:
                 yield
-        except TimeoutError as error:
-            if not limit.expired():
+        except (TimeoutError, StoppedError) as error:
+            # Numbers on a worker process have a time limit of their own, with the same length.
+            if isinstance(error, TimeoutError) and not limit.expired():
                 raise
             self._metrics.refused.labels("overdue", work_class).inc()
             raise OverdueError(f"the {work_class} request took longer than {self._timeout_s:g} seconds") from error
+
+    async def in_thread(
+        self, work_class: WorkClass, function: Callable[[StopFlag], Value], *, key: str | None = None
+    ) -> Value:
+        """Run a function in a thread, within the slots and the time limit of a class, equal ones once at a time.
+
+        Who waits is answered when the time is up; the slot stays taken until the thread has ended.
+
+        Args:
+            work_class: The class.
+            function: Takes a flag that is set once nobody waits any more.
+            key: Equal for equal work of the class; None: like no other.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            BusyError: The queue is full.
+            OverdueError: The time is up.
+            EngineError: ``close`` ended the work.
+        """
+        shared = f"{work_class} {next(self._numbers)}" if key is None else f"{work_class} key {key}"
+        async with self.time_limit(work_class):
+            found: Value = await self._flights.run(shared, lambda: self._held(work_class, function))
+        return found
+
+    async def _held(self, work_class: WorkClass, function: Callable[[StopFlag], Value]) -> Value:
+        async with self.slot(work_class):
+            return await run_in_thread(function)
+
+    async def close(self) -> None:
+        """Stop the work in threads and wait until it has ended."""
+        await self._flights.cancel()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from lazytile.pyramid.engines.single_flight import SingleFlight
 from lazytile.pyramid.render.style import StyleNotCompiledError
 from lazytile.service.tiles.admission import WorkClass
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.catalog.resolver import Resolver
     from lazytile.pyramid.catalog.snapshot import Snapshot
+    from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.render.style import Style, StyleKey
     from lazytile.service.tiles.admission import Admission
 
@@ -30,7 +30,6 @@ class StyleCompiler:
             admission: The bounded queue.
         """
         self._admission = admission
-        self._flights: SingleFlight[Style] = SingleFlight()
 
     async def resolved(self, snapshot: Snapshot, resolve: Callable[[Resolver], Result]) -> Result:
         """Return what a function makes of a resolver; call it again once the style that it lacked is compiled.
@@ -55,8 +54,11 @@ class StyleCompiler:
             except StyleNotCompiledError as lacking:
                 layer, name, rescale_to = lacking.layer, lacking.name, lacking.rescale_to
             key = snapshot.styles.key(layer, name, rescale_to)
-            make = lambda: snapshot.styles.style(layer, name, rescale_to)  # noqa: E731, B023 - called in this turn
-            compiled[key] = await self._flights.run(repr(key), lambda: self._in_thread(make))  # noqa: B023 - as above
+            compiled[key] = await self._admission.in_thread(
+                WorkClass.STYLE,
+                partial(_made, partial(snapshot.styles.style, layer, name, rescale_to)),
+                key=repr(key),
+            )
             resolver = snapshot.resolver(compiled)
 
     async def drawn(self, make: Callable[[], Result]) -> Result:
@@ -73,19 +75,9 @@ class StyleCompiler:
             OverdueError: It took too long.
             LazytileError: What the function raises.
         """
-        return await self._in_thread(make)
+        return await self._admission.in_thread(WorkClass.STYLE, partial(_made, make))
 
-    async def _in_thread(self, make: Callable[[], Result]) -> Result:
-        async with self._admission.time_limit(WorkClass.STYLE), self._admission.slot(WorkClass.STYLE):
-            work = asyncio.ensure_future(asyncio.to_thread(make))
-            try:
-                return await asyncio.shield(work)
-            except asyncio.CancelledError:
-                # A thread cannot be stopped, and its slot is taken until it ends.
-                work.cancel()
-                await asyncio.wait((work,))
-                raise
 
-    async def close(self) -> None:
-        """Cancel the work in progress."""
-        await self._flights.cancel()
+def _made(make: Callable[[], Result], stop: StopFlag) -> Result:
+    del stop  # it takes some milliseconds
+    return make()

@@ -1,10 +1,12 @@
 """The cache bounded in bytes: its limit, its order, and one computation per value."""
 
 import threading
+import time
 
 import pytest
 
 from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core.stop_flag import StoppedError
 
 
 def test_keeps_the_most_recently_used_within_its_limit():
@@ -69,3 +71,37 @@ def test_put_and_clear():
     cache.clear()
     assert cache.peek("k") is None
     assert cache.statistics.size_bytes == 0
+
+
+def test_a_stopped_computation_is_taken_over_by_one_of_those_who_wait():
+    cache: BytesLru[bytes] = BytesLru(100, len)
+    inside, go, results, made = threading.Event(), threading.Event(), [], []
+
+    def be_stopped() -> bytes:
+        inside.set()
+        assert go.wait(10)
+        raise StoppedError
+
+    def stopped() -> None:
+        with pytest.raises(StoppedError):
+            cache.get("k", be_stopped)
+        made.append("stopped")
+
+    def make() -> bytes:
+        made.append("made")
+        return b"x"
+
+    first = threading.Thread(target=stopped)
+    first.start()
+    assert inside.wait(10)
+    others = [threading.Thread(target=lambda: results.append(cache.get("k", make))) for _ in range(4)]
+    for thread in others:
+        thread.start()
+    deadline = time.monotonic() + 10
+    while cache.statistics.hits < len(others) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    go.set()
+    for thread in (first, *others):
+        thread.join(10)
+    assert results == [b"x"] * 4
+    assert sorted(made) == ["made", "stopped"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from lazytile.pyramid.core.errors import EngineError, StoreError
+from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.pyramid.engines import inline_render
 from lazytile.pyramid.engines.factory import open_bulk_engine, open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
@@ -232,5 +233,60 @@ def test_a_light_task_that_fails_raises_where_it_was_asked_for():
         async with await open_tile_engine(THREADS, fail, TWO) as engine:
             with pytest.raises(StoreError, match="damaged"):
                 engine.render_inline(Task("a"))
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_caller_stops_the_work_and_gets_control_back_when_its_thread_has_ended():
+    begun, ended = threading.Event(), []
+
+    def render(task, stop):
+        begun.set()
+        try:
+            while not over.wait(0.002):
+                stop.check()
+        except StoppedError:
+            ended.append(task.key)
+            raise
+        return ()
+
+    over = threading.Event()
+
+    async def main():
+        async with await open_tile_engine(THREADS, lambda task: (), TWO, stoppable=render) as engine:
+            work = asyncio.create_task(engine.render(Task("a")))
+            await asyncio.to_thread(begun.wait, 10)
+            work.cancel()
+            await asyncio.wait([work], timeout=20)
+            assert ended == ["a"]
+            assert work.cancelled()
+
+    try:
+        asyncio.run(main())
+    finally:
+        over.set()
+
+
+def test_work_that_cannot_be_stopped_keeps_its_cancelled_caller_until_it_ends():
+    begun, gate, ended = threading.Event(), threading.Event(), []
+
+    def render(task):
+        begun.set()
+        assert gate.wait(10)
+        ended.append(task.key)
+        return ()
+
+    async def main():
+        async with await open_tile_engine(THREADS, render, TWO) as engine:
+            work = asyncio.create_task(engine.render(Task("a")))
+            await asyncio.to_thread(begun.wait, 10)
+            for _ in range(3):  # however often
+                work.cancel()
+                await asyncio.sleep(0.01)
+            assert not work.done()
+            gate.set()
+            await asyncio.wait([work], timeout=10)
+            assert work.cancelled()
+            assert ended == ["a"]
 
     asyncio.run(main())

@@ -11,11 +11,11 @@ import pytest
 
 from lazytile.pyramid.core.errors import GenerationChangedError
 from lazytile.pyramid.core.grid import Bounds
+from lazytile.pyramid.core.stop_flag import StopFlag, StoppedError
 from lazytile.pyramid.numbers.region import Region
 from lazytile.pyramid.numbers.statistics import (
     PointCell,
     StatisticsOptions,
-    StoppedError,
     cell_at,
     statistics,
     values_at,
@@ -223,6 +223,21 @@ def test_kernels_stop(tmp_path):
         statistics(stored, variable, (), Region.of_bounds(Bounds(0, 0, 9, 9)), ALL, lambda: True)
     with pytest.raises(StoppedError):
         values_at(stored, variable, [()], cell_at(stored.description, 1, 1), lambda: True)
+
+
+def test_a_flag_stops_numbers_and_takes_the_place_of_their_time_limit(tmp_path):
+    dataset = data.CATALOGUE["global_180"]().write(tmp_path)
+    name, stop = dataset.variables[0].name, StopFlag()
+    world = Region.of_bounds(Bounds(-180, -90, 180, 90))
+    task = NumbersTask(
+        str(tmp_path), "global_180", dataset.generation, name, ((),), region=world, options=ALL, limit_s=0.0
+    )
+    with pytest.raises(StoppedError):
+        compute(task)
+    assert len(compute(task, stop)) == 1
+    stop.set()
+    with pytest.raises(StoppedError):
+        compute(task, stop)
 
 
 def test_statistics_over_http(server):
