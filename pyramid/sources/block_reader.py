@@ -75,7 +75,7 @@ class _Handles:
     def _drop_changed(self, path: str, version: str | None, stamp: tuple[int, ...]) -> None:
         for key in [each for each in self._open if each[1] == path]:
             if key[-1] != stamp or (version is not None and key[-2] != version):
-                del self._open[key]
+                _close(self._open.pop(key), key[2])
 
 
 def release_changed(path: str) -> None:
@@ -115,6 +115,18 @@ def _open(path: str, engine: str, group: str) -> Any:
             root.set_always_mask(False)
             return root if group == "/" else root[group]
     return open_group(path_or_url(path), engine, group)
+
+
+def _close(handle: Any, engine: str) -> None:
+    """Close a file that has changed. What still reads it fails: its content is neither the old nor the new one."""
+    if engine != NETCDF:
+        return  # its last reference closes it
+    with _library_locks(engine):
+        # A group and its variables refer to each other: the last reference may live until the next collection.
+        while handle.parent is not None:
+            handle = handle.parent
+        if handle.isopen():
+            handle.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -379,7 +379,7 @@ def test_the_command_line(web, tmp_path, capsys):
     assert "2 time steps, the last 2014-01-02T00:00:00Z" in capsys.readouterr().out
     np.testing.assert_array_equal(grid_of(tmp_path / "store")[0], web.default.fields[0][:, ::-1, :])
     assert run(["convert", "a.nc", "--dataset", "SST", "--store", store]) == 2
-    assert "--dataset, --bbox and --time are for SDAP servers only" in capsys.readouterr().err
+    assert "--dataset and --bbox are for SDAP servers only" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("step", [0.01, 1 / 24, 0.05, 0.25])

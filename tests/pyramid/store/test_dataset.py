@@ -62,8 +62,8 @@ def test_synthetic_descriptions_survive_json(name):
 def test_the_description_holds_its_format():
     document = _dataset().to_json()
     assert document["format"] == 3
-    document["format"] = 3
-    with pytest.raises(StoreError, match="format 3 is newer than this version's 2"):
+    document["format"] = 4
+    with pytest.raises(StoreError, match="format 4 is newer than this version's 3"):
         Dataset.from_json(document)
 
 

@@ -11,7 +11,19 @@ from tests.service.app.test_processes import TILE, serving, wait_for
 from tests.service.harness import running
 
 MEMORY = 64 << 20
-CACHES = {"tiles", "requests", "documents", "layers", "styles", "chunks", "values", "maps", "tables", "memos"}
+CACHES = {
+    "tiles",
+    "digests",
+    "requests",
+    "documents",
+    "layers",
+    "styles",
+    "chunks",
+    "values",
+    "maps",
+    "tables",
+    "memos",
+}
 TILES = [TILE.format(zoom, row, col) for zoom in (1, 2, 3) for row in range(2) for col in range(2)]
 TILES += ["/xyz/time_steps/2/0/1.jpg", "/xyz/mercator/3/3/3.png", "/xyz/two_variables.sst/1/0/0.png"]
 
@@ -98,7 +110,7 @@ def _limits():
 def _worker_limits(server):
     import asyncio
 
-    session = server.context.broker._engine._session
+    session = server.context.broker._engine._engine._session  # of the supervised engine
     found = asyncio.run_coroutine_threadsafe(session.run_everywhere(_limits, timeout_s=20), server.loop)
     return list(found.result(30).values())
 

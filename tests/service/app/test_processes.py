@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -66,6 +67,12 @@ def is_alive(pid):
     return False
 
 
+def has_tile(database):
+    """Return whether a disk cache has a tile: they are written after the reply."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return bool(connection.execute("SELECT COUNT(*) FROM Cache").fetchone()[0])
+
+
 def wait_for(condition):
     deadline = time.monotonic() + 20
     while not condition():
@@ -82,6 +89,7 @@ def test_one_process_and_ctrl_c(store, tmp_path):
 def test_a_killed_server_leaves_a_cache_that_the_next_one_uses(store, tmp_path):
     with serving(store, tmp_path / "c", "--engine", "threads", killed=True) as server:
         body = server.get(TILE.format(2, 1, 1)).body
+        wait_for(lambda: any(path.suffix == ".db" and has_tile(path) for path in (tmp_path / "c").rglob("*.db")))
         server.process.kill()
     with serving(store, tmp_path / "c", "--engine", "threads") as server:
         reply = server.get(TILE.format(2, 1, 1))
