@@ -14,7 +14,7 @@ import xarray as xr
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf import attributes as cf
-from lazytile.pyramid.sources.grids.coordinate_pair import HOME
+from lazytile.pyramid.sources.grids.coordinate_pair import EQUALLY_NEAR, HOME
 from lazytile.pyramid.sources.grids.role import roles_of
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _with_nearest_places(group: xr.Dataset, groups: Mapping[str, xr.Dataset], pa
         return group
     if any(role.is_flat for role in roles_of(group).values()):
         return group
-    found: dict[int, list[dict[str, xr.Variable]]] = {}
+    found: dict[int, dict[str, dict[str, xr.Variable]]] = {}
     for home, source in groups.items():
         if home == path:
             continue
@@ -120,10 +120,14 @@ def _with_nearest_places(group: xr.Dataset, groups: Mapping[str, xr.Dataset], pa
         taken = _fitting(group, source, home, names)
         roles = {role.kind for role in roles_of(xr.Dataset(taken)).values()} if taken else set()
         if len(roles) > 1:
-            found.setdefault(len(posixpath.commonpath([path, home])), []).append(taken)
-    nearest = found[max(found)] if found else []
-    # Of two groups that are as near, either may be meant.
-    return group.assign_coords(nearest[0]) if len(nearest) == 1 else group
+            found.setdefault(len(posixpath.commonpath([path, home])), {})[home] = taken
+    nearest = found[max(found)] if found else {}
+    if len(nearest) > 1:
+        # Either may be meant.
+        group = group.copy()
+        group.encoding = {**group.encoding, EQUALLY_NEAR: tuple(nearest)}
+        return group
+    return group.assign_coords(next(iter(nearest.values()))) if nearest else group
 
 
 def _fitting(group: xr.Dataset, source: xr.Dataset, home: str, names: Sequence[str]) -> dict[str, xr.Variable]:

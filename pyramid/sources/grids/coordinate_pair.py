@@ -84,6 +84,8 @@ class SourceLocation:
     """All groups of the file by path, each with its own variables only."""
 
 
+EQUALLY_NEAR = "equally near"
+"""Key in the encoding of a group without places: paths of the groups whose places may be its own."""
 HOME = "home"
 """Key in the encoding of a variable that another group holds: path of that group, and its name there."""
 

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.grids.axis_bounds import USUAL_SUFFIXES
-from lazytile.pyramid.sources.grids.coordinate_pair import CURVILINEAR, CoordinatePair, SourceGrid, SourceLocation
+from lazytile.pyramid.sources.grids.coordinate_pair import (
+    CURVILINEAR,
+    EQUALLY_NEAR,
+    CoordinatePair,
+    SourceGrid,
+    SourceLocation,
+)
 from lazytile.pyramid.sources.grids.crossing import crossing_of
 from lazytile.pyramid.sources.grids.curvilinear import grid_from_cells
 from lazytile.pyramid.sources.grids.group_view import GroupView
@@ -188,6 +194,9 @@ def _not_placed(view: GroupView, variable: xr.Variable) -> str:
             f"{' and '.join(flat)} have no units: they may be degrees, metres or indices; give --crs "
             "(EPSG:4326 if they are degrees)"
         )
+    near = view.group.encoding.get(EQUALLY_NEAR, ())
+    if near:
+        return f"the groups {' and '.join(near)} are equally near and hold places; name the right ones with --x and --y"
     return "it has no longitude and latitude coordinates"
 
 

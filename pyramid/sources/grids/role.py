@@ -195,7 +195,8 @@ def _by_name(variable: _Variable) -> Role | None:
         return None
     if quantity is Quantity.LENGTH:
         # A latitude in metres is none, whatever its name. What x and y count, their units say.
-        return Role(kind, Evidence.CF, "units and name", quantity) if kind in _ANGULAR else None
+        flat = kind if kind in _ANGULAR else Kind.Y if kind is Kind.LATITUDE else Kind.X
+        return Role(flat, Evidence.CF, "units and name", quantity) if variable.stored.ndim == 1 else None
     if quantity is Quantity.ANGLE and kind in _ANGULAR and not _ROTATED.fullmatch(name):
         return Role(_ANGULAR[kind], Evidence.NAME, "its units and name", quantity)
     described = _NAMES[kind].fullmatch(name) is None

@@ -89,7 +89,7 @@ def test_of_two_groups_that_are_as_near_the_user_names_one(tmp_path: Path) -> No
         put(file.createGroup("one"), lat=TILTED_LAT + 40)
         put(file.createGroup("two"))
         data(file.createGroup("data"))
-    with pytest.raises(SourceError, match="no longitude and latitude coordinates"):
+    with pytest.raises(SourceError, match="the groups /one and /two are equally near and hold places; name the right"):
         converted(tmp_path, tmp_path / "groups.nc")
     check(tmp_path, x="/two/longitude", y="/two/latitude")
 

@@ -245,7 +245,7 @@ TABLE: list[tuple[str, str, xr.Dataset, dict[str, Any], Callable[[Any], bool] | 
         flat(INDEX_X, INDEX_Y, {"units": "m"}, {"units": "m"}, names="latlon"),
         {},
         REFUSED,
-        "it has no longitude and latitude coordinates",
+        "a projected grid (lon 0..49 m, lat 0..59 m) without a coordinate reference system",
     ),
     (
         "units",
