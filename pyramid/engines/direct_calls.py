@@ -206,6 +206,7 @@ class DirectCalls:
         work: asyncio.Future[dict[str, Any] | None] = asyncio.ensure_future(
             operation(call=call, key=key, task=state.task.data, admission=token, values=values)
         )
+        work.add_done_callback(_noted)  # also where the caller leaves at the same moment
         try:
             while True:
                 done, _ = await asyncio.wait({work}, timeout=SILENCE_S)
@@ -267,6 +268,12 @@ class DirectCalls:
         for watch in self._silent.values():
             watch.cancel()
         await asyncio.gather(*self._cancellations, *self._silent.values(), return_exceptions=True)
+
+
+def _noted(work: asyncio.Future[Any]) -> None:
+    """Take note of an exception that nobody waits for any more: asyncio would log it with its traceback."""
+    if not work.cancelled():
+        work.exception()
 
 
 def _weight(locality: str, name: str) -> bytes:
