@@ -77,7 +77,7 @@ class DirectCalls:
         self._admission = admission
         self._locality = work.locality or (lambda task: str(task.key))
         self._pickler = TaskPickler(work.shared)
-        self._plugin = TilePlugin(work.function)
+        self._plugin = TilePlugin(work)
         self._load: Counter[str] = Counter()
         self._cancellations: set[asyncio.Task[None]] = set()
         self._silent: dict[str, asyncio.Task[None]] = {}

@@ -93,7 +93,7 @@ async def open_tile_engine(
             it the task's key decides.
         shared: Classes of values that many tasks have in common and that never change: they travel by hash.
         places: What the tasks read: workers that do not see it are left out.
-        stoppable: ``function`` where it can be stopped, for tasks that run in this process.
+        stoppable: ``function`` where it can be stopped; importable on the workers, too.
         samples: Returns tasks by which ``auto`` measures a GPU, where there is one; without any it takes threads.
 
     Returns:

@@ -172,8 +172,7 @@ class TileWork:
     places: Places = NOWHERE
     """What the tasks read."""
     stoppable: Callable[[Any, StopFlag], tuple[bytes, ...]] | None = None
-    """``function`` where it can be stopped: it raises ``StoppedError`` soon after the flag is set. For tasks that run
-    in this process."""
+    """``function`` where it can be stopped: it raises ``StoppedError`` soon after the flag is set. Importable, too."""
 
 
 class TileEngine(Protocol):

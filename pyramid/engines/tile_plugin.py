@@ -15,11 +15,15 @@ from lazytile import __version__
 from lazytile.pyramid.cluster.inspection import incarnation, is_inspected
 from lazytile.pyramid.cluster.shared_values import UnknownValueError, keep_values, unpickled
 from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.engines.pending_work import run_in_thread
 from lazytile.pyramid.engines.protocol import one_line
 from lazytile.pyramid.engines.single_flight import SingleFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Coroutine
+
+    from lazytile.pyramid.core.stop_flag import StopFlag
+    from lazytile.pyramid.engines.protocol import TileWork
 
 
 class TilePlugin(WorkerPlugin):
@@ -27,15 +31,16 @@ class TilePlugin(WorkerPlugin):
 
     idempotent = True  # a second server with the same function shares the operation
 
-    def __init__(self, function: Callable[[Any], tuple[bytes, ...]]) -> None:
+    def __init__(self, work: TileWork) -> None:
         """Make the plugin of a function, named after it.
 
         Args:
-            function: Renders one task.
+            work: What renders one task, and whether it can be stopped.
         """
-        digest = blake2b(_pickled((function, __version__)), digest_size=8).hexdigest()
+        digest = blake2b(_pickled((work.function, work.stoppable, __version__)), digest_size=8).hexdigest()
         self.name = f"lazytile-tiles-{digest}"
-        self.function = function
+        self.function = work.function
+        self.stoppable = work.stoppable
         self.version = __version__
 
     def setup(self, worker: Any) -> None:
@@ -101,10 +106,9 @@ class TilePlugin(WorkerPlugin):
         """Return the tiles of a task; None where the call was cancelled or the worker is shutting down."""
         if self._is_shut_down():
             return None
-        loop = asyncio.get_running_loop()
 
-        def start() -> asyncio.Future[tuple[bytes, ...]]:
-            return loop.run_in_executor(self.pool, self._rendered, task)
+        def start() -> Coroutine[Any, Any, tuple[bytes, ...]]:
+            return run_in_thread(lambda stop: self._rendered(task, stop), self.pool)
 
         work = asyncio.ensure_future(self.flights.run(key, start))
         self.calls[call] = work
@@ -124,11 +128,12 @@ class TilePlugin(WorkerPlugin):
     def _is_shut_down(self) -> bool:
         return not self.is_open
 
-    def _rendered(self, task: bytes) -> tuple[bytes, ...]:
-        return self.function(unpickled(task))
+    def _rendered(self, task: bytes, stop: StopFlag) -> tuple[bytes, ...]:
+        value = unpickled(task)
+        return self.function(value) if self.stoppable is None else self.stoppable(value, stop)
 
     async def cancel(self, call: str) -> str:
-        """Cancel a call. Work that another call waits for continues.
+        """Cancel a call: its work stops. Work that another call waits for continues.
 
         Args:
             call: Identifier of the call.

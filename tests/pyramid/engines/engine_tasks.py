@@ -123,3 +123,15 @@ def render(task):
 
 def locality(task):
     return task.place or task.key
+
+
+def render_until_stopped(task, stop):
+    """Leave a mark, and another one when the flag is set."""
+    mark(task.folder, "begun")
+    deadline = time.monotonic() + DEADLINE_S
+    while not stop.is_set and time.monotonic() < deadline:
+        time.sleep(0.005)
+    if stop.is_set:
+        mark(task.folder, "stopped")
+    stop.check()
+    return (b"",)

@@ -238,6 +238,19 @@ def open_direct(options=TWO, **more):
     return open_tile_engine(LOCAL, engine_tasks.render, options, **more)
 
 
+def test_work_on_a_worker_stops_when_its_caller_leaves(tmp_path):
+    async def main():
+        async with await open_direct(stoppable=engine_tasks.render_until_stopped) as engine:
+            work = asyncio.create_task(engine.render(Task("a", str(tmp_path))))
+            await asyncio.to_thread(wait_for_marks, tmp_path, "begun")
+            work.cancel()
+            await asyncio.wait([work])
+            await asyncio.to_thread(wait_for_marks, tmp_path, "stopped")
+
+    asyncio.run(main())
+    assert marks(tmp_path, "begun") == marks(tmp_path, "stopped") == 1
+
+
 def test_tiles_of_one_locality_go_to_one_worker():
     async def main():
         async with await open_direct(locality=engine_tasks.locality) as engine:
