@@ -51,6 +51,10 @@ class EngineError(LazytileError):
     """The engine does not exist, cannot start, or lost its work."""
 
 
+class EngineStartError(EngineError):
+    """An engine cannot start: no work of it has begun."""
+
+
 class EngineUnavailableError(EngineError):
     """The engine cannot work at the moment: its scheduler is lost, or it has no worker. It may be back later."""
 

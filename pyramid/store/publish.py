@@ -17,7 +17,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.errors import DatasetNotFoundError, EngineError, StoreError
+from lazytile.pyramid.core.errors import DatasetNotFoundError, EngineError, EngineStartError, StoreError
 from lazytile.pyramid.core.file_lock import LockHeldError, file_lock
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
@@ -65,11 +65,14 @@ def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
         with _locked(store, name):
             partial = store / f".{name}{SUFFIX}.partial-{work or secrets.token_hex(4)}"
             _clean(store, name, keep=partial)
+            is_new = not partial.exists()
             partial.mkdir(exist_ok=True)
             try:
                 yield partial
                 _publish(partial, target)
-            except EngineError:
+            except EngineError as error:
+                if is_new and isinstance(error, EngineStartError):
+                    _remove(partial)
                 raise  # nothing is wrong with what is there, and a worker may still be writing to it
             except Exception as error:
                 if not (work and _is_disk_full(error) and (partial / UNFINISHED).is_file()):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from lazytile.pyramid.cluster.places import NOWHERE, Places
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
-from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.core.errors import EngineError, EngineStartError
 from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
-from lazytile.pyramid.cuda.worker import start_kernel
 from lazytile.pyramid.engines.factory import open_bulk_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.service.cli.options.common import (
@@ -89,8 +88,7 @@ class LazyEngine:
         self, engine: str, workers: int | None, dashboard: str | None, caches: CacheBudget | None = None
     ) -> None:
         self._spec = EngineSpec.parse(engine)
-        start_gpu = None if caches is None else start_kernel  # only what renders has caches
-        self._options = EngineOptions(workers=workers, dashboard=dashboard, caches=caches, start_gpu=start_gpu)
+        self._options = EngineOptions(workers=workers, dashboard=dashboard, caches=caches)
         self._engine: BulkEngine | None = None
 
     @property
@@ -122,5 +120,13 @@ class LazyEngine:
 
     def _opened(self) -> BulkEngine:
         if self._engine is None:
-            self._engine = open_bulk_engine(self._spec, self._options)
+            options = self._options
+            if self._spec.kind == "cuda" and options.caches is not None:  # only what renders has caches
+                from lazytile.pyramid.cuda.worker import start_kernel  # noqa: PLC0415 - imports NumPy
+
+                options = replace(options, start_gpu=start_kernel)
+            try:
+                self._engine = open_bulk_engine(self._spec, options)
+            except EngineError as error:
+                raise EngineStartError(str(error)) from error
         return self._engine
