@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "source"
 FOLDER = HERE / "lib"
 """Where the library lies, in a checkout and in an installed package."""
-TIMEOUT_S = 300.0
+TIMEOUT_S = 1200.0
 """Of one run of the compiler."""
 LEVELS = {1: "base", 3: "v3", 4: "v4"}
 """Variants of the library by level of the x86-64 instruction set; other processors have the first one only."""

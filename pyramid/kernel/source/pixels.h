@@ -41,7 +41,11 @@ LT_FN f64 div(f64 a, f64 b) { return __ddiv_rn(a, b); }
 LT_FN f64 root(f64 a) { return __dsqrt_rn(a); }
 LT_FN f64 not_a_number() { return __longlong_as_double(0x7ff8000000000000LL); }
 #else
+#ifdef LT_CHECKS  // the tests' build, which takes long enough
+#define LT_FN static inline
+#else
 #define LT_FN static inline __attribute__((always_inline))
+#endif
 #define LT_COLD static __attribute__((noinline))
 #define LT_THREAD 0
 #define LT_THREADS 1
@@ -180,6 +184,7 @@ template <class T> using Lane = typename SumOf<T, Code<T>::IS_EXACT>::Lane;
 typedef f64 Wide;
 typedef bool Mask;
 LT_FN f64& lane_of(Wide& wide, int) { return wide; }
+LT_FN Wide all_lanes(f64 value) { return value; }
 LT_FN Mask is_equal(Wide a, Wide b) { return a == b; }
 LT_FN Mask is_more(Wide a, Wide b) { return a > b; }
 LT_FN Mask is_number(Wide a) { return a == a; }
@@ -190,6 +195,11 @@ LT_FN bool any(Mask mask) { return mask; }
 typedef RowsOfSums Wide;
 typedef i64 Mask __attribute__((vector_size(8 * ROWS)));
 LT_FN f64& lane_of(Wide& wide, int lane) { return ((f64*)&wide)[lane]; }
+LT_FN Wide all_lanes(f64 value) {
+    Wide wide;
+    for (int k = 0; k < ROWS; ++k) lane_of(wide, k) = value;
+    return wide;
+}
 LT_FN Mask is_equal(Wide a, Wide b) { return (Mask)(a == b); }
 LT_FN Mask is_more(Wide a, Wide b) { return (Mask)(a > b); }
 LT_FN Mask is_number(Wide a) { return (Mask)(a == a); }
@@ -728,14 +738,14 @@ struct Cells {
     i32 count;
 };
 LT_FN void set_cell(Cells& cells, int at, Wide key, Wide weight) {
-    Wide none = {}, nan = none + not_a_number();
+    Wide none = {}, nan = all_lanes(not_a_number());
     Mask counts = is_number(key) & is_more(weight, none);
     cells.key[at] = chosen(counts, key, nan);
     cells.weight[at] = chosen(counts, weight, none);
 }
 // The key with the largest weight of each pixel, of equals the first; NaN where less than half of the weight has data.
 LT_FN Wide most_frequent(const Cells& cells) {
-    Wide none = {}, nan = none + not_a_number(), enough = none + 8589934592.0;
+    Wide none = {}, nan = all_lanes(not_a_number()), enough = all_lanes(8589934592.0);
     Wide share = none, key = nan;
     Mask differs = {};
     for (int a = cells.count - 1; a >= 0; --a) {
@@ -840,9 +850,8 @@ template <class T> LT_FN void mode_pixel(const Job& job, int y, int x) {
             if (!weight) continue;
             i32 col = cols.index[j * cols.padded + x];
             T code = line_of<T>(job, row, cols.run_of[col])[LT_IN(cols.cell[col], job.chunk_cols)];
-            Wide none = {};
-            set_cell(cells, cells.count++, none + key_of<T>(code, *job.nodata, *job.output),
-                     none + (f64)down * (f64)weight);
+            set_cell(cells, cells.count++, all_lanes(key_of<T>(code, *job.nodata, *job.output)),
+                     all_lanes((f64)down * (f64)weight));
         }
     }
     Wide best = most_frequent(cells);

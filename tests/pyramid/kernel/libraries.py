@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lazytile.pyramid.core.errors import EngineError
-from lazytile.pyramid.kernel import build
+from lazytile.pyramid.kernel.build import build, find_compiler
 from lazytile.pyramid.kernel.library import load_library
 from lazytile.pyramid.kernel.native_kernel import NativeKernel
 
@@ -19,14 +19,22 @@ AS_GPU = ("-O1", "-DLT_AS_GPU", "-DLT_CHECKS")
 
 
 @functools.cache
+def library_of(*flags: str) -> Path:
+    """Return a library of the simplest variant built with more flags; skip where there is no compiler."""
+    if find_compiler() is None:
+        pytest.skip("there is no C++ compiler")
+    return build(Path(tempfile.mkdtemp(prefix="lazytile-kernel-")), variants=("base",), flags=flags)
+
+
+@functools.cache
 def kernel_of(name: str) -> NativeKernel:
     """Return a kernel by name; skip where there is no compiler, or the processor has no such level."""
-    if build.find_compiler() is None:
+    if name == "gpu":
+        return NativeKernel(load_library(library_of(*AS_GPU), 1))
+    if find_compiler() is None:
         pytest.skip("there is no C++ compiler")
+    library = build()
     try:
-        if name == "gpu":
-            folder = Path(tempfile.mkdtemp(prefix="lazytile-kernel-"))
-            return NativeKernel(load_library(build.build(folder, variants=("base",), flags=AS_GPU), 1))
-        return NativeKernel(load_library(build.build(), LEVELS[name]))
+        return NativeKernel(load_library(library, LEVELS[name]))
     except EngineError as error:
         pytest.skip(str(error))
