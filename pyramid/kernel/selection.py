@@ -76,5 +76,7 @@ def kernel_for(job: Job) -> Kernel:
 
 
 def _from_environment() -> Kernel:
-    level = os.environ.get(LEVEL_VARIABLE)
-    return choose_kernel(os.environ.get(KERNEL_VARIABLE) or "auto", int(level) if level else None)
+    level = os.environ.get(LEVEL_VARIABLE) or None
+    if level is not None and not level.isdecimal():
+        raise EngineError(f"{LEVEL_VARIABLE} is {level[:40]!r}, it may be 1, 3 or 4")
+    return choose_kernel(os.environ.get(KERNEL_VARIABLE) or "auto", None if level is None else int(level))

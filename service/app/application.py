@@ -17,6 +17,7 @@ from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.cuda.worker import start_kernel
 from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
+from lazytile.pyramid.kernel.selection import choose_kernel, install_kernel
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import SHARED, perform
@@ -83,6 +84,7 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
     budget = settings.cache_budget
     standing, damaged = Conditions.current(), DamageRecord.current()
     installed = process.install(budget)
+    install_kernel(choose_kernel(settings.kernel, settings.kernel_level))
     caches = installed.caches
     if inherited is not None:
         installed.resource(Conditions, lambda: standing)

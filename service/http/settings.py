@@ -109,6 +109,12 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks of reverse proxies whose Forwarded and X-Forwarded headers are trusted."""
 
+    kernel: Literal["auto", "native", "numpy"] = "auto"
+    """What computes pixels: compiled code (``native``), ``numpy``, or ``auto``, compiled code where it was built. The
+    environment variable counts for Dask workers and programs too."""
+    kernel_level: int | None = Field(None, ge=1, le=4)
+    """Instruction set of the native kernel on x86-64: 1 SSE2, 3 AVX2, 4 AVX-512; by default the best there is."""
+
     engine: str = "auto"
     """Where tiles are computed: auto, threads, local, cuda, or the address of a Dask scheduler (tcp://HOST:8786)."""
     engine_fallback: Literal["none", "threads"] = "none"

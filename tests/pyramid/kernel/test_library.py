@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.kernel import build as build_module
 from lazytile.pyramid.kernel import structs
 from lazytile.pyramid.kernel.build import BuildError, build, find_compiler, library_name
 from lazytile.pyramid.kernel.library import load_library
-from lazytile.pyramid.kernel.selection import choose_kernel
+from lazytile.pyramid.kernel.selection import choose_kernel, current_kernel, install_kernel
 from tests.pyramid.kernel.libraries import library_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -122,3 +123,22 @@ def test_a_failing_compiler_is_named(tmp_path, monkeypatch):
 def test_a_kernel_that_does_not_exist_is_refused():
     with pytest.raises(EngineError, match="there is no kernel 'fast', there is auto, native, numpy"):
         choose_kernel("fast")
+
+
+def test_the_environment_selects_the_kernel(monkeypatch, fresh_process):
+    monkeypatch.setenv("LAZYTILE_KERNEL", "numpy")
+    assert current_kernel().name == "numpy"
+    process.current().replace("kernel", None)
+    monkeypatch.setenv("LAZYTILE_KERNEL", "quick")
+    with pytest.raises(EngineError, match="there is no kernel 'quick'"):
+        current_kernel()
+    monkeypatch.setenv("LAZYTILE_KERNEL", "auto")
+    monkeypatch.setenv("LAZYTILE_KERNEL_LEVEL", "AVX")
+    with pytest.raises(EngineError, match="LAZYTILE_KERNEL_LEVEL is 'AVX', it may be 1, 3 or 4"):
+        current_kernel()
+
+
+def test_an_installed_kernel_computes(fresh_process):
+    kernel = choose_kernel("numpy")
+    install_kernel(kernel)
+    assert current_kernel() is kernel

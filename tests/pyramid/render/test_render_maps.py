@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.render_task import RenderTask
     from lazytile.pyramid.store.dataset import Dataset
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 SETS = (*LAST_ZOOM, *GIBS_POLAR, *OGC_SETS)
 ALL_DATA = {**CATALOGUE, **PROJECTED}
 WINDOW_PX = 96

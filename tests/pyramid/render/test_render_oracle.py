@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.store.dataset import Dataset
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 RAMP = (-2e4, -5000.0, -300.0, -9.5, -1.0, -0.25, 0.0, 0.1, 0.5, 1.0, 1.5, 3.0, 7.0, 12.0, 20.0, 33.3, 50.0, 75.0, 99.0)
 RAMP = (*RAMP, 120.0, 200.0, 250.0, 260.0, 272.5, 273.15, 280.0, 290.0, 295.0, 300.0, 310.0, 1000.0, 4e4, 7e4, 1e5)
 
