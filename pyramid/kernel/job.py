@@ -22,6 +22,7 @@ from lazytile.pyramid.resampling.method import Resampling
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from lazytile.colormaps.compiled.palette import Palette
@@ -183,6 +184,45 @@ class Kernel(Protocol):
 
         Raises:
             StoppedError: ``stop`` was set.
+        """
+        ...
+
+    def hillshade(self, values: NDArray[Any], exaggeration: float, stop: StopFlag) -> NDArray[Any]:
+        """Shade values as heights.
+
+        Args:
+            values: Shape (height + 2, width + 2), float64.
+            exaggeration: Height of a unit, in pixels.
+            stop: Looked at between strips of rows.
+
+        Returns:
+            As ``relief.hillshade``.
+
+        Raises:
+            StoppedError: ``stop`` was set.
+        """
+        ...
+
+    def halve(self, codes: NDArray[Any], packing: Packing) -> NDArray[Any] | None:
+        """Return the next coarser level by means.
+
+        Args:
+            codes: Shape (rows, cols), the packing's dtype.
+            packing: Of the codes.
+
+        Returns:
+            As ``store.reduce.reduce_level``; None where that is to do it.
+        """
+        ...
+
+    def count(self, codes: NDArray[Any]) -> NDArray[np.int64] | None:
+        """Count integer codes of 8 or 16 bits.
+
+        Args:
+            codes: Shape (n,).
+
+        Returns:
+            How often each code occurs, by its unsigned bit pattern, shape (256 or 65536,); None where NumPy is to do it.
         """
         ...
 

@@ -16,7 +16,7 @@ from lazytile.pyramid.kernel.structs import host_address, layout
 if TYPE_CHECKING:
     from pathlib import Path
 
-_POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
+_POINTER, _INT, _LONG, _DOUBLE = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_double
 _SETS = {1: "SSE2", 3: "AVX2", 4: "AVX-512"}
 """What people call the levels of x86-64."""
 
@@ -29,6 +29,9 @@ class Library:
     run: Any
     paint: Any
     mesh_chunks: Any
+    hillshade: Any
+    halve: Any
+    count: Any
     instructions: str
     """The instruction set that the variant uses, for people; empty where there is only one."""
 
@@ -78,6 +81,9 @@ def load_library(path: Path, level: int | None = None) -> Library:
         function("run", _INT, _POINTER, _INT, _POINTER, _POINTER),
         function("paint", None, _POINTER, _LONG, _POINTER, _POINTER),
         function("mesh_chunks", None, _POINTER, _POINTER),
+        function("hillshade", _INT, _POINTER, _LONG, _INT, _INT, _DOUBLE, _POINTER, _POINTER, _POINTER),
+        function("halve", _INT, _INT, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _POINTER),
+        function("count", None, _POINTER, _LONG, _INT, _POINTER),
         _instructions(chosen),
     )
 

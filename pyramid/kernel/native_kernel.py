@@ -26,6 +26,7 @@ from lazytile.pyramid.kernel.code_tables import (
 from lazytile.pyramid.kernel.mesh_chunks import chunk_counts, positions_of
 from lazytile.pyramid.kernel.painting import paint
 from lazytile.pyramid.kernel.position_tables import AxisTable, MeshTable, sums_columns_first
+from lazytile.pyramid.kernel.relief import SUN
 from lazytile.pyramid.kernel.structs import (
     METHODS,
     JobStruct,
@@ -131,6 +132,51 @@ class NativeKernel:
         index = np.empty(values.shape, _DTYPES[output.table.kind])
         self._library.paint(host_address(values), values.size, output.address, host_address(index))
         return index
+
+    def hillshade(self, values: NDArray[Any], exaggeration: float, stop: StopFlag) -> NDArray[Any]:
+        """Shade values as heights."""
+        heights = np.ascontiguousarray(values, np.float64)
+        out = np.empty((heights.shape[0] - 2, heights.shape[1] - 2))
+        sun = np.array(SUN)
+        status = self._library.hillshade(
+            host_address(heights),
+            heights.shape[1],
+            *out.shape,
+            exaggeration,
+            host_address(sun),
+            host_address(out),
+            stop.address,
+        )
+        if status == _STOPPED:
+            raise StoppedError
+        return out
+
+    def halve(self, codes: NDArray[Any], packing: Packing) -> NDArray[Any] | None:
+        """Return the next coarser level by means; None for other types and longer lists of no-data codes."""
+        if packing.dtype not in TYPES or codes.dtype != np.dtype(packing.dtype) or nodata_table(packing) is None:
+            return None
+        cells = np.ascontiguousarray(codes)
+        rows, cols = cells.shape
+        out = np.empty((rows - rows // 2, cols - cols // 2), cells.dtype)
+        fill = None if packing.fill_code is None else np.array(packing.fill_code, cells.dtype)
+        nodata = _nodata(packing)
+        self._library.halve(
+            TYPES[packing.dtype],
+            host_address(cells),
+            rows,
+            cols,
+            nodata.address,
+            None if fill is None else host_address(fill),
+            host_address(out),
+        )
+        return out
+
+    def count(self, codes: NDArray[Any]) -> NDArray[np.int64] | None:
+        """Count integer codes of 8 or 16 bits."""
+        cells = np.ascontiguousarray(codes)
+        counts = np.zeros(1 << (8 * cells.itemsize), np.int64)
+        self._library.count(host_address(cells), cells.size, cells.itemsize, host_address(counts))
+        return counts
 
     def _run(self, batch: Sequence[FilledJob], stop: StopFlag, *, values: bool) -> list[NDArray[Any]]:
         jobs = (JobStruct * max(1, len(batch)))()

@@ -8,6 +8,7 @@ import numpy as np
 
 from lazytile.pyramid.kernel.mesh_chunks import mesh_positions
 from lazytile.pyramid.kernel.painting import paint
+from lazytile.pyramid.kernel.relief import hillshade
 from lazytile.pyramid.resampling.blend import blend
 from lazytile.pyramid.resampling.mesh_plan import Window
 from lazytile.pyramid.resampling.method import Resampling
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.colormaps.compiled.palette import Palette
+    from lazytile.pyramid.core.packing import Packing
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.kernel.job import FilledJob, Job
     from lazytile.pyramid.resampling.read_plan import Plan
@@ -65,6 +67,19 @@ class NumpyKernel:
     def values(self, batch: Sequence[FilledJob], stop: StopFlag) -> list[ValueTile]:
         """Compute values; those of the nearest cell stay packed."""
         return [_value_tile(filled, stop) for filled in batch]
+
+    def hillshade(self, values: NDArray[Any], exaggeration: float, stop: StopFlag) -> NDArray[Any]:
+        """Shade values as heights."""
+        stop.check()
+        return hillshade(values, exaggeration)
+
+    def halve(self, codes: NDArray[Any], packing: Packing) -> NDArray[Any] | None:  # noqa: ARG002 - the protocol's
+        """Return None: ``store.reduce`` is NumPy."""
+        return None
+
+    def count(self, codes: NDArray[Any]) -> NDArray[np.int64] | None:  # noqa: ARG002 - the protocol's
+        """Return None."""
+        return None
 
     def paint(self, tile: ValueTile, palette: Palette) -> NDArray[Any]:
         """Colour values."""

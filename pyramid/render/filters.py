@@ -5,7 +5,7 @@ Arrays are float64 with NaN where there is no data; NumPy or CuPy.
 
 from __future__ import annotations
 
-import math
+import functools
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from lazytile.pyramid.core.array_backend import array_module
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
+from lazytile.pyramid.core.stop_flag import StopFlag
+from lazytile.pyramid.kernel.relief import gradient, hillshade
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.kernel.job import Kernel
+
 MARGIN_PX = 2
 _BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
-_SUN_AZIMUTH_DEG = 315.0
-_SUN_ALTITUDE_DEG = 45.0
 
 
 class FilterKind(Enum):
@@ -69,11 +71,13 @@ class Filter:
             raise _refusal(text)
         return cls(kind, value)
 
-    def apply(self, values: NDArray[Any]) -> NDArray[Any]:
+    def apply(self, values: NDArray[Any], kernel: Kernel | None = None, stop: StopFlag | None = None) -> NDArray[Any]:
         """Filter a tile that has a margin.
 
         Args:
             values: Shape (height + 2 * MARGIN_PX, width + 2 * MARGIN_PX), float64.
+            kernel: What computes where it can do better than the array's own library; None for NumPy or CuPy.
+            stop: Looked at between strips of rows, or None.
 
         Returns:
             Shape (height, width), float64.
@@ -82,11 +86,13 @@ class Filter:
             case FilterKind.BLUR:
                 return _blur(values)
             case FilterKind.SOBEL:
-                across, down = _gradient(values)
+                across, down = gradient(_with_neighbours(values))
                 xp = array_module(values)
                 return xp.hypot(across, down)  # type: ignore[no-any-return]
             case FilterKind.HILLSHADE:
-                return _hillshade(values, 1.0 if self.interval is None else self.interval)
+                exaggeration = 1.0 if self.interval is None else self.interval
+                shade = hillshade if kernel is None else functools.partial(kernel.hillshade, stop=stop or StopFlag())
+                return shade(_with_neighbours(values), exaggeration)
             case FilterKind.CONTOUR:
                 assert self.interval is not None
                 return _contour(values, self.interval)
@@ -97,6 +103,11 @@ def _refusal(text: str) -> InvalidParameterError:
         RequestField.FILTER,
         f"filter {text[:40]!r} is invalid, it may be sobel, blur, hillshade[:EXAGGERATION] or contour:INTERVAL",
     )
+
+
+def _with_neighbours(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the pixels of the tile and those around it: a margin of one."""
+    return values[MARGIN_PX - 1 : 1 - MARGIN_PX, MARGIN_PX - 1 : 1 - MARGIN_PX]
 
 
 def _shifted(values: NDArray[Any], down: int, right: int) -> NDArray[Any]:
@@ -118,26 +129,6 @@ def _blur(values: NDArray[Any]) -> NDArray[Any]:
             share = share + xp.astype(valid, xp.float64) * (down * right)
     centre = _shifted(values, 0, 0)
     return xp.where(xp.isnan(centre), xp.nan, total / xp.where(share > 0, share, 1.0))  # type: ignore[no-any-return]
-
-
-def _gradient(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the change per pixel to the right and down (3 x 3 Sobel, divided by 8); NaN next to no data."""
-    right = _shifted(values, -1, 1) + 2 * _shifted(values, 0, 1) + _shifted(values, 1, 1)
-    left = _shifted(values, -1, -1) + 2 * _shifted(values, 0, -1) + _shifted(values, 1, -1)
-    below = _shifted(values, 1, -1) + 2 * _shifted(values, 1, 0) + _shifted(values, 1, 1)
-    above = _shifted(values, -1, -1) + 2 * _shifted(values, -1, 0) + _shifted(values, -1, 1)
-    return (right - left) / 8.0, (below - above) / 8.0
-
-
-def _hillshade(values: NDArray[Any], exaggeration: float) -> NDArray[Any]:
-    xp = array_module(values)
-    across, down = _gradient(values)
-    across, down = across * exaggeration, down * exaggeration
-    slope = xp.atan(xp.hypot(across, down))
-    aspect = xp.atan2(down, -across)
-    altitude, azimuth = math.radians(_SUN_ALTITUDE_DEG), math.radians(90.0 - _SUN_AZIMUTH_DEG)
-    light = math.sin(altitude) * xp.cos(slope) + math.cos(altitude) * xp.sin(slope) * xp.cos(azimuth - aspect)
-    return 255.0 * xp.where(light < 0.0, 0.0, light)  # type: ignore[no-any-return]
 
 
 def _contour(values: NDArray[Any], interval: float) -> NDArray[Any]:

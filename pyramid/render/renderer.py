@@ -227,7 +227,7 @@ def _value_tile(task: RenderTask, variable: str, stop: StopFlag | None) -> Value
             found = source.stored.description.variable(name)
             return read_values(source.stored, found, task.dim_index, source.location, source.method, stop)
 
-        return _compute(task, variable, read_variable) if task.is_computed else read_variable(variable)
+        return _compute(task, variable, read_variable, stop) if task.is_computed else read_variable(variable)
 
     tile: ValueTile = process.cache("values").get(task.value_key(variable), lambda: _read_checked(task, read, stop))
     return tile
@@ -272,7 +272,9 @@ def _locate(description: Dataset, task: RenderTask, method: Resampling) -> Locat
     )
 
 
-def _compute(task: RenderTask, variable: str, read_variable: Callable[[str], ValueTile]) -> ValueTile:
+def _compute(
+    task: RenderTask, variable: str, read_variable: Callable[[str], ValueTile], stop: StopFlag | None
+) -> ValueTile:
     """Compute an expression or a filter of the variables."""
     if task.expression is None:
         values = read_variable(variable).decode()
@@ -283,7 +285,7 @@ def _compute(task: RenderTask, variable: str, read_variable: Callable[[str], Val
             )
     if task.filter is not None:
         centre = values[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
-        values = np.where(np.isnan(centre), np.nan, task.filter.apply(values))
+        values = np.where(np.isnan(centre), np.nan, task.filter.apply(values, current_kernel(), stop))
     return ValueTile(values, VALUES, None)
 
 

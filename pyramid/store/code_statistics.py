@@ -12,6 +12,7 @@ import numpy as np
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.json_text import parse_json
+from lazytile.pyramid.kernel.selection import current_kernel
 from lazytile.pyramid.store.dataset import Histogram, Statistics
 from lazytile.pyramid.store.histogram import Bins, count_bins
 from lazytile.pyramid.store.reduce import holds_data
@@ -143,9 +144,9 @@ def _table_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) ->
     found = _table(packing)
     table, valid = found.codes, found.valid
     patterns = codes.view(f"u{codes.dtype.itemsize}")
-    counts = np.zeros(table.size, np.int64)
-    for start in range(0, patterns.size, _STRIP_CELLS):
-        counts += np.bincount(patterns[start : start + _STRIP_CELLS], minlength=table.size)
+    counts = current_kernel().count(patterns)
+    if counts is None:
+        counts = _counts(patterns, table.size)
     occurring = valid & (counts > 0)
     data, times = table[occurring], counts[occurring]
     if not data.size:
@@ -153,6 +154,13 @@ def _table_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) ->
     total = int((data.astype(np.int64) * times).sum())
     bins = count_bins(data, times) if binned else None
     return CodeStatistics(codes.size, int(times.sum()), data.min().item(), data.max().item(), total, bins)
+
+
+def _counts(patterns: NDArray[Any], size: int) -> NDArray[np.int64]:
+    counts = np.zeros(size, np.int64)
+    for start in range(0, patterns.size, _STRIP_CELLS):
+        counts += np.bincount(patterns[start : start + _STRIP_CELLS], minlength=size)
+    return counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.core.array_backend import array_module
+from lazytile.pyramid.kernel.selection import current_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,8 @@ def reduce_level(codes: NDArray[Any], packing: Packing, reduction: str) -> NDArr
         Shape (ceil(rows / 2), ceil(cols / 2)), same dtype.
     """
     xp = array_module(codes)
+    if reduction == "mean" and xp is np and (halved := current_kernel().halve(codes, packing)) is not None:
+        return halved
     rows, cols = codes.shape
     half_rows, half_cols = rows // 2, cols // 2
     result: NDArray[Any] = xp.empty((rows - half_rows, cols - half_cols), codes.dtype)

@@ -134,6 +134,35 @@ template <class T> static i32 run_job(const Job& job, u8* scratch, const volatil
     return run_means<T>(job, scratch, stop);
 }
 
+// One row of the next coarser level, of one or two rows of cells.
+template <class T, bool HAS_LIST>
+static void halve_row(const T* top, const T* bottom, i64 cols, const NoData& nodata, const T* fill, T* out) {
+    i64 whole = cols / 2;
+    if (bottom) {
+        for (i64 x = 0; x < whole; ++x) {
+            T cells[4] = {top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]};
+            out[x] = mean_of_cells<T, HAS_LIST>(cells, 4, nodata, fill ? *fill : cells[0]);
+        }
+    } else {
+        for (i64 x = 0; x < whole; ++x)
+            out[x] = mean_of_cells<T, HAS_LIST>(top + 2 * x, 2, nodata, fill ? *fill : top[2 * x]);
+    }
+    if (cols % 2) {
+        T cells[2] = {top[cols - 1], bottom ? bottom[cols - 1] : top[cols - 1]};
+        out[whole] = mean_of_cells<T, HAS_LIST>(cells, bottom ? 2 : 1, nodata, fill ? *fill : cells[0]);
+    }
+}
+template <class T>
+static void halve(const void* codes, i64 rows, i64 cols, const NoData& nodata, const void* fill, void* out) {
+    i64 half = cols - cols / 2;
+    for (i64 y = 0; y < rows; y += 2) {
+        const T *top = (const T*)codes + y * cols, *bottom = y + 1 < rows ? top + cols : (const T*)0;
+        T* to = (T*)out + y / 2 * half;
+        if (nodata.count) halve_row<T, true>(top, bottom, cols, nodata, (const T*)fill, to);
+        else halve_row<T, false>(top, bottom, cols, nodata, (const T*)fill, to);
+    }
+}
+
 // ---- Exports ----
 
 // Bytes of scratch memory that a batch needs, aligned to 64.
@@ -167,6 +196,35 @@ LT_EXPORT i32 LT_SUFFIX(lt_run)(const Job* jobs, i32 count, void* scratch, const
 // Colour values: out[i] is the palette index of values[i], 0 for NaN.
 LT_EXPORT void LT_SUFFIX(lt_paint)(const f64* values, i64 count, const Output* output, void* out) {
     for (i64 i = 0; i < count; ++i) put_value(out, i, values[i] == values[i], values[i], *output);
+}
+// Shade a relief: ``values`` has two more columns and rows than ``out``, those of the neighbours; ``stride`` its columns.
+LT_EXPORT i32 LT_SUFFIX(lt_hillshade)(const f64* values, i64 stride, i32 height, i32 width, f64 exaggeration,
+                                      const Sun* sun, f64* out, const volatile i32* stop) {
+    for (i32 y = 0; y < height; ++y) {
+        if (y % STRIP_ROWS == 0 && *stop) return STOPPED;
+        const f64* line = values + (y + 1) * stride + 1;
+        for (i32 x = 0; x < width; ++x) out[(i64)y * width + x] = hillshade_of(line + x, stride, exaggeration, *sun);
+    }
+    return 0;
+}
+// The next coarser level by means: ``codes`` has ``rows`` x ``cols`` cells, ``out`` half of each, rounded up. A block
+// without data becomes ``fill``, or its first cell where that is null.
+LT_EXPORT i32 LT_SUFFIX(lt_halve)(i32 type, const void* codes, i64 rows, i64 cols, const NoData* nodata,
+                                  const void* fill, void* out) {
+    switch (type) {
+        case I8: halve<i8>(codes, rows, cols, *nodata, fill, out); return 0;
+        case U8: halve<u8>(codes, rows, cols, *nodata, fill, out); return 0;
+        case I16: halve<i16>(codes, rows, cols, *nodata, fill, out); return 0;
+        case U16: halve<u16>(codes, rows, cols, *nodata, fill, out); return 0;
+        case F32: halve<f32>(codes, rows, cols, *nodata, fill, out); return 0;
+        case F64: halve<f64>(codes, rows, cols, *nodata, fill, out); return 0;
+        default: return UNKNOWN;
+    }
+}
+// Count bit patterns of one or two bytes: counts[pattern] is increased.
+LT_EXPORT void LT_SUFFIX(lt_count)(const void* patterns, i64 count, i32 bytes, i64* counts) {
+    if (bytes == 1) for (i64 i = 0; i < count; ++i) ++counts[((const u8*)patterns)[i]];
+    else for (i64 i = 0; i < count; ++i) ++counts[((const u16*)patterns)[i]];
 }
 // Mark the chunks that the pixels of a mesh want: used[chunk row * across + chunk column] = 1.
 LT_EXPORT void LT_SUFFIX(lt_mesh_chunks)(const Job* of, u8* used) {

@@ -1218,4 +1218,35 @@ template <class T> LT_FN void mesh_mode_pixel(const Job& job, int y, int x) {
     Wide best = most_frequent(cells);
     put_key<T>(job, at, lane_of(best, 0));
 }
+
+// ---- Reliefs ----
+
+struct Sun { f64 sin_altitude, cos_altitude, sin_azimuth, cos_azimuth; };
+
+// Brightness 0 to 255 of a pixel of a relief (Horn 1981). ``at``: the pixel; its rows are ``stride`` apart.
+LT_FN f64 hillshade_of(const f64* at, i64 stride, f64 exaggeration, const Sun& sun) {
+    const f64 *above = at - stride, *below = at + stride;
+    f64 right = add(add(above[1], mul(2.0, at[1])), below[1]), left = add(add(above[-1], mul(2.0, at[-1])), below[-1]);
+    f64 under = add(add(below[-1], mul(2.0, below[0])), below[1]), over = add(add(above[-1], mul(2.0, above[0])), above[1]);
+    f64 across = mul(div(sub(right, left), 8.0), exaggeration), down = mul(div(sub(under, over), 8.0), exaggeration);
+    f64 slope = root(add(add(1.0, mul(across, across)), mul(down, down)));
+    f64 facing = sub(mul(sun.sin_azimuth, down), mul(sun.cos_azimuth, across));
+    f64 light = div(add(sun.sin_altitude, mul(sun.cos_altitude, facing)), slope);
+    return mul(255.0, light < 0.0 ? 0.0 : light);
+}
+
+// ---- Cells of the next coarser level ----
+
+// The mean of the cells of a block that are data, in row-major order; ``blank`` where none is. Integers: halves to even.
+template <class T, bool HAS_LIST> LT_FN T mean_of_cells(const T* cell, int count, const NoData& nodata, T blank) {
+    f64 total = 0.0, held = 0.0;
+    for (int i = 0; i < count; ++i) {
+        bool is = is_data<HAS_LIST>(cell[i], nodata);
+        total = add(total, is ? (f64)cell[i] : 0.0);
+        held += is ? 1.0 : 0.0;
+    }
+    f64 mean = div(total, held > 0.0 ? held : 1.0);
+    if constexpr (Code<T>::IS_EXACT) mean = sub(add(mean, 6755399441055744.0), 6755399441055744.0);
+    return held > 0.0 ? (T)mean : blank;
+}
 #endif
