@@ -92,6 +92,18 @@ class CudaKernel:
         """Compute decoded values."""
         return [ValueTile(values, VALUES, None) for values in self._run(batch, stop, values=True)]
 
+    def hillshade(self, values: NDArray[Any], exaggeration: float, stop: StopFlag) -> NDArray[Any]:
+        """Shade values as heights, on the processor."""
+        return self.processor.hillshade(values, exaggeration, stop)
+
+    def halve(self, codes: NDArray[Any], packing: Packing) -> NDArray[Any] | None:
+        """Return the next coarser level by means, from the processor."""
+        return self.processor.halve(codes, packing)
+
+    def count(self, codes: NDArray[Any]) -> NDArray[np.int64] | None:
+        """Count integer codes, on the processor."""
+        return self.processor.count(codes)
+
     def paint(self, tile: ValueTile, palette: Palette) -> NDArray[Any]:
         """Colour values, on the processor."""
         return self.processor.paint(tile, palette)

@@ -222,7 +222,7 @@ class Kernel(Protocol):
             codes: Shape (n,).
 
         Returns:
-            How often each code occurs, by its unsigned bit pattern, shape (256 or 65536,); None where NumPy is to do it.
+            How often each occurs, by unsigned bit pattern: shape (256 or 65536,), int64; None where NumPy is to do it.
         """
         ...
 

@@ -138,15 +138,8 @@ class NativeKernel:
         heights = np.ascontiguousarray(values, np.float64)
         out = np.empty((heights.shape[0] - 2, heights.shape[1] - 2))
         sun = np.array(SUN)
-        status = self._library.hillshade(
-            host_address(heights),
-            heights.shape[1],
-            *out.shape,
-            exaggeration,
-            host_address(sun),
-            host_address(out),
-            stop.address,
-        )
+        at, sun_at, to = (host_address(array) for array in (heights, sun, out))
+        status = self._library.hillshade(at, heights.shape[1], *out.shape, exaggeration, sun_at, to, stop.address)
         if status == _STOPPED:
             raise StoppedError
         return out

@@ -1,4 +1,7 @@
-"""Reliefs: shading values as heights, in NumPy or CuPy. Sums, products, a quotient and a root: equal on every machine."""
+"""Reliefs: shading values as heights, in NumPy or CuPy.
+
+Sums, products, quotients and a root only, which every machine rounds alike; sines of angles differ from one to another.
+"""
 
 from __future__ import annotations
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lazytile.colormaps.compiled.palette import Palette
 from lazytile.colormaps.core.units import Conversion
@@ -14,8 +16,9 @@ from lazytile.pyramid.core.packing import Packing
 from lazytile.pyramid.core.stop_flag import StopFlag, StoppedError
 from lazytile.pyramid.kernel.numpy_kernel import NumpyKernel
 from lazytile.pyramid.resampling.method import Resampling
-from lazytile.pyramid.resampling.value_tile import VALUES, ValueTile
-from tests.pyramid.kernel.blocks import Block, block, blocks
+from lazytile.pyramid.resampling.value_tile import ValueTile
+from lazytile.pyramid.store import reduce
+from tests.pyramid.kernel.blocks import Block, block, blocks, codes, packing
 from tests.pyramid.kernel.comparison import check
 from tests.pyramid.kernel.libraries import KERNELS, kernel_of
 
@@ -51,7 +54,7 @@ def test_values_are_painted_as_numpy_paints_them(name):
         colours = random.integers(0, 256, (cuts.size + 2, 4)).astype(np.uint8)
         for steps in ((), (("subtract", 273.15),), (("multiply", 9.0), ("divide", 5.0), ("add", 32.0))):
             palette = Palette(colours, cuts, slots, Conversion(steps))
-            tile = ValueTile(values, VALUES, None)
+            tile = ValueTile(values, Packing("float64"), None)
             np.testing.assert_array_equal(
                 kernel_of(name).paint(tile, palette), REFERENCE.paint(tile, palette), strict=True
             )
@@ -93,3 +96,50 @@ def test_what_has_no_tables_is_left_to_numpy(drawn):
 def test_codes_at_the_ends_of_a_type_take_no_room_in_the_list():
     ends = (-128.0, -127.0, -126.0, -125.0, -124.0, 127.0, 126.0, 125.0, 124.0, 123.0)
     assert kernel_of("base").handles(with_packing(Packing("int8", missing=ends)).job)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_reliefs_are_equal(name):
+    random = np.random.default_rng(4)
+    values = random.normal(0, 3, (39, 55))
+    values[random.random(values.shape) < 0.02] = np.nan
+    values[10:20, 10:20] = 7.0
+    for exaggeration in (1.0, 0.3, 1e6):
+        expected = REFERENCE.hillshade(values, exaggeration, StopFlag())
+        found = kernel_of(name).hillshade(values, exaggeration, StopFlag())
+        np.testing.assert_array_equal(found, expected, strict=True)
+        # A strided view, as a filter passes it.
+        inner = kernel_of(name).hillshade(values[1:-1, 1:-1], exaggeration, StopFlag())
+        np.testing.assert_array_equal(inner, expected[1:-1, 1:-1])
+    stop = StopFlag()
+    stop.set()
+    with pytest.raises(StoppedError):
+        kernel_of(name).hillshade(values, 1.0, stop)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 70), cols=st.integers(1, 70))
+def test_coarser_levels_are_equal(name, seed, rows, cols):
+    random = np.random.default_rng(seed)
+    packed = packing(random)
+    level = codes(random, packed, (rows, cols))
+    with mock.patch.object(reduce, "current_kernel", NumpyKernel):
+        expected = reduce.reduce_level(level, packed, "mean")
+    found = kernel_of(name).halve(level, packed)
+    assert found is not None
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_array_equal(found, expected, strict=True)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
+def test_counts_are_equal(name, dtype):
+    info = np.iinfo(dtype)
+    found = np.random.default_rng(5).integers(info.min, info.max + 1, 10_001).astype(dtype)
+    patterns = found.view(f"u{found.itemsize}")
+    expected = np.bincount(patterns, minlength=1 << (8 * found.itemsize))
+    np.testing.assert_array_equal(kernel_of(name).count(patterns), expected)
+    np.testing.assert_array_equal(
+        kernel_of(name).count(patterns[::3]), np.bincount(patterns[::3], minlength=expected.size)
+    )
