@@ -74,7 +74,7 @@ def load_library(path: Path, level: int | None = None) -> Library:
         found.restype, found.argtypes = result, arguments
         return found
 
-    _check_layout(function("layout", _INT, _POINTER))
+    _check_layout(function("layout", _INT, _POINTER, _INT))
     _check_rounding(function("multiply_add", None, _POINTER, _POINTER, _POINTER, _POINTER, _INT))
     return Library(
         function("scratch", _LONG, _POINTER, _INT),
@@ -98,9 +98,9 @@ def _instructions(level: int) -> str:
 def _check_layout(of_library: Any) -> None:
     """Check that compiler and ctypes agree on the structs."""
     own = layout()
-    found = np.zeros(2 * len(own), np.int32)
-    count = of_library(host_address(found))
-    if found[:count].tolist() != own:
+    found = np.zeros(len(own), np.int32)
+    count = of_library(host_address(found), found.size)
+    if count != len(own) or found.tolist() != own:
         raise EngineError("the native kernel has other structs than this version: build it again")
 
 

@@ -265,11 +265,13 @@ LT_EXPORT void LT_SUFFIX(lt_mesh_chunks)(const Job* of, u8* used) {
 LT_EXPORT void LT_SUFFIX(lt_multiply_add)(const f64* a, const f64* b, const f64* c, f64* out, i32 count) {
     for (i32 i = 0; i < count; ++i) out[i] = plus(c[i], a[i], b[i]);
 }
-// The layout of the structs, for a comparison with the caller's: the offset of each field, then the size.
-LT_EXPORT i32 LT_SUFFIX(lt_layout)(i32* to) {
+// The layout of the structs, for a comparison with the caller's: the offset of each field, then the size. Writes at most
+// ``room`` numbers and returns how many there are.
+LT_EXPORT i32 LT_SUFFIX(lt_layout)(i32* to, i32 room) {
     i32 n = 0;
-#define AT(S, F) to[n++] = (i32)__builtin_offsetof(S, F)
-#define SIZE(S) to[n++] = (i32)sizeof(S)
+#define PUT(number) (n < room ? (void)(to[n] = (i32)(number)) : (void)0, ++n)
+#define AT(S, F) PUT(__builtin_offsetof(S, F))
+#define SIZE(S) PUT(sizeof(S))
     AT(Run, first); AT(Run, count); AT(Run, cell); AT(Run, is_contiguous); SIZE(Run);
     AT(Axis, index); AT(Axis, weight); AT(Axis, share); AT(Axis, cell); AT(Axis, run_of); AT(Axis, run);
     AT(Axis, pixels); AT(Axis, padded); AT(Axis, taps); AT(Axis, wanted); AT(Axis, runs); AT(Axis, unused); SIZE(Axis);
