@@ -42,7 +42,7 @@ def counted():
 def workers(monkeypatch):
     """One "GPU" whose worker imports the double."""
     monkeypatch.setenv("DASK_CUDA_TEST_DISABLE_DEVICE_SPECIFIC", "1")
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests' / 'gpu' / 'double'}:{ROOT}")
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "gpu" / "double"))  # spawned processes take sys.path over
     monkeypatch.setattr(engine_cuda, "gpu_devices", lambda: GpuDevices(("0",)))
 
 

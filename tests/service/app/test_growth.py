@@ -21,7 +21,9 @@ def soak():
     spec = importlib.util.spec_from_file_location("lazytile_soak", SOAK)
     module = importlib.util.module_from_spec(spec)
     sys.modules["lazytile_soak"] = module
+    sys.path.insert(0, str(SOAK.parent))  # scripts import each other from their own folder
     spec.loader.exec_module(module)
+    sys.path.remove(str(SOAK.parent))
     yield module
     del sys.modules["lazytile_soak"]
 
