@@ -32,8 +32,7 @@ from lazytile.colormaps.compiled.palette import compile_colormap
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
-from lazytile.pyramid.kernel.painting import paint
-from lazytile.pyramid.render.block_reader import read_values
+from lazytile.pyramid.render.block_reader import read_index
 from lazytile.pyramid.render.image import ImageFormat, encode
 from lazytile.pyramid.render.location import locate
 from lazytile.pyramid.render.renderer import render, render_index
@@ -162,8 +161,8 @@ def median_ms(function: Callable[[RenderTask], object], tasks: list[RenderTask])
 
 def stages(name: str, tasks: dict[int, list[RenderTask]], results: Results) -> None:
     """Print the time of each stage of a tile in one thread of this process, and what HTTP adds."""
-    print(f"\n| {name}, z | plan | read | map | colour | encode | whole render | HTTP and the rest, ms |")
-    print("|--:|--:|--:|--:|--:|--:|--:|--:|")
+    print(f"\n| {name}, z | plan | read | kernel | encode | whole render | HTTP and the rest, ms |")
+    print("|--:|--:|--:|--:|--:|--:|--:|")
     for zoom, chosen in tasks.items():
         median_ms(render, chosen)  # warm
         rows = np.array([stage_seconds(task) for task in chosen])
@@ -174,7 +173,7 @@ def stages(name: str, tasks: dict[int, list[RenderTask]], results: Results) -> N
 
 
 def stage_seconds(task: RenderTask) -> tuple[float, ...]:
-    """Return the seconds of each stage of a task. The second reading, with cached chunks, is the map."""
+    """Return the seconds of each stage of a task. The second reading, with cached chunks, is the kernel."""
     stored = store_at(task.store).dataset(task.dataset)
     description, variable = stored.description, stored.description.variable(task.variable)
     method = task.resampling or task.default_resampling
@@ -188,12 +187,9 @@ def stage_seconds(task: RenderTask) -> tuple[float, ...]:
         footprints=method.needs_footprints,
     )
     clock.append(time.perf_counter())
-    read_values(stored, variable, task.dim_index, location, method)
-    clock.append(time.perf_counter())
-    tile = read_values(stored, variable, task.dim_index, location, method)
-    clock.append(time.perf_counter())
-    index = paint(tile, task.palette)
-    clock.append(time.perf_counter())
+    for _ in range(2):
+        index = read_index(stored, variable, task.dim_index, location, method, task.palette)
+        clock.append(time.perf_counter())
     encode(index, task.palette.rgba, task.image_format, task.background)
     clock.append(time.perf_counter())
     plan, first, again, *rest = (after - before for before, after in itertools.pairwise(clock))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from lazytile.pyramid.kernel.build import find_compiler, library_name
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "lazytile", "colormaps", "pyramid", "service")
@@ -100,6 +104,25 @@ def test_the_wheel_works_away_from_the_sources(wheel, tmp_path):
         "lazytile.service.cli.main:main",
         "True",
     ]
+
+
+def test_the_wheel_holds_the_native_kernel_and_fits_every_python(wheel, names):
+    if find_compiler() is None:
+        pytest.skip("there is no C++ compiler")
+    folder = "lazytile/pyramid/kernel/"
+    assert {f"{folder}source/{name}" for name in ("pixels.h", "pixels.cpp", "pixels.cu", "level.cpp")} <= names
+    assert {name for name in names if name.startswith(f"{folder}lib/")} == {f"{folder}lib/{library_name()}"}
+    assert re.fullmatch(r"lazytile-[0-9.]+-py3-none-(?!any)\w+\.whl", wheel.name)
+
+
+def test_without_a_compiler_the_wheel_fits_every_platform_and_says_why(wheel, tmp_path):
+    environment = {**os.environ, "PATH": str(tmp_path), "CXX": ""}
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "out"), "."]
+    done = subprocess.run(command, cwd=wheel.parent.parent, env=environment, capture_output=True, text=True, check=True)
+    (path,) = (tmp_path / "out").glob("*-py3-none-any.whl")
+    with zipfile.ZipFile(path) as archive:
+        assert not [name for name in archive.namelist() if "/kernel/lib/" in name]
+    assert done.stdout.count("the native kernel is not built, tiles will be computed with NumPy: there is no C++") == 1
 
 
 def test_type_checkers_see_an_installation(tmp_path):
