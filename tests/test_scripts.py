@@ -78,7 +78,7 @@ def test_the_benchmark_of_tiles_without_a_server(source, tmp_path, capsys):
     module.restyle(tasks)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 + 2 + 2
-    rows = [[float(cell) for cell in line.split("|")[1:8]] for line in lines[3:5]]
+    rows = [[float(cell) for cell in line.split("|")[1:7]] for line in lines[3:5]]
     assert [row[0] for row in rows] == [0, 2]
     assert all(whole > 0 for *_, whole in rows)
 
