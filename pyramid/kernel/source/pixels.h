@@ -1210,9 +1210,7 @@ template <class T> LT_FN void mesh_mode_pixel(const Job& job, int y, int x) {
             i32 by = across.weight[j][0];
             if (!by) continue;
             T code = code_of_mesh<T>(job, down.first[0] + i, across.first[0] + j);
-            Wide none = {}, key = none;
-            lane_of(key, 0) = key_of<T>(code, *job.nodata, *job.output);  // a sum would lose the sign of -0
-            set_cell(cells, cells.count++, key, none + (f64)weight * (f64)by);
+            set_cell(cells, cells.count++, key_of<T>(code, *job.nodata, *job.output), (f64)weight * (f64)by);
         }
     }
     Wide best = most_frequent(cells);
