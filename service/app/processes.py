@@ -9,6 +9,8 @@ cluster.
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,11 +18,13 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.engines.protocol import EngineSpec
+from lazytile.service.http.settings import Settings
+from lazytile.service.http.settings_file import unknown_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lazytile.service.http.settings import Settings
+LOG = logging.getLogger(__name__)
 
 
 def run_server(settings: Settings, announce: Callable[[str, str], None], read: Callable[[], Settings]) -> None:
@@ -34,6 +38,8 @@ def run_server(settings: Settings, announce: Callable[[str, str], None], read: C
     Raises:
         LazytileError: The server cannot start.
     """
+    for unknown in unknown_variables(Settings.model_fields, os.environ):
+        LOG.warning("the environment variable %s is ignored: %s", unknown.name, unknown)
     takes_threads = _takes_threads(settings)
     shares_cluster = EngineSpec.parse(settings.engine).kind == "scheduler"
     if (takes_threads or shares_cluster) and (settings.workers or 1) > 1:

@@ -14,13 +14,16 @@ from lazytile.service.cli.options.common import (
     DashboardOption,
     EngineOption,
     MemoryOption,
+    SettingsOption,
     StoreOption,
     TileMatrixSetsOption,
     existing,
+    given,
 )
 
 
 def serve(
+    context: typer.Context,
     *,
     store: StoreOption = DEFAULT_STORE,
     cache: CacheOption = None,
@@ -119,34 +122,27 @@ def serve(
             help="Maximum connections of a server process [default: what the limit of open files leaves].",
         ),
     ] = None,
-    settings_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--settings",
-            metavar="FILE",
-            envvar="LAZYTILE_SETTINGS_FILE",
-            help="TOML file of settings; SIGHUP reads it again.",
-        ),
-    ] = None,
+    settings_file: SettingsOption = None,
 ) -> None:
     """Serve a store: WMTS at /wmts, XYZ at /xyz, the viewer at /.
 
-    Every setting can also be set in the environment, as LAZYTILE_ and its name (LAZYTILE_PORT=8081). SIGHUP reloads.
+    Every setting can also be set in the environment, as LAZYTILE_ and its name (LAZYTILE_PORT=8081), and in the file
+    of --settings; lazytile config shows and checks them. SIGHUP reloads.
     """
     from lazytile.service.app.processes import run_server  # noqa: PLC0415 - slow to import
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 
     def read() -> Settings:
-        return Settings.of(
+        settings = Settings.of(
             settings_file=settings_file,
-            store=existing(store),
+            store=given(context, "store", store),
             cache=cache,
             cache_limit_bytes=None if cache_limit is None else cache_limit << 20,
             memory_bytes=memory,
             no_tile_cache=no_tile_cache or None,
             host=host,
             port=port,
-            engine=engine,
+            engine=given(context, "engine", engine),
             engine_fallback=engine_fallback,
             workers=workers,
             dashboard=dashboard,
@@ -162,6 +158,8 @@ def serve(
             client_timeout_s=client_timeout,
             max_connections=max_connections,
         )
+        existing(settings.store)
+        return settings
 
     run_server(read(), _announce, read)
 

@@ -18,6 +18,7 @@ from lazytile.service.cli.options.common import (
     TileMatrixSetsOption,
     WorkersOption,
     existing,
+    given,
 )
 from lazytile.service.cli.options.progress import progress_bar
 
@@ -26,6 +27,7 @@ UNWRITTEN_CODE = 1
 
 
 def warm(
+    context: typer.Context,
     layer: LayerArgument,
     *,
     zoom: Annotated[str, typer.Option(metavar="ZOOMS", help="Zoom levels, such as 0-4 or 0,2,5-7.")] = "0-4",
@@ -54,15 +56,16 @@ def warm(
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 
     settings = Settings.of(
-        store=existing(store),
+        store=given(context, "store", store),
         cache=cache,
         memory_bytes=memory,
-        engine=engine,
+        engine=given(context, "engine", engine),
         workers=workers,
         dashboard=dashboard,
         colormaps=colormaps,
         tile_matrix_sets=tile_matrix_sets,
     )
+    existing(settings.store)
     warm_up = warming.WarmUp(
         layer, warming.parse_zooms(zoom), tms, style, ImageFormat.from_extension(image_format), tuple(time or ())
     )

@@ -34,6 +34,15 @@ class ServiceError(LazytileError):
 class SettingsError(ServiceError):
     """A setting is unknown or has an invalid value."""
 
+    def __init__(self, *problems: str) -> None:
+        """Report problems; the text is the first one.
+
+        Args:
+            problems: Each names a setting and what is wrong with it, in one line.
+        """
+        super().__init__(problems[0])
+        self.problems = problems
+
 
 class CacheError(ServiceError):
     """The folder of the tile cache is unusable."""

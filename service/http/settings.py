@@ -2,53 +2,60 @@
 
 from __future__ import annotations
 
+import json
 import os
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettingError
 
 from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.proxies import networks_of
+from lazytile.service.http.settings_file import (
+    MEMORY_VARIABLE,
+    PREFIX,
+    REPLACED,
+    left_to_file,
+    read_settings_file,
+    unknown_name,
+    variable_of,
+)
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from lazytile.service.http.proxies import Network
 
 
-PREFIX = "LAZYTILE_"
-MEMORY_VARIABLE = "LAZYTILE_MEMORY"
-REPLACED = dict.fromkeys(("memory_cache_bytes", "chunk_cache_bytes", "value_cache_bytes"), "memory_bytes")
-"""Settings of earlier versions, each with its replacement."""
 _SPELLINGS = {"memory_bytes": f"--memory or {MEMORY_VARIABLE}"}
 """How users set it, where option and environment variable differ from the name."""
-_VARIABLES = {"memory_bytes": MEMORY_VARIABLE}
-FILE_LIMIT_BYTES = 1 << 20
 FIXED = ("host", "port", "engine", "engine_fallback", "workers", "dashboard", "metrics_folder", "watchdog_s")
 """Settings that a running server keeps."""
+SECRETS: frozenset[str] = frozenset()
+"""Settings that are not shown."""
 
 
 def _memory_bytes(value: Any) -> Any:
     return parse_memory(value, machine_memory_bytes()) if isinstance(value, str) else value
 
 
-def _settings_of_file(path: Path) -> dict[str, Any]:
-    """Return the settings of a file that the environment leaves to it. Raises ``SettingsError``."""
-    try:
-        with path.open("rb") as file:
-            found = tomllib.loads(file.read(FILE_LIMIT_BYTES).decode())
-    except OSError as error:
-        raise SettingsError(f"settings file {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"settings file {path} is no TOML: {error}") from error
-    variables = {name: _VARIABLES.get(name, f"{PREFIX}{name}".upper()) for name in found}
-    return {name: value for name, value in found.items() if variables[name] not in os.environ}
+def _texts(value: Any) -> Any:
+    """Return a list as an environment variable holds it: separated by commas, or as JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [each.strip() for each in value.split(",") if each.strip()]
+
+
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_texts)]
 
 
 class Settings(BaseSettings):
@@ -92,7 +99,7 @@ class Settings(BaseSettings):
 
     offline: bool = False
     """Do not download the colormaps that layers need and that are missing here; otherwise done after start-up."""
-    colormap_urls: tuple[str, ...] = ()
+    colormap_urls: Texts = ()
     """URL templates of colormaps, each with ``{name}``; by default those of GIBS and the Sea Level Change Portal."""
     colormap_timeout_s: float = Field(10.0, gt=0, le=300)
     """Time limit of one request for a colormap."""
@@ -106,7 +113,7 @@ class Settings(BaseSettings):
     public_url: str | None = None
     """Public URL of the server's root, for the URLs in documents; by default taken from each request's Host header."""
 
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: Texts = ()
     """Addresses and networks of reverse proxies whose Forwarded and X-Forwarded headers are trusted."""
 
     kernel: Literal["auto", "native", "numpy"] = "auto"
@@ -189,20 +196,28 @@ class Settings(BaseSettings):
         """
         given = {name: value for name, value in options.items() if value is not None}
         for old, new in REPLACED.items():
-            variable = f"{PREFIX}{old}".upper()
-            if old in given or variable in os.environ:
-                name = old if old in given else variable
+            if old in given or variable_of(old) in os.environ:
+                name = old if old in given else variable_of(old)
                 raise SettingsError(f"setting {name} no longer exists: set {_SPELLINGS[new]}, the memory of all caches")
-        path = given.get("settings_file") or os.environ.get(f"{PREFIX}settings_file".upper())
+        path = given.get("settings_file") or os.environ.get(variable_of("settings_file"))
         if path is not None:
-            given = {**_settings_of_file(Path(path)), **given}
+            given = {**left_to_file(read_settings_file(Path(path))), **given}
         try:
             return cls(**given)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]).replace(MEMORY_VARIABLE, "memory_bytes")
-            text = first["msg"].removeprefix("Value error, ")
-            raise SettingsError(f"setting {name}: {text[:1].lower()}{text[1:]}") from error
+            raise SettingsError(*(cls._problem(each) for each in error.errors())) from error
+        except UnreadableSettingError as error:
+            name = str(error).partition('"')[2].partition('"')[0]
+            raise SettingsError(f"setting {name}: {variable_of(name)} is no JSON") from error
+
+    @classmethod
+    def _problem(cls, error: ErrorDetails) -> str:
+        """Return what is wrong with a setting in one line."""
+        name = ".".join(str(part) for part in error["loc"]).replace(MEMORY_VARIABLE, "memory_bytes")
+        if error["type"] == "extra_forbidden":
+            return f"setting {name}: {unknown_name(name, cls.model_fields)}"
+        text = error["msg"].removeprefix("Value error, ")
+        return f"setting {name}: {text[:1].lower()}{text[1:]}"
 
     def reloaded(self, new: Settings) -> tuple[Settings, list[str]]:
         """Return the settings of a running server after a reload.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -68,9 +68,34 @@ DashboardOption = Annotated[
         help="Address of the Dask dashboard for the engines local and cuda, on 127.0.0.1: it has no password.",
     ),
 ]
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        metavar="FILE",
+        envvar="LAZYTILE_SETTINGS_FILE",
+        help="TOML file of settings; a running server reads it again on SIGHUP.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 DEFAULT_STORE = Path("store")
+Value = TypeVar("Value")
+
+
+def given(context: typer.Context, name: str, value: Value) -> Value | None:
+    """Return the value of an option that was given.
+
+    Args:
+        context: The command's context.
+        name: Parameter of the command.
+        value: Its value.
+
+    Returns:
+        The value; None where it is only the default, so that a settings file may say otherwise.
+    """
+    source = context.get_parameter_source(name)
+    return None if source is None or source.name.startswith("DEFAULT") else value
 
 
 def existing(store: Path) -> Path:

@@ -5,6 +5,7 @@ import pytest
 from lazytile.pyramid.core.memory_size import machine_memory_bytes
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.settings import Settings
+from lazytile.service.http.settings_file import unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,9 @@ def test_a_settings_file_comes_after_options_and_environment(tmp_path, monkeypat
     ("text", "message"),
     [
         ("timeout_s = -1", "setting timeout_s: input should be greater than 0"),
-        ("color = 1", "setting color: extra inputs are not permitted"),
+        ("color = 1", "setting color: there is no setting color; "),
+        ("timeout = 1", "setting timeout: there is no setting timeout; the nearest is timeout_s"),
+        ("qeue_length = 1", "setting qeue_length: there is no setting qeue_length; the nearest is queue_length"),
         ("timeout_s = = 1", "is no TOML"),
         ("a = " + "[" * 5000, "is no TOML"),
     ],
@@ -94,3 +97,41 @@ def test_a_running_server_keeps_its_address_and_processes():
     new, waiting = old.reloaded(Settings.of(port=2, timeout_s=20, workers=3))
     assert (new.port, new.timeout_s, new.workers) == (1, 20, None)
     assert waiting == ["port", "workers"]
+
+
+def test_every_problem_of_a_file_is_named(tmp_path):
+    path = tmp_path / "lazytile.toml"
+    path.write_text('timeout_s = -1\nprot = 3\nport = "x"\n')
+    with pytest.raises(SettingsError) as raised:
+        Settings.of(settings_file=path)
+    names = {problem.split(":")[0] for problem in raised.value.problems}
+    assert names == {"setting timeout_s", "setting prot", "setting port"}
+    assert all("\n" not in problem for problem in raised.value.problems)
+
+
+def test_a_file_over_the_limit_is_not_read_in_part(tmp_path):
+    path = tmp_path / "lazytile.toml"
+    path.write_text("timeout_s = 60\n" + "#" * (2 << 20))
+    with pytest.raises(SettingsError, match="it may have 1048576 bytes"):
+        Settings.of(settings_file=path)
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [("LAZYTILE_PROT", "LAZYTILE_PORT"), ("LAZYTILE_TIMEOUT", "LAZYTILE_TIMEOUT_S"), ("LAZYTILE_XYZZY", "")],
+)
+def test_variables_that_mean_nothing_are_named(variable, nearest):
+    environ = {variable: "1", "LAZYTILE_PORT": "1", "LAZYTILE_MEMORY": "1", "LAZYTILE_GPU_MEMORY": "1", "PATH": "x"}
+    [found] = unknown_variables(Settings.model_fields, environ)
+    assert (found.name, found.nearest) == (variable, nearest)
+    assert variable in str(found)
+    assert nearest in str(found)
+
+
+def test_lists_in_the_environment(monkeypatch):
+    for text in ("10.0.0.0/8, 1.2.3.4", '["10.0.0.0/8", "1.2.3.4"]'):
+        monkeypatch.setenv("LAZYTILE_TRUSTED_PROXIES", text)
+        assert Settings.of().trusted_proxies == ("10.0.0.0/8", "1.2.3.4")
+    monkeypatch.setenv("LAZYTILE_LAYER_MAX_AGE_S", "sst")
+    with pytest.raises(SettingsError, match="setting layer_max_age_s: LAZYTILE_LAYER_MAX_AGE_S is no JSON"):
+        Settings.of()
