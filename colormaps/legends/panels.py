@@ -1,7 +1,9 @@
 """What a legend shows: its panels, swatches and ticks, independent of their layout.
 
-As in OnEarth, each ColorMap with a visible entry has one panel, and transparent entries are left out. Ticks of
-continuous maps stand where a bin begins, those of discrete maps in its middle. ``showLabel`` chooses the labels,
+As OnEarth's ``oe_generate_legend.py`` does it, each ColorMap with a visible entry has one panel, which shows one bar or
+patch for each LegendEntry in its own colour, and transparent entries are left out: a LegendEntry is as transparent as
+the first ColorMapEntry that refers to it. A ColorMap without LegendEntries shows its ColorMapEntries. Ticks of
+continuous maps stand where a bar begins, those of discrete maps in its middle. ``showLabel`` chooses the labels,
 ``minLabel`` and ``maxLabel`` stand at the ends. Classes are patches with their names.
 """
 
@@ -12,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lazytile.colormaps.core.json_document import json_number
+from lazytile.colormaps.core.model import Interval, Rgba
 from lazytile.colormaps.synthesis.rescale import bin_text
 
 if TYPE_CHECKING:
-    from lazytile.colormaps.core.model import Colormap, Interval, Part, Rgba
+    from lazytile.colormaps.core.model import Colormap, Entry, Legend, LegendEntry, Part
 
 _AUTO_TICKS = 5
 
@@ -106,30 +109,72 @@ def legend_document(colormap: Colormap) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """A swatch of a panel, and the tick on it."""
+
+    swatch: Swatch
+    mark: LegendEntry | None = None
+
+
 def _panel(colormap: Colormap, part: Part) -> Panel:
     legend = part.legend
     kind = legend.type if legend else "classification" if part.is_classification else "continuous"
-    shown = [entry for entry in part.entries if entry.rgba.alpha > 0]
-    swatches = []
-    for entry in shown:
-        bins = entry.value or entry.source
-        text = entry.label or ", ".join(bin_text(bin_) for bin_ in bins)
-        swatches.append(Swatch(entry.rgba, text, bins[0] if bins else None))
+    bars = _legend_bars(part, legend) if legend and legend.entries else _entry_bars(part)
+    swatches = [bar.swatch for bar in bars]
     title = part.title or colormap.name.replace("_", " ")
     if kind == "classification" or not swatches:
         return Panel(title, part.units, kind, tuple(swatches))
-    marks = {entry.id: entry for entry in legend.entries} if legend else {}
     ticks = []
-    for position, entry in enumerate(shown):
-        mark = marks.get(entry.ref) if entry.ref is not None else None
+    for position, bar in enumerate(bars):
+        mark = bar.mark
         if mark is not None and (mark.show_tick or mark.show_label):
             place = position + (0.5 if kind == "discrete" else 0.0)
-            ticks.append(Tick(place / len(shown), mark.label or "" if mark.show_label else ""))
+            ticks.append(Tick(place / len(bars), mark.label or "" if mark.show_label else ""))
     if not any(tick.label for tick in ticks):
         ticks = _automatic(swatches) or ticks
     low = (legend.min_label if legend else None) or swatches[0].text
     high = (legend.max_label if legend else None) or swatches[-1].text
     return Panel(title, part.units, kind, tuple(swatches), tuple(ticks), low, high)
+
+
+def _entry_bars(part: Part) -> list[_Bar]:
+    """Return a bar for each visible ColorMapEntry."""
+    bars = []
+    for entry in part.entries:
+        bins = entry.value or entry.source
+        if entry.rgba.alpha:
+            text = entry.label or ", ".join(bin_text(bin_) for bin_ in bins)
+            bars.append(_Bar(Swatch(entry.rgba, text, bins[0] if bins else None)))
+    return bars
+
+
+def _legend_bars(part: Part, legend: Legend) -> list[_Bar]:
+    """Return a bar for each visible LegendEntry; several ColorMapEntries may share one."""
+    explained: dict[int, list[Entry]] = {}
+    for entry in part.entries:
+        if entry.ref is not None:
+            explained.setdefault(entry.ref, []).append(entry)
+    bars = []
+    for mark in legend.entries:
+        entries = explained.get(mark.id, [])
+        alpha = entries[0].rgba.alpha if entries else mark.rgb.alpha
+        if not alpha:
+            continue
+        bins = [bin_ for entry in entries for bin_ in (entry.value or entry.source)]
+        text = mark.tooltip or (entries[0].label if entries else "") or ", ".join(bin_text(bin_) for bin_ in bins)
+        bars.append(_Bar(Swatch(Rgba(*mark.rgb[:3], alpha), text or mark.label or "", _joined(bins)), mark))
+    return bars
+
+
+def _joined(bins: list[Interval]) -> Interval | None:
+    """Return the range from the lowest to the highest of some bins; None of none."""
+    filled = [bin_ for bin_ in bins if not bin_.is_empty] or bins
+    if len(filled) < 2:
+        return filled[0] if filled else None
+    lowest = min(filled, key=lambda bin_: (bin_.lower, not bin_.closed_lower))
+    highest = max(filled, key=lambda bin_: (bin_.upper, bin_.closed_upper))
+    return Interval(lowest.lower, highest.upper, lowest.closed_lower, highest.closed_upper)
 
 
 def _automatic(swatches: list[Swatch]) -> list[Tick]:

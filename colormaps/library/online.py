@@ -120,21 +120,30 @@ class OnlineColormaps:
         headers = {"Accept-Encoding": "identity", "User-Agent": "lazytile"}
         async with aiohttp.ClientSession(timeout=timeout, headers=headers, auto_decompress=False) as session:
             errors: list[str] = []
+            silent: set[str] = set()
             for source in self.sources:
+                url = source.url_of(name)
+                if urlsplit(url).netloc in silent:
+                    continue
                 try:
                     return await self._from_source(session, source, name)
                 except _NotFoundError:
                     continue
                 except ColormapError as error:
-                    errors.append(f"{source.url_of(name)}: {error}")
-                except TimeoutError:
-                    errors.append(f"{source.url_of(name)}: no response within {self.timeout_s:g} s")
+                    errors.append(f"{url}: {error}")
                 except (aiohttp.ClientError, OSError) as error:
-                    errors.append(f"{source.url_of(name)}: {str(error) or type(error).__name__}")
+                    if isinstance(error, TimeoutError | aiohttp.ClientConnectorError):
+                        silent.add(urlsplit(url).netloc)  # its other addresses would take as long
+                    errors.append(f"{url}: {self._reason(error)}")
         if errors:
             raise ColormapError(f"colormap {name} cannot be fetched: {'; '.join(errors)}")
         hosts = ", ".join(dict.fromkeys(source.base for source in self.sources))
         raise ColormapNotFoundError(f"there is no colormap {name!r} at {hosts or 'any source: none is set'}")
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"no response within {self.timeout_s:g} s"
+        return str(error) or type(error).__name__
 
     async def prefetch(self, names: Sequence[str]) -> tuple[tuple[Fetched, ...], tuple[str, ...]]:
         """Fetch some colormaps into the folder, a few at a time.

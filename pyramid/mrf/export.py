@@ -29,6 +29,7 @@ from lazytile.pyramid.mrf.reader import MrfReader
 from lazytile.pyramid.mrf.writer import MrfWriter
 from lazytile.pyramid.mrf.zdb import write_zdb
 from lazytile.pyramid.render.renderer import codes_of, render_codes, render_index
+from lazytile.pyramid.render.uncoloured import no_colour_text
 from lazytile.pyramid.store.dataset import SUFFIX
 
 if TYPE_CHECKING:
@@ -158,17 +159,8 @@ def export_mrf(
     if options.onearth:
         write_onearth(plans, layer, style, folder)
     if plans[0].page_format.is_image and all(each.tiles == each.empty_tiles for each in summaries):
-        _warn_of_no_colour(layer, style)
+        LOG.warning("every page is empty: %s", no_colour_text(layer, style, "exported values"))
     return summaries
-
-
-def _warn_of_no_colour(layer: Layer, style: Style) -> None:
-    """Log that every page is empty: the colormap has no colour for the values, or there are none."""
-    statistics, units = layer.variable.statistics, layer.variable.units
-    values = ""
-    if statistics is not None and statistics.minimum is not None:
-        values = f" of {layer.name}, which has {statistics.minimum:g} to {statistics.maximum:g} {units}".rstrip()
-    LOG.warning("every page is empty: style %s colours none of the exported values%s", style.name, values)
 
 
 def render_pages(job: PageJob) -> PageResult:

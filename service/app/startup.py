@@ -13,6 +13,8 @@ from lazytile.colormaps.library.online import DEFAULT_SOURCES, OnlineColormaps, 
 from lazytile.colormaps.synthesis.named import named_colormap
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lazytile.colormaps.library.catalog import ColormapCatalog
     from lazytile.pyramid.catalog.snapshot import Snapshot
     from lazytile.pyramid.store.layer import Layer
@@ -34,12 +36,12 @@ async def fetch_missing_colormaps(context: AppContext) -> None:
         context: The running service.
     """
     try:
-        missing = await asyncio.to_thread(names_without_colormap, context)
+        missing = await asyncio.to_thread(_missing, context)
         if missing and not context.settings.offline:
             await fetch_colormaps(context.settings, missing)
             context.catalogue.note()
             await context.catalogue.whole()
-            missing = await asyncio.to_thread(names_without_colormap, context)
+            missing = await asyncio.to_thread(_missing, context)
         if missing:
             LOG.info("layers without a colormap of their name have a default one: %s", _some(missing))
     except (LazytileError, OSError) as error:
@@ -61,17 +63,22 @@ async def prepare(capabilities: Capabilities, snapshot: Snapshot) -> None:
         LOG.warning("cannot prepare the capabilities: %s", error)
 
 
-def names_without_colormap(context: AppContext) -> list[str]:
+def _missing(context: AppContext) -> list[str]:
+    return names_without_colormap(context.snapshot.layers(), context.snapshot.colormaps)
+
+
+def names_without_colormap(layers: Iterable[Layer], catalog: ColormapCatalog) -> list[str]:
     """Return the names of the colormaps that layers lack.
 
     Args:
-        context: The running service.
+        layers: The layers.
+        catalog: The colormaps there are.
 
     Returns:
         Names chosen at conversion or equal to those of layers, for which the catalog has no colormap.
     """
-    names = dict.fromkeys(colormap_name(layer) for layer in context.snapshot.layers())
-    return [name for name in names if is_name(name) and not _has(context.snapshot.colormaps, name)]
+    names = dict.fromkeys(colormap_name(layer) for layer in layers)
+    return [name for name in names if is_name(name) and not _has(catalog, name)]
 
 
 def colormap_name(layer: Layer) -> str:

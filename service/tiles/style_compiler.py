@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from lazytile.pyramid.render.style import StyleNotCompiledError
+from lazytile.pyramid.core.conditions import Conditions
+from lazytile.pyramid.core.errors import LazytileError
+from lazytile.pyramid.render.style import DEFAULT, StyleNotCompiledError
+from lazytile.pyramid.render.uncoloured import colours_nothing, no_colour_text
 from lazytile.service.tiles.admission import WorkClass
 
 if TYPE_CHECKING:
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from lazytile.service.tiles.admission import Admission
 
 Result = TypeVar("Result")
+
+LOG = logging.getLogger(__name__)
 
 
 class StyleCompiler:
@@ -51,12 +57,12 @@ class StyleCompiler:
         while True:
             try:
                 return resolve(resolver)
-            except StyleNotCompiledError as lacking:
-                layer, name, rescale_to = lacking.layer, lacking.name, lacking.rescale_to
-            key = snapshot.styles.key(layer, name, rescale_to)
+            except StyleNotCompiledError as error:
+                lacking = error
+            key = snapshot.styles.key(lacking.layer, lacking.name, lacking.rescale_to)
             compiled[key] = await self._admission.in_thread(
                 WorkClass.STYLE,
-                partial(_made, partial(snapshot.styles.style, layer, name, rescale_to)),
+                partial(_compiled, snapshot, lacking),
                 key=repr(key),
             )
             resolver = snapshot.resolver(compiled)
@@ -76,6 +82,26 @@ class StyleCompiler:
             LazytileError: What the function raises.
         """
         return await self._admission.in_thread(WorkClass.STYLE, partial(_made, make))
+
+
+def _compiled(snapshot: Snapshot, lacking: StyleNotCompiledError, stop: StopFlag) -> Style:
+    """Compile a style, and say so if it colours nothing."""
+    layer = lacking.layer
+    style = _made(partial(snapshot.styles.style, layer, lacking.name, lacking.rescale_to), stop)
+    try:
+        is_empty = colours_nothing(snapshot.folder, layer, style)
+    except LazytileError as error:
+        LOG.debug("cannot tell whether style %s colours %s: %s", style.name, layer.name, error)
+        return style
+    conditions, key = Conditions.current(), f"default style of {layer.name}"
+    if is_empty:
+        LOG.warning("%s: its tiles are empty", no_colour_text(layer, style))
+    # Of other styles a request may name any: only the default one is the operator's to mend.
+    if is_empty and style.name == DEFAULT:
+        conditions.report(key, no_colour_text(layer, style), ready=True)
+    elif style.name == DEFAULT and lacking.rescale_to is None:
+        conditions.clear(key)
+    return style
 
 
 def _made(make: Callable[[], Result], stop: StopFlag) -> Result:

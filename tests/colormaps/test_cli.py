@@ -79,7 +79,9 @@ def test_list(tmp_path):
     assert rows["broken"]["title"].startswith("cannot be read")
     assert "sea_surface_temperature" in output("list", "--folder", tmp_path)
     computed = {name for name, row in rows.items() if row["from"] == "computed"}
-    assert {"ocean", "ice", "rain", "diverging", "random"} <= computed
+    ramps = {"air", "algae", "diverging", "grey", "growth", "ice", "lagoon", "ocean", "rain", "relief", "random"}
+    assert ramps <= set(rows)
+    assert ramps - {"grey"} <= computed
     for name in computed:
         assert json.loads(output("show", name, "--json"))["relative"], f"{name} can be used as it is listed"
 

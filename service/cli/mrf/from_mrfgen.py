@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lazytile.service.cli.mrf.summary import print_summaries
+from lazytile.service.cli.options.colormap_fetching import OfflineOption, fetch_missing_colormap
 from lazytile.service.cli.options.common import DEFAULT_STORE, ColormapsOption, StoreOption
 from lazytile.service.cli.options.engine import RenderingEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.exported_layer import OnEarthOption, open_layer, style_of
@@ -23,6 +24,7 @@ def from_mrfgen(
     store: StoreOption = DEFAULT_STORE,
     onearth: OnEarthOption = False,
     colormaps: ColormapsOption = None,
+    offline: OfflineOption = False,
     engine: RenderingEngineOptions,
 ) -> None:
     """Export the layer that a mrfgen configuration describes.
@@ -41,6 +43,7 @@ def from_mrfgen(
         typer.echo(f"{config.name}: {line}", err=True)
     found = open_layer(store, job.layer)
     if job.colormap is None:
+        fetch_missing_colormap(found, colormaps, offline=offline)
         painted = style_of(found, "default", colormaps)
     else:
         colormap = read_gibs(job.colormap)

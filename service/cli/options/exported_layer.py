@@ -9,6 +9,7 @@ import typer
 
 from lazytile.pyramid.core.errors import InvalidParameterError, MrfError
 from lazytile.pyramid.core.request_field import RequestField
+from lazytile.service.cli.options.colormap_fetching import OfflineOption, fetch_missing_colormap
 from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
     ColormapsOption,
@@ -55,6 +56,7 @@ class ExportedLayerOptions:
         str, typer.Option(metavar="HOW", help="With --rescale, how to space the colours: keep, even or log.")
     ] = "keep"
     colormaps: ColormapsOption = None
+    offline: OfflineOption = False
     tile_matrix_sets: TileMatrixSetsOption = None
 
     def open(self, name: str) -> tuple[Layer, Style]:
@@ -73,6 +75,8 @@ class ExportedLayerOptions:
         from lazytile.pyramid.render.style import Rescale  # noqa: PLC0415 - numpy takes a moment to import
 
         layer = open_layer(self.store, name)
+        if self.style in ("", "default"):
+            fetch_missing_colormap(layer, self.colormaps, offline=self.offline)
         rescale_to = None if self.rescale is None else Rescale.parse(self.rescale, self.spacing)
         return layer, style_of(layer, self.style, self.colormaps, rescale_to)
 

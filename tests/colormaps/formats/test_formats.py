@@ -134,9 +134,71 @@ def test_sld_categorize(attributes, at_one):
         at_one,
         (0, 255, 0, 255),
         (0, 0, 255, 255),
-        (1, 2, 3, 255),
+        (1, 2, 3, 0),  # OnEarth's SLDtoColorMap.py: the entry of no data has the colour, and is transparent
     ]
     assert not colormap.warnings
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("#78c818", (120, 200, 24, 0)),
+        ("78C818", (120, 200, 24, 0)),
+        ("#78c818ff", (120, 200, 24, 0)),
+        ("transparent", (0, 0, 0, 0)),
+    ],
+)
+def test_the_fallback_value_of_an_sld_is_no_data_and_transparent_as_in_onearth(text, wanted):
+    """As ``SLDtoColorMap.py`` of OnEarth writes it: ``transparent="true" nodata="true"``."""
+    colormap = sld(CATEGORIES, "Categorize", f'fallbackValue="{text}"')
+    assert tuple(colormap.nodata_entry.rgba) == wanted
+    assert shown(colormap, [NAN, 1.5]) == [wanted, (0, 255, 0, 255)]
+
+
+def symbolizers(*layers):
+    """An SLD of NamedLayers, each a name and the (opacity, Categorize) of its RasterSymbolizers."""
+    text = ""
+    for name, each in layers:
+        text += f"<NamedLayer><se:Name>{name}</se:Name><UserStyle><se:CoverageStyle><se:Rule>"
+        for opacity, values in each:
+            text += f"<se:RasterSymbolizer>{opacity}<se:ColorMap>{values}</se:ColorMap></se:RasterSymbolizer>"
+        text += "</se:Rule></se:CoverageStyle></UserStyle></NamedLayer>"
+    namespaces = 'xmlns="http://www.opengis.net/sld" xmlns:se="http://www.opengis.net/se"'
+    return f'<StyledLayerDescriptor version="1.1.0" {namespaces}>{text}</StyledLayerDescriptor>'.encode()
+
+
+def categorize(fallback, below, threshold, above):
+    return (
+        f'<se:Categorize fallbackValue="{fallback}"><se:LookupValue>Rasterdata</se:LookupValue>'
+        f"<se:Value>{below}</se:Value><se:Threshold>{threshold}</se:Threshold><se:Value>{above}</se:Value>"
+        "</se:Categorize>"
+    )
+
+
+def test_every_symbolizer_of_an_sld_is_a_colormap_as_in_onearth():
+    """``SLDtoColorMap.py`` makes a ColorMap of each RasterSymbolizer, of the layer that has the name."""
+    one, two = categorize("#000000", "#110000", 5, "#220000"), categorize("#010101", "#330000", 9, "#440000")
+    content = symbolizers(
+        ("other", [("", categorize("#ffffff", "#999999", 1, "#aaaaaa"))]), ("mine", [("", one), ("", two)])
+    )
+    colormap = read_content(content, "mine", "mine.sld")
+    assert [[tuple(entry.rgba) for entry in part.entries] for part in colormap.parts] == [
+        [(0, 0, 0, 0)],
+        [(17, 0, 0, 255), (34, 0, 0, 255)],
+        [(51, 0, 0, 255), (68, 0, 0, 255)],
+    ]
+    assert [entry.index for entry in colormap.entries] == [0, 1, 2, 3, 4]
+    refs = {entry.ref for entry in colormap.entries}
+    assert refs == {mark.id for part in colormap.parts for mark in part.legend.entries}
+    assert shown(colormap, [0, 7, NAN]) == [(17, 0, 0, 255), (34, 0, 0, 255), (0, 0, 0, 0)]  # the first map wins
+    everything = read_content(content, "unnamed", "unnamed.sld")
+    assert len(everything.entries) == 7
+
+
+def test_the_opacity_of_a_symbolizer_holds_for_its_entries():
+    """As ``colormap2vrt.py`` of OnEarth takes ``Opacity``."""
+    content = symbolizers(("mine", [("<se:Opacity>0.4</se:Opacity>", categorize("#000000", "#110000", 5, "#220000"))]))
+    assert shown(read_content(content, "mine", "mine.sld"), [0, 7]) == [(17, 0, 0, 102), (34, 0, 0, 102)]
 
 
 def test_sld_interpolate():

@@ -58,6 +58,45 @@ def test_ticks_and_labels_are_where_the_file_says():
     assert middle["-0.25 - 0.25"] == pytest.approx(4.5 / 9)
 
 
+LEGEND = """<ColorMaps><ColorMap title="Depth" units="m">
+<Entries>
+<ColorMapEntry rgb="1,1,1" transparent="true" value="[0,1)" ref="1"/>
+<ColorMapEntry rgb="10,0,0" value="[1,2)" ref="2"/>
+<ColorMapEntry rgb="20,0,0" value="[2,4)" ref="2"/>
+<ColorMapEntry rgb="30,0,0" value="[4,+INF)" ref="3"/>
+<ColorMapEntry rgb="40,0,0" value="[9,10)"/>
+</Entries>
+<Legend type="{type}" minLabel="low" maxLabel="high">
+<LegendEntry rgb="1,1,1" tooltip="none" id="1"/>
+<LegendEntry rgb="15,0,0" tooltip="one to four" id="2" showTick="true" showLabel="true" label="1"/>
+<LegendEntry rgb="30,0,0" tooltip="more" id="3" showTick="true" showLabel="true" label="4"/>
+</Legend></ColorMap></ColorMaps>"""
+
+
+@pytest.mark.parametrize("type_", ["continuous", "discrete", "classification"])
+def test_one_bar_for_each_legend_entry_in_its_own_colour(type_):
+    """``oe_generate_legend.py`` of OnEarth draws LegendEntries; one is as transparent as its first ColorMapEntry."""
+    colormap = read_gibs(LEGEND.replace("{type}", type_).encode())
+    (panel,) = legend_panels(colormap)
+    assert [(tuple(each.rgba), each.text) for each in panel.swatches] == [
+        ((15, 0, 0, 255), "one to four"),
+        ((30, 0, 0, 255), "more"),
+    ]
+    assert [(each.bin.lower, each.bin.upper) for each in panel.swatches] == [(1.0, 4.0), (4.0, np.inf)]
+    places = {"continuous": [0.0, 0.5], "discrete": [0.25, 0.75], "classification": []}[type_]
+    assert [(tick.place, tick.label) for tick in panel.ticks] == list(zip(places, ["1", "4"], strict=False))
+    document = legend_document(colormap)
+    assert [stop["color"] for stop in document["stops"]] == ["#0f0000", "#1e0000"]
+
+
+def test_an_empty_legend_shows_the_entries():
+    colormap = read_gibs(
+        b'<ColorMaps><ColorMap title="a"><Entries><ColorMapEntry rgb="9,0,0" value="[0,1)"/></Entries>'
+        b'<Legend type="continuous"/></ColorMap></ColorMaps>'
+    )
+    assert [tuple(each.rgba) for each in legend_panels(colormap)[0].swatches] == [(9, 0, 0, 255)]
+
+
 def test_a_map_without_labels_gets_ticks_of_its_own():
     panel = legend_panels(read_gibs(shared("colormaps", "MODIS_NDVI_v1.0.xml")))[0]
     assert 4 <= sum(bool(tick.label) for tick in panel.ticks) <= 8

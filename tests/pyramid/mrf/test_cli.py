@@ -8,10 +8,13 @@ import pytest
 import rasterio
 from PIL import Image
 
+from lazytile.colormaps.formats.gibs_writer import gibs_xml
+from lazytile.colormaps.synthesis.named import named_colormap
 from lazytile.pyramid.mrf.reader import MrfReader
 from lazytile.pyramid.store.dataset import Dimension
 from lazytile.service.cli import main
 from tests.pyramid.mrf.stores import field, write_store
+from tests.service.app.test_startup import source
 
 
 @pytest.fixture
@@ -210,6 +213,29 @@ def test_a_colormap_that_colours_nothing_is_said_so(run, store, tmp_path, caplog
     caplog.clear()
     assert run("mrf", "sst", tmp_path / "grey", *one, "--style", "grey")[0] == 0
     assert not any("colours none" in each.getMessage() for each in caplog.records)
+
+
+@pytest.mark.parametrize("command", [("mrf",), ("export", "--to", "cog")])
+def test_the_colormap_of_a_layer_is_fetched_as_a_server_does_it(run, store, tmp_path, monkeypatch, command):
+    one = ["--store", store, "--time", "2019-02", "--dim", "depth=0"]
+    name, *options = command
+    wanted = gibs_xml(named_colormap("random"))
+    with source({"/sst.xml": wanted}) as (base, asked):
+        monkeypatch.setenv("LAZYTILE_COLORMAP_URLS", json.dumps([f"{base}/{{name}}.xml"]))
+        run(name, "sst", tmp_path / "a", *options, *one, "--offline", "--colormaps", tmp_path / "maps")
+        assert not asked
+        monkeypatch.setenv("LAZYTILE_OFFLINE", "false")
+        for _ in range(2):
+            assert run(name, "sst", tmp_path / "b", *options, *one, "--colormaps", tmp_path / "maps")[0] == 0
+        assert asked == ["/sst.xml"]
+        assert (tmp_path / "maps" / "sst.xml").read_bytes() == wanted
+        monkeypatch.setenv("LAZYTILE_COLORMAP_URLS", json.dumps([f"{base}/absent/{{name}}.xml"]))
+        assert run(name, "sst", tmp_path / "c", *options, *one, "--colormaps", tmp_path / "none")[0] == 0
+        assert (
+            run(name, "sst", tmp_path / "d", *options, *one, "--colormaps", tmp_path / "none", "--style", "grey")[0]
+            == 0
+        )
+        assert asked == ["/sst.xml", "/absent/sst.xml"]
 
 
 def test_export_to_other_files(run, store, tmp_path):
