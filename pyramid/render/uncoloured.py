@@ -87,7 +87,7 @@ def _samples(folder: Path, layer: Layer, style: Style) -> Iterator[NDArray[np.fl
         return
     time = layer.variable.time
     dim_index = tuple(len(each.labels) - 1 if each == time else 0 for each in layer.variable.dimensions)
-    occupied = np.argwhere(store_at(folder).dataset(layer.dataset.name).occupied(layer.variable.name, dim_index))
+    occupied = np.argwhere(store_at(str(folder)).dataset(layer.dataset.name).occupied(layer.variable.name, dim_index))
     tiles = [(coarsest, *at) for at in list(np.ndindex(coarsest.matrix_height, coarsest.matrix_width))]
     tiles = tiles[:MAX_OVERVIEW_TILES]
     if len(occupied):

@@ -6,8 +6,8 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core.conditions import Conditions
-from lazytile.pyramid.core.errors import LazytileError
 from lazytile.pyramid.render.style import DEFAULT, StyleNotCompiledError
 from lazytile.pyramid.render.uncoloured import colours_nothing, no_colour_text
 from lazytile.service.tiles.admission import WorkClass
