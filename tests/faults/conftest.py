@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.cluster import Cluster
 from tests.faults.stores import copy_store, write_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.faults.server import Comparison
@@ -53,3 +54,16 @@ def store(sound_store: Path, tmp_path: Path) -> Path:
     """A copy of the store, to be damaged, and of its source beside it."""
     shutil.copy2(sound_store.parent / "store-source.nc", tmp_path)
     return copy_store(sound_store, tmp_path / "store")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler in a process of its own; tests start the workers."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    running = Cluster(folder)
+    try:
+        running.start_scheduler()
+        yield running
+    finally:
+        running.end()

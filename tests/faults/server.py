@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import re
@@ -28,6 +29,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -195,12 +199,24 @@ class Comparison:
         elif any((reply.status, reply.body) == (each.status, each.body) for each in possible):
             self.right.append(path)
         else:
-            self.wrong.append(f"{path}: {reply.status}, {len(reply.body)} bytes, ETag {reply.headers.get('etag')}")
+            self.wrong.append(f"{path}: {reply.status}, {_difference(reply, possible)}, {dict(reply.headers)}")
 
     @property
     def statuses(self) -> set[int]:
         """The statuses of the errors."""
         return {status for _, status in self.refused}
+
+
+def _difference(reply: Reply, possible: list[Reply]) -> str:
+    """Say how a wrong reply differs: in pixels, or only in how they are encoded."""
+    sizes = f"{len(reply.body)} bytes, {[len(each.body) for each in possible]} expected"
+    try:
+        found, *expected = (
+            np.asarray(Image.open(io.BytesIO(each.body)).convert("RGBA")).astype(int) for each in (reply, *possible)
+        )
+        return f"{sizes}, pixels that differ: {[int((found != each).any(axis=-1).sum()) for each in expected]}"
+    except (OSError, ValueError) as error:
+        return f"{sizes}, no picture: {error}"
 
 
 def compare(server: ServerProcess, *truths: Truth, paths: Iterable[str] | None = None) -> Comparison:

@@ -222,6 +222,65 @@ def test_a_read_only_disk_costs_no_tile(
             table_row("cache read-only", "tmpfs mounted read-only at the start", "nothing", heal_s, seen, during)
 
 
+@contextlib.contextmanager
+def failing_disk(folder: Path, image: Path) -> Iterator[Callable[[], None]]:
+    """Mount an ext4 file system; yield what repairs it and mounts it again, as an operator does after its abort."""
+    folder.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0 or not all(map(shutil.which, ("mkfs.ext4", "e2fsck"))):
+        pytest.skip("a disk that fails needs root on Linux and mkfs.ext4")
+    with image.open("wb") as file:
+        file.truncate(32 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    mount = ["mount", "-o", "loop", image, folder]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+
+    def repair() -> None:
+        subprocess.run(["umount", "-l", folder], check=True)
+        # The server still has files of the old mount open, which hold the image: what is repaired is a copy.
+        repaired = image.with_suffix(".repaired")
+        shutil.copy(image, repaired)
+        assert subprocess.run(["e2fsck", "-p", repaired], check=False, stdout=subprocess.DEVNULL).returncode <= 1
+        subprocess.run(["mount", "-o", "loop", repaired, folder], check=True)
+
+    try:
+        yield repair
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_disk_that_becomes_read_only_costs_no_tile(
+    sound_store: Path, truth: Truth, tmp_path: Path, table_row: Callable[..., None], workers: str
+) -> None:
+    """ext4 aborts after an error of the disk: every write fails with EROFS from then on, open files too."""
+    with failing_disk(tmp_path / "disk", tmp_path / "image") as repair:
+        cache = tmp_path / "disk" / "cache"
+        (tmp_path / "disk" / "cache.log").symlink_to(tmp_path / "cache.log")
+        options = (*SMALL, "--workers", workers)
+        with serving(sound_store, cache, *options, environment={"TMPDIR": str(tmp_path)}) as server:
+            # The other half is to be written when the disk has failed.
+            assert not compare(server, truth, paths=PATHS[::2]).refused
+            wait_for(lambda: stored(cache) >= len(PATHS) * 0.45)
+            with load(server, truth) as during:
+                subprocess.run(["mount", "-o", "remount,abort", tmp_path / "disk"], check=True)
+                with pytest.raises(OSError, match="Read-only"):
+                    (tmp_path / "disk" / "new").touch()
+                before = len(during.right)
+                wait_for(lambda: len(during.right) > before + 2 * len(PATHS))
+                wait_for(lambda: any("tile cache" in each["key"] for each in server.conditions()))
+                assert server.get("/readyz").status == 200
+                repair()
+                repaired = time.monotonic()
+                wait_for(lambda: not server.conditions(), 90)
+                wait_for(lambda: stored(cache) >= len(PATHS) * 0.9, 90)
+                heal_s = time.monotonic() - repaired
+            assert not during.refused
+            made = f"ext4 that aborts while it serves, then repaired and mounted again; {workers} server process(es)"
+            table_row("cache becomes read-only", made, "nothing", heal_s, during)
+
+
 JUMPS = '''
 import time
 real, began = time.time, time.monotonic()

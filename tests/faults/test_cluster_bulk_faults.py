@@ -43,18 +43,6 @@ MANY_TASKS = (
 """The command, which cuts a conversion into small tasks as one of a large file is."""
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    running = Cluster(folder)
-    try:
-        running.start_scheduler()
-        yield running
-    finally:
-        running.end()
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_source(tmp_path_factory.mktemp("source") / "source.nc", steps=STEPS)

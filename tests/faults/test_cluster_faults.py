@@ -24,7 +24,6 @@ from tests.faults.cluster import (
 from tests.faults.server import compare, heal_time_s, load, serving, tile_paths, undisturbed, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.faults.server import ServerProcess, Truth
@@ -32,18 +31,6 @@ if TYPE_CHECKING:
 PATHS = tile_paths("files", range(3)) + tile_paths("shards", range(2))
 AT_ONCE_S = 2.0
 """Well below the time limit of a request, 30 s."""
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    running = Cluster(folder)
-    try:
-        running.start_scheduler()
-        yield running
-    finally:
-        running.end()
 
 
 @pytest.fixture(scope="module")
