@@ -208,7 +208,7 @@ class Comparison:
 
 
 def _difference(reply: Reply, possible: list[Reply]) -> str:
-    """Say how a wrong reply differs: in pixels, or only in how they are encoded."""
+    """Return how a wrong reply differs: in pixels, or only in how they are encoded."""
     sizes = f"{len(reply.body)} bytes, {[len(each.body) for each in possible]} expected"
     try:
         found, *expected = (
