@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
+from tests import realstore
 
 # Servers that tests start must not request colormaps from the network.
 os.environ.setdefault("LAZYTILE_OFFLINE", "true")
@@ -27,6 +28,22 @@ def _reset_loggers():
     yield
     for name in ("lazytile", "lazytile.pyramid.engines.factory"):
         logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.fixture(scope="session")
+def real_store(tmp_path_factory):
+    """Return a store of every real file, one for all processes of the run."""
+    folder = tmp_path_factory.getbasetemp()
+    return realstore.real_store((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "real-store")
+
+
+@pytest.fixture(scope="session")
+def real_server(real_store, tmp_path_factory):
+    """Serve the store of every real file."""
+    from tests.service.harness import running
+
+    with running(real_store, tmp_path_factory.mktemp("real-service") / "cache") as server:
+        yield server
 
 
 @pytest.fixture

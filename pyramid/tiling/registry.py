@@ -16,6 +16,7 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Bounds
 from lazytile.pyramid.core.json_text import parse_json
+from lazytile.pyramid.tiling.crs_axes import is_ordered_y_first
 from lazytile.pyramid.tiling.tms import GLOBE, REGISTERED, TileMatrix, TileMatrixSet
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ MAX_COORDINATE = 1e12
 """Largest coordinate of a corner, in units of the CRS."""
 MAX_FILES = 1000
 """Documents in a folder of tile matrix sets."""
-_NORTH_FIRST = {"y", "n", "lat", "northing", "latitude"}
 
 
 def _custom() -> dict[str, TileMatrixSet]:
@@ -121,8 +121,7 @@ def _freeze(document: morecantile.TileMatrixSet) -> TileMatrixSet:
     is_lonlat = crs.is_geographic and name in (("EPSG", "4326"), ("OGC", "CRS84"))
     if name is None:
         raise ValueError("its CRS has no authority code")
-    axes = [axis.lower() for axis in document.orderedAxes or [axis.abbrev for axis in crs.axis_info]]
-    north_first = axes[0] in _NORTH_FIRST
+    north_first = is_ordered_y_first(crs, document.orderedAxes)
     matrices = []
     for matrix in sorted(document.tileMatrices, key=lambda item: -item.cellSize):
         x, y = matrix.pointOfOrigin[::-1] if north_first else matrix.pointOfOrigin

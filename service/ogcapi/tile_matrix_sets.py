@@ -187,8 +187,8 @@ class SetWriter:
                 for each in limits
             ],
             bounding_box=BoundingBox(
-                lower_left=position(tms.supported_crs, bounds.west, bounds.south),
-                upper_right=position(tms.supported_crs, bounds.east, bounds.north),
+                lower_left=position(tms, bounds.west, bounds.south),
+                upper_right=position(tms, bounds.east, bounds.north),
                 crs=crs_of(tms),
             ),
         )
@@ -214,7 +214,7 @@ class SetWriter:
 
 
 def _matrix(tms: TileMatrixSet, matrix: TileMatrix, *, with_version_1: bool) -> TileMatrixDocument:
-    origin = position(tms.supported_crs, matrix.origin_x, matrix.origin_y)
+    origin = position(tms, matrix.origin_x, matrix.origin_y)
     return TileMatrixDocument(
         id=matrix.identifier,
         scale_denominator=matrix.scale_denominator,

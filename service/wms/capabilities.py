@@ -8,10 +8,10 @@ from urllib.parse import quote, urlencode
 
 from lxml import etree
 
-from lazytile.pyramid.catalog.axis_order import has_y_first
 from lazytile.pyramid.catalog.layer_bounds import bounds_in, clipped_bounds
 from lazytile.pyramid.catalog.layer_text import LISTED_VALUES, abstract_of
 from lazytile.pyramid.catalog.style_catalog import offered_styles
+from lazytile.pyramid.tiling.crs_axes import has_y_first
 from lazytile.pyramid.tiling.tms import REGISTERED
 from lazytile.pyramid.times import lookup
 from lazytile.pyramid.times.periods import periods_of
@@ -20,7 +20,7 @@ from lazytile.service.http.errors import one_line
 from lazytile.service.http.ows_xml import XLINK, XSI, double
 from lazytile.service.legends.responses import PNG, SVG
 from lazytile.service.wms.exceptions import OLD_TYPE
-from lazytile.service.wms.map_frame import CRSS, CURRENT
+from lazytile.service.wms.map_frame import CRSS, CURRENT, own_name
 from lazytile.service.wms.map_request import FORMATS, dimension_name
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class CapabilitiesWriter:
         self._add(element, "Title", layer.title)
         self._add(element, "Abstract", abstract_of(layer))
         boxes = boxes_of(layer)
-        if (own := layer.dataset.grid.crs) in boxes and own not in CRSS:
+        if (own := own_name(layer)) and own not in CRSS:
             self._add(element, "CRS" if self._is_current else "SRS", own)
         self._geographic_box(element, layer)
         for crs in self._named_crss(boxes):
@@ -214,9 +214,8 @@ def boxes_of(layer: Layer) -> dict[str, TileMatrixSet]:
     """
     crss = {tms.crs for tms in layer.tile_matrix_sets()}
     boxes = {crs: REGISTERED[name] for crs, name in _SETS.items() if crs not in _POLAR or crs in crss}
-    own = layer.native_set
-    if own.crs.startswith("EPSG:"):
-        boxes.setdefault(own.crs, own)
+    if own := own_name(layer):
+        boxes.setdefault(own, layer.native_set)
     return boxes
 
 

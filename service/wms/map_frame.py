@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.catalog.axis_order import has_y_first
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import Bounds
+from lazytile.pyramid.tiling.crs_axes import has_y_first
+from lazytile.pyramid.tiling.native_set import crs_urn
 from lazytile.pyramid.tiling.tms import (
     CRS84_URN,
     PIXEL_SIZE_M,
@@ -100,7 +101,8 @@ def frame_of(layer: Layer, query: Query, version: str, max_side_px: int) -> MapF
         raise InvalidParameterError(
             "BBOX", "BBOX is minimum x, minimum y, maximum x, maximum y, each below its maximum"
         )
-    crs = "EPSG:4326" if name.upper() == "CRS:84" else name.upper()
+    # The layer's own CRS by its own text, so that its maps need no reprojection.
+    crs = "EPSG:4326" if urn == CRS84_URN else name.upper() if name.upper() in CRSS else layer.dataset.grid.crs
     return MapFrame(crs, urn, bounds, _size(query, "Width", max_side_px), _size(query, "Height", max_side_px))
 
 
@@ -113,11 +115,22 @@ def crss_of(layer: Layer) -> dict[str, str]:
     Returns:
         URNs by the names of the CRSs in WMS.
     """
-    own = layer.dataset.grid.crs
-    known = dict(CRSS)
-    if re.fullmatch(r"EPSG:[0-9]{1,6}", own):
-        known.setdefault(own, f"urn:ogc:def:crs:EPSG::{own[5:]}")
-    return known
+    name = own_name(layer)
+    return {**CRSS, name: crs_urn(layer.dataset.grid.crs)} if name and name not in CRSS else CRSS
+
+
+def own_name(layer: Layer) -> str:
+    """Return the name of the CRS of a layer in WMS: its authority and code (OGC 06-042, 6.7.3.2).
+
+    Args:
+        layer: The layer.
+
+    Returns:
+        Such as ``EPSG:32661``; empty for a CRS without a code.
+    """
+    urn = crs_urn(layer.dataset.grid.crs)
+    parts = urn.split(":")
+    return "" if not urn else "CRS:84" if urn == CRS84_URN else f"{parts[4]}:{parts[-1]}".upper()
 
 
 def _coordinates(text: str) -> list[float]:

@@ -218,7 +218,7 @@ def _matrix_set(contents: etree._Element, tms: TileMatrixSet) -> None:
     if tms.well_known_scale_set is not None and len(tms.matrices) <= GOOGLE_SCALES:
         ows_xml.add(element, "WellKnownScaleSet", tms.well_known_scale_set)
     for matrix in tms.matrices:
-        corner = position(tms.supported_crs, matrix.origin_x, matrix.origin_y)
+        corner = position(tms, matrix.origin_x, matrix.origin_y)
         child = ows_xml.add(element, "TileMatrix")
         ows_xml.add(child, "ows:Identifier", matrix.identifier)
         ows_xml.add(child, "ScaleDenominator", ows_xml.double(matrix.scale_denominator))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from lazytile.pyramid.catalog.axis_order import has_y_first
 from lazytile.pyramid.catalog.layer_bounds import bounds_in, clipped_bounds
 from lazytile.pyramid.catalog.layer_text import LISTED_VALUES, abstract_of
 from lazytile.pyramid.catalog.style_catalog import offered_styles
 from lazytile.pyramid.catalog.tile_limits import limits_of
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.style import DEFAULT
+from lazytile.pyramid.tiling.crs_axes import has_y_first
 from lazytile.pyramid.times import lookup
 from lazytile.pyramid.times.periods import periods_of
 from lazytile.service.featureinfo.formats import INFO_FORMATS

@@ -201,6 +201,12 @@ addresses = [
 TABLE = [*documents, *missing, *invalid, *ranges, *tiles, *addresses]
 
 
+@pytest.fixture(scope="module", params=["tidy", "real"])
+def server(request):
+    """Serve a store of a few tidy layers, then one of every real file: a tidy store hides what files bring along."""
+    return request.getfixturevalue("server" if request.param == "tidy" else "real_server")
+
+
 @pytest.fixture(scope="module")
 def schemas(capabilities_schema, exception_schema):
     return {"capabilities": capabilities_schema, "exception": exception_schema}
