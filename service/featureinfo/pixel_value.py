@@ -39,5 +39,5 @@ async def read_pixel(context: AppContext, tile: ResolvedTile, i: int, j: int) ->
         return describe(tile, i, j, value if math.isfinite(value) else None)
 
     info = await context.admission.in_thread(WorkClass.PIXEL, read)
-    context.metrics.renders.inc()
+    context.metrics.counts.renders += 1
     return info

@@ -22,7 +22,7 @@ FAMILY_BYTES = 3000
 class Family:
     """The tiles whose targets differ in row and column only: everything else was resolved once."""
 
-    __slots__ = ("_template", "cols", "dataset", "heads", "keys", "nbytes", "route", "rows")
+    __slots__ = ("_is_light", "_template", "cols", "dataset", "heads", "keys", "nbytes", "route", "rows")
 
     def __init__(self, response: TileResponse, headers: Mapping[str, str], route: str, metatile: int) -> None:
         """Learn from the response to one tile.
@@ -42,6 +42,7 @@ class Family:
         self.route = route
         self.heads = Heads(headers.items(), request.image_format.mime)
         self.keys = TileKeys(task)
+        self._is_light = prepared.is_light
         self._template = TileTemplate(request, task, metatile)
         self.rows, self.cols = range(request.matrix.matrix_height), range(request.matrix.matrix_width)
         limits = limits_in(request.layer, request.tms, request.matrix) if response.is_limited else None
@@ -67,15 +68,17 @@ class Family:
         if made is None:
             return None
         request, task = made
-        return PreparedTile(request, task, key, task.block == request.tile)
+        return PreparedTile(request, task, key, task.block == request.tile, self._is_light)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KnownTarget:
-    """A target that was requested before."""
+    """A target of a known family."""
 
     family: Family
     row: int
     col: int
     key: str
     nbytes: int
+    is_kept: bool = False
+    """Whether it is in the cache."""

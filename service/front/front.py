@@ -128,11 +128,8 @@ class Front:
         family = self._cache.peek(split.family)
         if not isinstance(family, Family) or split.row not in family.rows or split.col not in family.cols:
             return None
-        known = KnownTarget(
-            family, split.row, split.col, family.keys.key(split.row, split.col), TARGET_BYTES + len(target)
-        )
-        self._cache.put(target, known)
-        return known
+        key = family.keys.key(split.row, split.col)
+        return KnownTarget(family, split.row, split.col, key, TARGET_BYTES + len(target))
 
     def _at_once(self, request: web.BaseRequest, known: KnownTarget, began: float) -> web.StreamResponse | None:
         """Return the response that needs no waiting: the client has the tile, or it is in memory."""
@@ -146,6 +143,10 @@ class Front:
         data = self._broker.peek(known.key)
         if data is None:
             return None
+        if not known.is_kept:
+            # A tile that is in memory is likely to be asked for again; most others never are.
+            known.is_kept = True
+            self._cache.put(request.raw_path, known)
         head = known.family.heads.found(f'"{known.key}"', _IN_MEMORY, _id_of(request), len(data), self._tail.now())
         return self._counted(200, head if request.method == hdrs.METH_HEAD else head + data, known.family, began)
 
@@ -173,7 +174,7 @@ class Front:
         return self._counted(200, content, known.family, began)
 
     def _counted(self, status: int, content: bytes, family: Family, began: float) -> web.StreamResponse:
-        self._counts.route(family.route).add(status, time.perf_counter() - began)
+        self._counts.route(family.route).answered(status, time.perf_counter() - began)
         return PreparedResponse(status, content)
 
     def _learn(self, target: str, response: TileResponse) -> None:

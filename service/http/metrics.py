@@ -54,7 +54,7 @@ class Metrics:
         registry = self._registry
         self.renders = Counter("lazytile_renders", "Metatiles rendered", registry=registry)
         self.rendered_tiles = Counter("lazytile_rendered_tiles", "Tiles rendered", registry=registry)
-        self.render_seconds = Histogram(
+        self.render_seconds = _BulkHistogram(
             "lazytile_render_seconds", "Time to render a metatile, queue excluded", buckets=SECONDS, registry=registry
         )
         self.tiles = Counter("lazytile_tiles", "Tiles served, by cache tier", ["tier"], registry=registry)
@@ -120,13 +120,16 @@ class Metrics:
 
     def publish(self) -> None:
         """Update the metrics of requests, stored chunks and caches, which all server processes share."""
-        routes, tiles = self.counts.take()
-        for route, counts in routes.items():
+        taken = self.counts.take()
+        for route, counts in taken.routes.items():
             for status, count in counts.statuses.items():
                 self.requests.labels(route, str(status)).inc(count)
             self.request_seconds.labels(route).add(counts.buckets, counts.seconds)
-        for tier, count in tiles.items():
+        for tier, count in taken.tiles.items():
             self.tiles.labels(tier).inc(count)
+        self.renders.inc(taken.renders)
+        self.rendered_tiles.inc(taken.rendered_tiles)
+        self.render_seconds.add(taken.render_durations.buckets, taken.render_durations.seconds)
         self._publish_damage()
         self._publish_caches()
 

@@ -12,17 +12,35 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 """Upper bounds of the buckets of durations; a last bucket has none."""
 
 
-class RouteCounts:
-    """The requests of one route since they were last taken over."""
+class Durations:
+    """How long things of one kind took."""
 
-    __slots__ = ("buckets", "seconds", "statuses")
+    __slots__ = ("buckets", "seconds")
 
     def __init__(self) -> None:
-        self.statuses: Counter[int] = Counter()
         self.buckets = [0] * (len(SECONDS) + 1)
         self.seconds = 0.0
 
-    def add(self, status: int, seconds: float) -> None:
+    def add(self, seconds: float) -> None:
+        """Count one.
+
+        Args:
+            seconds: How long it took.
+        """
+        self.buckets[bisect_left(SECONDS, seconds)] += 1
+        self.seconds += seconds
+
+
+class RouteCounts(Durations):
+    """The requests of one route since they were last taken over."""
+
+    __slots__ = ("statuses",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statuses: Counter[int] = Counter()
+
+    def answered(self, status: int, seconds: float) -> None:
         """Count a request.
 
         Args:
@@ -30,19 +48,23 @@ class RouteCounts:
             seconds: How long it took.
         """
         self.statuses[status] += 1
-        self.buckets[bisect_left(SECONDS, seconds)] += 1
-        self.seconds += seconds
+        self.add(seconds)
 
 
 class RequestCounts:
     """The requests of a server process since they were last taken over. Belongs to one event loop."""
 
-    __slots__ = ("_routes", "tiles")
+    __slots__ = ("render_durations", "rendered_tiles", "renders", "routes", "tiles")
 
     def __init__(self) -> None:
-        self._routes: dict[str, RouteCounts] = {}
+        self.routes: dict[str, RouteCounts] = {}
         self.tiles: Counter[str] = Counter()
         """Tiles served, by tier."""
+        self.renders = 0
+        """Metatiles and single pixels rendered."""
+        self.rendered_tiles = 0
+        self.render_durations = Durations()
+        """Of metatiles, the queue excluded."""
 
     def route(self, name: str) -> RouteCounts:
         """Return the counts of a route. They change hands when they are taken over, so keep them for one request only.
@@ -53,13 +75,27 @@ class RequestCounts:
         Returns:
             The counts.
         """
-        found = self._routes.get(name)
+        found = self.routes.get(name)
         if found is None:
-            found = self._routes[name] = RouteCounts()
+            found = self.routes[name] = RouteCounts()
         return found
 
-    def take(self) -> tuple[dict[str, RouteCounts], Counter[str]]:
-        """Return the counts by route and the tiles by tier, and begin again at zero."""
-        taken = self._routes, self.tiles
-        self._routes, self.tiles = {}, Counter()
+    def rendered(self, tiles: int, seconds: float) -> None:
+        """Count a metatile.
+
+        Args:
+            tiles: Number of its tiles.
+            seconds: How long it took, the queue excluded.
+        """
+        self.renders += 1
+        self.rendered_tiles += tiles
+        self.render_durations.add(seconds)
+
+    def take(self) -> RequestCounts:
+        """Return what was counted, and begin again at zero."""
+        taken = RequestCounts()
+        for name in self.__slots__:
+            fresh = getattr(taken, name)
+            setattr(taken, name, getattr(self, name))
+            setattr(self, name, fresh)
         return taken

@@ -266,7 +266,7 @@ class Settings(BaseSettings):
     def cache_budget(self) -> CacheBudget:
         """Memory of all caches, and its division among them."""
         budget = CacheBudget.server(self.memory_bytes)
-        return budget.without("tiles", "requests", "values") if self.no_tile_cache else budget
+        return budget.without("tiles", "values") if self.no_tile_cache else budget
 
     @property
     def mrfs(self) -> Path:

@@ -68,7 +68,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         response = failure_response(request, error, route)
     response.headers.update(CORS_HEADERS)
     response.headers["X-Request-Id"] = request_id_of(request)
-    context.metrics.counts.route(route).add(response.status, time.perf_counter() - began)
+    context.metrics.counts.route(route).answered(response.status, time.perf_counter() - began)
     return response
 
 

@@ -75,6 +75,8 @@ class TileBroker:
         self._cached: dict[str, set[str]] = {}
         """Generations of each dataset's content that have tiles in the cache."""
         self._drops: set[asyncio.Task[None]] = set()
+        self._has_one_tier = mrfs is None and cache.is_off
+        """Whether there is no place to look for a tile before it is rendered."""
         self._owns_engine = True
 
     @property
@@ -102,7 +104,7 @@ class TileBroker:
         """
         task = request.task(self._store, metatile=self.metatile, background=self._settings.background)
         tile = request.tile
-        return PreparedTile(request, task, task.tile_key(tile), task.block == tile)
+        return PreparedTile(request, task, task.tile_key(tile), task.block == tile, request.is_light)
 
     def peek(self, key: str) -> bytes | None:
         """Return a tile that is in memory, and count it as served.
@@ -137,8 +139,10 @@ class TileBroker:
         data = None if again else self.peek(prepared.key)
         if data is not None:
             return Tile(data, "memory")
-        async with self._admission.time_limit(WorkClass.TILE):
-            tile = await self._from_slower_tiers(prepared)
+        tile = self._at_once(prepared, {}) if self._has_one_tier else None
+        if tile is None:
+            async with self._admission.time_limit(WorkClass.TILE):
+                tile = await self._from_slower_tiers(prepared)
         self._metrics.counts.tiles[tile.tier] += 1
         return tile
 
@@ -158,10 +162,9 @@ class TileBroker:
         data = self._cache.peek(prepared.key, again=True)
         if data is not None:
             return Tile(data, "memory", lookup)
-        if self.metatile == 1 and prepared.request.is_light and prepared.key not in self._flights:
-            rendered = self._render_at_once(prepared)
-            if rendered is not None:
-                return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
+        tile = self._at_once(prepared, lookup)
+        if tile is not None:
+            return tile
         rendered = await self._flights.run(prepared.task_key, lambda: self._render(prepared))
         return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
 
@@ -172,20 +175,26 @@ class TileBroker:
             images = await self._engine.render(prepared.task)
         return self._store_tiles(prepared, images, arrived, began)
 
-    def _render_at_once(self, prepared: PreparedTile) -> _Rendered | None:
-        """Render on the event loop, without queue or sharing: nothing else runs meanwhile. None where it may not."""
+    def _at_once(self, prepared: PreparedTile, lookup: dict[str, float]) -> Tile | None:
+        """Render a light tile on the event loop, without queue or sharing: nothing else runs meanwhile.
+
+        None where that is not allowed. ``lookup``: seconds that were spent on other tiers.
+        """
+        if self.metatile != 1 or not prepared.is_light or prepared.key in self._flights:
+            return None
         began = time.perf_counter()
         images = self._engine.render_inline(prepared.task)
-        return None if images is None else self._store_tiles(prepared, images, began, began)
+        if images is None:
+            return None
+        rendered = self._store_tiles(prepared, images, began, began)
+        return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
 
     def _store_tiles(
         self, prepared: PreparedTile, images: tuple[bytes, ...], arrived: float, began: float
     ) -> _Rendered:
         """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
         task, ended = prepared.task, time.perf_counter()
-        self._metrics.renders.inc()
-        self._metrics.rendered_tiles.inc(len(images))
-        self._metrics.render_seconds.observe(ended - began)
+        self._metrics.counts.rendered(len(images), ended - began)
         if prepared.is_single:
             keys = [prepared.key]
         else:

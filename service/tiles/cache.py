@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 class TileCache(Protocol):
     """The tiers that store encoded tiles."""
 
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is ever stored."""
+        ...
+
     def peek(self, key: str, *, again: bool = False) -> bytes | None:
         """Return a tile that is in memory.
 
@@ -74,6 +79,8 @@ class TileCache(Protocol):
 class NoCache:
     """Stores nothing, for benchmarks of the renderer. See ``TileCache``."""
 
+    is_off = True
+
     def peek(self, key: str, *, again: bool = False) -> None:
         """Return None."""
 
@@ -101,6 +108,8 @@ class TieredCache:
 
     SQLite's connections belong to threads, so reads and writes have a thread each. Belongs to one event loop.
     """
+
+    is_off = False
 
     def __init__(self, disk: DiskTier, memory: BytesLru[bytes], writes: WriteBehind, drain_s: float) -> None:
         self._memory = memory

@@ -36,6 +36,8 @@ class PreparedTile:
     """Key of the tile in the caches and, quoted, its ETag."""
     is_single: bool
     """Whether the task renders this tile only: then both have one key, and a hash is saved."""
+    is_light: bool
+    """As of ``TileRequest``."""
 
     @property
     def task_key(self) -> str:

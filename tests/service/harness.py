@@ -94,6 +94,12 @@ class Server:
         snapshot = self.context.snapshot
         return Resolver(snapshot, snapshot.styles, snapshot.name_of).resolve(address)
 
+    @property
+    def renders(self) -> float:
+        """Metatiles and pixels rendered so far, published or not."""
+        metrics = self.context.metrics
+        return metrics.renders._value.get() + metrics.counts.renders
+
     def counter(self, name: str, **labels: str) -> float:
         """Return the value of a counter in /metrics; 0 if it is not there yet."""
         wanted = name + ("{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}" if labels else "")

@@ -57,12 +57,22 @@ def test_without_memory_everything_takes_the_usual_path(store, tmp_path):
         assert server.counter("lazytile_cache_entries", cache="requests") == 0
 
 
-def test_without_a_tile_cache_nothing_is_learned(store, tmp_path):
+def test_without_a_tile_cache_families_are_learned_but_no_single_tile(store, tmp_path):
     with running(store, tmp_path / "cache", no_tile_cache=True) as server, Client(server.port) as client:
-        for _ in range(3):
-            client.ask(TILE)
+        first = client.ask(TILE)
+        for number in range(4):
+            client.ask(f"/xyz/global_180/2/{number}/1.png")
             assert client.timing.startswith("cache;desc=computed")
-        assert server.counter("lazytile_cache_entries", cache="requests") == 0
+        assert client.ask(TILE) == first
+        assert server.counter("lazytile_cache_entries", cache="requests") == 1
+
+
+def test_single_tiles_are_kept_once_they_are_found_in_memory(store, tmp_path):
+    with running(store, tmp_path / "cache") as server, Client(server.port) as client:
+        client.ask(TILE)
+        for expected in (1, 2, 2):  # the family; and this tile
+            assert server.counter("lazytile_cache_entries", cache="requests") == expected
+            client.ask(TILE)
 
 
 def test_an_answer_that_depends_on_headers_is_not_learned(store, tmp_path):

@@ -9,18 +9,22 @@ from tests.service.harness import running
 
 def test_counts_are_taken_over_once():
     counts = RequestCounts()
-    counts.route("xyz").add(200, 0.0002)
-    counts.route("xyz").add(404, 0.3)
+    counts.route("xyz").answered(200, 0.0002)
+    counts.route("xyz").answered(404, 0.3)
     counts.tiles["memory"] += 2
-    routes, tiles = counts.take()
-    assert (routes["xyz"].statuses, tiles) == ({200: 1, 404: 1}, {"memory": 2})
-    assert counts.take() == ({}, {})
+    counts.rendered(4, 0.003)
+    taken = counts.take()
+    assert (taken.routes["xyz"].statuses, taken.tiles) == ({200: 1, 404: 1}, {"memory": 2})
+    assert (taken.renders, taken.rendered_tiles, taken.render_durations.seconds) == (1, 4, 0.003)
+    taken = counts.take()
+    assert (taken.routes, taken.tiles, taken.renders, taken.rendered_tiles) == ({}, {}, 0, 0)
+    assert (sum(taken.render_durations.buckets), taken.render_durations.seconds) == (0, 0.0)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.0005, 0.00051, 0.09, 0.1, 29.0, 31.0])
 def test_a_duration_is_in_the_buckets_that_prometheus_would_choose(seconds):
     metrics = Metrics()
-    metrics.counts.route("counted").add(200, seconds)
+    metrics.counts.route("counted").answered(200, seconds)
     metrics.request_seconds.labels("observed").observe(seconds)
     lines = metrics.exposition().decode().splitlines()
     found = {
@@ -42,3 +46,5 @@ def test_every_request_is_counted_when_scraped(store, tmp_path):
         assert server.counter("lazytile_request_seconds_count", route="xyz") == 4
         assert server.counter("lazytile_tiles_total", tier="computed") == 1
         assert server.counter("lazytile_tiles_total", tier="memory") == 2
+        for name in ("renders_total", "rendered_tiles_total", "render_seconds_count"):
+            assert server.counter(f"lazytile_{name}") == 1
