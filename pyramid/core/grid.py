@@ -223,6 +223,17 @@ class Grid:
         """
         return cells_of(self.row_positions(y))
 
+    def shape_at(self, level: int) -> Shape:
+        """Return the cells of a level of the pyramid in rows and columns.
+
+        Args:
+            level: The level.
+
+        Returns:
+            As ``coarsen(level).shape``.
+        """
+        return Shape(-(-self.y.length >> level), -(-self.x.length >> level))
+
     def coarsen(self, level: int) -> Grid:
         """Return the grid of a level of the pyramid.
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.core import process
 from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.pyramid.cuda.device_cache import Upload
 from lazytile.pyramid.cuda.gpu_thread import GpuThread, Pending
-from lazytile.pyramid.cuda.request import JobTables, Request
+from lazytile.pyramid.cuda.request import Request
 from lazytile.pyramid.cuda.slab import aligned
-from lazytile.pyramid.kernel.code_tables import OutputTable, nodata_table
+from lazytile.pyramid.kernel.job_tables import JobTables, fits_tables
 from lazytile.pyramid.kernel.mesh_chunks import mesh_positions
-from lazytile.pyramid.kernel.native_kernel import fits_tables
-from lazytile.pyramid.kernel.position_tables import AxisTable, MeshTable, sums_columns_first
-from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.resampling.value_tile import VALUES, ValueTile
 
 if TYPE_CHECKING:
@@ -65,7 +60,7 @@ class CudaKernel:
 
     def positions(self, job: Job) -> Sequence[tuple[int, int]]:
         """Return the chunks that a job needs."""
-        return _mesh(job)[1] if job.location.is_mesh else job.axis_positions()
+        return mesh_positions(job) if job.location.is_mesh else job.axis_positions()
 
     def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:
         """Return the chunks that lie on the GPU or are on their way there, None for each other one.
@@ -144,44 +139,4 @@ def _on_processor(kernel: Kernel, filled: FilledJob, stop: StopFlag, *, values: 
 
 
 def _tables(job: Job, *, values: bool) -> JobTables:
-    nodata = nodata_table(job.packing)
-    assert nodata is not None
-    output = _output(None if values else job.palette, job.packing)
-    if job.location.is_mesh:
-        return JobTables(None, _mesh(job)[0], nodata, output, cols_first=False)
-    if job.method is Resampling.NEAREST:
-        down, across = job.wanted()
-        axes = (AxisTable.of_nearest(down, job.chunk.rows), AxisTable.of_nearest(across, job.chunk.cols))
-    else:
-        by_row, by_col = job.blends()
-        axes = (AxisTable.of_blend(by_row, job.chunk.rows), AxisTable.of_blend(by_col, job.chunk.cols))
-    is_mean = not job.packing.has_table and job.method not in {Resampling.NEAREST, Resampling.MODE}
-    return JobTables(axes, None, nodata, output, cols_first=is_mean and sums_columns_first(job))
-
-
-def _mesh(job: Job) -> tuple[MeshTable, tuple[tuple[int, int], ...]]:
-    """Return the table of a job's mesh and the chunks that it needs; made once for each method of a location."""
-    key = ("cuda", job.method, job.chunk)
-    found: tuple[MeshTable, tuple[tuple[int, int], ...]] | None = job.location.kept.get(key)
-    if found is None:
-        table, positions = MeshTable.of(job), mesh_positions(job)
-        for slot, position in enumerate(positions):
-            table.slot[position] = slot
-        found = job.location.kept[key] = (table, positions)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _HeldOutput:
-    table: OutputTable
-    nbytes: int
-
-
-def _output(palette: Palette | None, packing: Packing) -> OutputTable:
-    def make() -> _HeldOutput:
-        table = OutputTable.of_values(packing) if palette is None else OutputTable.of_palette(palette, packing)
-        return _HeldOutput(table, table.nbytes)
-
-    key = ("cuda output", None if palette is None else palette.key, packing)
-    held: _HeldOutput = process.cache("tables").get(key, make)
-    return held.table
+    return JobTables.of(job, lambda _: mesh_positions(job), values=values)

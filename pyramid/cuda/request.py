@@ -7,10 +7,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lazytile.pyramid.cuda.device_cache import Uploads
-from lazytile.pyramid.kernel.code_tables import INDEX8, INDEX16, TYPES, VALUE
+from lazytile.pyramid.kernel.code_tables import TYPES
 from lazytile.pyramid.kernel.structs import (
     METHODS,
     JobStruct,
@@ -22,45 +20,17 @@ from lazytile.pyramid.kernel.structs import (
 from lazytile.pyramid.resampling.method import Resampling
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.cuda.slab import Slab
-    from lazytile.pyramid.kernel.code_tables import NoDataTable, OutputTable
     from lazytile.pyramid.kernel.job import Job
-    from lazytile.pyramid.kernel.position_tables import AxisTable, MeshTable
+    from lazytile.pyramid.kernel.job_tables import JobTables
 
 ARGUMENT_BYTES = 4096
 """What the structs of a job take at most, alignment included; the addresses of its chunks come on top."""
-_DTYPES: dict[int, np.dtype[Any]] = {
-    INDEX8: np.dtype(np.uint8),
-    INDEX16: np.dtype(np.uint16),
-    VALUE: np.dtype(np.float64),
-}
 _SUFFIXES = {"int8": "i8", "uint8": "u8", "int16": "i16", "uint16": "u16", "float32": "f32", "float64": "f64"}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class JobTables:
-    """The tables of a job: of both axes or of a mesh, of what is no data, of what comes out."""
-
-    axes: tuple[AxisTable, AxisTable] | None
-    mesh: MeshTable | None
-    nodata: NoDataTable
-    output: OutputTable
-    cols_first: bool
-    """Of means of floats: which axis is summed first."""
-
-    def arrays(self) -> list[NDArray[Any]]:
-        """Return the arrays that the structs point to."""
-        found: list[NDArray[Any] | None] = []
-        for axis in self.axes or ():
-            found += [axis.index, axis.weight, axis.share, axis.cell, axis.run_of, axis.run]
-        if self.mesh is not None:
-            found += [self.mesh.x, self.mesh.y, self.mesh.wide, self.mesh.high, self.mesh.slot]
-        output = self.output
-        found += [output.exact, output.between, output.cuts, output.slots, output.start]
-        return [array for array in found if array is not None]
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +48,7 @@ class Request:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the pixels that come out."""
-        return _DTYPES[self.tables.output.kind]
+        return self.tables.output.dtype
 
     @property
     def out_bytes(self) -> int:

@@ -6,8 +6,8 @@ belongs to a packing or a palette; ``structs`` gives it addresses, the processor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,11 @@ BUCKETS = 1024
 """In which a search begins."""
 INDEX8, INDEX16, VALUE = 0, 1, 2
 """What comes out: palette indices of 8 or 16 bits, or values."""
+_DTYPES: dict[int, np.dtype[Any]] = {
+    INDEX8: np.dtype(np.uint8),
+    INDEX16: np.dtype(np.uint16),
+    VALUE: np.dtype(np.float64),
+}
 TYPES = {"int8": 0, "uint8": 1, "int16": 2, "uint16": 3, "float32": 4, "float64": 5}
 """Numbers of the types of codes."""
 _STEPS = {"add": 0, "subtract": 1, "multiply": 2, "divide": 3}
@@ -44,6 +49,8 @@ class NoDataTable:
     high: int
     missing: tuple[int, ...]
     nbytes: int = 200
+    kept: dict[str, Any] = field(default_factory=dict)
+    """The struct that a kernel makes of it, once."""
 
     @classmethod
     def of(cls, packing: Packing) -> NoDataTable | None:
@@ -91,12 +98,23 @@ class OutputTable:
     per_bucket: float
     steps: tuple[tuple[int, float], ...]
     kind: int
+    kept: dict[str, Any] = field(default_factory=dict)
+    """The struct that a kernel makes of it, once."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of what comes out."""
+        return _DTYPES[self.kind]
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any] | None, ...]:
+        """The arrays that the struct points to, in its order."""
+        return (self.exact, self.between, self.cuts, self.slots, self.start)
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory."""
-        arrays = (self.exact, self.between, self.cuts, self.slots, self.start)
-        return sum(array.nbytes for array in arrays if array is not None) + 200
+        """Bytes in memory, those of the struct included."""
+        return sum(array.nbytes for array in self.arrays if array is not None) + 600
 
     @classmethod
     def of_values(cls, packing: Packing) -> OutputTable:
@@ -169,7 +187,26 @@ def nodata_table(packing: Packing) -> NoDataTable | None:
 @dataclass(frozen=True, slots=True)
 class _Found:
     table: NoDataTable | None
-    nbytes: int = 200
+    nbytes: int = 600
+
+
+def output_table(palette: Palette | None, packing: Packing) -> OutputTable:
+    """Return the table of what comes out, kept in the cache of tables.
+
+    Args:
+        palette: As for ``OutputTable.of_palette``; None: values come out.
+        packing: Of the codes.
+
+    Returns:
+        The table.
+    """
+
+    def make() -> OutputTable:
+        return OutputTable.of_values(packing) if palette is None else OutputTable.of_palette(palette, packing)
+
+    key = ("output", None if palette is None else palette.key, packing)
+    table: OutputTable = process.cache("tables").get(key, make)
+    return table
 
 
 def is_injective(packing: Packing) -> bool:

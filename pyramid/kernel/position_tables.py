@@ -6,17 +6,19 @@ once and kept with the axis or the mesh that it describes; ``structs`` gives it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.pyramid.resampling.taps import WEIGHT_UNIT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.kernel.job import Job
+    from lazytile.pyramid.kernel.job import Job, Position
     from lazytile.pyramid.resampling.read_plan import AxisCells
     from lazytile.pyramid.resampling.taps import AxisBlend
 
@@ -40,6 +42,13 @@ class AxisTable:
     taps: int
     wanted: int
     runs: int
+    kept: dict[str, Any] = field(default_factory=dict)
+    """The struct that a kernel makes of it, once."""
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.int32] | None, ...]:
+        """The arrays that the struct points to, in its order."""
+        return (self.index, self.weight, self.share, self.cell, self.run_of, self.run)
 
     @classmethod
     def of_nearest(cls, cells: AxisCells, chunk_length: int) -> AxisTable:
@@ -115,17 +124,40 @@ class MeshTable:
     wraps: int
     chunk_rows: int
     across: int
+    positions: tuple[Position, ...] = ()
+    """Row and column of the chunk in each slot."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """The struct that a kernel makes of it, once."""
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any] | None, ...]:
+        """The arrays that the struct points to, in its order."""
+        return (self.x, self.y, self.wide, self.high, self.slot)
 
     @classmethod
-    def of(cls, job: Job) -> MeshTable:
-        """Return the table of a job's mesh, in which no chunk has a slot yet.
+    def of(cls, job: Job, find: Callable[[MeshTable], tuple[Position, ...]]) -> MeshTable:
+        """Return the table of a job's mesh.
 
         Args:
             job: A job of a mesh.
+            find: Finds the chunks that the pixels want, by the table before any of them has a slot.
 
         Returns:
-            The table.
+            The table, made once for each method of a location.
         """
+        key = ("mesh table", job.method, job.chunk)
+        table: MeshTable | None = job.location.kept.get(key)
+        if table is None:
+            # Two threads may both make it; the results are equal.
+            empty = cls._without_slots(job)
+            table = replace(empty, positions=find(empty), kept={})
+            for slot, position in enumerate(table.positions):
+                table.slot[position] = slot
+            job.location.kept[key] = table
+        return table
+
+    @classmethod
+    def _without_slots(cls, job: Job) -> MeshTable:
         location, shape, chunk = job.location, job.shape, job.chunk
         x, y = np.ascontiguousarray(location.x), np.ascontiguousarray(location.y)
         wide = None if location.width_cells is None else np.ascontiguousarray(location.width_cells)

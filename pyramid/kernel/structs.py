@@ -13,7 +13,7 @@ from lazytile.pyramid.kernel.code_tables import BUCKETS, MAX_MISSING, MAX_STEPS
 from lazytile.pyramid.resampling.method import Resampling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -125,6 +125,10 @@ def host_address(array: NDArray[Any]) -> int:
     return address
 
 
+def _addresses(arrays: Iterable[NDArray[Any] | None], address: Address) -> Iterator[int | None]:
+    return (None if array is None else address(array) for array in arrays)
+
+
 def axis_struct(table: AxisTable, address: Address) -> AxisStruct:
     """Return the struct of an axis.
 
@@ -135,9 +139,8 @@ def axis_struct(table: AxisTable, address: Address) -> AxisStruct:
     Returns:
         The struct.
     """
-    pointers = (table.index, table.weight, table.share, table.cell, table.run_of, table.run)
     sizes = (table.pixels, table.padded, table.taps, table.wanted, table.runs, 0)
-    return AxisStruct(*(None if array is None else address(array) for array in pointers), *sizes)
+    return AxisStruct(*_addresses(table.arrays, address), *sizes)
 
 
 def mesh_struct(table: MeshTable, address: Address) -> MeshStruct:
@@ -150,9 +153,8 @@ def mesh_struct(table: MeshTable, address: Address) -> MeshStruct:
     Returns:
         The struct.
     """
-    pointers = (table.x, table.y, table.wide, table.high, table.slot)
     sizes = (table.width, table.height, table.rows, table.cols, table.wraps, table.chunk_rows, table.across, 0)
-    return MeshStruct(*(None if array is None else address(array) for array in pointers), *sizes)
+    return MeshStruct(*_addresses(table.arrays, address), *sizes)
 
 
 def nodata_struct(table: NoDataTable) -> NoDataStruct:
@@ -181,8 +183,7 @@ def output_struct(table: OutputTable, address: Address) -> OutputStruct:
     Returns:
         The struct.
     """
-    pointers = (table.exact, table.between, table.cuts, table.slots, table.start)
-    struct = OutputStruct(*(None if array is None else address(array) for array in pointers))
+    struct = OutputStruct(*_addresses(table.arrays, address))
     struct.scale, struct.offset = table.scale, table.offset
     struct.first, struct.per_bucket = table.first, table.per_bucket
     for at, (step, operand) in enumerate(table.steps):

@@ -14,12 +14,12 @@ from lazytile.pyramid.kernel.selection import kernel_for
 from lazytile.pyramid.resampling.method import Resampling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from lazytile.colormaps.compiled.palette import Palette
-    from lazytile.pyramid.kernel.job import Kernel
+    from lazytile.pyramid.kernel.job import Kernel, Position
     from lazytile.pyramid.resampling.location import Location
     from lazytile.pyramid.resampling.value_tile import ValueTile
     from lazytile.pyramid.store.dataset import Variable
@@ -128,12 +128,19 @@ def plan(
         The job.
     """
     description = stored.description
-    grid = description.grid
-    shape = grid.coarsen(location.level).shape
-    return Job(location, method, shape, description.chunk, grid.is_full_circle, variable.packing, palette)
+    grid, packing = description.grid, variable.packing
+    shape = grid.shape_at(location.level)
+    return Job(location, method, shape, description.chunk, grid.is_full_circle, packing, palette)
 
 
-def fetch(stored: StoredDataset, variable: Variable, dim_index: tuple[int, ...], kernel: Kernel, job: Job) -> FilledJob:
+def fetch(  # noqa: PLR0917 - data, kernel, job
+    stored: StoredDataset,
+    variable: Variable,
+    dim_index: tuple[int, ...],
+    kernel: Kernel,
+    job: Job,
+    positions: Sequence[Position],
+) -> FilledJob:
     """Read the chunks that a job needs.
 
     Args:
@@ -142,6 +149,7 @@ def fetch(stored: StoredDataset, variable: Variable, dim_index: tuple[int, ...],
         dim_index: Index along each dimension before rows and columns.
         kernel: What will run the job.
         job: The job.
+        positions: Of the chunks, as the kernel returns them.
 
     Returns:
         The job with its chunks.
@@ -149,7 +157,7 @@ def fetch(stored: StoredDataset, variable: Variable, dim_index: tuple[int, ...],
     Raises:
         StoreError: A chunk is missing or damaged.
     """
-    positions, level = kernel.positions(job), job.location.level
+    level = job.location.level
     if not kernel.holds_chunks:
         return FilledJob(job, positions, list(stored.chunks(level, variable.name, dim_index, positions)))
     keys = stored.chunk_keys(level, variable.name, dim_index, positions)
@@ -176,13 +184,13 @@ def _filled(
     stored: StoredDataset, variable: Variable, dim_index: tuple[int, ...], kernel: Kernel, job: Job
 ) -> Iterator[FilledJob]:
     """Yield a job with its chunks, in strips of rows where these are too many to hold at once."""
-    height = job.pixels[0]
+    height, positions = job.pixels[0], kernel.positions(job)
     chunk_bytes = job.chunk.rows * job.chunk.cols * np.dtype(job.packing.dtype).itemsize
-    if height > 1 and len(kernel.positions(job)) * chunk_bytes > CHUNK_BYTES:
+    if height > 1 and len(positions) * chunk_bytes > CHUNK_BYTES:
         for half in (slice(0, height // 2), slice(height // 2, height)):
             yield from _filled(stored, variable, dim_index, kernel, job.rows(half))
     else:
-        yield fetch(stored, variable, dim_index, kernel, job)
+        yield fetch(stored, variable, dim_index, kernel, job, positions)
 
 
 def _joined(tiles: list[ValueTile]) -> ValueTile:

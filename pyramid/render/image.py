@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 try:
     from isal import isal_zlib
+
+    crc32 = isal_zlib.crc32
 
     def deflate_fast(data: Any) -> bytes:
         """Compress to a zlib stream, as fast as possible.
@@ -38,6 +41,7 @@ try:
         """
         return bytes(isal_zlib.compress(data, 1))
 except ImportError:  # no wheel for this platform: equal pictures, other bytes, about 4 times slower
+    crc32 = zlib.crc32
 
     def deflate_fast(data: Any) -> bytes:
         """Compress to a zlib stream, as fast as possible.
@@ -206,7 +210,6 @@ def encode_png8(
         The file.
     """
     height, width = index.shape
-    palette = padded_palette(rgba)
     rows = np.empty((height, width + 1), np.uint8)
     rows[:, 0] = _FILTER_UP
     rows[0, 1:] = index[0]
@@ -215,16 +218,22 @@ def encode_png8(
         (
             _PNG_SIGNATURE,
             _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-            _png_chunk(b"PLTE", palette[:, :3].tobytes()),
-            _png_chunk(b"tRNS", palette[:, 3].tobytes()),
+            _palette_chunks(rgba.shape[0], rgba.tobytes()),
             _png_chunk(b"IDAT", deflate(rows)),
             _png_chunk(b"IEND", b""),
         )
     )
 
 
+@process.memo
+def _palette_chunks(count: int, rgba: bytes) -> bytes:
+    """Return the chunks of a palette, given as the bytes of an array of shape (count, 4)."""
+    palette = padded_palette(np.frombuffer(rgba, np.uint8).reshape(count, 4))
+    return _png_chunk(b"PLTE", palette[:, :3].tobytes()) + _png_chunk(b"tRNS", palette[:, 3].tobytes())
+
+
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+    return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", crc32(data, crc32(kind)))))
 
 
 def _flattened(rgba: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:

@@ -78,21 +78,25 @@ def locate(
     """
     matrix.check(block.row, block.col)
     matrix.check(block.row + block.rows - 1, block.col + block.cols - 1)
-    level = choose_level(grid, levels, tms, matrix)
-    locator = _Locator(grid, level, tms, matrix, margin_px, footprints)
-    key = (grid, level, tms.identifier, tms.bounds, matrix, margin_px, footprints)
     maps = process.cache("maps")
-    if tms.is_native or keeps_axes_apart(tms.crs, grid.crs):
-        across: AxisLocation = maps.get((key, "x", block.col, block.cols), lambda: locator.cols(block))
-        down: AxisLocation = maps.get((key, "y", block.row, block.rows), lambda: locator.rows(block))
-        return Location(level, across.position, down.position, across.covered, down.covered, down, across)
-    mesh: Location = maps.get((key, "mesh", block), lambda: locator.mesh(block))
+    locator: _Locator = maps.get(
+        (grid, levels, tms.identifier, tms.bounds, matrix, margin_px, footprints),
+        lambda: _Locator.of(grid, levels, tms, matrix, margin_px, footprints=footprints),
+    )
+    if locator.is_separable:
+        across: AxisLocation = maps.get((locator, "x", block.col, block.cols), lambda: locator.cols(block))
+        down: AxisLocation = maps.get((locator, "y", block.row, block.rows), lambda: locator.rows(block))
+        return Location(locator.level, across.position, down.position, across.covered, down.covered, down, across)
+    mesh: Location = maps.get((locator, "mesh", block), lambda: locator.mesh(block))
     return mesh
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Locator:
-    """What determines the axes or the mesh of a map, besides the block."""
+    """What determines the axes or the mesh of a map, besides the block.
+
+    Part of the keys of the maps by its identity: hashing all that it consists of takes longer than finding a map.
+    """
 
     grid: Grid
     level: int
@@ -100,6 +104,17 @@ class _Locator:
     matrix: TileMatrix
     margin_px: int
     footprints: bool
+    is_separable: bool
+    """Whether the axes are independent."""
+    nbytes: int = 2000
+
+    @classmethod
+    def of(
+        cls, grid: Grid, levels: int, tms: TileMatrixSet, matrix: TileMatrix, margin_px: int, *, footprints: bool
+    ) -> _Locator:
+        level = choose_level(grid, levels, tms, matrix)
+        is_separable = tms.is_native or keeps_axes_apart(tms.crs, grid.crs)
+        return cls(grid, level, tms, matrix, margin_px, footprints, is_separable)
 
     def cols(self, block: TileBlock) -> AxisLocation:
         """Locate the columns of pixels."""

@@ -15,7 +15,7 @@ from lazytile.pyramid.core.stop_flag import StopFlag, StoppedError
 from lazytile.pyramid.cuda.cuda_kernel import CudaKernel
 from lazytile.pyramid.cuda.gpu_thread import GpuLimits, GpuThread
 from lazytile.pyramid.kernel.build import find_compiler
-from lazytile.pyramid.kernel.native_kernel import fits_tables
+from lazytile.pyramid.kernel.job_tables import fits_tables
 from lazytile.pyramid.kernel.numpy_kernel import NumpyKernel
 from lazytile.pyramid.resampling.method import Resampling
 from tests.faults.server import wait_for
