@@ -1,11 +1,13 @@
 """lazytile: scientific grids as map tiles.
 
 >>> import lazytile
->>> lazytile.convert("sst.nc", "store")
->>> png = lazytile.render_tile("store", "sst", "WebMercatorQuad", matrix=3, row=2, col=5)
+>>> ds = lazytile.open("sst.nc")  # or "store/sst.zarr", a URL, an xarray object
+>>> ds["analysed_sst"].sel(time="2024-10-11").tile(3, 5, 2).array  # values; .png and .image are its picture
+>>> lazytile.serve(ds)  # a map, in a notebook or a browser
 
-``convert`` makes a pyramid of a file, ``open_store`` opens a folder of them, ``render_tile`` returns the bytes of one
-tile, the same that the service returns. Their modules are imported on first use.
+``open`` opens what there is, ``convert`` makes a dataset that stays, ``serve`` shows it. ``open_store`` and
+``render_tile`` are the shortest way from a folder of datasets to the bytes that the service returns. The modules are
+imported on first use; only ``serve`` imports an HTTP server.
 """
 
 from __future__ import annotations
@@ -13,21 +15,52 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from lazytile.import_hook import register_accessor
+
 if TYPE_CHECKING:
     from lazytile.api import open_store, render_tile
     from lazytile.colormaps.core.errors import LazytileError
-    from lazytile.pyramid.ingest.convert import convert
+    from lazytile.dataset import Dataset
+    from lazytile.opening import convert, convert_async, open, open_async  # noqa: A004 - lazytile.open
+    from lazytile.pyramid.reading.tile import Tile
     from lazytile.pyramid.store.store import Store
+    from lazytile.server import Server, serve, serve_async
+    from lazytile.variable import Variable
 
 __version__ = "0.1.0"
-__all__ = ["LazytileError", "Store", "__version__", "convert", "open_store", "render_tile"]
+__all__ = [
+    "Dataset",
+    "LazytileError",
+    "Server",
+    "Store",
+    "Tile",
+    "Variable",
+    "__version__",
+    "convert",
+    "convert_async",
+    "open",
+    "open_async",
+    "open_store",
+    "render_tile",
+    "serve",
+    "serve_async",
+]
 
 _MODULES = {
+    "Dataset": "lazytile.dataset",
     "LazytileError": "lazytile.colormaps.core.errors",
+    "Server": "lazytile.server",
     "Store": "lazytile.pyramid.store.store",
-    "convert": "lazytile.pyramid.ingest.convert",
+    "Tile": "lazytile.pyramid.reading.tile",
+    "Variable": "lazytile.variable",
+    "convert": "lazytile.opening",
+    "convert_async": "lazytile.opening",
+    "open": "lazytile.opening",
+    "open_async": "lazytile.opening",
     "open_store": "lazytile.api",
     "render_tile": "lazytile.api",
+    "serve": "lazytile.server",
+    "serve_async": "lazytile.server",
 }
 
 
@@ -43,3 +76,6 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List all names, imported or not."""
     return sorted({*globals(), *_MODULES})
+
+
+register_accessor()

@@ -6,28 +6,16 @@ The package ``lazytile`` exports these functions: ``lazytile.render_tile(...)``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
-from lazytile.pyramid.catalog.dimension_names import dimension_name
 from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
-from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
-from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.reading.view import name_of, styles_of
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.renderer import render
-from lazytile.pyramid.render.style import DEFAULT, Styles
+from lazytile.pyramid.render.style import DEFAULT
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.store.store import Store, store_at
-
-if TYPE_CHECKING:
-    from lazytile.pyramid.core.request_field import RequestDimension
-
-_RESERVED = OPTION_NAMES | {
-    "store", "layer", "tms", "matrix", "row", "col", "style", "time", "format", "colormaps",
-}  # fmt: skip
-"""Keywords of ``render_tile``: a dimension of that name gets the prefix ``dim_``."""
 
 
 def open_store(folder: str | Path) -> Store:
@@ -86,7 +74,7 @@ def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (
     if time is not None:
         parameters["time"] = time
     address = RawTileAddress(layer, style, tms, str(matrix), str(row), str(col), image_format, parameters)
-    resolver = Resolver(opened, _styles(None if colormaps is None else str(colormaps)), _name_of)
+    resolver = Resolver(opened, styles_of(None if colormaps is None else str(colormaps)), name_of)
     for attempt in generation_attempts():
         with attempt:
             resolved = resolver.resolve(address)
@@ -98,16 +86,3 @@ def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (
                 )
             (tile,) = render(resolved.request.task(opened.folder.resolve()))
     return tile
-
-
-def _name_of(dimension: RequestDimension) -> str:
-    return dimension_name(dimension, _RESERVED)
-
-
-def _styles(folder: str | None) -> Styles:
-    """Return this process's styles of a folder of colormaps."""
-
-    def make() -> Styles:
-        return Styles(ColormapCatalog(default_user_folder() if folder is None else Path(folder)))
-
-    return process.current().resource(("styles", folder), make)

@@ -228,7 +228,7 @@ def picture():
     for number, line in enumerate(block.splitlines()):
         folder = next((f"{each}." for each in ("service", "pyramid", "colormaps") if line.startswith(each)), folder)
         folder = "" if line.startswith("lazytile/") else folder
-        for name in re.findall(r"[a-z]+", line[12:59]):
+        for name in re.findall(r"[a-z_]+", line[12:59]):
             if f"{folder}{name}" in packages:
                 found.setdefault(f"{folder}{name}", number)
     return found
@@ -285,7 +285,7 @@ VALUES = [
     ("docs/converting.md", r"(\d+) MiB of decompressed", "pyramid.sources.block_reader.CHUNK_CACHE_BYTES", 1 << 20),
     ("docs/store.md", r"`--shard N` \(2, 4, 8 \.\.\. (\d+)\)", "pyramid.ingest.convert.MAX_SHARD", 1),
     ("docs/serving.md", r"nearest value within (\d+) % of", "pyramid.times.lookup.TOLERANCE", 0.01),
-    ("docs/apis.md", r"up to 64 KiB and (\d+) positions", "service.numbers.request.MAX_VERTICES", 1),
+    ("docs/apis.md", r"up to 64 KiB and (\d+) positions", "pyramid.numbers.geojson.MAX_VERTICES", 1),
     ("docs/mrf.md", r"a page over (\d+) MiB", "pyramid.mrf.modmrf.MAX_TILE_BYTES", 1 << 20),
 ]
 """Where a document states a number: the text round it, the constant of the code, and the unit."""

@@ -56,15 +56,22 @@ def open_bulk_engine(spec: EngineSpec, options: EngineOptions = DEFAULT_OPTIONS)
 
 
 @contextmanager
-def engine_or_threads(engine: BulkEngine | None) -> Iterator[BulkEngine]:
-    """Use the caller's engine, or threads of this process where there is none.
+def engine_or_threads(engine: BulkEngine | str | None) -> Iterator[BulkEngine]:
+    """Use the caller's engine, or one that is opened here.
 
     Args:
-        engine: The caller's engine, which is left open.
+        engine: The caller's engine, which is left open; the name of one; None for threads of this process.
 
     Yields:
         The engine to use; one that was opened here is closed at the end.
+
+    Raises:
+        EngineError: There is no engine of that name, or it cannot start.
     """
+    if isinstance(engine, str):
+        with open_bulk_engine(EngineSpec.parse(engine)) as named:
+            yield named
+        return
     if engine is not None:
         yield engine
         return

@@ -66,7 +66,7 @@ def append(
     time_pattern: str | None = None,
     replace_steps: bool = False,
     fetching: HttpOptions | None = None,
-    engine: BulkEngine | None = None,
+    engine: BulkEngine | str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
     """Append the time steps of a source to the dataset ``STORE/NAME.zarr`` and return its new description.
@@ -84,7 +84,7 @@ def append(
         replace_steps: Whether a time that the dataset has replaces the old step. Other times must be later than the
             dataset's last.
         fetching: How remote sources are downloaded.
-        engine: Runs the tasks; None: threads of this process.
+        engine: Runs the tasks; the name of one; None: threads of this process.
         progress: Called after each task.
 
     Returns:

@@ -77,7 +77,7 @@ def convert(
     colormap: str | None = None,
     storage: Storage = DEFAULT_STORAGE,
     fetching: HttpOptions | None = None,
-    engine: BulkEngine | None = None,
+    engine: BulkEngine | str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
     """Convert a gridded file, or several of one time series, to ``STORE/NAME.zarr`` and return its description.
@@ -103,7 +103,7 @@ def convert(
         colormap: Name of a colormap; None: one is found by name, units and range.
         storage: Codec, shards, lazy overviews.
         fetching: How remote sources are downloaded.
-        engine: Runs the tasks; None: threads of this process.
+        engine: Runs the tasks; the name of one; None: threads of this process.
         progress: Called after each task.
 
     Returns:

@@ -31,7 +31,7 @@ def replace(
     nodata: float | None = None,
     time: str | None = None,
     time_pattern: str | None = None,
-    engine: BulkEngine | None = None,
+    engine: BulkEngine | str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dataset:
     """Convert a source in place of the dataset ``STORE/NAME.zarr`` and return its new description.
@@ -52,7 +52,7 @@ def replace(
         nodata: As for ``convert``.
         time: As for ``convert``.
         time_pattern: As for ``convert``.
-        engine: Runs the tasks; None: threads of this process.
+        engine: Runs the tasks; the name of one; None: threads of this process.
         progress: Called after each task.
 
     Returns:

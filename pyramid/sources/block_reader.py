@@ -7,6 +7,7 @@ writing) runs while the next block is read.
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from contextlib import contextmanager
@@ -72,6 +73,14 @@ class _Handles:
         with self._lock:
             self._drop_changed(path, None, stamp)
 
+    def drop(self, path: str) -> bool:
+        """Forget a file; it closes with its last reference. Return whether it was open."""
+        with self._lock:
+            keys = [each for each in self._open if each[1] == path]
+            for key in keys:
+                del self._open[key]
+        return bool(keys)
+
     def _drop_changed(self, path: str, version: str | None, stamp: tuple[int, ...]) -> None:
         for key in [each for each in self._open if each[1] == path]:
             if key[-1] != stamp or (version is not None and key[-2] != version):
@@ -88,6 +97,16 @@ def release_changed(path: str) -> None:
         path: Of the file, absolute, or a URL.
     """
     _handles().drop_changed(path)
+
+
+def release(path: str) -> None:
+    """Let a source file go, so that a program may write to it after it was converted.
+
+    Args:
+        path: Of the file, absolute, or a URL.
+    """
+    if _handles().drop(path):
+        gc.collect()  # a file of netCDF and its variables refer to each other
 
 
 def _handles() -> _Handles:

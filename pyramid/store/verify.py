@@ -78,7 +78,7 @@ def verify(
     store: str | Path,
     name: str,
     *,
-    engine: BulkEngine | None = None,
+    engine: BulkEngine | str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Check a dataset.
@@ -86,7 +86,7 @@ def verify(
     Args:
         store: Folder of datasets.
         name: Of the dataset.
-        engine: Runs the tasks; None: threads of this process.
+        engine: Runs the tasks; the name of one; None: threads of this process.
         progress: Called with the number of tasks done and of all tasks.
 
     Returns:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from lazytile.pyramid.numbers.geojson import MAX_LONGITUDE
 from lazytile.service.http.parameters import NumberParameter, NumbersParameter
 
-MAX_LONGITUDE = 540.0
-"""A region may be given past 180 degrees, so that it can cross them."""
 MAX_MAGNITUDE = 1e300
 
 BBOX = NumbersParameter(

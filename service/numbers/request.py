@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from lazytile.pyramid.catalog.dimensions import select_steps
 from lazytile.pyramid.core.errors import InvalidParameterError, MissingParameterError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
+from lazytile.pyramid.numbers.geojson import region_of
 from lazytile.pyramid.numbers.region import Region
 from lazytile.pyramid.numbers.statistics import StatisticsOptions
 from lazytile.service.http.parameter_names import TIME, parameter_name
@@ -19,21 +18,16 @@ from lazytile.service.numbers.parameters import (
     HISTOGRAM,
     LATITUDE,
     LONGITUDE,
-    MAX_LONGITUDE,
     PERCENTILES,
     RANGE,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.http.query import Query
     from lazytile.service.http.settings import Settings
 
-MAX_VERTICES = 2000
-"""Most positions of a polygon."""
 DEFAULT_PERCENTILES = "5,25,50,75,95"
 
 
@@ -120,47 +114,7 @@ def polygon_of(body: bytes) -> Region:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidParameterError("body", "the body is not JSON") from error
-    geometry = (
-        document.get("geometry") if isinstance(document, dict) and document.get("type") == "Feature" else document
-    )
-    kind = geometry.get("type") if isinstance(geometry, dict) else None
-    coordinates = geometry.get("coordinates") if isinstance(geometry, dict) else None
-    if kind not in ("Polygon", "MultiPolygon") or not isinstance(coordinates, list):
-        raise InvalidParameterError("body", "the body is a GeoJSON Polygon, MultiPolygon, or Feature of one")
-    rings: list[Any] = []
-    for polygon in [coordinates] if kind == "Polygon" else coordinates:
-        rings.extend(polygon if isinstance(polygon, list) else [None])
-    if not rings or sum(len(ring) for ring in rings if isinstance(ring, list)) > MAX_VERTICES:
-        raise InvalidParameterError("body", f"a polygon has rings, and at most {MAX_VERTICES} positions")
-    region = Region(tuple(_ring(ring) for ring in rings))
-    longitudes = np.concatenate([ring[:, 0] for ring in region.rings])
-    if np.ptp(longitudes) > FULL_CIRCLE:
-        raise InvalidParameterError("body", "a polygon is at most 360 degrees wide")
-    return region
-
-
-def _ring(ring: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    if not isinstance(ring, list) or len(ring) < 4:
-        raise InvalidParameterError(
-            "body", "a ring of a polygon has at least four positions, the last equal to the first"
-        )
-    points = np.array(list(_positions(ring)), np.float64)
-    within = (np.abs(points[:, 0]) <= MAX_LONGITUDE) & (np.abs(points[:, 1]) <= 90.0)
-    if not within.all() or not np.array_equal(points[0], points[-1]):
-        raise InvalidParameterError(
-            "body", "positions are longitude and latitude in degrees, and the last of a ring equals the first"
-        )
-    return points[:-1]
-
-
-def _positions(ring: list[Any]) -> Iterator[tuple[float, float]]:
-    for position in ring:
-        numeric = isinstance(position, list) and len(position) >= 2 and all(
-            isinstance(part, int | float) and not isinstance(part, bool) and abs(part) < 1e300 for part in position[:2]
-        )  # fmt: skip
-        if not numeric:
-            raise InvalidParameterError("body", "positions are longitude and latitude in degrees")
-        yield float(position[0]), float(position[1])
+    return region_of(document)
 
 
 def steps_of(query: Query, layer: Layer, time: str) -> tuple[SelectedStep, ...]:
