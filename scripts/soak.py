@@ -188,7 +188,7 @@ def main() -> int:
         server = subprocess.Popen([*command, "--offline"], stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None
-            url = re.findall(r"http://[^ ]+(?=/ )", server.stdout.readline())[0]
+            url = re.findall(r"http://[^ ]+(?=/\s)", server.stdout.readline())[0]
             began = time.perf_counter()
             course = asyncio.run(drive(url, server.pid, layers_of(url), options))
             seconds = time.perf_counter() - began

@@ -64,6 +64,7 @@ LAYERS = (
     "lazytile.dataset",
     "lazytile.opening",
     "lazytile.service.http",
+    "lazytile.service.access",
     "lazytile.service.catalogue",
     "lazytile.service.tiles",
     "lazytile.service.protocol",

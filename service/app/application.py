@@ -21,6 +21,10 @@ from lazytile.pyramid.kernel.selection import choose_kernel, install_kernel
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import SHARED, perform
+from lazytile.service.access.access_log import AccessLog
+from lazytile.service.access.exchange import Exchanges
+from lazytile.service.access.hosts import Hosts
+from lazytile.service.access.security_headers import PageHeaders
 from lazytile.service.app.engine_samples import sample_tasks
 from lazytile.service.app.monitoring import (
     health,
@@ -103,6 +107,7 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
         start_gpu=start_kernel,
     )
     places = Places.of(folders=(settings.store,))
+    access_log = AccessLog.of(settings, counters.access_log_lost.inc)
     try:
         catalogue = await _open_catalogue(settings, catalog, caches)
         if inherited is None:
@@ -140,6 +145,10 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
         styles=StyleCompiler(admission),
         broker=TileBroker(settings, cache, engine, counters, admission=admission, mrfs=mrfs),
         metrics=counters,
+        exchanges=Exchanges([] if access_log is None else [access_log.write]),
+        access_log=access_log,
+        hosts=Hosts(settings.allowed_hosts, settings.max_hosts),
+        pages=PageHeaders(settings.frame_ancestors),
     )
 
 

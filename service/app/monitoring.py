@@ -13,6 +13,7 @@ from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.core.conditions import Condition, Conditions
 from lazytile.pyramid.kernel.selection import current_kernel
 from lazytile.pyramid.store.store import is_whole
+from lazytile.service.http.errors import without_paths
 from lazytile.service.http.health import Health, Readiness, StandingCondition
 from lazytile.service.http.json_document import JSON, json_bytes
 from lazytile.service.http.metrics import CONTENT_TYPE, PUBLISH_EVERY_S
@@ -54,7 +55,7 @@ async def readiness(request: web.Request) -> web.StreamResponse:
     standing = [
         StandingCondition(
             key=each.key,
-            problem=each.problem,
+            problem=without_paths(each.problem),
             ready=each.ready,
             since=datetime.fromtimestamp(each.since, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         )

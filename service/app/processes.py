@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.engines.protocol import EngineSpec
+from lazytile.service.access.messages import log_messages
 from lazytile.service.http.settings import Settings
 from lazytile.service.http.settings_file import unknown_variables
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOG = logging.getLogger(__name__)
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+"""Addresses that mean every network."""
 
 
 def run_server(settings: Settings, announce: Callable[[str, str], None], read: Callable[[], Settings]) -> None:
@@ -38,8 +41,12 @@ def run_server(settings: Settings, announce: Callable[[str, str], None], read: C
     Raises:
         LazytileError: The server cannot start.
     """
+    log_messages(settings)
     for unknown in unknown_variables(Settings.model_fields, os.environ):
         LOG.warning("the environment variable %s is ignored: %s", unknown.name, unknown)
+    if settings.host in EVERYWHERE:
+        text = "the server listens on every network of this machine (--host %s): whoever reaches port %d may use it"
+        LOG.warning(text, settings.host, settings.port)
     takes_threads = _takes_threads(settings)
     shares_cluster = EngineSpec.parse(settings.engine).kind == "scheduler"
     if (takes_threads or shares_cluster) and (settings.workers or 1) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from lazytile.colormaps.core.errors import ColormapError, LazytileError
 from lazytile.colormaps.core.names import is_name
@@ -38,14 +39,22 @@ async def fetch_missing_colormaps(context: AppContext) -> None:
     try:
         missing = await asyncio.to_thread(_missing, context)
         if missing and not context.settings.offline:
+            _announce(context.settings, missing)
             await fetch_colormaps(context.settings, missing)
             context.catalogue.note()
             await context.catalogue.whole()
             missing = await asyncio.to_thread(_missing, context)
         if missing:
-            LOG.info("layers without a colormap of their name have a default one: %s", _some(missing))
+            LOG.debug("layers without a colormap of their name have a default one: %s", _some(missing))
     except (LazytileError, OSError) as error:
         LOG.warning("cannot look up the colormaps of the layers: %s", error)
+
+
+def _announce(settings: Settings, names: list[str]) -> None:
+    """Log which servers are asked for which colormaps, and how to switch that off."""
+    hosts = dict.fromkeys(urlsplit(source.base).hostname or "" for source in sources_of(settings))
+    requested = _some(names[:MAX_FETCHED])
+    LOG.info("asking %s for the colormaps %s; --offline switches this off", " and ".join(hosts), requested)
 
 
 async def prepare(capabilities: Capabilities, snapshot: Snapshot) -> None:
@@ -139,7 +148,7 @@ async def fetch_colormaps(settings: Settings, names: list[str]) -> None:
     fetched, failed = await online.prefetch(requested)
     new = [each.name for each in fetched]
     text = f"{len(new)} of {len(requested)} colormaps fetched{': ' + _some(new) if new else ''}"
-    LOG.info("%s%s", text, f"; not fetched: {failed[0]}" if failed else "")
+    LOG.debug("%s%s", text, f"; not fetched: {failed[0]}" if failed else "")
 
 
 def _some(names: list[str]) -> str:

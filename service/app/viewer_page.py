@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import mimetypes
 from pathlib import Path
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from lazytile.service.http.errors import NotFoundError
+from lazytile.service.http.reply import text_response
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 VIEWER = Path(__file__).parent.parent / "viewer" / "dist"
 _NO_VIEWER = """<!doctype html>
@@ -21,11 +27,9 @@ _NO_VIEWER = """<!doctype html>
 
 async def page(request: web.Request) -> web.StreamResponse:
     """Return the page of the viewer."""
-    del request
-    headers = {"Cache-Control": "no-cache"}
-    if (VIEWER / "index.html").is_file():
-        return web.FileResponse(VIEWER / "index.html", headers=headers)
-    return web.Response(text=_NO_VIEWER, content_type="text/html", headers=headers)
+    path = VIEWER / "index.html"
+    body = await asyncio.to_thread(path.read_bytes) if path.is_file() else _NO_VIEWER.encode()
+    return _file_response(request, body, path, "no-cache")
 
 
 async def viewer_file(request: web.Request) -> web.StreamResponse:
@@ -35,4 +39,12 @@ async def viewer_file(request: web.Request) -> web.StreamResponse:
     if name not in known:
         raise NotFoundError("request", "the viewer has no such file")
     age = "public, max-age=31536000, immutable" if request.query_string else "no-cache"
-    return web.FileResponse(known[name], headers={"Cache-Control": age})
+    return _file_response(request, await asyncio.to_thread(known[name].read_bytes), known[name], age)
+
+
+def _file_response(request: web.Request, body: bytes, path: Path, cache_control: str) -> web.Response:
+    content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if content_type.startswith("text/"):
+        content_type = f"{content_type}; charset=utf-8"
+    digest = hashlib.sha256(body).hexdigest()
+    return text_response(request, body, content_type, digest=digest, headers={"Cache-Control": cache_control})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import multiprocessing
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.conditions import Conditions
+from lazytile.service.access.messages import log_messages
 
 if TYPE_CHECKING:
     import socket
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client reads it once, at import, so a process sets it before."""
-LOG_FORMAT = "%(levelname)s %(name)s: %(message)s"
 BEAT_S = 0.25
 """How often a process states that its event loop runs, and what is wrong in it."""
 
@@ -45,8 +44,7 @@ def run_worker_process(settings: Settings, sock: socket.socket, channel: Connect
     # SIGHUP comes to the whole group where a terminal closes; the supervisor decides what it means.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     process.begin()
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
-    logging.getLogger("lazytile.service.app.startup").setLevel(logging.INFO)
+    log_messages(settings)
     os.environ[METRICS_VARIABLE] = str(settings.metrics_folder)
     from lazytile.service.app.changes import Changes  # noqa: PLC0415 - see METRICS_VARIABLE
     from lazytile.service.app.event_loop import run  # noqa: PLC0415 - as above

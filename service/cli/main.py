@@ -48,7 +48,6 @@ def _print_version(requested: bool) -> None:
 
 @app.callback()
 def _common(
-    context: typer.Context,
     version: Annotated[  # noqa: ARG001 - the callback prints it
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -56,9 +55,8 @@ def _common(
 ) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("lazytile").setLevel(logging.DEBUG if verbose else logging.INFO)
-    # The choice of an engine matters to a server that runs for days; for any other command it is noise.
-    quiet = context.invoked_subcommand != "serve" and not verbose
-    logging.getLogger("lazytile.pyramid.engines.factory").setLevel(logging.WARNING if quiet else logging.NOTSET)
+    # What an engine says of itself is noise to most; ``lazytile serve`` prints it in a line of its own.
+    logging.getLogger("lazytile.pyramid.engines.factory").setLevel(logging.NOTSET if verbose else logging.WARNING)
 
 
 def main() -> None:

@@ -122,6 +122,7 @@ def serve(
             help="Maximum connections of a server process [default: what the limit of open files leaves].",
         ),
     ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, to standard error.")] = False,
     settings_file: SettingsOption = None,
 ) -> None:
     """Serve a store: WMTS at /wmts, XYZ at /xyz, the viewer at /.
@@ -135,6 +136,7 @@ def serve(
     def read() -> Settings:
         settings = Settings.of(
             settings_file=settings_file,
+            log_level="debug" if verbose or context.find_root().params.get("verbose") else None,
             store=given(context, "store", store),
             cache=cache,
             cache_limit_bytes=None if cache_limit is None else cache_limit << 20,
@@ -165,4 +167,4 @@ def serve(
 
 
 def _announce(address: str, engine: str) -> None:
-    typer.echo(f"lazytile is at {address} ({engine}); Ctrl-C stops it")
+    typer.echo(f"lazytile is at {address}\nengine: {engine}; Ctrl-C stops the server")

@@ -20,6 +20,7 @@ from aiohttp.http import HttpVersion11
 from multidict import istr
 
 from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.service.access.exchange import GONE, Sent
 from lazytile.service.front.family import Family, KnownTarget
 from lazytile.service.front.heads import NOT_MODIFIED, Tail, is_template
 from lazytile.service.front.prepared_response import PreparedResponse
@@ -73,6 +74,7 @@ class Front:
         self._catalogue = context.catalogue
         self._broker = context.broker
         self._counts = context.metrics.counts
+        self._exchanges = context.exchanges
         self._limit = context.settings.max_query_bytes
         self._tail = Tail()
         self._generation = 0
@@ -138,8 +140,10 @@ class Front:
             etag = matching_etag(known.key, wanted)
             if etag is not None:
                 self._counts.tiles["client"] += 1
-                content = known.family.heads.known(etag, _AT_CLIENT, _id_of(request), self._tail.now())
-                return self._counted(NOT_MODIFIED, content, known.family, began)
+                request_id = _id_of(request)
+                content = known.family.heads.known(etag, _AT_CLIENT, request_id, self._tail.now())
+                self._note(request, known.family, Sent(NOT_MODIFIED, 0, request_id, _AT_CLIENT), began)
+                return PreparedResponse(NOT_MODIFIED, content)
         data = self._broker.peek(known.key)
         if data is None:
             return None
@@ -147,8 +151,9 @@ class Front:
             # A tile that is in memory is likely to be asked for again; most others never are.
             known.is_kept = True
             self._cache.put(request.raw_path, known)
-        head = known.family.heads.found(f'"{known.key}"', _IN_MEMORY, _id_of(request), len(data), self._tail.now())
-        return self._counted(200, head if request.method == hdrs.METH_HEAD else head + data, known.family, began)
+        request_id = _id_of(request)
+        head = known.family.heads.found(f'"{known.key}"', _IN_MEMORY, request_id, len(data), self._tail.now())
+        return self._found(request, known.family, head, data, request_id=request_id, timing=_IN_MEMORY, began=began)
 
     async def _later(self, request: web.BaseRequest, known: KnownTarget, began: float) -> web.StreamResponse | None:
         """Find or render the tile; None where its address has to be resolved again."""
@@ -162,20 +167,37 @@ class Front:
             return None
         except asyncio.CancelledError:
             self._context.metrics.cancelled.inc()
+            seconds = time.perf_counter() - began
+            self._exchanges.add(request, known.family.route, Sent(GONE, 0, _id_of(request)), seconds)
             raise
         except Exception as error:  # noqa: BLE001 - each protocol reports it in its own way
             request[OUTCOME] = Outcome(error, began)
             return None
         timing = server_timing({"resolve": resolved_s, **tile.stages_s}, cache=tile.tier)
-        head = known.family.heads.found(
-            prepared.etag_of(tile), timing, _id_of(request), len(tile.data), self._tail.now()
-        )
-        content = head if request.method == hdrs.METH_HEAD else head + tile.data
-        return self._counted(200, content, known.family, began)
+        request_id = _id_of(request)
+        head = known.family.heads.found(prepared.etag_of(tile), timing, request_id, len(tile.data), self._tail.now())
+        return self._found(request, known.family, head, tile.data, request_id=request_id, timing=timing, began=began)
 
-    def _counted(self, status: int, content: bytes, family: Family, began: float) -> web.StreamResponse:
-        self._counts.route(family.route).answered(status, time.perf_counter() - began)
-        return PreparedResponse(status, content)
+    def _found(
+        self,
+        request: web.BaseRequest,
+        family: Family,
+        head: bytes,
+        data: bytes,
+        *,
+        request_id: str,
+        timing: str,
+        began: float,
+    ) -> web.StreamResponse:
+        content, size = (head, 0) if request.method == hdrs.METH_HEAD else (head + data, len(data))
+        self._note(request, family, Sent(200, size, request_id, timing), began)
+        return PreparedResponse(200, content)
+
+    def _note(self, request: web.BaseRequest, family: Family, sent: Sent, began: float) -> None:
+        """Count and log a response."""
+        seconds = time.perf_counter() - began
+        self._counts.route(family.route).answered(sent.status, seconds)
+        self._exchanges.add(request, family.route, sent, seconds)
 
     def _learn(self, target: str, response: TileResponse) -> None:
         """Take note of how a target was resolved, if that says how all of its family are."""

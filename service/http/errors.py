@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -76,6 +77,10 @@ class UpdateSequenceError(RequestError):
     """The client has a later state of the capabilities than the server (OGC 06-121r3, Table 25)."""
 
 
+class MisdirectedError(RequestError):
+    """The request names a host that this server does not answer for (RFC 9110, 15.5.20)."""
+
+
 class TooLongError(RequestError):
     """A request, or a value in it, exceeds the maximum length."""
 
@@ -128,6 +133,7 @@ RULES: dict[type[Exception], Rule] = {
     NotOfferedError: Rule(501, 501, "OperationNotSupported"),
     VersionNegotiationError: Rule(400, 400, "VersionNegotiationFailed", has_locator=False),
     UpdateSequenceError: Rule(400, 400, "InvalidUpdateSequence", has_locator=False),
+    MisdirectedError: Rule(421, 421, "NoApplicableCode", has_locator=False),
     TooLongError: Rule(414, 414, "InvalidParameterValue"),
     NotAcceptableError: Rule(406, 406, "InvalidParameterValue"),
     NotFoundError: Rule(404, 404, "NoApplicableCode", has_locator=False),
@@ -189,7 +195,7 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
     if isinstance(error, RequestError):
         locator = parameter_of(error.field)
         text = error.spelled(locator)
-    text = one_line(text)
+    text = one_line(without_paths(text))
     headers = {}
     if rule.status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
@@ -215,6 +221,21 @@ def _http_failure(error: web.HTTPException) -> Failure:
     if error.status == 404:
         return Failure(404, "NoApplicableCode", None, "there is nothing at this address", headers)
     return Failure(error.status, "NoApplicableCode", None, one_line(error.reason), headers)
+
+
+_PATH = re.compile(r"(?<![\w./:])(/[\w.@+~-]+)(/[\w.@+~-]+)+")
+
+
+def without_paths(text: str) -> str:
+    """Return a text without the folders of the server: clients learn no more than the names of its files.
+
+    Args:
+        text: The text of an error.
+
+    Returns:
+        The text, with each absolute path of this machine replaced by its last part. The path of an address stays.
+    """
+    return _PATH.sub(lambda found: found[2][1:] if os.path.lexists(found[1]) else found[0], text)
 
 
 _NOT_XML = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")

@@ -72,6 +72,9 @@ class Metrics:
         self.cache_lost = Counter(
             "lazytile_cache_lost", "Tiles not written to the disk cache, which is too slow", registry=registry
         )
+        self.access_log_lost = Counter(
+            "lazytile_access_log_lost", "Lines not written to the access log, which is too slow", registry=registry
+        )
         self.mrf_damage = Counter("lazytile_mrf_damage", "Look-ups that met a damaged MRF or page", registry=registry)
         self.queue_depth = Gauge(
             "lazytile_queue_depth",

@@ -60,17 +60,50 @@ def forwarding(remote: str | None, headers: Mapping[str, str], trusted: Sequence
         return Forwarding()
     prefix = headers.get("X-Forwarded-Prefix", "").strip()
     prefix = prefix.rstrip("/") if _PREFIX.fullmatch(prefix) else ""
-    if "Forwarded" in headers:
-        elements = [dict(_pairs(part)) for part in headers["Forwarded"].split(",")]
-    else:
-        elements = _older(headers)
     chosen: dict[str, str] = {}
-    for element in reversed(elements):
+    for element in reversed(_elements(headers)):
         chosen = element
         if not _is_trusted(_address(element.get("for", "")), trusted):
             break
     scheme = chosen.get("proto", "").lower()
     return Forwarding(scheme if scheme in ("http", "https") else "", chosen.get("host", ""), prefix)
+
+
+def client_of(remote: str | None, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
+    """Return the address of the client.
+
+    Args:
+        remote: The address that the request came from.
+        headers: The headers of the request.
+        trusted: The networks of trusted proxies.
+
+    Returns:
+        The address that the outermost trusted proxy names, else ``remote``; ``-`` for none, as with a Unix socket.
+    """
+    if trusted and _is_trusted(remote, trusted):
+        for element in reversed(_elements(headers)):
+            address = _address(element.get("for", ""))
+            if not _is_address(address):
+                break
+            remote = address
+            if not _is_trusted(address, trusted):
+                break
+    return remote or "-"
+
+
+def _elements(headers: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return what each proxy reports, that of the nearest one last."""
+    if "Forwarded" in headers:
+        return [dict(_pairs(part)) for part in headers["Forwarded"].split(",")]
+    return _older(headers)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _pairs(element: str) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -113,6 +114,14 @@ class Settings(BaseSettings):
     public_url: str | None = None
     """Public URL of the server's root, for the URLs in documents; by default taken from each request's Host header."""
 
+    allowed_hosts: Texts = ()
+    """Names in Host headers that documents may repeat, such as ``maps.example`` or ``*.example``; other names get 421.
+    By default every name; needless with ``public_url``."""
+    max_hosts: int = Field(64, ge=1, le=65536)
+    """Number of different Host headers that documents are made for at a time; new ones beyond it wait: one a second."""
+    frame_ancestors: Texts = ("'self'",)
+    """Pages that may show ours in a frame, as in the directive of Content-Security-Policy: ``'self'``,
+    ``https://portal.example``, ``*``; an empty list for none."""
     trusted_proxies: Texts = ()
     """Addresses and networks of reverse proxies whose Forwarded and X-Forwarded headers are trusted."""
 
@@ -150,6 +159,16 @@ class Settings(BaseSettings):
     settings_file: Path | None = None
     """TOML file with settings by name, such as ``timeout_s = 60``; options and environment take precedence. SIGHUP
     makes a server read it again."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged to standard error; the access log counts as ``info``."""
+    access_log: Literal["combined", "json", "off"] = "combined"
+    """Format of the access log: the combined format of web servers, or JSON, which messages have then, too."""
+    access_log_file: Path | None = None
+    """File that the access log is appended to; by default standard error. SIGHUP opens it anew."""
+    access_log_queue_bytes: int = Field(4 << 20, ge=1 << 16)
+    """Size limit of the lines that wait to be written to the access log, in each server process; further ones are
+    lost."""
 
     event_loop: Literal["asyncio", "uvloop"] = "asyncio"
     """The event loop of server processes; ``uvloop`` takes less time for a request and needs the extra ``uvloop``."""
@@ -249,6 +268,14 @@ class Settings(BaseSettings):
         for url in value:
             if url.count("{name}") != 1 or urlsplit(url).scheme not in ("http", "https"):
                 raise ValueError(f"must be a URL with {{name}} in it, got {url!r}")
+        return value
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _check_ancestors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for source in value:
+            if re.fullmatch(r"[A-Za-z0-9:/.*'_-]+", source) is None:
+                raise ValueError(f"must be sources such as 'self' or https://portal.example, got {source!r}")
         return value
 
     @field_validator("trusted_proxies")

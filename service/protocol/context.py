@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,10 @@ from lazytile.service.http.proxies import forwarding
 
 if TYPE_CHECKING:
     from lazytile.pyramid.catalog.snapshot import Snapshot
+    from lazytile.service.access.access_log import AccessLog
+    from lazytile.service.access.exchange import Exchanges
+    from lazytile.service.access.hosts import Hosts
+    from lazytile.service.access.security_headers import PageHeaders
     from lazytile.service.catalogue.catalogue import Catalogue
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
@@ -32,6 +37,11 @@ class AppContext:
     styles: StyleCompiler
     broker: TileBroker
     metrics: Metrics
+    exchanges: Exchanges
+    """Requests and responses, for the access log."""
+    hosts: Hosts
+    pages: PageHeaders
+    access_log: AccessLog | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -43,11 +53,18 @@ class AppContext:
         await self.admission.close()
         await self.broker.close()
         await self.catalogue.close()
+        self.exchanges.flush()
+        if self.access_log is not None:
+            await asyncio.to_thread(self.access_log.close)
 
     def base_url(self, request: web.Request) -> str:
         """Return the URL of the root as this client sees it, without a trailing slash.
 
         The client chooses the Host header; one that is not a host name is not repeated in documents.
+
+        Raises:
+            MisdirectedError: The server does not answer for the name in the Host header.
+            BusyError: Too many different names were used lately.
         """
         if self.settings.public_url is not None:
             return self.settings.public_url
@@ -55,6 +72,8 @@ class AppContext:
         host = forwarded.host or request.headers.get("Host", "")
         if not _HOST.fullmatch(host):
             host = f"{self.settings.host}:{self.settings.port}"
+            return f"{forwarded.scheme or 'http'}://{host}{forwarded.prefix}"
+        self.hosts.check(host)
         return f"{forwarded.scheme or 'http'}://{host}{forwarded.prefix}"
 
 

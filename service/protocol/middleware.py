@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
+from lazytile.service.access.exchange import GONE, Sent
+from lazytile.service.access.security_headers import ALWAYS
 from lazytile.service.http.endpoint import GIBS_SCRIPT
 from lazytile.service.http.errors import TooLongError, failure_of, parameter_at_fault
 from lazytile.service.http.ows_xml import CONTENT_TYPE, exception_report
@@ -63,12 +65,20 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         response = _preflight() if request.method == "OPTIONS" else await handler(request)
     except asyncio.CancelledError:
         context.metrics.cancelled.inc()
+        context.exchanges.add(request, route, Sent(GONE, 0, request_id_of(request)), time.perf_counter() - began)
         raise
     except Exception as error:  # noqa: BLE001 - only here exceptions become responses
         response = failure_response(request, error, route)
     response.headers.update(CORS_HEADERS)
-    response.headers["X-Request-Id"] = request_id_of(request)
-    context.metrics.counts.route(route).answered(response.status, time.perf_counter() - began)
+    response.headers.update(ALWAYS)
+    response.headers.update(context.pages.of(response.content_type, is_viewer=request.path == "/"))
+    request_id = response.headers["X-Request-Id"] = request_id_of(request)
+    seconds = time.perf_counter() - began
+    context.metrics.counts.route(route).answered(response.status, seconds)
+    if context.exchanges.is_wanted:
+        timing = response.headers.get("Server-Timing", "")
+        size = 0 if request.method == "HEAD" else response.content_length or 0
+        context.exchanges.add(request, route, Sent(response.status, size, request_id, timing), seconds)
     return response
 
 

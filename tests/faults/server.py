@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-c", "from lazytile.service.cli.main import main\nif __name__ == '__main__': main()")
-_STARTED = re.compile(r"lazytile is at http://[^:]+:([0-9]+)/ \((.*)\); Ctrl-C stops it")
+_STARTED = re.compile(r"lazytile is at http://[^:]+:([0-9]+)/\nengine: (.*); Ctrl-C stops the server")
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def serving(
         )
     assert process.stdout is not None
     try:
-        line = process.stdout.readline()
+        line = process.stdout.readline() + process.stdout.readline()
         match = _STARTED.match(line)
         assert match, (line, log_file.read_text())
         server = ServerProcess(process, int(match[1]), match[2], log_file)

@@ -113,7 +113,16 @@ class Server:
 def running(store: Path, cache: Path, **options: Any) -> Iterator[Server]:
     """Serve a store in a thread until the context ends."""
     settings = Settings.of(
-        **{"store": store, "cache": cache, "engine": "threads", "port": 0, "shutdown_s": 1, "offline": True, **options}
+        **{
+            "store": store,
+            "cache": cache,
+            "engine": "threads",
+            "port": 0,
+            "shutdown_s": 1,
+            "offline": True,
+            "access_log": "off",
+            **options,
+        }
     )
     sock = listen(settings.host, settings.port)
     port = sock.getsockname()[1]

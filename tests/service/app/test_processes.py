@@ -29,8 +29,8 @@ def serving(store, cache, *options, stop=signal.SIGTERM, killed=False):
         env={**os.environ, "TMPDIR": str(cache.parent)},
     )
     try:
-        line = process.stdout.readline()
-        match = re.match(r"lazytile is at http://127\.0\.0\.1:([0-9]+)/ \((.*)\); Ctrl-C stops it\n", line)
+        line = process.stdout.readline() + process.stdout.readline()
+        match = re.match(r"lazytile is at http://127\.0\.0\.1:([0-9]+)/\nengine: (.*); Ctrl-C stops the server\n", line)
         assert match, (line, process.stderr.read() if process.poll() is not None else "")
         server = Server(int(match[1]))
         server.process, server.engine = process, match[2]

@@ -64,7 +64,7 @@ def until(condition):
 
 
 def test_missing_colormaps_are_fetched_in_the_background(small_store, tmp_path, caplog):
-    caplog.set_level(logging.INFO, "lazytile.service.app.startup")
+    caplog.set_level(logging.DEBUG, "lazytile.service.app.startup")
     folder = tmp_path / "maps"
     wanted = gibs_xml(named_colormap("random") or pytest.fail("there is no such colormap"))
     files = {"/constant.xml": wanted, "/odd_sizes.xml": b"not a colormap"}
@@ -84,10 +84,14 @@ def test_missing_colormaps_are_fetched_in_the_background(small_store, tmp_path, 
     assert fetched[0].startswith("1 of 2 colormaps fetched: constant; not fetched: ")
     logged = [record.message for record in caplog.records if "default one" in record.message]
     assert logged == ["layers without a colormap of their name have a default one: odd_sizes"]
+    told = [record for record in caplog.records if record.levelno >= logging.INFO]
+    assert [each.message for each in told if "startup" in each.name] == [
+        "asking 127.0.0.1 for the colormaps constant, odd_sizes; --offline switches this off"
+    ]
 
 
 def test_offline_nothing_is_asked(small_store, tmp_path, caplog):
-    caplog.set_level(logging.INFO, "lazytile.service.app.startup")
+    caplog.set_level(logging.DEBUG, "lazytile.service.app.startup")
     with source({}) as (base, asked):
         options = {"offline": True, "colormap_urls": (f"{base}/{{name}}.xml",), "colormaps": tmp_path / "maps"}
         with running(small_store, tmp_path / "c", **options) as server:

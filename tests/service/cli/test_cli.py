@@ -145,7 +145,7 @@ def test_convert_info_and_warm(run, netcdf, tmp_path):
         assert server.counter("lazytile_renders_total") == 0
 
 
-def test_the_engine_is_told_by_serve_alone(run, netcdf, tmp_path, monkeypatch, caplog):
+def test_what_the_engine_says_of_itself_is_for_those_who_ask(run, netcdf, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("LAZYTILE_ENGINE", "auto")
     logger = logging.getLogger("lazytile.pyramid.engines.factory")
     run("convert", netcdf, "--store", tmp_path / "store", "--name", "temps")
@@ -153,8 +153,11 @@ def test_the_engine_is_told_by_serve_alone(run, netcdf, tmp_path, monkeypatch, c
     assert not [record for record in caplog.records if "engine auto" in record.message]
     run("--verbose", "info", "--store", tmp_path / "store")
     assert logger.getEffectiveLevel() == logging.DEBUG
-    run("serve", "--store", tmp_path / "nowhere")
-    assert logger.getEffectiveLevel() == logging.INFO
+    run("serve", "--store", tmp_path / "store", "--host", "999.1.1.1")
+    assert logger.getEffectiveLevel() == logging.WARNING
+    for options in (("--verbose", "serve"), ("serve", "-v")):
+        run(*options, "--store", tmp_path / "store", "--host", "999.1.1.1")
+        assert logger.getEffectiveLevel() == logging.DEBUG
 
 
 def test_the_memory_of_an_export_is_that_of_the_option(run, store, tmp_path, monkeypatch):

@@ -92,3 +92,14 @@ def test_a_server_warns_of_variables_that_mean_nothing(run, store, monkeypatch, 
     [warning] = [record.message for record in caplog.records if "LAZYTILE_QUEUE" in record.message]
     assert warning.startswith("the environment variable LAZYTILE_QUEUE is ignored: ")
     assert warning.endswith("the nearest is LAZYTILE_QUEUE_LENGTH")
+
+
+@pytest.mark.parametrize(("host", "count"), [("0.0.0.0", 1), ("::", 1), ("127.0.0.1", 0)])
+def test_a_server_on_every_network_warns_once(run, store, caplog, monkeypatch, host, count):
+    from lazytile.service.app import server
+
+    monkeypatch.setattr(server, "run_one", lambda *_: None)
+    run("serve", "--store", store, "--engine", "threads", "--host", host)
+    warnings = [record.message for record in caplog.records if "every network" in record.message]
+    assert len(warnings) == count
+    assert all(f"--host {host}" in each for each in warnings)
