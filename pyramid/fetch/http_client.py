@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
-from yarl import URL
-
 from lazytile import __version__
 from lazytile.pyramid.core.errors import ResponseTooLargeError, SourceError, first_line
 from lazytile.pyramid.fetch.credentials import NO_CREDENTIALS, Credentials, origin_of
@@ -24,6 +21,8 @@ from lazytile.pyramid.fetch.pace import Pace, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+
+    import aiohttp
 
 _Result = TypeVar("_Result")
 LOG = logging.getLogger(__name__)
@@ -132,6 +131,8 @@ class Client:
         Raises:
             SourceError: Retries are exhausted, or retrying cannot help.
         """
+        import aiohttp  # noqa: PLC0415 - most sources are files, and loading it takes longer than converting a small one
+
         failures = 0
         while True:
             before = size()
@@ -162,11 +163,15 @@ class Client:
     def _reason(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
             return f"the server was silent for {self._options.timeout_s:g} s"
+        import aiohttp  # noqa: PLC0415 - as above
+
         if isinstance(error, aiohttp.ClientPayloadError):
             return "the response was cut short"
         return first_line(error)
 
     def _session(self) -> aiohttp.ClientSession:
+        import aiohttp  # noqa: PLC0415 - as above
+
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._options.timeout_s, sock_read=self._options.timeout_s
         )
@@ -191,6 +196,8 @@ class Client:
         Raises:
             SourceError: A redirect must not be followed, or there are too many.
         """
+        from yarl import URL  # noqa: PLC0415 - as above
+
         url = self.url
         for _ in range(_MAX_REDIRECTS + 1):
             sent = {"Accept-Encoding": "identity", "User-Agent": f"lazytile/{__version__}", **headers}
@@ -257,6 +264,8 @@ def checked_url(url: str) -> str:
     Raises:
         SourceError: It is invalid or holds a password.
     """
+    from yarl import URL  # noqa: PLC0415 - as above
+
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise SourceError(f"the URL of {parts.hostname} holds a password; put it into the .netrc file instead")

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import zarr
 
 from lazytile.pyramid.chunks.digest_table import FOLDER
 from lazytile.pyramid.cluster.places import Places
@@ -41,8 +40,9 @@ from lazytile.pyramid.store.code_statistics import FILE as SUMMARY
 from lazytile.pyramid.store.code_statistics import CodeStatistics, read_statistics, statistics_of, write_statistics
 from lazytile.pyramid.store.codec import DEFAULT_CODEC
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Variable
-from lazytile.pyramid.store.geozarr import consolidate, write_coordinate
+from lazytile.pyramid.store.geozarr import write_coordinate
 from lazytile.pyramid.store.layout import level_shape
+from lazytile.pyramid.store.node_metadata import consolidate
 from lazytile.pyramid.store.publish import UNFINISHED, staged
 from lazytile.pyramid.store.store import read_description
 
@@ -128,8 +128,8 @@ def append(
             ),
         )
         write_statistics(partial, totals)
-        zarr.open_group(partial, mode="r+").attrs.update({"lazytile": new.to_stored_json()})
-        consolidate(partial)
+        root = parse_json((partial / _METADATA).read_bytes())
+        consolidate(partial, {**root["attributes"], "lazytile": new.to_stored_json()})
     return new
 
 
@@ -223,8 +223,7 @@ def _write_shapes(partial: Path, new: Dataset, steps: StepMapping) -> None:
             leading = [len(dimension.labels) for dimension in variable.dimensions]
             document["shape"] = [*leading, *document["shape"][-2:]]
             path.write_text(json.dumps(document, indent=2), encoding="utf-8")
-        group = zarr.open_group(partial / str(level), mode="r+", use_consolidated=False)
-        write_coordinate(group, steps.name, steps.values, steps.attributes)
+        write_coordinate(partial / str(level), steps.name, steps.values, steps.attributes)
 
 
 def _combined(folder: Path, name: str, levels: list[CodeStatistics]) -> list[CodeStatistics]:

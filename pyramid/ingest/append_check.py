@@ -14,6 +14,7 @@ from lazytile.pyramid.core.recoding import common_packing
 from lazytile.pyramid.sources.cf.labels import time_labels
 from lazytile.pyramid.sources.cf.time_units import calendars_agree
 from lazytile.pyramid.sources.series_packing import with_packing
+from lazytile.pyramid.store.geozarr import coordinate_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,12 +178,15 @@ def map_steps(source: Source, dataset: Dataset, folder: Path, *, replace_steps: 
 
 
 def _stored_times(folder: Path, stored: Dimension, what: str) -> tuple[NDArray[Any], dict[str, Any]]:
+    problem = coordinate_problem(folder / "0", stored.name)
+    if problem is not None:
+        raise SourceError(f"{what}: the dataset's coordinate {stored.name} in level 0 is damaged: {problem}")
     try:
         array = zarr.open_array(folder / "0" / stored.name, mode="r")
     except (OSError, ValueError) as error:
         raise SourceError(f"{what}: the dataset has no coordinate {stored.name}") from error
     values, attributes = np.atleast_1d(np.asarray(array[...])), dict(array.attrs.asdict())
-    # A lost chunk of the coordinate reads as zeros, and has no checksum: the description knows the times too.
+    # Older versions recorded no checksum, and a lost chunk reads as zeros: the description knows the times too.
     fits = values.size == len(stored.labels) and bool((np.diff(values) > 0).all())
     if not fits or (values.size == 1 and time_labels(values, attributes, stored.name) != stored.labels):
         raise SourceError(f"{what}: the dataset's coordinate {stored.name} in level 0 is damaged")

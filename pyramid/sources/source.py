@@ -13,8 +13,7 @@ from lazytile.pyramid.core.errors import SourceError, StoreError, first_line
 from lazytile.pyramid.fetch.source_url import absolute_source, path_or_url
 from lazytile.pyramid.sources.block_reader import release_changed
 from lazytile.pyramid.sources.cf import attributes as cf
-from lazytile.pyramid.sources.formats.container import Container, open_container
-from lazytile.pyramid.sources.formats.grib import GRIB
+from lazytile.pyramid.sources.formats.container import GRIB, Container, open_container
 from lazytile.pyramid.sources.grids.coordinate_pair import SourceLocation
 from lazytile.pyramid.sources.grids.finder import find_grid
 from lazytile.pyramid.sources.groups import chosen_groups

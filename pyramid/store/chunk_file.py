@@ -173,10 +173,16 @@ def make_folders(folder: Path, array: Path) -> None:
     """
     if not array.is_dir():
         raise StoreError(f"there is no array {array} on this machine: it does not see the store, or it was removed")
-    for part in reversed((folder, *folder.parents)):
-        if part.is_relative_to(array) and part != array:
+    missing = [folder]
+    while missing:
+        try:
             # Not with parents=True: the array may disappear between the check and here.
-            part.mkdir(exist_ok=True)
+            missing[-1].mkdir(exist_ok=True)
+            missing.pop()
+        except FileNotFoundError:
+            if missing[-1].parent == array:
+                raise
+            missing.append(missing[-1].parent)
 
 
 def read_file(path: str | Path, limit: int | None = None) -> bytes | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
-from lazytile.pyramid.core.json_text import parse_json
+from lazytile.pyramid.core.json_text import json_values, parse_json
 from lazytile.pyramid.kernel.selection import current_kernel
 from lazytile.pyramid.store.dataset import Histogram, Statistics
 from lazytile.pyramid.store.histogram import Bins, count_bins
@@ -95,7 +95,8 @@ class CodeStatistics:
 
     def to_json(self) -> dict[str, Any]:
         """Return the statistics as JSON values; ``from_json`` is the inverse."""
-        return asdict(self)
+        document: dict[str, Any] = json_values(self)
+        return document
 
     @classmethod
     def from_json(cls, document: Any) -> CodeStatistics:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.core.finding import Finding
 from lazytile.pyramid.core.grid import Grid, RegularAxis, Shape
+from lazytile.pyramid.core.json_text import json_values
 from lazytile.pyramid.core.packing import Packing
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ class Dataset:
 
     def to_json(self) -> dict[str, Any]:
         """Return the description as JSON values; ``from_json`` is the inverse."""
-        return {"format": FORMAT, **asdict(self)}
+        return {"format": FORMAT, **json_values(self)}
 
     def to_stored_json(self) -> dict[str, Any]:
         """Return the description as it is stored: with a checksum, which ``from_json`` compares."""

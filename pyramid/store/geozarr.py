@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import base64
 import struct
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
-import zarr
 
+from lazytile.pyramid.chunks.array_digests import misfit
+from lazytile.pyramid.chunks.digest_table import ChunkDigest, Plane
+from lazytile.pyramid.chunks.whole_table import encode_table, read_table
+from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder, read_file
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
 from lazytile.pyramid.store.layout import CHUNK_CELLS
+from lazytile.pyramid.store.node_metadata import consolidate, write_array, write_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,9 +63,10 @@ def write_metadata(path: Path, dataset: Dataset, coordinates: Sequence[Coordinat
         coordinates: Values of its dimensions.
         attributes: Of the source.
     """
-    root = zarr.create_group(path, zarr_format=3, attributes=root_attributes(dataset, attributes))
+    write_group(path, root_attributes(dataset, attributes))
+    crs = _crs_attributes(dataset.grid)
     for level in range(dataset.levels):
-        _write_level(root, dataset, level, coordinates)
+        _write_level(path / str(level), dataset, dataset.grid.coarsen(level), coordinates, crs)
 
 
 def finish_metadata(path: Path, dataset: Dataset, attributes: dict[str, Any]) -> None:
@@ -73,21 +77,7 @@ def finish_metadata(path: Path, dataset: Dataset, attributes: dict[str, Any]) ->
         dataset: Its description.
         attributes: Of the source.
     """
-    root = zarr.open_group(path, mode="r+")
-    root.attrs.put(root_attributes(dataset, attributes))
-    consolidate(path)
-
-
-def consolidate(path: Path) -> None:
-    """Consolidate all metadata of a group in its root, for readers that open one file.
-
-    Args:
-        path: Folder of the dataset.
-    """
-    with warnings.catch_warnings():
-        # zarr-python warns each time that consolidated metadata is an extension; xarray and GDAL read it.
-        warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(path, zarr_format=3)
+    consolidate(path, root_attributes(dataset, attributes))
 
 
 def root_attributes(dataset: Dataset, attributes: dict[str, Any]) -> dict[str, Any]:
@@ -152,18 +142,16 @@ def _level_attributes(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _write_level(root: zarr.Group, dataset: Dataset, level: int, coordinates: Sequence[Coordinate]) -> None:
-    grid = dataset.grid.coarsen(level)
-    group = root.create_group(str(level), attributes=_level_attributes(grid))
+def _write_level(
+    group: Path, dataset: Dataset, grid: Grid, coordinates: Sequence[Coordinate], crs: dict[str, Any]
+) -> None:
+    write_group(group, _level_attributes(grid))
     names = axis_names(grid)
     for name, axis, attributes in zip(names, (grid.y, grid.x), _axis_attributes(grid), strict=True):
         write_coordinate(group, name, axis.centres(), attributes)
     for coordinate in coordinates:
         write_coordinate(group, coordinate.name, coordinate.values, coordinate.attributes)
-    crs = group.create_array(
-        CRS_VARIABLE, shape=(), dtype="int32", fill_value=0, compressors=None, attributes=_crs_attributes(grid)
-    )
-    crs[...] = 0
+    write_array(group / CRS_VARIABLE, shape=(), chunks=(), dtype=np.dtype(np.int32), fill=0, codec=None, attributes=crs)
     for variable in dataset.variables:
         leading = [len(dimension.labels) for dimension in variable.dimensions]
         dtype = np.dtype(variable.packing.dtype)
@@ -171,15 +159,15 @@ def _write_level(root: zarr.Group, dataset: Dataset, level: int, coordinates: Se
         ones = (1,) * len(leading)
         shard_cells = dataset.shard * CHUNK_CELLS
         codec = Codec.parse(dataset.codec) if dataset.codec else DEFAULT_CODEC
-        group.create_array(
-            variable.name,
+        write_array(
+            group / variable.name,
             shape=(*leading, grid.shape.rows, grid.shape.cols),
             dtype=dtype,
             chunks=(*ones, CHUNK_CELLS, CHUNK_CELLS),
             shards=(*ones, shard_cells, shard_cells) if shard_cells else None,
-            compressors=codec.zarr_codec(dtype),
-            fill_value=0 if fill is None else dtype.type(fill),
-            dimension_names=[*(dimension.name for dimension in variable.dimensions), *names],
+            codec=codec,
+            fill=0 if fill is None else fill,
+            names=[*(dimension.name for dimension in variable.dimensions), *names],
             attributes=variable_attributes(variable),
         )
 
@@ -220,27 +208,60 @@ def _axis_attributes(grid: Grid) -> tuple[dict[str, Any], dict[str, Any]]:
 _PROJECTED_KINDS = ("projection_y_coordinate", "projection_x_coordinate")
 
 
-def write_coordinate(group: zarr.Group, name: str, values: NDArray[Any], attributes: dict[str, Any]) -> None:
-    """Write a one-dimensional coordinate array, replacing an existing one.
+def write_coordinate(group: Path, name: str, values: NDArray[Any], attributes: dict[str, Any]) -> None:
+    """Write a one-dimensional coordinate array and its checksum, replacing an existing one.
 
     Args:
-        group: Of the level.
+        group: Folder of the level.
         name: Of the dimension.
-        values: Shape (steps,).
+        values: Shape (steps,), integers or floats.
         attributes: CF attributes.
     """
-    array = group.create_array(
-        name,
+    array, dtype = group / name, values.dtype.newbyteorder("=")
+    write_array(
+        array,
         shape=values.shape,
-        dtype=values.dtype,
         chunks=values.shape,
-        compressors=DEFAULT_CODEC.zarr_codec(values.dtype),
-        fill_value=0,
-        dimension_names=[name],
+        dtype=dtype,
+        fill=0,
+        codec=DEFAULT_CODEC,
+        names=[name],
         attributes=attributes,
-        overwrite=True,
     )
-    array[...] = values
+    chunk = ChunkFolder(str(array / CHUNKS), dtype.name, values.shape, 0, DEFAULT_CODEC)
+    chunk.file((0,)).unlink(missing_ok=True)
+    digest = chunk.write((0,), values.astype(dtype, copy=False))
+    table = _coordinate_table(group, name)
+    table.file.parent.mkdir(exist_ok=True)
+    table.file.write_bytes(encode_table(table, np.array([[digest]], np.uint32)))
+
+
+def coordinate_problem(group: Path, name: str) -> str | None:
+    """Compare the numbers of a coordinate with their checksum.
+
+    Args:
+        group: Folder of the level.
+        name: Of the dimension.
+
+    Returns:
+        What is wrong, in a few words; None where they fit, or where an older version recorded no checksum.
+    """
+    table = _coordinate_table(group, name)
+    if not table.file.exists():
+        return None
+    found = read_table(table)
+    if found is None or not found[1].all():
+        return "its checksum is damaged"
+    size, crc = found[0][0, 0].tolist()
+    try:
+        return misfit(ChunkDigest(size, crc), read_file(group / name / CHUNKS / "0"))
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+
+
+def _coordinate_table(group: Path, name: str) -> Plane:
+    """Return the table of checksums of a coordinate, which has one chunk and stays when time steps are appended."""
+    return Plane(str(group / name), int(group.name), name, (), "", (1, 1))
 
 
 def _crs_attributes(grid: Grid) -> dict[str, Any]:

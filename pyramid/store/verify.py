@@ -20,6 +20,7 @@ from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset
+from lazytile.pyramid.store.geozarr import axis_names, coordinate_problem
 from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
 from lazytile.pyramid.store.store import read_description
@@ -98,7 +99,7 @@ def verify(
     """
     folder = Path(store) / f"{name}{SUFFIX}"
     dataset = read_description(folder)
-    problems = metadata_problems(folder, dataset)
+    problems = [*metadata_problems(folder, dataset), *_coordinate_problems(folder, dataset)]
     files, bands = _bands(folder, dataset)
     done, total = 0, len(files) + len(bands)
     found: list[_Findings] = []
@@ -169,6 +170,17 @@ def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
                 problems.append(f"{path}: it is {found}, expected {wanted} of {variable.packing.dtype}")
             elif (copy.get("shape"), copy.get("codecs")) != (document.get("shape"), document.get("codecs")):
                 problems.append(f"{path}: its copy in the root's zarr.json differs")
+    return problems
+
+
+def _coordinate_problems(folder: Path, dataset: Dataset) -> list[str]:
+    """Compare the coordinates of every level with their checksums."""
+    dimensions = {each.name for variable in dataset.variables for each in variable.dimensions}
+    problems = []
+    for level, name in product(range(dataset.levels), sorted({*axis_names(dataset.grid), *dimensions})):
+        problem = coordinate_problem(folder / str(level), name)
+        if problem is not None:
+            problems.append(f"{folder / str(level) / name}: {problem}")
     return problems
 
 

@@ -17,8 +17,6 @@ import xarray as xr
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.sources.formats.extents import check_extents, check_length
-from lazytile.pyramid.sources.formats.geotiff import GEOTIFF, open_geotiff
-from lazytile.pyramid.sources.formats.grib import GRIB, open_grib
 from lazytile.pyramid.sources.formats.hdf5_filters import load_plugins
 from lazytile.pyramid.sources.formats.hdf_eos import with_structure
 from lazytile.pyramid.sources.formats.netcdf3 import needed_bytes
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
 
 NETCDF = "netcdf4"
 ZARR = "zarr"
+GRIB = "grib"
+GEOTIFF = "geotiff"
 NO_FILL = "no_fill"
 """Encoding of netCDF variables that were written without default fill values: then each code may be data."""
 ALLOWED = "the formats are netCDF-3, netCDF-4/HDF5, Zarr, GeoTIFF, GRIB and NumPy arrays"
@@ -127,7 +127,7 @@ def open_container(path: Path | str, overrides: Overrides) -> Container:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; what matters is in Source.remarks
-            groups, refusals = open_grib(path) if engine == GRIB else (dict(_groups(path, engine)), {})
+            groups, refusals = _open_grib(path) if engine == GRIB else (dict(_groups(path, engine)), {})
             check_extents(groups, path)
             if engine == NETCDF:
                 groups = with_structure(groups)
@@ -238,11 +238,13 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
     if isinstance(path, str):
         return open_remote_group(path, name, UNDECODED)
     if engine == GEOTIFF:
+        from lazytile.pyramid.sources.formats.geotiff import open_geotiff  # noqa: PLC0415 - GDAL, as for GRIB
+
         return open_geotiff(path)
     if engine == NUMPY:
         return open_numpy(path)
     if engine == GRIB:
-        return open_grib(path)[0][name]
+        return _open_grib(path)[0][name]
     options = dict(UNDECODED)
     source: Any = path
     if engine in _ZARRS:
@@ -260,6 +262,13 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
         # A folder lists its arrays in arbitrary order.
         return group[sorted(map(str, group.data_vars))]
     return _marked(group, path, name)
+
+
+def _open_grib(path: Path) -> tuple[dict[str, xr.Dataset], dict[str, str]]:
+    """Return the groups of a GRIB file, and why some of its variables are in none."""
+    from lazytile.pyramid.sources.formats.grib import open_grib  # noqa: PLC0415 - loading ecCodes takes longer than most
+
+    return open_grib(path)
 
 
 def _marked(group: xr.Dataset, path: Path, name: str) -> xr.Dataset:

@@ -34,7 +34,6 @@ try:
 except ImportError:  # the extra is not installed
     rasterio = None
 
-GEOTIFF = "geotiff"
 _COLOURS = {"red", "green", "blue", "alpha"}
 _MAPPING = "spatial_ref"
 _UNNAMED = re.compile(r"(?:band|layer|channel)?[ _]?\d*", re.IGNORECASE)

@@ -24,8 +24,6 @@ from lazytile.pyramid.sources.formats.grib_variable import FieldError, GribVaria
 if TYPE_CHECKING:
     from pathlib import Path
 
-GRIB = "grib"
-
 
 @dataclass(slots=True)
 class _Scan:

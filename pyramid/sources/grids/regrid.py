@@ -12,7 +12,6 @@ overwritten in place is read anew.
 
 from __future__ import annotations
 
-import importlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,17 +25,12 @@ from lazytile.pyramid.core.grid import FULL_CIRCLE, Grid, RegularAxis
 from lazytile.pyramid.fetch.source_url import path_or_url, source_stamp
 from lazytile.pyramid.sources.formats.container import open_group
 from lazytile.pyramid.sources.grids.places import Places, unit_vectors
+from lazytile.pyramid.sources.grids.scipy_spatial import scipy_spatial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.pyramid.store.layout import Range
-
-spatial: Any
-try:
-    spatial = importlib.import_module("scipy.spatial")  # untyped
-except ImportError:  # the extra is not installed
-    spatial = None
 
 REACH = 1.2
 """How far from its centre a source cell reaches, in halves of its diagonal: a little over 1 closes seams."""
@@ -133,6 +127,7 @@ class CellCentres:
         near = self._near(lats, lons)
         if near.size == 0:
             return found
+        spatial: Any = scipy_spatial()
         tree = spatial.cKDTree(unit_vectors(self._lat[near], self._lon[near]))
         reach = self._reach[near]
         step = max(1, _STRIP_CELLS // lons.size)
@@ -198,7 +193,7 @@ def regular_grid(lat: NDArray[np.float64], lon: NDArray[np.float64], name: str) 
     Raises:
         SourceError: SciPy is not installed, fewer than four cells have coordinates, or latitudes are out of range.
     """
-    if spatial is None:
+    if scipy_spatial() is None:
         raise SourceError(
             f"{name} holds the latitude of each cell (a curvilinear grid or a swath); resampling it needs SciPy: "
             "pip install 'lazytile[regrid]'"

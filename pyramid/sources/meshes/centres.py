@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +10,11 @@ import numpy as np
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.grids.regrid import REACH
+from lazytile.pyramid.sources.grids.scipy_spatial import scipy_spatial
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
-
-spatial: Any
-try:
-    spatial = importlib.import_module("scipy.spatial")  # untyped
-except ImportError:  # the extra is not installed
-    spatial = None
 
 HALF_DIAGONAL = "half_diagonal"
 """Attribute of latitudes by which a format names the variable with the half diagonals of cells, in radians."""
@@ -145,7 +139,7 @@ def _by_neighbours(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArra
 
     For triangles that is the radius of the circle round each, for squares a little more than half the diagonal.
     """
-    check_scipy()
+    spatial = check_scipy()
     known = np.isfinite(lat) & np.isfinite(lon)
     points = unit_vectors(lat[known], lon[known])
     tree = spatial.cKDTree(points)
@@ -158,13 +152,18 @@ def _by_neighbours(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArra
     return reach
 
 
-def check_scipy() -> None:
-    """Check that SciPy is there.
+def check_scipy() -> Any:
+    """Load SciPy's trees.
+
+    Returns:
+        The module ``scipy.spatial``.
 
     Raises:
-        SourceError: It is not.
+        SourceError: SciPy is not installed.
     """
+    spatial = scipy_spatial()
     if spatial is None:
         raise SourceError(
             "its cells have no rows and columns; resampling them needs SciPy: pip install 'lazytile[regrid]'"
         )
+    return spatial

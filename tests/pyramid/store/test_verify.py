@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lazytile.pyramid.chunks.whole_table import encode_table, read_table
-from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.core.errors import DatasetNotFoundError, SourceError, StoreError
+from lazytile.pyramid.ingest.append import append
 from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.store.chunk_file import ChunkFolder
 from lazytile.pyramid.store.chunk_reader import folder_reader, level_digests
@@ -163,3 +164,36 @@ def test_a_dataset_that_is_being_written_is_not_removed(source: Path, tmp_path: 
     for name in ("x", "../s", ""):
         with pytest.raises(DatasetNotFoundError):
             remove(tmp_path, name)
+
+
+@pytest.mark.parametrize("harm", ["flipped", "truncated", "missing", "swapped"])
+def test_damage_of_a_coordinate_is_found_and_moves_no_picture(source: Path, tmp_path: Path, harm: str) -> None:
+    """Servers know times from the description; other readers take them from the array, and so does an append."""
+    before = convert(source, tmp_path, "d")
+    chunk = tmp_path / "d.zarr" / "0" / "time" / "c" / "0"
+    content = bytearray(chunk.read_bytes())
+    if harm == "flipped":
+        content[-1] ^= 4
+        chunk.write_bytes(content)
+    elif harm == "truncated":
+        chunk.write_bytes(content[:-3])
+    elif harm == "missing":
+        chunk.unlink()
+    else:
+        chunk.write_bytes((tmp_path / "d.zarr" / "0" / "lat" / "c" / "0").read_bytes())
+    (problem,) = verify(tmp_path, "d").problems
+    assert problem.startswith(f"{tmp_path / 'd.zarr' / '0' / 'time'}: it")
+    assert Store(tmp_path).dataset("d").description.variables[0].time == before.variables[0].time
+    with pytest.raises(SourceError, match="coordinate time in level 0 is damaged: it"):
+        append(source, tmp_path, "d", replace_steps=True)
+    assert Store(tmp_path).dataset("d").description == before
+
+
+def test_coordinates_without_checksums_are_those_of_older_versions(source: Path, tmp_path: Path) -> None:
+    convert(source, tmp_path, "d")
+    for table in (tmp_path / "d.zarr").glob("*/time/checksums/plane"):
+        table.unlink()
+    assert verify(tmp_path, "d").problems == ()
+    append(source, tmp_path, "d", replace_steps=True)
+    assert verify(tmp_path, "d").problems == ()
+    assert len(list((tmp_path / "d.zarr").glob("*/time/checksums/plane"))) == 3

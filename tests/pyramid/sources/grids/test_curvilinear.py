@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -182,7 +183,7 @@ def test_blocks_agree_with_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_without_scipy_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_curvilinear(tmp_path / "in.nc", *rotated(10, 10), np.zeros((2, 10, 10), "i2"), -1)
-    monkeypatch.setattr("lazytile.pyramid.sources.grids.regrid.spatial", None)
+    monkeypatch.setitem(sys.modules, "scipy.spatial", None)
     with pytest.raises(SourceError, match=r"pip install 'lazytile\[regrid\]'"):
         convert(tmp_path / "in.nc", tmp_path)
 
