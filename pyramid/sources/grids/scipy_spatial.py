@@ -1,4 +1,4 @@
-"""SciPy's k-d trees (the extra ``regrid``), loaded when cells are resampled: it loads slower than most files convert."""
+"""SciPy's k-d trees (the extra ``regrid``), loaded when cells are resampled: it takes longer than most files."""
 
 from __future__ import annotations
 
