@@ -26,7 +26,7 @@ BIN := $(VENV)/bin
 VIEWER := service/viewer
 PAGE := $(VIEWER)/dist/index.html
 KERNEL_SOURCES := $(wildcard pyramid/kernel/source/*) pyramid/kernel/build.py
-PAGE_SOURCES := $(wildcard $(VIEWER)/src/* $(VIEWER)/static/*) \
+PAGE_SOURCES := $(wildcard $(VIEWER)/src/*.* $(VIEWER)/src/*/* $(VIEWER)/static/*) \
   $(addprefix $(VIEWER)/,build.mjs package.json package-lock.json)
 
 .DELETE_ON_ERROR:
@@ -118,6 +118,7 @@ check: $(VENV)/.installed ## Lint, check format and types, imports between packa
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/check_viewer.py
 	$(BIN)/python -m pytest -q tests/test_imports.py tests/test_layers.py tests/test_docstrings.py
 
 mutants: $(VENV)/.installed ## Sample mutation testing over the core (MUTANTS: arguments for scripts/mutants.py)

@@ -57,6 +57,9 @@ class Page:
     """Warnings and errors on the page's console, and its uncaught exceptions."""
     requests: list[str] = field(default_factory=list)
     """Every URL that the page requested."""
+    failures: list[str] = field(default_factory=list)
+    """Requests without a response or with an error status; those that the page itself gave up are not among them."""
+    _urls: dict[str, str] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _answers: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
 
@@ -74,6 +77,11 @@ class Page:
                     answer.set_result(message)
             case "Network.requestWillBeSent":
                 self.requests.append(params["request"]["url"])
+                self._urls[params["requestId"]] = params["request"]["url"]
+            case "Network.responseReceived" if params["response"]["status"] >= 400:
+                self.failures.append(f"{params['response']['status']} {params['response']['url']}")
+            case "Network.loadingFailed" if not params.get("canceled"):
+                self.failures.append(f"{params['errorText']} {self._urls.get(params['requestId'], '')}")
             case "Log.entryAdded" if params["entry"]["level"] in {"warning", "error"}:
                 self.console.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
             case "Runtime.exceptionThrown":
@@ -136,6 +144,17 @@ class Page:
     async def move(self, x: float, y: float) -> None:
         """Move the pointer, in CSS pixels."""
         await self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    async def click(self, x: float, y: float) -> None:
+        """Click with the left button, in CSS pixels."""
+        await self.move(x, y)
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    async def prefer(self, **features: str) -> None:
+        """Set media features, such as ``prefers_color_scheme="light"``."""
+        chosen = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        await self.call("Emulation.setEmulatedMedia", features=chosen)
 
     async def screenshot(self) -> bytes:
         """Return a PNG of the window."""

@@ -71,6 +71,7 @@ LAYERS = (
     "lazytile.service.featureinfo",
     "lazytile.service.legends",
     "lazytile.service.numbers",
+    "lazytile.service.overview",
     "lazytile.service.xyz",
     "lazytile.service.wmts",
     "lazytile.service.wms",

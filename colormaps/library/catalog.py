@@ -12,6 +12,7 @@ from lazytile.colormaps.core.names import check_name, is_name
 from lazytile.colormaps.formats.readers import SUFFIXES, read_colormap
 from lazytile.colormaps.synthesis.defaults import choose_default
 from lazytile.colormaps.synthesis.named import named_colormap, named_colormap_names
+from lazytile.colormaps.synthesis.reverse import SUFFIX, reversed_colormap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +75,7 @@ class ColormapCatalog:
         """Return the colormap of a name.
 
         Args:
-            name: Of a file or a computed colormap.
+            name: Of a file or a computed colormap; with ``_r`` at its end, of one whose colours are reversed.
 
         Returns:
             The colormap.
@@ -89,6 +90,9 @@ class ColormapCatalog:
         computed = named_colormap(name)
         if computed is not None:
             return computed
+        base = name.removesuffix(SUFFIX)
+        if base != name and (self.path_of(base) is not None or named_colormap(base) is not None):
+            return reversed_colormap(self.find(base), name)
         raise ColormapNotFoundError(
             f"there is no colormap {name!r}; there are {', '.join((*self.names(), *named_colormap_names()))}"
         )

@@ -91,7 +91,7 @@ def choose_default(
             pass  # invalid attributes count as absent
     if is_classes:
         return _numbered(name, minimum, maximum, title)
-    quantity = _quantity(standard_name, name, title)
+    quantity = suited_quantity(standard_name, name, title)
     bundled = _bundled(find, quantity, units, minimum, maximum)
     if bundled is not None:
         return bundled, f"{quantity.colormap} suits {standard_name or name} in {units}"
@@ -106,7 +106,15 @@ def _numbered(name: str, minimum: float | None, maximum: float | None, title: st
     return numbered_classes(name, codes, title), f"no colormap has its name: classes {first} to {last} get colours"
 
 
-def _quantity(*names: str) -> Quantity:
+def suited_quantity(*names: str) -> Quantity:
+    """Return the quantity that names describe.
+
+    Args:
+        names: Standard name, name and title of a variable, the most telling first; may be empty.
+
+    Returns:
+        The first quantity that one of the names matches, else a plain one.
+    """
     for text in names:
         for quantity in _QUANTITIES:
             if re.search(quantity.pattern, text.casefold().replace(" ", "_")):

@@ -10,6 +10,7 @@ from lazytile.colormaps.compiled.palette import Palette, compile_colormap
 from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError, LazytileError
 from lazytile.colormaps.library.listing import ColormapListing
 from lazytile.colormaps.synthesis.rescale import SPACINGS, fitted, rescaled
+from lazytile.colormaps.synthesis.reverse import SUFFIX, reversed_colormap
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
@@ -155,7 +156,7 @@ class Styles:
 
         Args:
             layer: The layer.
-            name: ``default``, or a colormap.
+            name: ``default``, or a colormap; with ``_r`` at its end, reversed.
             rescale_to: Range to spread the colours over; None for the colormap's own.
 
         Returns:
@@ -220,6 +221,9 @@ class Styles:
         variable = layer.variable
         if name in ("", DEFAULT):
             colormap, reason = self._default(layer)
+        elif name == DEFAULT + SUFFIX:
+            colormap, reason = self._default(layer)
+            colormap = reversed_colormap(colormap, name)
         else:
             try:
                 colormap, reason = self._catalog.find(name), "requested"

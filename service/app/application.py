@@ -43,6 +43,7 @@ from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends import routes as legends
 from lazytile.service.numbers import routes as numbers
 from lazytile.service.ogcapi import routes as ogc
+from lazytile.service.overview import routes as overview
 from lazytile.service.protocol.context import APP_CONTEXT, AppContext
 from lazytile.service.protocol.middleware import request_middleware
 from lazytile.service.tiles.admission import Admission
@@ -179,6 +180,7 @@ def make_app(settings: Settings, inherited: Inherited | None = None) -> web.Appl
     ogc.add_routes(app.router)
     wms.add_routes(app.router)
     numbers.add_routes(app.router)
+    overview.add_routes(app.router)
     app.router.add_get("/legends/{path:.*}", legends.legend)
     app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
     app.router.add_get("/metrics", prometheus_metrics)
@@ -196,7 +198,7 @@ def _context_of(settings: Settings, inherited: Inherited | None) -> Callable[[we
         app[wmts.CAPABILITIES] = Capabilities(
             process.cache("documents"), settings.capabilities_title, has_info=settings.feature_info
         )
-        await prepare(app[wmts.CAPABILITIES], opened.snapshot)
+        await prepare(app[wmts.CAPABILITIES], opened.snapshot, settings)
         background = [
             asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT])),
             asyncio.create_task(recheck_damaged_chunks()),

@@ -12,6 +12,7 @@ from lazytile.colormaps.core.names import is_name
 from lazytile.colormaps.library.catalog import default_user_folder
 from lazytile.colormaps.library.online import DEFAULT_SOURCES, OnlineColormaps, OnlineSource
 from lazytile.colormaps.synthesis.named import named_colormap
+from lazytile.service.overview.layers import overview_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,19 +58,21 @@ def _announce(settings: Settings, names: list[str]) -> None:
     LOG.info("asking %s for the colormaps %s; --offline switches this off", " and ".join(hosts), requested)
 
 
-async def prepare(capabilities: Capabilities, snapshot: Snapshot) -> None:
-    """Build the capabilities before the first request: opening a thousand datasets takes most of a second.
+async def prepare(capabilities: Capabilities, snapshot: Snapshot, settings: Settings) -> None:
+    """Build the capabilities and the overview before the first request: opening a thousand datasets takes a second.
 
     Never raises; failures are logged, and occur again in the request.
 
     Args:
         capabilities: The capabilities.
         snapshot: The catalogue.
+        settings: The settings.
     """
     try:
         await asyncio.to_thread(capabilities.document, snapshot, "")
+        await asyncio.to_thread(overview_of, snapshot, settings)
     except (LazytileError, OSError) as error:
-        LOG.warning("cannot prepare the capabilities: %s", error)
+        LOG.warning("cannot prepare the documents: %s", error)
 
 
 def _missing(context: AppContext) -> list[str]:

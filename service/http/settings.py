@@ -187,6 +187,11 @@ class Settings(BaseSettings):
 
     capabilities_title: str = "lazytile"
     """Title of the service in capabilities and on landing pages."""
+    base_map: str | None = Field(None, pattern=r"^https?://[^\s'\";,]+$")
+    """URL template of a background map for the viewer, with ``{z}``, ``{x}`` and ``{y}`` of Web Mercator; without one
+    the viewer draws coastlines only."""
+    base_map_attribution: str = ""
+    """Attribution that the background map requires."""
     feature_info: bool = True
     """Whether the server offers GetFeatureInfo."""
     max_age_s: int = Field(3600, ge=0)

@@ -30,6 +30,8 @@ from lazytile.service.ogcapi.collection_models import Collection, Collections, C
 from lazytile.service.ogcapi.collections import DEFINITION_TYPE
 from lazytile.service.ogcapi.tile_matrix_sets import COMPAT, TILE_FORMATS
 from lazytile.service.ogcapi.tile_models import TileMatrixSetDocument, TileMatrixSetsList, Tileset, TilesetsList
+from lazytile.service.overview.documents import LayerDetails, OverviewDocument, StyleDetails
+from lazytile.service.overview.parameters import RESCALE, SPACING
 from lazytile.service.protocol.parameters import (
     COLLECTION,
     DATETIME,
@@ -223,6 +225,26 @@ _NUMBERS = (
     ),
 )
 
+_OVERVIEW = (
+    Operation("/catalogue", "getOverview", "All layers, for a map page", (), {JSON: OverviewDocument}, (414,)),
+    Operation(
+        "/catalogue/{collectionId}",
+        "getLayerDetails",
+        "Statistics, histogram and percentiles of a layer",
+        (COLLECTION,),
+        {JSON: LayerDetails},
+        _OF_FILES,
+    ),
+    Operation(
+        "/catalogue/{collectionId}/styles/{styleId}",
+        "getStyleDetails",
+        "The colours of a style and the values that they stand for",
+        (COLLECTION, _STYLE_ID, RESCALE, SPACING),
+        {JSON: StyleDetails},
+        (400, 404, 414, 503, 504),
+    ),
+)
+
 _LEGEND_CONTENT: dict[str, Content] = {LEGEND_FORMATS["svg"]: TEXT, LEGEND_FORMATS["png"]: BINARY}
 _FILES = (
     Operation(
@@ -275,5 +297,5 @@ _FILES = (
     Operation("/metrics", "getMetrics", "Counters", (), {"text/plain": TEXT}, (414,), is_conditional=False),
 )
 
-OPERATIONS = (*_OGC, *_XYZ, *_NUMBERS, *_FILES)
+OPERATIONS = (*_OGC, *_XYZ, *_NUMBERS, *_OVERVIEW, *_FILES)
 """WMTS and WMS are not among them: their capabilities describe them."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -52,6 +55,35 @@ async def viewer(store, cache, hash_="", size=(1000, 700), middlewares=()):
         await page.go(url + hash_)
         await page.wait_until(READY)
         yield page
+
+
+@contextlib.asynccontextmanager
+async def opened(address, hash_="", size=(1280, 800), scale=1, *, wait=READY):
+    """Open the page of a server; fail at the end if its console has an error or a request failed."""
+    async with open_page(*size, scale) as page:
+        await page.go(address + hash_)
+        if wait:
+            await page.wait_until(wait)
+        yield page
+        assert page.console == []
+        assert page.failures == []
+
+
+async def click(page, selector):
+    """Click the middle of an element as a person does, scrolled into view first."""
+    box = await page.evaluate(
+        f"(() => {{ const e = document.querySelector({selector!r}); e.scrollIntoView({{block: 'nearest'}});"
+        " const b = e.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]; })()"
+    )
+    await page.click(*box)
+
+
+async def picture(page, name):
+    """Write a picture of the documentation where LAZYTILE_PICTURES names its folder."""
+    folder = os.environ.get("LAZYTILE_PICTURES")
+    if folder:
+        await asyncio.sleep(0.8)  # what fades has faded
+        (Path(folder) / f"viewer-{name}.png").write_bytes(await page.screenshot())
 
 
 async def choose(page, control, value):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import shutil
-from dataclasses import replace
 
 import aiohttp
 import numpy as np
@@ -16,21 +15,8 @@ from PIL import Image
 from lazytile.pyramid.tiling.tms import REGISTERED
 from scripts.browser import open_page
 from tests.browser.page import READY, choose, listening, serving, skip_without_browser, viewer
-from tests.data import CATALOGUE
 
 skip_without_browser()
-
-
-@pytest.fixture(scope="module")
-def datasets(tmp_path_factory):
-    """A store with a layer of the globe, one with times, and one with a dimension more."""
-    store = tmp_path_factory.mktemp("store")
-    for name in ("global_180", "time_steps"):
-        CATALOGUE[name]().write(store)
-    of_wind = CATALOGUE["extra_dimension"]()
-    # As a temperature it is offered in more styles than one.
-    replace(of_wind, fields=(replace(of_wind.fields[0], units="kelvin"),)).write(store)
-    return store
 
 
 async def fields_of(page):
@@ -46,10 +32,10 @@ def test_the_first_layer_is_there_at_once_and_nothing_comes_from_elsewhere(datas
     async def scenario():
         async with viewer(datasets, tmp_path) as page:
             origin = await page.evaluate("location.origin")
-            assert (await fields_of(page))["layer"] == "extra_dimension"
+            assert (await fields_of(page))["layer"] == "antimeridian"
             assert tiles(page)
             assert all(url.startswith((origin, f"blob:{origin}")) for url in page.requests)
-            assert await page.evaluate("document.querySelectorAll('#layers label').length") == 3
+            assert await page.evaluate("document.querySelectorAll('#layers label').length") == 4
             assert page.console == []
 
     asyncio.run(scenario())
@@ -61,13 +47,13 @@ def test_the_first_layer_is_there_at_once_and_nothing_comes_from_elsewhere(datas
 def test_every_pixel_of_the_map_is_the_pixel_of_the_tile_that_belongs_there(datasets, tmp_path, crs, tile_set, matrix):
     """At this zoom a pixel of the tiles is one of the screen, and 0, 0 is a corner of tiles."""
     width, height = 620, 500
-    # The narrow page has a folded panel, and keeps 24 pixels free above and 48 below: the centre is 12 pixels up.
-    centre_x, centre_y = width // 2, height // 2 - 12
+    centre_x, centre_y = width // 2, height // 2
 
     async def scenario():
-        place = f"#layer=global_180&crs={crs}&set={tile_set}&at=0,0,2"
+        place = f"#layer=global_180&crs={crs}&set={tile_set}&at=0,0,2&coast=0&grid=0"
         async with viewer(datasets, tmp_path, place, (width, height)) as page:
-            await page.evaluate("document.querySelectorAll('#panel, #legend, .ol-control').forEach((e) => e.remove())")
+            over = "#panel, #legend, #rail, #scale, .ol-control"
+            await page.evaluate(f"document.querySelectorAll('{over}').forEach((e) => e.remove())")
             await asyncio.sleep(0.5)
             screen = np.asarray(Image.open(io.BytesIO(await page.screenshot())).convert("RGB"))
             wanted = np.zeros_like(screen)
@@ -92,8 +78,7 @@ def test_every_pixel_of_the_map_is_the_pixel_of_the_tile_that_belongs_there(data
                                 wanted[sy, sx], shown[sy, sx] = tile[y, x, :3], True
             assert shown.mean() > 0.4
             equal = (screen == wanted).all(axis=2)[shown]
-            # The rest lies under lines of the graticule and their labels.
-            assert equal.mean() > 0.95
+            assert equal.mean() > 0.999
 
     asyncio.run(scenario())
 
@@ -106,7 +91,7 @@ def test_keys_and_the_play_button_step_through_time(datasets, tmp_path):
             await page.press(".", ".")
             await page.wait_until("location.hash.includes('time=2024-01-02')")
             await page.wait_until(READY)
-            assert "2024-01-02" in tiles(page)[-1]
+            assert any("2024-01-02" in url for url in tiles(page))
             await page.press(",", ",")
             await page.press(",", ",")
             # Round the end: from the first to the last.
@@ -163,7 +148,8 @@ def test_the_controls_change_what_is_asked_for(datasets, tmp_path):
                 await choose(page, control, value)
                 await page.wait_until(READY)
                 assert (await fields_of(page))[field] == value
-            assert "/anomaly/2024-01-02T00%3A00%3A00Z/500/GoogleMapsCompatible_Level6/" in tiles(page)[-1]
+            address = "/anomaly/2024-01-02T00%3A00%3A00Z/500/GoogleMapsCompatible_Level6/"
+            assert any(address in url for url in tiles(page))
             assert page.console == []
 
     asyncio.run(scenario())

@@ -1,123 +1,209 @@
-// The page: one state, derived from the permalink and the catalogue and displayed by map, panel and timeline.
+// Starts the page: the state, the map, and the views that show the one on the other.
 
 import "ol/ol.css";
-import "./style.css";
+import "./style/index.css";
 
-import { loadCatalogue } from "./catalogue.js";
-import { DataMap } from "./map.js";
-import { Panel, showPoint } from "./panel.js";
-import * as permalink from "./permalink.js";
-import { Timeline } from "./timeline.js";
+import { followCatalogue, loadCatalogue } from "./catalogue/load.js";
+import { Lines } from "./map/lines.js";
+import { MapView } from "./map/map_view.js";
+import { Picture } from "./map/picture.js";
+import { help } from "./panels/help.js";
+import { PANELS } from "./panels/index.js";
+import { layerState } from "./state/defaults.js";
+import { History } from "./state/history.js";
+import { parse } from "./state/permalink.js";
+import { refit, resolve } from "./state/resolve.js";
+import { Store } from "./state/store.js";
+import { RequestError, Server } from "./tiles/server.js";
+import { TileCache } from "./tiles/tile_cache.js";
+import { Playback } from "./time/playback.js";
+import { Timeline } from "./time/timeline.js";
+import { element } from "./ui/dom.js";
+import { Drawer } from "./ui/drawer.js";
+import { Keys } from "./ui/keys.js";
+import { showLayerList } from "./ui/layer_list.js";
+import { showLayerSettings } from "./ui/layer_settings.js";
+import { showLayerStack } from "./ui/layer_stack.js";
+import { Legends } from "./ui/legend.js";
+import { showMessage, showTrouble } from "./ui/message.js";
+import { showPosition } from "./ui/position.js";
+import { showProjections } from "./ui/projection_switch.js";
+import { Sidebar } from "./ui/sidebar.js";
+import { showStyleSettings } from "./ui/style_settings.js";
+import { applyTheme, theme } from "./ui/theme.js";
 
-const PROJECTIONS = ["EPSG:4326", "EPSG:3857"];
+/** @import {Context, Layer} from "./types.js" */
+/** @import {Catalogue} from "./catalogue/catalogue.js" */
 
-/** Returns a state in which every name exists: the requested values if available, else the catalogue's defaults. */
-function resolve(catalogue, requested) {
-  const layer = catalogue.layer(requested.layer) ?? catalogue.layers[0];
-  const offered = PROJECTIONS.filter((code) => catalogue.setsIn(layer, code).length > 0);
-  const projection = offered.includes(requested.projection) ? requested.projection : offered[0];
-  if (!projection) throw new Error(`layer ${layer.id} has no tile matrix set that this page can display`);
-  const pick = (choices, id, fallback) => choices.find((choice) => choice.id === id) ?? fallback;
-  const sets = catalogue.setsIn(layer, projection);
-  const value = (dimension, text) => (dimension.values.includes(text) ? text : dimension.default);
-  return {
-    layer: layer.id,
-    projection,
-    set: pick(sets, requested.set, sets[0]).id,
-    style: pick(layer.styles, requested.style, layer.styles.find((style) => style.isDefault) ?? layer.styles[0]).id,
-    time: layer.time && value(layer.time, requested.time),
-    dimensions: Object.fromEntries(layer.dimensions.map((d) => [d.id, value(d, requested.dimensions?.[d.id])])),
-    opacity: requested.opacity ?? 1,
+const page = document.documentElement;
+const BASE = new URL(".", document.baseURI).href;
+
+/** @param {string[]} problems */
+function tellProblems(problems) {
+  if (problems.length > 0) showMessage(`The link names what is not here: ${problems.slice(0, 4).join(", ")}`, { persistent: true });
+}
+
+/** @param {Server} server @param {Catalogue} first */
+function start(server, first) {
+  let catalogue = first;
+  const linked = resolve(catalogue, parse(location.hash));
+  const store = new Store(linked.state);
+  const map = new MapView(element("map"), element("map-b"));
+  const sidebar = new Sidebar();
+  map.covered = () => sidebar.covered();
+
+  const projectionSet = (/** @type {string} */ code) => {
+    const { layers, selected } = store.scene;
+    const state = layers.find(({ key }) => key === selected) ?? layers[0];
+    return catalogue.setOf(state, code) ?? [...catalogue.sets.values()].find((set) => set.crs === code);
   };
-}
-
-/** Returns the values of all dimensions, keyed as in the source's URL template. */
-function dimensionsOf(layer, state) {
-  return layer.time ? { ...state.dimensions, [layer.time.id]: state.time } : state.dimensions;
-}
-
-/** Returns the pixels that the panels cover; a layer is fitted into the rest. */
-function padding(panel, hasTime) {
-  const narrow = window.innerWidth <= 640;
-  return [24, 24, hasTime ? 120 : 48, narrow || panel.isFolded ? 24 : 344];
-}
-
-function start(catalogue, panel) {
-  let state;
-  const map = new DataMap("map", {
-    onError: (text) => panel.showMessage(text),
-    onBusy: (busy) => (document.documentElement.dataset.state = busy ? "loading" : "ready"),
-    onMove: () => updatePermalink(),
-    onPoint: showPoint,
-  });
-  const timeline = new Timeline({ onChange: (time) => change({ time }), whenDrawn: () => map.whenDrawn() });
-
-  function updatePermalink() {
-    const { position } = map;
-    if (state && position) history.replaceState(null, "", permalink.format({ ...state, position }));
-  }
-
-  /** Applies a new state with the smallest change: a new view, a new source, other tiles, or another opacity. */
-  function apply(next, position) {
-    const before = state;
-    state = next;
-    const layer = catalogue.layer(next.layer);
-    const differs = (...names) => names.some((name) => before?.[name] !== next[name]);
-    const covered = padding(panel, Boolean(layer.time));
-    document.documentElement.dataset.state = "loading";
-
-    if (differs("projection")) map.setView(next.projection, before && map.position, covered);
-    if (differs("layer")) map.setPadding(covered);
-    if (differs("layer", "style", "set", "projection")) {
-      const dimensions = dimensionsOf(layer, next);
-      map.show(catalogue.sourceOptions({ ...next, dimensions }), next.opacity);
-    } else {
-      map.setDimensions(dimensionsOf(layer, next));
-      map.setOpacity(next.opacity);
-    }
-    if (differs("layer")) timeline.setTimes(layer.time?.values ?? [], next.time);
-    else if (layer.time) timeline.setCurrent(next.time);
-    panel.show(next, layer, catalogue.setsIn(layer, next.projection));
-
+  const selectedLayer = () => {
+    const { layers, selected } = store.scene;
+    return catalogue.layerOf(layers.find(({ key }) => key === selected) ?? layers[0]);
+  };
+  store.watch(({ projection }) => projection, (code) => {
+    map.setProjection(code, projectionSet(code));
+    const { position } = store.state;
     if (position) map.setPosition(position);
-    else if (!before) map.fit(layer.bounds, { animate: false });
-    map.whenDrawn().then(() => (document.documentElement.dataset.state = "ready"));
-    updatePermalink();
-  }
-
-  function change(requested) {
-    apply(resolve(catalogue, { ...state, ...requested }));
-  }
-
-  function goToPermalink() {
-    const requested = permalink.parse(location.hash);
-    apply(resolve(catalogue, requested), requested.position);
-  }
-
-  const home = () => map.fit(catalogue.layer(state.layer).bounds, { animate: true });
-  panel.bind({
-    onChange: change,
-    onHome: home,
-    onFold: () => map.setPadding(padding(panel, Boolean(state.time))),
   });
-  const keys = { ",": () => timeline.step(-1), ".": () => timeline.step(1), " ": () => timeline.toggle(), h: () => panel.fold(), 0: home };
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, select, button, a");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
-    event.preventDefault();
-    keys[event.key]();
+  if (!store.state.position) map.fit(selectedLayer(), { animate: false });
+  map.onMove((position) => store.update({ position }));
+
+  const cache = new TileCache(server);
+  const picture = new Picture({
+    store,
+    catalogue: () => catalogue,
+    map,
+    cache,
+    base: BASE,
+    onError: (error) => {
+      const status = error instanceof RequestError ? ` (${error.status})` : "";
+      showMessage(`Tile not available${status}: ${error.message}`);
+    },
   });
-  window.addEventListener("hashchange", goToPermalink);
-  panel.setLayers(catalogue.layers);
-  goToPermalink();
+  /** @type {Context} */
+  const context = {
+    store,
+    map,
+    picture,
+    server,
+    get catalogue() {
+      return catalogue;
+    },
+    announce: (text) => (element("announcer").textContent = text),
+  };
+
+  let isLoading = true;
+  const setReady = () => (page.dataset.state = isLoading || picture.isPending ? "loading" : "ready");
+  map.ol().on("loadstart", () => ((isLoading = true), setReady()));
+  map.ol().on("loadend", () => ((isLoading = false), setReady()));
+  picture.onPending = setReady;
+  map.whenDrawn().then(() => ((isLoading = false), setReady()));
+
+  const goTo = (/** @type {string} */ id) => {
+    const layer = catalogue.layer(id);
+    if (layer) showWhere(layer, { always: true });
+  };
+
+  /** Goes to a layer unless the map shows it, in another projection if it must. @param {Layer} layer @param {{always?: boolean}} [options] */
+  function showWhere(layer, { always = false } = {}) {
+    const offered = catalogue.projectionsOf(layer);
+    const isOffered = offered.includes(store.state.projection);
+    if (!isOffered && offered.length > 0) store.update({ projection: offered[0] });
+    if (always || !isOffered || !map.shows(layer)) map.fit(layer);
+  }
+
+  /** The time to show once a layer is on the map: the present one if it has data then. @param {Layer} layer */
+  function timeFor(layer) {
+    const { time } = store.scene;
+    const times = catalogue.timesOf(layer);
+    if (times.length === 0) return time;
+    return time !== undefined && times.at(time, 0) !== undefined ? time : times.labels[times.length - 1];
+  }
+
+  /** @param {Layer} layer @param {"replace" | "add"} how */
+  function choose(layer, how) {
+    const state = layerState(layer);
+    const { layers, selected } = store.scene;
+    const kept = how === "add" ? [...layers, state] : layers.map((each) => (each.key === selected ? { ...state, opacity: each.opacity, blend: each.blend } : each));
+    const time = timeFor(layer);
+    const { labels } = catalogue.clockOf(kept);
+    const nearest = time === undefined ? labels.at(-1) : (catalogue.nearestTime(kept, time) ?? labels.at(-1));
+    playback.pause();
+    store.updateScene({ layers: kept, selected: state.key, time: nearest });
+    const set = catalogue.setOf(state, store.state.projection);
+    if (set) map.limitZoom(set);
+    showWhere(layer);
+  }
+
+  const playback = new Playback(context);
+  new Timeline(context, playback);
+  showLayerStack(context, { goTo });
+  showLayerList(context, { show: (layer) => choose(layer, "replace"), add: (layer) => choose(layer, "add") });
+  showLayerSettings(context);
+  showStyleSettings(context);
+  showProjections(context);
+  new Legends(context);
+  const lines = new Lines(context);
+  showPosition(context, (lonLat) => lines.countryAt(lonLat));
+  store.watch(
+    (state) => [state[state.side].layers.map(({ id }) => id).join()],
+    () => (document.title = `${selectedLayer().title} · ${catalogue.overview.title}`),
+  );
+
+  const home = () => goTo(selectedLayer().id);
+  element("home").addEventListener("click", home);
+  const drawer = new Drawer(PANELS, context);
+  const keys = new Keys();
+  keys.add([
+    { key: " ", shown: "space", title: "Play and pause", run: () => playback.toggle() },
+    { key: ",", title: "Previous time", run: () => playback.step(-1) },
+    { key: ".", title: "Next time", run: () => playback.step(1) },
+    { key: "0", title: "Zoom to the whole layer", run: home },
+    { key: "+", title: "Zoom in", run: () => map.zoom(1) },
+    { key: "-", title: "Zoom out", run: () => map.zoom(-1) },
+    { key: "h", title: "Fold the panel of layers", run: () => sidebar.fold() },
+    { key: "/", title: "Search the layers", run: () => sidebar.search() },
+    { key: "Escape", shown: "Esc", title: "Close the panel", run: () => drawer.close() },
+    ...PANELS.filter(({ key }) => key).map(({ key, title, id }) => ({ key, title: `Panel: ${title}`, run: () => drawer.toggle(id) })),
+  ]);
+  help.keys = () => keys.all;
+
+  tellProblems(linked.problems);
+  new History(store, (hash) => {
+    const again = resolve(catalogue, parse(hash));
+    store.update(again.state);
+    if (again.state.position) map.setPosition(again.state.position);
+    else map.fit(selectedLayer(), { animate: false });
+    tellProblems(again.problems);
+  });
+
+  picture.whenDrawn().then(() => {
+    page.dataset.painted = String(Math.round(performance.now()));
+    lines.load();
+  });
+  followCatalogue(server, () => catalogue, (next) => {
+    if (next.layers.length === 0) return;
+    const isReplaced = store.state.a.layers.some(({ id }) => next.layer(id)?.generation !== catalogue.layer(id)?.generation);
+    catalogue = next;
+    store.update(refit(catalogue, store.state));
+    if (isReplaced) picture.reload();
+  });
 }
 
-const panel = new Panel();
+applyTheme(theme());
+const server = new Server(BASE);
+showTrouble(server);
 try {
-  const catalogue = await loadCatalogue(new URL(".", document.baseURI).href);
-  if (catalogue.layers.length > 0) start(catalogue, panel);
-  else panel.showMessage("No layers yet. Convert a file with: lazytile convert FILE", { persistent: true });
+  const catalogue = await loadCatalogue(server);
+  if (catalogue.layers.length > 0) start(server, catalogue);
+  else {
+    page.dataset.state = "empty";
+    showMessage("No layers yet. Convert a file with: lazytile convert FILE", { persistent: true });
+    followCatalogue(server, () => catalogue, (next) => next.layers.length > 0 && location.reload());
+  }
 } catch (error) {
-  document.documentElement.dataset.state = "failed";
-  panel.showMessage(`The map cannot be displayed: ${error.message}`, { persistent: true });
+  page.dataset.state = "failed";
+  showMessage(`The map cannot be displayed: ${/** @type {Error} */ (error).message}`, { persistent: true });
+  throw error;
 }

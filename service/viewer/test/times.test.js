@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { expandPeriods, timeFormatter } from "../src/times.js";
+import { expandPeriods, timeFormatter } from "../src/time/times.js";
 
 test("single values are unchanged", () => {
   assert.deepEqual(expandPeriods(["2024-01-01T00:00:00Z", "spring"]), ["2024-01-01T00:00:00Z", "spring"]);

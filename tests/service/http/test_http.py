@@ -261,10 +261,12 @@ def test_the_viewer_when_it_was_built(server, monkeypatch, tmp_path):
     (tmp_path.parent / "secret").write_text("no")
     monkeypatch.setattr(viewer_page, "VIEWER", tmp_path)
     assert server.get("/").body == b"<h1>viewer</h1>"
-    script = server.get("/viewer/app.js?abc")
+    script = server.get("/viewer/app.js?0123456789ab")
     assert script.body == b"1;"
     assert "javascript" in script.headers["Content-Type"]
     assert "immutable" in script.headers["Cache-Control"]
+    # Only a hash of the content promises that the content stays.
+    assert server.get("/viewer/app.js?abc").headers["Cache-Control"] == "no-cache"
     assert server.get("/viewer/app.js").headers["Cache-Control"] == "no-cache"
     for path in ("/viewer/%2e%2e%2fsecret", "/viewer/..%2fsecret", "/viewer/nope.js"):
         assert server.get(path).status == 404
