@@ -114,7 +114,7 @@ def _layer(snapshot: Snapshot, layer: Layer, shared: _Shared) -> LayerSummary:
     native = layer.native_set
     if native.has_square_pixels and native not in sets:
         sets.append(native)
-    extents = {}
+    extents: dict[str, tuple[float, float, float, float]] = {}
     for tms in sets:
         crs = _crs_of(tms)
         shared.sets.setdefault(tms.identifier, _set(tms, crs))
