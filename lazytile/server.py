@@ -43,6 +43,8 @@ class Server:
         self._layer = layer
         self._cache = Path(tempfile.mkdtemp(prefix="lazytile-cache-"))
         defaults: dict[str, Any] = {"cache": self._cache, "offline": True, "engine": "threads"}
+        # Notebooks show the viewer in a frame, and the log would be in the way of their output.
+        defaults |= {"access_log": "off", "frame_ancestors": ("*",)}
         found = Settings.of(store=dataset.store.folder, host=host, port=port, **(defaults | settings))
         try:
             self._server: BackgroundServer = BackgroundServer(found)

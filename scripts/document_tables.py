@@ -147,7 +147,9 @@ def caches_table() -> str:
 
 def metrics_table() -> str:
     """Return the table of all metrics of ``/metrics``, under the names that it shows."""
-    instruments = [one for one in vars(Metrics()).values() if isinstance(one, MetricWrapperBase)]
+    metrics = Metrics()
+    found = [*vars(metrics).values(), *vars(metrics.process).values()]
+    instruments = [one for one in found if isinstance(one, MetricWrapperBase)]
     rows = ["| Metric | Type | Labels | Meaning |", "| --- " * 4 + "|"]
     for instrument in instruments:
         for metric in instrument.describe():

@@ -156,6 +156,11 @@ class DaskTileEngine:
         return self._session.capacity
 
     @property
+    def workers(self) -> int:
+        """Number of workers at present."""
+        return len(self._session.workers)
+
+    @property
     def loss(self) -> str:
         """Why the engine will never work again, for one line; empty while it may."""
         session = self._session

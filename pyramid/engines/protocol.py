@@ -189,6 +189,11 @@ class TileEngine(Protocol):
         ...
 
     @property
+    def workers(self) -> int:
+        """Number of its workers at present: threads, or workers of a cluster."""
+        ...
+
+    @property
     def in_process(self) -> bool:
         """Whether tasks run in this process, so that a hand-over costs next to nothing."""
         ...

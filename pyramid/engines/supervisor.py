@@ -87,6 +87,11 @@ class SupervisedTileEngine:
         return self._capacity
 
     @property
+    def workers(self) -> int:
+        """Number of workers at present; none while the cluster is not available."""
+        return 0 if self._engine is None else self._engine.workers
+
+    @property
     def in_process(self) -> bool:
         """Whether tasks run in this process: as a rule they do not."""
         return False

@@ -73,7 +73,7 @@ class ThreadsTileEngine:
     """Metatiles on a thread pool of this process. See ``TileEngine``."""
 
     def __init__(self, work: TileWork, threads: int) -> None:
-        self.capacity = threads
+        self.capacity = self.workers = threads
         self.in_process = True
         self._function = work.function
         self._stoppable = work.stoppable

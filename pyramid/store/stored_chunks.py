@@ -12,6 +12,7 @@ import numpy as np
 from lazytile.pyramid.chunks.array_digests import ArrayDigests, misfit
 from lazytile.pyramid.chunks.damage import ArrayPlace, ChunkNotMadeError, DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
+from lazytile.pyramid.chunks.read_counts import ReadCounts
 from lazytile.pyramid.chunks.unpacking import unpack
 from lazytile.pyramid.core.errors import StoreError, first_line
 
@@ -147,7 +148,7 @@ class StoredChunks:
             StoreError: It cannot be read at the moment.
         """
         try:
-            return self.source.get(dim_index, row, col, 2 * self.nbytes + _OVERHEAD_BYTES)
+            data = self.source.get(dim_index, row, col, 2 * self.nbytes + _OVERHEAD_BYTES)
         except StoreError as error:
             raise self._damaged(dim_index, row, col, str(error)) from error
         except OSError as error:
@@ -155,6 +156,8 @@ class StoredChunks:
             if error.errno in _DAMAGED_FILE:
                 raise self._damaged(dim_index, row, col, reason) from error
             raise StoreError(f"chunk {self.source.name(dim_index, row, col)}: {reason}") from error
+        ReadCounts.current().add(0 if data is None else len(data))
+        return data
 
     def _find(
         self, digests: ArrayDigests, dim_index: tuple[int, ...], row: int, col: int, *, again: bool = False
@@ -193,6 +196,7 @@ class ZarrChunks:
         selection: Any = (*dim_index, *window)
         try:
             codes = np.asarray(self.zarr_array[selection])
+            ReadCounts.current().add(codes.nbytes)
         except Exception as error:
             # Whatever a codec of any library makes of damaged bytes.
             place = None if self.array is None else self.array.chunk(dim_index, chunk_row, chunk_col)

@@ -96,7 +96,9 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
         installed.resource(DamageRecord, lambda: damaged)
     if settings.tile_matrix_sets is not None:
         register_folder(settings.tile_matrix_sets)
-    counters = Metrics(settings.metrics_folder, caches) if inherited is None else inherited.metrics
+    counters = (
+        Metrics(settings.metrics_folder, caches, settings.metric_layers) if inherited is None else inherited.metrics
+    )
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())
     cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc, counters.cache_lost.inc)
     spec, (front, workers) = EngineSpec.parse(settings.engine), budget.split()
@@ -136,6 +138,7 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
         if settings.no_tile_cache
         else MrfTier(settings.mrfs, settings.mrf_unchecked_folder, counters.mrf_damage.inc)
     )
+    counters.workers = lambda: engine.workers
     admission = Admission.of(settings, engine.capacity, counters)
     if inherited is not None:
         counters.follow(caches)

@@ -75,7 +75,9 @@ async def readiness(request: web.Request) -> web.StreamResponse:
 
 async def prometheus_metrics(request: web.Request) -> web.StreamResponse:
     """Return the metrics of all server processes."""
-    body = request.app[APP_CONTEXT].metrics.exposition()
+    metrics = request.app[APP_CONTEXT].metrics
+    metrics.publish()
+    body = await asyncio.to_thread(metrics.text)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, **_NOT_CACHED})
 
 

@@ -22,7 +22,7 @@ FAMILY_BYTES = 3000
 class Family:
     """The tiles whose targets differ in row and column only: everything else was resolved once."""
 
-    __slots__ = ("_is_light", "_template", "cols", "dataset", "heads", "keys", "nbytes", "route", "rows")
+    __slots__ = ("_is_light", "_template", "cols", "dataset", "heads", "keys", "layer", "nbytes", "route", "rows")
 
     def __init__(self, response: TileResponse, headers: Mapping[str, str], route: str, metatile: int) -> None:
         """Learn from the response to one tile.
@@ -39,6 +39,7 @@ class Family:
         prepared = response.tile
         request, task = prepared.request, prepared.task
         self.dataset = request.layer.dataset.name
+        self.layer = request.layer.name
         self.route = route
         self.heads = Heads(headers.items(), request.image_format.mime)
         self.keys = TileKeys(task)

@@ -140,6 +140,7 @@ class Front:
             etag = matching_etag(known.key, wanted)
             if etag is not None:
                 self._counts.tiles["client"] += 1
+                self._counts.layer_tiles[known.family.layer, "client"] += 1
                 request_id = _id_of(request)
                 content = known.family.heads.known(etag, _AT_CLIENT, request_id, self._tail.now())
                 self._note(request, known.family, Sent(NOT_MODIFIED, 0, request_id, _AT_CLIENT), began)
@@ -151,6 +152,7 @@ class Front:
             # A tile that is in memory is likely to be asked for again; most others never are.
             known.is_kept = True
             self._cache.put(request.raw_path, known)
+        self._counts.layer_tiles[known.family.layer, "memory"] += 1
         request_id = _id_of(request)
         head = known.family.heads.found(f'"{known.key}"', _IN_MEMORY, request_id, len(data), self._tail.now())
         return self._found(request, known.family, head, data, request_id=request_id, timing=_IN_MEMORY, began=began)
@@ -173,7 +175,9 @@ class Front:
         except Exception as error:  # noqa: BLE001 - each protocol reports it in its own way
             request[OUTCOME] = Outcome(error, began)
             return None
-        timing = server_timing({"resolve": resolved_s, **tile.stages_s}, cache=tile.tier)
+        stages_s = {"resolve": resolved_s, **tile.stages_s}
+        self._counts.tile(known.family.layer, tile.tier, stages_s)
+        timing = server_timing(stages_s, cache=tile.tier)
         request_id = _id_of(request)
         head = known.family.heads.found(prepared.etag_of(tile), timing, request_id, len(tile.data), self._tail.now())
         return self._found(request, known.family, head, tile.data, request_id=request_id, timing=timing, began=began)

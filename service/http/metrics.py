@@ -12,11 +12,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from lazytile.pyramid.chunks.damage import DamageRecord
+from lazytile.pyramid.chunks.read_counts import ReadCounts
 from lazytile.pyramid.core.byte_lru import CacheStatistics
+from lazytile.service.http.process_metrics import ProcessMetrics
 from lazytile.service.http.request_counts import SECONDS, RequestCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lazytile.pyramid.core.caches import Caches
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PUBLISH_EVERY_S = 2.0
 """How often each of several server processes publishes its numbers; the scraped one does it at once."""
+OTHER_LAYERS = "(other)"
+"""Label of the layers that have none of their own; no layer can be called so."""
 _NONE = CacheStatistics(0, 0, 0, 0, 0, 0)
 
 
@@ -41,12 +45,13 @@ class _BulkHistogram(Histogram):
 class Metrics:
     """The metrics of one server process."""
 
-    def __init__(self, folder: Path | None = None, caches: Caches | None = None) -> None:
+    def __init__(self, folder: Path | None = None, caches: Caches | None = None, layers: int = 100) -> None:
         """Create the metrics.
 
         Args:
             folder: Where several server processes share their values; None for a single process.
             caches: Caches of this process to report, if any.
+            layers: Most layers that have labels of their own.
         """
         self._folder = folder
         self._caches = caches
@@ -103,6 +108,34 @@ class Metrics:
         self.rebuilt_chunks = Counter(
             "lazytile_rebuilt_chunks", "Damaged overview chunks that were computed again", registry=registry
         )
+        self.chunk_reads = Counter(
+            "lazytile_chunk_reads", "Stored chunks that server processes have read", registry=registry
+        )
+        self.chunk_read_bytes = Counter(
+            "lazytile_chunk_read_bytes", "Bytes of the stored chunks that server processes have read", registry=registry
+        )
+        self.layer_tiles = Counter(
+            "lazytile_layer_tiles", "Tiles served, by layer and cache tier", ["layer", "tier"], registry=registry
+        )
+        self.stage_seconds = _BulkHistogram(
+            "lazytile_stage_seconds",
+            "Time of each stage of the tiles that were not in memory",
+            ["stage"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.engine_workers = Gauge(
+            "lazytile_engine_workers",
+            "Workers of the engine: threads of the server process, or workers of a cluster, which processes may share",
+            registry=registry,
+            multiprocess_mode="liveall",
+        )
+        self.process = ProcessMetrics(registry)
+        self._layers_limit = layers
+        self._layers: set[str] = set()
+        """The layers that have labels of their own."""
+        self.workers: Callable[[], int] = lambda: 0
+        """Returns the number of workers of the engine."""
         self._published_damage = (0, 0)
         self.publish()
 
@@ -122,8 +155,17 @@ class Metrics:
         return int(sum(next(iter(counter.collect())).samples[0].value for counter in counters))
 
     def publish(self) -> None:
-        """Update the metrics of requests, stored chunks and caches, which all server processes share."""
+        """Update the metrics of requests, stored chunks, caches and the process, which server processes share."""
+        self.process.publish()
+        self.engine_workers.set(self.workers())
+        reads = ReadCounts.current().take()
+        self.chunk_reads.inc(reads.number)
+        self.chunk_read_bytes.inc(reads.nbytes)
         taken = self.counts.take()
+        for (layer, tier), count in taken.layer_tiles.items():
+            self.layer_tiles.labels(self._label_of(layer), tier).inc(count)
+        for stage, durations in taken.stages.items():
+            self.stage_seconds.labels(stage).add(durations.buckets, durations.seconds)
         for route, counts in taken.routes.items():
             for status, count in counts.statuses.items():
                 self.requests.labels(route, str(status)).inc(count)
@@ -135,6 +177,15 @@ class Metrics:
         self.render_seconds.add(taken.render_durations.buckets, taken.render_durations.seconds)
         self._publish_damage()
         self._publish_caches()
+
+    def _label_of(self, layer: str) -> str:
+        """Return the label of a layer: its name for the first ones that are asked for, the same for all others."""
+        if layer in self._layers:
+            return layer
+        if len(self._layers) >= self._layers_limit:
+            return OTHER_LAYERS
+        self._layers.add(layer)
+        return layer
 
     def _publish_damage(self) -> None:
         record = DamageRecord.current()
@@ -157,8 +208,12 @@ class Metrics:
             self.cache_evictions.labels(name).inc(now.evictions - last.evictions)
 
     def exposition(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
+        """Return all metrics of this moment in Prometheus' text format."""
         self.publish()
+        return self.text()
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus' text format, as last published. Blocks; any thread may call it."""
         if self._folder is None:
             return generate_latest(self._registry)
         merged = CollectorRegistry()

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the buckets of durations; a last bucket has none."""
@@ -54,7 +58,7 @@ class RouteCounts(Durations):
 class RequestCounts:
     """The requests of a server process since they were last taken over. Belongs to one event loop."""
 
-    __slots__ = ("render_durations", "rendered_tiles", "renders", "routes", "tiles")
+    __slots__ = ("layer_tiles", "render_durations", "rendered_tiles", "renders", "routes", "stages", "tiles")
 
     def __init__(self) -> None:
         self.routes: dict[str, RouteCounts] = {}
@@ -65,6 +69,10 @@ class RequestCounts:
         self.rendered_tiles = 0
         self.render_durations = Durations()
         """Of metatiles, the queue excluded."""
+        self.layer_tiles: Counter[tuple[str, str]] = Counter()
+        """Tiles served, by layer and tier."""
+        self.stages: dict[str, Durations] = {}
+        """Of the stages of tiles that were not in memory."""
 
     def route(self, name: str) -> RouteCounts:
         """Return the counts of a route. They change hands when they are taken over, so keep them for one request only.
@@ -90,6 +98,21 @@ class RequestCounts:
         self.renders += 1
         self.rendered_tiles += tiles
         self.render_durations.add(seconds)
+
+    def tile(self, layer: str, tier: str, stages_s: Mapping[str, float]) -> None:
+        """Count a tile that was served.
+
+        Args:
+            layer: Name of its layer, one that exists.
+            tier: Where it came from.
+            stages_s: Seconds that each stage took.
+        """
+        self.layer_tiles[layer, tier] += 1
+        for name, seconds in stages_s.items():
+            found = self.stages.get(name)
+            if found is None:
+                found = self.stages[name] = Durations()
+            found.add(seconds)
 
     def take(self) -> RequestCounts:
         """Return what was counted, and begin again at zero."""

@@ -202,6 +202,8 @@ class Settings(BaseSettings):
     """How long clients may cache tiles of earlier times, without revalidation."""
     layer_max_age_s: dict[str, int] = Field(default_factory=dict)
     """Seconds by name of layer or dataset, for all times: ``{"sst": 600}``; 0 makes clients revalidate every time."""
+    metric_layers: int = Field(100, ge=0, le=10000)
+    """Number of layers that have metrics of their own, in each server process; all others count as ``(other)``."""
     metrics_folder: Path | None = None
     """Folder in which server processes share their metrics; set by ``lazytile serve`` itself."""
 

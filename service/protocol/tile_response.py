@@ -49,11 +49,14 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> TileRe
             known = prepared.matching_etag(request.headers.get("If-None-Match"))
             if known is not None:
                 context.metrics.counts.tiles["client"] += 1
+                context.metrics.counts.tile(resolved.request.layer.name, "client", {"resolve": resolved_s})
                 timing = server_timing({"resolve": resolved_s}, cache="client")
                 headers = {"ETag": known, **tile_headers(context, resolved), "Server-Timing": timing}
                 return TileResponse(prepared, is_limited=address.is_limited, status=304, headers=headers)
             tile = await context.broker.tile(prepared)
-    timing = server_timing({"resolve": resolved_s, **tile.stages_s}, cache=tile.tier)
+    stages_s = {"resolve": resolved_s, **tile.stages_s}
+    context.metrics.counts.tile(resolved.request.layer.name, tile.tier, {} if tile.tier == "memory" else stages_s)
+    timing = server_timing(stages_s, cache=tile.tier)
     headers = {"ETag": prepared.etag_of(tile), **tile_headers(context, resolved), "Server-Timing": timing}
     return TileResponse(
         prepared,

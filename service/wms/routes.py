@@ -117,6 +117,7 @@ async def _get_map(request: web.Request, query: Query, version: str) -> web.Resp
             if matches(request.headers.get("If-None-Match"), prepared.etag):
                 return web.Response(status=304, headers=headers)
             tile = await context.broker.tile(prepared)
+    context.metrics.counts.tile(resolved.request.layer.name, tile.tier, tile.stages_s)
     headers["Server-Timing"] = server_timing(tile.stages_s, cache=tile.tier)
     return web.Response(body=tile.data, headers=headers, content_type=resolved.request.image_format.mime)
 

@@ -32,6 +32,7 @@ class Engine:
 
     capacity = 1
     in_process = True
+    workers = 1
     description = "held"
 
     def __init__(self):
