@@ -7,7 +7,7 @@ Each is bounded, checked before any work, and part of the tile's key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import DatasetNotFoundError, InvalidParameterError
@@ -93,7 +93,22 @@ def _rgb(layer: Layer, text: str, rescale: str) -> Rgb:
             RequestField.RGB, "rgb is RED,GREEN,BLUE, three variables, with rescale=MIN,MAX;MIN,MAX;MIN,MAX"
         )
     red, green, blue = (_channel(layer, name, limits) for name, limits in zip(names, ranges, strict=True))
+    if not rescale and _are_colours(layer, names):
+        red, green, blue = (replace(channel, minimum=0.0, maximum=255.0) for channel in (red, green, blue))
     return Rgb(red, green, blue)
+
+
+def _are_colours(layer: Layer, names: list[str]) -> bool:
+    """Return whether variables are the bands of a picture, such as those of an RGB GeoTIFF: bytes named by colour."""
+    if names != ["red", "green", "blue"]:
+        return False
+    variables = [layer.dataset.variable(name) for name in names]
+    return all(
+        each.packing.dtype in {"uint8", "int16"}  # int16: bytes and a mask
+        and (each.packing.scale_factor, each.packing.add_offset, each.units) == (1.0, 0.0, "")
+        and all(end is not None and 0 <= end <= 255 for end in each.style_range)
+        for each in variables
+    )
 
 
 def _channel(layer: Layer, name: str, limits: str) -> Channel:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,19 +21,21 @@ from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.kernel.painting import paint
 from lazytile.pyramid.mrf.file_names import time_keys
-from lazytile.pyramid.mrf.nearest_overviews import nearest_tile
+from lazytile.pyramid.mrf.nearest_overviews import nearest_rgba, nearest_tile
 from lazytile.pyramid.mrf.onearth import check_onearth, onearth_warnings, write_onearth
 from lazytile.pyramid.mrf.options import ExportOptions
 from lazytile.pyramid.mrf.plan import plan_mrfs
 from lazytile.pyramid.mrf.reader import MrfReader
 from lazytile.pyramid.mrf.writer import MrfWriter
 from lazytile.pyramid.mrf.zdb import write_zdb
-from lazytile.pyramid.render.renderer import codes_of, render_codes, render_index
+from lazytile.pyramid.render.renderer import codes_of, render_codes, render_index, render_rgba
 from lazytile.pyramid.render.uncoloured import no_colour_text
 from lazytile.pyramid.store.dataset import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
 
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.mrf.page_encoding import PageFormat
@@ -159,7 +161,10 @@ def export_mrf(
     if options.onearth:
         write_onearth(plans, layer, style, folder)
     if plans[0].page_format.is_image and all(each.tiles == each.empty_tiles for each in summaries):
-        LOG.warning("every page is empty: %s", no_colour_text(layer, style, "exported values"))
+        reason = no_colour_text(layer, style, "exported values")
+        if options.rgb is not None:
+            reason = f"no pixel has data in all of {', '.join(each.variable for each in options.rgb.channels)}"
+        LOG.warning("every page is empty: %s", reason)
     return summaries
 
 
@@ -173,21 +178,32 @@ def render_pages(job: PageJob) -> PageResult:
         The encoded pages; None for each without data.
     """
     page_format, palette = job.page_format, job.task.palette
-    if job.overviews == "nearest":
-        tile = nearest_tile(job.task)
-        block = paint(tile, palette) if page_format.is_image else codes_of(tile)
-    else:
-        block = render_index(job.task) if page_format.is_image else render_codes(job.task)
+    block = _block(job)
     height, width = job.task.matrix.tile_height, job.task.matrix.tile_width
     pages = []
     for top in range(0, block.shape[0], height):
         for left in range(0, block.shape[1], width):
             page = block[top : top + height, left : left + width]
-            if page_format.is_image:
+            if job.task.rgb is not None:
+                pages.append(page_format.encode_pixels(page))
+            elif page_format.is_image:
                 pages.append(page_format.encode_image(page, palette.rgba))
             else:
                 pages.append(page_format.encode_codes(page, job.fill_code))
     return PageResult(job.number, tuple(pages))
+
+
+def _block(job: PageJob) -> NDArray[Any]:
+    """Return the colours of a job's block if it is a picture of three variables, else its palette indices or codes."""
+    task, is_image = job.task, job.page_format.is_image
+    if job.overviews == "nearest":
+        if task.rgb is not None:
+            return nearest_rgba(task)
+        tile = nearest_tile(task)
+        return paint(tile, task.palette) if is_image else codes_of(tile)
+    if task.rgb is not None:
+        return render_rgba(task)
+    return render_index(task) if is_image else render_codes(task)
 
 
 class _ProgressMeter:

@@ -15,13 +15,14 @@ from lazytile.pyramid.core.grid import GEOGRAPHIC_CODES, Bounds, Shape
 from lazytile.pyramid.mrf.model import Compression, MrfHeader
 from lazytile.pyramid.mrf.zen import mask_fits
 from lazytile.pyramid.render.image import padded_palette
-from lazytile.pyramid.render.render_task import RENDERER_VERSION
+from lazytile.pyramid.render.render_task import RENDERER_VERSION, shown_variables
 from lazytile.pyramid.tiling.native_set import native_set
 from lazytile.pyramid.tiling.tms import metres_per_unit
 
 if TYPE_CHECKING:
     from lazytile.pyramid.mrf.model import MrfLevel
     from lazytile.pyramid.mrf.page_encoding import PageFormat
+    from lazytile.pyramid.render.render_task import Rgb
     from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.store.layer import Layer
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
@@ -100,7 +101,15 @@ def _extent(tms: TileMatrixSet, matrix: TileMatrix) -> Shape:
     return Shape(math.ceil(height - EDGE_TOLERANCE), math.ceil(width - EDGE_TOLERANCE))
 
 
-def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix, page_format: PageFormat) -> MrfHeader:
+def header_of(
+    layer: Layer,
+    style: Style,
+    tms: TileMatrixSet,
+    matrix: TileMatrix,
+    page_format: PageFormat,
+    *,
+    rgb: Rgb | None = None,
+) -> MrfHeader:
     """Return the header of an MRF.
 
     Args:
@@ -109,6 +118,7 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
         tms: The set.
         matrix: That full resolution shows.
         page_format: Of the pages.
+        rgb: Shown instead of the layer in its style.
 
     Returns:
         The header.
@@ -139,16 +149,17 @@ def header_of(layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix
         projection=_well_known_text(tms.crs),
     )
     if page_format.is_image:
-        return _with_colours(header, style, page_format)
+        return _with_colours(header, style, page_format, is_rgb=rgb is not None)
     precision = [("LERC_PREC", repr(page_format.max_error))] if page_format.max_error else []
     packing = [("DEFLATE", "ON")] if page_format.deflated else []
     return replace(_with_codes(header, layer, tms, page_format), options=(*precision, *packing))
 
 
-def _with_colours(header: MrfHeader, style: Style, page_format: PageFormat) -> MrfHeader:
+def _with_colours(header: MrfHeader, style: Style, page_format: PageFormat, *, is_rgb: bool) -> MrfHeader:
     palette, bands = style.palette, page_format.bands
     if header.compression is not Compression.PPNG:
-        page_format.page_colours(palette.rgba)  # grey pages refuse colours before any page is rendered
+        if not is_rgb:
+            page_format.page_colours(palette.rgba)  # grey pages refuse colours before any page is rendered
         quality = None if header.compression is Compression.PNG else page_format.quality
         photometric = "YCC" if page_format.full_chroma else ""
         # Under a Zen mask 0 is no data and nothing else is 0.
@@ -222,7 +233,13 @@ def level_matrix(tms: TileMatrixSet, finest: int, level: MrfLevel) -> TileMatrix
 
 
 def notes_of(
-    layer: Layer, style: Style, tms: TileMatrixSet, matrix: TileMatrix, slices: tuple[tuple[int, ...], ...]
+    layer: Layer,
+    style: Style,
+    tms: TileMatrixSet,
+    matrix: TileMatrix,
+    slices: tuple[tuple[int, ...], ...],
+    *,
+    rgb: Rgb | None = None,
 ) -> tuple[tuple[str, str], ...]:
     """Return everything that decides the pages: where these agree an export is resumed and the service serves from it.
 
@@ -232,16 +249,18 @@ def notes_of(
         tms: The set.
         matrix: That full resolution shows.
         slices: Index along each dimension of each slice.
+        rgb: Shown instead of the layer in its style.
 
     Returns:
         Names and values.
     """
+    variables = list(shown_variables(layer.variable.name, None, rgb))
     return (
         ("layer", layer.name),
-        ("generation", ";".join(layer.dataset.content_generation([layer.variable.name], at) for at in slices)),
+        ("generation", ";".join(layer.dataset.content_generation(variables, at) for at in slices)),
         ("index", ";".join(" ".join(map(str, dim_index)) for dim_index in slices)),
-        ("style", style.name),
-        ("palette", style.palette.key),
+        ("style", style.name if rgb is None else "rgb"),
+        ("palette", style.palette.key if rgb is None else repr(rgb)),
         ("tms", tms.identifier),
         ("matrix", matrix.identifier),
         ("renderer", str(RENDERER_VERSION)),

@@ -18,6 +18,8 @@ from lazytile.pyramid.resampling.location import Location
 from lazytile.pyramid.store.store import store_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lazytile.pyramid.render.render_task import RenderTask
@@ -34,14 +36,31 @@ def nearest_tile(task: RenderTask) -> ValueTile:
     Returns:
         The codes. ``GenerationChangedError`` is raised as ``render`` does.
     """
+    return _nearest_tiles(task, [task.variable])[0]
+
+
+def nearest_rgba(task: RenderTask) -> NDArray[np.uint8]:
+    """Read the cells of level 0 of three variables that a task's block shows, as colours.
+
+    Args:
+        task: To render; it has ``rgb``.
+
+    Returns:
+        Shape (height, width, 4), uint8. ``GenerationChangedError`` is raised as ``render`` does.
+    """
+    assert task.rgb is not None
+    return task.rgb.pixels([tile.decode() for tile in _nearest_tiles(task, task.variables)])
+
+
+def _nearest_tiles(task: RenderTask, variables: Sequence[str]) -> list[ValueTile]:
     store = store_at(task.store)
     stored = store.dataset(task.dataset)
     description = stored.description
     location = _native(description, task) if task.tms.is_native else _located(description, task)
-    tile = read_codes(stored, description.variable(task.variable), task.dim_index, location)
+    tiles = [read_codes(stored, description.variable(name), task.dim_index, location) for name in variables]
     for seen in (stored, store.dataset(task.dataset)):
         check_generation(task, seen)
-    return tile
+    return tiles
 
 
 def _located(description: Dataset, task: RenderTask) -> Location:

@@ -61,12 +61,13 @@ def write_onearth(plans: Sequence[MrfPlan], layer: Layer, style: Style, folder: 
     header = plans[0].header
     name = layer.name
     content: dict[str, bytes] = {f"{name}.yaml": _yaml(_layer(plans, layer, folder)).encode()}
-    if plans[0].page_format.is_image:
+    if _has_palette(plans[0]):
         content[f"{name}.xml"] = gibs_xml(style.colormap)
         for letter, orientation in (("H", "horizontal"), ("V", "vertical")):
             drawing = plan_legend(style.colormap, LegendStyle(orientation))
             content[f"{name}_{letter}.svg"] = legend_svg(drawing)
             content[f"{name}_{letter}.png"] = legend_png(drawing)
+    if plans[0].page_format.is_image:
         content[_empty_name(name, header)] = _empty_tile(plans[0])
     try:
         for file, data in content.items():
@@ -120,6 +121,11 @@ def onearth_warnings(plans: Sequence[MrfPlan]) -> Iterator[str]:
         )
 
 
+def _has_palette(plan: MrfPlan) -> bool:
+    """Return whether pages show a colormap; a picture of three variables has none."""
+    return plan.page_format.is_image and plan.task.rgb is None
+
+
 def _empty_name(name: str, header: MrfHeader) -> str:
     return f"{name}_empty.{'jpg' if header.compression is Compression.JPEG else 'png'}"
 
@@ -127,6 +133,8 @@ def _empty_name(name: str, header: MrfHeader) -> str:
 def _empty_tile(plan: MrfPlan) -> bytes:
     """Return a page without data."""
     page = np.zeros((plan.header.page.rows, plan.header.page.cols), np.uint8)
+    if plan.task.rgb is not None:
+        return plan.page_format.pixels(np.zeros((*page.shape, 4), np.uint8))
     return plan.page_format.image(page, plan.task.palette.rgba)
 
 
@@ -165,7 +173,7 @@ def _layer(plans: Sequence[MrfPlan], layer: Layer, folder: Path) -> dict[str, An
     }
     if not is_static:
         described["time_config"] = ["DETECT"]
-    if plan.page_format.is_image:
+    if _has_palette(plan):
         described["metadata"] = [
             {
                 "xlink:type": "simple",

@@ -14,6 +14,8 @@ from lazytile.pyramid.store.layer import NATIVE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lazytile.pyramid.render.render_task import Rgb
+
 OVERVIEWS = ("mean", "nearest")
 
 
@@ -53,6 +55,8 @@ class ExportOptions:
     as_slices: bool = False
     """All times as the z slices of one MRF, with a ``.zdb`` beside it that names them."""
 
+    rgb: Rgb | None = None
+    """Three variables shown as one picture instead of the layer in its style."""
     onearth: bool = False
     """Write OnEarth's files beside the MRFs: layer configuration, colormap, legends, empty tile."""
 
@@ -61,6 +65,8 @@ class ExportOptions:
             raise MrfError(f"overviews {self.overviews!r} are unknown, allowed are {' or '.join(OVERVIEWS)}")
         if self.by_year and self.as_slices:
             raise MrfError("an MRF of slices holds all years, --by-year cannot divide it")
+        if self.rgb is not None:
+            self.page_format.check_colours()
 
     @property
     def page_format(self) -> PageFormat:

@@ -161,13 +161,56 @@ class PageFormat:
         """
         if self.compression is Compression.PPNG:
             return encode_png8(index, rgba, self.effort.deflate)
-        colours = self.page_colours(rgba)[index]
+        return self._picture(self.page_colours(rgba)[index], rgba[:, 3][index] > 0)
+
+    def encode_pixels(self, pixels: NDArray[np.uint8]) -> bytes | None:
+        """Encode a page of colours.
+
+        Args:
+            pixels: Shape (rows, cols, 4), uint8.
+
+        Returns:
+            The bytes; None where every pixel is transparent: readers take an absent page for that.
+
+        Raises:
+            MrfError: Pages in this compression hold no colours, or only a palette's.
+        """
+        return self.pixels(pixels) if pixels[..., 3].any() else None
+
+    def pixels(self, pixels: NDArray[np.uint8]) -> bytes:
+        """Encode a page of colours, also an empty one.
+
+        Args:
+            pixels: Shape (rows, cols, 4), uint8.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            MrfError: Pages in this compression hold no colours, or only a palette's.
+        """
+        self.check_colours()
+        colours = pixels if self.bands == 4 else _on_black(pixels)[..., : self.bands]
+        return self._picture(np.ascontiguousarray(colours), pixels[..., 3] > 0)
+
+    def check_colours(self) -> None:
+        """Check that pages hold any colours, without a palette.
+
+        Raises:
+            MrfError: They do not.
+        """
+        if self.bands < 3 or self.compression is Compression.PPNG or not self.is_image:
+            name = f"{self.compression.name} pages{f' of {self.bands} bands' if self.png_bands else ''}"
+            raise MrfError(f"a picture of three variables does not fit {name}, it fits PNG, JPEG and JPNG pages")
+
+    def _picture(self, colours: NDArray[np.uint8], shown: NDArray[np.bool_]) -> bytes:
+        """Encode colours, shape (rows, cols, bands); ``shown`` is where there is data."""
         is_opaque = self.bands != 4 or bool((colours[..., 3] == 255).all())
         if self.compression is Compression.PNG or not is_opaque:
             return encode_rgba(colours, ImageFormat.PNG, BLACK) if self.bands == 4 else _png(colours)
         page = _jpeg(colours[..., :3], self.quality, full_chroma=self.full_chroma)
         # Transparent pixels are no data; black ones are data.
-        return with_mask(page, rgba[:, 3][index] > 0) if self.zen else page
+        return with_mask(page, shown) if self.zen else page
 
     def encode_codes(self, codes: NDArray[Any], fill_code: float | None) -> bytes | None:
         """Encode a page of codes.
@@ -204,10 +247,10 @@ def _is_fill(codes: NDArray[Any], fill_code: float) -> NDArray[np.bool_]:
 
 
 def _on_black(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return colours blended with black by their alpha, and opaque: shape (colours, 4)."""
-    alpha = rgba[:, 3:].astype(np.uint16)
+    """Return colours blended with black by their alpha, and opaque: shape (..., 4)."""
+    alpha = rgba[..., 3:].astype(np.uint16)
     flat = (rgba * alpha + 127) // 255
-    flat[:, 3] = 255
+    flat[..., 3] = 255
     return flat.astype(np.uint8)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,10 @@ import numpy as np
 from lazytile.pyramid.mrf.file_names import file_stems, sliced_stems, year_of
 from lazytile.pyramid.mrf.header import finest_index, header_of, level_matrix, notes_of, with_page_size
 from lazytile.pyramid.mrf.model import Compression
-from lazytile.pyramid.render.location import TileBlock, locate
-from lazytile.pyramid.render.render_task import RenderTask
+from lazytile.pyramid.render.location import TileBlock
+from lazytile.pyramid.render.render_task import RenderTask, shown_variables
+from lazytile.pyramid.render.tile_reach import chunk_counts, tile_reach
 from lazytile.pyramid.store.store import store_at
-from lazytile.pyramid.tiling.reprojection import keeps_axes_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +27,10 @@ if TYPE_CHECKING:
     from lazytile.pyramid.mrf.options import ExportOptions
     from lazytile.pyramid.mrf.page_encoding import PageFormat
     from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.render.tile_reach import TileReach
     from lazytile.pyramid.store.layer import Layer
     from lazytile.pyramid.tiling.tms import TileMatrix
 
-MARGIN_CELLS = 2.0
-"""Cells around a page's own that resampling may read, besides those that its pixels cover."""
 JOB_PIXELS = 64 * 256 * 256
 """Pixels of the pages of one task: some 50 ms of work, which hides Dask's overhead for a task."""
 
@@ -73,21 +71,22 @@ class MrfPlan:
         Yields:
             Runs of pages, in the order of the index.
         """
-        variable = [self.layer.variable.name]
-        known: dict[tuple[int, ...], NDArray[np.int64]] = {}
+        variables = list(self.task.variables)
+        known: dict[tuple[int, ...], tuple[NDArray[np.int64], ...]] = {}
         for level, matrix in zip(self.header.levels, self.matrices, strict=True):
             reach = self._reach(matrix, level.pages)
             positions = itertools.product(self.slices, range(level.pages.rows))
             for number, (dim_index, row) in enumerate(positions):
                 begun = first - level.first_record - number * level.pages.cols
                 if begun < level.pages.cols:
-                    generation = self.layer.dataset.content_generation(variable, dim_index)
+                    generation = self.layer.dataset.content_generation(variables, dim_index)
                     pattern = replace(self.task, generation=generation, dim_index=dim_index, matrix=matrix)
                     holds = np.ones(level.pages.cols, np.bool_)
                     if reach is not None:
                         if dim_index not in known:
                             known = {dim_index: self._counts(dim_index)}
-                        holds = reach.holding(known[dim_index], row)
+                        # A picture of several variables shows pixels that all of them have.
+                        holds = np.logical_and.reduce([reach.holding(each, row) for each in known[dim_index]])
                     yield from self._row(pattern, row, max(0, begun), holds)
 
     def _row(self, pattern: RenderTask, row: int, begin: int, reached: NDArray[np.bool_]) -> Iterator[PageRun]:
@@ -105,74 +104,28 @@ class MrfPlan:
                 block = TileBlock(row, col, 1, count)
                 yield PageRun(count, replace(pattern, block=block))
 
-    def _counts(self, dim_index: tuple[int, ...]) -> NDArray[np.int64]:
-        """Return how many chunks of level 0 above and left of each corner may hold data, shape (rows + 1, cols + 1)."""
-        if self.layer.variable.packing.fill_code is None:
-            return np.array([[0, 0], [0, 1]], np.int64)
+    def _counts(self, dim_index: tuple[int, ...]) -> tuple[NDArray[np.int64], ...]:
+        """Return how many chunks of level 0 above and left of each corner may hold data, of each variable shown.
+
+        Shapes (chunks in rows + 1, chunks in columns + 1).
+        """
+        counts = []
         stored = store_at(self.task.store).dataset(self.task.dataset)
-        occupied = stored.occupied(self.layer.variable.name, dim_index)
-        return np.pad(occupied.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+        for name in self.task.variables:
+            if self.layer.dataset.variable(name).packing.fill_code is None:
+                # Without a code for no data a chunk without a file holds values: only what is past the grid is empty.
+                occupied = np.ones(chunk_counts(self.layer.dataset), np.int64)
+            else:
+                occupied = stored.occupied(name, dim_index).astype(np.int64)
+            counts.append(np.pad(occupied.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))))
+        return tuple(counts)
 
-    def _reach(self, matrix: TileMatrix, pages: Shape) -> _PageReach | None:
+    def _reach(self, matrix: TileMatrix, pages: Shape) -> TileReach | None:
         """Return the chunks that pages may show; None where every page has to be rendered to know."""
+        if self.task.rgb is None and not self.page_format.omits_empty(self.task.palette.rgba):
+            return None  # empty pages are stored
         dataset = self.layer.dataset
-        is_apart = keeps_axes_apart(self.task.tms.crs, dataset.grid.crs)
-        if not is_apart or not self.page_format.omits_empty(self.task.palette.rgba):
-            # Every pixel would have to be located, or empty pages are stored.
-            return None
-        # Without a code for no data a chunk without a file holds values: only what lies past the grid is empty.
-        chunk = dataset.grid.shape if self.layer.variable.packing.fill_code is None else dataset.chunk
-        location = locate(dataset.grid, dataset.levels, self.task.tms, matrix, TileBlock(0, 0, pages.rows, pages.cols))
-        scale, shape = 1 << location.level, dataset.grid.shape
-        return _PageReach(
-            _ChunkRanges.of(location.y, pages.rows, scale, shape.rows, chunk.rows),
-            _ChunkRanges.of(location.x, pages.cols, scale, shape.cols, chunk.cols),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _ChunkRanges:
-    """The chunks of level 0 along one axis that each page may show, with a margin: shapes (pages,)."""
-
-    first: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    """One past the last; equal to ``first`` where a page shows none."""
-
-    @classmethod
-    def of(cls, positions: NDArray[np.float64], pages: int, scale: int, cells: int, chunk: int) -> _ChunkRanges:
-        """Return the ranges for the positions of all pixels, in cells of a level that is ``scale`` times coarser."""
-        by_page = positions.reshape(pages, -1)
-        is_inside = np.isfinite(by_page)
-        low = np.where(is_inside, by_page, np.inf).min(axis=1)
-        high = np.where(is_inside, by_page, -np.inf).max(axis=1)
-        steps = np.abs(np.diff(by_page, axis=1))
-        step = np.where(np.isfinite(steps), steps, 0.0).max(axis=1, initial=0.0)
-        margin = MARGIN_CELLS + 2.0 * step
-        count = math.ceil(cells / chunk)
-        with np.errstate(invalid="ignore"):
-            low, high = (low - margin) * scale, (high + margin) * scale
-            # What reads past an edge may show the opposite one, where the grid closes around the globe.
-            is_edge = (low < 0) | (high >= cells)
-            first = np.where(is_edge, 0, low // chunk)
-            stop = np.where(is_edge, count, high // chunk + 1)
-        reached = is_inside.any(axis=1)
-        return cls(
-            np.where(reached, first, 0).astype(np.int64), np.where(reached, np.minimum(stop, count), 0).astype(np.int64)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _PageReach:
-    """The chunks of level 0 that the pages of a level may show."""
-
-    rows: _ChunkRanges
-    cols: _ChunkRanges
-
-    def holding(self, counts: NDArray[np.int64], row: int) -> NDArray[np.bool_]:
-        """Return which pages of a row may hold data, shape (pages,)."""
-        band = counts[self.rows.stop[row]] - counts[self.rows.first[row]]
-        found: NDArray[np.bool_] = band[self.cols.stop] > band[self.cols.first]
-        return found
+        return tile_reach(dataset, self.task.tms, matrix, pages, dataset.chunk)
 
 
 def plan_mrfs(store: Path, layer: Layer, style: Style, folder: Path, options: ExportOptions) -> list[MrfPlan]:
@@ -191,22 +144,24 @@ def plan_mrfs(store: Path, layer: Layer, style: Style, folder: Path, options: Ex
     chosen = with_page_size(layer, layer.tile_matrix_set(options.tms), options.page)
     position = finest_index(chosen, layer, options.finest)
     page_format = options.page_format
-    header = header_of(layer, style, chosen, chosen.matrices[position], page_format)
+    header = header_of(layer, style, chosen, chosen.matrices[position], page_format, rgb=options.rgb)
+    variables = list(shown_variables(layer.variable.name, None, options.rgb))
     matrices = tuple(level_matrix(chosen, position, level) for level in header.levels)
     plans = []
     for path, slices in _files(layer, folder, options):
         task = RenderTask(
             str(store.resolve()),
             layer.dataset.name,
-            layer.dataset.content_generation([layer.variable.name], slices[0]),
+            layer.dataset.content_generation(variables, slices[0]),
             layer.variable.name,
             slices[0],
             chosen,
             matrices[0],
             TileBlock(0, 0),
             style.palette,
+            rgb=options.rgb,
         )
-        notes = notes_of(layer, style, chosen, matrices[0], slices)
+        notes = notes_of(layer, style, chosen, matrices[0], slices, rgb=options.rgb)
         notes += (("encoder", page_format.encoder), ("shared", str(options.share_pages).lower()))
         notes += (("overviews", options.overviews),)
         own = replace(header, notes=notes, slices=len(slices))

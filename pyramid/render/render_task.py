@@ -15,6 +15,8 @@ from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.image import ImageFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lazytile.colormaps.compiled.palette import Palette
@@ -67,6 +69,28 @@ class Rgb:
     green: Channel
     blue: Channel
 
+    @property
+    def channels(self) -> tuple[Channel, Channel, Channel]:
+        """Red, green and blue."""
+        return (self.red, self.green, self.blue)
+
+    def pixels(self, values: Sequence[NDArray[np.float64]]) -> NDArray[np.uint8]:
+        """Return the colours of values.
+
+        Args:
+            values: Of each channel: shape (height, width), float64, units of its variable; NaN for no data.
+
+        Returns:
+            Shape (height, width, 4), uint8; transparent black where a channel has no data.
+        """
+        channels = [channel.brightness(each) for channel, each in zip(self.channels, values, strict=True)]
+        shown = np.logical_and.reduce([np.isfinite(channel) for channel in channels])
+        pixels = np.zeros((*shown.shape, 4), np.uint8)
+        for at, channel in enumerate(channels):
+            pixels[..., at] = np.where(shown, np.rint(channel), 0.0)
+        pixels[..., 3] = shown * np.uint8(255)
+        return pixels
+
 
 def shown_variables(variable: str, expression: Expression | None, rgb: Rgb | None) -> tuple[str, ...]:
     """Return the names of the variables whose values a picture shows.
@@ -80,7 +104,7 @@ def shown_variables(variable: str, expression: Expression | None, rgb: Rgb | Non
         The names.
     """
     if rgb is not None:
-        return (rgb.red.variable, rgb.green.variable, rgb.blue.variable)
+        return tuple(channel.variable for channel in rgb.channels)
     return (variable,) if expression is None else tuple(expression.variables)
 
 

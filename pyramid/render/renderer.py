@@ -207,16 +207,7 @@ def render_rgba(task: RenderTask, stop: StopFlag | None = None) -> NDArray[np.ui
         Shape (height, width, 4), uint8; transparent where a variable has no data.
     """
     assert task.rgb is not None
-    channels = [
-        channel.brightness(_value_tile(task, channel.variable, stop).decode())
-        for channel in (task.rgb.red, task.rgb.green, task.rgb.blue)
-    ]
-    shown = np.logical_and.reduce([np.isfinite(channel) for channel in channels])
-    pixels = np.zeros((*shown.shape, 4), np.uint8)
-    for at, channel in enumerate(channels):
-        pixels[..., at] = np.where(shown, np.rint(channel), 0.0)
-    pixels[..., 3] = shown * np.uint8(255)
-    return pixels
+    return task.rgb.pixels([_value_tile(task, each.variable, stop).decode() for each in task.rgb.channels])
 
 
 def _value_tile(task: RenderTask, variable: str, stop: StopFlag | None) -> ValueTile:

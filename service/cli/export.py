@@ -49,7 +49,8 @@ def export(
     if values and archive is not Archive.COG:
         raise MrfError(f"{to} holds pictures; only cog holds values")
     found, painted = selection.open(layer)
-    is_indexed = len(painted.palette.rgba) <= PALETTE_SIZE
+    rgb = selection.colours(found)
+    is_indexed = rgb is None and len(painted.palette.rgba) <= PALETTE_SIZE
     picture = Compression.JPEG if jpeg else Compression.PPNG if is_indexed else Compression.PNG
     options = ExportOptions(
         tms=tms or ("native" if archive is Archive.COG else "WebMercatorQuad"),
@@ -58,6 +59,7 @@ def export(
         select=selection.steps(found),
         compression=Compression.DEFLATE if values else picture,
         effort=CompressionEffort.parse(effort),
+        rgb=rgb,
     )
     with engine.open() as pool, tile_progress(f"exporting {layer}") as progress:
         selection.register_sets()

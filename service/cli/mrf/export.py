@@ -28,12 +28,13 @@ def export(
         typer.Option(metavar="PIXELS", help="Side of a page [default: the set's tile; for native the data's chunk]."),
     ] = None,
     compression: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
-            help="PPNG, PNG, JPEG or JPNG for pictures; DEFLATE, ZSTD, LERC, TIF or NONE for the stored values.",
+            help="PPNG, PNG, JPEG or JPNG for pictures; DEFLATE, ZSTD, LERC, TIF or NONE for the stored values "
+            "[default: PPNG; with --rgb PNG].",
         ),
-    ] = "PPNG",
+    ] = None,
     quality: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=95, help="Quality of JPEG and JPNG [default: 85].")
     ] = None,
@@ -82,7 +83,7 @@ def export(
         finest=selection.finest,
         page=page,
         select=selection.steps(found),
-        compression=Compression.parse(compression),
+        compression=Compression.parse(compression or ("PPNG" if selection.rgb is None else "PNG")),
         quality=DEFAULT_QUALITY if quality is None else quality,
         effort=CompressionEffort.parse(effort),
         bands=bands,
@@ -94,6 +95,7 @@ def export(
         by_year=by_year,
         as_slices=as_slices,
         onearth=onearth,
+        rgb=selection.colours(found),
     )
     with engine.open() as pool, tile_progress(f"exporting {layer}") as progress:
         selection.register_sets()

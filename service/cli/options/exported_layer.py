@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +21,8 @@ from lazytile.service.cli.options.common import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lazytile.pyramid.render.picture_layer import PictureLayer
+    from lazytile.pyramid.render.render_task import Rgb
     from lazytile.pyramid.render.style import Rescale, Style
     from lazytile.pyramid.store.layer import Layer
 
@@ -50,7 +52,17 @@ class ExportedLayerOptions:
     ] = None
     rescale: Annotated[
         str | None,
-        typer.Option(metavar="MIN,MAX", help="Range to spread the colours over [default: the colormap's own]."),
+        typer.Option(
+            metavar="MIN,MAX",
+            help="Range to spread the colours over [default: the colormap's own]; with --rgb three, separated by ;.",
+        ),
+    ] = None
+    rgb: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RED,GREEN,BLUE",
+            help="Show three variables of the dataset as one picture; LAYER is one of them or the dataset.",
+        ),
     ] = None
     spacing: Annotated[
         str, typer.Option(metavar="HOW", help="With --rescale, how to space the colours: keep, even or log.")
@@ -74,11 +86,44 @@ class ExportedLayerOptions:
         """
         from lazytile.pyramid.render.style import Rescale  # noqa: PLC0415 - numpy takes a moment to import
 
+        if self.rgb is not None:
+            picture = self._picture(name)
+            return picture, replace(style_of(picture, "grey", self.colormaps), name="rgb")  # its colours are not used
         layer = open_layer(self.store, name)
         if self.style in ("", "default"):
             fetch_missing_colormap(layer, self.colormaps, offline=self.offline)
         rescale_to = None if self.rescale is None else Rescale.parse(self.rescale, self.spacing)
         return layer, style_of(layer, self.style, self.colormaps, rescale_to)
+
+    def _picture(self, name: str) -> PictureLayer:
+        """Return the layer of the picture of ``--rgb``."""
+        from lazytile.pyramid.core.errors import DatasetNotFoundError  # noqa: PLC0415
+        from lazytile.pyramid.render.picture_layer import PictureLayer  # noqa: PLC0415
+
+        try:
+            layer = open_layer(self.store, name)
+        except DatasetNotFoundError:
+            first = (self.rgb or "").partition(",")[0]
+            layer = open_layer(self.store, f"{name}.{first}")
+        return PictureLayer(layer.dataset, layer.variable)
+
+    def colours(self, layer: Layer) -> Rgb | None:
+        """Return the three variables of ``--rgb``.
+
+        Args:
+            layer: As ``open`` returns it.
+
+        Returns:
+            The variables and their ranges; None where the layer is shown in its style.
+
+        Raises:
+            InvalidParameterError: ``--rgb`` or ``--rescale`` is invalid.
+        """
+        from lazytile.pyramid.catalog.tile_options import options_of  # noqa: PLC0415
+
+        if self.rgb is None:
+            return None
+        return options_of(layer, {"rgb": self.rgb, "rescale": self.rescale or ""}).pixels.rgb
 
     def register_sets(self) -> None:
         """Add the sets of ``--tile-matrix-sets``; call it with the engine open, which begins with none.

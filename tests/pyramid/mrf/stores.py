@@ -73,11 +73,12 @@ def write_store(
     name: str = "sst",
     dimensions: tuple[Dimension, ...] = (),
     generation: str = "generation-1",
+    crs: str = "EPSG:4326",
 ) -> Store:
     """Write a dataset of one int16 variable, codes of shape (*dimensions, rows, cols), in the converter's layout."""
     rows, cols = codes.shape[-2:]
     west, north, width, height = extent
-    grid = Grid("EPSG:4326", RegularAxis(west, width / cols, cols), RegularAxis(north, -height / rows, rows))
+    grid = Grid(crs, RegularAxis(west, width / cols, cols), RegularAxis(north, -height / rows, rows))
     steps = codes.reshape(-1, rows, cols)
     levels = 1
     while max(grid.coarsen(levels - 1).shape.rows, grid.coarsen(levels - 1).shape.cols) > CHUNK:
