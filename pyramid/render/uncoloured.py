@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.renderer import render_values
 from lazytile.pyramid.render.tile_request import MAX_TILE_SIDE_PX, PixelOptions, TileRequest
@@ -46,13 +47,11 @@ def colours_nothing(folder: Path, layer: Layer, style: Style) -> bool:
         GenerationChangedError: The dataset is no longer the one of the layer.
         StoreError: A chunk is missing or damaged.
     """
-    has_values = False
-    for values in _samples(folder, layer, style):
-        met = values[np.isfinite(values)]
-        if met.size and _colours_some(style.palette, met):
-            return False
-        has_values = has_values or met.size > 0
-    return has_values
+    dataset, variable = layer.dataset, layer.variable.name
+    key = ("sample for styles", str(folder), dataset.name, dataset.generation, variable)
+    # One sample serves all styles of a layer: a new style reads nothing.
+    values: NDArray[np.float64] = process.cache("values").get(key, lambda: _sample(folder, layer, style))
+    return bool(values.size) and not _colours_some(style.palette, values)
 
 
 def no_colour_text(layer: Layer, style: Style, values: str = "values") -> str:
@@ -79,7 +78,13 @@ def _colours_some(palette: Palette, values: NDArray[np.float64]) -> bool:
     return bool(((index > 0) & (palette.rgba[index, 3] > 0)).any())
 
 
-def _samples(folder: Path, layer: Layer, style: Style) -> Iterator[NDArray[np.float64]]:
+def _sample(folder: Path, layer: Layer, style: Style) -> NDArray[np.float64]:
+    """Return values of a layer, each once, shape (values,)."""
+    tiles = [values[np.isfinite(values)] for values in _tiles(folder, layer, style)]
+    return np.unique(np.concatenate(tiles)) if tiles else np.zeros(0)
+
+
+def _tiles(folder: Path, layer: Layer, style: Style) -> Iterator[NDArray[np.float64]]:
     """Yield the values of some native tiles: of the coarsest level first, then of one chunk of the finest."""
     tms = layer.native_set
     coarsest, finest = tms.matrices[0], tms.matrices[-1]
