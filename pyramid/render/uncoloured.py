@@ -6,19 +6,16 @@ transparent. A map that stays empty looks like a fault of the data, so the reaso
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.pyramid.core import process
-from lazytile.pyramid.render.image import ImageFormat
-from lazytile.pyramid.render.renderer import render_values
-from lazytile.pyramid.render.tile_request import MAX_TILE_SIDE_PX, PixelOptions, TileRequest
-from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.store.store import store_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,8 +24,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.store.layer import Layer
 
-MAX_OVERVIEW_TILES = 4
-"""Tiles of the coarsest level that are looked at; it has one, unless the dataset has no overviews."""
+MAX_OVERVIEW_CHUNKS = 4
+"""Chunks of the coarsest level that are looked at; it has one, unless the dataset has no overviews."""
 
 
 def colours_nothing(folder: Path, layer: Layer, style: Style) -> bool:
@@ -44,14 +41,16 @@ def colours_nothing(folder: Path, layer: Layer, style: Style) -> bool:
         False where there are no values to look at.
 
     Raises:
-        GenerationChangedError: The dataset is no longer the one of the layer.
+        DatasetNotFoundError: The dataset is gone.
         StoreError: A chunk is missing or damaged.
     """
-    dataset, variable = layer.dataset, layer.variable.name
-    key = ("sample for styles", str(folder), dataset.name, dataset.generation, variable)
+    dataset, variable = layer.dataset, layer.variable
+    key = ("sample for styles", str(folder), dataset.name, dataset.generation, variable.name)
     # One sample serves all styles of a layer: a new style reads nothing.
-    values: NDArray[np.float64] = process.cache("values").get(key, lambda: _sample(folder, layer, style))
-    return bool(values.size) and not _colours_some(style.palette, values)
+    codes: NDArray[Any] = process.cache("styles").get(key, lambda: _sample(folder, layer))
+    values = variable.packing.decode(codes)
+    met = values[np.isfinite(values)]
+    return bool(met.size) and not _colours_some(style.palette, met)
 
 
 def no_colour_text(layer: Layer, style: Style, values: str = "values") -> str:
@@ -78,27 +77,20 @@ def _colours_some(palette: Palette, values: NDArray[np.float64]) -> bool:
     return bool(((index > 0) & (palette.rgba[index, 3] > 0)).any())
 
 
-def _sample(folder: Path, layer: Layer, style: Style) -> NDArray[np.float64]:
-    """Return values of a layer, each once, shape (values,)."""
-    tiles = [values[np.isfinite(values)] for values in _tiles(folder, layer, style)]
-    return np.unique(np.concatenate(tiles)) if tiles else np.zeros(0)
-
-
-def _tiles(folder: Path, layer: Layer, style: Style) -> Iterator[NDArray[np.float64]]:
-    """Yield the values of some native tiles: of the coarsest level first, then of one chunk of the finest."""
-    tms = layer.native_set
-    coarsest, finest = tms.matrices[0], tms.matrices[-1]
-    if max(finest.tile_width, finest.tile_height) > MAX_TILE_SIDE_PX:
-        return
-    time = layer.variable.time
-    dim_index = tuple(len(each.labels) - 1 if each == time else 0 for each in layer.variable.dimensions)
-    occupied = np.argwhere(store_at(str(folder)).dataset(layer.dataset.name).occupied(layer.variable.name, dim_index))
-    tiles = [(coarsest, *at) for at in list(np.ndindex(coarsest.matrix_height, coarsest.matrix_width))]
-    tiles = tiles[:MAX_OVERVIEW_TILES]
-    if len(occupied):
-        row, col = occupied[len(occupied) // 2].tolist()
-        tiles.append((finest, row, col))
-    pixels = PixelOptions(resampling=Resampling.NEAREST)
-    for matrix, row, col in tiles:
-        request = TileRequest(layer, style, dim_index, tms, matrix, row, col, ImageFormat.NPY, pixels)
-        yield render_values(request.task(folder))
+def _sample(folder: Path, layer: Layer) -> NDArray[Any]:
+    """Return codes of a layer, each once, shape (codes,): of the coarsest level, and of one chunk of the finest."""
+    dataset, variable = layer.dataset, layer.variable
+    stored = store_at(str(folder)).dataset(dataset.name)
+    time = variable.time
+    dim_index = tuple(len(each.labels) - 1 if each == time else 0 for each in variable.dimensions)
+    shape = dataset.grid.coarsen(dataset.levels - 1).shape
+    chunks = np.ndindex(math.ceil(shape.rows / dataset.chunk.rows), math.ceil(shape.cols / dataset.chunk.cols))
+    coarsest = list(itertools.islice(chunks, MAX_OVERVIEW_CHUNKS))
+    occupied = np.argwhere(stored.occupied(variable.name, dim_index))
+    finest = [tuple(occupied[len(occupied) // 2].tolist())] if len(occupied) else []
+    found = [
+        np.unique(codes)
+        for level, positions in ((dataset.levels - 1, coarsest), (0, finest))
+        for codes in stored.chunks(level, variable.name, dim_index, positions)
+    ]
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, variable.packing.dtype)
