@@ -23,7 +23,7 @@ from tests.import_graph import LAYERS, imports_of, layer_of, own_modules
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVING = (ROOT / "docs" / "serving.md").read_text()
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
