@@ -31,7 +31,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/*.* $(VIEWER)/src/*/* $(VIEWER)/static/
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-faults soak check tables mutants format mrf warm bench bench-convert bench-service bench-mrf gpu-check peers-check screenshot clean
+.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-mrf gpu-check peers-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -123,6 +123,9 @@ check: $(VENV)/.installed ## Lint, check format and types, imports between packa
 
 mutants: $(VENV)/.installed ## Sample mutation testing over the core (MUTANTS: arguments for scripts/mutants.py)
 	$(BIN)/python scripts/mutants.py $(MUTANTS)
+
+docs: $(VENV)/.installed ## Build the documentation as a site in build/site, and follow every link of it
+	$(BIN)/python scripts/build_docs.py
 
 tables: $(VENV)/.installed ## Write the tables of settings, metrics and packages in the documents from the code
 	$(BIN)/python scripts/document_tables.py

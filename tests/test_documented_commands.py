@@ -1,8 +1,8 @@
 """Every block of commands on the pages that people follow from top to bottom runs as it stands there.
 
-The blocks of a page run one after the other in one folder. Three words stand for something else: ``lazytile`` is this
-checkout, and a server that it starts runs on in the background; ``pip install`` checks that what it names is installed or
-is an extra; ``python -m venv`` and ``make`` check their arguments. The port 8080 is another one.
+The blocks of a page run one after the other in one folder. Some words stand for something else: ``lazytile`` is this
+checkout, and a server that it starts runs on in the background; ``pip install`` checks that what it names is installed
+or is an extra; ``python -m venv`` makes a folder; ``make`` only checks its targets. The port 8080 is another one.
 """
 
 from __future__ import annotations
@@ -106,14 +106,16 @@ def test_the_commands_of_a_page_run(place, page):
     shutil.copy(write_field(folder.parent / "my_file.nc"), folder)
     for language, text in blocks:
         command = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else ["python", "-c"]
-        text = text.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
-        done = subprocess.run([*command, text], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+        moved = text.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+        done = subprocess.run([*command, moved], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
 
 
 def write_field(path):
     """A small global field, the file that stands for the reader's own."""
-    return write_grid(path, np.arange(18 * 36, dtype="int16").reshape(18, 36), centres(90, -10, 18), centres(-180, 10, 36))
+    return write_grid(
+        path, np.arange(18 * 36, dtype="int16").reshape(18, 36), centres(90, -10, 18), centres(-180, 10, 36)
+    )
 
 
 @pytest.mark.parametrize("text", ["lazytile info none.nc", "pip install 'lazytile[none]'", "make no-such-target"])
