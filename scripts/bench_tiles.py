@@ -1,6 +1,6 @@
 """Time cold tiles: the server against the renderer alone, against other tile servers, and small data against large.
 
-    bench_tiles.py [--factors 4,1] [--work FOLDER] [--zooms 3,5,7] [--tiles 300] [--peers FOLDER]
+    bench_tiles.py [--factors 4,1] [--work FOLDER] [--zooms 3,5,7] [--tiles 300] [--seed N] [--peers FOLDER]
 
 Random 256-pixel WebMercatorQuad PNG tiles, at least a quarter of each with data. The caches of tiles and values are
 off, the chunk cache is on, and two server processes run. Pixels show the nearest cell, as those of the other servers
@@ -65,7 +65,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "bench-results", help="folder for data and stores")
     parser.add_argument("--zooms", default="3,5,7")
     parser.add_argument("--tiles", type=int, default=300, help="of each zoom")
+    parser.add_argument("--seed", type=int, default=0, help="another one chooses other tiles")
     parser.add_argument("--peers", type=Path, default=None)
+    parser.add_argument("--peer-tiles", type=int, default=60, help="of each zoom, for the other servers")
     options = parser.parse_args()
     zooms = [int(zoom) for zoom in options.zooms.split(",")]
     results: Results = {}
@@ -74,7 +76,7 @@ def main() -> None:
     print("| server | z | tiles/s c=8 | p50 ms c=1 | p95 ms c=1 | bytes/tile |\n|---|--:|--:|--:|--:|--:|", flush=True)
     for factor in (int(text) for text in options.factors.split(",")):
         store = ensure_store(options.work, factor)
-        tasks = {zoom: choose_tasks(store, factor, zoom, options.tiles) for zoom in zooms}
+        tasks = {zoom: choose_tasks(store, factor, zoom, options.tiles, options.seed) for zoom in zooms}
         with serving(store, "--no-tile-cache", "--workers", "2", "--metatile", "1") as server:
             for zoom, (mark, query) in itertools.product(zooms if shutil.which("wrk") else (), METHODS.items()):
                 paths = [f"/xyz/{name_of(factor)}/{zoom}/{t.block.col}/{t.block.row}.png{query}" for t in tasks[zoom]]
@@ -88,7 +90,7 @@ def main() -> None:
         stages(f"{name}, means", default, results)
         restyle(tasks)
     if options.peers is not None:
-        peers(options.peers, options.work, tasks, results)
+        peers(options.peers, options.work, tasks, results, options.peer_tiles)
     ratios(results, zooms)
 
 
@@ -121,14 +123,14 @@ def run(command: list[str]) -> None:
     subprocess.run(command, check=True, stdout=sys.stderr)
 
 
-def choose_tasks(store: Path, factor: int, zoom: int, count: int) -> list[RenderTask]:
-    """Choose random tiles with enough data, the same ones on every run."""
+def choose_tasks(store: Path, factor: int, zoom: int, count: int, seed: int = 0) -> list[RenderTask]:
+    """Choose random tiles with enough data, the same ones on every run with a seed."""
     layer: Layer = next(layer for layer in Store(store).layers() if layer.dataset.name == name_of(factor))
     style = Styles(ColormapCatalog(None)).style(layer, "default")
     tms = layer.tile_matrix_set("WebMercatorQuad")
     matrix = tms.matrix(str(zoom))
     dim_index = tuple(0 for _ in layer.variable.dimensions)
-    random = np.random.default_rng(zoom)
+    random = np.random.default_rng((seed, zoom))
     tiles = [(row, col) for row in range(matrix.matrix_height) for col in range(matrix.matrix_width)]
     chosen = []
     for at in random.permutation(len(tiles)):
@@ -212,7 +214,7 @@ def restyle(tasks: dict[int, list[RenderTask]]) -> None:
         print(f"restyle z{zoom}: {warm:.3f} ms, {warm / cold:.2f} of the cold {cold:.3f} ms", flush=True)
 
 
-def peers(folder: Path, work: Path, tasks: dict[int, list[RenderTask]], results: Results) -> None:
+def peers(folder: Path, work: Path, tasks: dict[int, list[RenderTask]], results: Results, count: int) -> None:
     """Run the scripts that request the same tiles from other servers, and read their results."""
     data, out = Path(os.environ["BENCH_DATA"]), work / "peers"
     shutil.rmtree(out, ignore_errors=True)
@@ -222,7 +224,7 @@ def peers(folder: Path, work: Path, tasks: dict[int, list[RenderTask]], results:
         level = {7: 0, 5: 2, 3: 4}.get(zoom, 0)
         lines += [f"WebMercatorQuad\t{zoom}\t{t.block.col}\t{t.block.row}\t{level}" for t in chosen]
     (data / "tiles_WebMercatorQuad_256.tsv").write_text("\n".join(lines) + "\n")
-    env = {**os.environ, "BENCH_OUT": str(out), "RETRIES": "0", "LIMIT": "60"}
+    env = {**os.environ, "BENCH_OUT": str(out), "RETRIES": "0", "LIMIT": str(count)}
     for script in (["run_peers.sh", "tx", "xp", "cog"], ["peers/mapserver/run.sh"]):
         subprocess.run(["bash", str(folder / script[0]), *script[1:]], env=env, check=False, stdout=sys.stderr)
     for line in (out / "peers.jsonl").read_text().splitlines():
@@ -237,10 +239,11 @@ def peers(folder: Path, work: Path, tasks: dict[int, list[RenderTask]], results:
 def ratios(results: Results, zooms: list[int]) -> None:
     """Print the ratios."""
     print()
-    for zoom in zooms:
-        full, quarter = results.get(("lazytile, factor 1", zoom)), results.get(("lazytile, factor 4", zoom))
+    for zoom, mark in itertools.product(zooms, METHODS):
+        full, quarter = (results.get((f"lazytile, factor {factor}{mark}", zoom)) for factor in (1, 4))
+        where = f"z{zoom}{mark or ', nearest'}"
         if full and quarter:
-            print(f"z{zoom}: p50 at full size is {full[1] / quarter[1]:.2f} times that at factor 4")
+            print(f"{where}: p50 at full size is {full[1] / quarter[1]:.2f} times that at factor 4")
         for kind, is_of_kind in (
             ("fastest Python peer", lambda n: "MapServer" not in n),
             ("MapServer", lambda n: "zlib1" in n),
@@ -251,7 +254,7 @@ def ratios(results: Results, zooms: list[int]) -> None:
             if full and others:
                 rate, p50 = max(rate for rate, _, _ in others), min(p50 for _, p50, _ in others)
                 print(
-                    f"z{zoom}: {full[0] / rate:.1f} times the tiles/s of the {kind}, 1/{p50 / full[1]:.1f} of its p50"
+                    f"{where}: {full[0] / rate:.1f} times the tiles/s of the {kind}, 1/{p50 / full[1]:.1f} of its p50"
                 )
 
 
