@@ -15,6 +15,8 @@ MUTANTS ?= --sample 40
 TEST_WORKERS ?= 2
 FAULTS ?= faults.xml
 REQUESTS ?= 200000
+GPU_EXTRAS ?= test,gpu-check
+BENCH_GPU ?=
 BENCH_DATA ?=
 FACTOR ?= 4
 FACTORS ?= 4,1
@@ -156,11 +158,14 @@ bench-mrf: $(VENV)/.installed ## Benchmark the MRF export against GDAL (BENCH_DA
 	$(BIN)/python scripts/bench_mrf.py --data '$(BENCH_DATA)' --factors $(FACTORS) --document docs/benchmarks.md
 
 $(GPU_VENV)/.installed: $(GPU_VENV_STAMP) pyproject.toml
-	$(GPU_VENV)/bin/python -m pip install --quiet --editable '.[test,gpu-check]'
+	$(GPU_VENV)/bin/python -m pip install --quiet --editable '.[$(GPU_EXTRAS)]'
+	@$(GPU_VENV)/bin/python scripts/build_kernel.py
 	@touch $@
 
-gpu-check: $(GPU_VENV)/.installed ## Test what needs the CUDA libraries but no GPU, in a separate environment
-	$(GPU_VENV)/bin/python -m pytest tests/gpu tests/pyramid/engines/test_cuda.py $(PYTEST_ARGS)
+# GPU_EXTRAS=test,gpu-cuda12 where the driver is of CUDA 12. Without network: PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER.
+gpu-check: $(GPU_VENV)/.installed ## Test and time the GPU's code in a separate environment; without a GPU, test what needs none
+	$(GPU_VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile tests/gpu tests/pyramid/engines/test_cuda.py $(PYTEST_ARGS)
+	$(GPU_VENV)/bin/python scripts/bench_gpu.py $(BENCH_GPU)
 
 $(PEERS_VENV)/.installed: $(PEERS_VENV_STAMP) pyproject.toml
 	$(PEERS_VENV)/bin/python -m pip install --quiet --editable '.[test,peers-check]'

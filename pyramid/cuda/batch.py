@@ -34,6 +34,8 @@ class _MoveStruct(ctypes.Structure):
 
 
 MOVE_BYTES = ctypes.sizeof(_MoveStruct)
+STAGES = ("upload", "kernel", "download")
+"""Of a batch on the GPU."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +49,8 @@ class Flight:
     done: Any
     placed: Any
     """The event after which everything that the batch brought is in its place."""
+    marks: list[Any]
+    """Events before and after each of ``STAGES``, where times are recorded."""
 
     def finish(self) -> None:
         """Wait for the GPU and hand out the pixels."""
@@ -92,7 +96,10 @@ def launch(
     out = _room(device, cache, max(1, total))
     moves = _moves(slab)
     batches = _structs(slab, requests, out)
+    marks: list[Any] = []
+    device.mark(marks, slab.stream)
     device.copy_in(slab.device, slab.host, slab.used, slab.stream)
+    device.mark(marks, slab.stream)
     if after is not None:
         slab.stream.wait_event(after)
     if slab.uploads:
@@ -102,13 +109,15 @@ def launch(
         height = max(request.job.pixels[0] for request in group)
         width = max(request.job.pixels[1] for request in group)
         device.launch(name, (-(-width // THREADS), height, len(group)), address, slab.stream)
+    device.mark(marks, slab.stream)
     host = pixels(max(1, total))
     if requests:
         device.copy_out(host, out, total, slab.stream)
+    device.mark(marks, slab.stream)
     for upload in slab.uploads:
         if upload.is_chunk:
             upload.host = _NOTHING
-    return Flight(slab, requests, out, host, device.event(slab.stream), placed)
+    return Flight(slab, requests, out, host, device.event(slab.stream), placed, marks)
 
 
 def _allocate(device: Device, cache: DeviceCache, uploads: Sequence[Upload]) -> None:

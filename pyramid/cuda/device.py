@@ -5,6 +5,7 @@ Everything here is called by the one thread that owns the GPU.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,13 +48,15 @@ class DeviceArray:
 class Device:
     """The first GPU that the process sees."""
 
-    def __init__(self, cupy: Any, limit_bytes: int | None = None) -> None:
+    def __init__(self, cupy: Any, limit_bytes: int | None = None, *, is_timed: bool = False) -> None:
         """Use the GPU from the calling thread, and compile the kernels.
 
         Args:
             cupy: The module.
             limit_bytes: Most memory that the pool may take; None: a share of what the GPU has.
+            is_timed: Whether events record when they were reached, for benchmarks.
         """
+        self._is_timed = is_timed
         self._cuda = cupy.cuda
         self._out_of_memory = cupy.cuda.memory.OutOfMemoryError
         cupy.cuda.Device(0).use()
@@ -134,7 +137,29 @@ class Device:
         Returns:
             The event.
         """
-        return stream.record(self._cuda.Event(disable_timing=True))
+        return stream.record(self._cuda.Event(disable_timing=not self._is_timed))
+
+    def mark(self, marks: list[Any], stream: Any) -> None:
+        """Append an event to a list, where events record times.
+
+        Args:
+            marks: The list.
+            stream: The stream.
+        """
+        if self._is_timed:
+            marks.append(self.event(stream))
+
+    def seconds_between(self, marks: list[Any]) -> list[float]:
+        """Return the time from each mark to the next one.
+
+        Args:
+            marks: Events that have been reached.
+
+        Returns:
+            Seconds, one fewer than there are marks.
+        """
+        elapsed_ms = self._cuda.get_elapsed_time
+        return [elapsed_ms(before, after) / 1e3 for before, after in itertools.pairwise(marks)]
 
     def copy_in(self, to: DeviceArray, host: NDArray[np.uint8], nbytes: int, stream: Any) -> None:
         """Copy page-locked memory to the GPU; returns at once.

@@ -10,11 +10,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.errors import EngineError
-from lazytile.pyramid.cuda.batch import MOVE_BYTES, Flight, launch
+from lazytile.pyramid.cuda.batch import MOVE_BYTES, STAGES, Flight, launch
 from lazytile.pyramid.cuda.device import Device, GpuMemoryError
 from lazytile.pyramid.cuda.device_cache import DeviceCache, Upload
 from lazytile.pyramid.cuda.request import ARGUMENT_BYTES
@@ -46,6 +46,8 @@ class GpuLimits:
     """Of the GPU's memory; None: a share of it."""
     slab_bytes: int = 72 << 20
     """Page-locked memory of one batch; there are three."""
+    is_timed: bool = False
+    """Whether to record the time of each stage on the GPU, for benchmarks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +72,8 @@ class GpuCounts:
 
     batches: int = 0
     tiles: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    """Spent in each stage on the GPU, where times are recorded."""
 
 
 class GpuThread:
@@ -208,7 +212,7 @@ class GpuThread:
 
     def _run(self, cupy: Any, started: Future[tuple[str, DeviceCache]]) -> None:
         try:
-            device = Device(cupy, self.limits.memory_bytes)
+            device = Device(cupy, self.limits.memory_bytes, is_timed=self.limits.is_timed)
             cache = DeviceCache(int(device.limit_bytes * CACHE_SHARE))
             streams = [device.stream() for _ in range(STREAMS)]
             for _ in range(SLABS):
@@ -234,7 +238,7 @@ class GpuThread:
                     placed = flight.placed
                     flights.append(flight)
             if flights and (slab is None or len(flights) == STREAMS):
-                self._finish(flights.popleft())
+                self._finish(device, flights.popleft())
 
     def _take(self, *, wait: bool) -> Slab | None:
         """Return the slab that has gathered; None where there is nothing, and, if waiting, once the GPU is closed."""
@@ -259,9 +263,11 @@ class GpuThread:
             self._fail(slab, error, is_broken=not isinstance(error, GpuMemoryError))
             return None
 
-    def _finish(self, flight: Flight) -> None:
+    def _finish(self, device: Device, flight: Flight) -> None:
         try:
             flight.finish()
+            for stage, seconds in zip(STAGES, device.seconds_between(flight.marks), strict=False):
+                self.counts.seconds[stage] += seconds
         except BaseException as error:  # noqa: BLE001 - as above
             self._fail(flight.slab, error, is_broken=True)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,8 +27,8 @@ pytestmark = pytest.mark.skipif(find_compiler() is None, reason="there is no C++
 NUMPY = NumpyKernel()
 
 
-def kernel_with(**limits):
-    return CudaKernel(GpuThread(cupy, GpuLimits(**({"slab_bytes": 48 << 20} | limits))), NUMPY)
+def kernel_with(module=cupy, **limits):
+    return CudaKernel(GpuThread(module, GpuLimits(**({"slab_bytes": 48 << 20} | limits))), NUMPY)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +38,22 @@ def kernel():
     made.gpu.close()
 
 
+@pytest.fixture(scope="module", params=["double", "device"])
+def either(request, kernel):
+    """The kernel on the double, and on a GPU where one works."""
+    if request.param == "double":
+        yield kernel
+        return
+    request.getfixturevalue("gpu")
+    made = kernel_with(importlib.import_module("cupy"))
+    yield made
+    made.gpu.close()
+
+
 @settings(max_examples=150, deadline=None)
 @given(block=blocks())
-def test_pixels_and_values_equal_those_of_numpy(kernel, block):
+def test_pixels_and_values_equal_those_of_numpy(either, block):
+    kernel = either
     if not kernel.handles(block.job):
         assert not fits_tables(block.job)
         return
@@ -159,6 +173,28 @@ def test_a_job_larger_than_a_batch_is_computed_by_the_processor():
     kernel.gpu.close()
 
 
+@pytest.mark.parametrize("method", list(Resampling))
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "float32", "float64"])
+def test_batches_of_every_kind_equal_numpy(either, method, dtype):
+    made = [one for is_mesh in (False, True) for one in tiles(5, method=method, is_mesh=is_mesh, dtype=dtype)]
+    batch = [with_keys(one.filled(either), (method, dtype, number)) for number, one in enumerate(made)]
+    for _ in range(2):  # the second time everything lies on the GPU
+        for filled, index in zip(batch, either.run(batch, StopFlag()), strict=True):
+            with np.errstate(all="ignore"):
+                (expected,) = NUMPY.run([filled], StopFlag())
+            np.testing.assert_array_equal(index, expected)
+
+
+def test_times_of_stages_are_recorded_where_they_are_wanted(kernel):
+    assert set(kernel.gpu.counts.seconds.values()) == {0.0}
+    timed = kernel_with(is_timed=True)
+    batch = [one.filled(timed) for one in tiles(3)]
+    timed.run(batch, StopFlag())
+    assert list(timed.gpu.counts.seconds) == ["upload", "kernel", "download"]
+    assert all(seconds > 0 for seconds in timed.gpu.counts.seconds.values())
+    timed.gpu.close()
+
+
 def test_stopped_jobs_are_not_computed(kernel):
     stop = StopFlag()
     stop.set()
@@ -178,7 +214,8 @@ def test_a_gpu_that_fails_says_so_from_then_on(monkeypatch):
     kernel.gpu.close()
 
 
-def test_many_threads_share_a_gpu(kernel):
+def test_many_threads_share_a_gpu(either):
+    kernel = either
     made = tiles(24)
     expected = [NUMPY.run([one.filled(NUMPY)], StopFlag())[0] for one in made]
 
