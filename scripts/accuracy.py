@@ -16,7 +16,8 @@ import numpy as np
 import pyproj
 
 from lazytile.pyramid.core.grid import Grid, RegularAxis
-from lazytile.pyramid.tiling.reprojection import MAX_ERROR_PX, PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
+from lazytile.pyramid.tiling.mesh import MAX_ERROR_PX, map_mesh
+from lazytile.pyramid.tiling.reprojection import PixelAxis, keeps_axes_apart, map_x, map_y
 from lazytile.pyramid.tiling.tms import metres_per_unit
 
 if TYPE_CHECKING:

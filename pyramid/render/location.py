@@ -14,10 +14,12 @@ import numpy as np
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.grid import FULL_CIRCLE
+from lazytile.pyramid.core.stop_flag import StopFlag
 from lazytile.pyramid.render.level import choose_level
 from lazytile.pyramid.resampling.axis_location import AxisLocation
 from lazytile.pyramid.resampling.location import Location
-from lazytile.pyramid.tiling.reprojection import PixelAxis, keeps_axes_apart, map_mesh, map_x, map_y
+from lazytile.pyramid.tiling.mesh import map_mesh
+from lazytile.pyramid.tiling.reprojection import PixelAxis, keeps_axes_apart, map_x, map_y
 from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def locate(
     *,
     margin_px: int = 0,
     footprints: bool = False,
+    stop: StopFlag | None = None,
 ) -> Location:
     """Locate a block of tiles on a dataset's grid, with a margin of pixels around it for filters.
 
@@ -68,11 +71,13 @@ def locate(
         block: The tiles.
         margin_px: Width of the margin.
         footprints: Whether to find also how many cells each pixel covers.
+        stop: Looked at between strips of a mesh, or None.
 
     Returns:
         The location.
 
     Raises:
+        StoppedError: ``stop`` was set.
         TileOutOfRangeError: The matrix has no such tiles.
         InvalidParameterError: There is no map between the CRSs.
     """
@@ -87,7 +92,7 @@ def locate(
         across: AxisLocation = maps.get((locator, "x", block.col, block.cols), lambda: locator.cols(block))
         down: AxisLocation = maps.get((locator, "y", block.row, block.rows), lambda: locator.rows(block))
         return Location(locator.level, across.position, down.position, across.covered, down.covered, down, across)
-    mesh: Location = maps.get((locator, "mesh", block), lambda: locator.mesh(block))
+    mesh: Location = maps.get((locator, "mesh", block), lambda: locator.mesh(block, stop or StopFlag()))
     return mesh
 
 
@@ -158,24 +163,28 @@ class _Locator:
         lengths = np.diff(map_y(tile_crs, data_crs, rows.edges()))
         return AxisLocation.of(y, _covered(lengths, -self.grid.y.cell_size * scale))
 
-    def mesh(self, block: TileBlock) -> Location:
-        """Locate every pixel, where the axes depend on each other."""
+    def mesh(self, block: TileBlock, stop: StopFlag) -> Location:
+        """Locate every pixel, where the axes depend on each other. Raises ``StoppedError``."""
         grid, tms, level, margin_px = self.grid, self.tms, self.level, self.margin_px
         cols, rows = _pixel_cols(self.matrix, block, margin_px), _pixel_rows(self.matrix, block, margin_px)
         # Positions on level 0 decide, so that no pixel shows data past the true edge; the division is exact.
         scale = float(1 << level)
         extra = 1 if self.footprints else 0  # a pixel's size is the distance to its right and lower neighbours
         wide, high = replace(cols, count=cols.count + extra), replace(rows, count=rows.count + extra)
-        mesh = map_mesh(tms.crs, grid.crs, wide, high, wraps=grid.is_angular)
+        mesh = map_mesh(tms.crs, grid.crs, wide, high, stop, wraps=grid.is_angular)
         at = np.s_[: rows.count, : cols.count]
+        stop.check()
         x, y = grid.col_positions(mesh.x[at]) / scale, grid.row_positions(mesh.y[at]) / scale
+        stop.check()
         x[:, _outside_cols(tms, cols, margin_px)] = np.nan
         x[_outside_rows(tms, rows)] = np.nan
         if not self.footprints:
             return Location(level, x, y)
         width, height = grid.x.cell_size * scale, -grid.y.cell_size * scale
         circle = FULL_CIRCLE if grid.is_angular else None
-        return Location(level, x, y, _reached(mesh.x, width, circle), _reached(mesh.y, height, None))
+        across = _reached(mesh.x, width, circle)
+        stop.check()
+        return Location(level, x, y, across, _reached(mesh.y, height, None))
 
 
 def _outside_cols(tms: TileMatrixSet, cols: PixelAxis, margin_px: int) -> NDArray[np.bool_]:

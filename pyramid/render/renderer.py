@@ -242,7 +242,7 @@ def _read_checked(task: RenderTask, read: Callable[[_Source], Pixels], stop: Sto
     method = task.resampling or task.default_resampling
     if method is None:
         method = default_resampling(description, task.variables, task.tms, task.matrix)
-    location = _locate(description, task, method)
+    location = _locate(description, task, method, stop)
     if stop is not None:
         stop.check()  # before chunks are read
     pixels = read(_Source(stored, location, method))
@@ -251,7 +251,7 @@ def _read_checked(task: RenderTask, read: Callable[[_Source], Pixels], stop: Sto
     return pixels
 
 
-def _locate(description: Dataset, task: RenderTask, method: Resampling) -> Location:
+def _locate(description: Dataset, task: RenderTask, method: Resampling, stop: StopFlag | None) -> Location:
     return locate(
         description.grid,
         description.levels,
@@ -260,6 +260,7 @@ def _locate(description: Dataset, task: RenderTask, method: Resampling) -> Locat
         task.block,
         margin_px=0 if task.filter is None else MARGIN_PX,
         footprints=method.needs_footprints,
+        stop=stop,
     )
 
 

@@ -5,14 +5,10 @@ import pyproj
 import pytest
 
 from lazytile.pyramid.core.errors import InvalidParameterError
-from lazytile.pyramid.tiling.reprojection import (
-    PixelAxis,
-    keeps_axes_apart,
-    map_mesh,
-    map_x,
-    map_y,
-    transform,
-)
+from lazytile.pyramid.core.stop_flag import StopFlag, StoppedError
+from lazytile.pyramid.tiling import mesh
+from lazytile.pyramid.tiling.mesh import map_mesh
+from lazytile.pyramid.tiling.reprojection import PixelAxis, keeps_axes_apart, map_x, map_y, transform
 
 GEOSTATIONARY = "+proj=geos +h=35786023 +lon_0=-75 +sweep=x +ellps=GRS80"
 ROTATED = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +to_meter=0.0174532925199433"
@@ -98,6 +94,40 @@ def test_a_part_of_a_map_is_the_same_part_of_the_whole(case, top, left, height, 
     part = map_mesh(tile_crs, data_crs, cols, rows, wraps=wraps)
     np.testing.assert_array_equal(part.x, whole.x[top : top + height, left : left + width])
     np.testing.assert_array_equal(part.y, whole.y[top : top + height, left : left + width])
+
+
+def polar(size):
+    half = 4194304
+    return PixelAxis(-half, 2 * half / size, 0, size), PixelAxis(half, -2 * half / size, 0, size)
+
+
+@pytest.mark.parametrize(("first", "height"), [(0, 1100), (7, 1093), (509, 300)])
+def test_a_large_map_is_made_in_strips_that_join(first, height):
+    cols, rows = polar(1100)
+    whole = map_mesh("EPSG:3413", "EPSG:4326", cols, rows, wraps=True)
+    part = map_mesh(
+        "EPSG:3413", "EPSG:4326", cols, PixelAxis(rows.origin, rows.step, first, height), StopFlag(), wraps=True
+    )
+    np.testing.assert_array_equal(part.x, whole.x[first : first + height])
+    np.testing.assert_array_equal(part.y, whole.y[first : first + height])
+    narrow = map_mesh("EPSG:3413", "EPSG:4326", PixelAxis(cols.origin, cols.step, 480, 100), rows, wraps=True)
+    np.testing.assert_array_equal(narrow.x, whole.x[:, 480:580])
+    assert narrow.x.shape == (1100, 100)
+    assert 0 < whole.exact_share < 0.01
+
+
+def test_a_large_map_is_stopped_between_strips(monkeypatch):
+    stop, points = StopFlag(), []
+
+    def counted(source, target, x, y):
+        points.append(x.size)
+        stop.set()
+        return transform(source, target, x, y)
+
+    monkeypatch.setattr(mesh, "transform", counted)
+    with pytest.raises(StoppedError):
+        map_mesh("EPSG:3413", "EPSG:4326", *polar(2048), stop, wraps=True)
+    assert sum(points) < 2048 * 2048 / 16, "it went on after the first strip"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 17, 255])
