@@ -42,6 +42,13 @@ class Region:
         west, south, east, north = bounds.west, bounds.south, bounds.east, bounds.north
         return cls((np.array([[west, south], [east, south], [east, north], [west, north]]),))
 
+    @property
+    def extent_share(self) -> float:
+        """Share of all longitudes and latitudes that the box around the region has, 0 to 1."""
+        points = np.concatenate(self.rings)
+        width, height = np.ptp(points, axis=0)
+        return float(min(1.0, width / FULL_CIRCLE) * min(1.0, height / (FULL_CIRCLE / 2)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edges:

@@ -1,106 +1,107 @@
 """Admission of work: how much of each class runs at a time, how much waits, and how long a request may take.
 
-Each class has its own slots, so a full class never delays another. A slot is taken until the work has really ended,
-also where its clients have left or their time is up meanwhile: work in a thread is only asked to stop.
+Each class has its own slots, so heavy work never takes those of light work. A slot is taken until the work has really
+ended, also where its clients have left or their time is up meanwhile: work in a thread is only asked to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import math
+import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.pyramid.engines.pending_work import run_in_thread
 from lazytile.pyramid.engines.single_flight import SingleFlight
 from lazytile.service.http.errors import BusyError, OverdueError
+from lazytile.service.tiles.loop_turns import LoopTurns
+from lazytile.service.tiles.memory_watch import MemoryWatch
+from lazytile.service.tiles.refusals import Refusals
+from lazytile.service.tiles.waiting_line import LineFullError, LineTimeoutError, WaitingLine
+from lazytile.service.tiles.work_class import ClassLimits, WorkClass, class_limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from lazytile.pyramid.core.cost import Cost
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
 
 Value = TypeVar("Value")
 
-TASKS_PER_THREAD = 2
-"""Tile tasks that the engine is given for each of its threads: one that runs, one so that no thread waits for us."""
-RUNNING_PIXELS = 4
-RUNNING_STYLES = 1
-"""Compiling holds the interpreter's lock: two at a time only take it from the event loop more often."""
-RUNNING_NUMBERS = 2
+LONGEST_RETRY_S = 60
+HEAVY_MS = 100.0
+"""By default, the estimated time from which on work is heavy."""
 
 
-class WorkClass(StrEnum):
-    """What kind of work a request causes."""
-
-    TILE = "tile"
-    PIXEL = "pixel"
-    """The value under a pixel."""
-    STYLE = "style"
-    """A style that is not compiled yet, a legend, a colormap."""
-    NUMBERS = "numbers"
-    """Statistics of a region, values at a point."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassLimits:
-    """How much work of one class is admitted."""
-
-    running: int
-    """Tasks that run at a time."""
-    waiting: int
-    """Tasks that may wait; further ones are refused."""
-
-
-class _Queue:
-    """The tasks of one class that are admitted."""
+class _Class:
+    """The slots of one class, and how long its tasks have taken."""
 
     def __init__(self, limits: ClassLimits) -> None:
         self.limits = limits
-        self.admitted = 0
-        self.free_slots = asyncio.Semaphore(limits.running)
+        self.line = WaitingLine(limits.running, limits.waiting, limits.wait_s)
+        self.mean_s = 0.0
+
+    def record(self, spent_s: float) -> None:
+        self.mean_s += (spent_s - self.mean_s) * 0.1
 
     @property
-    def is_full(self) -> bool:
-        return self.admitted >= self.limits.running + self.limits.waiting
+    def retry_after_s(self) -> int:
+        """When there may be room: once those that wait now are done, on average."""
+        done_s = (self.line.waiting + 1) * self.mean_s / self.limits.running
+        return max(self.limits.retry_after_s, min(LONGEST_RETRY_S, math.ceil(done_s)))
 
 
 class Admission:
     """The one bounded queue of a server process. Belongs to one event loop."""
 
-    def __init__(self, limits: Mapping[WorkClass, ClassLimits], timeout_s: float, metrics: Metrics) -> None:
-        """Open a queue for each class of work; ``timeout_s``: how long a request may take."""
-        self._queues = {work_class: _Queue(each) for work_class, each in limits.items()}
+    def __init__(
+        self,
+        limits: Mapping[WorkClass, ClassLimits],
+        timeout_s: float,
+        metrics: Metrics,
+        memory: MemoryWatch | None = None,
+        heavy_ms: float = HEAVY_MS,
+    ) -> None:
+        """Open a queue for each class of work.
+
+        Args:
+            limits: Limits by class.
+            timeout_s: How long a request may take, from its arrival.
+            metrics: Counts what waits, runs and is refused.
+            memory: Says which classes may begin; None: all.
+            heavy_ms: Estimated time from which on work is heavy, milliseconds.
+        """
+        self._classes = {work_class: _Class(each) for work_class, each in limits.items()}
         self._timeout_s = timeout_s
         self._metrics = metrics
+        self._memory = memory
+        self._heavy_ms = heavy_ms
+        self._refusals = Refusals()
         self._flights: SingleFlight[Any] = SingleFlight()
         self._numbers = itertools.count()
+        self._deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+        self._turns = LoopTurns(limits[WorkClass.LIGHT].wait_s)
 
     @classmethod
     def of(cls, settings: Settings, engine_threads: int, metrics: Metrics) -> Admission:
         """Return the queue that the settings describe.
 
         Args:
-            settings: Length of the queue and time limit.
+            settings: Slots, lengths, times and memory.
             engine_threads: Tasks that the engine runs at a time.
             metrics: Counts what waits, runs and is refused.
 
         Returns:
             An empty queue.
         """
-        running = {
-            WorkClass.TILE: engine_threads * TASKS_PER_THREAD,
-            WorkClass.PIXEL: RUNNING_PIXELS,
-            WorkClass.STYLE: RUNNING_STYLES,
-            WorkClass.NUMBERS: RUNNING_NUMBERS,
-        }
-        limits = {work_class: ClassLimits(count, settings.queue_length) for work_class, count in running.items()}
-        return cls(limits, settings.timeout_s, metrics)
+        memory = MemoryWatch(settings.memory_watermark_bytes)
+        return cls(class_limits(settings, engine_threads), settings.timeout_s, metrics, memory, settings.heavy_ms)
 
     def limits(self, work_class: WorkClass) -> ClassLimits:
         """Return how much work of a class is admitted.
@@ -111,7 +112,44 @@ class Admission:
         Returns:
             Its limits.
         """
-        return self._queues[work_class].limits
+        return self._classes[work_class].limits
+
+    def class_of(self, cost: Cost) -> WorkClass:
+        """Return the class of work with an estimated cost.
+
+        Args:
+            cost: The cost.
+
+        Returns:
+            ``LIGHT`` or ``HEAVY``.
+        """
+        return WorkClass.HEAVY if cost.ms > self._heavy_ms else WorkClass.LIGHT
+
+    def arrived(self) -> None:
+        """Take note that the request of the running task has just arrived: its time begins."""
+        self._deadline.set(asyncio.get_running_loop().time() + self._timeout_s)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether nothing waits and memory is left: work that nobody waits for may begin."""
+        return (
+            not any(each.line.waiting for each in self._classes.values())
+            and not self._turns.waiting
+            and self._classes[WorkClass.BACKGROUND].line.is_idle
+            and self._classes[WorkClass.HEAVY].line.taken == 0
+            and (self._memory is None or self._memory.admits(WorkClass.BACKGROUND))
+        )
+
+    async def turn(self) -> None:
+        """Return when a piece of work of a millisecond or two may begin on the event loop.
+
+        Raises:
+            BusyError: That took too long.
+        """
+        try:
+            await self._turns.turn()
+        except LineTimeoutError:
+            raise await self._refused(WorkClass.LIGHT, "the server has more requests than it can read") from None
 
     @asynccontextmanager
     async def slot(self, work_class: WorkClass) -> AsyncIterator[None]:
@@ -121,31 +159,39 @@ class Admission:
             work_class: The class.
 
         Raises:
-            BusyError: The queue is full.
+            BusyError: The queue is full, the wait was too long, or the server is short of memory.
         """
-        queue = self._queues[work_class]
-        if queue.is_full:
-            self._metrics.refused.labels("busy", work_class).inc()
-            limits = queue.limits
-            raise BusyError(
-                f"the queue for {work_class} requests is full ({limits.running} running, {limits.waiting} waiting), "
-                "retry in a second"
-            )
-        queue.admitted += 1
+        entered = self._classes[work_class]
+        limits = entered.limits
+        if self._memory is not None and not self._memory.admits(work_class):
+            raise await self._refused(work_class, f"the server has no memory left for {work_class} requests", "memory")
         try:
             with self._metrics.queue_depth.track_inprogress():
-                await queue.free_slots.acquire()
-            try:
-                with self._metrics.running.track_inprogress():
-                    yield
-            finally:
-                queue.free_slots.release()
+                await entered.line.take()
+        except LineFullError:
+            waits = f"{limits.running} running, {limits.waiting} waiting"
+            raise await self._refused(work_class, f"the queue for {work_class} requests is full ({waits})") from None
+        except LineTimeoutError:
+            text = f"{work_class} requests wait longer than {limits.wait_s:g} seconds for their turn"
+            raise await self._refused(work_class, text) from None
+        began = time.perf_counter()
+        try:
+            with self._metrics.running.track_inprogress():
+                yield
         finally:
-            queue.admitted -= 1
+            entered.record(time.perf_counter() - began)
+            entered.line.give()
+
+    async def _refused(self, work_class: WorkClass, why: str, reason: str = "busy") -> BusyError:
+        """Count a refusal, and return it when it may be sent."""
+        self._metrics.refused.labels(reason, work_class).inc()
+        await self._refusals.paced()
+        after_s = self._classes[work_class].retry_after_s
+        return BusyError(f"{why}, retry in {'a second' if after_s == 1 else f'{after_s} seconds'}", after_s)
 
     @asynccontextmanager
     async def time_limit(self, work_class: WorkClass) -> AsyncIterator[None]:
-        """Cancel the enclosed work when a request has taken too long, waiting included.
+        """Cancel the enclosed work when a request has taken too long since its arrival, waiting included.
 
         Args:
             work_class: The class, for messages and metrics.
@@ -153,8 +199,11 @@ class Admission:
         Raises:
             OverdueError: The time is up.
         """
+        deadline = self._deadline.get()
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s) as limit:
+            async with asyncio.timeout_at(deadline) as limit:
                 yield
         except (TimeoutError, StoppedError) as error:
             # Numbers on a worker process have a time limit of their own, with the same length.
@@ -162,6 +211,33 @@ class Admission:
                 raise
             self._metrics.refused.labels("overdue", work_class).inc()
             raise OverdueError(f"the {work_class} request took longer than {self._timeout_s:g} seconds") from error
+
+    def is_under_way(self, key: str) -> bool:
+        """Return whether the work of a key is in progress.
+
+        Args:
+            key: As for ``shared``.
+
+        Returns:
+            Whether ``shared`` would join it.
+        """
+        return key in self._flights
+
+    async def shared(self, key: str, start: Callable[[], Awaitable[Value]]) -> Value:
+        """Do work that equal requests share: it runs once at a time, and ends when the last of them leaves.
+
+        Args:
+            key: Equal for equal work, different for any other.
+            start: Starts the work; it takes a slot itself.
+
+        Returns:
+            What the work returns.
+
+        Raises:
+            EngineError: ``close`` ended the work.
+        """
+        found: Value = await self._flights.run(key, start)
+        return found
 
     async def in_thread(
         self, work_class: WorkClass, function: Callable[[StopFlag], Value], *, key: str | None = None
@@ -185,13 +261,12 @@ class Admission:
         """
         shared = f"{work_class} {next(self._numbers)}" if key is None else f"{work_class} key {key}"
         async with self.time_limit(work_class):
-            found: Value = await self._flights.run(shared, lambda: self._held(work_class, function))
-        return found
+            return await self.shared(shared, lambda: self._held(work_class, function))
 
     async def _held(self, work_class: WorkClass, function: Callable[[StopFlag], Value]) -> Value:
         async with self.slot(work_class):
             return await run_in_thread(function)
 
     async def close(self) -> None:
-        """Stop the work in threads and wait until it has ended."""
+        """Stop the work in progress and wait until it has ended."""
         await self._flights.cancel()
