@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from click import Command, Parameter
     from pydantic.fields import FieldInfo
 
-MACHINE_DEFAULTS = {"memory_bytes": "1/8 of the machine's memory"}
+MACHINE_DEFAULTS = {
+    "memory_bytes": "1/8 of the machine's memory",
+    "memory_watermark_bytes": "9/10 of the machine's memory",
+}
 """Defaults that differ from machine to machine."""
 _UNITS = ("bytes", "KiB", "MiB", "GiB")
 

@@ -67,6 +67,7 @@ def test_the_help_of_serve_states_the_defaults_of_the_settings():
     defaults = {name: field.default for name, field in Settings.model_fields.items() if field.default is not None}
     assert "machine" in MACHINE_DEFAULTS["memory_bytes"]
     defaults["memory_bytes"] = "1/8 of the machine's"
+    defaults["memory_watermark_bytes"] = "9/10 of the machine's"
     megabytes = {name: value >> 20 for name, value in defaults.items() if name.endswith("_limit_bytes")}
     expected = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in defaults.items()}
     expected |= {name: str(value) for name, value in megabytes.items()}
@@ -278,7 +279,7 @@ VALUES = [
     ),
     ("docs/renderer.md", r"have at most (\d+) pixels per side", "pyramid.tiling.registry.MAX_TILE_SIDE", 1),
     ("docs/renderer.md", r"any tile at most (\d+) after `@2x`", "pyramid.render.tile_request.MAX_TILE_SIDE_PX", 1),
-    ("docs/renderer.md", r"accurate to ([\d.]+) px", "pyramid.tiling.reprojection.MAX_ERROR_PX", 1),
+    ("docs/renderer.md", r"accurate to ([\d.]+) px", "pyramid.tiling.mesh.MAX_ERROR_PX", 1),
     ("docs/renderer.md", r"more than 2\^(\d+) pixels", "pyramid.render.renderer.MAX_BLOCK_PX", "power"),
     ("docs/converting.md", r"exceeds (\d+) MiB", "pyramid.fetch.nexus_request.RESPONSE_BYTES", 1 << 20),
     ("docs/converting.md", r"fit into (\d+) MiB", "pyramid.store.layout.MAX_BLOCK_BYTES", 1 << 20),

@@ -79,3 +79,8 @@ def _limit_of(file: Path) -> int | None:
 def default_memory_bytes() -> int:
     """Return the memory that caches take by default: one eighth of the machine's."""
     return machine_memory_bytes() // DEFAULT_SHARE
+
+
+def default_watermark_bytes() -> int:
+    """Return the memory above which a server begins no further work by default: nine tenths of the machine's."""
+    return machine_memory_bytes() * 9 // 10

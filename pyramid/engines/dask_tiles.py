@@ -33,11 +33,12 @@ class TileCalls(Protocol):
         """Short description for people."""
         ...
 
-    async def call(self, task: Any) -> tuple[bytes, ...]:
+    async def call(self, task: Any, *, is_heavy: bool = False) -> tuple[bytes, ...]:
         """Render a task on some worker. Cancelling the call abandons the task.
 
         Args:
             task: A ``TileTask``.
+            is_heavy: As for ``TileEngine.render``.
 
         Returns:
             The encoded tiles.
@@ -73,8 +74,9 @@ class SubmitCalls:
         self._function = work.function
         self._pickler = TaskPickler(work.shared)
 
-    async def call(self, task: Any) -> tuple[bytes, ...]:
+    async def call(self, task: Any, *, is_heavy: bool = False) -> tuple[bytes, ...]:
         """Submit under the task's own key, so that the cluster computes equal tasks of all its clients once."""
+        del is_heavy  # Dask's own threads are all alike
         pickled = self._pickler.pickled(task)
         for values in ({}, pickled.values):
             key = (f"tile-{len(values)}", str(task.key))
@@ -179,11 +181,11 @@ class DaskTileEngine:
     def render_inline(self, task: Any) -> None:
         """Leave every task to the workers."""
 
-    async def render(self, task: Any) -> tuple[bytes, ...]:
+    async def render(self, task: Any, *, is_heavy: bool = False) -> tuple[bytes, ...]:
         """Render a task on a worker."""
         if self._closed:
             raise EngineError("the engine is closed")
-        return await self._pending.run(self._calls.call(task))
+        return await self._pending.run(self._calls.call(task, is_heavy=is_heavy))
 
     async def move(self, places: Places) -> None:
         """Inspect the workers for other places, then use those that see them."""

@@ -59,6 +59,7 @@ class _CallState:
     """What a call has met so far."""
 
     task: PickledTask
+    is_heavy: bool
     sends_values: bool = False
     """Whether the shared values go with the task: a worker asked for one."""
     dead: set[str] = field(default_factory=set)
@@ -118,9 +119,9 @@ class DirectCalls:
             self._used_at = time.monotonic()
         return time.monotonic() - self._used_at
 
-    async def call(self, task: Any) -> tuple[bytes, ...]:
+    async def call(self, task: Any, *, is_heavy: bool = False) -> tuple[bytes, ...]:
         """Render a task on the worker that its locality selects, on another one where that dies or is silent."""
-        locality, state = self._locality(task), _CallState(self._pickler.pickled(task))
+        locality, state = self._locality(task), _CallState(self._pickler.pickled(task), is_heavy)
         while True:
             name = self._chosen(locality, state.dead | state.unready)
             if name is None:
@@ -204,7 +205,7 @@ class DirectCalls:
         operation, token = self._operation(address), self._admission.token
         # None: the worker does not have the operation, or not yet.
         work: asyncio.Future[dict[str, Any] | None] = asyncio.ensure_future(
-            operation(call=call, key=key, task=state.task.data, admission=token, values=values)
+            operation(call=call, key=key, task=state.task.data, admission=token, values=values, is_heavy=state.is_heavy)
         )
         work.add_done_callback(_noted)  # also where the caller leaves at the same moment
         try:

@@ -210,7 +210,7 @@ class TileEngine(Protocol):
         """
         ...
 
-    async def render(self, task: Any) -> tuple[bytes, ...]:
+    async def render(self, task: Any, *, is_heavy: bool = False) -> tuple[bytes, ...]:
         """Return the encoded tiles of one metatile.
 
         Callers share equal keys (``SingleFlight``): the engine is given a key once at a time. When the caller is
@@ -219,6 +219,7 @@ class TileEngine(Protocol):
 
         Args:
             task: A ``TileTask``.
+            is_heavy: Whether it takes long: it then keeps no thread from light tasks.
 
         Returns:
             The encoded tiles.

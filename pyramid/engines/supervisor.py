@@ -99,13 +99,13 @@ class SupervisedTileEngine:
     def render_inline(self, task: Any) -> None:
         """Leave every task to the workers."""
 
-    async def render(self, task: Any) -> tuple[bytes, ...]:
+    async def render(self, task: Any, *, is_heavy: bool = False) -> tuple[bytes, ...]:
         """Render a task on a worker; refuse it, or render it here, while the cluster is not available."""
         if self._is_closed:
             raise EngineError("the engine is closed")
         if self._engine is not None and not self._problem:
             try:
-                return await self._engine.render(task)
+                return await self._engine.render(task, is_heavy=is_heavy)
             except EngineUnavailableError:
                 if self._open_fallback is None:
                     raise
@@ -113,7 +113,7 @@ class SupervisedTileEngine:
             raise EngineUnavailableError(self._problem or f"the engine {self._name} is not available")
         if self._fallback is None:
             self._fallback = self._open_fallback()
-        return await self._fallback.render(task)
+        return await self._fallback.render(task, is_heavy=is_heavy)
 
     async def _supervise(self) -> None:
         pause_s = FIRST_PAUSE_S

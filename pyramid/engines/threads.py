@@ -7,8 +7,12 @@ processors well, and a call costs 0.1 ms where one to a worker process costs 0.5
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from lazytile.pyramid.cluster.places import NOWHERE, Places
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
 TASKS_PER_THREAD = 2
 """Tasks under way for each thread: one runs, one is queued so that no thread idles."""
+HEAVY_NICENESS = 5
+"""A thread of this niceness gets a third of the time of a usual one that wants the same processor."""
 
 
 class ThreadsBulkEngine:
@@ -80,6 +86,7 @@ class ThreadsTileEngine:
         self._pending = PendingWork()
         self._backoff = Backoff()
         self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, thread_name_prefix="lazytile-tile")
+        self._heavy_pool = heavy_pool(threads)
 
     @property
     def description(self) -> str:
@@ -96,11 +103,13 @@ class ThreadsTileEngine:
         finally:
             self._backoff.record(time.monotonic() - began)
 
-    async def render(self, task: Any) -> tuple[bytes, ...]:
-        """Render one task in the pool. A cancelled caller stops the work and waits until its thread has ended."""
+    async def render(self, task: Any, *, is_heavy: bool = False) -> tuple[bytes, ...]:
+        """Render one task in a pool. A cancelled caller stops the work and waits until its thread has ended."""
         pool = self._pool
         if pool is None:
             raise EngineError("the engine is closed")
+        if is_heavy:
+            pool = self._heavy_pool
         return await self._pending.run(run_in_thread(lambda stop: self._perform(task, stop), pool))
 
     def _perform(self, task: Any, stop: StopFlag) -> tuple[bytes, ...]:
@@ -114,7 +123,8 @@ class ThreadsTileEngine:
         pool, self._pool = self._pool, None
         if pool is not None:
             await self._pending.cancel()
-            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+            for each in (pool, self._heavy_pool):
+                await asyncio.to_thread(each.shutdown, wait=True, cancel_futures=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,6 +133,25 @@ class ThreadsTileEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def heavy_pool(threads: int) -> ThreadPoolExecutor:
+    """Return a pool for heavy tasks, beside that for light ones: neither takes the other's threads.
+
+    Args:
+        threads: As many as light tasks have; how many heavy tasks run is the caller's to limit.
+
+    Returns:
+        A pool, whose threads Linux schedules after others.
+    """
+    return ThreadPoolExecutor(threads, thread_name_prefix="lazytile-heavy", initializer=_step_back)
+
+
+def _step_back() -> None:
+    """Lower the priority of the running thread; elsewhere than on Linux that would be the whole process."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HEAVY_NICENESS)
 
 
 def _counted(threads: int) -> str:

@@ -18,6 +18,7 @@ from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.engines.pending_work import run_in_thread
 from lazytile.pyramid.engines.protocol import one_line
 from lazytile.pyramid.engines.single_flight import SingleFlight
+from lazytile.pyramid.engines.threads import heavy_pool
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -56,6 +57,7 @@ class TilePlugin(WorkerPlugin):
             raise EngineError(f"the worker at {worker.address} has lazytile {__version__}, the server {self.version}")
         self.is_open = True
         self.pool = ThreadPoolExecutor(worker.state.nthreads, thread_name_prefix="lazytile-tile")
+        self.heavy_pool = heavy_pool(worker.state.nthreads)
         # Each server shares the equal work of its own requests; this shares that of several servers.
         self.flights: SingleFlight[tuple[bytes, ...]] = SingleFlight()
         self.calls: dict[str, asyncio.Task[tuple[bytes, ...]]] = {}
@@ -74,9 +76,16 @@ class TilePlugin(WorkerPlugin):
             worker.handlers.pop(name, None)
         if hasattr(self, "pool"):
             self.pool.shutdown(wait=False, cancel_futures=True)
+            self.heavy_pool.shutdown(wait=False, cancel_futures=True)
 
-    async def render(
-        self, call: str, key: str, task: bytes, admission: str, values: dict[str, bytes] | None = None
+    async def render(  # noqa: PLR0917 - Dask passes the parts of a message by name
+        self,
+        call: str,
+        key: str,
+        task: bytes,
+        admission: str,
+        values: dict[str, bytes] | None = None,
+        is_heavy: bool = False,
     ) -> dict[str, Any]:
         """Render a task.
 
@@ -86,6 +95,7 @@ class TilePlugin(WorkerPlugin):
             task: The pickled task.
             admission: Token of the inspection that this process must have passed.
             values: The shared values of the task, where this process asked for them.
+            is_heavy: Whether the task takes long: it then keeps no thread from light ones.
 
         Returns:
             The ``tiles``, or a pickled ``error``, or what is ``missing``: the inspection of this process, by its
@@ -95,20 +105,20 @@ class TilePlugin(WorkerPlugin):
             return {"missing": "inspection", "incarnation": incarnation()}
         try:
             keep_values(values or {})
-            tiles = await self._tiles(call, key, task)
+            tiles = await self._tiles(call, key, task, self.heavy_pool if is_heavy else self.pool)
         except UnknownValueError:
             return {"missing": "values"}
         except Exception as error:  # noqa: BLE001 - the caller raises it
             return {"error": _pickled_error(error)}
         return {} if tiles is None else {"tiles": list(tiles)}
 
-    async def _tiles(self, call: str, key: str, task: bytes) -> tuple[bytes, ...] | None:
+    async def _tiles(self, call: str, key: str, task: bytes, pool: ThreadPoolExecutor) -> tuple[bytes, ...] | None:
         """Return the tiles of a task; None where the call was cancelled or the worker is shutting down."""
         if self._is_shut_down():
             return None
 
         def start() -> Coroutine[Any, Any, tuple[bytes, ...]]:
-            return run_in_thread(lambda stop: self._rendered(task, stop), self.pool)
+            return run_in_thread(lambda stop: self._rendered(task, stop), pool)
 
         work = asyncio.ensure_future(self.flights.run(key, start))
         self.calls[call] = work

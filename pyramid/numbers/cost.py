@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.cost import Cost
-
 if TYPE_CHECKING:
     from lazytile.pyramid.numbers.task import NumbersTask
     from lazytile.pyramid.store.dataset import Dataset
@@ -19,7 +17,7 @@ _NS = 1e-6
 """Milliseconds."""
 
 
-def numbers_cost(task: NumbersTask, dataset: Dataset) -> Cost:
+def numbers_ms(task: NumbersTask, dataset: Dataset) -> float:
     """Estimate what numbers cost.
 
     Args:
@@ -27,13 +25,11 @@ def numbers_cost(task: NumbersTask, dataset: Dataset) -> Cost:
         dataset: The dataset that they are of.
 
     Returns:
-        The cost of the task.
+        Time on one processor, milliseconds, right within a factor of about three.
     """
     if task.region is None or task.options is None:
-        chunk = dataset.chunk
-        steps = len(task.indices) if task.cell is not None else 0
-        return Cost(TASK_MS + steps * CHUNK_MS, steps, steps * chunk.rows * chunk.cols)
+        return TASK_MS + (len(task.indices) * CHUNK_MS if task.cell is not None else 0.0)
     share = task.region.extent_share if dataset.grid.is_geographic else 1.0
     shape = dataset.grid.shape
-    cells = min(int(share * shape.rows * shape.cols) + 1, task.options.budget_cells)
-    return Cost(TASK_MS + cells * CELL_NS * _NS, 0, cells)
+    cells = min(share * shape.rows * shape.cols, float(task.options.budget_cells))
+    return TASK_MS + cells * CELL_NS * _NS

@@ -1,15 +1,15 @@
 """What a tile or a map will cost, from its plan: pixels, cells, chunks, and whether pixels need a mesh.
 
-The coefficients are measured (``scripts/bench_floods.py --costs`` measures them again); they need not be exact: ordinary
-tiles take a millisecond, what must not share their slots takes a hundred.
+The coefficients are measured (``scripts/bench_floods.py --costs`` measures them again). They need not be exact:
+ordinary tiles take a millisecond, what must not share their slots takes a hundred.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.cost import Cost
 from lazytile.pyramid.render.filters import MARGIN_PX, FilterKind
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.level import choose_level
@@ -39,6 +39,20 @@ VALUE_NS = 15.0
 FORMAT_NS = dict.fromkeys(ImageFormat, 15.0) | {ImageFormat.PNG: 0.0, ImageFormat.WEBP: 50.0}
 _NS = 1e-6
 """Milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The work of a task. ``ms`` decides with whom it shares slots, the counts say why."""
+
+    ms: float
+    """Time on one processor with nothing in memory, milliseconds: right within a factor of about three."""
+    pixels: int
+    """Pixels that are computed."""
+    cells: int
+    """Cells of the stored data that are read."""
+    is_mesh: bool
+    """Whether each pixel is located by itself, since the axes of pixels and data depend on each other."""
 
 
 def tile_cost(request: TileRequest, tiles: int = 1) -> Cost:

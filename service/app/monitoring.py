@@ -75,9 +75,9 @@ async def readiness(request: web.Request) -> web.StreamResponse:
 
 async def prometheus_metrics(request: web.Request) -> web.StreamResponse:
     """Return the metrics of all server processes."""
-    metrics = request.app[APP_CONTEXT].metrics
-    metrics.publish()
-    body = await asyncio.to_thread(metrics.text)
+    context = request.app[APP_CONTEXT]
+    context.metrics.publish()
+    body = await context.admission.shared("metrics", lambda: asyncio.to_thread(context.metrics.text))
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, **_NOT_CACHED})
 
 

@@ -99,6 +99,7 @@ def settings_of_one(settings: Settings, count: int, metrics_folder: Path) -> Set
         update={
             "workers": max(1, processor_count() // count),
             "memory_bytes": settings.memory_bytes // count,
+            "memory_watermark_bytes": settings.memory_watermark_bytes // count,
             "metrics_folder": metrics_folder,
         }
     )

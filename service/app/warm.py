@@ -20,7 +20,7 @@ from lazytile.pyramid.times import lookup
 from lazytile.service.app.application import open_context
 from lazytile.service.http.errors import CacheError
 from lazytile.service.http.parameter_names import TIME
-from lazytile.service.tiles.admission import WorkClass
+from lazytile.service.tiles.work_class import WorkClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -147,7 +147,7 @@ async def _first_error(work: list[Coroutine[Any, Any, None]]) -> None:
 
 def _width(context: AppContext) -> int:
     """Return the number of concurrent requests that keeps the engine supplied with new metatiles."""
-    return context.admission.limits(WorkClass.TILE).running * context.broker.metatile**2
+    return context.admission.limits(WorkClass.LIGHT).running * context.broker.metatile**2
 
 
 def _matrices(layer: Layer, warm_up: WarmUp) -> list[TileMatrix]:

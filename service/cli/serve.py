@@ -113,6 +113,18 @@ def serve(
             help="Maximum time that a client takes to send a request or to read a response [default: 20].",
         ),
     ] = None,
+    memory_watermark: Annotated[
+        str | None,
+        typer.Option(
+            "--memory-watermark",
+            metavar="SIZE",
+            help="Resident memory above which no heavy work begins: 8GiB, 512MB, 80% [default: 9/10 of the machine's].",
+        ),
+    ] = None,
+    prefetch: Annotated[
+        bool,
+        typer.Option("--prefetch", help="Render the next time step and the neighbours of requested tiles when idle."),
+    ] = False,
     max_connections: Annotated[
         int | None,
         typer.Option(
@@ -159,6 +171,8 @@ def serve(
             timeout_s=timeout,
             client_timeout_s=client_timeout,
             max_connections=max_connections,
+            memory_watermark_bytes=memory_watermark,
+            prefetch=prefetch or None,
         )
         existing(settings.store)
         return settings

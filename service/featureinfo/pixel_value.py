@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.catalog.feature_info import FeatureInfo, describe
+from lazytile.pyramid.render.cost import tile_cost
 from lazytile.pyramid.render.renderer import render_values
-from lazytile.service.tiles.admission import WorkClass
 
 if TYPE_CHECKING:
     from lazytile.pyramid.catalog.tile_address import ResolvedTile
@@ -38,6 +38,6 @@ async def read_pixel(context: AppContext, tile: ResolvedTile, i: int, j: int) ->
         value = float(render_values(task, stop)[j, i])
         return describe(tile, i, j, value if math.isfinite(value) else None)
 
-    info = await context.admission.in_thread(WorkClass.PIXEL, read)
+    info = await context.admission.in_thread(context.admission.class_of(tile_cost(tile.request).ms), read)
     context.metrics.counts.renders += 1
     return info

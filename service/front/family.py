@@ -22,7 +22,9 @@ FAMILY_BYTES = 3000
 class Family:
     """The tiles whose targets differ in row and column only: everything else was resolved once."""
 
-    __slots__ = ("_is_light", "_template", "cols", "dataset", "heads", "keys", "layer", "nbytes", "route", "rows")
+    __slots__ = (
+        "_cost", "_is_small", "_template", "cols", "dataset", "heads", "keys", "layer", "nbytes", "route", "rows",
+    )  # fmt: skip
 
     def __init__(self, response: TileResponse, headers: Mapping[str, str], route: str, metatile: int) -> None:
         """Learn from the response to one tile.
@@ -43,8 +45,9 @@ class Family:
         self.route = route
         self.heads = Heads(headers.items(), request.image_format.mime)
         self.keys = TileKeys(task)
-        self._is_light = prepared.is_light
+        self._is_small = prepared.is_small
         self._template = TileTemplate(request, task, metatile)
+        self._cost = prepared.cost
         self.rows, self.cols = range(request.matrix.matrix_height), range(request.matrix.matrix_width)
         limits = limits_in(request.layer, request.tms, request.matrix) if response.is_limited else None
         if limits is not None:
@@ -69,7 +72,7 @@ class Family:
         if made is None:
             return None
         request, task = made
-        return PreparedTile(request, task, key, task.block == request.tile, self._is_light)
+        return PreparedTile(request, task, key, task.block == request.tile, self._is_small, self._cost)
 
 
 @dataclass(slots=True)

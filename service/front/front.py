@@ -25,9 +25,10 @@ from lazytile.service.front.family import Family, KnownTarget
 from lazytile.service.front.heads import NOT_MODIFIED, Tail, is_template
 from lazytile.service.front.prepared_response import PreparedResponse
 from lazytile.service.front.target import is_ambiguous, split_target
+from lazytile.service.http.errors import BusyError
 from lazytile.service.http.reply import is_request_id, new_request_id, server_timing
 from lazytile.service.protocol.middleware import route_of
-from lazytile.service.protocol.tile_answer import OUTCOME, Outcome, TileResponse
+from lazytile.service.protocol.tile_answer import ARRIVED, OUTCOME, Outcome, TileResponse
 from lazytile.service.tiles.prepared_tile import matching_etag
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Front:
             if response is not None:
                 return response
         generation = self._generation
+        await self._turn(request, began)
         response = await self._inner(request)
         if generation == self._generation and isinstance(response, TileResponse):
             self._learn(target, response)
@@ -157,8 +159,28 @@ class Front:
         head = known.family.heads.found(f'"{known.key}"', _IN_MEMORY, request_id, len(data), self._tail.now())
         return self._found(request, known.family, head, data, request_id=request_id, timing=_IN_MEMORY, began=began)
 
+    def _arrive(self, request: web.BaseRequest) -> None:
+        """Begin the time limit of a request."""
+        request[ARRIVED] = asyncio.get_running_loop().time()
+        self._context.admission.arrived(request[ARRIVED])
+
+    async def _turn(self, request: web.BaseRequest, began: float) -> None:
+        """Wait until the application may have a request."""
+        if ARRIVED not in request:
+            self._arrive(request)
+        if OUTCOME in request:
+            return
+        try:
+            await self._context.admission.turn()
+        except BusyError as error:
+            request[OUTCOME] = Outcome(error, began)
+        except asyncio.CancelledError:
+            self._context.metrics.cancelled.inc()
+            raise
+
     async def _later(self, request: web.BaseRequest, known: KnownTarget, began: float) -> web.StreamResponse | None:
         """Find or render the tile; None where its address has to be resolved again."""
+        self._arrive(request)
         prepared = known.family.prepared(known.row, known.col, known.key)
         if prepared is None:
             return None

@@ -16,7 +16,12 @@ from pydantic_settings import SettingsError as UnreadableSettingError
 
 from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
 from lazytile.pyramid.core.caches import CacheBudget
-from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
+from lazytile.pyramid.core.memory_size import (
+    default_memory_bytes,
+    default_watermark_bytes,
+    machine_memory_bytes,
+    parse_memory,
+)
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.proxies import networks_of
 from lazytile.service.http.settings_file import (
@@ -145,6 +150,24 @@ class Settings(BaseSettings):
     """Tiles per side of a metatile, which one task renders; by default 1 with ``threads`` and 2 on a cluster."""
     queue_length: int = Field(1024, ge=0)
     """Number of tasks of each class of work that may wait; beyond it the response is 503."""
+    queue_wait_s: float = Field(5.0, gt=0, le=3600)
+    """How long a task may wait for its turn; beyond it the response is 503."""
+    heavy_ms: float = Field(100.0, ge=1, le=1e6)
+    """Estimated time, in milliseconds on one processor, from which on a request is heavy and has slots of its own."""
+    heavy_slots: int | None = Field(None, ge=1, le=1024)
+    """Heavy tasks that run at a time in each server process; by default half as many as its engine has threads."""
+    heavy_queue_length: int = Field(64, ge=0)
+    """Number of heavy tasks that may wait; beyond it the response is 503."""
+    max_map_ms: float = Field(20_000.0, ge=100, le=1e7)
+    """Limit of the estimated time of a WMS map, in milliseconds on one processor."""
+    memory_watermark_bytes: Annotated[int, BeforeValidator(_memory_bytes)] = Field(
+        default_factory=default_watermark_bytes, ge=64 << 20
+    )
+    """Resident memory of all processes of the server from which on they begin no heavy work, and a little above it none
+    at all: 503. As ``memory_bytes``; by default nine tenths of the machine's memory."""
+    prefetch: bool = False
+    """Whether the server renders the next time step and the neighbours of requested tiles while it has nothing else to
+    do."""
     timeout_s: float = Field(30.0, gt=0, le=3600)
     """Time limit of a request; beyond it the response is 504."""
     shutdown_s: float = Field(5.0, ge=0, le=3600)

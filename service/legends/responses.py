@@ -34,11 +34,11 @@ async def legend_response(request: web.Request, colormap: Colormap, orientation:
         The response.
     """
 
-    def draw() -> bytes:
+    def draw() -> web.Response:
         drawing = plan_legend(colormap, LegendStyle(orientation))
-        return legend_png(drawing) if media_type == PNG else legend_svg(drawing)
+        return file_response(request, legend_png(drawing) if media_type == PNG else legend_svg(drawing), media_type)
 
-    return file_response(request, await request.app[APP_CONTEXT].styles.drawn(draw), media_type)
+    return await request.app[APP_CONTEXT].styles.drawn(draw)
 
 
 def file_response(request: web.Request, body: bytes, media_type: str) -> web.Response:

@@ -75,7 +75,7 @@ async def colormap_document(request: web.Request) -> web.StreamResponse:
     if extension != "xml" or not name:
         raise NotFoundError("request", _NO_COLORMAP)
     colormap = await _colormap(context, owner, name)
-    return file_response(request, await context.styles.drawn(lambda: gibs_xml(colormap)), "text/xml")
+    return await context.styles.drawn(lambda: file_response(request, gibs_xml(colormap), "text/xml"))
 
 
 async def _colormap(context: AppContext, owner: list[str], name: str) -> Colormap:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 10_000
 """Most times in one series."""
+SHORT_SERIES = 100
+"""Values that are written in less than a millisecond."""
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -72,7 +74,7 @@ async def _statistics(request: web.Request, query: Query, region: Region) -> web
             layer = (await context.catalogue.at(name, again=attempt.is_repeated)).layer(name)
             steps = steps_of(query, layer, label_of(layer, DATETIME.text(query)))
             task = _task(context, layer, (_index_of(steps),), region=region, options=options)
-            found = read_statistics(await context.broker.compute(task))
+            found = read_statistics(await context.broker.compute(task, layer.dataset))
     time = next((step.label for step in steps if step.is_time), None)
     document = statistics_document(layer, time, _other_labels(steps), found, options)
     return _answer(request, json_bytes(document), JSON)
@@ -108,11 +110,15 @@ async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
             form = negotiate_format(request, query, MEDIA_TYPES)
             cell = cell_at(layer.dataset, longitude, latitude)
             task = _task(context, layer, _indices_of(steps, times), cell=cell)
-            values = read_values(await context.broker.compute(task))
+            values = read_values(await context.broker.compute(task, layer.dataset))
     time = layer.variable.time
     labels = () if time is None else tuple(time.labels[at] for at in times)
     answer = PointValues(layer, longitude, latitude, cell, _other_labels(steps), labels, tuple(values))
-    return _answer(request, answer.written(form, is_series=is_series), MEDIA_TYPES[form])
+
+    def respond() -> web.Response:
+        return _answer(request, answer.written(form, is_series=is_series), MEDIA_TYPES[form])
+
+    return respond() if len(values) <= SHORT_SERIES else await context.admission.document(respond)
 
 
 def _steps_of_point(query: Query, layer: Layer) -> tuple[tuple[SelectedStep, ...], Sequence[int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -106,7 +105,7 @@ def _document(make: Callable[[_DocumentSource], JsonDocument]) -> Handler:
         collections = CollectionWriter(context.base_url(request))
         snapshot = await _snapshot_for(context, request.match_info)
         source = _DocumentSource(context, snapshot, collections, SetWriter(collections.root), request.match_info, query)
-        return document_response(request, await asyncio.to_thread(make, source), chosen_format)
+        return await context.admission.document(lambda: document_response(request, make(source), chosen_format))
 
     return with_problem_responses(handler)
 
@@ -130,8 +129,9 @@ async def _definition(request: web.Request) -> web.StreamResponse:
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
     chosen_format = negotiate_format(request, query, _DEFINITION_TYPES)
     base_url, routes = context.base_url(request), request.app.router.routes()
-    document = await asyncio.to_thread(definition, base_url, context.settings, routes)
-    response = document_response(request, document, chosen_format)
+    response = await context.admission.document(
+        lambda: document_response(request, definition(base_url, context.settings, routes), chosen_format)
+    )
     if chosen_format != "html":
         response.content_type = DEFINITION_TYPE
     return response

@@ -12,16 +12,18 @@ from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.service.access.exchange import GONE, Sent
 from lazytile.service.access.security_headers import ALWAYS
 from lazytile.service.http.endpoint import GIBS_SCRIPT
-from lazytile.service.http.errors import TooLongError, failure_of, parameter_at_fault
+from lazytile.service.http.errors import BusyError, TooLongError, failure_of, parameter_at_fault
 from lazytile.service.http.ows_xml import CONTENT_TYPE, exception_report
 from lazytile.service.http.problems import PROBLEM_TYPE, problem_document
 from lazytile.service.http.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request_id_of, text_response
 from lazytile.service.http.soap import soap_fault, soap_type
 from lazytile.service.protocol.context import APP_CONTEXT
-from lazytile.service.protocol.tile_answer import OUTCOME
+from lazytile.service.protocol.tile_answer import ARRIVED, OUTCOME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from lazytile.service.tiles.admission import Admission
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -62,6 +64,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     route = route_of(request.path)
     try:
         check_length(request, context.settings.max_query_bytes)
+        await _take_turn(request, context.admission)
         response = _preflight() if request.method == "OPTIONS" else await handler(request)
     except asyncio.CancelledError:
         context.metrics.cancelled.inc()
@@ -80,6 +83,16 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         size = 0 if request.method == "HEAD" else response.content_length or 0
         context.exchanges.add(request, route, Sent(response.status, size, request_id, timing), seconds)
     return response
+
+
+async def _take_turn(request: web.Request, admission: Admission) -> None:
+    """Begin the time limit of a request, and wait for its turn, unless the front did. Raises ``BusyError``."""
+    outcome, arrived = request.get(OUTCOME), request.get(ARRIVED)
+    if outcome is not None and isinstance(outcome.error, BusyError):
+        raise outcome.error
+    admission.arrived(asyncio.get_running_loop().time() if arrived is None else arrived)
+    if arrived is None:
+        await admission.turn()
 
 
 def check_length(request: web.Request, limit: int) -> None:

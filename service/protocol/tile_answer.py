@@ -36,4 +36,6 @@ class Outcome:
     """When the request began, by ``time.perf_counter``."""
 
 
+ARRIVED: web.RequestKey[float] = web.RequestKey("arrived", float)
+"""When the front read the request, by the clock of the loop."""
 OUTCOME: web.RequestKey[Outcome] = web.RequestKey("outcome", Outcome)

@@ -27,7 +27,6 @@ from lazytile.service.tiles.work_class import ClassLimits, WorkClass, class_limi
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from lazytile.pyramid.core.cost import Cost
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
@@ -114,20 +113,35 @@ class Admission:
         """
         return self._classes[work_class].limits
 
-    def class_of(self, cost: Cost) -> WorkClass:
+    def class_of(self, ms: float) -> WorkClass:
         """Return the class of work with an estimated cost.
 
         Args:
-            cost: The cost.
+            ms: The cost, milliseconds on one processor.
 
         Returns:
             ``LIGHT`` or ``HEAVY``.
         """
-        return WorkClass.HEAVY if cost.ms > self._heavy_ms else WorkClass.LIGHT
+        return WorkClass.HEAVY if ms > self._heavy_ms else WorkClass.LIGHT
 
-    def arrived(self) -> None:
-        """Take note that the request of the running task has just arrived: its time begins."""
-        self._deadline.set(asyncio.get_running_loop().time() + self._timeout_s)
+    def arrived(self, at: float) -> None:
+        """Begin the time limit of the request that the running task answers.
+
+        Args:
+            at: When it arrived, by the clock of the loop.
+        """
+        self._deadline.set(at + self._timeout_s)
+
+    def has_memory(self, work_class: WorkClass) -> bool:
+        """Return whether there is memory for work of a class.
+
+        Args:
+            work_class: The class.
+
+        Returns:
+            False while it is short.
+        """
+        return self._memory is None or self._memory.admits(work_class)
 
     @property
     def has_room(self) -> bool:
@@ -137,7 +151,7 @@ class Admission:
             and not self._turns.waiting
             and self._classes[WorkClass.BACKGROUND].line.is_idle
             and self._classes[WorkClass.HEAVY].line.taken == 0
-            and (self._memory is None or self._memory.admits(WorkClass.BACKGROUND))
+            and self.has_memory(WorkClass.BACKGROUND)
         )
 
     async def turn(self) -> None:
@@ -163,7 +177,7 @@ class Admission:
         """
         entered = self._classes[work_class]
         limits = entered.limits
-        if self._memory is not None and not self._memory.admits(work_class):
+        if not self.has_memory(work_class):
             raise await self._refused(work_class, f"the server has no memory left for {work_class} requests", "memory")
         try:
             with self._metrics.queue_depth.track_inprogress():
@@ -262,6 +276,21 @@ class Admission:
         shared = f"{work_class} {next(self._numbers)}" if key is None else f"{work_class} key {key}"
         async with self.time_limit(work_class):
             return await self.shared(shared, lambda: self._held(work_class, function))
+
+    async def document(self, write: Callable[[], Value]) -> Value:
+        """Run a function that writes a document in a thread, within the limits of its class.
+
+        Args:
+            write: The function.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            BusyError: The queue is full.
+            OverdueError: It took too long.
+        """
+        return await self.in_thread(WorkClass.DOCUMENT, lambda _: write())
 
     async def _held(self, work_class: WorkClass, function: Callable[[StopFlag], Value]) -> Value:
         async with self.slot(work_class):

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.engines.single_flight import SingleFlight
-from lazytile.service.tiles.admission import WorkClass
+from lazytile.pyramid.numbers.cost import numbers_ms
 from lazytile.service.tiles.prepared_tile import PreparedTile, Tile
+from lazytile.service.tiles.work_class import WorkClass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engines.protocol import TileEngine
     from lazytile.pyramid.numbers.task import NumbersTask
     from lazytile.pyramid.render.tile_request import TileRequest
+    from lazytile.pyramid.store.dataset import Dataset
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
     from lazytile.service.tiles.admission import Admission
@@ -66,8 +67,6 @@ class TileBroker:
         self._engine = engine
         self._metrics = metrics
         self._admission = admission
-        self._flights: SingleFlight[_Rendered] = SingleFlight()
-        self._documents: SingleFlight[bytes] = SingleFlight()
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
         self._generations: dict[str, str] = {}
@@ -103,8 +102,7 @@ class TileBroker:
             The prepared tile.
         """
         task = request.task(self._store, metatile=self.metatile, background=self._settings.background)
-        tile = request.tile
-        return PreparedTile(request, task, task.tile_key(tile), task.block == tile, request.is_light)
+        return PreparedTile.of(request, task)
 
     def peek(self, key: str) -> bytes | None:
         """Return a tile that is in memory, and count it as served.
@@ -139,14 +137,15 @@ class TileBroker:
         data = None if again else self.peek(prepared.key)
         if data is not None:
             return Tile(data, "memory")
-        tile = self._at_once(prepared, {}) if self._has_one_tier else None
+        tile = await self._at_once(prepared, {}) if self._has_one_tier else None
         if tile is None:
-            async with self._admission.time_limit(WorkClass.TILE):
-                tile = await self._from_slower_tiers(prepared)
+            work_class = self._admission.class_of(prepared.cost.ms)
+            async with self._admission.time_limit(work_class):
+                tile = await self._from_slower_tiers(prepared, work_class)
         self._metrics.counts.tiles[tile.tier] += 1
         return tile
 
-    async def _from_slower_tiers(self, prepared: PreparedTile) -> Tile:
+    async def _from_slower_tiers(self, prepared: PreparedTile, work_class: WorkClass) -> Tile:
         began = time.perf_counter()
         found = None if self._mrfs is None else await self._mrfs.find(prepared.request)
         searched = time.perf_counter()
@@ -157,30 +156,34 @@ class TileBroker:
         lookup["disk"] = time.perf_counter() - searched
         if data is not None:
             return Tile(data, "disk", lookup)
-        # Another request may have rendered the tile during the lookup on disk. From here on nothing is awaited until
-        # this request has joined a task or started it.
+        tile = await self._at_once(prepared, lookup)
+        if tile is not None:
+            return tile
+        rendered = await self._admission.shared(_key_of(prepared), lambda: self._render(prepared, work_class))
+        return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
+
+    async def _render(self, prepared: PreparedTile, work_class: WorkClass) -> _Rendered:
+        arrived = time.perf_counter()
+        async with self._admission.slot(work_class):
+            began = time.perf_counter()
+            images = await self._engine.render(prepared.task, is_heavy=work_class is WorkClass.HEAVY)
+        return self._store_tiles(prepared, images, arrived, began)
+
+    async def _at_once(self, prepared: PreparedTile, lookup: dict[str, float]) -> Tile | None:
+        """Render a small tile on the event loop, in a turn of it: nothing else runs meanwhile.
+
+        None where that is not allowed, or the tile is being rendered. ``lookup``: seconds spent on other tiers.
+        """
+        if self.metatile == 1 and prepared.is_small:
+            await self._admission.turn()
+        # Another request may have rendered the tile meanwhile. From here on nothing is awaited until this request has
+        # joined a task or started it.
         data = self._cache.peek(prepared.key, again=True)
         if data is not None:
             return Tile(data, "memory", lookup)
-        tile = self._at_once(prepared, lookup)
-        if tile is not None:
-            return tile
-        rendered = await self._flights.run(prepared.task_key, lambda: self._render(prepared))
-        return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
-
-    async def _render(self, prepared: PreparedTile) -> _Rendered:
-        arrived = time.perf_counter()
-        async with self._admission.slot(WorkClass.TILE):
-            began = time.perf_counter()
-            images = await self._engine.render(prepared.task)
-        return self._store_tiles(prepared, images, arrived, began)
-
-    def _at_once(self, prepared: PreparedTile, lookup: dict[str, float]) -> Tile | None:
-        """Render a light tile on the event loop, without queue or sharing: nothing else runs meanwhile.
-
-        None where that is not allowed. ``lookup``: seconds that were spent on other tiers.
-        """
-        if self.metatile != 1 or not prepared.is_light or prepared.key in self._flights:
+        if self.metatile != 1 or not prepared.is_small or self._admission.is_under_way(_key_of(prepared)):
+            return None
+        if not self._admission.has_memory(WorkClass.LIGHT):
             return None
         began = time.perf_counter()
         images = self._engine.render_inline(prepared.task)
@@ -222,11 +225,12 @@ class TileBroker:
             self._drops.add(drop)
             drop.add_done_callback(self._drops.discard)
 
-    async def compute(self, task: NumbersTask) -> bytes:
+    async def compute(self, task: NumbersTask, dataset: Dataset) -> bytes:
         """Compute numbers on the engine, equal ones once at a time.
 
         Args:
             task: The numbers.
+            dataset: The dataset that they are of.
 
         Returns:
             A JSON document, for ``read_statistics`` or ``read_values``.
@@ -237,12 +241,13 @@ class TileBroker:
             GenerationChangedError: The dataset was replaced; make the task again.
             LazytileError: The computation failed.
         """
-        async with self._admission.time_limit(WorkClass.NUMBERS):
-            return await self._documents.run(task.key, lambda: self._compute(task))
+        work_class = self._admission.class_of(numbers_ms(task, dataset))
+        async with self._admission.time_limit(work_class):
+            return await self._admission.shared(f"numbers {task.key}", lambda: self._compute(task, work_class))
 
-    async def _compute(self, task: NumbersTask) -> bytes:
-        async with self._admission.slot(WorkClass.NUMBERS):
-            (document,) = await self._engine.render(task)
+    async def _compute(self, task: NumbersTask, work_class: WorkClass) -> bytes:
+        async with self._admission.slot(work_class):
+            (document,) = await self._engine.render(task, is_heavy=work_class is WorkClass.HEAVY)
         return document
 
     async def flush(self) -> None:
@@ -255,11 +260,15 @@ class TileBroker:
 
     async def close(self) -> None:
         """Cancel the work in progress, and close engine, MRFs and cache."""
-        await self._flights.cancel()
-        await self._documents.cancel()
+        await self._admission.close()
         await asyncio.gather(*self._drops, return_exceptions=True)
         if self._owns_engine:
             await self._engine.close()
         if self._mrfs is not None:
             await self._mrfs.close()
         await self._cache.close()
+
+
+def _key_of(prepared: PreparedTile) -> str:
+    """Return the key of the work that equal requests share."""
+    return f"tile {prepared.task_key}"

@@ -56,8 +56,7 @@ def group_share(membership: str, mount: Path) -> float:
                 limit = int((folder / limit_name).read_text(encoding="ascii"))
                 used = int((folder / used_name).read_text(encoding="ascii"))
                 counters = dict(
-                    line.split(maxsplit=1)
-                    for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+                    line.split(maxsplit=1) for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines()
                 )
                 shares.append((used - int(counters.get(dropped_name, 0))) / max(1, limit))
             except (OSError, ValueError):
@@ -70,7 +69,7 @@ def _own_group_share() -> float:
 
 
 class MemoryWatch:
-    """Says which classes of work may begin. Looks at the memory when asked, a few times a second at most."""
+    """Which classes of work may begin. The memory is looked at when asked, a few times a second at most."""
 
     def __init__(
         self,

@@ -6,11 +6,17 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.render.cost import tile_cost
 from lazytile.service.http.reply import matches
 
 if TYPE_CHECKING:
+    from lazytile.pyramid.render.cost import Cost
     from lazytile.pyramid.render.render_task import RenderTask
     from lazytile.pyramid.render.tile_request import TileRequest
+
+
+SMALL_MS = 2.5
+"""Estimated time up to which a task may run on the event loop: the estimate is of a task with nothing in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,25 @@ class PreparedTile:
     """Key of the tile in the caches and, quoted, its ETag."""
     is_single: bool
     """Whether the task renders this tile only: then both have one key, and a hash is saved."""
-    is_light: bool
-    """As of ``TileRequest``."""
+    is_small: bool
+    """Whether the task may run on the event loop, for which it must not take long."""
+    cost: Cost
+    """Of the task."""
+
+    @classmethod
+    def of(cls, request: TileRequest, task: RenderTask) -> PreparedTile:
+        """Return a request with its keys and its cost.
+
+        Args:
+            request: The request.
+            task: Its task.
+
+        Returns:
+            The prepared tile.
+        """
+        cost = tile_cost(request, task.block.rows * task.block.cols)
+        is_small = cost.ms <= SMALL_MS and request.is_light
+        return cls(request, task, task.tile_key(request.tile), task.block == request.tile, is_small, cost)
 
     @property
     def task_key(self) -> str:

@@ -10,7 +10,7 @@ from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.render.style import DEFAULT, StyleNotCompiledError
 from lazytile.pyramid.render.uncoloured import colours_nothing, no_colour_text
-from lazytile.service.tiles.admission import WorkClass
+from lazytile.service.tiles.work_class import WorkClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -74,7 +74,7 @@ class WaitingLine:
             raise
 
     def give(self) -> None:
-        """Give a slot back, to whoever waits."""
+        """Return a slot, and hand it to whoever waits."""
         self.taken -= 1
         self._hand_over()
 

@@ -17,6 +17,7 @@ from lazytile.pyramid.catalog.tile_address import ResolvedTile
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.catalog.tile_options import options_of
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.render.cost import tile_cost
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.tile_request import TileRequest
 from lazytile.pyramid.resampling.method import Resampling
@@ -81,6 +82,25 @@ def resolve_map(layers: LayerSource, resolver: Resolver, max_side_px: int, query
     dim_index = tuple(step.index for step in steps)
     request = TileRequest(layer, style, dim_index, tms, tms.matrices[0], 0, 0, image_format, pixels)
     return ResolvedTile(request, steps)
+
+
+def check_cost(tile: ResolvedTile, limit_ms: float) -> None:
+    """Check that a map does not take too long.
+
+    Args:
+        tile: The map.
+        limit_ms: Longest estimated time, milliseconds on one processor.
+
+    Raises:
+        InvalidParameterError: It would take longer.
+    """
+    cost = tile_cost(tile.request)
+    if cost.ms > limit_ms:
+        raise InvalidParameterError(
+            "Width",
+            f"the map takes about {cost.ms / 1000:.1f} s for its {cost.pixels} pixels from {cost.cells} cells, "
+            f"a map may take {limit_ms / 1000:g} s: request fewer pixels or a smaller area",
+        )
 
 
 def pixel_of(tile: ResolvedTile, i: int, j: int) -> ResolvedTile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from lazytile.service.protocol.tile_response import cache_control, time_headers
 from lazytile.service.wms.capabilities import CAPABILITIES_TYPES, LEGEND_FORMATS, CapabilitiesWriter
 from lazytile.service.wms.exceptions import reported
 from lazytile.service.wms.map_frame import CURRENT, OLD, VERSIONS
-from lazytile.service.wms.map_request import pixel_of, resolve_map
+from lazytile.service.wms.map_request import check_cost, pixel_of, resolve_map
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -100,7 +99,7 @@ async def _get_capabilities(request: web.Request, query: Query, version: str) ->
         headers = {"Cache-Control": "no-cache"}
         return text_response(request, body, CAPABILITIES_TYPES[version], digest=digest, headers=headers)
 
-    return await asyncio.to_thread(respond)
+    return await context.admission.document(respond)
 
 
 async def _get_map(request: web.Request, query: Query, version: str) -> web.Response:
@@ -108,6 +107,7 @@ async def _get_map(request: web.Request, query: Query, version: str) -> web.Resp
     for attempt in generation_attempts():
         with attempt:
             resolved = await _resolved(context, query, version, again=attempt.is_repeated)
+            check_cost(resolved, context.settings.max_map_ms)
             prepared = context.broker.prepare(resolved.request)
             headers = {
                 "ETag": prepared.etag,

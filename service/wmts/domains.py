@@ -140,15 +140,21 @@ async def domains_response(
     limit = _integer("limit", domains_request.limit, PAGE, 1, PAGE)
     offset = _integer("offset", domains_request.offset, 0, 0, MAX_OFFSET)
     names = _requested(layer, domains_request.domains)
-    root = etree.Element("Domains", nsmap={"ows": ows_xml.OWS})
-    if SPACE in names:
-        _space(root, layer, tms, domains_request.bbox)
-    for domain in (_domain(dimension, domains_request.time) for dimension in layer.variable.dimensions):
-        if domain.name.lower() in names:
-            _dimension(root, domain, offset, limit, _next_page(context.base_url(request), endpoint, domains_request))
-    body = ows_xml.document(root)
-    headers = {"Cache-Control": f"public, max-age={MAX_AGE_S}"}
-    return text_response(request, body, ows_xml.CONTENT_TYPE, digest=hashlib.sha256(body).hexdigest(), headers=headers)
+    next_page = _next_page(context.base_url(request), endpoint, domains_request)
+
+    def respond() -> web.Response:
+        root = etree.Element("Domains", nsmap={"ows": ows_xml.OWS})
+        if SPACE in names:
+            _space(root, layer, tms, domains_request.bbox)
+        for domain in (_domain(dimension, domains_request.time) for dimension in layer.variable.dimensions):
+            if domain.name.lower() in names:
+                _dimension(root, domain, offset, limit, next_page)
+        body = ows_xml.document(root)
+        headers = {"Cache-Control": f"public, max-age={MAX_AGE_S}"}
+        digest = hashlib.sha256(body).hexdigest()
+        return text_response(request, body, ows_xml.CONTENT_TYPE, digest=digest, headers=headers)
+
+    return await context.admission.document(respond)
 
 
 def _integer(name: str, text: str, default: int, low: int, high: int) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -84,7 +84,9 @@ async def _get_capabilities(request: web.Request, query: Query, endpoint: Endpoi
     content_type = next((mime for mime in accepted if mime in _XML_TYPES), _XML_TYPES[0])
     if query.get("updateSequence"):
         snapshot = await request.app[APP_CONTEXT].catalogue.whole()
-        current = await asyncio.to_thread(request.app[CAPABILITIES].update_sequence, snapshot)
+        current = await request.app[APP_CONTEXT].admission.document(
+            partial(request.app[CAPABILITIES].update_sequence, snapshot)
+        )
         if _is_current(query.get("updateSequence"), current):
             sections = NO_SECTIONS
     return await _capabilities(request, sections, content_type, endpoint)
@@ -184,4 +186,4 @@ async def _capabilities(
         headers = {"Cache-Control": "no-cache"}
         return text_response(request, document.body, content_type, digest=document.digest, headers=headers)
 
-    return await asyncio.to_thread(respond)
+    return await context.admission.document(respond)

@@ -147,7 +147,7 @@ def test_what_is_counted_does_not_depend_on_the_path(servers, clients):
 def test_errors_of_rendering_are_the_same(store, tmp_path, monkeypatch):
     from lazytile.pyramid.core.errors import StoreError
 
-    async def fail(task):
+    async def fail(task, **options):
         raise StoreError("a chunk is damaged")
 
     paths = ["/xyz/odd_sizes/1/1/0.png", kvp(TILEROW="1"), "/wmts/global_180/default/WebMercatorQuad/3/1/2.png"]

@@ -3,6 +3,7 @@
 import pytest
 
 from lazytile.pyramid.core.memory_size import machine_memory_bytes
+from lazytile.service.app.processes import settings_of_one
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.settings import Settings
 from lazytile.service.http.settings_file import unknown_variables
@@ -20,6 +21,22 @@ def test_memory_from_option_environment_and_default(monkeypatch):
     assert Settings.of(memory_bytes="2GiB").memory_bytes == 2 << 30, "an option wins"
     assert Settings.of(memory_bytes=64 << 20).memory_bytes == 64 << 20
     assert Settings.of(memory_bytes="50%").memory_bytes == machine_memory_bytes() // 2
+
+
+def test_the_watermark_is_a_size_as_the_memory_of_caches_is(monkeypatch):
+    assert Settings.of().memory_watermark_bytes == machine_memory_bytes() * 9 // 10
+    monkeypatch.setenv("LAZYTILE_MEMORY_WATERMARK_BYTES", "50%")
+    assert Settings.of().memory_watermark_bytes == machine_memory_bytes() // 2
+    assert Settings.of(memory_watermark_bytes="1GiB").memory_watermark_bytes == 1 << 30
+    with pytest.raises(SettingsError, match="setting memory_watermark_bytes: must be a size such as 2GiB"):
+        Settings.of(memory_watermark_bytes="lots")
+    with pytest.raises(SettingsError, match="setting memory_watermark_bytes: input should be greater"):
+        Settings.of(memory_watermark_bytes="1MiB")
+
+
+def test_each_server_process_has_its_part_of_the_watermark(tmp_path):
+    settings = Settings.of(memory_watermark_bytes="1GiB", memory_bytes="256MiB")
+    assert settings_of_one(settings, 4, tmp_path).memory_watermark_bytes == 256 << 20
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ from tests.web import until
 PIXEL = "/wmts/global_180/default/WebMercatorQuad/1/0/1/{}/7.json"
 POINT = "/numbers/global_180/point?lon={}&lat=20"
 
+SLOTS = 4
+"""Of light work, with two threads."""
+
 
 class Gate:
     """Calls of a function that wait until all may go on."""
@@ -36,30 +39,30 @@ class Gate:
 
 
 @pytest.mark.parametrize(
-    ("path", "module", "name", "at_a_time"),
+    ("path", "module", "name", "threads"),
     [(PIXEL, pixel_value, "render_values", 4), (POINT, work, "compute", 2)],
     ids=["pixels", "numbers"],
 )
-def test_a_few_run_some_wait_and_the_rest_are_refused(store, tmp_path, monkeypatch, path, module, name, at_a_time):
+def test_a_few_run_some_wait_and_the_rest_are_refused(store, tmp_path, monkeypatch, path, module, name, threads):
     gate = Gate(getattr(module, name))
     monkeypatch.setattr(module, name, gate)
-    with running(store, tmp_path / "c", queue_length=1, workers=4) as server, ThreadPoolExecutor(8) as clients:
+    with running(store, tmp_path / "c", queue_length=1, workers=2) as server, ThreadPoolExecutor(8) as clients:
         try:
-            first = [clients.submit(server.get, path.format(at)) for at in range(at_a_time)]
-            until(lambda: gate.entered == at_a_time)
-            waiting = clients.submit(server.get, path.format(at_a_time))
-            until(lambda: server.counter("lazytile_queue_depth") == 1)
-            for at in (at_a_time + 1, at_a_time + 2):
+            first = [clients.submit(server.get, path.format(at)) for at in range(SLOTS)]
+            until(lambda: gate.entered == threads)
+            waiting = clients.submit(server.get, path.format(SLOTS))
+            until(lambda: (server.counter("lazytile_running"), server.counter("lazytile_queue_depth")) == (SLOTS, 1))
+            for at in (SLOTS + 1, SLOTS + 2):
                 refused = server.get(path.format(at))
                 assert (refused.status, refused.headers["Retry-After"]) == (503, "1"), refused.body
-            assert gate.entered == at_a_time
-            assert server.get("/xyz/global_180/1/1/0.png").status == 200, "tiles have a queue of their own"
+            assert gate.entered == threads
+            assert server.get("/xyz/global_180/1/1/0.png").status == 200, "a small tile takes no slot"
             gate.open()
             replies = [each.result(60) for each in (*first, waiting)]
         finally:
             gate.open()
-        assert [reply.status for reply in replies] == [200] * (at_a_time + 1)
-        assert gate.entered == at_a_time + 1
+        assert [reply.status for reply in replies] == [200] * (SLOTS + 1)
+        assert gate.entered == SLOTS + 1
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from lazytile.service.featureinfo import pixel_value
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.legends import responses
-from lazytile.service.tiles.admission import Admission, ClassLimits, WorkClass
+from lazytile.service.tiles.admission import Admission
+from lazytile.service.tiles.work_class import ClassLimits, WorkClass
 from tests.service.harness import running
 
 POLAR = (
@@ -22,12 +23,12 @@ POLAR = (
     "&bbox=-4194304,-4194304,4194304,4194304&width=2048&height=2048&format=image/png"
 )
 PATHS = {
-    WorkClass.TILE: "/xyz/global_180/2/1/1.png?filter=blur",
-    WorkClass.PIXEL: "/wmts/global_180/default/WebMercatorQuad/2/1/1/100/{}.json",
-    WorkClass.STYLE: "/legends/global_180/default_H.svg",
-    WorkClass.NUMBERS: "/numbers/global_180/point?lon=0&lat=0",
+    "tile": "/xyz/global_180/2/1/1.png?filter=blur",
+    "pixel": "/wmts/global_180/default/WebMercatorQuad/2/1/1/100/{}.json",
+    "style": "/legends/global_180/default_H.svg",
+    "numbers": "/numbers/global_180/point?lon=0&lat=0",
 }
-"""The path of a class; the tile, the numbers and the legend are the same each time."""
+"""The path of a kind of work; the tile, the numbers and the legend are the same each time."""
 
 
 def until(condition):
@@ -61,12 +62,12 @@ class Held:
 
 
 @contextmanager
-def held(server, work_class, monkeypatch):
-    """Hold the threads of a class."""
-    if work_class is WorkClass.PIXEL:
+def held(server, kind, monkeypatch):
+    """Hold the threads of a kind of work."""
+    if kind == "pixel":
         work = Held(pixel_value.render_values)
         monkeypatch.setattr(pixel_value, "render_values", work)
-    elif work_class is WorkClass.STYLE:
+    elif kind == "style":
         work = Held(responses.plan_legend)
         monkeypatch.setattr(responses, "plan_legend", work)
     else:
@@ -84,12 +85,12 @@ def warm(server):
     until(lambda: server.get("/xyz/global_180/0/0/0.png").status == 200)
 
 
-@pytest.mark.parametrize("work_class", WorkClass)
-def test_overdue_work_is_counted_until_its_thread_has_ended(store, tmp_path, monkeypatch, work_class):
+@pytest.mark.parametrize("kind", PATHS)
+def test_overdue_work_is_counted_until_its_thread_has_ended(store, tmp_path, monkeypatch, kind):
     with running(store, tmp_path / "cache", timeout_s=0.3) as server:
         warm(server)
-        path = PATHS[work_class].format(100)
-        with held(server, work_class, monkeypatch) as work:
+        path = PATHS[kind].format(100)
+        with held(server, kind, monkeypatch) as work:
             assert server.get(path).status == 504
             assert work.now == 1
             assert server.counter("lazytile_running") == 1
@@ -99,17 +100,17 @@ def test_overdue_work_is_counted_until_its_thread_has_ended(store, tmp_path, mon
         until(lambda: server.get(path).status == 200)
 
 
-@pytest.mark.parametrize("work_class", WorkClass)
-def test_work_of_a_client_that_left_is_counted_until_its_thread_has_ended(store, tmp_path, monkeypatch, work_class):
+@pytest.mark.parametrize("kind", PATHS)
+def test_work_of_a_client_that_left_is_counted_until_its_thread_has_ended(store, tmp_path, monkeypatch, kind):
     with running(store, tmp_path / "cache") as server:
         warm(server)
-        with held(server, work_class, monkeypatch) as work:
+        with held(server, kind, monkeypatch) as work:
             with socket.create_connection(("127.0.0.1", server.port)) as client:
-                client.sendall(f"GET {PATHS[work_class].format(100)} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                client.sendall(f"GET {PATHS[kind].format(100)} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
                 until(lambda: work.now == 1)
             until(lambda: server.counter("lazytile_cancelled_total") == 1)
             assert server.counter("lazytile_running") == 1
-            if work_class is not WorkClass.STYLE:
+            if kind != "style":
                 until(lambda: work.flags[0].is_set)
             work.gate.set()
             until(lambda: server.counter("lazytile_running") == 0)
@@ -118,13 +119,11 @@ def test_work_of_a_client_that_left_is_counted_until_its_thread_has_ended(store,
 def test_no_more_pixels_than_the_limit_are_read_after_timeouts_too(store, tmp_path, monkeypatch):
     with running(store, tmp_path / "cache", timeout_s=0.3) as server:
         warm(server)
-        with held(server, WorkClass.PIXEL, monkeypatch) as work:
+        with held(server, "pixel", monkeypatch) as work:
             statuses = []
             for wave in range(3):
                 threads = [
-                    threading.Thread(
-                        target=lambda at=at: statuses.append(server.get(PATHS[WorkClass.PIXEL].format(at)).status)
-                    )
+                    threading.Thread(target=lambda at=at: statuses.append(server.get(PATHS["pixel"].format(at)).status))
                     for at in range(10 * wave, 10 * wave + 5)
                 ]
                 for thread in threads:
@@ -151,14 +150,14 @@ def test_a_full_class_is_full_of_abandoned_work_too():
         admission = Admission(dict.fromkeys(WorkClass, ClassLimits(1, 0)), 0.1, metrics)
         try:
             with pytest.raises(OverdueError):
-                await admission.in_thread(WorkClass.PIXEL, work)
+                await admission.in_thread(WorkClass.LIGHT, work)
             assert begun.is_set()
             with pytest.raises(BusyError):
-                await admission.in_thread(WorkClass.PIXEL, work)
+                await admission.in_thread(WorkClass.LIGHT, work)
         finally:
             gate.set()
         await admission.close()
-        assert await admission.in_thread(WorkClass.PIXEL, lambda stop: "next") == "next"
+        assert await admission.in_thread(WorkClass.LIGHT, lambda stop: "next") == "next"
 
     asyncio.run(main())
 
@@ -215,8 +214,8 @@ def test_an_abandoned_polar_average_is_stopped(store, tmp_path, monkeypatch):
         until(lambda: server.counter("lazytile_running") == 0)
 
 
-@pytest.mark.parametrize("work_class", [WorkClass.TILE, WorkClass.NUMBERS, WorkClass.PIXEL])
-def test_stopped_work_is_no_fault_of_the_server(store, tmp_path, monkeypatch, work_class):
+@pytest.mark.parametrize("kind", ["tile", "numbers", "pixel"])
+def test_stopped_work_is_no_fault_of_the_server(store, tmp_path, monkeypatch, kind):
     def stopped(*arguments):
         raise StoppedError
 
@@ -224,4 +223,4 @@ def test_stopped_work_is_no_fault_of_the_server(store, tmp_path, monkeypatch, wo
         warm(server)
         monkeypatch.setattr(server.context.broker.engine, "_stoppable", stopped)
         monkeypatch.setattr(pixel_value, "render_values", stopped)
-        assert server.get(PATHS[work_class].format(100)).status == 504
+        assert server.get(PATHS[kind].format(100)).status == 504

@@ -9,7 +9,8 @@ import pytest
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.settings import Settings
-from lazytile.service.tiles.admission import Admission, ClassLimits, WorkClass
+from lazytile.service.tiles.admission import Admission
+from lazytile.service.tiles.work_class import ClassLimits, WorkClass
 from tests.service.harness import running
 
 
@@ -26,12 +27,12 @@ class Bench:
         self.gate = asyncio.Event()
         self.ended = []
 
-    async def work(self, name, work_class=WorkClass.TILE):
+    async def work(self, name, work_class=WorkClass.LIGHT):
         async with self.admission.slot(work_class):
             await self.gate.wait()
             self.ended.append(name)
 
-    def start(self, name, work_class=WorkClass.TILE):
+    def start(self, name, work_class=WorkClass.LIGHT):
         return asyncio.create_task(self.work(name, work_class))
 
     def state(self):
@@ -45,10 +46,10 @@ def test_work_over_the_limits_is_refused():
         await asyncio.sleep(0.01)
         assert bench.state() == (1, 1)
         assert [task.done() for task in tasks] == [False, False, True]
-        with pytest.raises(BusyError, match=r"the queue for tile requests is full \(1 running, 1 waiting\)") as caught:
+        with pytest.raises(BusyError, match=r"the queue for light requests is full \(1 running, 1 waiting\)") as caught:
             tasks[2].result()
         assert caught.value.retry_after_s == 1
-        assert counted(bench.metrics, 'lazytile_refused_total{reason="busy",work="tile"}') == 1
+        assert counted(bench.metrics, 'lazytile_refused_total{reason="busy",work="light"}') == 1
         bench.gate.set()
         await asyncio.gather(*tasks[:2])
         assert bench.ended == ["a", "b"]
@@ -61,11 +62,11 @@ def test_work_over_the_limits_is_refused():
 def test_a_full_class_keeps_no_other_waiting():
     async def main():
         bench = Bench(waiting=0)
-        heavy = bench.start("heavy", WorkClass.NUMBERS)
+        heavy = bench.start("heavy", WorkClass.HEAVY)
         await asyncio.sleep(0.01)
-        with pytest.raises(BusyError, match="numbers requests"):
-            await bench.work("more", WorkClass.NUMBERS)
-        light = bench.start("light", WorkClass.TILE)
+        with pytest.raises(BusyError, match="heavy requests"):
+            await bench.work("more", WorkClass.HEAVY)
+        light = bench.start("light", WorkClass.LIGHT)
         await asyncio.sleep(0.01)
         assert bench.state() == (2, 0)
         bench.gate.set()
@@ -100,13 +101,64 @@ def test_a_time_limit_counts_the_wait_too():
         bench = Bench(timeout_s=0.05)
         first = bench.start("a")
         await asyncio.sleep(0.01)
-        with pytest.raises(OverdueError, match=r"the pixel request took longer than 0\.05 seconds"):
-            async with bench.admission.time_limit(WorkClass.PIXEL):
+        with pytest.raises(OverdueError, match=r"the style request took longer than 0\.05 seconds"):
+            async with bench.admission.time_limit(WorkClass.STYLE):
                 await bench.work("b")
-        assert counted(bench.metrics, 'lazytile_refused_total{reason="overdue",work="pixel"}') == 1
+        assert counted(bench.metrics, 'lazytile_refused_total{reason="overdue",work="style"}') == 1
         assert bench.state() == (1, 0)
         bench.gate.set()
         await first
+
+    asyncio.run(main())
+
+
+def test_the_time_limit_begins_when_the_request_arrives():
+    async def main():
+        bench = Bench(timeout_s=60.0)
+        bench.admission.arrived(asyncio.get_running_loop().time() - 59.95)
+        with pytest.raises(OverdueError):
+            async with bench.admission.time_limit(WorkClass.STYLE):
+                await asyncio.sleep(30)
+        bench.admission.arrived(asyncio.get_running_loop().time())
+        async with bench.admission.time_limit(WorkClass.STYLE):
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_who_waits_longer_than_the_queue_allows_is_refused():
+    async def main():
+        metrics = Metrics()
+        limits = dict.fromkeys(WorkClass, ClassLimits(1, 5, wait_s=0.05, retry_after_s=3))
+        admission = Admission(limits, 10.0, metrics)
+        async with admission.slot(WorkClass.HEAVY):
+            with pytest.raises(BusyError, match=r"heavy requests wait longer than 0\.05 seconds") as caught:
+                async with admission.slot(WorkClass.HEAVY):
+                    pass
+        assert caught.value.retry_after_s == 3
+        assert counted(metrics, 'lazytile_refused_total{reason="busy",work="heavy"}') == 1
+
+    asyncio.run(main())
+
+
+def test_the_estimate_decides_the_class():
+    admission = Admission(dict.fromkeys(WorkClass, ClassLimits(1, 1)), 10.0, Metrics(), heavy_ms=50.0)
+    assert (admission.class_of(49.0), admission.class_of(51.0)) == (WorkClass.LIGHT, WorkClass.HEAVY)
+
+
+def test_nothing_begins_in_the_background_while_somebody_waits():
+    async def main():
+        bench = Bench()
+        assert bench.admission.has_room
+        light = [bench.start(name, WorkClass.LIGHT) for name in "ab"]
+        await asyncio.sleep(0.01)
+        assert not bench.admission.has_room
+        bench.gate.set()
+        await asyncio.gather(*light)
+        async with bench.admission.slot(WorkClass.LIGHT):
+            assert bench.admission.has_room
+        async with bench.admission.slot(WorkClass.HEAVY):
+            assert not bench.admission.has_room
 
     asyncio.run(main())
 
@@ -115,7 +167,7 @@ def test_a_timeout_of_the_work_itself_is_not_ours():
     async def main():
         bench = Bench()
         with pytest.raises(TimeoutError, match="the network"):
-            async with bench.admission.time_limit(WorkClass.TILE):
+            async with bench.admission.time_limit(WorkClass.LIGHT):
                 raise TimeoutError("the network")
         assert counted(bench.metrics, "lazytile_refused_total") == 0
 
@@ -124,18 +176,37 @@ def test_a_timeout_of_the_work_itself_is_not_ours():
 
 def test_the_settings_decide_how_much_waits_and_the_engine_how_many_tiles_run():
     admission = Admission.of(Settings.of(queue_length=7), 3, Metrics())
-    assert admission.limits(WorkClass.TILE) == ClassLimits(6, 7)
-    assert admission.limits(WorkClass.PIXEL) == ClassLimits(4, 7)
-    assert admission.limits(WorkClass.STYLE) == ClassLimits(1, 7)
-    assert admission.limits(WorkClass.NUMBERS) == ClassLimits(2, 7)
+    found = {each: (admission.limits(each).running, admission.limits(each).waiting) for each in WorkClass}
+    assert found == {
+        WorkClass.LIGHT: (6, 7),
+        WorkClass.HEAVY: (1, 7),
+        WorkClass.STYLE: (1, 7),
+        WorkClass.DOCUMENT: (1, 7),
+        WorkClass.BACKGROUND: (1, 0),
+    }
 
 
+HEAVY = (
+    "/wms?service=WMS&version=1.3.0&request=GetMap&layers=global_180&styles=&crs=EPSG:3413&resampling=average"
+    "&bbox=-4194304,-4194304,4194304,4194304&width=1024&height=1024&format=image/png"
+)
 PATHS = {
-    WorkClass.TILE: "/xyz/global_180/2/1/1.png?filter=blur",
-    WorkClass.PIXEL: "/wmts/global_180/default/WebMercatorQuad/2/1/1/100/100.json",
-    WorkClass.STYLE: "/legends/global_180/default_H.svg",
-    WorkClass.NUMBERS: "/numbers/global_180/point?lon=0&lat=0",
+    WorkClass.LIGHT: (
+        "/xyz/global_180/2/1/1.png?filter=blur",
+        "/wmts/global_180/default/WebMercatorQuad/2/1/1/100/100.json",
+        "/numbers/global_180/point?lon=0&lat=0",
+    ),
+    WorkClass.HEAVY: (HEAVY,),
+    WorkClass.STYLE: ("/legends/global_180/default_H.svg",),
+    WorkClass.DOCUMENT: (
+        "/wmts?service=WMTS&request=GetCapabilities",
+        "/wms?service=WMS&request=GetCapabilities",
+        "/ogc/collections",
+        "/ogc/api",
+        "/wmts?service=WMTS&request=DescribeDomains&layer=global_180&TileMatrixSet=WebMercatorQuad",
+    ),
 }
+"""Paths of what clients wait for, by the class of their work."""
 
 
 @contextmanager
@@ -159,25 +230,28 @@ def occupied(server, work_class):
         held.result(10)
 
 
-@pytest.mark.parametrize("work_class", WorkClass)
+@pytest.mark.parametrize("work_class", PATHS)
 def test_only_requests_of_a_full_class_are_503(store, tmp_path, work_class):
     with running(store, tmp_path / "cache", queue_length=0) as server:
         # A tile whose style is not compiled needs a slot of that class too.
         assert server.get("/xyz/global_180/0/0/0.png").status == 200
         with occupied(server, work_class):
-            statuses = {each: server.get(path).status for each, path in PATHS.items()}
-            reply = server.get(PATHS[work_class])
-        assert statuses == dict.fromkeys(WorkClass, 200) | {work_class: 503}
-        assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
+            statuses = {path: server.get(path).status for paths in PATHS.values() for path in paths}
+            reply = server.get(PATHS[work_class][0])
+        expected = {path: 503 if each is work_class else 200 for each, paths in PATHS.items() for path in paths}
+        assert statuses == expected
+        after_s = {WorkClass.LIGHT: 1, WorkClass.HEAVY: 5, WorkClass.STYLE: 2, WorkClass.DOCUMENT: 2}[work_class]
+        assert (reply.status, int(reply.headers["Retry-After"])) == (503, after_s)
         assert f"the queue for {work_class} requests is full".encode() in reply.body
-        assert server.counter("lazytile_refused_total", reason="busy", work=str(work_class)) == 2
-        assert server.get(PATHS[work_class]).status == 200
+        refused = server.counter("lazytile_refused_total", reason="busy", work=str(work_class))
+        assert refused == len(PATHS[work_class]) + 1
+        assert server.get(PATHS[work_class][0]).status == 200
 
 
-@pytest.mark.parametrize("work_class", WorkClass)
+@pytest.mark.parametrize("work_class", PATHS)
 def test_a_request_that_waits_too_long_is_504(store, tmp_path, work_class):
     with running(store, tmp_path / "cache", timeout_s=0.2) as server, occupied(server, work_class):
-        reply = server.get(PATHS[work_class])
+        reply = server.get(PATHS[work_class][0])
         assert reply.status == 504
         assert f"the {work_class} request took longer than 0.2 seconds".encode() in reply.body
         assert server.counter("lazytile_queue_depth") == 0

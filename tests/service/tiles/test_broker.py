@@ -44,7 +44,7 @@ class Engine:
     def render_inline(self, task):
         return None
 
-    async def render(self, task):
+    async def render(self, task, *, is_heavy=False):
         self.tasks.append(task)
         try:
             await self.gate.wait()
@@ -76,7 +76,7 @@ class Bench:
 
     def waiters(self):
         """Requests that wait for tasks."""
-        return sum(flight.waiters for flight in self.broker._flights._flights.values())
+        return sum(flight.waiters for flight in self.admission._flights._flights.values())
 
     def ask(self, row, col, zoom=4):
         return asyncio.create_task(self.broker.tile(self.prepared(row, col, zoom)))
@@ -184,7 +184,7 @@ async def test_equal_numbers_are_computed_once_and_not_at_all_when_nobody_waits(
         )
         for row in (7, 7, 7, 8)
     ]
-    asked = [asyncio.create_task(bench.broker.compute(task)) for task in tasks]
+    asked = [asyncio.create_task(bench.broker.compute(task, dataset)) for task in tasks]
     await until(lambda: len(bench.engine.tasks) == 2)
     asked[0].cancel()
     await asyncio.sleep(0.02)
@@ -273,7 +273,7 @@ def break_engine(monkeypatch, engine, error, *, at_once):
     def fail(task):
         raise error
 
-    async def fail_later(task):
+    async def fail_later(task, **options):
         raise error
 
     monkeypatch.setattr(engine, "render_inline", fail if at_once else lambda task: None)
@@ -336,7 +336,7 @@ def test_a_client_that_leaves_is_counted(store, tmp_path, monkeypatch):
 
     with running(store, tmp_path / "cache") as server:
 
-        async def slow(task):
+        async def slow(task, **options):
             await asyncio.sleep(30)
 
         monkeypatch.setattr(server.context.broker._engine, "render_inline", lambda task: None)

@@ -205,6 +205,16 @@ def test_the_largest_map_is_a_setting(store, tmp_path):
         assert root.findtext(".//wms:MaxWidth", namespaces=WMS) == "300"
 
 
+def test_a_map_may_take_so_long_and_no_longer(store, tmp_path):
+    with running(store, tmp_path / "cache", max_map_ms=100) as server:
+        polar = {"CRS": "EPSG:3413", "BBOX": "-4194304,-4194304,4194304,4194304"}
+        assert ask(server, WIDTH="2048", HEIGHT="300").status == 200
+        assert ask(server, WIDTH="256", HEIGHT="256", **polar).status == 200
+        reply = ask(server, WIDTH="2048", HEIGHT="300", **polar)
+        assert fault(reply)[0] == 400
+        assert b"a map may take 0.1 s: request fewer pixels or a smaller area" in reply.body
+
+
 def test_capabilities_130(server):
     reply = server.get("/wms?service=WMS&request=GetCapabilities")
     assert reply.headers["Content-Type"] == "text/xml"

@@ -1,0 +1,190 @@
+"""Who waits for a slot, and who comes next."""
+
+import asyncio
+
+import pytest
+
+from lazytile.service.tiles import waiting_line
+from lazytile.service.tiles.loop_turns import LoopTurns
+from lazytile.service.tiles.refusals import Refusals
+from lazytile.service.tiles.waiting_line import LineFullError, LineTimeoutError, WaitingLine
+
+TURNS = 2
+"""In a round of the loop."""
+
+
+class Guests:
+    """Tasks that take a slot, note it, and give it back when they are told."""
+
+    def __init__(self, line):
+        self.line = line
+        self.served = []
+        self.leave = asyncio.Event()
+
+    async def guest(self, name):
+        await self.line.take()
+        self.served.append(name)
+        await self.leave.wait()
+        self.line.give()
+
+    async def come(self, name):
+        task = asyncio.create_task(self.guest(name))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return task
+
+
+def test_they_are_served_in_order_of_arrival():
+    async def main():
+        guests = Guests(WaitingLine(1, 10, 60))
+        guests.leave.set()
+        holder = guests.line.take()
+        await holder
+        tasks = [await guests.come(name) for name in "abc"]
+        assert (guests.line.taken, guests.line.waiting) == (1, 3)
+        guests.line.give()
+        await asyncio.gather(*tasks)
+        assert guests.served == ["a", "b", "c"]
+        assert (guests.line.taken, guests.line.waiting, guests.line.is_idle) == (0, 0, True)
+
+    asyncio.run(main())
+
+
+def test_the_last_comes_first_once_the_first_has_waited_too_long(monkeypatch):
+    monkeypatch.setattr(waiting_line, "PATIENCE_S", -1.0)
+
+    async def main():
+        guests = Guests(WaitingLine(1, 10, 60))
+        guests.leave.set()
+        await guests.line.take()
+        tasks = [await guests.come(name) for name in "abc"]
+        guests.line.give()
+        await asyncio.gather(*tasks)
+        assert guests.served == ["c", "b", "a"]
+
+    asyncio.run(main())
+
+
+def test_a_full_line_takes_nobody():
+    async def main():
+        guests = Guests(WaitingLine(1, 1, 60))
+        await guests.line.take()
+        waiting = await guests.come("a")
+        with pytest.raises(LineFullError):
+            await guests.line.take()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert guests.line.waiting == 0
+        again = await guests.come("b")
+        assert guests.line.waiting == 1
+        guests.leave.set()
+        guests.line.give()
+        await again
+
+    asyncio.run(main())
+
+
+def test_who_waits_too_long_is_sent_away_and_the_others_stay():
+    async def main():
+        line = WaitingLine(1, 10, 0.05)
+        await line.take()
+        outcomes = await asyncio.gather(*(line.take() for _ in range(3)), return_exceptions=True)
+        assert [type(each) for each in outcomes] == [LineTimeoutError] * 3
+        assert (line.taken, line.waiting) == (1, 0)
+        line.give()
+        await line.take()
+        assert line.taken == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("gives_first", [False, True])
+def test_a_slot_is_not_lost_to_one_who_leaves_at_that_moment(gives_first):
+    async def main():
+        guests = Guests(WaitingLine(1, 10, 60))
+        await guests.line.take()
+        leaving = await guests.come("a")
+        if gives_first:
+            guests.line.give()  # to a, who does not know it yet
+            leaving.cancel()
+        else:
+            leaving.cancel()
+            guests.line.give()
+        staying = await guests.come("b")
+        guests.leave.set()
+        await asyncio.wait_for(staying, 10)
+        assert guests.served == ["b"]
+        assert guests.line.is_idle
+
+    asyncio.run(main())
+
+
+def test_one_round_of_the_loop_has_few_turns():
+    async def main():
+        turns, begun, rounds = LoopTurns(60), [], []
+
+        async def work(name):
+            await turns.turn()
+            begun.append((len(rounds), name))
+
+        async def count():
+            while len(begun) < 20:
+                rounds.append(None)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(count(), *(work(name) for name in range(20)))
+        by_round = [each for each, _ in begun]
+        assert max(by_round.count(each) for each in by_round) == TURNS
+        assert [name for _, name in begun] == list(range(20))
+        assert turns.waiting == 0
+
+    asyncio.run(main())
+
+
+def test_turns_end_for_those_who_wait_too_long():
+    async def main():
+        turns = LoopTurns(-1.0)
+        outcomes = await asyncio.gather(*(turns.turn() for _ in range(TURNS + 3)), return_exceptions=True)
+        assert [type(each) for each in outcomes] == [type(None)] * TURNS + [LineTimeoutError] * 3
+
+    asyncio.run(main())
+
+
+def test_a_turn_that_nobody_takes_is_passed_on():
+    async def main():
+        turns = LoopTurns(60)
+        for _ in range(TURNS):
+            await turns.turn()
+        waiting = [asyncio.create_task(turns.turn()) for _ in range(4)]
+        await asyncio.sleep(0)
+        for each in waiting[:3]:
+            each.cancel()
+        await asyncio.wait_for(waiting[3], 10)
+
+    asyncio.run(main())
+
+
+def test_many_refusals_are_held_back_but_not_for_long(monkeypatch):
+    async def main():
+        now, slept = [1000.0], []
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "time", lambda: now[0])
+
+        async def sleep(seconds):
+            slept.append(seconds)
+
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        refusals = Refusals()
+        for _ in range(100):
+            await refusals.paced()
+        assert slept == []
+        for _ in range(500):
+            await refusals.paced()
+        assert len(slept) == 500
+        assert max(slept) == 1.0
+        now[0] += 60.0
+        slept.clear()
+        await refusals.paced()
+        assert slept == []
+
+    asyncio.run(main())
