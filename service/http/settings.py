@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
 from lazytile.pyramid.core.caches import CacheBudget
-from lazytile.pyramid.core.memory_size import (
-    default_memory_bytes,
-    default_watermark_bytes,
-    machine_memory_bytes,
-    parse_memory,
-)
+from lazytile.pyramid.core.memory_size import default_memory_bytes, default_watermark_bytes
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.proxies import networks_of
+from lazytile.service.http.setting_types import MemoryBytes, Texts
 from lazytile.service.http.settings_file import (
     MEMORY_VARIABLE,
     PREFIX,
@@ -48,22 +43,6 @@ SECRETS: frozenset[str] = frozenset()
 """Settings that are not shown."""
 
 
-def _memory_bytes(value: Any) -> Any:
-    return parse_memory(value, machine_memory_bytes()) if isinstance(value, str) else value
-
-
-def _texts(value: Any) -> Any:
-    """Return a list as an environment variable holds it: separated by commas, or as JSON."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        return json.loads(value)
-    return [each.strip() for each in value.split(",") if each.strip()]
-
-
-Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_texts)]
-
-
 class Settings(BaseSettings):
     """Everything that can be set. Immutable; build it with ``Settings.of``."""
 
@@ -80,9 +59,7 @@ class Settings(BaseSettings):
     ones are not written."""
     cache_queue_bytes: int = Field(32 << 20, ge=0)
     """Size limit of the tiles that wait to be written to disk, in each server process."""
-    memory_bytes: Annotated[int, BeforeValidator(_memory_bytes)] = Field(
-        default_factory=default_memory_bytes, validation_alias=MEMORY_VARIABLE, ge=0
-    )
+    memory_bytes: MemoryBytes = Field(default_factory=default_memory_bytes, validation_alias=MEMORY_VARIABLE, ge=0)
     """Size of all caches in memory, of all processes of the server together: ``2GiB``, ``512MB``, ``25%`` of the
     machine's memory, or a number of bytes."""
     no_tile_cache: bool = False
@@ -160,9 +137,7 @@ class Settings(BaseSettings):
     """Number of heavy tasks that may wait; beyond it the response is 503."""
     max_map_ms: float = Field(20_000.0, ge=100, le=1e7)
     """Limit of the estimated time of a WMS map, in milliseconds on one processor."""
-    memory_watermark_bytes: Annotated[int, BeforeValidator(_memory_bytes)] = Field(
-        default_factory=default_watermark_bytes, ge=64 << 20
-    )
+    memory_watermark_bytes: MemoryBytes = Field(default_factory=default_watermark_bytes, ge=64 << 20)
     """Resident memory of all processes of the server from which on they begin no heavy work, and a little above it none
     at all: 503. As ``memory_bytes``; by default nine tenths of the machine's memory."""
     prefetch: bool = False
