@@ -18,11 +18,12 @@ from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.memory_size import default_memory_bytes, default_watermark_bytes
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.proxies import networks_of
-from lazytile.service.http.setting_types import MemoryBytes, Texts  # noqa: TC001 - pydantic reads them
-from lazytile.service.http.settings_file import (
+from lazytile.service.http.settings_file import (  # pydantic reads the types
     MEMORY_VARIABLE,
     PREFIX,
     REPLACED,
+    MemoryBytes,
+    Texts,
     left_to_file,
     read_settings_file,
     unknown_name,
