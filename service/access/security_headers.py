@@ -19,19 +19,21 @@ _EVERYWHERE = "base-uri 'none'; form-action 'none'"
 class PageHeaders:
     """The headers of pages (Content Security Policy Level 3; Referrer Policy)."""
 
-    def __init__(self, frame_ancestors: Sequence[str]) -> None:
+    def __init__(self, frame_ancestors: Sequence[str], images: Sequence[str] = ()) -> None:
         """Make the headers.
 
         Args:
             frame_ancestors: Sources of the directive ``frame-ancestors``: which pages may show ours in a frame.
+            images: Origins from which the viewer may load pictures besides ours.
         """
+        viewer = _VIEWER.replace("img-src 'self'", " ".join(("img-src 'self'", *images)))
         ancestors = f"frame-ancestors {' '.join(frame_ancestors) or chr(39) + 'none' + chr(39)}"
         self._viewer, self._document = (
             {
                 "Content-Security-Policy": f"{policy}; {_EVERYWHERE}; {ancestors}",
                 "Referrer-Policy": "strict-origin-when-cross-origin",
             }
-            for policy in (_VIEWER, _DOCUMENT)
+            for policy in (viewer, _DOCUMENT)
         )
 
     def of(self, content_type: str, *, is_viewer: bool) -> dict[str, str]:

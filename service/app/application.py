@@ -35,7 +35,7 @@ from lazytile.service.app.monitoring import (
 )
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
 from lazytile.service.app.upkeep import recheck_cache, return_memory
-from lazytile.service.app.viewer_page import page, viewer_file
+from lazytile.service.app.viewer_page import base_map_origins, page, viewer_file
 from lazytile.service.catalogue.catalogue import Catalogue
 from lazytile.service.catalogue.folder_watch import FolderWatch
 from lazytile.service.http.metrics import Metrics
@@ -152,7 +152,7 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
         exchanges=Exchanges([] if access_log is None else [access_log.write]),
         access_log=access_log,
         hosts=Hosts(settings.allowed_hosts, settings.max_hosts),
-        pages=PageHeaders(settings.frame_ancestors),
+        pages=PageHeaders(settings.frame_ancestors, base_map_origins(settings.base_map)),
     )
 
 

@@ -4,9 +4,12 @@ import "ol/ol.css";
 import "./style/index.css";
 
 import { followCatalogue, loadCatalogue } from "./catalogue/load.js";
+import { showBaseMap } from "./map/base_map.js";
+import { showComparison } from "./map/comparison.js";
 import { Lines } from "./map/lines.js";
 import { MapView } from "./map/map_view.js";
 import { Picture } from "./map/picture.js";
+import { PointerValues } from "./map/pointer_values.js";
 import { help } from "./panels/help.js";
 import { PANELS } from "./panels/index.js";
 import { layerState } from "./state/defaults.js";
@@ -17,9 +20,12 @@ import { Store } from "./state/store.js";
 import { RequestError, Server } from "./tiles/server.js";
 import { TileCache } from "./tiles/tile_cache.js";
 import { Playback } from "./time/playback.js";
+import { showClockTools } from "./time/clock_tools.js";
+import { showTrack } from "./time/track.js";
 import { Timeline } from "./time/timeline.js";
 import { element } from "./ui/dom.js";
 import { Drawer } from "./ui/drawer.js";
+import { showHints } from "./ui/hints.js";
 import { Keys } from "./ui/keys.js";
 import { showLayerList } from "./ui/layer_list.js";
 import { showLayerSettings } from "./ui/layer_settings.js";
@@ -46,6 +52,7 @@ function tellProblems(problems) {
 /** @param {Server} server @param {Catalogue} first */
 function start(server, first) {
   let catalogue = first;
+  const isLink = location.hash.length > 1;
   const linked = resolve(catalogue, parse(location.hash));
   const store = new Store(linked.state);
   const map = new MapView(element("map"), element("map-b"));
@@ -83,6 +90,7 @@ function start(server, first) {
   });
   /** @type {Context} */
   const context = {
+    pointer: /** @type {any} */ (null),
     store,
     map,
     picture,
@@ -92,6 +100,8 @@ function start(server, first) {
     },
     announce: (text) => (element("announcer").textContent = text),
   };
+
+  context.pointer = new PointerValues(context);
 
   let isLoading = true;
   const setReady = () => (page.dataset.state = isLoading || picture.isPending ? "loading" : "ready");
@@ -137,13 +147,18 @@ function start(server, first) {
   }
 
   const playback = new Playback(context);
-  new Timeline(context, playback);
+  const timeline = new Timeline(context, playback);
+  showTrack(context, playback);
+  showClockTools(context, playback, timeline);
+  showComparison(context);
+  showBaseMap(context);
   showLayerStack(context, { goTo });
   showLayerList(context, { show: (layer) => choose(layer, "replace"), add: (layer) => choose(layer, "add") });
   showLayerSettings(context);
-  showStyleSettings(context);
   showProjections(context);
-  new Legends(context);
+  const legends = new Legends(context);
+  showStyleSettings(context, legends);
+  context.pointer.watch((values) => legends.mark(values.map(({ shown, value }) => ({ key: shown.state.key, value }))));
   const lines = new Lines(context);
   showPosition(context, (lonLat) => lines.countryAt(lonLat));
   store.watch(
@@ -162,6 +177,7 @@ function start(server, first) {
     { key: "0", title: "Zoom to the whole layer", run: home },
     { key: "+", title: "Zoom in", run: () => map.zoom(1) },
     { key: "-", title: "Zoom out", run: () => map.zoom(-1) },
+    { key: "x", title: "Change to the other side of a comparison", run: () => store.state.compare !== "off" && store.update({ side: store.state.side === "a" ? "b" : "a" }) },
     { key: "h", title: "Fold the panel of layers", run: () => sidebar.fold() },
     { key: "/", title: "Search the layers", run: () => sidebar.search() },
     { key: "Escape", shown: "Esc", title: "Close the panel", run: () => drawer.close() },
@@ -181,6 +197,7 @@ function start(server, first) {
   picture.whenDrawn().then(() => {
     page.dataset.painted = String(Math.round(performance.now()));
     lines.load();
+    showHints(isLink);
   });
   followCatalogue(server, () => catalogue, (next) => {
     if (next.layers.length === 0) return;

@@ -6,6 +6,7 @@ import type { Catalogue } from "./catalogue/catalogue.js";
 import type { MapView } from "./map/map_view.js";
 import type { Server } from "./tiles/server.js";
 import type { Picture } from "./map/picture.js";
+import type { PointerValues } from "./map/pointer_values.js";
 
 export type LonLat = [number, number];
 export type Extent = [number, number, number, number];
@@ -191,6 +192,8 @@ export interface Context {
   map: MapView;
   picture: Picture;
   server: Server;
+  /** The values under the pointer. */
+  pointer: PointerValues;
   /** Says one line to people, also to screen readers. */
   announce: (text: string) => void;
 }

@@ -41,7 +41,7 @@ export function ticksOf(low, high, most = 6) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * (/** @type {number} */ ([1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough * (1 - 1e-9))));
   const ticks = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at += 1) ticks.push(at * step);
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at += 1) ticks.push(at * step + 0); // no negative zero
   return { step, ticks };
 }
 

@@ -75,7 +75,7 @@ const raised = (power) => [...String(power)].map((digit) => /** @type {any} */ (
 export function prettyUnits(units) {
   const text = units.trim();
   const named = NAMED[text.toLowerCase()];
-  if (named !== undefined && text !== "C" && text !== "F") return named;
+  if (named !== undefined) return named;
   if (/^10?\^?-?\d|^1e-?\d/i.test(text)) {
     const power = /^1e(-?\d+)$/i.exec(text)?.[1] ?? /^10\^?(-?\d+)$/.exec(text)?.[1];
     return power ? `10${raised(Number(power))}` : text;

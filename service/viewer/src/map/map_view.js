@@ -48,6 +48,8 @@ export class MapView {
     this.second = second;
     const scale = new ScaleLine({ minWidth: 90, target: document.getElementById("scale") ?? undefined });
     const zoom = new Zoom({ zoomInTipLabel: "Zoom in (+)", zoomOutTipLabel: "Zoom out (−)" });
+    /** A background map under the data, where the server has one. */
+    this.background = { a: new LayerGroup(), b: new LayerGroup() };
     /** The groups of layers of each map, the lowest first: data, then lines, then what panels draw. */
     this.groups = { a: new LayerGroup(), b: new LayerGroup() };
     this.lines = { a: new LayerGroup(), b: new LayerGroup() };
@@ -55,8 +57,8 @@ export class MapView {
     // Decoded tiles load at once: a limit would spread one picture over several frames.
     const options = { maxTilesLoading: 512, moveTolerance: 3 };
     this.#maps = {
-      a: new OlMap({ ...options, target, controls: [zoom, scale], layers: [this.groups.a, this.lines.a, this.drawings.a] }),
-      b: new OlMap({ ...options, controls: [], layers: [this.groups.b, this.lines.b, this.drawings.b] }),
+      a: new OlMap({ ...options, target, controls: [zoom, scale], layers: [this.background.a, this.groups.a, this.lines.a, this.drawings.a] }),
+      b: new OlMap({ ...options, controls: [], layers: [this.background.b, this.groups.b, this.lines.b, this.drawings.b] }),
     };
     for (const side of /** @type {Side[]} */ (["a", "b"])) this.#listen(side);
   }
@@ -232,6 +234,15 @@ export class MapView {
     document.body.classList.toggle("split", isSplit);
     this.#maps.b.setTarget(isSplit ? this.second : undefined);
     for (const map of [this.#maps.a, this.#maps.b]) map.updateSize();
+  }
+
+  /** Shows the data of both sides on the first map. @param {boolean} isStacked */
+  stack(isStacked) {
+    const layers = this.#maps.a.getLayers();
+    layers.remove(this.groups.b);
+    this.#maps.b.getLayers().remove(this.groups.b);
+    if (isStacked) layers.insertAt(2, this.groups.b);
+    else this.#maps.b.getLayers().insertAt(1, this.groups.b);
   }
 
   /** Moves the centre by pixels. @param {number} right @param {number} down */

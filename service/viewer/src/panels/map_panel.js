@@ -1,6 +1,7 @@
 // The panel of the map itself: its projection, and what is drawn over the data.
 
 import { h } from "../ui/dom.js";
+import { THEMES, setTheme, theme } from "../ui/theme.js";
 
 /** @import {Panel, State} from "../types.js" */
 
@@ -15,7 +16,7 @@ const SWITCHES = [
 /** @type {Panel} */
 export const mapPanel = {
   id: "map",
-  title: "Map",
+  title: "Map and appearance",
   key: "m",
   icon: '<circle cx="8" cy="8" r="6"/><path d="M2 8h12M8 2c2 2 2.600 4 2.600 6S10 12 8 14c-2-2-2.600-4-2.600-6S6 4 8 2z"/>',
   mount(body, { store, catalogue }) {
@@ -26,5 +27,12 @@ export const mapPanel = {
       store.watch(({ display }) => display[name], (value) => (box.checked = value));
       body.append(h("label", { class: "check" }, box, h("span", {}, title)));
     }
+    const themes = h("div", { class: "switch", role: "radiogroup", "aria-label": "Appearance" });
+    for (const name of THEMES) {
+      const input = h("input", { type: "radio", name: "theme", value: name, id: `theme-${name}`, checked: theme() === name });
+      input.addEventListener("change", () => setTheme(name));
+      themes.append(h("label", {}, input, h("span", {}, name.charAt(0).toUpperCase() + name.slice(1))));
+    }
+    body.append(h("h3", {}, "Appearance"), themes);
   },
 };

@@ -57,6 +57,11 @@ export function orderOf(label) {
   return days * 86400 + Number(hour) * 3600 + Number(minute) * 60 + Number(second);
 }
 
+/** Whether an instant has a year, a month and a day of the calendar that people use. @param {string} label */
+export function isDated(label) {
+  return INSTANT.test(label) && !Number.isNaN(Date.parse(label));
+}
+
 /** Ascending instants. */
 export class Times {
   /** @param {readonly string[]} labels Ascending. */

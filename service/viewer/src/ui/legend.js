@@ -1,10 +1,11 @@
 // The legends of the layers on the map.
 
+import { detailsOf } from "../catalogue/details.js";
 import { layerTitle } from "../format/titles.js";
 import { rangeOf } from "../tiles/tile_source.js";
 import { displayOf } from "../format/units.js";
 import { element, h } from "./dom.js";
-import { drawLegend } from "./legend_bar.js";
+import { drawLegend, shareOf } from "./legend_bar.js";
 
 /** @import {Context, ShownLayer, StyleDetails} from "../types.js" */
 
@@ -13,6 +14,8 @@ const KEPT = 200;
 export class Legends {
   /** @type {Map<string, Promise<StyleDetails>>} */
   #styles = new Map();
+  /** Colours of the layers on the map, by their keys. @type {Map<string, StyleDetails | null>} */
+  #colours = new Map();
   #drawn = 0;
 
   /** @param {Context} context */
@@ -43,6 +46,22 @@ export class Legends {
     return found;
   }
 
+  /** Marks values on the legends. @param {{key: string, value: number | null}[]} values */
+  mark(values) {
+    for (const figure of /** @type {NodeListOf<HTMLElement>} */ (this.box.querySelectorAll("figure"))) {
+      const value = values.find(({ key }) => key === figure.dataset.key)?.value ?? null;
+      for (const item of /** @type {NodeListOf<HTMLElement>} */ (figure.querySelectorAll("li"))) {
+        item.classList.toggle("here", value !== null && Number(item.dataset.code) === value);
+      }
+      const marker = /** @type {HTMLElement | null} */ (figure.querySelector(".marker"));
+      const style = this.#colours.get(figure.dataset.key ?? "");
+      if (!marker || !style) continue;
+      const share = value === null ? null : shareOf(style.entries, value);
+      marker.hidden = share === null;
+      marker.style.left = `${100 * (share ?? 0)}%`;
+    }
+  }
+
   async #draw() {
     const turn = (this.#drawn += 1);
     const { store, picture, catalogue } = this.context;
@@ -50,13 +69,16 @@ export class Legends {
     const cards = await Promise.all(
       shown.map(async (each) => {
         const style = await this.styleOf(each).catch(() => null);
+        this.#colours.set(each.state.key, style);
+        const details = each.layer.isClasses ? detailsOf(this.context, each.layer, each.state, each.time) : null;
+        const codes = (await details?.catch(() => null))?.codes ?? null;
         const display = displayOf(each.layer, store.state.display.celsius);
         const title = layerTitle(each.layer, catalogue.datasets[each.layer.dataset]);
         return h(
           "figure",
           { "data-key": each.state.key, "data-layer": each.layer.id },
           h("figcaption", {}, h("b", {}, title), display.units && h("span", { class: "units" }, display.units)),
-          style && drawLegend(style, display, null),
+          style && drawLegend(style, display, codes),
         );
       }),
     );
