@@ -19,6 +19,7 @@ from lazytile.pyramid.core.caches import SHARES
 from lazytile.service.cli import serve
 from lazytile.service.cli.main import app
 from lazytile.service.http.metrics import Metrics
+from lazytile.service.http.operating.access_settings import AccessSettings
 from lazytile.service.http.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,10 +66,11 @@ def options_of_settings() -> dict[str, Parameter]:
 
 def meanings() -> dict[str, str]:
     """Return the docstring of each field of ``Settings``."""
-    body = ast.parse(inspect.getsource(Settings)).body[0]
-    assert isinstance(body, ast.ClassDef)
+    classes = [ast.parse(inspect.getsource(each)).body[0] for each in (AccessSettings, Settings)]
     return {
         field.target.id: inspect.cleandoc(text.value.value)
+        for body in classes
+        if isinstance(body, ast.ClassDef)
         for field, text in zip(body.body, body.body[1:], strict=False)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)

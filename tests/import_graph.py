@@ -67,6 +67,7 @@ LAYERS = (
     "lazytile.service.access",
     "lazytile.service.catalogue",
     "lazytile.service.tiles",
+    "lazytile.service.admin",
     "lazytile.service.protocol",
     "lazytile.service.featureinfo",
     "lazytile.service.legends",

@@ -6,7 +6,7 @@ a thread and then replaces the snapshot as a whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.library.listing import ColormapListing
@@ -17,7 +17,7 @@ from lazytile.pyramid.render.style import StyleNotCompiledError, Styles
 from lazytile.pyramid.store.layer import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -46,6 +46,8 @@ class Snapshot:
     styles: Styles
     """Compiles styles; this takes too long for an event loop."""
     name_of: DimensionNaming
+    hidden: frozenset[str] = frozenset()
+    """Datasets that are left out: they count as damaged, by an error that says why, and nothing lists them."""
     _layers: dict[str, Layer] = field(init=False, repr=False)
     _layer_names: str = field(init=False, repr=False)
 
@@ -62,7 +64,7 @@ class Snapshot:
 
     def names(self) -> list[str]:
         """Return the names of the datasets, damaged ones too, sorted."""
-        return sorted([*self.stored, *self.damaged])
+        return sorted({*self.stored, *self.damaged} - self.hidden)
 
     def dataset(self, name: str) -> StoredDataset:
         """Return a dataset.
@@ -117,6 +119,24 @@ class Snapshot:
         if stored is not None and not variable and len(stored.description.variables) == 1:
             return Layer(stored.description, stored.description.variables[0])
         raise DatasetNotFoundError(f"there is no layer {name!r}, there is {self._layer_names}")
+
+    def without(self, names: frozenset[str], refusal: Callable[[str], StoreError]) -> Snapshot:
+        """Return the same snapshot without some datasets.
+
+        Args:
+            names: The datasets.
+            refusal: Returns the error that is raised for one of them.
+
+        Returns:
+            The smaller snapshot.
+        """
+        return replace(
+            self,
+            stored={name: each for name, each in self.stored.items() if name not in names},
+            damaged={name: each for name, each in self.damaged.items() if name not in names}
+            | {name: refusal(name) for name in names},
+            hidden=names,
+        )
 
     def resolver(self, compiled: Mapping[StyleKey, Style] | None = None) -> Resolver:
         """Return a resolver that compiles no style, so that it may run on an event loop.

@@ -1,4 +1,4 @@
-"""What stands between clients and the protocols: access log, names of the server, security headers.
+"""Between clients and protocols: access log, names of the server, page headers, limits and tokens of clients.
 
 May import: pyramid.core, http.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import SHARED, perform
 from lazytile.service.access.access_log import AccessLog
 from lazytile.service.access.exchange import Exchanges
+from lazytile.service.access.gate import Gate
 from lazytile.service.access.hosts import Hosts
+from lazytile.service.access.rate_limit import ClientTable, RateLimit
 from lazytile.service.access.security_headers import PageHeaders
 from lazytile.service.app.engine_samples import sample_tasks
 from lazytile.service.app.monitoring import (
@@ -34,7 +37,7 @@ from lazytile.service.app.monitoring import (
     recheck_damaged_chunks,
 )
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
-from lazytile.service.app.upkeep import recheck_cache, return_memory
+from lazytile.service.app.upkeep import clear_memory, follow_clearing, recheck_cache, return_memory
 from lazytile.service.app.viewer_page import base_map_origins, page, viewer_file
 from lazytile.service.catalogue.catalogue import Catalogue
 from lazytile.service.catalogue.folder_watch import FolderWatch
@@ -46,6 +49,7 @@ from lazytile.service.ogcapi import routes as ogc
 from lazytile.service.overview import routes as overview
 from lazytile.service.protocol.context import APP_CONTEXT, AppContext
 from lazytile.service.protocol.middleware import request_middleware
+from lazytile.service.protocol.views import VIEWS, Views
 from lazytile.service.tiles.admission import Admission
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import open_cache
@@ -73,12 +77,15 @@ class Inherited:
     metrics: Metrics
 
 
-async def open_context(settings: Settings, inherited: Inherited | None = None) -> AppContext:
+async def open_context(
+    settings: Settings, inherited: Inherited | None = None, clients: ClientTable | None = None
+) -> AppContext:
     """Open everything that a service works with; ``AppContext.close`` closes it.
 
     Args:
         settings: The settings.
         inherited: What is not opened but taken over.
+        clients: The clients whose requests are limited, which server processes may share.
 
     Returns:
         The context of the application.
@@ -151,9 +158,17 @@ async def open_context(settings: Settings, inherited: Inherited | None = None) -
         metrics=counters,
         exchanges=Exchanges([] if access_log is None else [access_log.write]),
         access_log=access_log,
+        gate=Gate(_rate_limit(settings, clients), has_tokens=bool(settings.layer_tokens)),
         hosts=Hosts(settings.allowed_hosts, settings.max_hosts),
         pages=PageHeaders(settings.frame_ancestors, base_map_origins(settings.base_map)),
     )
+
+
+def _rate_limit(settings: Settings, clients: ClientTable | None) -> RateLimit | None:
+    if settings.rate_limit is None:
+        return None
+    table = clients or ClientTable(settings.rate_limit_clients, multiprocessing.get_context("spawn"))
+    return RateLimit(table, settings.rate_limit, settings.rate_limit_burst, settings.proxy_networks)
 
 
 async def _open_catalogue(settings: Settings, catalog: ColormapCatalog, caches: Caches) -> Catalogue:
@@ -164,18 +179,21 @@ async def _open_catalogue(settings: Settings, catalog: ColormapCatalog, caches: 
     return catalogue
 
 
-def make_app(settings: Settings, inherited: Inherited | None = None) -> web.Application:
+def make_app(
+    settings: Settings, inherited: Inherited | None = None, clients: ClientTable | None = None
+) -> web.Application:
     """Return the application, which opens its store, cache and engine when it starts.
 
     Args:
         settings: The settings.
         inherited: What it takes over from the application that it replaces.
+        clients: As for ``open_context``.
 
     Returns:
         The application with all routes.
     """
     app = web.Application(middlewares=[request_middleware], client_max_size=64 << 10)
-    app.cleanup_ctx.append(_context_of(settings, inherited))
+    app.cleanup_ctx.append(_context_of(settings, inherited, clients))
     app.router.add_get("/wmts", wmts.kvp)
     app.router.add_get("/wmts/{path:.*}", wmts.rest)
     tilejson.add_routes(app.router)
@@ -194,10 +212,14 @@ def make_app(settings: Settings, inherited: Inherited | None = None) -> web.Appl
     return app
 
 
-def _context_of(settings: Settings, inherited: Inherited | None) -> Callable[[web.Application], AsyncIterator[None]]:
+def _context_of(
+    settings: Settings, inherited: Inherited | None, clients: ClientTable | None
+) -> Callable[[web.Application], AsyncIterator[None]]:
     async def open_and_close(app: web.Application) -> AsyncIterator[None]:
-        app[APP_CONTEXT] = await open_context(settings, inherited)
+        app[APP_CONTEXT] = await open_context(settings, inherited, clients)
         opened = app[APP_CONTEXT]
+        if settings.layer_tokens:
+            app[VIEWS] = Views(opened, settings.layer_tokens)
         app[wmts.CAPABILITIES] = Capabilities(
             process.cache("documents"), settings.capabilities_title, has_info=settings.feature_info
         )
@@ -207,6 +229,7 @@ def _context_of(settings: Settings, inherited: Inherited | None) -> Callable[[we
             asyncio.create_task(recheck_damaged_chunks()),
             asyncio.create_task(return_memory()),
             asyncio.create_task(recheck_cache(opened.broker)),
+            asyncio.create_task(follow_clearing(settings.cache, clear_memory)),
         ]
         if settings.metrics_folder is not None:
             background.append(asyncio.create_task(publish_metrics(app[APP_CONTEXT].metrics)))

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.conditions import Condition
+from lazytile.service.access.rate_limit import ClientTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,14 +28,17 @@ _ATTEMPTS = 3
 class Board:
     """One place a process: places 0 to ``count - 1`` for server processes, the last one for the supervisor."""
 
-    def __init__(self, context: SpawnContext, count: int) -> None:
+    def __init__(self, context: SpawnContext, count: int, clients: int = 64) -> None:
         """Create the memory.
 
         Args:
             context: Starts the processes that will share it.
             count: Number of server processes.
+            clients: Number of clients whose requests are limited.
         """
         self.count = count
+        self.clients = ClientTable(clients, context)
+        """What they know of clients."""
         # Declared by their typecodes: ctypes arrays in memory that spawned processes inherit.
         self._beats: Any = context.RawArray("d", count + 1)
         self._connections: Any = context.RawArray("q", count + 1)
@@ -85,6 +89,17 @@ class Board:
         """
         others = [n for at, n in enumerate(self._connections[: self.count]) if at != place and n >= 0]
         return min(others, default=1 << 30)
+
+    def connections(self, place: int) -> int:
+        """Return how many connections a process last stated.
+
+        Args:
+            place: Place of the process.
+
+        Returns:
+            The number; -1 for a process that accepts none.
+        """
+        return int(self._connections[place])
 
     def clear(self, place: int) -> None:
         """Remove everything that a process has stated, which has ended.

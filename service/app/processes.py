@@ -71,6 +71,7 @@ def _takes_threads(settings: Settings) -> bool:
 def _run_many(
     settings: Settings, count: int, announce: Callable[[str, str], None], read: Callable[[], Settings]
 ) -> None:
+    from lazytile.service.app.administration import administered  # noqa: PLC0415 - as below
     from lazytile.service.app.listening import address_of, listen  # noqa: PLC0415 - not needed to print help
     from lazytile.service.app.supervisor import Supervisor  # noqa: PLC0415 - as above
 
@@ -79,7 +80,8 @@ def _run_many(
         with listen(settings.host, settings.port) as sock:
             address = address_of(settings, sock)
             supervisor = Supervisor(settings, sock, lambda each: settings_of_one(each, count, folder), read)
-            supervisor.run(count, lambda engine: announce(address, f"{count} server processes, each {engine}"))
+            with administered(settings, read, lambda: {"address": address, **supervisor.describe()}):
+                supervisor.run(count, lambda engine: announce(address, f"{count} server processes, each {engine}"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

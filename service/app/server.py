@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core import process
+from lazytile.pyramid.core.conditions import Conditions
+from lazytile.service.access.rate_limit import ClientTable
+from lazytile.service.app.administration import administered, listed
 from lazytile.service.app.application import Inherited, make_app
 from lazytile.service.app.changes import Changes, Terminal, settings_after
 from lazytile.service.app.connections import Connections
@@ -60,16 +64,20 @@ class ServiceRunner(web.AppRunner):
         await super().setup()
         server, context = self.server, self.app[APP_CONTEXT]
         if server is not None and context.settings.short_path:
-            self.front = Front(server.request_handler, context, process.cache("requests"))
+            admits = None if context.gate.is_open else context.gate.admits
+            self.front = Front(server.request_handler, context, process.cache("requests"), admits)
             server.request_handler = self.front
 
 
-def make_runner(settings: Settings, inherited: Inherited | None = None) -> ServiceRunner:
+def make_runner(
+    settings: Settings, inherited: Inherited | None = None, clients: ClientTable | None = None
+) -> ServiceRunner:
     """Return the application with the limits and timeouts of its connections.
 
     Args:
         settings: The settings.
         inherited: What the application takes over from the one that it replaces.
+        clients: As for ``open_context``.
 
     Returns:
         A runner, not set up yet.
@@ -78,7 +86,7 @@ def make_runner(settings: Settings, inherited: Inherited | None = None) -> Servi
     if not logger.filters:
         logger.addFilter(_BadHttpFilter())
     return ServiceRunner(
-        make_app(settings, inherited),
+        make_app(settings, inherited, clients),
         access_log=None,
         logger=logger,
         handler_cancellation=True,
@@ -103,6 +111,8 @@ class ServerProcess:
         self._settings = settings
         self._sock = sock
         self._board, self._place = board, place
+        single = multiprocessing.get_context("spawn")
+        self._clients = ClientTable(settings.rate_limit_clients, single) if board is None else board.clients
         self._connections = Connections(sock, settings, board, place)
         self._runner: ServiceRunner | None = None
         self._retiring: asyncio.Task[None] | None = None
@@ -153,7 +163,7 @@ class ServerProcess:
         self._retiring = asyncio.create_task(self._retire(old, RETIRE_IDLE_S, settings.timeout_s))
 
     async def _start(self, inherited: Inherited | None, settings: Settings) -> ServiceRunner:
-        runner = make_runner(settings, inherited)
+        runner = make_runner(settings, inherited, self._clients)
         if self._board is not None:
             board, place = self._board, self._place
             runner.app[CONDITIONS_OF_OTHERS] = lambda: board.conditions_of_others(place)
@@ -254,6 +264,16 @@ def run_one(settings: Settings, announce: Callable[[str, str], None], read: Call
 
             handlers = {signal.SIGINT: changes.end, signal.SIGTERM: changes.end, signal.SIGHUP: hang_up}
             with handled_signals(handlers):
-                await serve(ServerProcess(settings, sock), lambda engine: announce(address, engine), changes)
+                server = ServerProcess(settings, sock)
+
+                def describe() -> dict[str, Any]:
+                    return {
+                        "address": address,
+                        "engine": server.engine,
+                        "conditions": listed(Conditions.current().all()),
+                    }
+
+                with administered(settings, read, describe):
+                    await serve(server, lambda engine: announce(address, engine), changes)
 
         run(main(), settings.event_loop)

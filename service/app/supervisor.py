@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core.conditions import Conditions
+from lazytile.service.app.administration import listed
 from lazytile.service.app.board import Board
 from lazytile.service.app.changes import Terminal, settings_after
 from lazytile.service.app.worker_process import run_worker_process
@@ -98,6 +99,7 @@ class Supervisor:
         self._board: Board | None = None
         self._terminal = Terminal()
         self._announced = False
+        self._engine = ""
 
     def run(self, count: int, announce: Callable[[str], None]) -> None:
         """Run the processes until SIGINT or SIGTERM.
@@ -109,7 +111,7 @@ class Supervisor:
         Raises:
             ServiceError: A process cannot start, before all of them have once served.
         """
-        self._board = Board(self._context, count)
+        self._board = Board(self._context, count, self._settings.rate_limit_clients)
         self._slots = [_Slot(place) for place in range(count)]
         with _signals() as woken:
             try:
@@ -118,6 +120,23 @@ class Supervisor:
                 self._watch(woken, announce)
             finally:
                 self._stop(woken)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the processes do, as JSON values. Any thread may call it."""
+        board = self._board
+        if board is None:
+            return {}
+        processes = [
+            {
+                "pid": None if slot.process is None else slot.process.pid,
+                "ready": slot.is_ready,
+                "failures": slot.failures,
+                "connections": max(0, board.connections(slot.place)),
+            }
+            for slot in self._slots
+        ]
+        conditions = {each.key: each for place in range(board.count + 1) for each in board.conditions(place)}
+        return {"engine": self._engine, "processes": processes, "conditions": listed(conditions.values())}
 
     @property
     def board(self) -> Board:
@@ -206,7 +225,7 @@ class Supervisor:
         if slot.failures:
             LOG.info("%s serves again", slot.key)
         if not self._announced and all(each.is_ready for each in self._slots):
-            self._announced = True
+            self._announced, self._engine = True, str(text)
             announce(str(text))
 
     def _note_end(self, slot: _Slot) -> None:

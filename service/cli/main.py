@@ -11,7 +11,7 @@ import typer
 from lazytile import __version__
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core import process
-from lazytile.service.cli import append, config, convert, export, info, remove, replace, serve, verify, warm
+from lazytile.service.cli import append, cache, config, convert, export, info, remove, replace, serve, verify, warm
 from lazytile.service.cli.colormap.group import app as colormap
 from lazytile.service.cli.mrf.group import app as mrf
 
@@ -38,6 +38,7 @@ app.command("warm")(warm.warm)
 app.command("info")(info.info)
 app.add_typer(colormap, name="colormap")
 app.add_typer(config.app, name="config")
+app.add_typer(cache.app, name="cache")
 
 
 def _print_version(requested: bool) -> None:

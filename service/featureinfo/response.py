@@ -10,8 +10,8 @@ from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.featureinfo.formats import SCHEMA_PATH
 from lazytile.service.featureinfo.pixel_value import read_pixel
 from lazytile.service.http.reply import text_response
-from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.tile_response import tile_headers
+from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -33,7 +33,7 @@ async def info_response(request: web.Request, address: RawPixelAddress, endpoint
     Raises:
         LazytileError: The address is invalid, or the value cannot be read.
     """
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     for attempt in generation_attempts():
         with attempt:
             snapshot = await context.catalogue.at(address.tile.layer, again=attempt.is_repeated)

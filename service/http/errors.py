@@ -20,6 +20,7 @@ from lazytile.pyramid.core.errors import (
     InvalidParameterError,
     MissingParameterError,
     RequestError,
+    StoreError,
     TileOutOfRangeError,
 )
 from lazytile.pyramid.core.stop_flag import StoppedError
@@ -55,6 +56,42 @@ class BusyError(ServiceError):
     def __init__(self, text: str, retry_after_s: int = 1) -> None:
         super().__init__(text)
         self.retry_after_s = retry_after_s
+
+
+class TooManyRequestsError(BusyError):
+    """A client asks more often than it may (RFC 6585, 4)."""
+
+
+class AccessError(StoreError):
+    """The dataset is for clients with a token (RFC 6750, 3)."""
+
+    challenge = 'Bearer realm="lazytile"'
+    """Value of WWW-Authenticate."""
+
+
+class TokenRequiredError(AccessError):
+    """The request has no token."""
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(f"dataset {dataset!r} needs a token: send the header Authorization: Bearer TOKEN")
+
+
+class WrongTokenError(AccessError):
+    """The request has a token that is not known."""
+
+    challenge = 'Bearer realm="lazytile", error="invalid_token"'
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(f"dataset {dataset!r} needs a token, and the one that was sent is not valid")
+
+
+class InsufficientTokenError(AccessError):
+    """The token does not open the dataset."""
+
+    challenge = 'Bearer realm="lazytile", error="insufficient_scope"'
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(f"dataset {dataset!r} needs another token than the one that was sent")
 
 
 class OverdueError(ServiceError):
@@ -137,6 +174,9 @@ RULES: dict[type[Exception], Rule] = {
     TooLongError: Rule(414, 414, "InvalidParameterValue"),
     NotAcceptableError: Rule(406, 406, "InvalidParameterValue"),
     NotFoundError: Rule(404, 404, "NoApplicableCode", has_locator=False),
+    TooManyRequestsError: Rule(429, 429, "NoApplicableCode"),
+    AccessError: Rule(401, 401, "NoApplicableCode", "Layer"),
+    InsufficientTokenError: Rule(403, 403, "NoApplicableCode", "Layer"),
     BusyError: Rule(503, 503, "NoApplicableCode"),
     OverdueError: Rule(504, 504, "NoApplicableCode"),
     StoppedError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
@@ -197,7 +237,9 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
         text = error.spelled(locator)
     text = one_line(without_paths(text))
     headers = {}
-    if rule.status == 503:
+    if isinstance(error, AccessError):
+        headers["WWW-Authenticate"] = error.challenge
+    if rule.status in (429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
     if isinstance(error, DamagedChunkError):
         # Logged once in a while, not with each request. A chunk that a Dask worker met is noted here too.

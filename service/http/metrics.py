@@ -14,7 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.chunks.read_counts import ReadCounts
 from lazytile.pyramid.core.byte_lru import CacheStatistics
-from lazytile.service.http.process_metrics import ProcessMetrics
+from lazytile.service.http.operating.process_metrics import ProcessMetrics
 from lazytile.service.http.request_counts import SECONDS, RequestCounts
 
 if TYPE_CHECKING:

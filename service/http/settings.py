@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettingError
 
 from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.memory_size import default_memory_bytes, default_watermark_bytes
 from lazytile.service.http.errors import SettingsError
+from lazytile.service.http.operating.access_settings import AccessSettings, Texts
 from lazytile.service.http.proxies import networks_of
-from lazytile.service.http.settings_file import (  # pydantic reads the types
+from lazytile.service.http.settings_file import (
     MEMORY_VARIABLE,
     PREFIX,
     REPLACED,
     MemoryBytes,
-    Texts,
     left_to_file,
     read_settings_file,
     unknown_name,
@@ -38,13 +37,25 @@ if TYPE_CHECKING:
 
 _SPELLINGS = {"memory_bytes": f"--memory or {MEMORY_VARIABLE}"}
 """How users set it, where option and environment variable differ from the name."""
-FIXED = ("host", "port", "engine", "engine_fallback", "workers", "dashboard", "metrics_folder", "watchdog_s")
+FIXED = (
+    "host",
+    "port",
+    "engine",
+    "engine_fallback",
+    "workers",
+    "dashboard",
+    "metrics_folder",
+    "watchdog_s",
+    "rate_limit_clients",
+    "admin_address",
+    "admin_token",
+)
 """Settings that a running server keeps."""
-SECRETS: frozenset[str] = frozenset()
+SECRETS = frozenset({"admin_token", "layer_tokens"})
 """Settings that are not shown."""
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings):
     """Everything that can be set. Immutable; build it with ``Settings.of``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
@@ -97,14 +108,6 @@ class Settings(BaseSettings):
     public_url: str | None = None
     """Public URL of the server's root, for the URLs in documents; by default taken from each request's Host header."""
 
-    allowed_hosts: Texts = ()
-    """Names in Host headers that documents may repeat, such as ``maps.example`` or ``*.example``; other names get 421.
-    By default every name; needless with ``public_url``."""
-    max_hosts: int = Field(64, ge=1, le=65536)
-    """Number of different Host headers that documents are made for at a time; new ones beyond it wait: one a second."""
-    frame_ancestors: Texts = ("'self'",)
-    """Pages that may show ours in a frame, as in the directive of Content-Security-Policy: ``'self'``,
-    ``https://portal.example``, ``*``; an empty list for none."""
     trusted_proxies: Texts = ()
     """Addresses and networks of reverse proxies whose Forwarded and X-Forwarded headers are trusted."""
 
@@ -158,16 +161,6 @@ class Settings(BaseSettings):
     settings_file: Path | None = None
     """TOML file with settings by name, such as ``timeout_s = 60``; options and environment take precedence. SIGHUP
     makes a server read it again."""
-
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """What is logged to standard error; the access log counts as ``info``."""
-    access_log: Literal["combined", "json", "off"] = "combined"
-    """Format of the access log: the combined format of web servers, or JSON, which messages have then, too."""
-    access_log_file: Path | None = None
-    """File that the access log is appended to; by default standard error. SIGHUP opens it anew."""
-    access_log_queue_bytes: int = Field(4 << 20, ge=1 << 16)
-    """Size limit of the lines that wait to be written to the access log, in each server process; further ones are
-    lost."""
 
     event_loop: Literal["asyncio", "uvloop"] = "asyncio"
     """The event loop of server processes; ``uvloop`` takes less time for a request and needs the extra ``uvloop``."""
@@ -274,14 +267,6 @@ class Settings(BaseSettings):
         for url in value:
             if url.count("{name}") != 1 or urlsplit(url).scheme not in ("http", "https"):
                 raise ValueError(f"must be a URL with {{name}} in it, got {url!r}")
-        return value
-
-    @field_validator("frame_ancestors")
-    @classmethod
-    def _check_ancestors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for source in value:
-            if re.fullmatch(r"[A-Za-z0-9:/.*'_-]+", source) is None:
-                raise ValueError(f"must be sources such as 'self' or https://portal.example, got {source!r}")
         return value
 
     @field_validator("trusted_proxies")

@@ -9,7 +9,7 @@ from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
 from lazytile.colormaps.legends.png import legend_png
 from lazytile.colormaps.legends.svg import legend_svg
 from lazytile.service.http.reply import text_response
-from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -38,7 +38,7 @@ async def legend_response(request: web.Request, colormap: Colormap, orientation:
         drawing = plan_legend(colormap, LegendStyle(orientation))
         return file_response(request, legend_png(drawing) if media_type == PNG else legend_svg(drawing), media_type)
 
-    return await request.app[APP_CONTEXT].styles.drawn(draw)
+    return await context_of(request).styles.drawn(draw)
 
 
 def file_response(request: web.Request, body: bytes, media_type: str) -> web.Response:

@@ -10,7 +10,7 @@ from lazytile.pyramid.catalog.style_catalog import ORIENTATIONS
 from lazytile.service.http.errors import NotFoundError
 from lazytile.service.http.query import segments_of
 from lazytile.service.legends.responses import PNG, SVG, file_response, legend_response
-from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -55,7 +55,7 @@ def legend_links(layer: str, style: OfferedStyle) -> list[LegendLink]:
 
 async def legend(request: web.Request) -> web.StreamResponse:
     """Answer with a legend: ``/legends/{layer}/{style}_{H|V}.{svg|png}`` or ``/legends/{colormap}_{H|V}.{svg|png}``."""
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     *owner, last = segments_of(request.rel_url.raw_path, "/legends/", context.settings.max_value_length)
     stem, _, extension = last.rpartition(".")
     name, _, letter = stem.rpartition("_")
@@ -67,7 +67,7 @@ async def legend(request: web.Request) -> web.StreamResponse:
 
 async def colormap_document(request: web.Request) -> web.StreamResponse:
     """Answer with a GIBS colormap, version 1.3: ``/colormaps/{name}.xml`` or ``/colormaps/{layer}/{style}.xml``."""
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     *owner, last = segments_of(request.rel_url.raw_path, "/colormaps/", context.settings.max_value_length)
     if owner[:1] == ["v1.3"]:
         owner = owner[1:]

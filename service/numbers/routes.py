@@ -20,9 +20,9 @@ from lazytile.service.http.query import Query
 from lazytile.service.http.reply import text_response
 from lazytile.service.numbers.formats import MEDIA_TYPES, PointValues, statistics_document
 from lazytile.service.numbers.request import box_of, options_of, point_of, polygon_of, steps_of
-from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.datetime_parameter import indices_of, label_of
 from lazytile.service.protocol.parameters import DATETIME
+from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ async def polygon_statistics(request: web.Request) -> web.StreamResponse:
 
 
 async def _statistics(request: web.Request, query: Query, region: Region) -> web.Response:
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     negotiate_format(request, query, {"json": JSON})
     options = options_of(query, context.settings)
     for attempt in generation_attempts():
@@ -100,7 +100,7 @@ async def series(request: web.Request) -> web.StreamResponse:
 
 
 async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
-    context, query = request.app[APP_CONTEXT], _query(request)
+    context, query = context_of(request), _query(request)
     for attempt in generation_attempts():
         with attempt:
             name = request.match_info["collectionId"]
@@ -168,11 +168,11 @@ def _task(
 
 
 def _query(request: web.Request) -> Query:
-    return Query(request.rel_url.raw_query_string, request.app[APP_CONTEXT].settings.max_value_length)
+    return Query(request.rel_url.raw_query_string, context_of(request).settings.max_value_length)
 
 
 def _answer(request: web.Request, body: bytes, media_type: str) -> web.Response:
-    age_s = request.app[APP_CONTEXT].settings.latest_max_age_s
+    age_s = context_of(request).settings.latest_max_age_s
     headers = {"Cache-Control": f"public, max-age={age_s}", "Vary": "Accept, Accept-Encoding"}
     content_type = f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
     digest = hashlib.sha256(body).hexdigest() if request.method != "POST" else None

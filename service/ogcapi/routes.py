@@ -21,10 +21,10 @@ from lazytile.service.http.query import Query
 from lazytile.service.ogcapi.collections import DEFINITION_TYPE, CollectionWriter
 from lazytile.service.ogcapi.openapi import definition
 from lazytile.service.ogcapi.tile_matrix_sets import COMPAT, TILE_FORMATS, SetWriter
-from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.datetime_parameter import label_of
 from lazytile.service.protocol.parameters import DATETIME
 from lazytile.service.protocol.tile_response import tile_response
+from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,7 +99,7 @@ def _document(make: Callable[[_DocumentSource], JsonDocument]) -> Handler:
     """Return the handler that answers with a document, as JSON or HTML."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
-        context = request.app[APP_CONTEXT]
+        context = context_of(request)
         query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
         chosen_format = negotiate_format(request, query, DOCUMENT_TYPES)
         collections = CollectionWriter(context.base_url(request))
@@ -125,7 +125,7 @@ async def _snapshot_for(context: AppContext, path: Mapping[str, str]) -> Snapsho
 
 async def _definition(request: web.Request) -> web.StreamResponse:
     """Answer with the OpenAPI definition."""
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
     chosen_format = negotiate_format(request, query, _DEFINITION_TYPES)
     base_url, routes = context.base_url(request), request.app.router.routes()
@@ -169,7 +169,7 @@ def _tileset(source: _DocumentSource) -> Tileset:
 
 async def _tile(request: web.Request) -> web.StreamResponse:
     """Answer with a tile, byte for byte that of WMTS."""
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
     image_format = ImageFormat.from_mime(TILE_FORMATS[negotiate_format(request, query, TILE_FORMATS)])
     path = request.match_info

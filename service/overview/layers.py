@@ -74,7 +74,14 @@ def overview_of(snapshot: Snapshot, settings: Settings) -> Overview:
         body = json_bytes(_document(snapshot, settings))
         return Overview(body, hashlib.sha256(body).hexdigest())
 
-    key = ("overview", snapshot.folder, snapshot.generation, settings.capabilities_title, settings.base_map)
+    key = (
+        "overview",
+        snapshot.folder,
+        snapshot.generation,
+        snapshot.hidden,
+        settings.capabilities_title,
+        settings.base_map,
+    )
     found: Overview = process.cache("documents").get(key, make)
     return found
 

@@ -14,7 +14,7 @@ from lazytile.service.http.reply import text_response
 from lazytile.service.overview.details import layer_details, style_details
 from lazytile.service.overview.layers import overview_of
 from lazytile.service.overview.parameters import RESCALE, SPACING
-from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -37,7 +37,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
 
 async def overview(request: web.Request) -> web.StreamResponse:
     """Respond with all layers; a client asks again with If-None-Match to learn of changes."""
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     snapshot = await context.catalogue.whole()
     found = await asyncio.to_thread(overview_of, snapshot, context.settings)
     headers = {"Cache-Control": "no-cache"}
@@ -47,13 +47,13 @@ async def overview(request: web.Request) -> web.StreamResponse:
 async def layer(request: web.Request) -> web.StreamResponse:
     """Respond with more of one layer: statistics, histogram and percentiles."""
     name = request.match_info["collectionId"]
-    found = (await request.app[APP_CONTEXT].catalogue.at(name)).layer(name)
+    found = (await context_of(request).catalogue.at(name)).layer(name)
     return _response(request, layer_details(found))
 
 
 async def style(request: web.Request) -> web.StreamResponse:
     """Respond with the colours of a style."""
-    context, name = request.app[APP_CONTEXT], request.match_info["collectionId"]
+    context, name = context_of(request), request.match_info["collectionId"]
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
     rescale, spacing = RESCALE.text(query), SPACING.text(query)
     rescale_to = Rescale.parse(rescale, spacing or "keep") if rescale else None

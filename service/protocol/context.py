@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.catalog.snapshot import Snapshot
     from lazytile.service.access.access_log import AccessLog
     from lazytile.service.access.exchange import Exchanges
+    from lazytile.service.access.gate import Gate
     from lazytile.service.access.hosts import Hosts
     from lazytile.service.access.security_headers import PageHeaders
     from lazytile.service.catalogue.catalogue import Catalogue
@@ -39,6 +40,7 @@ class AppContext:
     metrics: Metrics
     exchanges: Exchanges
     """Requests and responses, for the access log."""
+    gate: Gate
     hosts: Hosts
     pages: PageHeaders
     access_log: AccessLog | None = None

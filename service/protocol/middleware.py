@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.service.access.exchange import GONE, Sent
@@ -19,6 +19,7 @@ from lazytile.service.http.reply import CORS_HEADERS, PREFLIGHT_HEADERS, request
 from lazytile.service.http.soap import soap_fault, soap_type
 from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.tile_answer import ARRIVED, OUTCOME
+from lazytile.service.protocol.views import VIEW, VIEWS, keep_private
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,9 +63,13 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     began = time.perf_counter() if outcome is None else outcome.began
     context = request.app[APP_CONTEXT]
     route = route_of(request.path)
+    views, authorization = request.app.get(VIEWS), request.headers.get(hdrs.AUTHORIZATION)
     try:
         check_length(request, context.settings.max_query_bytes)
+        context.gate.check(request)
         await _take_turn(request, context.admission)
+        if views is not None:
+            request[VIEW] = views.of(authorization)
         response = _preflight() if request.method == "OPTIONS" else await handler(request)
     except asyncio.CancelledError:
         context.metrics.cancelled.inc()
@@ -74,6 +79,8 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         response = failure_response(request, error, route)
     response.headers.update(CORS_HEADERS)
     response.headers.update(ALWAYS)
+    if views is not None:
+        keep_private(response, authorization)
     response.headers.update(context.pages.of(response.content_type, is_viewer=request.path == "/"))
     request_id = response.headers["X-Request-Id"] = request_id_of(request)
     seconds = time.perf_counter() - began

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.http.reply import server_timing
-from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.tile_answer import OUTCOME, TileResponse
+from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -35,7 +35,7 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> TileRe
     Raises:
         LazytileError: The address is invalid, or the tile cannot be rendered.
     """
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     outcome = request.get(OUTCOME)
     if outcome is not None:
         raise outcome.error

@@ -154,12 +154,29 @@ class DiskTier:
         """Delete every tile of a generation.
 
         Args:
-            tag: Names the generation.
+            tag: Names the generation; tags that go on after it with a ``|`` belong to it.
 
         Returns:
             Number of tiles deleted.
         """
-        return sum(self._attempt(shard, "writing", lambda cache: int(cache.evict(tag))) or 0 for shard in self._shards)
+        return self.drop_where(lambda found: found == tag or found.startswith(f"{tag}|"))
+
+    def drop_where(self, is_dead: Callable[[str], bool]) -> int:
+        """Delete every tile with some tags.
+
+        Args:
+            is_dead: Whether to delete the tiles with a tag.
+
+        Returns:
+            Number of tiles deleted.
+        """
+
+        def drop(cache: Any) -> int:
+            # diskcache has no look-up by the beginning of a tag; there is an index.
+            rows = cache._sql("SELECT DISTINCT tag FROM Cache").fetchall()  # noqa: SLF001
+            return sum(int(cache.evict(tag)) for (tag,) in rows if is_dead(tag or ""))
+
+        return sum(self._attempt(shard, "writing", drop) or 0 for shard in self._shards)
 
     @property
     def is_failing(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.render.cost import tile_cost
 from lazytile.service.http.reply import matches
+from lazytile.service.tiles.tile_tag import TileTag
 
 if TYPE_CHECKING:
     from lazytile.pyramid.render.cost import Cost
@@ -96,8 +97,8 @@ class PreparedTile:
 
     @property
     def generation_tag(self) -> str:
-        """Names the dataset and the generation of the content in the disk cache."""
-        return f"{self.task.dataset}:{self.task.generation}"
+        """Names dataset, generation, layers and time in the disk cache."""
+        return str(TileTag.of(self.request))
 
 
 def matching_etag(key: str, if_none_match: str | None) -> str | None:

@@ -19,8 +19,8 @@ from lazytile.service.http.errors import NotOfferedError
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import matches, server_timing, text_response
 from lazytile.service.legends.responses import legend_response
-from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.tile_response import cache_control, time_headers
+from lazytile.service.protocol.views import context_of
 from lazytile.service.wms.capabilities import CAPABILITIES_TYPES, LEGEND_FORMATS, CapabilitiesWriter
 from lazytile.service.wms.exceptions import reported
 from lazytile.service.wms.map_frame import CURRENT, OLD, VERSIONS
@@ -51,7 +51,7 @@ async def wms(request: web.Request) -> web.StreamResponse:
 
     async def answer() -> web.Response:
         nonlocal version
-        query = Query(request.rel_url.raw_query_string, request.app[APP_CONTEXT].settings.max_value_length)
+        query = Query(request.rel_url.raw_query_string, context_of(request).settings.max_value_length)
         version = _negotiated(query)
         if query.get("service"):
             query.require_one("service", "WMS")
@@ -77,7 +77,7 @@ def _negotiated(query: Query) -> str:
 
 async def _get_capabilities(request: web.Request, query: Query, version: str) -> web.Response:
     del query
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
 
     snapshot = await context.catalogue.whole()
 
@@ -93,7 +93,9 @@ async def _get_capabilities(request: web.Request, query: Query, version: str) ->
         return writer.write(snapshot.layers())
 
     def respond() -> web.Response:
-        template = process.cache("documents").get((context.catalogue, "wms", version, snapshot.generation), write)
+        template = process.cache("documents").get(
+            (context.catalogue, "wms", version, snapshot.generation, snapshot.hidden), write
+        )
         body = at_address(template, context.base_url(request))
         digest = hashlib.sha256(body).hexdigest()
         headers = {"Cache-Control": "no-cache"}
@@ -103,7 +105,7 @@ async def _get_capabilities(request: web.Request, query: Query, version: str) ->
 
 
 async def _get_map(request: web.Request, query: Query, version: str) -> web.Response:
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     for attempt in generation_attempts():
         with attempt:
             resolved = await _resolved(context, query, version, again=attempt.is_repeated)
@@ -131,7 +133,7 @@ async def _resolved(context: AppContext, query: Query, version: str, *, again: b
 
 
 async def _get_feature_info(request: web.Request, query: Query, version: str) -> web.Response:
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     if not context.settings.feature_info:
         raise NotOfferedError("request", "GetFeatureInfo is not offered")
     form = info_format(query.get("Info_Format") or DEFAULT_INFO_FORMAT)
@@ -154,7 +156,7 @@ async def _get_feature_info(request: web.Request, query: Query, version: str) ->
 
 async def _get_legend_graphic(request: web.Request, query: Query, version: str) -> web.Response:
     del version
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     snapshot = await context.catalogue.at(query.require("Layer"))
     layer = snapshot.layer(query.require("Layer"))
     style = await context.styles.resolved(snapshot, lambda resolver: resolver.style(layer, query.get("Style")))

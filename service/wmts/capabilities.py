@@ -104,7 +104,7 @@ class Capabilities:
             The document.
         """
         sequence = self.update_sequence(snapshot)
-        key = (endpoint, sections, sequence, snapshot.generation)
+        key = (endpoint, sections, sequence, snapshot.generation, snapshot.hidden)
         writer = LayerWriter(PLACEHOLDER, endpoint, snapshot.known_colormaps, self._has_info)
         # One template for every address that clients use for the server, and the documents of a few addresses.
         template: _Piece = self._cache.get(

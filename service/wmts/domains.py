@@ -25,7 +25,7 @@ from lazytile.service.http import ows_xml
 from lazytile.service.http.errors import NotFoundError, one_line
 from lazytile.service.http.parameter_names import TIME, parameter_name
 from lazytile.service.http.reply import text_response
-from lazytile.service.protocol.context import APP_CONTEXT
+from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -134,7 +134,7 @@ async def domains_response(
         InvalidParameterError: A parameter is invalid.
         DatasetNotFoundError: There is no such layer.
     """
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     layer = (await context.catalogue.at(domains_request.layer)).layer(domains_request.layer)
     tms = layer.tile_matrix_set(domains_request.tms)
     limit = _integer("limit", domains_request.limit, PAGE, 1, PAGE)

@@ -23,9 +23,9 @@ from lazytile.service.http.errors import (
 )
 from lazytile.service.http.query import Query, segments_of
 from lazytile.service.http.reply import text_response
-from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.tile_address import address_of_kvp, address_of_rest
 from lazytile.service.protocol.tile_response import tile_response
+from lazytile.service.protocol.views import context_of
 from lazytile.service.wmts.capabilities import ALL_SECTIONS, NO_SECTIONS, SECTIONS, Capabilities
 from lazytile.service.wmts.domains import domains_request_of_kvp, domains_request_of_rest, domains_response
 
@@ -47,7 +47,7 @@ async def kvp(request: web.Request) -> web.StreamResponse:
 
 
 async def _kvp(request: web.Request, endpoint: Endpoint) -> web.StreamResponse:
-    query = Query(request.rel_url.raw_query_string, request.app[APP_CONTEXT].settings.max_value_length)
+    query = Query(request.rel_url.raw_query_string, context_of(request).settings.max_value_length)
     query.require_one("service", "WMTS")
     name = query.require("request")
     operation = OPERATIONS.get(name)
@@ -69,11 +69,11 @@ async def _get_feature_info(request: web.Request, query: Query, endpoint: Endpoi
 
 async def _info(request: web.Request, address: RawPixelAddress, endpoint: Endpoint) -> web.StreamResponse:
     address = replace(address, tile=replace(address.tile, is_limited=endpoint.is_limited))
-    return await info_response(request, address, f"{request.app[APP_CONTEXT].base_url(request)}{endpoint.path}")
+    return await info_response(request, address, f"{context_of(request).base_url(request)}{endpoint.path}")
 
 
 def _check_queryable(request: web.Request) -> None:
-    if not request.app[APP_CONTEXT].settings.feature_info:
+    if not context_of(request).settings.feature_info:
         raise NotOfferedError("GetFeatureInfo", "GetFeatureInfo is not offered: no layer here can be queried")
 
 
@@ -83,8 +83,8 @@ async def _get_capabilities(request: web.Request, query: Query, endpoint: Endpoi
     accepted = [each.strip() for each in query.get("AcceptFormats").split(",")]
     content_type = next((mime for mime in accepted if mime in _XML_TYPES), _XML_TYPES[0])
     if query.get("updateSequence"):
-        snapshot = await request.app[APP_CONTEXT].catalogue.whole()
-        current = await request.app[APP_CONTEXT].admission.document(
+        snapshot = await context_of(request).catalogue.whole()
+        current = await context_of(request).admission.document(
             partial(request.app[CAPABILITIES].update_sequence, snapshot)
         )
         if _is_current(query.get("updateSequence"), current):
@@ -136,7 +136,7 @@ def _sections(query: Query) -> frozenset[str]:
 
 async def rest(request: web.Request) -> web.StreamResponse:
     """Respond to a RESTful request: capabilities, tiles, feature info, or an endpoint of GIBS clients."""
-    settings = request.app[APP_CONTEXT].settings
+    settings = context_of(request).settings
     segments = segments_of(request.rel_url.raw_path, "/wmts/", settings.max_value_length)
     endpoint, segments = split_endpoint(segments)
     if endpoint is not MAIN and segments == [GIBS_SCRIPT]:
@@ -177,7 +177,7 @@ def _acceptable(request: web.Request) -> str:
 async def _capabilities(
     request: web.Request, sections: frozenset[str], content_type: str, endpoint: Endpoint
 ) -> web.StreamResponse:
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     capabilities = request.app[CAPABILITIES]
     snapshot = await context.catalogue.whole()
 

@@ -18,9 +18,9 @@ from lazytile.service.http.parameter_names import TIME
 from lazytile.service.http.parameters import ChoiceParameter
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import text_response
-from lazytile.service.protocol.context import APP_CONTEXT
 from lazytile.service.protocol.parameters import STYLE
 from lazytile.service.protocol.tile_address import XYZ_SET
+from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -61,7 +61,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
 
 async def tilejson(request: web.Request) -> web.StreamResponse:
     """Answer with the TileJSON of a layer. Its query is validated and becomes part of the URL of the tiles."""
-    context = request.app[APP_CONTEXT]
+    context = context_of(request)
     query = Query(request.rel_url.raw_query_string, context.settings.max_value_length)
     image_format = ImageFormat.from_extension(FORMAT.text(query) or ImageFormat.PNG.extension)
     address = RawTileAddress(

@@ -1,0 +1,1 @@
+"""Parts of the settings and of the metrics that are for operators."""
