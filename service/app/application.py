@@ -28,6 +28,7 @@ from lazytile.service.access.gate import Gate
 from lazytile.service.access.hosts import Hosts
 from lazytile.service.access.rate_limit import ClientTable, RateLimit
 from lazytile.service.access.security_headers import PageHeaders
+from lazytile.service.access.tracing import Tracing
 from lazytile.service.app.engine_samples import sample_tasks
 from lazytile.service.app.monitoring import (
     health,
@@ -117,7 +118,7 @@ async def open_context(
         start_gpu=start_kernel,
     )
     places = Places.of(folders=(settings.store,))
-    access_log = AccessLog.of(settings, counters.access_log_lost.inc)
+    access_log, tracing = AccessLog.of(settings, counters.access_log_lost.inc), Tracing.of(settings)
     try:
         catalogue = await _open_catalogue(settings, catalog, caches)
         if inherited is None:
@@ -156,8 +157,14 @@ async def open_context(
         styles=StyleCompiler(admission),
         broker=TileBroker(settings, cache, engine, counters, admission=admission, mrfs=mrfs),
         metrics=counters,
-        exchanges=Exchanges([] if access_log is None else [access_log.write]),
+        exchanges=Exchanges(
+            [
+                *([access_log.write] if access_log is not None else []),
+                *([tracing.record] if tracing is not None else []),
+            ]
+        ),
         access_log=access_log,
+        tracing=tracing,
         gate=Gate(_rate_limit(settings, clients), has_tokens=bool(settings.layer_tokens)),
         hosts=Hosts(settings.allowed_hosts, settings.max_hosts),
         pages=PageHeaders(settings.frame_ancestors, base_map_origins(settings.base_map)),

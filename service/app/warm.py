@@ -89,7 +89,7 @@ def warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, int], Non
 
 
 async def _warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, int], None]) -> Counter[str]:
-    context = await open_context(settings.model_copy(update={"access_log": "off"}))
+    context = await open_context(settings.model_copy(update={"access_log": "off", "tracing": False}))
     try:
         layer = context.snapshot.layer(warm_up.layer)
         matrices = _matrices(layer, warm_up)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lazytile.service.access.gate import Gate
     from lazytile.service.access.hosts import Hosts
     from lazytile.service.access.security_headers import PageHeaders
+    from lazytile.service.access.tracing import Tracing
     from lazytile.service.catalogue.catalogue import Catalogue
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
@@ -44,6 +45,7 @@ class AppContext:
     hosts: Hosts
     pages: PageHeaders
     access_log: AccessLog | None = None
+    tracing: Tracing | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -58,6 +60,8 @@ class AppContext:
         self.exchanges.flush()
         if self.access_log is not None:
             await asyncio.to_thread(self.access_log.close)
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
     def base_url(self, request: web.Request) -> str:
         """Return the URL of the root as this client sees it, without a trailing slash.

@@ -76,6 +76,9 @@ class AccessSettings(BaseSettings):
     least 16 characters, or ``sha256:`` and its hash in hexadecimal."""
     metric_layers: int = Field(100, ge=0, le=10000)
     """Number of layers that have metrics of their own, in each server process; all others count as ``(other)``."""
+    tracing: bool = False
+    """Whether requests are traced with OpenTelemetry, whose own variables (``OTEL_EXPORTER_OTLP_ENDPOINT``) say where
+    to; needs the extra ``otel``."""
     admin_address: str | None = None
     """Address of the API for administrators, such as 127.0.0.1:8090; by default there is none."""
     admin_token: str | None = None
