@@ -81,7 +81,7 @@ setup: $(VENV)/.installed $(VENV)/.kernel $(PAGE) ## Create .venv with every dep
 
 # --- the demo: a real dataset and a synthetic one ---
 
-demo/.made: $(VENV)/.installed scripts/make_demo_data.py scripts/demo_ocean.py
+demo/.made: $(VENV)/.installed scripts/make_demo_data.py $(wildcard pyramid/demo/*.py)
 	$(BIN)/python scripts/make_demo_data.py --out demo
 	@touch $@
 

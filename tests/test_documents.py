@@ -102,6 +102,8 @@ def unknown_options(text):
     for line in lines:
         words = line.split()
         path = max((path for path in COMMANDS if tuple(words[: len(path)]) == path), key=len, default=())
+        if len(path) < 2 and "." in words[1]:
+            path = ("lazytile", "view")  # "lazytile FILE" is short for "lazytile view FILE"
         options = {word.partition("=")[0] for word in words if word.startswith("--")}
         if len(path) < 2 or not options <= OPTIONS[path]:
             wrong.append(line)

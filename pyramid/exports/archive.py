@@ -145,7 +145,7 @@ def _check(layer: Layer, archive: Archive, options: ExportOptions) -> None:
     try:
         importlib.import_module(package)
     except ImportError as error:
-        raise MrfError(f"{archive.name} needs the package {package}: pip install {package}") from error
+        raise MrfError(f"{archive.name} needs the package {package}: pip install 'lazytile[export]'") from error
     if archive is Archive.COG:
         return
     if options.page is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.fetch.downloads import FOLDER, local_files
 from lazytile.pyramid.fetch.source_url import base_name, source_stamp
 from lazytile.pyramid.ingest.build import Progress, build_arrays
+from lazytile.pyramid.ingest.proposed_name import dataset_name
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of, open_files
 from lazytile.pyramid.store.code_statistics import write_statistics
@@ -208,21 +208,6 @@ def with_statistics(variable: Variable, levels: Sequence[CodeStatistics]) -> Var
     statistics = tuple(each.statistics(variable.packing) for each in levels)
     histogram = levels[0].histogram(variable.packing)
     return replace(variable, statistics=statistics[0], level_statistics=statistics, histogram=histogram)
-
-
-def dataset_name(path: str | Path) -> str:
-    """Derive a dataset's name from a file's.
-
-    Args:
-        path: A path or URL.
-
-    Returns:
-        Its stem in letters, digits, ``_`` and ``-``.
-    """
-    stem = re.sub(
-        r"(?:\.(?:nc4?|cdf|hdf5?|h5|he5|zarr|tiff?|npy|npz|grib2?|grb2?))+$", "", base_name(path), flags=re.IGNORECASE
-    )
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")[:128] or "dataset"
 
 
 def _checked_name(name: str) -> str:

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from lazytile.service.cli.options.common import DEFAULT_STORE, DatasetArgument, StoreOption, existing
+from lazytile.service.cli.options.common import (
+    DEFAULT_STORE,
+    DatasetArgument,
+    JsonOption,
+    StoreOption,
+    existing,
+    print_json,
+)
 from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.fetching import ChecksumOption, FetchOptions  # noqa: TC001
 from lazytile.service.cli.options.groups import with_option_groups
@@ -30,6 +37,7 @@ def append(
             "--time-pattern", metavar="PATTERN", help="Where the name of a file that states no time holds it."
         ),
     ] = None,
+    as_json: JsonOption = False,
     checksum: ChecksumOption = None,
     fetch: FetchOptions,
     engine: BulkEngineOptions,
@@ -55,4 +63,7 @@ def append(
             progress=progress,
         )
     labels = next(variable.time.labels for variable in grown.variables if variable.time is not None)
+    if as_json:
+        print_json(dataset=f"{store / grown.name}.zarr", times=len(labels), latest=labels[-1])
+        return
     typer.echo(f"{store / grown.name}.zarr: {len(labels)} time steps, the last {labels[-1]}")

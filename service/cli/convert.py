@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.service.cli.options.common import DEFAULT_STORE, StoreOption
+from lazytile.service.cli.options.common import DEFAULT_STORE, JsonOption, StoreOption, print_json
 from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.fetching import ChecksumOption, FetchOptions  # noqa: TC001
 from lazytile.service.cli.options.groups import with_option_groups
 from lazytile.service.cli.options.progress import byte_progress
+from lazytile.service.cli.options.replacement import OverwriteOption, check_replacement
 from lazytile.service.cli.options.source import SourceOptions  # noqa: TC001
 from lazytile.service.cli.options.source_list import read_list
 
@@ -54,28 +55,34 @@ def convert(
     lazy: Annotated[
         bool, typer.Option("--lazy", help="Store level 0 only; overviews are computed when first requested.")
     ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
     checksum: ChecksumOption = None,
     fetch: FetchOptions,
     engine: BulkEngineOptions,
 ) -> None:
     """Convert a file or URL to a dataset in the store.
 
-    A dataset of the same name is replaced once the conversion is complete.
+    A dataset of the same name is replaced once the conversion is complete: after a question, or with --overwrite. To
+    resume an interrupted conversion, run the command again.
     """
     from lazytile.pyramid.fetch.source_url import base_name  # noqa: PLC0415
     from lazytile.pyramid.ingest.convert import Storage  # noqa: PLC0415
     from lazytile.pyramid.ingest.convert import convert as run  # noqa: PLC0415
+    from lazytile.pyramid.ingest.proposed_name import dataset_name  # noqa: PLC0415
     from lazytile.pyramid.store.codec import Codec  # noqa: PLC0415 - xarray and zarr take a second to import
 
     storage = Storage(Codec.parse(codec), shard, lazy)
     arguments = source.arguments()
     sources, checksums = _sources(files, list_file, checksum)
     local = fetch.local_files(fetch.requests(sources), store, checksums)
+    chosen = name or dataset_name(local[0])
+    check_replacement(store, chosen, base_name(local[0]), overwrite=overwrite)
     with engine.open() as pool, byte_progress(f"converting {base_name(local[0])}") as progress:
         dataset = run(
             local,
             store,
-            name,
+            chosen,
             **arguments,
             time=fetch.time_of(sources),
             title=title,
@@ -86,11 +93,13 @@ def convert(
         )
     for remark in dataset.remarks:
         typer.echo(f"note: {remark}", err=True)
-    layers = ", ".join(dataset.layer_name(variable) for variable in dataset.variables)
+    layers = [dataset.layer_name(variable) for variable in dataset.variables]
     shape = dataset.grid.shape
-    typer.echo(
-        f"{store / dataset.name}.zarr: {shape.cols} x {shape.rows} cells, {dataset.levels} levels, layers {layers}"
-    )
+    path = f"{store / dataset.name}.zarr"
+    if as_json:
+        print_json(dataset=path, rows=shape.rows, cols=shape.cols, levels=dataset.levels, layers=layers)
+        return
+    typer.echo(f"{path}: {shape.cols} x {shape.rows} cells, {dataset.levels} levels, layers {', '.join(layers)}")
 
 
 def _sources(

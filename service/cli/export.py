@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lazytile.service.cli.options.common import LayerArgument, OutdirArgument  # noqa: TC001 - Typer reads annotations
+from lazytile.service.cli.options.common import JsonOption, LayerArgument, OutdirArgument, print_json
 from lazytile.service.cli.options.engine import RenderingEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.exported_layer import ExportedLayerOptions  # noqa: TC001
 from lazytile.service.cli.options.groups import with_option_groups
@@ -31,11 +31,12 @@ def export(
     effort: Annotated[
         str, typer.Option(metavar="NAME", help="Compression effort for PNG tiles: served, fast, default or small.")
     ] = "served",
+    as_json: JsonOption = False,
     engine: RenderingEngineOptions,
 ) -> None:
     """Export a layer as PMTiles, MBTiles or cloud optimized GeoTIFF, one file per time.
 
-    pmtiles and cog need an additional package: pip install pmtiles, pip install rasterio. To resume an interrupted
+    pmtiles and cog need an additional package: pip install 'lazytile[export]'. To resume an interrupted
     export, run the command again.
     """
     from lazytile.pyramid.core.errors import MrfError  # noqa: PLC0415
@@ -66,5 +67,9 @@ def export(
         summaries = export_archives(
             selection.store, found, painted, outdir, archive, engine=pool, options=options, progress=progress
         )
+    if as_json:
+        files = [{"file": each.path, "tiles": each.tiles, "bytes": each.file_bytes} for each in summaries]
+        print_json(files=files)
+        return
     for summary in summaries:
         typer.echo(f"{summary.path}: {summary.tiles} tiles with data, {summary.file_bytes / 1e6:.1f} MB")

@@ -11,9 +11,25 @@ import typer
 from lazytile import __version__
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core import process
-from lazytile.service.cli import append, cache, config, convert, export, info, remove, replace, serve, verify, warm
+from lazytile.service.cli import (
+    append,
+    bench,
+    cache,
+    config,
+    convert,
+    demo,
+    export,
+    info,
+    remove,
+    replace,
+    serve,
+    verify,
+    view,
+    warm,
+)
 from lazytile.service.cli.colormap.group import app as colormap
 from lazytile.service.cli.mrf.group import app as mrf
+from lazytile.service.cli.options.interruption import interrupted_text
 
 USAGE_CODE = 2
 """Exit code of any error in the command line, as of the usual Unix tools."""
@@ -21,13 +37,15 @@ INTERRUPTED_CODE = 130
 
 app = typer.Typer(
     name="lazytile",
-    help="Scientific grids as map tiles: convert a netCDF file, then serve it over WMTS and XYZ.",
+    help="Scientific grids as map tiles. lazytile FILE shows a file or URL on a map; the commands do each step of it.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("view")(view.view)
+app.command("demo")(demo.demo)
 app.command("convert")(convert.convert)
 for command in (append.append, replace.replace, remove.remove, verify.verify):
     app.command()(command)
@@ -36,6 +54,7 @@ app.add_typer(mrf, name="mrf")
 app.command("export")(export.export)
 app.command("warm")(warm.warm)
 app.command("info")(info.info)
+app.command("bench")(bench.bench)
 app.add_typer(colormap, name="colormap")
 app.add_typer(config.app, name="config")
 app.add_typer(cache.app, name="cache")
@@ -76,11 +95,12 @@ def run(arguments: list[str]) -> int:
         The exit code: 2 after an error of the user, which is one line on standard error.
     """
     try:
+        arguments = _with_command(arguments)
         code = app(args=arguments, prog_name="lazytile", standalone_mode=False)
     except (LazytileError, MemoryError) as error:
         return _fail(str(error) or "not enough memory", USAGE_CODE)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", INTERRUPTED_CODE)
+        return _fail(interrupted_text(arguments), INTERRUPTED_CODE)
     except typer.Exit as ended:
         return int(ended.exit_code)
     except BrokenPipeError:
@@ -93,6 +113,20 @@ def run(arguments: list[str]) -> int:
             raise
         return _fail(text, USAGE_CODE) if text else USAGE_CODE
     return code if isinstance(code, int) else 0
+
+
+def command_names() -> set[str]:
+    """Return the names of the commands."""
+    named = [each.name or getattr(each.callback, "__name__", "") for each in app.registered_commands]
+    return {*named, *(each.name or "" for each in app.registered_groups)}
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """Return a command line in which ``FILE`` is ``view FILE``. Raises ``SourceError`` for a file that is not there."""
+    at = next((at for at, word in enumerate(arguments) if not word.startswith("-")), None)
+    if at is None or arguments[at] in command_names() or not view.is_subject(arguments[at]):
+        return arguments
+    return [*arguments[:at], "view", *arguments[at:]]
 
 
 def _usage_error(error: Exception) -> str | None:

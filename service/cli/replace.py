@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from lazytile.service.cli.options.common import DEFAULT_STORE, DatasetArgument, StoreOption, existing
+from lazytile.service.cli.options.common import (
+    DEFAULT_STORE,
+    DatasetArgument,
+    JsonOption,
+    StoreOption,
+    existing,
+    print_json,
+)
 from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.fetching import ChecksumOption, FetchOptions  # noqa: TC001
 from lazytile.service.cli.options.groups import with_option_groups
@@ -21,6 +28,7 @@ def replace(
     *,
     store: StoreOption = DEFAULT_STORE,
     source: SourceOptions,
+    as_json: JsonOption = False,
     checksum: ChecksumOption = None,
     fetch: FetchOptions,
     engine: BulkEngineOptions,
@@ -39,4 +47,7 @@ def replace(
             local, store, dataset, **source.arguments(), time=fetch.time_of([file]), engine=pool, progress=progress
         )
     shape = new.grid.shape
+    if as_json:
+        print_json(dataset=f"{store / new.name}.zarr", rows=shape.rows, cols=shape.cols, levels=new.levels)
+        return
     typer.echo(f"{store / new.name}.zarr is replaced: {shape.cols} x {shape.rows} cells, {new.levels} levels")

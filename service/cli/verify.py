@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from lazytile.service.cli.options.common import DEFAULT_STORE, DatasetArgument, StoreOption, existing
+from lazytile.service.cli.options.common import (
+    DEFAULT_STORE,
+    DatasetArgument,
+    JsonOption,
+    StoreOption,
+    existing,
+    print_json,
+)
 from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.groups import with_option_groups
 from lazytile.service.cli.options.progress import progress_bar
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.store.verify import Verification
 
 DAMAGED_CODE = 2
 """Exit code for a dataset that differs from what was written."""
 
 
 @with_option_groups
-def verify(dataset: DatasetArgument, *, store: StoreOption = DEFAULT_STORE, engine: BulkEngineOptions) -> None:
+def verify(
+    dataset: DatasetArgument,
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    engine: BulkEngineOptions,
+) -> None:
     """Check every chunk of a dataset against its checksum, and every level against the level below it.
 
     Damaged files are listed; the exit code is then 2.
@@ -24,6 +42,21 @@ def verify(dataset: DatasetArgument, *, store: StoreOption = DEFAULT_STORE, engi
     existing(store)
     with engine.open() as pool, progress_bar(f"verifying {dataset}", "tasks") as progress:
         found = run(store, dataset, engine=pool, progress=progress)
+    if as_json:
+        print_json(
+            dataset=dataset,
+            checksums=found.files,
+            without_checksum=found.unknown,
+            overviews=found.chunks,
+            problems=found.problems,
+        )
+    else:
+        _print(dataset, found)
+    if found.problems:
+        raise typer.Exit(DAMAGED_CODE)
+
+
+def _print(dataset: str, found: Verification) -> None:
     for line in found.problems:
         typer.echo(line)
     unknown = f", {found.unknown} files have no checksum" if found.unknown else ""
@@ -31,5 +64,3 @@ def verify(dataset: DatasetArgument, *, store: StoreOption = DEFAULT_STORE, engi
     typer.echo(
         f"{dataset}: {found.files} checksums compared, {found.chunks} overview chunks computed again{unknown}: {state}"
     )
-    if found.problems:
-        raise typer.Exit(DAMAGED_CODE)

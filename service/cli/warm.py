@@ -12,6 +12,7 @@ from lazytile.service.cli.options.common import (
     ColormapsOption,
     DashboardOption,
     EngineOption,
+    JsonOption,
     LayerArgument,
     MemoryOption,
     StoreOption,
@@ -19,9 +20,11 @@ from lazytile.service.cli.options.common import (
     WorkersOption,
     existing,
     given,
+    print_json,
 )
 from lazytile.service.cli.options.progress import progress_bar
 
+SHOWN_FAILURES = 10
 UNWRITTEN_CODE = 1
 """Exit code where tiles were rendered in vain."""
 
@@ -36,6 +39,16 @@ def warm(
     time: Annotated[
         list[str] | None, typer.Option(metavar="TIME", help="Time, or all; may be repeated [default: the latest].")
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url", metavar="URL", help="Warm a running server over HTTP, instead of a cache on this machine."
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", metavar="N", min=1, max=512, help="With --url, requests at the same time.")
+    ] = 16,
+    as_json: JsonOption = False,
     image_format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="png or jpg.")] = "png",
     store: StoreOption = DEFAULT_STORE,
     cache: CacheOption = None,
@@ -48,13 +61,17 @@ def warm(
 ) -> None:
     """Fill the tile cache with the tiles of a layer that hold data. A server may run meanwhile.
 
-    The exit code is 1 if the cache cannot be written, as on a full disk.
+    The exit code is 1 if the cache cannot be written, as on a full disk, or if a server answers with an error. To
+    resume an interrupted warm-up, run the command again.
     """
     from lazytile.pyramid.render.image import ImageFormat  # noqa: PLC0415 - slow to import
     from lazytile.service.app import warm as warming  # noqa: PLC0415
     from lazytile.service.http.errors import CacheError  # noqa: PLC0415
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 
+    if url is not None:
+        _warm_remote(url, layer, zoom, tms, style, image_format, time, concurrency, as_json=as_json)
+        return
     settings = Settings.of(
         store=given(context, "store", store),
         cache=cache,
@@ -75,6 +92,44 @@ def warm(
     except CacheError as error:
         typer.echo(f"lazytile: {error}", err=True)
         raise typer.Exit(UNWRITTEN_CODE) from error
+    if as_json:
+        print_json(tiles=tiers.total(), tiers=dict(tiers))
+        return
     typer.echo(
         f"{tiers.total()} tiles: {tiers['computed']} computed, {tiers.total() - tiers['computed']} there already"
     )
+
+
+def _warm_remote(  # noqa: PLR0917 - the options of the command
+    url: str,
+    layer: str,
+    zoom: str,
+    tms: str,
+    style: str,
+    image_format: str,
+    times: list[str] | None,
+    concurrency: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Warm a running server."""
+    import asyncio  # noqa: PLC0415 - only here
+
+    from lazytile.pyramid.render.image import ImageFormat  # noqa: PLC0415 - slow to import
+    from lazytile.service.app.remote_warm import RemoteWarmUp, warm_remote  # noqa: PLC0415
+    from lazytile.service.app.warm import parse_zooms  # noqa: PLC0415
+
+    mime = ImageFormat.from_extension(image_format).mime
+    chosen = tuple(times or ("default",))
+    warm_up = RemoteWarmUp(url, layer, parse_zooms(zoom), tms, style, mime, chosen, concurrency)
+    with progress_bar(f"warming {layer}", "tiles") as progress:
+        found = asyncio.run(warm_remote(warm_up, progress))
+    if as_json:
+        print_json(tiles=found.done, bytes=found.size_bytes, tiers=dict(found.tiers), failures=found.failures)
+    else:
+        tiers = ", ".join(f"{count} {tier}" for tier, count in sorted(found.tiers.items())) or "none"
+        typer.echo(f"{found.done} tiles, {found.size_bytes / 1e6:.1f} MB: {tiers}; {found.failed} failed")
+        for line in found.failures[:SHOWN_FAILURES]:
+            typer.echo(f"failed: {line}", err=True)
+    if found.failed:
+        raise typer.Exit(UNWRITTEN_CODE)

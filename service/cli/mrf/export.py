@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lazytile.service.cli.mrf.summary import print_summaries
-from lazytile.service.cli.options.common import LayerArgument, OutdirArgument  # noqa: TC001 - Typer reads annotations
+from lazytile.service.cli.options.common import JsonOption, LayerArgument, OutdirArgument  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.engine import RenderingEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.exported_layer import ExportedLayerOptions, OnEarthOption  # noqa: TC001
 from lazytile.service.cli.options.groups import with_option_groups
@@ -65,6 +65,7 @@ def export(
     ] = False,
     onearth: OnEarthOption = False,
     share_pages: Annotated[bool, typer.Option("--share-pages", help="Store identical pages once.")] = False,
+    as_json: JsonOption = False,
     engine: RenderingEngineOptions,
 ) -> None:
     """Export a layer as MRF files with overviews, one per time, for GDAL and OnEarth.
@@ -100,5 +101,6 @@ def export(
     with engine.open() as pool, tile_progress(f"exporting {layer}") as progress:
         selection.register_sets()
         print_summaries(
-            export_mrf(selection.store, found, painted, outdir, engine=pool, options=options, progress=progress)
+            export_mrf(selection.store, found, painted, outdir, engine=pool, options=options, progress=progress),
+            as_json=as_json,
         )

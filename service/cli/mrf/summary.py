@@ -6,18 +6,36 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lazytile.service.cli.options.common import print_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lazytile.pyramid.mrf.export import ExportedMrf
 
 
-def print_summaries(summaries: Iterable[ExportedMrf]) -> None:
-    """Print a line for each MRF.
+def print_summaries(summaries: Iterable[ExportedMrf], *, as_json: bool = False) -> None:
+    """Print a line for each MRF, or one JSON object.
 
     Args:
         summaries: What was written.
+        as_json: Whether to print JSON.
     """
+    if as_json:
+        files = [
+            {
+                "file": each.path,
+                "tiles": each.tiles,
+                "empty": each.empty_tiles,
+                "shared": each.shared_tiles,
+                "data_bytes": each.data_bytes,
+                "seconds": round(each.seconds, 3),
+                "was_complete": each.was_complete,
+            }
+            for each in summaries
+        ]
+        print_json(files=files)
+        return
     for summary in summaries:
         state = "was there already" if summary.was_complete else f"{summary.seconds:.1f} s"
         shared = f", {summary.shared_tiles} shared" if summary.shared_tiles else ""

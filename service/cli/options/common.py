@@ -98,6 +98,17 @@ def given(context: typer.Context, name: str, value: Value) -> Value | None:
     return None if source is None or source.name.startswith("DEFAULT") else value
 
 
+def print_json(**values: object) -> None:
+    """Print what a command reports as a JSON object.
+
+    Args:
+        values: The members.
+    """
+    import json  # noqa: PLC0415 - only where it is asked for
+
+    typer.echo(json.dumps(values, indent=2, default=str))
+
+
 def existing(store: Path) -> Path:
     """Return the folder of a store.
 

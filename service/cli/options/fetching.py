@@ -128,6 +128,7 @@ class FetchOptions:
         from lazytile.pyramid.fetch.credentials import Credentials, read_passwords, read_token  # noqa: PLC0415
         from lazytile.pyramid.fetch.downloads import FOLDER, local_files  # noqa: PLC0415
         from lazytile.pyramid.fetch.http_client import HttpOptions  # noqa: PLC0415
+        from lazytile.pyramid.fetch.source_url import is_url  # noqa: PLC0415
 
         token = os.environ.get(TOKEN, "").strip() if self.token_file is None else read_token(self.token_file)
         required = self.netrc is not None
@@ -139,7 +140,8 @@ class FetchOptions:
             refresh=self.refresh,
         )
         folder = store / FOLDER if self.downloads is None else self.downloads
-        with progress_bar("downloading", "bytes") as bar:
+        label = "downloading" if any(map(is_url, sources)) else "unpacking"
+        with progress_bar(label, "bytes") as bar:
             return local_files(
                 sources,
                 folder,

@@ -33,34 +33,44 @@ def progress_bar(label: str, unit: str) -> Iterator[Callable[[float, float], Non
     from rich.console import Console  # noqa: PLC0415 - only where a bar is shown
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
         Progress,
         ProgressColumn,
         Task,
+        TaskID,
         TextColumn,
         TimeRemainingColumn,
-        TransferSpeedColumn,
     )
     from rich.text import Text  # noqa: PLC0415
+
+    # Bytes are shown in one unit, whatever their number, so that figures can be compared at a glance.
+    per_unit, name, digits = (1e6, "MB", 1) if unit == "bytes" else (1.0, unit, 0)
+
+    class Amount(ProgressColumn):
+        """How much is done, and of how much."""
+
+        def render(self, task: Task) -> Text:
+            total = "?" if task.total is None else f"{task.total / per_unit:.{digits}f}"
+            return Text(f"{task.completed / per_unit:.{digits}f}/{total} {name}")
 
     class Rate(ProgressColumn):
         """Units per second, empty until known."""
 
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.0f} {unit}/s")
+            return Text("" if speed is None else f"{speed / per_unit:.{digits}f} {name}/s")
 
     console = Console(stderr=True)
-    amount: list[ProgressColumn] = (
-        [DownloadColumn(binary_units=True), TransferSpeedColumn()]
-        if unit == "bytes"
-        else [MofNCompleteColumn(), Rate()]
-    )
-    columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn()]
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), Amount(), Rate()]
+    columns.append(TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=False) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        tasks: list[TaskID] = []
+
+        def show(done: float, total: float) -> None:
+            if not tasks:
+                tasks.append(progress.add_task(label, total=total))  # no bar where there is nothing to do
+            progress.update(tasks[0], completed=done, total=total)
+
+        yield show
 
 
 @contextmanager

@@ -16,8 +16,9 @@ import xarray as xr
 import zarr
 
 from lazytile.pyramid.core.errors import LazytileError, SourceError, StoreError
-from lazytile.pyramid.ingest.convert import convert, dataset_name
+from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.ingest.describe import describe
+from lazytile.pyramid.ingest.proposed_name import dataset_name
 from lazytile.pyramid.sources.source import open_source
 from lazytile.pyramid.store.dataset import Dataset
 from lazytile.pyramid.store.reduce import reduce_level

@@ -1,4 +1,4 @@
-"""Third-party clients and the warm-up script on a running server."""
+"""Third-party clients and the warm-up over HTTP on a running server."""
 
 import io
 import subprocess
@@ -11,12 +11,17 @@ from PIL import Image
 
 from tests.service.harness import running
 
-SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "warm_cache.py"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def warm(*arguments):
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "lazytile", "warm", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -42,7 +47,7 @@ def test_gdal_opens_the_wmts_and_reads_the_same_pixels(server, tmp_path):
     assert np.array_equal(np.moveaxis(pixels, 0, -1)[..., : pixels.shape[0]], expected[..., : pixels.shape[0]])
 
 
-def test_the_warm_up_script_fills_the_cache(store, tmp_path):
+def test_the_warm_up_over_http_fills_the_cache(store, tmp_path):
     with running(store, tmp_path / "c") as server:
         done = warm("time_steps", "--zoom", "0-3", "--url", server.url, "--time", "2024-01-02")
         assert done.returncode == 0, done.stderr
@@ -62,20 +67,21 @@ def test_the_warm_up_script_fills_the_cache(store, tmp_path):
     [
         (["nope"], "no layer 'nope'"),
         (["global_180", "--tms", "nope"], "no tile matrix set 'nope', only"),
-        (["global_180", "--format", "image/gif"], "no format"),
+        (["global_180", "--format", "gif"], "format 'gif'"),
+        (["global_180", "--format", "terrain"], "no format"),
         (["global_180", "--zoom", "29"], "zooms 0 to 24"),
-        (["global_180", "--zoom", "4-2"], "--zoom"),
+        (["global_180", "--zoom", "4-2"], "zoom '4-2' is invalid"),
         (["global_180", "--concurrency", "0"], "--concurrency"),
     ],
 )
-def test_the_warm_up_script_reports_errors(server, arguments, message):
+def test_the_warm_up_over_http_reports_errors(server, arguments, message):
     done = warm(*arguments, "--url", server.url)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_warm_up_script_counts_failures(server):
+def test_the_warm_up_over_http_counts_failures(server):
     done = warm("time_steps", "--zoom", "0-1", "--url", server.url, "--time", "1999-01-01")
     assert done.returncode == 1
     assert "status 404" in done.stderr

@@ -1,6 +1,6 @@
 """Continents and larger islands as a few hundred hand-placed corners, good enough to recognise the Earth by.
 
-``make_demo_data`` smooths and roughens them; nothing else should be made of them.
+``ocean`` smooths and roughens them; nothing else should be made of them.
 """
 
 from __future__ import annotations

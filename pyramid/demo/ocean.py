@@ -8,16 +8,17 @@ of rows are sampled from them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from coarse_land import LAND, WATER
 from PIL import Image, ImageDraw
+
+from lazytile.pyramid.demo.land import LAND, WATER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Field = NDArray[np.float32]
+    Field = NDArray[Any]
 
 FREEZING = 271.35
 COARSE = (720, 1440)
@@ -72,14 +73,15 @@ _EDDY_BELTS = (
 )
 
 
-def smooth_step(x: Field) -> Field:
+def _smooth_step(x: Field) -> Field:
     """Return 0 below 0, 1 above 1, and a smooth rise in between."""
     x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
+    risen: Field = x * x * (3 - 2 * x)
+    return risen
 
 
 @dataclass(frozen=True)
-class Axis:
+class _Axis:
     """The four lattice values and weights of each sample along one axis (cubic B-spline)."""
 
     index: NDArray[np.intp]
@@ -88,7 +90,7 @@ class Axis:
     """Shape (4, samples)."""
 
     @classmethod
-    def at(cls, position: NDArray[np.float64], size: int, *, circle: bool) -> Axis:
+    def at(cls, position: NDArray[np.float64], size: int, *, circle: bool) -> _Axis:
         """Return the taps for positions in units of the lattice, 0 at the centre of its first value."""
         base = np.floor(position)
         t = position - base
@@ -99,7 +101,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Lattice:
+class _Lattice:
     """A coarse global field that is sampled smoothly and wraps in longitude."""
 
     values: Field
@@ -110,16 +112,16 @@ class Lattice:
         """Return the field at all crossings of the given latitudes and longitudes, shape (lat, lon)."""
         rows, cols = self.shape
         circle = self.values.shape[0] < rows
-        down = Axis.at((lat + 90) / 180 * rows - 0.5, self.values.shape[0], circle=circle)
-        along = Axis.at((lon + 180) / 360 * cols - 0.5, self.values.shape[1], circle=True)
-        strip = sum(self.values[down.index[tap]] * down.weight[tap][:, None] for tap in range(4))
-        result = strip[:, along.index[0]] * along.weight[0]
+        down = _Axis.at((lat + 90) / 180 * rows - 0.5, self.values.shape[0], circle=circle)
+        along = _Axis.at((lon + 180) / 360 * cols - 0.5, self.values.shape[1], circle=True)
+        strip: Field = np.asarray(sum(self.values[down.index[tap]] * down.weight[tap][:, None] for tap in range(4)))
+        result: Field = strip[:, along.index[0]] * along.weight[0]
         for tap in range(1, 4):
             result += strip[:, along.index[tap]] * along.weight[tap]
         return result
 
 
-def noise(generator: np.random.Generator, cell_degrees: float) -> Lattice:
+def _noise(generator: np.random.Generator, cell_degrees: float) -> _Lattice:
     """Return smooth noise of about unit variance with features of about two cells."""
     rows, cols = max(4, round(180 / cell_degrees)), max(8, round(360 / cell_degrees))
     if cols > 4096:
@@ -127,21 +129,29 @@ def noise(generator: np.random.Generator, cell_degrees: float) -> Lattice:
         values = generator.standard_normal((2048, 2048), dtype=np.float32)
     else:
         values = generator.standard_normal((rows, cols), dtype=np.float32)
-    return Lattice(values * np.float32(2.0), (rows, cols))
+    return _Lattice(values * np.float32(2.0), (rows, cols))
 
 
 @dataclass(frozen=True)
 class Ocean:
     """The smooth fields of one day, and the noise that adds detail."""
 
-    temperature: Lattice
-    slope: Lattice
+    temperature: _Lattice
+    slope: _Lattice
     """Steepness of the temperature, kelvin a degree."""
-    detail: tuple[tuple[float, Lattice], ...]
+    detail: tuple[tuple[float, _Lattice], ...]
     day: int
 
     def band(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> Field:
-        """Return temperatures in kelvin at the given latitudes and longitudes, on land too; shape (lat, lon)."""
+        """Return temperatures, on land too.
+
+        Args:
+            lat: Shape (rows,), float64, degrees.
+            lon: Shape (cols,), float64, degrees.
+
+        Returns:
+            Shape (rows, cols), float32, kelvin.
+        """
         kelvin = self.temperature.sample(lat, lon)
         slope = self.slope.sample(lat, lon)
         for share, octave in self.detail:
@@ -155,12 +165,20 @@ class Ocean:
 class Land:
     """The smooth shape of the land, and the noise that shapes its coasts."""
 
-    share: Lattice
+    share: _Lattice
     """Above 0.5 on land."""
-    coast: tuple[tuple[float, Lattice], ...]
+    coast: tuple[tuple[float, _Lattice], ...]
 
     def band(self, lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return the land mask, shape (lat, lon)."""
+        """Return the land mask.
+
+        Args:
+            lat: Shape (rows,), float64, degrees.
+            lon: Shape (cols,), float64, degrees.
+
+        Returns:
+            Shape (rows, cols), bool; true on land.
+        """
         share = self.share.sample(lat, lon)
         for weight, octave in self.coast:
             share += octave.sample(lat, lon) * np.float32(weight)
@@ -168,13 +186,13 @@ class Land:
         return result
 
 
-def coarse_axes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _coarse_axes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the latitudes and longitudes of the coarse fields."""
     rows, cols = COARSE
     return -90 + (np.arange(rows) + 0.5) * 180 / rows, -180 + (np.arange(cols) + 0.5) * 360 / cols
 
 
-def land_share() -> Field:
+def _land_share() -> Field:
     """Return the land fraction round each coarse cell."""
     rows, cols = COARSE
     image = Image.new("L", (2 * cols, 2 * rows))
@@ -183,23 +201,23 @@ def land_share() -> Field:
         for ring in rings:
             draw.polygon([((lon + 180) / 360 * 2 * cols, (lat + 90) / 180 * 2 * rows) for lon, lat in ring], fill=value)
     share = np.asarray(image, dtype=np.float32).reshape(rows, 2, cols, 2).mean(axis=(1, 3)) / 255
-    return blur(blur(share, 1), 1)
+    return _blur(_blur(share, 1), 1)
 
 
-def blur(field: Field, reach: int) -> Field:
+def _blur(field: Field, reach: int) -> Field:
     """Return the running mean over 2 * reach + 1 cells on both axes."""
     padded = np.pad(field, ((reach, reach), (0, 0)), mode="edge")
     down = sum(padded[shift : shift + field.shape[0]] for shift in range(2 * reach + 1))
-    both = sum(np.roll(down, shift, axis=1) for shift in range(-reach, reach + 1))
+    both: Field = np.asarray(sum(np.roll(down, shift, axis=1) for shift in range(-reach, reach + 1)))
     result: Field = (both / (2 * reach + 1) ** 2).astype(np.float32)
     return result
 
 
-def still_temperature(lat: Field, lon: Field) -> Field:
+def _still_temperature(lat: Field, lon: Field) -> Field:
     """Return the temperature of an unstirred ocean, kelvin."""
     # A flat tropical top, steep mid-latitudes, ice beyond about 65 degrees.
     centred = np.abs(lat - 3)
-    kelvin = 271.0 + 29.6 * (1 - smooth_step((centred - 6) / 66)) ** 0.95
+    kelvin = 271.0 + 29.6 * (1 - _smooth_step((centred - 6) / 66)) ** 0.95
     for lon0, lat0, wide, high, tilt, anomaly in _ANOMALIES:
         east = (lon - lon0 + 180) % 360 - 180
         north = lat - lat0
@@ -211,7 +229,7 @@ def still_temperature(lat: Field, lon: Field) -> Field:
     return result
 
 
-def stirred(
+def _stirred(
     lat: NDArray[np.float64], lon: NDArray[np.float64], stream: Field, strength: NDArray[np.float64]
 ) -> tuple[Field, Field]:
     """Return where the water of each coarse cell came from, traced back along the streamlines."""
@@ -229,9 +247,17 @@ def stirred(
 
 
 def make_ocean(day: int, finest_degrees: float) -> Ocean:
-    """Return one day, with detail down to cells of ``finest_degrees``."""
+    """Return one day.
+
+    Args:
+        day: Number of the day, from 0.
+        finest_degrees: Size of the cells that the detail goes down to.
+
+    Returns:
+        The ocean.
+    """
     generator = np.random.default_rng(SEED)
-    lat, lon = coarse_axes()
+    lat, lon = _coarse_axes()
     grid_lat, grid_lon = np.meshgrid(lat, lon, indexing="ij")
     strength = np.full(COARSE, 0.35, np.float32)
     for lon0, lat0, wide, high in _EDDY_BELTS:
@@ -239,19 +265,19 @@ def make_ocean(day: int, finest_degrees: float) -> Ocean:
         strength += np.exp(-((east / wide) ** 2) - ((grid_lat - lat0) / high) ** 2).astype(np.float32)
     stream = np.zeros(COARSE, np.float32)
     for cell, speed in ((6.0, 2.2), (3.0, 1.8), (1.5, 1.0), (0.8, 0.35)):
-        stream += noise(generator, cell).sample(lat, lon + 0.1 * day) * np.float32(speed)
-    kelvin = still_temperature(*stirred(grid_lat, grid_lon, stream, np.minimum(1.0, 1.3 * strength)))
-    kelvin += noise(generator, 12.0).sample(lat, lon) * np.float32(0.35)
+        stream += _noise(generator, cell).sample(lat, lon + 0.1 * day) * np.float32(speed)
+    kelvin = _still_temperature(*_stirred(grid_lat, grid_lon, stream, np.minimum(1.0, 1.3 * strength)))
+    kelvin += _noise(generator, 12.0).sample(lat, lon) * np.float32(0.35)
     slope_lat, slope_lon = np.gradient(kelvin)
-    slope = blur(np.hypot(slope_lat, slope_lon).astype(np.float32) * 4, 2)
+    slope = _blur(np.hypot(slope_lat, slope_lon).astype(np.float32) * 4, 2)
     octaves = ((0.5, 0.12), (0.25, 0.07), (0.12, 0.04), (0.06, 0.02), (0.025, 0.01))
-    detail = tuple((share, noise(generator, cell)) for cell, share in octaves if cell > finest_degrees)
-    return Ocean(Lattice(kelvin, COARSE), Lattice(slope, COARSE), detail, day)
+    detail = tuple((share, _noise(generator, cell)) for cell, share in octaves if cell > finest_degrees)
+    return Ocean(_Lattice(kelvin, COARSE), _Lattice(slope, COARSE), detail, day)
 
 
 def make_land() -> Land:
     """Return the land, the same on every day."""
     generator = np.random.default_rng(SEED + 1)
     octaves = ((1.6, 0.07), (0.6, 0.06), (0.22, 0.045), (0.09, 0.03))
-    coast = tuple((weight, noise(generator, cell)) for cell, weight in octaves)
-    return Land(Lattice(land_share(), COARSE), coast)
+    coast = tuple((weight, _noise(generator, cell)) for cell, weight in octaves)
+    return Land(_Lattice(_land_share(), COARSE), coast)

@@ -1,0 +1,249 @@
+"""The command ``view``, which is also ``lazytile FILE``: from a file to a map in one step."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lazytile.pyramid.core.errors import SourceError
+from lazytile.service.cli.options.common import DEFAULT_STORE, CacheOption, EngineOption, StoreOption
+from lazytile.service.cli.options.fetching import FetchOptions  # noqa: TC001 - Typer reads annotations
+from lazytile.service.cli.options.groups import with_option_groups
+from lazytile.service.cli.options.progress import byte_progress
+from lazytile.service.cli.options.replacement import OverwriteOption, check_replacement
+from lazytile.service.cli.options.source import SourceOptions  # noqa: TC001
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lazytile.pyramid.ingest.opening import StoredName
+
+PORT = 8080
+DataFiles = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="A file, URL, pattern or several of them that form one time series; or STORE/NAME.zarr, or a store.",
+    ),
+]
+HostOption = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        metavar="PORT",
+        min=0,
+        max=65535,
+        help="Port to listen on [default: 8080, or a free one if it is used].",
+    ),
+]
+NoBrowserOption = Annotated[bool, typer.Option("--no-browser", help="Only print the address.")]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Never fetch colormaps from the network.")]
+
+
+@with_option_groups
+def view(
+    files: DataFiles,
+    *,
+    store: StoreOption = DEFAULT_STORE,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the dataset [default: derived from the file name].")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    source: SourceOptions,
+    colormap: Annotated[
+        str | None, typer.Option(metavar="COLORMAP", help="Colormap of the default style [default: found by name].")
+    ] = None,
+    fetch: FetchOptions,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = None,
+    cache: CacheOption = None,
+    engine: EngineOption = "auto",
+    offline: OfflineOption = False,
+    no_browser: NoBrowserOption = False,
+) -> None:
+    """Convert a file as far as a map needs, serve it, and open the map in a browser: the same as lazytile FILE.
+
+    A file that has not changed since it was converted is served at once. Overviews are made when they are first shown;
+    lazytile convert makes them all.
+    """
+    from lazytile.pyramid.ingest.opening import stored_name  # noqa: PLC0415 - numpy takes a moment to import
+
+    found = stored_name(files[0]) if len(files) == 1 else None
+    if found is None:
+        found = converted(files, store, name, source, fetch, colormap=colormap, overwrite=overwrite)
+    show(found, host=host, port=port, cache=cache, engine=engine, offline=offline, no_browser=no_browser)
+
+
+def converted(
+    files: Sequence[str],
+    store: Path,
+    name: str | None,
+    source: SourceOptions,
+    fetch: FetchOptions,
+    *,
+    colormap: str | None,
+    overwrite: bool,
+) -> StoredName:
+    """Convert sources without overviews, unless that was done before.
+
+    Args:
+        files: Files, URLs and patterns.
+        store: Folder of the datasets.
+        name: Of the dataset; None derives it.
+        source: What the sources leave out.
+        fetch: How remote sources are fetched.
+        colormap: Of the default style.
+        overwrite: Whether a dataset of another source may be replaced without asking.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        SourceError: The source cannot be converted.
+        StoreError: The store cannot be written, or the dataset must not be replaced.
+    """
+    from lazytile.pyramid.fetch.source_url import base_name  # noqa: PLC0415 - as above
+    from lazytile.pyramid.ingest.convert import Storage, convert  # noqa: PLC0415 - xarray takes a second to import
+    from lazytile.pyramid.ingest.opening import StoredName  # noqa: PLC0415
+    from lazytile.pyramid.ingest.proposed_name import dataset_name  # noqa: PLC0415
+    from lazytile.pyramid.sources.series import files_of  # noqa: PLC0415
+
+    given = files_of(files)
+    local = fetch.local_files(fetch.requests(given), store)
+    chosen = name or dataset_name(local[0])
+    arguments = source.arguments()
+    is_plain = not any(value is not None for value in (*arguments.values(), fetch.time, colormap))
+    if is_plain and not overwrite and _is_current(store / f"{chosen}.zarr", local):
+        typer.echo(f"{store / chosen}.zarr is up to date", err=True)
+        return StoredName(store.resolve(), chosen)
+    check_replacement(store, chosen, base_name(local[0]), overwrite=overwrite)
+    with byte_progress(f"converting {base_name(local[0])}") as progress:
+        made = convert(
+            local,
+            store,
+            chosen,
+            **arguments,
+            time=fetch.time_of(given),
+            colormap=colormap,
+            storage=Storage(lazy=True),
+            progress=progress,
+        )
+    for remark in made.remarks:
+        typer.echo(f"note: {remark}", err=True)
+    return StoredName(store.resolve(), made.name)
+
+
+def _is_current(dataset: Path, files: Sequence[str]) -> bool:
+    """Return whether a dataset was made of these files, and none of them has changed since."""
+    from lazytile.pyramid.core.errors import StoreError  # noqa: PLC0415 - as above
+    from lazytile.pyramid.store.store import read_description  # noqa: PLC0415
+
+    paths = [Path(file) for file in files]
+    if len(paths) != 1 or not paths[0].is_file():
+        return False  # the description names one file; folders and URLs state no time of change
+    try:
+        made = (dataset / "zarr.json").stat().st_mtime_ns
+        return read_description(dataset).source == paths[0].name and paths[0].stat().st_mtime_ns < made
+    except (OSError, StoreError):
+        return False
+
+
+def show(
+    found: StoredName,
+    *,
+    host: str,
+    port: int | None,
+    cache: Path | None,
+    engine: str,
+    offline: bool,
+    no_browser: bool,
+) -> None:
+    """Serve a store until Ctrl-C, and open the map of a dataset in a browser.
+
+    Args:
+        found: The dataset.
+        host: Address to listen on.
+        port: Port to listen on; None for the usual one, or a free one if that is used.
+        cache: Folder of the tile cache.
+        engine: Where tiles are computed.
+        offline: Whether no colormaps are fetched.
+        no_browser: Whether to print the address only.
+
+    Raises:
+        LazytileError: The server cannot start.
+    """
+    from lazytile.pyramid.store.store import Store  # noqa: PLC0415 - numpy takes a moment to import
+    from lazytile.service.app.processes import run_server  # noqa: PLC0415 - slow to import
+    from lazytile.service.http.settings import Settings  # noqa: PLC0415
+
+    description = Store(found.store).dataset(found.name).description
+    layer = description.layer_name(description.variables[0])
+    settings = Settings.of(
+        store=found.store,
+        host=host,
+        port=free_port(host) if port is None else port,
+        cache=cache,
+        engine=engine,
+        offline=offline or None,
+    )
+
+    def announce(address: str, description: str) -> None:
+        url = f"{address.rstrip('/')}/#layer={layer}"
+        typer.echo(f"the map is at {url}\nengine: {description}; Ctrl-C stops the server")
+        if not no_browser and has_display():
+            import webbrowser  # noqa: PLC0415 - only here
+
+            webbrowser.open(url)
+
+    run_server(settings, announce, lambda: settings)
+
+
+def free_port(host: str) -> int:
+    """Return the usual port, or 0 for any free one if it is used.
+
+    Args:
+        host: Address to listen on.
+
+    Returns:
+        The port.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, PORT))
+        except OSError:
+            return 0
+    return PORT
+
+
+def has_display() -> bool:
+    """Return whether a browser has a screen: without one, a browser of the terminal would take the terminal over."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def is_subject(word: str) -> bool:
+    """Return whether the first word of a command line is a file, not a command.
+
+    Args:
+        word: The word.
+
+    Returns:
+        True for a URL, an existing path, a pattern, and a name with a path or a suffix.
+
+    Raises:
+        SourceError: It is a path, and there is nothing.
+    """
+    from lazytile.pyramid.fetch.source_url import is_url  # noqa: PLC0415 - not needed for most commands
+
+    if is_url(word) or Path(word).exists() or any(mark in word for mark in "*?["):
+        return True
+    if "/" in word or "." in word:
+        raise SourceError(f"there is no file {word}, and no such command")
+    return False
