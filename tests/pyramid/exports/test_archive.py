@@ -158,7 +158,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "pmtiles", None)
     store = write_store(tmp_path, field(20, 30))
-    with pytest.raises(MrfError, match="PMTILES needs the package pmtiles: pip install pmtiles"):
+    with pytest.raises(MrfError, match=r"PMTILES needs the package pmtiles: pip install 'lazytile\[export\]'"):
         pack(store, tmp_path / "out", Archive.PMTILES, tms=WEB)
     with pytest.raises(MrfError, match="export format 'zip' is unknown, allowed are pmtiles, mbtiles, cog"):
         Archive.parse("zip")
