@@ -266,9 +266,9 @@ def test_no_bar_where_nothing_is_done(monkeypatch):
     ],
 )
 def test_an_interrupted_command_says_what_is_left(words, text, monkeypatch, capsys):
-    def interrupt(**_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main, "app", interrupt)
+    monkeypatch.setattr(main.typer.Typer, "__call__", interrupt)
     assert main.run(words) == 130
     assert capsys.readouterr().err == f"lazytile: {text}\n"
