@@ -110,7 +110,9 @@ def test_the_wheel_holds_the_native_kernel_and_fits_every_python(wheel, names):
     if find_compiler() is None:
         pytest.skip("there is no C++ compiler")
     folder = "lazytile/pyramid/kernel/"
-    assert {f"{folder}source/{name}" for name in ("pixels.h", "pixels.cpp", "pixels.cu", "level.cpp")} <= names
+    assert {
+        f"{folder}source/{name}" for name in ("pixels.h", "pixels.cpp", "pixels.cu", "reduction.cpp", "level.cpp")
+    } <= names
     assert {name for name in names if name.startswith(f"{folder}lib/")} == {f"{folder}lib/{library_name()}"}
     assert re.fullmatch(r"lazytile-[0-9.]+-py3-none-(?!any)\w+\.whl", wheel.name)
 

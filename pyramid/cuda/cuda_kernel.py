@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.colormaps.compiled.palette import Palette
-    from lazytile.pyramid.core.packing import Packing
     from lazytile.pyramid.core.stop_flag import StopFlag
-    from lazytile.pyramid.kernel.job import FilledJob, Job, Kernel
+    from lazytile.pyramid.kernel.job import BlockKernel, FilledJob, Job, Kernel
 
 
 class CudaKernel:
@@ -53,6 +52,11 @@ class CudaKernel:
     def holds_chunks(self) -> bool:
         """The GPU's memory holds chunks."""
         return True
+
+    @property
+    def blocks(self) -> BlockKernel | None:
+        """Those of the processor: conversion reads files, which a GPU does not."""
+        return self.processor.blocks
 
     def handles(self, job: Job) -> bool:
         """Return whether the codes, their no-data codes and the palette fit the tables."""
@@ -90,14 +94,6 @@ class CudaKernel:
     def hillshade(self, values: NDArray[Any], exaggeration: float, stop: StopFlag) -> NDArray[Any]:
         """Shade values as heights, on the processor."""
         return self.processor.hillshade(values, exaggeration, stop)
-
-    def halve(self, codes: NDArray[Any], packing: Packing) -> NDArray[Any] | None:
-        """Return the next coarser level by means, from the processor."""
-        return self.processor.halve(codes, packing)
-
-    def count(self, codes: NDArray[Any]) -> NDArray[np.int64] | None:
-        """Count integer codes, on the processor."""
-        return self.processor.count(codes)
 
     def paint(self, tile: ValueTile, palette: Palette) -> NDArray[Any]:
         """Colour values, on the processor."""

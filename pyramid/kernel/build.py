@@ -25,6 +25,8 @@ TIMEOUT_S = 1200.0
 """Of one run of the compiler."""
 LEVELS = {1: "base", 3: "v3", 4: "v4"}
 """Variants of the library by level of the x86-64 instruction set; other processors have the first one only."""
+_PARTS = ("pixels", "reduction")
+"""Sources that every variant is compiled from."""
 _FLAGS = (
     "-std=c++17",
     "-O3",
@@ -87,13 +89,14 @@ def build(folder: Path = FOLDER, *, variants: tuple[str, ...] | None = None, fla
     chosen = {name: own for name, own in _variants().items() if variants is None or name in variants}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         commands = [
-            _compile("pixels.cpp", f"{scratch}/{name}.o", (*own, *flags, f"-DLT_SUFFIX(name)=name##_{name}"))
+            _compile(f"{part}.cpp", f"{scratch}/{part}-{name}.o", (*own, *flags, f"-DLT_SUFFIX(name)=name##_{name}"))
+            for part in _PARTS
             for name, own in chosen.items()
         ]
         commands.append(_compile("level.cpp", f"{scratch}/level.o", ()))
         with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2) as pool:
             list(pool.map(_run, ([compiler, *command] for command in commands)))
-        objects = [f"{scratch}/{name}.o" for name in (*chosen, "level")]
+        objects = [*(f"{scratch}/{part}-{name}.o" for part in _PARTS for name in chosen), f"{scratch}/level.o"]
         made = Path(scratch) / "library"
         link = [compiler, "-shared", *flags, *objects, "-o", str(made)]
         # Without the C++ library, which the code does not use and another machine may have in another version.

@@ -105,6 +105,63 @@ class FilledJob:
     """What identifies each chunk, for kernels that hold chunks."""
 
 
+class BlockKernel(Protocol):
+    """What a compiled kernel does to whole blocks of codes faster than NumPy, with equal results bit for bit.
+
+    None is the answer where NumPy is to do it: for types, packings or numbers that the kernel does not take.
+    """
+
+    def reduce(self, codes: NDArray[Any], packing: Packing, reduction: str) -> NDArray[Any] | None:
+        """Return the next coarser level.
+
+        Args:
+            codes: Shape (rows, cols), the packing's dtype.
+            packing: Of the codes.
+            reduction: One of ``dataset.REDUCTIONS``.
+
+        Returns:
+            As ``store.reduce.reduce_level``.
+        """
+        ...
+
+    def count(self, codes: NDArray[Any]) -> NDArray[np.int64]:
+        """Count integer codes of 8 or 16 bits.
+
+        Args:
+            codes: Shape (n,), unsigned.
+
+        Returns:
+            How often each occurs: shape (256 or 65536,), int64.
+        """
+        ...
+
+    def select(self, codes: NDArray[Any], packing: Packing) -> tuple[int, NDArray[Any]] | None:
+        """Select the numbers that statistics are about.
+
+        Args:
+            codes: Shape (n,), floats of the packing's dtype.
+            packing: Of the codes.
+
+        Returns:
+            How many are data, infinite ones too; the finite ones in their order, the same dtype.
+        """
+        ...
+
+    def bin(self, numbers: NDArray[Any], exponent: int, first: int, bins: int) -> NDArray[np.int64] | None:
+        """Count numbers in bins ``[i * 2**exponent, (i + 1) * 2**exponent)``.
+
+        Args:
+            numbers: Shape (n,), finite floats.
+            exponent: Of the width.
+            first: Number i of the first bin.
+            bins: How many bins there are.
+
+        Returns:
+            The counts, shape (bins,), int64.
+        """
+        ...
+
+
 class Kernel(Protocol):
     """What computes pixels. Thread-safe."""
 
@@ -121,6 +178,11 @@ class Kernel(Protocol):
     @property
     def holds_chunks(self) -> bool:
         """Whether the kernel has a memory of its own, where chunks may lie already."""
+        ...
+
+    @property
+    def blocks(self) -> BlockKernel | None:
+        """What it does to whole blocks of codes, for conversion; None where NumPy does it."""
         ...
 
     def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:
@@ -200,29 +262,6 @@ class Kernel(Protocol):
 
         Raises:
             StoppedError: ``stop`` was set.
-        """
-        ...
-
-    def halve(self, codes: NDArray[Any], packing: Packing) -> NDArray[Any] | None:
-        """Return the next coarser level by means.
-
-        Args:
-            codes: Shape (rows, cols), the packing's dtype.
-            packing: Of the codes.
-
-        Returns:
-            As ``store.reduce.reduce_level``; None where that is to do it.
-        """
-        ...
-
-    def count(self, codes: NDArray[Any]) -> NDArray[np.int64] | None:
-        """Count integer codes of 8 or 16 bits.
-
-        Args:
-            codes: Shape (n,).
-
-        Returns:
-            How often each occurs, by unsigned bit pattern: shape (256 or 65536,), int64; None where NumPy is to do it.
         """
         ...
 

@@ -23,7 +23,7 @@ _SETS = {1: "SSE2", 3: "AVX2", 4: "AVX-512"}
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The functions of one variant of the library; ``source/pixels.cpp`` explains them."""
+    """The functions of one variant of the library; ``source/pixels.cpp`` and ``reduction.cpp`` explain them."""
 
     scratch: Any
     run: Any
@@ -32,6 +32,9 @@ class Library:
     hillshade: Any
     halve: Any
     count: Any
+    reduce: Any
+    select: Any
+    bin: Any
     instructions: str
     """The instruction set that the variant uses, for people; empty where there is only one."""
 
@@ -84,6 +87,9 @@ def load_library(path: Path, level: int | None = None) -> Library:
         function("hillshade", _INT, _POINTER, _LONG, _INT, _INT, _DOUBLE, _POINTER, _POINTER, _POINTER),
         function("halve", _INT, _INT, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _POINTER),
         function("count", None, _POINTER, _LONG, _INT, _POINTER),
+        function("reduce", _INT, _INT, _INT, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _POINTER),
+        function("select", _INT, _INT, _POINTER, _LONG, _POINTER, _POINTER, _POINTER),
+        function("bin", _INT, _INT, _POINTER, _LONG, _DOUBLE, _LONG, _LONG, _POINTER),
         _instructions(chosen),
     )
 

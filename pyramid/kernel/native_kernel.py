@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from lazytile.pyramid.core.stop_flag import StoppedError
-from lazytile.pyramid.kernel.code_tables import MAX_STEPS, TYPES, nodata_table, output_table
+from lazytile.pyramid.kernel.code_tables import MAX_STEPS, TYPES, output_table
 from lazytile.pyramid.kernel.job_tables import JobTables, fits_tables
 from lazytile.pyramid.kernel.mesh_chunks import chunk_counts, positions_of
+from lazytile.pyramid.kernel.native_blocks import NativeBlocks
 from lazytile.pyramid.kernel.painting import paint
 from lazytile.pyramid.kernel.position_tables import MeshTable
 from lazytile.pyramid.kernel.relief import SUN
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.colormaps.compiled.palette import Palette
-    from lazytile.pyramid.core.packing import Packing
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.kernel.code_tables import NoDataTable
     from lazytile.pyramid.kernel.job import FilledJob, Job, Position
@@ -74,6 +74,11 @@ class NativeKernel:
     def holds_chunks(self) -> bool:
         """Chunks are in the memory of the process."""
         return False
+
+    @property
+    def blocks(self) -> NativeBlocks:
+        """The functions of the library for blocks."""
+        return NativeBlocks(self._library)
 
     def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:  # noqa: ARG002 - the protocol's
         """Return None for each chunk."""
@@ -118,33 +123,6 @@ class NativeKernel:
         if status == _STOPPED:
             raise StoppedError
         return out
-
-    def halve(self, codes: NDArray[Any], packing: Packing) -> NDArray[Any] | None:
-        """Return the next coarser level by means; None for other types and longer lists of no-data codes."""
-        nodata = nodata_table(packing)
-        if packing.dtype not in TYPES or codes.dtype != np.dtype(packing.dtype) or nodata is None:
-            return None
-        cells = np.ascontiguousarray(codes)
-        rows, cols = cells.shape
-        out = np.empty((rows - rows // 2, cols - cols // 2), cells.dtype)
-        fill = None if packing.fill_code is None else np.array(packing.fill_code, cells.dtype)
-        self._library.halve(
-            TYPES[packing.dtype],
-            host_address(cells),
-            rows,
-            cols,
-            _address(nodata, _nodata_struct),
-            None if fill is None else host_address(fill),
-            host_address(out),
-        )
-        return out
-
-    def count(self, codes: NDArray[Any]) -> NDArray[np.int64] | None:
-        """Count integer codes of 8 or 16 bits."""
-        cells = np.ascontiguousarray(codes)
-        counts = np.zeros(1 << (8 * cells.itemsize), np.int64)
-        self._library.count(host_address(cells), cells.size, cells.itemsize, host_address(counts))
-        return counts
 
     def _run(self, batch: Sequence[FilledJob], stop: StopFlag, *, values: bool) -> list[NDArray[Any]]:
         jobs = (JobStruct * max(1, len(batch)))()

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.colormaps.compiled.palette import Palette
-    from lazytile.pyramid.core.packing import Packing
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.kernel.job import FilledJob, Job
     from lazytile.pyramid.resampling.read_plan import Plan
@@ -43,6 +42,11 @@ class NumpyKernel:
     def holds_chunks(self) -> bool:
         """Chunks are in the memory of the process."""
         return False
+
+    @property
+    def blocks(self) -> None:
+        """None: ``store.reduce`` and ``store.code_statistics`` are NumPy."""
+        return
 
     def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:  # noqa: ARG002 - the protocol's
         """Return None for each chunk."""
@@ -72,14 +76,6 @@ class NumpyKernel:
         """Shade values as heights."""
         stop.check()
         return hillshade(values, exaggeration)
-
-    def halve(self, codes: NDArray[Any], packing: Packing) -> NDArray[Any] | None:  # noqa: ARG002 - the protocol's
-        """Return None: ``store.reduce`` is NumPy."""
-        return None
-
-    def count(self, codes: NDArray[Any]) -> NDArray[np.int64] | None:  # noqa: ARG002 - the protocol's
-        """Return None."""
-        return None
 
     def paint(self, tile: ValueTile, palette: Palette) -> NDArray[Any]:
         """Colour values."""

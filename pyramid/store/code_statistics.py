@@ -145,9 +145,8 @@ def _table_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) ->
     found = _table(packing)
     table, valid = found.codes, found.valid
     patterns = codes.view(f"u{codes.dtype.itemsize}")
-    counts = current_kernel().count(patterns)
-    if counts is None:
-        counts = _counts(patterns, table.size)
+    blocks = current_kernel().blocks
+    counts = _counts(patterns, table.size) if blocks is None else blocks.count(patterns)
     occurring = valid & (counts > 0)
     data, times = table[occurring], counts[occurring]
     if not data.size:
@@ -187,16 +186,15 @@ def _table(packing: Packing) -> _CodeTable:
 
 
 def _strip_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) -> CodeStatistics:
-    valid = holds_data(codes, packing)
-    count = int(np.count_nonzero(valid))
-    if count == 0:
-        return CodeStatistics(codes.size)
-    data = codes if count == codes.size else codes[valid]
+    blocks = current_kernel().blocks
+    selected = None if blocks is None else blocks.select(codes, packing)
+    count, data = _select(codes, packing) if selected is None else selected
     if data.dtype.kind == "f":
-        data = data[np.isfinite(data)]
         if not data.size:
             return CodeStatistics(codes.size, count)
         total: float = float(data.sum(dtype=np.float64))
+    elif not data.size:
+        return CodeStatistics(codes.size)
     elif data.dtype.itemsize < 8:
         total = int(data.sum(dtype=np.int64))
     else:
@@ -205,6 +203,14 @@ def _strip_statistics(codes: NDArray[Any], packing: Packing, *, binned: bool) ->
         total = (int((data >> data.dtype.type(32)).sum()) << 32) + int(low.sum(dtype=np.uint64))
     bins = count_bins(data) if binned else None
     return CodeStatistics(codes.size, count, data.min().item(), data.max().item(), total, bins)
+
+
+def _select(codes: NDArray[Any], packing: Packing) -> tuple[int, NDArray[Any]]:
+    """Return how many codes are data, and those of them that are finite."""
+    valid = holds_data(codes, packing)
+    count = int(np.count_nonzero(valid))
+    data = codes if count == codes.size else codes[valid]
+    return count, data[np.isfinite(data)] if data.dtype.kind == "f" else data
 
 
 def write_statistics(dataset: Path, statistics: Mapping[str, Sequence[CodeStatistics]]) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.kernel.selection import current_kernel
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -82,6 +84,11 @@ def count_bins(numbers: NDArray[Any], weights: NDArray[Any] | None = None) -> Bi
     least, greatest = numbers.min().item(), numbers.max().item()
     exponent = _exponent(least, greatest)
     first = _index(least, exponent)
+    blocks = current_kernel().blocks
+    if blocks is not None and weights is None:
+        found = blocks.bin(numbers, exponent, first, _index(greatest, exponent) - first + 1)
+        if found is not None:
+            return Bins(exponent, first, tuple(found.tolist()))
     if numbers.dtype.kind == "f":
         index = np.floor(np.ldexp(numbers.astype(np.float64), -exponent)).astype(np.int64)
     else:

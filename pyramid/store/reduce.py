@@ -47,8 +47,9 @@ def reduce_level(codes: NDArray[Any], packing: Packing, reduction: str) -> NDArr
         Shape (ceil(rows / 2), ceil(cols / 2)), same dtype.
     """
     xp = array_module(codes)
-    if reduction == "mean" and xp is np and (halved := current_kernel().halve(codes, packing)) is not None:
-        return halved
+    blocks = current_kernel().blocks if xp is np else None
+    if blocks is not None and (found := blocks.reduce(codes, packing, reduction)) is not None:
+        return found
     rows, cols = codes.shape
     half_rows, half_cols = rows // 2, cols // 2
     result: NDArray[Any] = xp.empty((rows - half_rows, cols - half_cols), codes.dtype)

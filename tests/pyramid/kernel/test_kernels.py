@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lazytile.colormaps.compiled.palette import Palette
 from lazytile.colormaps.core.units import Conversion
@@ -17,8 +15,7 @@ from lazytile.pyramid.core.stop_flag import StopFlag, StoppedError
 from lazytile.pyramid.kernel.numpy_kernel import NumpyKernel
 from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.resampling.value_tile import ValueTile
-from lazytile.pyramid.store import reduce
-from tests.pyramid.kernel.blocks import Block, block, blocks, codes, packing
+from tests.pyramid.kernel.blocks import Block, block, blocks
 from tests.pyramid.kernel.comparison import check
 from tests.pyramid.kernel.libraries import KERNELS, kernel_of
 
@@ -115,31 +112,3 @@ def test_reliefs_are_equal(name):
     stop.set()
     with pytest.raises(StoppedError):
         kernel_of(name).hillshade(values, 1.0, stop)
-
-
-@pytest.mark.parametrize("name", KERNELS)
-@settings(max_examples=80, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 70), cols=st.integers(1, 70))
-def test_coarser_levels_are_equal(name, seed, rows, cols):
-    random = np.random.default_rng(seed)
-    packed = packing(random)
-    level = codes(random, packed, (rows, cols))
-    with mock.patch.object(reduce, "current_kernel", NumpyKernel):
-        expected = reduce.reduce_level(level, packed, "mean")
-    found = kernel_of(name).halve(level, packed)
-    assert found is not None
-    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
-    np.testing.assert_array_equal(found, expected, strict=True)
-
-
-@pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
-def test_counts_are_equal(name, dtype):
-    info = np.iinfo(dtype)
-    found = np.random.default_rng(5).integers(info.min, info.max + 1, 10_001).astype(dtype)
-    patterns = found.view(f"u{found.itemsize}")
-    expected = np.bincount(patterns, minlength=1 << (8 * found.itemsize))
-    np.testing.assert_array_equal(kernel_of(name).count(patterns), expected)
-    np.testing.assert_array_equal(
-        kernel_of(name).count(patterns[::3]), np.bincount(patterns[::3], minlength=expected.size)
-    )
