@@ -40,7 +40,23 @@ CHUNK_CACHE_BYTES = 192 << 20
 _CACHE_SLOTS = 4001
 _STRIP_BYTES = 32 << 20
 """Source codes that are read at once where cells are resampled."""
-_MAX_HANDLES = 4
+DEFAULT_OPEN_FILES = 4
+"""Source files that a process keeps open between blocks."""
+
+
+@dataclass(slots=True)
+class _Leased:
+    """An open source file, and how many threads are reading it."""
+
+    handle: Any
+    engine: str
+    readers: int = 0
+    is_evicted: bool = False
+
+    def close_unread(self) -> None:
+        """Close the file if it was evicted and nobody reads it any more."""
+        if self.is_evicted and not self.readers:
+            _close(self.handle, self.engine)
 
 
 class _Handles:
@@ -48,21 +64,33 @@ class _Handles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: dict[tuple[Any, ...], Any] = {}
+        self._open: dict[tuple[Any, ...], _Leased] = {}
 
-    def get(self, path: str, engine: str, group: str, version: str) -> Any:
-        """Return the open group of a file. A file that is not open or has changed is opened."""
+    @contextmanager
+    def lease(self, path: str, engine: str, group: str, version: str) -> Iterator[Any]:
+        """Yield the open group of a file, which stays open meanwhile unless the file changes.
+
+        A file that is not open or has changed is opened. Of others than the most recently used ones, each is closed as
+        soon as nobody reads it.
+        """
         key = (os.getpid(), path, engine, group, version, source_stamp(path))
         with self._lock:
-            handle = self._open.pop(key, None)
-            if handle is None:
+            leased = self._open.pop(key, None)
+            if leased is None:
                 self._drop_changed(path, version, key[-1])
-                handle = _open(path, engine, group)
-            self._open[key] = handle
-            while len(self._open) > _MAX_HANDLES:
-                # Not closed here, since another thread may be reading it. It closes with its last reference.
-                self._open.pop(next(iter(self._open)))
-            return handle
+                leased = _Leased(_open(path, engine, group), engine)
+            self._open[key] = leased
+            leased.readers += 1
+            while len(self._open) > DEFAULT_OPEN_FILES:
+                evicted = self._open.pop(next(iter(self._open)))
+                evicted.is_evicted = True
+                evicted.close_unread()
+        try:
+            yield leased.handle
+        finally:
+            with self._lock:
+                leased.readers -= 1
+                leased.close_unread()
 
     def drop_changed(self, path: str) -> None:
         """Close a file that has changed since it was opened."""
@@ -84,7 +112,7 @@ class _Handles:
     def _drop_changed(self, path: str, version: str | None, stamp: tuple[int, ...]) -> None:
         for key in [each for each in self._open if each[1] == path]:
             if key[-1] != stamp or (version is not None and key[-2] != version):
-                _close(self._open.pop(key), key[2])
+                _close(self._open.pop(key).handle, key[2])
 
 
 def release_changed(path: str) -> None:
@@ -137,7 +165,7 @@ def _open(path: str, engine: str, group: str) -> Any:
 
 
 def _close(handle: Any, engine: str) -> None:
-    """Close a file that has changed. What still reads it fails: its content is neither the old nor the new one."""
+    """Close a file that nobody reads, or that has changed: its content is then neither the old nor the new one."""
     if engine != NETCDF:
         return  # its last reference closes it
     with _library_locks(engine):
@@ -273,21 +301,23 @@ class BlockReader:
         """Return what brings the compression filter of a variable of HDF5; empty for others."""
         if self.engine != NETCDF:
             return ""
-        handle = _handles().get(self.path, self.engine, self.placement.group, self.version)
-        with _library_locks(self.engine):
+        with (
+            _handles().lease(self.path, self.engine, self.placement.group, self.version) as handle,
+            _library_locks(self.engine),
+        ):
             return advice(filters_of(handle.variables[self.placement.name]))
 
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
-        handle = _handles().get(self.path, self.engine, self.placement.group, self.version)
-        if self.engine != NETCDF:
-            return np.asarray(handle.variables[self.placement.name][key].values)
-        with _library_locks(self.engine):
-            variable = handle.variables[self.placement.name]
-            if isinstance(variable.chunking(), list):
-                size, _, _ = variable.get_var_chunk_cache()
-                if size < CHUNK_CACHE_BYTES:
-                    variable.set_var_chunk_cache(CHUNK_CACHE_BYTES, _CACHE_SLOTS, 1.0)
-            return np.asarray(variable[key])
+        with _handles().lease(self.path, self.engine, self.placement.group, self.version) as handle:
+            if self.engine != NETCDF:
+                return np.asarray(handle.variables[self.placement.name][key].values)
+            with _library_locks(self.engine):
+                variable = handle.variables[self.placement.name]
+                if isinstance(variable.chunking(), list):
+                    size, _, _ = variable.get_var_chunk_cache()
+                    if size < CHUNK_CACHE_BYTES:
+                        variable.set_var_chunk_cache(CHUNK_CACHE_BYTES, _CACHE_SLOTS, 1.0)
+                return np.asarray(variable[key])
 
 
 def _steps(order: tuple[int, ...], span: Range) -> slice | list[int]:

@@ -83,7 +83,7 @@ class StoredChunks:
         Returns:
             False only where the table of checksums says so, or in a dataset without one the chunk has no file.
         """
-        digest = Unknown.UNCHECKED if self.digests is None else self.digests.find(dim_index, row, col)
+        digest = self._find(dim_index, row, col)
         if isinstance(digest, ChunkDigest):
             return digest.size > 0
         if digest is Unknown.UNCHECKED:
@@ -106,20 +106,14 @@ class StoredChunks:
             ChunkNotMadeError: It has not been computed yet.
             StoreError: It cannot be read at the moment.
         """
-        digests = self.digests
-        if digests is None:
-            data = self.encoded(dim_index, row, col)
-            if data is None and self.lazy:
-                raise ChunkNotMadeError(self.source.name(dim_index, row, col))
-            return data
-        digest = self._find(digests, dim_index, row, col)
+        digest = self._find(dim_index, row, col)
         if digest == NO_CHUNK:
             return None
         data = self.encoded(dim_index, row, col)
         reason = misfit(digest, data)
         if reason is not None:
             # The table in memory may be older than the chunk, or have been damaged itself.
-            digest = self._find(digests, dim_index, row, col, again=True)
+            digest = self._find(dim_index, row, col, again=True)
             if self.lazy and digest is Unknown.NOT_MADE:
                 raise ChunkNotMadeError(self.source.name(dim_index, row, col))
             reason = misfit(digest, data)
@@ -159,11 +153,11 @@ class StoredChunks:
         ReadCounts.current().add(0 if data is None else len(data))
         return data
 
-    def _find(
-        self, digests: ArrayDigests, dim_index: tuple[int, ...], row: int, col: int, *, again: bool = False
-    ) -> ChunkDigest | Unknown:
+    def _find(self, dim_index: tuple[int, ...], row: int, col: int, *, again: bool = False) -> ChunkDigest | Unknown:
+        if self.digests is None:
+            return Unknown.UNCHECKED
         try:
-            return digests.find(dim_index, row, col, again=again)
+            return self.digests.find(dim_index, row, col, again=again)
         except OSError as error:
             reason = f"its table of checksums cannot be read: {error.strerror}"
             if error.errno in _DAMAGED_FILE:
