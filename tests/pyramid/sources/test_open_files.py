@@ -16,6 +16,7 @@ from lazytile.pyramid.sources.source import open_source
 from tests.pyramid.netcdf import centres, write_grid
 
 FILES = 12
+OPEN = 4
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def test_files_that_were_read_long_ago_are_closed_at_once(readers, tmp_path: Pat
     try:
         for number, (reader, block) in enumerate(readers):
             assert (reader.read(block) == number).all()
-            assert len(open_sources(tmp_path)) <= block_reader.DEFAULT_OPEN_FILES
-        assert len(open_sources(tmp_path)) == block_reader.DEFAULT_OPEN_FILES
+            assert len(open_sources(tmp_path)) <= OPEN
+        assert len(open_sources(tmp_path)) == OPEN
     finally:
         gc.enable()
 
