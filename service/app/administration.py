@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lazytile.service.admin.actions import AdminActions
 from lazytile.service.admin.server import AdminServer
 from lazytile.service.app.listening import listen
+from lazytile.service.app.systemd import ADMIN, passed_socket
 from lazytile.service.http.operating.access_settings import address_parts
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def administered(
         return
     host, port = address_parts(settings.admin_address)
     with (
-        listen(host, port) as sock,
+        passed_socket(ADMIN) or listen(host, port) as sock,
         AdminServer(sock, settings.admin_token, AdminActions(settings, read, describe)),
     ):
         yield

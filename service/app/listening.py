@@ -7,6 +7,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from lazytile.service.app.systemd import passed_socket
 from lazytile.service.http.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -49,6 +50,21 @@ def listen(host: str, port: int) -> socket.socket:
             return sock
 
 
+def public_socket(settings: Settings) -> socket.socket:
+    """Return the socket that the server listens on.
+
+    Args:
+        settings: Host and port.
+
+    Returns:
+        The one that systemd has passed, else a new one; not blocking.
+
+    Raises:
+        ServiceError: It cannot be used.
+    """
+    return passed_socket() or listen(settings.host, settings.port)
+
+
 def address_of(settings: Settings, sock: socket.socket) -> str:
     """Return the address to open in a browser.
 
@@ -61,6 +77,8 @@ def address_of(settings: Settings, sock: socket.socket) -> str:
     """
     if settings.public_url is not None:
         return f"{settings.public_url}/"
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{sock.getsockname()}"
     host, port = sock.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "localhost"

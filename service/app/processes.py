@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.engines.protocol import EngineSpec
 from lazytile.service.access.messages import log_messages
+from lazytile.service.app.systemd import notify
 from lazytile.service.http.settings import Settings
 from lazytile.service.http.settings_file import unknown_variables
 
@@ -47,15 +48,20 @@ def run_server(settings: Settings, announce: Callable[[str, str], None], read: C
     if settings.host in EVERYWHERE:
         text = "the server listens on every network of this machine (--host %s): whoever reaches port %d may use it"
         LOG.warning(text, settings.host, settings.port)
+
+    def ready(address: str, engine: str) -> None:
+        announce(address, engine)
+        notify("READY=1")
+
     takes_threads = _takes_threads(settings)
     shares_cluster = EngineSpec.parse(settings.engine).kind == "scheduler"
     if (takes_threads or shares_cluster) and (settings.workers or 1) > 1:
-        _run_many(settings, settings.workers or 1, announce, read)
+        _run_many(settings, settings.workers or 1, ready, read)
         return
     from lazytile.service.app.server import run_one  # noqa: PLC0415 - see worker_process.METRICS_VARIABLE
 
     # A single server process has all processors; a Dask engine takes the number itself.
-    run_one(settings.model_copy(update={"workers": None}) if takes_threads else settings, announce, read)
+    run_one(settings.model_copy(update={"workers": None}) if takes_threads else settings, ready, read)
 
 
 def _takes_threads(settings: Settings) -> bool:
@@ -72,12 +78,12 @@ def _run_many(
     settings: Settings, count: int, announce: Callable[[str, str], None], read: Callable[[], Settings]
 ) -> None:
     from lazytile.service.app.administration import administered  # noqa: PLC0415 - as below
-    from lazytile.service.app.listening import address_of, listen  # noqa: PLC0415 - not needed to print help
+    from lazytile.service.app.listening import address_of, public_socket  # noqa: PLC0415 - not needed to print help
     from lazytile.service.app.supervisor import Supervisor  # noqa: PLC0415 - as above
 
     folder = Path(tempfile.mkdtemp(prefix="lazytile-metrics-"))
     try:
-        with listen(settings.host, settings.port) as sock:
+        with public_socket(settings) as sock:
             address = address_of(settings, sock)
             supervisor = Supervisor(settings, sock, lambda each: settings_of_one(each, count, folder), read)
             with administered(settings, read, lambda: {"address": address, **supervisor.describe()}):

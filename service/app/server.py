@@ -21,7 +21,7 @@ from lazytile.service.app.application import Inherited, make_app
 from lazytile.service.app.changes import Changes, Terminal, settings_after
 from lazytile.service.app.connections import Connections
 from lazytile.service.app.event_loop import run
-from lazytile.service.app.listening import address_of, listen
+from lazytile.service.app.listening import address_of, public_socket
 from lazytile.service.app.monitoring import CONDITIONS_OF_OTHERS
 from lazytile.service.front.front import Front
 from lazytile.service.protocol.context import APP_CONTEXT
@@ -249,7 +249,7 @@ def run_one(settings: Settings, announce: Callable[[str, str], None], read: Call
     Raises:
         LazytileError: The server cannot start.
     """
-    with listen(settings.host, settings.port) as sock:
+    with public_socket(settings) as sock:
         address = address_of(settings, sock)
 
         async def main() -> None:
