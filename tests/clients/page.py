@@ -30,7 +30,7 @@ def libraries() -> None:
     except BrowserError as error:
         pytest.skip(str(error))
     npm = shutil.which("npm")
-    if (LIBRARIES / "leaflet").is_dir() and (LIBRARIES / "maplibre-gl").is_dir():
+    if all((LIBRARIES / name).is_dir() for name in ("leaflet", "maplibre-gl", "ol")):
         return
     if npm is None:
         pytest.skip("npm is not here: apt-get install npm")
@@ -51,6 +51,13 @@ async def showing(head: str, script: str, size: tuple[int, int] = (800, 600)) ->
         f"</style></head><body><div id=map></div><script>window.tiles = {{loaded: 0, failed: []}}; {script}"
         "</script></body></html>"
     )
+    async with showing_page(html, size) as page:
+        yield page
+
+
+@contextlib.asynccontextmanager
+async def showing_page(html: str, size: tuple[int, int] = (800, 600)) -> AsyncIterator[Page]:
+    """Open a page that may load libraries from ``libraries/``."""
 
     async def page_of(_: web.Request) -> web.Response:
         return web.Response(text=html, content_type="text/html")
