@@ -3,9 +3,12 @@
 
 import { comparePanel } from "./compare_panel.js";
 import { helpPanel } from "./help.js";
+import { howPanel } from "./how_panel.js";
 import { mapPanel } from "./map_panel.js";
+import { numbersPanel } from "./numbers_panel.js";
+import { takePanel } from "./take_panel.js";
 
 /** @import {Panel} from "../types.js" */
 
 /** @type {Panel[]} */
-export const PANELS = [comparePanel, mapPanel, helpPanel];
+export const PANELS = [numbersPanel, comparePanel, takePanel, mapPanel, howPanel, helpPanel];

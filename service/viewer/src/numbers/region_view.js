@@ -1,0 +1,160 @@
+// The statistics of a region: a table, a histogram, and the mean through time.
+
+import { formatNumber, formatValue } from "../format/numbers.js";
+import { displayOf } from "../format/units.js";
+import { h } from "../ui/dom.js";
+import { csv, download, fileName } from "./csv.js";
+import { selectedLayer } from "./points_view.js";
+import { Region, SHAPES } from "./region.js";
+import { MOST_STEPS, isQuantity, meansOf, statistics } from "./requests.js";
+
+/** @import {Context, ShownLayer} from "../types.js" */
+/** @import {Chart} from "./chart.js" */
+/** @import {Along} from "./requests.js" */
+
+const BINS = 24;
+const KM2 = 1e6;
+
+export class RegionView {
+  #abort = new AbortController();
+  /** @type {Chart | null} */
+  #chart = null;
+  /** @type {{shown: ShownLayer, means: Along} | null} */
+  #means = null;
+  isOpen = false;
+
+  /** @param {Context} context */
+  constructor(context) {
+    this.context = context;
+    this.region = new Region(context, () => this.refresh());
+    this.shapes = h("div", { class: "buttons" });
+    for (const [shape, title] of /** @type {[keyof typeof SHAPES, string][]} */ (Object.entries(SHAPES))) {
+      this.shapes.append(h("button", { type: "button", class: "plain", "data-shape": shape, on: { click: () => this.#start(shape) } }, title));
+    }
+    this.clear = h("button", { type: "button", class: "plain", hidden: true, on: { click: () => this.#clear() } }, "Clear");
+    this.shapes.append(this.clear);
+    this.status = h("p", { class: "hint", role: "status" }, "Draw a region to get its statistics.");
+    this.table = h("dl", { class: "figures" });
+    this.bars = h("div", { class: "bars", role: "img", hidden: true });
+    this.plot = h("div", { class: "chart", role: "img", "aria-label": "Mean of the region through time" });
+    this.through = h("button", { type: "button", class: "plain", on: { click: () => this.#throughTime() } }, "Mean through time");
+    this.save = h("button", { type: "button", class: "plain", on: { click: () => this.#saveMeans() } }, "CSV");
+    this.buttons = h("div", { class: "buttons", hidden: true }, this.through, this.save);
+    this.element = h("section", { class: "region" }, h("h3", {}, "Region"), this.shapes, this.status, this.table, this.bars, this.buttons, this.plot);
+    context.picture.watch(() => this.refresh());
+    context.store.watch(({ display }) => display.celsius, () => this.refresh());
+  }
+
+  /** @param {keyof typeof SHAPES} shape */
+  #start(shape) {
+    this.region.start(shape);
+    this.status.textContent = shape === "polygon" ? "Click the corners, and double-click the last one." : "Click, move, and click again.";
+  }
+
+  #clear() {
+    this.#abort.abort();
+    this.region.clear();
+    this.#chart?.remove();
+    this.#chart = this.#means = null;
+    this.table.replaceChildren();
+    this.bars.hidden = true;
+    this.buttons.hidden = this.clear.hidden = true;
+    this.status.textContent = "Draw a region to get its statistics.";
+  }
+
+  /** Asks for the statistics of what the map shows. */
+  async refresh() {
+    const shown = selectedLayer(this.context);
+    const { polygon } = this.region;
+    if (!this.isOpen || !polygon || !shown) return;
+    if (this.#means && (this.#means.shown.layer.id !== shown.layer.id || this.#means.shown.state.key !== shown.state.key)) {
+      this.#chart?.remove();
+      this.#chart = this.#means = null;
+    }
+    this.#chart?.mark(this.#means?.means.labels.indexOf(shown.time ?? "") ?? -1);
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.clear.hidden = false;
+    this.status.textContent = "Reading values…";
+    try {
+      const found = await statistics(this.context.server, shown, polygon, { signal, bins: isQuantity(shown.layer) ? BINS : 0 });
+      if (signal.aborted) return;
+      this.#show(shown, found);
+    } catch (error) {
+      if (!signal.aborted) this.status.textContent = /** @type {Error} */ (error).message;
+    }
+  }
+
+  /** @param {ShownLayer} shown @param {any} found */
+  #show(shown, found) {
+    const display = displayOf(shown.layer, this.context.store.state.display.celsius);
+    const isEmpty = found.valid_cells === 0;
+    this.status.textContent = isEmpty ? "No data in this region." : found.level > 0 ? `Of level ${found.level}, whose cells are means of ${2 ** found.level} × ${2 ** found.level}.` : "";
+    const spread = { ...display, shift: 0, units: display.units === "°C" ? "K" : display.units };
+    /** @type {[string, string][]} */
+    const rows = [
+      ["Mean", formatValue(found.mean, display)],
+      ["Least", formatValue(found.min, display)],
+      ["Greatest", formatValue(found.max, display)],
+      ["Standard deviation", formatValue(found.std, spread)],
+      ...Object.entries(found.percentiles).map(([share, value]) => /** @type {[string, string]} */ ([share === "50" ? "Median" : `${share}th percentile`, formatValue(/** @type {number | null} */ (value), display)])),
+    ];
+    const cells = `${formatNumber(found.valid_cells, 6)} of ${formatNumber(found.cells, 6)}`;
+    const area = `${formatNumber(found.valid_area_m2 / KM2)} of ${formatNumber(found.area_m2 / KM2)} km²`;
+    const figures = [...(isQuantity(shown.layer) && !isEmpty ? rows : []), ["Cells with data", cells], ["Area with data", area]];
+    this.table.replaceChildren(...figures.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+    this.#showBars(found.histogram, display);
+    this.buttons.hidden = !isQuantity(shown.layer) || this.context.catalogue.timesOf(shown.layer).length < 2;
+    this.save.hidden = this.#means === null;
+    this.context.announce(isEmpty ? "No data in this region" : `Mean ${formatValue(found.mean, display)}`);
+  }
+
+  /** @param {{edges: number[], counts: number[]} | null} histogram @param {import("../format/units.js").Display} display */
+  #showBars(histogram, display) {
+    const most = Math.max(1, ...(histogram?.counts ?? []));
+    const bars = (histogram?.counts ?? []).map((count, at) => {
+      const [low, high] = [histogram?.edges[at] ?? 0, histogram?.edges[at + 1] ?? 0];
+      const title = `${formatValue(low, display)} to ${formatValue(high, display)}: ${count} cells`;
+      return h("span", { title, style: `height: ${Math.max(count > 0 ? 2 : 0, (100 * count) / most)}%` });
+    });
+    this.bars.replaceChildren(...bars);
+    this.bars.hidden = bars.length === 0;
+    this.bars.setAttribute("aria-label", `Histogram of ${bars.length} bins; the fullest has ${most} cells`);
+  }
+
+  async #throughTime() {
+    const shown = selectedLayer(this.context);
+    const { polygon } = this.region;
+    if (!shown || !polygon) return;
+    const { labels: times } = this.context.catalogue.timesOf(shown.layer);
+    this.through.disabled = true;
+    this.status.textContent = times.length > MOST_STEPS ? `Reading ${MOST_STEPS} of ${times.length} times…` : "Reading values…";
+    try {
+      const means = await meansOf(this.context.server, shown, times, polygon, this.#abort.signal);
+      const { Chart } = await import("./chart.js");
+      this.#chart?.remove();
+      this.#means = { shown, means };
+      this.save.hidden = false;
+      this.status.textContent = "";
+      this.#chart = new Chart(this.plot, {
+        labels: means.labels,
+        lines: [{ title: "mean", colour: "#e69f00", values: means.values }],
+        display: displayOf(shown.layer, this.context.store.state.display.celsius),
+        marked: means.labels.indexOf(shown.time ?? ""),
+        onPick: (at) => this.context.store.updateScene({ time: means.labels[at] }),
+      });
+    } catch (error) {
+      if (!this.#abort.signal.aborted) this.status.textContent = /** @type {Error} */ (error).message;
+    } finally {
+      this.through.disabled = false;
+    }
+  }
+
+  #saveMeans() {
+    if (!this.#means) return;
+    const { shown, means } = this.#means;
+    const rows = means.labels.map((label, at) => [label, means.values[at]]);
+    download(csv(["time", `mean of ${shown.layer.id} (${shown.layer.units})`], rows), "text/csv", `${fileName(shown.layer.id, "mean")}.csv`);
+  }
+}
