@@ -27,13 +27,13 @@ import numpy as np
 from bench_document import conditions
 from bench_processes import family, resident_bytes
 
-MAX_RATIO = 1.3
-"""Maximum time of all levels, in multiples of the baseline that writes level 0 alone."""
+MAX_RATIO = 1.05
+"""Maximum time of all levels, in multiples of the baseline that writes level 0 alone in the chunks that suit it best."""
 MAX_PEAK_BYTES = 2 << 30
 MAX_GROWTH = 1.2
 """Maximum time per cell at full size, in multiples of that at the smaller size."""
 BAND_ROWS = 1024
-OURS, BASELINE = "lazytile, all levels", "to_zarr, source chunks"
+OURS = "lazytile, all levels"
 HEADINGS = ("program", "wall s", "cpu s", "peak MB", "written MB")
 _BASELINE = """
 import sys
@@ -83,7 +83,12 @@ def main() -> int:
     parser.add_argument("--document", type=Path, help="Markdown file whose section on conversion is replaced")
     parser.add_argument("--tmp", type=Path, help="folder for the stores (default: the system's)")
     arguments = parser.parse_args()
-    programs = {OURS: "", "to_zarr, 256 x 256 chunks": "chunks256", BASELINE: "source", "to_zarr, decoded": "decoded"}
+    programs = {
+        OURS: "",
+        "to_zarr, 256 x 256 chunks": "chunks256",
+        "to_zarr, source chunks": "source",
+        "to_zarr, decoded": "decoded",
+    }
     print(f"{HEADINGS[0]:34} {HEADINGS[1]:>7} {HEADINGS[2]:>7} {HEADINGS[3]:>8} {HEADINGS[4]:>10}")
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(dir=arguments.tmp) as folder:
@@ -143,13 +148,14 @@ def verdicts(runs: list[Run], growth: float | None) -> tuple[list[str], bool]:
         if each.program not in best or each.wall_s < best[each.program].wall_s:
             best[each.program] = each
     ours = best[OURS]
+    baselines = {name: run for name, run in best.items() if name.startswith("to_zarr")}
+    fastest = min(baselines, key=lambda name: baselines[name].wall_s)
     found = []
-    for name, other in best.items():
-        if name.startswith("to_zarr"):
-            ratio, cpu = ours.wall_s / other.wall_s, ours.cpu_s / other.cpu_s
-            limit = f", limit {MAX_RATIO}" if name == BASELINE else ""
-            text = f"all levels take {ratio:.2f} times as long as {name} ({cpu:.2f} times the CPU seconds){limit}"
-            found.append((text, name != BASELINE or ratio <= MAX_RATIO))
+    for name, other in baselines.items():
+        ratio, cpu = ours.wall_s / other.wall_s, ours.cpu_s / other.cpu_s
+        limit = f", limit {MAX_RATIO}" if name == fastest else ""
+        text = f"all levels take {ratio:.2f} times as long as {name} ({cpu:.2f} times the CPU seconds){limit}"
+        found.append((text, name != fastest or ratio <= MAX_RATIO))
     peak = max(each.peak_bytes for each in runs if each.program.startswith(OURS))
     found.append((f"the peak of all processes is {peak / 1e6:.0f} MB, limit 2147", peak <= MAX_PEAK_BYTES))
     small = next((each for name, each in best.items() if name.startswith(f"{OURS}, factor")), None)

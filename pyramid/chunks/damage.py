@@ -25,13 +25,22 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 LIMIT = 1000
 """Most damaged chunks that are remembered; the oldest are forgotten first, and met again."""
-LOG_EVERY_S = 60.0
-"""A chunk is logged once in this time."""
-MAX_LINES = 60
-"""Lines about damaged chunks in ``LOG_EVERY_S``, of all chunks together."""
-RECHECK_EVERY_S = 1.0
-"""A chunk is read again to see whether it was repaired no more often."""
 RECHECK_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DamageLimits:
+    """How often damaged chunks are logged and read again."""
+
+    log_every_s: float = 60.0
+    """A chunk is logged once in this time."""
+    lines: int = 60
+    """Most lines in ``log_every_s``, about all chunks together."""
+    recheck_every_s: float = 1.0
+    """A chunk is read again to see whether it was repaired no more often."""
+
+
+DEFAULT_LIMITS = DamageLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +127,16 @@ class _Met:
 class DamageRecord:
     """The damaged chunks that a process has met. Thread-safe."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, limits: DamageLimits = DEFAULT_LIMITS) -> None:
         """Create an empty record.
 
         Args:
             clock: Seconds that only grow.
+            limits: How often chunks are logged and read again.
         """
         self._clock = clock
+        self.limits = limits
+        """A server that reads its settings again replaces them."""
         self._met: OrderedDict[ChunkPlace, _Met] = OrderedDict()
         self._lock = threading.Lock()
         self.token = secrets.token_hex(8)
@@ -159,7 +171,7 @@ class DamageRecord:
         with self._lock:
             self.damaged += 1
             met = self._met.get(error.place)
-            is_due = met is None or now - met.logged_at >= LOG_EVERY_S
+            is_due = met is None or now - met.logged_at >= self.limits.log_every_s
             repeated = 0 if met is None else met.unlogged
             if met is None or is_due:
                 self._met[error.place] = _Met(error.reason, now, now)
@@ -177,9 +189,9 @@ class DamageRecord:
         """Log a line, unless there have been many of late."""
         now = self._clock()
         with self._lock:
-            if now - self._lines_since >= LOG_EVERY_S:
+            if now - self._lines_since >= self.limits.log_every_s:
                 self._lines_since, self._lines = now, 0
-            if self._lines >= MAX_LINES:
+            if self._lines >= self.limits.lines:
                 self._left_out += 1
                 return
             self._lines += 1
@@ -218,7 +230,8 @@ class DamageRecord:
         """
         now = self._clock()
         with self._lock:
-            due = [(place, met) for place, met in self._met.items() if now - met.checked_at >= RECHECK_EVERY_S]
+            least_s = self.limits.recheck_every_s
+            due = [(place, met) for place, met in self._met.items() if now - met.checked_at >= least_s]
             due = sorted(due, key=lambda item: item[1].checked_at)[:RECHECK_AT_ONCE]
             for _, met in due:
                 met.checked_at = now

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from lazytile.colormaps.library.catalog import ColormapCatalog, default_user_folder
 from lazytile.pyramid.catalog.snapshot import SnapshotReader
-from lazytile.pyramid.chunks.damage import DamageRecord
+from lazytile.pyramid.chunks.damage import DamageLimits, DamageRecord
 from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.conditions import Conditions
@@ -102,6 +102,8 @@ async def open_context(
     if inherited is not None:
         installed.resource(Conditions, lambda: standing)
         installed.resource(DamageRecord, lambda: damaged)
+    every_s, lines = settings.damage_log_s, settings.damage_log_lines
+    DamageRecord.current().limits = DamageLimits(every_s, lines, settings.damage_recheck_s)
     if settings.tile_matrix_sets is not None:
         register_folder(settings.tile_matrix_sets)
     counters = (

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _NOT_CACHED = {"Cache-Control": "no-store"}
 CONDITIONS_OF_OTHERS: web.AppKey[ConditionsOfOthers] = web.AppKey("conditions_of_others")
 """Returns the conditions of the other processes of this server."""
-RECHECK_EVERY_S = 1.0
-"""How often a process reads damaged chunks again."""
 RETRY_AFTER_S = 5
 """When monitors and load balancers may ask a server again that cannot serve."""
 
@@ -87,7 +85,7 @@ async def recheck_damaged_chunks() -> NoReturn:
         record = DamageRecord.current()
         if not record.is_empty:
             await asyncio.to_thread(record.recheck, is_whole)
-        await asyncio.sleep(RECHECK_EVERY_S)
+        await asyncio.sleep(record.limits.recheck_every_s)
 
 
 async def publish_metrics(counters: Metrics) -> NoReturn:

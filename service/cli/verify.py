@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lazytile.service.cli.mrf.verify import are_sound
 from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
     DatasetArgument,
@@ -30,6 +32,10 @@ def verify(
     dataset: DatasetArgument,
     *,
     store: StoreOption = DEFAULT_STORE,
+    mrf: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also check the exported MRFs in this folder, as mrf verify does."),
+    ] = None,
     as_json: JsonOption = False,
     engine: BulkEngineOptions,
 ) -> None:
@@ -52,7 +58,8 @@ def verify(
         )
     else:
         _print(dataset, found)
-    if found.problems:
+    is_sound = mrf is None or are_sound(mrf, as_json=as_json)
+    if found.problems or not is_sound:
         raise typer.Exit(DAMAGED_CODE)
 
 

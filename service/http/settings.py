@@ -158,6 +158,12 @@ class Settings(AccessSettings):
     limit of open files leaves."""
     watchdog_s: float = Field(5.0, ge=0, le=3600)
     """Of several server processes, one that has not responded for this time is killed and replaced; 0 disables that."""
+    damage_log_s: float = Field(60.0, ge=0, le=86400)
+    """A damaged chunk of a dataset is logged once in this time, however often it is read."""
+    damage_log_lines: int = Field(60, ge=1, le=100_000)
+    """Most lines about damaged chunks in ``damage_log_s``, about all of them together."""
+    damage_recheck_s: float = Field(1.0, ge=0.1, le=3600)
+    """Damaged chunks are read again this often, to see whether they were repaired; 16 at a time."""
     settings_file: Path | None = None
     """TOML file with settings by name, such as ``timeout_s = 60``; options and environment take precedence. SIGHUP
     makes a server read it again."""

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.store.verify import verify
 from tests.faults.cluster import (
     OTHER_NUMPY,
     SLOW_WRITES,
@@ -24,7 +25,7 @@ from tests.faults.cluster import (
     stopped,
 )
 from tests.faults.server import wait_for
-from tests.faults.stores import write_source
+from tests.faults.stores import copy_store, write_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -273,3 +274,25 @@ def test_other_bulk_work_without_a_blind_worker(cluster, sound_store, tmp_path, 
     assert not made.left_only
     assert not made.right_only
     table_row("mrf, verify, warm: Dask worker without the store", "mount namespace", "what threads give", None)
+
+
+@needs_blindness
+def test_an_append_without_a_blind_worker(cluster, sound_store, tmp_path, table_row):
+    """The steps are those that threads append; the blind worker is named and changes nothing."""
+    store, by_threads = (copy_store(sound_store, tmp_path / name) for name in ("store", "threads"))
+    source = write_source(tmp_path / "new.nc", seed=4)
+    cluster.start_worker("sound")
+    cluster.start_worker("blind", hidden=(store,))
+    cluster.wait_for_workers(2)
+    chunks = []
+    for folder, engine in ((by_threads, "threads"), (store, cluster.address)):
+        ended = command("append", str(source), "files", "--replace-steps", "--store", str(folder), "--engine", engine)
+        assert ended.returncode == 0, ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert ("is left out" in ended.stderr) == (engine != "threads"), ended.stderr
+        dataset = folder / "files.zarr"
+        chunks.append({str(each.relative_to(dataset)): each.read_bytes() for each in dataset.glob("*/t/c/*/*/*")})
+        assert verify(folder, "files").problems == ()
+    assert chunks[0] == chunks[1]
+    assert len(chunks[0]) > 20
+    table_row("append: Dask worker without the store", "mount namespace", "what threads append", None)

@@ -26,6 +26,25 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check every record and page of an MRF against its checksum; exit with 0 if all is sound, with 1 if not."""
+    if not are_sound(file, decode=decode, onearth=onearth, as_json=as_json):
+        raise typer.Exit(UNSOUND_CODE)
+
+
+def are_sound(file: Path, *, decode: bool = False, onearth: bool = False, as_json: bool = False) -> bool:
+    """Check an MRF, or all in a folder, and print what is found.
+
+    Args:
+        file: The .mrf file, or a folder.
+        decode: Whether to decode every page as well.
+        onearth: Whether to report what mod_mrf cannot serve.
+        as_json: Whether to print JSON.
+
+    Returns:
+        Whether all are sound.
+
+    Raises:
+        MrfError: The folder holds no MRF, or the file cannot be read.
+    """
     from lazytile.pyramid.core.errors import MrfError  # noqa: PLC0415
     from lazytile.pyramid.mrf.check import inspect_mrf  # noqa: PLC0415 - slow to import
 
@@ -45,8 +64,7 @@ def verify(
             continue
         _print(report, as_json=as_json, onearth=onearth)
         is_sound = is_sound and not report.problems
-    if not is_sound:
-        raise typer.Exit(UNSOUND_CODE)
+    return is_sound
 
 
 def _print(report: MrfReport, *, as_json: bool, onearth: bool) -> None:

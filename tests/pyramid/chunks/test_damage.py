@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from lazytile.pyramid.chunks.damage import ArrayPlace, DamagedChunkError, DamageRecord
+from lazytile.pyramid.chunks.damage import ArrayPlace, DamagedChunkError, DamageLimits, DamageRecord
 from lazytile.pyramid.core.conditions import Conditions
 
 ARRAY = ArrayPlace("/store/sst.zarr", "sst", "t", 2)
@@ -89,3 +89,26 @@ def test_an_error_of_this_process_counts_once(clock: Clock, fresh_process: None)
     assert record.damaged == 1
     other.note(pickle.loads(pickle.dumps(met)))
     assert other.damaged == 1
+
+
+def test_how_often_is_logged_and_read_again_can_be_set(
+    clock: Clock, caplog: pytest.LogCaptureFixture, fresh_process: None
+) -> None:
+    record = DamageRecord(clock, DamageLimits(log_every_s=10, lines=3, recheck_every_s=7))
+    for row in range(9):
+        record.note(error(row))
+    assert len(caplog.messages) == 3
+    clock.now += 6.5
+    asked: list[object] = []
+    record.recheck(lambda place: bool(asked.append(place)))
+    assert not asked
+    clock.now += 1
+    record.recheck(lambda place: bool(asked.append(place)))
+    assert len(asked) == 9
+    clock.now += 3
+    record.note(error(0))
+    assert len(caplog.messages) == 4
+    record.limits = DamageLimits(log_every_s=1000)
+    clock.now += 500
+    record.note(error(0))
+    assert len(caplog.messages) == 4

@@ -254,3 +254,19 @@ def test_export_to_other_files(run, store, tmp_path):
     assert run("export", "sst", out, "--to", "mbtiles", "--values", *one)[0] == 2
     code, _, err = run("export", "sst", out, "--to", "zip", *one)
     assert (code, err) == (2, "lazytile: export format 'zip' is unknown, allowed are pmtiles, mbtiles, cog\n")
+
+
+def test_the_check_of_a_dataset_looks_at_its_exports_too(run, store, tmp_path):
+    out = tmp_path / "out"
+    run("mrf", "sst", out, "--store", store, "--time", "2019-02", "--dim", "depth=0")
+    code, text, _ = run("verify", "sst", "--store", store, "--mrf", out)
+    assert code == 0, text
+    assert "all is well" in text
+    assert "9 pages" in text
+    (index,) = out.glob("*.idx")
+    content = bytearray(index.read_bytes())
+    content[7] ^= 1
+    index.write_bytes(content)
+    code, text, err = run("verify", "sst", "--store", store, "--mrf", out)
+    assert (code, "all is well" in text, index.stem in err) == (2, True, True)
+    assert run("verify", "sst", "--store", store)[0] == 0
