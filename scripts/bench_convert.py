@@ -28,7 +28,7 @@ from bench_document import conditions
 from bench_processes import family, resident_bytes
 
 MAX_RATIO = 1.05
-"""Maximum time of all levels, in multiples of the baseline that writes level 0 alone in the chunks that suit it best."""
+"""Maximum time of all levels, in multiples of the baseline that writes level 0 alone in its best chunks."""
 MAX_PEAK_BYTES = 2 << 30
 MAX_GROWTH = 1.2
 """Maximum time per cell at full size, in multiples of that at the smaller size."""
