@@ -85,6 +85,7 @@ LAYERS = (
     "lazytile.service.cli.options",
     "lazytile.service.cli.mrf",
     "lazytile.service.cli.colormap",
+    "lazytile.service.cli.doctor",
     "lazytile.service.cli",
     "lazytile.service.__main__",
     "lazytile.__main__",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -15,11 +17,13 @@ from lazytile.service.cli import (
     append,
     bench,
     cache,
+    completion,
     config,
     convert,
     demo,
     export,
     info,
+    numbers,
     remove,
     replace,
     serve,
@@ -28,6 +32,7 @@ from lazytile.service.cli import (
     warm,
 )
 from lazytile.service.cli.colormap.group import app as colormap
+from lazytile.service.cli.doctor.command import doctor
 from lazytile.service.cli.mrf.group import app as mrf
 from lazytile.service.cli.options.interruption import interrupted_text
 
@@ -58,6 +63,10 @@ app.command("bench")(bench.bench)
 app.add_typer(colormap, name="colormap")
 app.add_typer(config.app, name="config")
 app.add_typer(cache.app, name="cache")
+app.command("stats")(numbers.stats)
+app.command("point")(numbers.point)
+app.command("doctor")(doctor)
+app.command("completion")(completion.completion)
 
 
 def _print_version(requested: bool) -> None:
@@ -94,6 +103,8 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code: 2 after an error of the user, which is one line on standard error.
     """
+    if completion.VARIABLE in os.environ:
+        import_module("typer.completion").completion_init()  # only where a shell asks
     try:
         arguments = _with_command(arguments)
         code = app(args=arguments, prog_name="lazytile", standalone_mode=False)
