@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from PIL import Image
 
 from lazytile.service.app.application import make_app
 from lazytile.service.app.viewer_page import VIEWER
@@ -61,12 +63,13 @@ async def viewer(store, cache, hash_="", size=(1000, 700), middlewares=()):
 async def opened(address, hash_="", size=(1280, 800), scale=1, *, wait=READY):
     """Open the page of a server; fail at the end if its console has an error or a request failed."""
     async with open_page(*size, scale) as page:
+        await page.prefer(prefers_color_scheme="dark")
         await page.go(address + hash_)
         if wait:
             await page.wait_until(wait)
         yield page
-        assert page.console == []
-        assert page.failures == []
+        assert page.console == [], page.console
+        assert page.failures == [], page.failures
 
 
 async def click(page, selector):
@@ -83,7 +86,8 @@ async def picture(page, name):
     folder = os.environ.get("LAZYTILE_PICTURES")
     if folder:
         await asyncio.sleep(0.8)  # what fades has faded
-        (Path(folder) / f"viewer-{name}.png").write_bytes(await page.screenshot())
+        shot = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
+        shot.quantize(160, dither=Image.Dither.NONE).save(Path(folder) / f"viewer-{name}.png", optimize=True)
 
 
 async def choose(page, control, value):

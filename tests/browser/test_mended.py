@@ -105,14 +105,16 @@ def test_a_link_that_names_what_is_not_here_says_so(site):
 def test_keys_work_wherever_the_focus_is(site):
     async def scenario():
         async with opened(site, "#layer=time_steps&time=2024-01-01T00:00:00Z") as page:
-            for selector in ("#opacity", "#layers input:checked", "#home", "#slider"):
+            for selector in ("#opacity", "#layers input:checked", "#home", "#slider", "#play", "#capabilities"):
                 await page.evaluate(f"document.querySelector({selector!r}).focus()")
                 before = await page.evaluate(TEXT.format("time"))
                 await page.press(".", ".")
                 await page.wait_until(f"{TEXT.format('time')} !== {before!r}")
-            await page.press(" ", " ")
-            await page.wait_until("document.getElementById('play').getAttribute('aria-pressed') === 'true'")
-            await page.press(" ", " ")
+                for pressed in ("true", "false"):
+                    await page.press(" ", " ")
+                    await page.wait_until(
+                        f"document.getElementById('play').getAttribute('aria-pressed') === '{pressed}'"
+                    )
             # A text field keeps them.
             await page.evaluate(
                 "document.getElementById('filter').hidden = false; document.getElementById('filter').focus()"

@@ -35,7 +35,8 @@ export function layerTitleWithUnits(layer, dataset) {
 
 /** The title of a dataset. @param {string} id @param {{title: string, source: string} | undefined} dataset */
 export function datasetTitle(id, dataset) {
-  return dataset?.title ? sentence(dataset.title) : sentence(id);
+  const isTelling = dataset?.title && !/^(unknown|untitled|none|n\/a)$/i.test(dataset.title.trim());
+  return sentence(isTelling ? dataset.title : id);
 }
 
 /** All that is known of a layer, to be shown on hover: the raw names. @param {Layer} layer */

@@ -21,7 +21,7 @@ export function showComparison(context) {
   });
   const names = { a: h("div", { class: "side-name", id: "name-a" }), b: h("div", { class: "side-name", id: "name-b" }) };
   element("map").append(handle);
-  document.body.append(names.a, names.b);
+  element("map").after(names.a, names.b);
 
   /** @param {number} share */
   const move = (share) => store.update({ divider: Math.min(0.98, Math.max(0.02, share)) });

@@ -22,6 +22,7 @@ export class Picture {
   /** @type {Record<Side, Shown | null>} */
   shown = { a: null, b: null };
   #pending = 0;
+  #projection = "";
   /** @type {(isPending: boolean) => void} */
   onPending = () => {};
 
@@ -78,6 +79,10 @@ export class Picture {
 
   /** Brings the map up to the state. */
   refresh() {
+    const { projection } = this.store.state;
+    // A picture of another projection does not fit the new view.
+    if (projection !== this.#projection) for (const side of SIDES) this.#clear(side);
+    this.#projection = projection;
     for (const side of SIDES) {
       if (this.sides.includes(side)) this.#change(side);
       else this.#clear(side);
@@ -113,10 +118,10 @@ export class Picture {
       // Another time of the same layers is shown when it is complete; other layers as soon as anything of them is here.
       const isSame = changed.every(({ key }) => before.has(key));
       await this.#loaded(urls, abort.signal, isSame);
-      if (!abort.signal.aborted) this.#commit(side, scene, plan);
     } finally {
       this.#count(-1);
     }
+    if (!abort.signal.aborted) this.#commit(side, scene, plan);
   }
 
   /** @param {string[]} urls @param {AbortSignal} signal @param {boolean} all */

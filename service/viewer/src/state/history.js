@@ -11,8 +11,8 @@ const milestone = (state) => {
   return JSON.stringify([scene(state.a), scene(state.b), state.projection, state.compare]);
 };
 
-/** Chrome allows 200 changes of the address in 10 s. */
-const LEAST_MS = 100;
+/** Chrome allows 200 changes of the address in 10 s, and each takes some milliseconds of a playing clock. */
+const LEAST_MS = 400;
 
 export class History {
   #last;

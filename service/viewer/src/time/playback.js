@@ -8,8 +8,7 @@ const AHEAD = 8;
 export class Playback {
   /** @type {AbortController | null} */
   #playing = null;
-  /** @type {AbortController | null} */
-  #prefetch = null;
+  #isLoading = false;
   /** @type {(isPlaying: boolean) => void} */
   onPlaying = () => {};
   /** @type {() => void} */
@@ -75,18 +74,24 @@ export class Playback {
     return labels;
   }
 
-  /** Loads the steps that come next, one after the other. */
+  /** Loads the steps that come next, one after the other, the nearest first. */
   async #loadAhead() {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
     const { picture, store } = this.context;
-    this.#prefetch?.abort();
-    if (picture.isPending) return;
-    const abort = new AbortController();
-    this.#prefetch = abort;
-    for (const label of this.ahead(this.isPlaying ? AHEAD : 1)) {
-      await picture.prefetch(store.state.side, label, abort.signal);
-      if (abort.signal.aborted) return;
+    /** Labels whose tiles do not come. @type {Set<string>} */
+    const failed = new Set();
+    for (;;) {
+      // What people wait for goes first; while the clock plays they wait for all of it.
+      while (picture.isPending && !this.isPlaying) await new Promise((resolve) => setTimeout(resolve, 50));
+      const { side } = store.state;
+      const label = this.ahead(this.isPlaying ? AHEAD : 1).find((each) => !failed.has(each) && !picture.isWarm(side, each));
+      if (label === undefined) break;
+      await picture.prefetch(side, label, new AbortController().signal);
+      if (!picture.isWarm(side, label)) failed.add(label);
       this.onWarm();
     }
+    this.#isLoading = false;
   }
 
   pause() {

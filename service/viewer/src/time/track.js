@@ -20,8 +20,9 @@ export function showTrack(context, playback) {
   function drawDensity() {
     const { times, first, last } = playback.range;
     const context2d = canvas.getContext("2d");
-    if (!context2d || times.length < 2) return;
+    if (!context2d) return;
     context2d.clearRect(0, 0, WIDTH, HEIGHT);
+    if (times.length < 2) return;
     const counts = new Array(WIDTH / 4).fill(0);
     const { orders } = times;
     // The slider has equal steps; a bar is high where these are close together in time.

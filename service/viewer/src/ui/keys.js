@@ -28,8 +28,8 @@ export class Keys {
     const target = /** @type {Element | null} */ (event.target instanceof Element ? event.target : null);
     if (!key || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (target?.closest(TEXT)) return;
-    // Space chooses in a list and presses a button that was reached by the keyboard.
-    if (event.key === " " && target?.matches("select, summary, button:focus-visible, a:focus-visible, [role=tab]:focus-visible") && target.id !== "play") return;
+    // Space opens a list and changes a box, which have no other key for it; buttons and links have Enter.
+    if (event.key === " " && target?.matches("select, input[type=checkbox], input[type=radio]:not(:checked)")) return;
     if (event.key !== " " && target?.matches("select") && event.key.length === 1 && /[a-z0-9]/i.test(event.key)) return;
     event.preventDefault();
     key.run();

@@ -17,6 +17,7 @@ export class Legends {
   /** Colours of the layers on the map, by their keys. @type {Map<string, StyleDetails | null>} */
   #colours = new Map();
   #drawn = 0;
+  #content = "";
 
   /** @param {Context} context */
   constructor(context) {
@@ -63,12 +64,16 @@ export class Legends {
   }
 
   async #draw() {
-    const turn = (this.#drawn += 1);
     const { store, picture, catalogue } = this.context;
     const shown = picture.shown[store.state.side]?.layers.toReversed() ?? [];
+    // Another time changes no legend: a playing clock leaves them alone.
+    const content = JSON.stringify([catalogue.digest, store.state.display.celsius, ...shown.map(({ state }) => [state.key, state.id, state.style, state.range, state.spacing])]);
+    if (content === this.#content) return;
+    this.#content = content;
+    const turn = (this.#drawn += 1);
     const cards = await Promise.all(
       shown.map(async (each) => {
-        const style = await this.styleOf(each).catch(() => null);
+        const style = await this.styleOf(each).catch(() => ((this.#content = ""), null));
         this.#colours.set(each.state.key, style);
         const details = each.layer.isClasses ? detailsOf(this.context, each.layer, each.state, each.time) : null;
         const codes = (await details?.catch(() => null))?.codes ?? null;
