@@ -289,7 +289,7 @@ VALUES = [
     ("docs/store.md", r"`--shard N` \(2, 4, 8 \.\.\. (\d+)\)", "pyramid.ingest.convert.MAX_SHARD", 1),
     ("docs/serving.md", r"nearest value within (\d+) % of", "pyramid.times.lookup.TOLERANCE", 0.01),
     ("docs/apis.md", r"up to 64 KiB and (\d+) positions", "pyramid.numbers.geojson.MAX_VERTICES", 1),
-    ("docs/mrf.md", r"a page over (\d+) MiB", "pyramid.mrf.modmrf.MAX_TILE_BYTES", 1 << 20),
+    ("docs/onearth.md", r"a page over (\d+) MiB", "pyramid.mrf.modmrf.MAX_TILE_BYTES", 1 << 20),
 ]
 """Where a document states a number: the text round it, the constant of the code, and the unit."""
 

@@ -1,4 +1,4 @@
-"""Configurations of OnEarth's mrfgen as descriptions of exports.
+"""OnEarth's mrfgen: its configurations as exports of layers, and MRFs of the pictures that they name.
 
-May import: core, tiling, store, mrf.
+May import: colormaps.core, colormaps.formats, core, tiling, store, mrf.
 """

@@ -9,39 +9,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-from lxml import etree
+from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.mrf.options import ExportOptions
 from lazytile.pyramid.mrf.page_encoding import DEFAULT_QUALITY
+from lazytile.pyramid.mrfgen.elements import (
+    COMPRESSIONS,
+    MRFGEN_QUALITY,
+    lookup,
+    read_elements,
+    target_extents,
+    whole_number,
+)
+from lazytile.pyramid.tiling.registry import custom_sets
 from lazytile.pyramid.tiling.tms import REGISTERED
 
 if TYPE_CHECKING:
+    from lazytile.pyramid.core.grid import Bounds
     from lazytile.pyramid.store.layer import Layer
     from lazytile.pyramid.tiling.tms import TileMatrixSet
 
-Chosen = TypeVar("Chosen")
-
-LIMIT_BYTES = 1 << 20
 DEFAULT_WIDTH = 20480
 """Pixels of the set that is used where neither the configuration nor the data need more, as in mrfgen."""
-MRFGEN_QUALITY = 80
-
-_COMPRESSIONS = {
-    "JPG": Compression.JPEG,
-    "JPEG": Compression.JPEG,
-    "ZEN": Compression.JPEG,
-    "JPNG": Compression.JPNG,
-    "PNG": Compression.PNG,
-    "PPNG": Compression.PPNG,
-    "TIF": Compression.TIF,
-    "TIFF": Compression.TIF,
-    "LRC": Compression.LERC,
-    "LERC": Compression.LERC,
-}
 _OVERVIEWS = {"nearest": "nearest", "nnb": "nearest", "average": "mean", "avg": "mean"}
 _SET_PREFIX = {
     "4326": ("16km", "2km", "1km", "500m", "250m", "31.25m", "15.625m"),
@@ -73,6 +64,12 @@ _UNUSED = {
     "mrf_strict_palette": "every colour is from the palette",
     "mrf_maxsize": "no limit is set",
     "source_url": "it is not recorded",
+    "mrf_overwrite_colormap": "pages show the colours of the style",
+    "mrf_noaddo": "levels are made from the layer's own",
+    "mrf_brunsli": "JPEG pages are plain JPEG, which every reader takes",
+    "mrf_z_levels": "each time has a file of its own; lazytile mrf --slices writes them into one",
+    "mrf_z_key": "each time has a file of its own; lazytile mrf --slices writes them into one",
+    "background": "the data defines where there is none",
 }
 _OFF = {"", "false", "no", "0", "off", "none"}
 
@@ -97,6 +94,8 @@ class MrfgenJob:
     quality: int
     max_error: float
     overviews: str
+    extents: Bounds | None
+    """Of the MRF; None: those of the set."""
     unused: tuple[str, ...]
     """One line for each element that has no meaning here."""
 
@@ -113,6 +112,11 @@ class MrfgenJob:
             MrfError: No set or step fits.
         """
         tms = self._set(layer)
+        if self.extents is not None and not _agree(self.extents, tms.bounds):
+            raise MrfError(
+                f"target_extents are not those of {tms.identifier}; make a set of your own (--tile-matrix-sets), "
+                "or an MRF of pictures (--pictures)"
+            )
         height = round((tms.bounds.north - tms.bounds.south) / tms.matrices[-1].cell_height)
         if self.height not in (None, height):
             raise MrfError(f"target_y {self.height} is not allowed, {tms.identifier} has {height}")
@@ -136,12 +140,15 @@ class MrfgenJob:
 
     def _set(self, layer: Layer) -> TileMatrixSet:
         sets = [REGISTERED[name] for name in _SET_PREFIX[self.epsg]]
+        sets += [each for each in custom_sets() if each.crs == f"EPSG:{self.epsg}"]
         widths = [round((tms.bounds.east - tms.bounds.west) / tms.matrices[-1].cell_width) for tms in sets]
         if self.width is not None:
             if self.width not in widths:
                 allowed = ", ".join(map(str, widths))
                 raise MrfError(f"target_x {self.width} fits no GIBS set of EPSG:{self.epsg}, allowed are {allowed}")
-            return sets[widths.index(self.width)]
+            fitting = [each for each, width in zip(sets, widths, strict=True) if width == self.width]
+            own = [each for each in fitting if self.extents is not None and _agree(self.extents, each.bounds)]
+            return (own or fitting)[0]
         wanted = max(DEFAULT_WIDTH if self.epsg == "4326" else 0, layer.dataset.grid.shape.cols)
         fitting = [tms for tms, width in zip(sets, widths, strict=True) if width >= wanted]
         return fitting[0] if fitting else sets[-1]
@@ -159,7 +166,7 @@ def read_mrfgen(path: Path) -> MrfgenJob:
     Raises:
         MrfError: An element is missing or not supported, or the file cannot be read.
     """
-    elements = _elements(path)
+    elements = dict(read_elements(path).texts)
     unused = [f"{name} is not used: {why}" for name, why in _UNUSED.items() if name in elements]
     unused += [f"{name} is not used: no mail is sent" for name in elements if name.startswith("email_")]
     take = elements.pop
@@ -172,17 +179,18 @@ def read_mrfgen(path: Path) -> MrfgenJob:
         take(name, "") for name in ("parameter_name", "date_of_data", "time_of_data", "output_dir")
     )
     kind = take("mrf_compression_type", "PNG").upper()
-    compression = _lookup(path, "mrf_compression_type", kind, _COMPRESSIONS)
+    compression = lookup(path, "mrf_compression_type", kind, COMPRESSIONS)
     precision = take("quality_prec", "")
     quality, max_error = _precision(path, precision, compression)
     if precision and compression in (Compression.PNG, Compression.PPNG, Compression.TIF):
         unused.append(f"quality_prec is not used: pages in {compression.name} are exact")
     resampling = take("overview_resampling", "nearest")
     epsg = take("target_epsg", "4326").upper().removeprefix("EPSG:")
-    _lookup(path, "target_epsg", epsg, _SET_PREFIX)
+    lookup(path, "target_epsg", epsg, _SET_PREFIX)
     outsize = [*take("outsize", "").replace(",", " ").split(), "", ""]
     width, height = take("target_x", "") or outsize[0], take("target_y", "") or outsize[1]
     block = take("mrf_blocksize", "")
+    extents = take("target_extents", "")
     colormap = take("colormap", "")
     if "://" in colormap:
         raise MrfError(f"{path}: colormap {colormap} is a URL, only a file can be read")
@@ -195,46 +203,24 @@ def read_mrfgen(path: Path) -> MrfgenJob:
         Path(out),
         Path(colormap) if colormap else None,
         epsg,
-        _number(path, "target_x", width) if width else None,
-        _number(path, "target_y", height) if height else None,
-        _number(path, "mrf_blocksize", block) if block else None,
+        whole_number(path, "target_x", width) if width else None,
+        whole_number(path, "target_y", height) if height else None,
+        whole_number(path, "mrf_blocksize", block) if block else None,
         compression,
         kind == "ZEN",
         quality,
         max_error,
-        _lookup(path, "overview_resampling", resampling.lower(), _OVERVIEWS),
+        lookup(path, "overview_resampling", resampling.lower(), _OVERVIEWS),
+        target_extents(path, extents) if extents else None,
         tuple(unused),
     )
 
 
-def _elements(path: Path) -> dict[str, str]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LIMIT_BYTES + 1)
-    except OSError as error:
-        raise MrfError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > LIMIT_BYTES or b"<!DOCTYPE" in content:
-        raise MrfError(f"{path}: a mrfgen configuration has at most {LIMIT_BYTES} bytes and no document type")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
-    try:
-        root = etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
-        raise MrfError(f"{path}: not well-formed XML: {' '.join(str(error).split())}") from error
-    if root.tag != "mrfgen_configuration":
-        raise MrfError(f"{path}: not a mrfgen configuration, it starts with {root.tag!r}")
-    return {str(element.tag): (element.text or "").strip() for element in root if isinstance(element.tag, str)}
-
-
-def _lookup(path: Path, name: str, text: str, table: dict[str, Chosen]) -> Chosen:
-    if text not in table:
-        raise MrfError(f"{path}: {name} {text[:60]!r} is not supported, it may be {', '.join(table)}")
-    return table[text]
-
-
-def _number(path: Path, name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise MrfError(f"{path}: {name} {text[:60]!r} is not a whole number")
-    return int(text)
+def _agree(first: Bounds, second: Bounds) -> bool:
+    """Return whether bounds are equal but for the rounding of metres."""
+    pairs = ((first.west, second.west), (first.south, second.south), (first.east, second.east))
+    size = second.east - second.west
+    return all(abs(a - b) <= 1e-6 * size for a, b in (*pairs, (first.north, second.north)))
 
 
 def _date(path: Path, date: str, clock: str) -> str:
@@ -248,7 +234,7 @@ def _precision(path: Path, text: str, compression: Compression) -> tuple[int, fl
     """Return JPEG's quality and LERC's error, which share one element."""
     if compression is not Compression.LERC:
         is_jpeg = compression in (Compression.JPEG, Compression.JPNG)
-        return (_number(path, "quality_prec", text) if text and is_jpeg else MRFGEN_QUALITY), 0.0
+        return (whole_number(path, "quality_prec", text) if text and is_jpeg else MRFGEN_QUALITY), 0.0
     try:
         return DEFAULT_QUALITY, float(text or 0.0)
     except ValueError as error:

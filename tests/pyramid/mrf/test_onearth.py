@@ -1,6 +1,7 @@
 """Files for OnEarth, and configurations of mrfgen as input."""
 
 import io
+import json
 import zlib
 
 import numpy as np
@@ -153,6 +154,59 @@ def test_a_configuration_with_a_colormap_and_a_clock(timed, tmp_path, capsys, mo
         assert (notes["style"], notes["overviews"]) == ("mine", "nearest")
 
 
+def test_elements_of_configurations_in_the_field_that_change_nothing_here(timed, tmp_path, capsys, monkeypatch):
+    """Issue 16, item 10: the globe as ``target_extents``, slices, palettes and levels of OnEarth's own tests."""
+    monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
+    text = "".join(
+        f"<{name}>{value}</{name}>"
+        for name, value in {
+            "target_x": "2560",
+            "target_extents": "-180,-90,180,90",
+            "mrf_z_levels": "3",
+            "mrf_z_key": "20140606",
+            "mrf_overwrite_colormap": "true",
+            "mrf_noaddo": "true",
+            "mrf_brunsli": "true",
+        }.items()
+    )
+    code, _, err = run(capsys, "mrf", "from-mrfgen", config(tmp_path, text), "--store", tmp_path)
+    assert code == 0, err
+    for name in ("mrf_z_levels", "mrf_z_key", "mrf_overwrite_colormap", "mrf_noaddo", "mrf_brunsli"):
+        assert f"{name} is not used" in err
+    assert len(list((tmp_path / "out").glob("*.mrf"))) == 2
+
+
+def test_a_box_is_a_set_of_ones_own(timed, tmp_path, capsys, monkeypatch):
+    """``target_extents`` of a box and a size that is no GIBS set: ``LAZYTILE_TILE_MATRIX_SETS`` has the set."""
+    monkeypatch.setenv("LAZYTILE_ENGINE", "threads")
+    matrices = [
+        {
+            "id": str(zoom),
+            "scaleDenominator": 8000 / 0.00028 / 2**zoom,
+            "cellSize": 8000 / 2**zoom,
+            "pointOfOrigin": [-1_000_000, 1_000_000],
+            "tileWidth": 256,
+            "tileHeight": 256,
+            "matrixWidth": 2**zoom,
+            "matrixHeight": 2**zoom,
+        }
+        for zoom in range(3)
+    ]
+    crs = "http://www.opengis.net/def/crs/EPSG/0/3413"
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "box.json").write_text(
+        json.dumps({"id": "Box", "title": "Box", "crs": crs, "tileMatrices": matrices})
+    )
+    monkeypatch.setenv("LAZYTILE_TILE_MATRIX_SETS", str(tmp_path / "sets"))
+    box = "<target_epsg>3413</target_epsg><target_extents>-1000000,-1048000,1048000,1000000</target_extents>"
+    path = config(tmp_path, f"{box}<target_x>1024</target_x><time_of_data>123000</time_of_data>")
+    code, _, err = run(capsys, "mrf", "from-mrfgen", path, "--store", tmp_path)
+    assert code == 0, err
+    (made,) = (tmp_path / "out").glob("*.mrf")
+    with MrfReader(made) as mrf:
+        assert dict(mrf.header.notes)["tms"] == "Box"
+
+
 def test_pages_of_a_set_are_its_tiles_unless_a_size_is_given(timed, tmp_path):
     layer = next(iter(timed.layers()))
     for text, page in (("", None), ("<mrf_blocksize>512</mrf_blocksize>", 512)):
@@ -183,11 +237,12 @@ def test_jpeg_of_mrfgen(timed, tmp_path, capsys, monkeypatch, kind, is_zen):
     [
         ("<mrf_compression_type>EPNG</mrf_compression_type>", {}, "mrf_compression_type 'EPNG' is not supported"),
         (
-            "<mrf_z_levels>3</mrf_z_levels><mrf_brunsli>true</mrf_brunsli>",
+            "<mrf_data_scale>3</mrf_data_scale><mrf_data_offset>1</mrf_data_offset>",
             {},
-            "elements that are not supported: mrf_z_levels, mrf_bru",
+            "elements that are not supported: mrf_data_scale, mrf_data_off",
         ),
-        ("<target_extents>0,0,10,10</target_extents>", {}, "elements that are not supported: target_extents"),
+        ("<target_extents>0,0,10,10</target_extents>", {}, "target_extents are not those of 2km"),
+        ("<target_extents>0,0,10</target_extents>", {}, "is not XMIN,YMIN,XMAX,YMAX"),
         ("<nonsense>1</nonsense>", {}, "elements that are not supported: nonsense"),
         ("<target_epsg>32633</target_epsg>", {}, "target_epsg '32633' is not supported"),
         ("<target_x>1000</target_x>", {}, "target_x 1000 fits no GIBS set of EPSG:4326, allowed are 2560, 20480"),
