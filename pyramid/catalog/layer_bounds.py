@@ -61,7 +61,9 @@ def bounds_in(layer: Layer, tms: TileMatrixSet) -> Bounds:
         Bounds within the set, x first.
     """
     grid = layer.dataset.grid
-    if tms.is_native or (grid.crs == tms.crs and not grid.is_geographic):
+    if tms.is_native:
+        return tms.bounds
+    if grid.crs == tms.crs and not grid.is_geographic:
         return grid.bounds
     bounds = clipped_bounds(layer)
     if tms.crs == "EPSG:4326":

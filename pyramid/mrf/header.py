@@ -36,6 +36,26 @@ MIN_PAGE = 64
 """Pixels along a side: the palette alone of a smaller page has more bytes than GDAL accepts."""
 
 
+def exported_set(layer: Layer, identifier: str) -> TileMatrixSet:
+    """Return the set that an export is made in.
+
+    Args:
+        layer: To export.
+        identifier: Of the set, or ``native``.
+
+    Returns:
+        The set. The native one has the bounds of the grid: a file states where it lies, and no map client cuts it at
+        180 degrees.
+
+    Raises:
+        InvalidParameterError: There is no such set.
+    """
+    tms, dataset = layer.tile_matrix_set(identifier), layer.dataset
+    if not tms.is_native:
+        return tms
+    return native_set(dataset.name, dataset.grid, dataset.levels, dataset.chunk, is_rolled=False)
+
+
 def with_page_size(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMatrixSet:
     """Return a set with tiles of another size: the same pixels, cut differently.
 
@@ -58,7 +78,7 @@ def with_page_size(layer: Layer, tms: TileMatrixSet, page: int | None) -> TileMa
     if tms.identifier != layer.native_set.identifier:
         return replace(tms, matrices=tuple(_cut(tms, matrix, page) for matrix in tms.matrices))
     dataset = layer.dataset
-    return native_set(dataset.name, dataset.grid, dataset.levels, Shape(page, page))
+    return native_set(dataset.name, dataset.grid, dataset.levels, Shape(page, page), is_rolled=False)
 
 
 def _cut(tms: TileMatrixSet, matrix: TileMatrix, page: int) -> TileMatrix:
@@ -135,7 +155,7 @@ def header_of(
         raise MrfError(f"the Zen mask of pages of {page.cols} x {page.rows} may not fit a JPEG, that of 720 x 720 does")
     size = _full_size(layer, tms, matrix)
     if tms.is_native:
-        bounds = layer.dataset.grid.bounds
+        bounds = tms.bounds
     else:
         east = matrix.origin_x + size.cols * matrix.cell_width
         bounds = Bounds(matrix.origin_x, matrix.origin_y - size.rows * matrix.cell_height, east, matrix.origin_y)

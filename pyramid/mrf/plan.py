@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.mrf.file_names import file_stems, sliced_stems, year_of
-from lazytile.pyramid.mrf.header import finest_index, header_of, level_matrix, notes_of, with_page_size
+from lazytile.pyramid.mrf.header import exported_set, finest_index, header_of, level_matrix, notes_of, with_page_size
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.render.location import TileBlock
 from lazytile.pyramid.render.render_task import RenderTask, shown_variables
@@ -141,7 +141,7 @@ def plan_mrfs(store: Path, layer: Layer, style: Style, folder: Path, options: Ex
     Returns:
         The plans.
     """
-    chosen = with_page_size(layer, layer.tile_matrix_set(options.tms), options.page)
+    chosen = with_page_size(layer, exported_set(layer, options.tms), options.page)
     position = finest_index(chosen, layer, options.finest)
     page_format = options.page_format
     header = header_of(layer, style, chosen, chosen.matrices[position], page_format, rgb=options.rgb)

@@ -19,6 +19,7 @@ from lazytile.pyramid.render.level import choose_level
 from lazytile.pyramid.resampling.axis_location import AxisLocation
 from lazytile.pyramid.resampling.location import Location
 from lazytile.pyramid.tiling.mesh import map_mesh
+from lazytile.pyramid.tiling.native_set import rolled_columns
 from lazytile.pyramid.tiling.reprojection import PixelAxis, keeps_axes_apart, map_x, map_y
 from lazytile.pyramid.tiling.tms import METRES_PER_DEGREE
 
@@ -128,7 +129,8 @@ class _Locator:
         if self.tms.is_native:
             # A pixel is a cell, even a ragged last one whose centre is past the data's edge.
             level_grid = self.grid.coarsen(self.level)
-            x = level_grid.x.position_of(xs)
+            is_rolled = self.tms.bounds.west != self.grid.x.first_edge
+            x = self._rolled(xs) if is_rolled else level_grid.x.position_of(xs)
             if margin:
                 # Only a filter reads across the seam: what lies past the last column of a tile is padding.
                 x[:margin] = level_grid.col_positions(xs[:margin])
@@ -147,6 +149,16 @@ class _Locator:
             return AxisLocation.of(x, None)
         lengths = np.diff(map_x(tile_crs, data_crs, cols.edges()))
         return AxisLocation.of(x, _covered(lengths, self.grid.x.cell_size * scale))
+
+    def _rolled(self, xs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the columns of pixels of a native set that begins at another column than the data.
+
+        Counted in cells, the numbers are exact: a centre on the edge of a cell stays on it.
+        """
+        scale, length = 1 << self.level, self.grid.x.length
+        pixels = np.rint((xs - self.matrix.origin_x) / self.matrix.cell_width - 0.5)
+        centres = rolled_columns(self.grid, self.tms) + (pixels + 0.5) * scale
+        return np.where((pixels >= 0) & (pixels * scale < length), np.mod(centres, length) / scale, np.nan)
 
     def rows(self, block: TileBlock) -> AxisLocation:
         """Locate the rows of pixels."""

@@ -235,7 +235,7 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
     if isinstance(error, RequestError):
         locator = parameter_of(error.field)
         text = error.spelled(locator)
-    text = one_line(without_paths(text))
+    text = short_line(without_paths(text))
     headers = {}
     if isinstance(error, AccessError):
         headers["WWW-Authenticate"] = error.challenge
@@ -259,10 +259,10 @@ def _http_failure(error: web.HTTPException) -> Failure:
     headers = {name: value for name, value in error.headers.items() if name == "Allow"}
     if isinstance(error, web.HTTPMethodNotAllowed):
         text = f"{error.method} is not allowed here, allowed are GET, HEAD and OPTIONS"
-        return Failure(error.status, "OperationNotSupported", "request", one_line(text), headers)
+        return Failure(error.status, "OperationNotSupported", "request", short_line(text), headers)
     if error.status == 404:
         return Failure(404, "NoApplicableCode", None, "there is nothing at this address", headers)
-    return Failure(error.status, "NoApplicableCode", None, one_line(error.reason), headers)
+    return Failure(error.status, "NoApplicableCode", None, short_line(error.reason), headers)
 
 
 _PATH = re.compile(r"(?<![\w./:])(/[\w.@+~-]+)(/[\w.@+~-]+)+")
@@ -282,6 +282,7 @@ def without_paths(text: str) -> str:
 
 _NOT_XML = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 MAX_TEXT = 2000
+"""Most characters of the text of an error, which may quote a request. Data is never cut."""
 
 
 def one_line(text: str) -> str:
@@ -291,7 +292,19 @@ def one_line(text: str) -> str:
         text: The text.
 
     Returns:
+        The line, whole.
+    """
+    return _NOT_XML.sub(" ", text).strip()
+
+
+def short_line(text: str) -> str:
+    """Return the text of an error as one line of bounded length.
+
+    Args:
+        text: The text.
+
+    Returns:
         The line, cut off after ``MAX_TEXT`` characters.
     """
-    clean = _NOT_XML.sub(" ", text).strip()
+    clean = one_line(text)
     return clean if len(clean) <= MAX_TEXT else f"{clean[:MAX_TEXT]}..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -30,7 +31,7 @@ def libraries() -> None:
     except BrowserError as error:
         pytest.skip(str(error))
     npm = shutil.which("npm")
-    if all((LIBRARIES / name).is_dir() for name in ("leaflet", "maplibre-gl", "ol")):
+    if all((LIBRARIES / name).is_dir() for name in json.loads((FOLDER / "package.json").read_bytes())["dependencies"]):
         return
     if npm is None:
         pytest.skip("npm is not here: apt-get install npm")

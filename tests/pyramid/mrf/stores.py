@@ -13,6 +13,7 @@ from lazytile.pyramid.core.grid import Grid, RegularAxis, Shape
 from lazytile.pyramid.core.packing import Packing
 from lazytile.pyramid.engines.threads import ThreadsBulkEngine
 from lazytile.pyramid.mrf.export import export_mrf
+from lazytile.pyramid.mrf.header import exported_set
 from lazytile.pyramid.mrf.options import ExportOptions
 from lazytile.pyramid.render.location import TileBlock
 from lazytile.pyramid.render.render_task import RenderTask
@@ -143,7 +144,7 @@ def export(store: Store, out: Path, painted: Style | None = None, *, threads: in
 def task_of(store: Store, painted: Style, tms: str, matrix: str, row: int, col: int, leading=()) -> RenderTask:
     """Return the task that the service runs for one tile of the first layer."""
     layer = next(iter(store.layers()))
-    chosen = layer.tile_matrix_set(tms)
+    chosen = exported_set(layer, tms)
     dataset = layer.dataset
     return RenderTask(
         str(store.folder.resolve()),

@@ -14,6 +14,7 @@ import rasterio
 from PIL import Image
 
 from lazytile.pyramid.core.errors import InvalidParameterError, MrfError
+from lazytile.pyramid.mrf.header import exported_set
 from lazytile.pyramid.mrf.reader import MrfReader
 from lazytile.pyramid.store.dataset import Dimension
 from tests.pyramid.mrf.stores import (
@@ -45,7 +46,7 @@ def gdal_levels(path):
 
 def assert_equals_served(path, store, painted, tms, leading=()):
     """All blocks of all levels, by GDAL and by our reader, against renderer and decoded served bytes."""
-    chosen = next(iter(store.layers())).tile_matrix_set(tms)
+    chosen = exported_set(next(iter(store.layers())), tms)
     levels = gdal_levels(path)
     with MrfReader(path) as mrf:
         assert len(mrf.header.levels) == len(levels)

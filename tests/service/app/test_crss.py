@@ -112,7 +112,7 @@ def test_gdal_opens_the_native_set(crs_server, name, tmp_path):
     window = [made.west, made.north, made.west + 300 * made.dx, made.north - 200 * made.dy]
     command = ["gdal_translate", "-q", "-of", "PNG", "-projwin", *map(repr, window), url, str(target)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False,
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin", "GDAL_DEFAULT_WMS_CACHE_PATH": str(tmp_path / "cache")},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
