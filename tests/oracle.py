@@ -219,9 +219,20 @@ class OracleLayer:
         )
 
     def native_tile_codes(self, zoom: int, row: int, col: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same for the data's own grid: pixel = cell, tile = chunk, zoom 0 the coarsest level, all of it shown."""
+        """The same for the data's own grid: pixel = cell, tile = chunk, zoom 0 the coarsest level, all of it shown.
+
+        A circle begins at the edge of a column of level 0 that is nearest to -180; in coarser levels a pixel is the
+        cell that holds its centre.
+        """
         codes = self.level(self.levels - 1 - zoom)
         height, width = self.chunk
+        length, step = self.codes.shape[-1], 1 << (self.levels - 1 - zoom)
+        if self.crs == GEOGRAPHIC and abs(length * self.dx - 360.0) < 1e-3 and abs(self.west + 180.0) >= self.dx:
+            first = round((-180.0 - self.west) / self.dx)
+            rows = [at if at < codes.shape[0] else None for at in range(row * height, (row + 1) * height)]
+            places = [first + at * step + step / 2 for at in range(col * width, (col + 1) * width)]
+            cols = [int(at % length / step) if at - first < length + step / 2 else None for at in places]
+            return self._gather(codes, rows, cols)
         rows = [at if at < codes.shape[0] else None for at in range(row * height, (row + 1) * height)]
         cols = [at if at < codes.shape[1] else None for at in range(col * width, (col + 1) * width)]
         return self._gather(codes, rows, cols)

@@ -69,3 +69,26 @@ def legend_png(drawing: Drawing) -> bytes:
     file = io.BytesIO()
     legend_image(drawing).save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def legend_picture(drawing: Drawing, media_type: str, background: tuple[int, int, int]) -> bytes:
+    """Write a legend as JPEG or WebP.
+
+    Args:
+        drawing: The legend, laid out.
+        media_type: ``image/jpeg`` or ``image/webp``.
+        background: Below a JPEG, which has no transparency: red, green and blue.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ColormapError: This build of Pillow has no FreeType.
+    """
+    image, buffer = legend_image(drawing), io.BytesIO()
+    if media_type == "image/webp":
+        image.save(buffer, "WEBP", lossless=True)
+    else:
+        below = Image.new("RGBA", image.size, (*background, 255))
+        Image.alpha_composite(below, image).convert("RGB").save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

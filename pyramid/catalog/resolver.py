@@ -10,13 +10,15 @@ import re
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.core.errors import ColormapError
-from lazytile.pyramid.catalog.dimensions import select_steps
+from lazytile.pyramid.catalog.dimensions import ELEVATION, select_steps
 from lazytile.pyramid.catalog.tile_address import ResolvedTile
 from lazytile.pyramid.catalog.tile_limits import check_limits
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.catalog.tile_options import options_of
+from lazytile.pyramid.catalog.vertical import elevation_of
 from lazytile.pyramid.core.errors import InvalidParameterError, TileOutOfRangeError
 from lazytile.pyramid.core.request_field import RequestField
+from lazytile.pyramid.render.style import Rescale
 from lazytile.pyramid.render.tile_request import TileRequest
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.catalog.layer_source import LayerSource, StyleSource
     from lazytile.pyramid.catalog.tile_address import RawTileAddress
-    from lazytile.pyramid.render.style import Rescale, Style
+    from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.store.layer import Layer
 
 MAX_DIGITS = 9
@@ -73,7 +75,8 @@ class Resolver:
         steps = select_steps(layer, self._name_of, address.parameters, address.positional)
         dim_index = tuple([step.index for step in steps])
         request = TileRequest(layer, style, dim_index, tms, matrix, row, col, address.image_format, options.pixels)
-        return ResolvedTile(request.canonical(), steps, _unknown_parameters(address, steps))
+        own_range = (options.rescale_to or Rescale()) if options.is_own_range else None
+        return ResolvedTile(request.canonical(), steps, _unknown_parameters(layer, address, steps), own_range)
 
     def style(self, layer: Layer, name: str, rescale_to: Rescale | None = None) -> Style:
         """Return a style of a layer.
@@ -118,9 +121,11 @@ def integer_of(field: RequestField | str, text: str, size: int) -> int:
     return int(text)
 
 
-def _unknown_parameters(address: RawTileAddress, steps: tuple[SelectedStep, ...]) -> tuple[str, ...]:
+def _unknown_parameters(layer: Layer, address: RawTileAddress, steps: tuple[SelectedStep, ...]) -> tuple[str, ...]:
     """Return the sorted names in a query string that mean nothing: they may be misspelled."""
     names = address.parameters.keys() - address.protocol_parameters - OPTION_NAMES
     if names:
         names -= {step.parameter.lower() for step in steps}
+        if elevation_of(layer.variable.dimensions) is not None or not address.parameters.get(ELEVATION):
+            names -= {ELEVATION}
     return tuple(sorted(names))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.render.image import ImageFormat
+    from lazytile.pyramid.render.style import Rescale
     from lazytile.pyramid.render.tile_request import TileRequest
 
 
@@ -43,6 +44,8 @@ class ResolvedTile:
     """Along each dimension of the layer, in order."""
     unknown_parameters: tuple[str, ...] = ()
     """Names in the query string that mean nothing here, sorted."""
+    own_range: Rescale | None = None
+    """How the colours are spread once the range of the tile's own values is known; None where it does not matter."""
 
     @property
     def labels(self) -> dict[str, str]:

@@ -1,15 +1,20 @@
 """The options of a tile request beyond those of WMTS: how values become colours. Every protocol takes the same.
 
-``colormap=NAME``, ``rescale=MIN,MAX``, ``spacing=keep|even|log``, ``resampling=``, ``filter=``, ``expression=``,
-``rgb=RED,GREEN,BLUE`` (with ``rescale=MIN,MAX;MIN,MAX;MIN,MAX``) and ``scale=2`` (or ``@2x`` before the extension).
-Each is bounded, checked before any work, and part of the tile's key.
+``colormap=NAME``, ``rescale=MIN,MAX``, ``spacing=keep|even|log``, ``bands=``, ``below=``, ``above=``, ``resampling=``,
+``filter=``, ``expression=``, ``rgb=RED,GREEN,BLUE`` (with ``rescale=MIN,MAX;MIN,MAX;MIN,MAX``), ``scale=2`` (or ``@2x``
+before the extension) and ``scale=auto``, for the range of each tile's own values. Each is bounded, checked before any
+work, and part of the tile's key. ``option_names`` has their other names.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lazytile.colormaps.core.errors import ColormapError
+from lazytile.colormaps.synthesis.bands import MAX_BANDS, end_colour
+from lazytile.pyramid.catalog.option_names import ALIASES, AUTO, translated
 from lazytile.pyramid.core.errors import DatasetNotFoundError, InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.render.expression import Expression
@@ -25,9 +30,11 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.dataset import Variable
     from lazytile.pyramid.store.layer import Layer
 
-NAMES = frozenset({"colormap", "rescale", "spacing", "resampling", "filter", "expression", "rgb", "scale"})
-"""Every option, in lower case."""
-SCALES = ("1", "2")
+NAMES = ALIASES | {
+    "colormap", "rescale", "spacing", "bands", "below", "above", "resampling", "filter", "expression", "rgb", "scale",
+}  # fmt: skip
+"""Every option, in lower case, with its other names."""
+SCALES = ("1", "2", AUTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class Options:
     rescale_to: Rescale | None
     pixels: PixelOptions
     scale: int
+    is_own_range: bool = False
+    """Whether the colours are spread over the range of the tile's own values."""
 
 
 def options_of(layer: Layer, parameters: Mapping[str, str]) -> Options:
@@ -54,8 +63,8 @@ def options_of(layer: Layer, parameters: Mapping[str, str]) -> Options:
     Raises:
         InvalidParameterError: An option is invalid, or does not suit the layer.
     """
-    rescale, rgb = parameters.get("rescale", ""), parameters.get("rgb", "")
-    spacing = parameters.get("spacing", "") or "keep"
+    parameters = translated(layer, parameters)
+    rescale, rgb, scale = (parameters.get(name, "") for name in ("rescale", "rgb", "scale"))
     pixels = PixelOptions(
         resampling=Resampling.parse(parameters["resampling"]) if parameters.get("resampling") else None,
         expression=_expression(layer, parameters.get("expression", "")),
@@ -64,8 +73,31 @@ def options_of(layer: Layer, parameters: Mapping[str, str]) -> Options:
     )
     if rgb and pixels.expression is not None:
         raise InvalidParameterError(RequestField.RGB, "rgb and expression cannot be combined")
-    rescale_to = Rescale.parse(rescale, spacing) if rescale and not rgb else None
-    return Options(parameters.get("colormap", ""), rescale_to, pixels, _scale(parameters.get("scale", "")))
+    spread = _spread(parameters, "" if rgb else rescale)
+    if rgb and (spread is not None or scale == AUTO):
+        raise InvalidParameterError(RequestField.RGB, "rgb has ranges, but no spacing, bands or colours beyond them")
+    if scale == AUTO and rescale:
+        raise InvalidParameterError(RequestField.SCALE, f"scale={AUTO} and a range cannot be combined")
+    return Options(parameters.get("colormap", ""), spread, pixels, _scale(scale), is_own_range=scale == AUTO)
+
+
+def _spread(parameters: Mapping[str, str], rescale: str) -> Rescale | None:
+    """Return how the colours are spread; None where no option says so."""
+    spacing, bands = parameters.get("spacing", "") or "keep", parameters.get("bands", "")
+    below, above = (_end(parameters, name) for name in ("below", "above"))
+    if bands and not (re.fullmatch(r"[0-9]{1,3}", bands, re.ASCII) and 1 <= int(bands) <= MAX_BANDS):
+        raise InvalidParameterError(RequestField.BANDS, f"bands {bands[:20]!r} is invalid, it may be 1 to {MAX_BANDS}")
+    parsed = Rescale.parse(rescale, spacing) if rescale else Rescale.spaced(spacing)
+    spread = replace(parsed, bands=int(bands or 0), below=below, above=above)
+    return None if spread == Rescale() else spread
+
+
+def _end(parameters: Mapping[str, str], name: str) -> str:
+    text = parameters.get(name, "")
+    try:
+        return "" if end_colour(text) is None else text
+    except ColormapError as error:
+        raise InvalidParameterError(name, f"{name} {error}") from error
 
 
 def _scale(text: str) -> int:
@@ -73,7 +105,7 @@ def _scale(text: str) -> int:
         raise InvalidParameterError(
             RequestField.SCALE, f"scale {text[:20]!r} is invalid, it may be {', '.join(SCALES)}"
         )
-    return int(text or 1)
+    return 1 if text in ("", AUTO) else int(text)
 
 
 def _expression(layer: Layer, text: str) -> Expression | None:

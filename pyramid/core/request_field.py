@@ -24,6 +24,7 @@ class RequestField(Enum):
     TIME = "time"
     RESCALE = "rescale"
     SPACING = "spacing"
+    BANDS = "bands"
     RESAMPLING = "resampling"
     FILTER = "filter"
     EXPRESSION = "expression"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lazytile.colormaps.compiled.palette import Palette, compile_colormap
 from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError, LazytileError
 from lazytile.colormaps.library.listing import ColormapListing
+from lazytile.colormaps.synthesis.bands import banded, end_colour
 from lazytile.colormaps.synthesis.rescale import SPACINGS, fitted, rescaled
 from lazytile.colormaps.synthesis.reverse import SUFFIX, reversed_colormap
 from lazytile.pyramid.core import process
@@ -30,13 +31,41 @@ ENTRY_OBJECT_BYTES = 600
 
 @dataclass(frozen=True, slots=True)
 class Rescale:
-    """Another range for the colours of a continuous colormap."""
+    """Another range, or other bands, for the colours of a continuous colormap."""
 
-    minimum: float
-    """In the units of the layer."""
-    maximum: float
+    minimum: float | None = None
+    """In the units of the layer; None for the colormap's own."""
+    maximum: float | None = None
     spacing: str = "keep"
     """``keep``, ``even`` or ``log``: see ``colormaps.rescaled``."""
+    bands: int = 0
+    """Number of colours; 0 for all."""
+    below: str = ""
+    """Colour of values below the range, as ``colormaps.end_colour`` reads it; empty for that of the lowest ones."""
+    above: str = ""
+    """As ``below``, of values above the range."""
+
+    def applied(self, colormap: Colormap, units: str) -> Colormap:
+        """Return a colormap with this range and these bands.
+
+        Args:
+            colormap: The colormap.
+            units: Those of the layer.
+
+        Returns:
+            The colormap.
+
+        Raises:
+            ColormapError: It has classes, or the range or a colour is invalid.
+        """
+        if self.minimum is not None or self.maximum is not None:
+            colormap = rescaled(colormap, self.minimum, self.maximum, spacing=self.spacing, units=units)
+        elif self.spacing != "keep":
+            colormap = rescaled(colormap, spacing=self.spacing)
+        below, above = end_colour(self.below), end_colour(self.above)
+        if self.bands or below is not None or above is not None:
+            colormap = banded(colormap, self.bands, below, above, log=self.spacing == "log")
+        return colormap
 
     @classmethod
     def parse(cls, text: str, spacing: str = "keep") -> Rescale:
@@ -60,11 +89,26 @@ class Rescale:
             raise InvalidParameterError(
                 RequestField.RESCALE, f"rescale {text[:60]!r} is invalid, it is MIN,MAX with MIN < MAX"
             )
+        return cls(minimum, maximum, cls.spaced(spacing).spacing)
+
+    @classmethod
+    def spaced(cls, spacing: str) -> Rescale:
+        """Return the colormap's own range with another spacing.
+
+        Args:
+            spacing: ``keep``, ``even`` or ``log``.
+
+        Returns:
+            The range.
+
+        Raises:
+            InvalidParameterError: The spacing is unknown.
+        """
         if spacing not in SPACINGS:
             raise InvalidParameterError(
                 RequestField.SPACING, f"spacing {spacing[:40]!r} is invalid, it may be {', '.join(SPACINGS)}"
             )
-        return cls(minimum, maximum, spacing)
+        return cls(spacing=spacing)
 
 
 def colormap_bytes(colormap: Colormap) -> int:
@@ -238,9 +282,7 @@ class Styles:
         colormap = fitted(colormap, minimum, maximum, variable.units)
         if rescale_to is not None:
             try:
-                colormap = rescaled(
-                    colormap, rescale_to.minimum, rescale_to.maximum, spacing=rescale_to.spacing, units=variable.units
-                )
+                colormap = rescale_to.applied(colormap, variable.units)
             except ColormapError as error:
                 raise InvalidParameterError(RequestField.RESCALE, str(error)) from error
         palette = compile_colormap(colormap, data_units=variable.units)

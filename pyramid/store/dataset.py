@@ -45,6 +45,8 @@ class Dimension:
     """``time`` (labels are ISO 8601 instants, UTC, ascending) or ``other``."""
     labels: tuple[str, ...]
     units: str = ""
+    standard_name: str = ""
+    positive: str = ""  # ``up`` or ``down`` (CF 4.3)
 
     def __post_init__(self) -> None:
         if self.kind not in {"time", "other"}:
@@ -247,7 +249,11 @@ class Dataset:
 
     def to_json(self) -> dict[str, Any]:
         """Return the description as JSON values; ``from_json`` is the inverse."""
-        return {"format": FORMAT, **json_values(self)}
+        document: dict[str, Any] = {"format": FORMAT, **json_values(self)}
+        for dimension in (each for variable in document["variables"] for each in variable["dimensions"]):
+            for name in {"standard_name", "positive"} & {key for key, value in dimension.items() if not value}:
+                del dimension[name]  # as earlier versions have it
+        return document
 
     def to_stored_json(self) -> dict[str, Any]:
         """Return the description as it is stored: with a checksum, which ``from_json`` compares."""

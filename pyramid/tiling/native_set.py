@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyproj
 
 from lazytile.pyramid.core import process
-from lazytile.pyramid.core.grid import GEOGRAPHIC_CODES, Bounds
+from lazytile.pyramid.core.grid import FULL_CIRCLE, GEOGRAPHIC_CODES, Bounds
 from lazytile.pyramid.tiling.tms import CRS84_URN, GLOBE, PIXEL_SIZE_M, TileMatrix, TileMatrixSet, metres_per_unit
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def _rolled_west(grid: Grid, levels: int) -> float:
     """Return the west edge of the set of a grid: its own, or the edge of a column that is nearest to -180."""
     axis = grid.x
     distance = (axis.first_edge - GLOBE.west) / axis.cell_size
-    if not (grid.is_geographic and grid.is_full_circle) or abs(distance) < 1.0:
+    is_circle = grid.is_full_circle and math.isclose(axis.length * axis.cell_size, FULL_CIRCLE, rel_tol=1e-6)
+    if not (grid.is_geographic and is_circle) or abs(distance) < 1.0:
         return axis.first_edge
     # Of two edges as near, as with a column centred on -180, the one that whole cells of more levels reach.
     near = (math.floor(distance), math.ceil(distance))

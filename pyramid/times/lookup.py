@@ -6,6 +6,7 @@ period of the layer is an ``InvalidParameterError`` whose text lists the times t
 
 from __future__ import annotations
 
+import bisect
 import re
 import sys
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lazytile.pyramid.store.dataset import Dimension
+    from lazytile.pyramid.times.time_axis import TimeAxis
 
 DEFAULT = "default"
 CURRENT = "current"
@@ -29,6 +31,8 @@ TOLERANCE = 0.05
 request 0.494024992 as 0.5; a number half-way between two labels would be ambiguous."""
 
 _FORMS = "YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ"
+_OPEN = ("", "..", CURRENT)
+"""Ends of an interval that is open there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +137,28 @@ def instants_of(labels: tuple[str, ...]) -> list[datetime] | None:
 
 def _time_index(dimension: Dimension, requested: str) -> int | None:
     axis = time_axis(dimension.labels)
+    if axis is not None and ("," in requested or "/" in requested):
+        parts = requested.split(",")
+        found = [_latest(axis, part) if "/" in part else _time_index(dimension, part) for part in parts]
+        return max((index for index in found if index is not None), default=None)
+    if requested == CURRENT:
+        return default_index(dimension)
     span = None if axis is None else axis.calendar.parse(requested)
     return None if axis is None or span is None else axis.index_of(span)
+
+
+def _latest(axis: TimeAxis, text: str) -> int | None:
+    """Return the index of the latest time within an interval, None if it is empty or malformed."""
+    first, last, *period = text.split("/")
+    spans = [None if part in _OPEN else axis.calendar.parse(part) for part in (first, last)]
+    malformed = any(part not in _OPEN and span is None for part, span in zip((first, last), spans, strict=True))
+    if len(period) > 1 or malformed or (first in _OPEN and last in _OPEN):
+        return None
+    start, end = spans
+    after = len(axis.starts_us) if end is None else bisect.bisect_left(axis.starts_us, end.end_us)
+    if after == 0 or (start is not None and axis.starts_us[after - 1] < start.start_us):
+        return None
+    return after - 1
 
 
 def _number_index(labels: tuple[str, ...], requested: str) -> int | None:
@@ -164,6 +188,6 @@ def _error_text(dimension: Dimension, requested: str) -> str:
     span = labels[0] if len(labels) == 1 else f"one of {len(labels)} from {labels[0]} to {labels[-1]}"
     if axis is not None and len(axis.runs) > 1 and len(labels) > 1:
         span += f" in {len(axis.runs)} periods"
-    if axis is not None and axis.calendar.parse(requested) is None:
+    if axis is not None and "/" not in requested and "," not in requested and axis.calendar.parse(requested) is None:
         return f"time {requested!r} is not a time, it must be {_FORMS}, and {span}"
     return f"time {requested!r} is not a time of this layer, it may be {span}"

@@ -152,14 +152,22 @@ INFO_FORMATS = (
     InfoFormat("text/plain", "txt", _text),
     InfoFormat("application/gml+xml", "gml", _gml),
 )
+MAP_INFO_FORMATS = (
+    # Clients of WMS read GeoJSON under this name (OpenLayers and Cesium: a member ``features``), WMTS has our own JSON.
+    InfoFormat(JSON, "json", _geojson),
+    *INFO_FORMATS[1:],
+    InfoFormat("text/xml", "xml", _gml),
+)
+"""Formats of GetFeatureInfo in WMS."""
 INFO_EXTENSIONS = {each.extension: each for each in INFO_FORMATS}
 
 
-def info_format(mime: str) -> InfoFormat:
+def info_format(mime: str, offered: tuple[InfoFormat, ...] = INFO_FORMATS) -> InfoFormat:
     """Return the format of a media type.
 
     Args:
         mime: The media type; its parameters are ignored, and a blank stands for ``+``.
+        offered: The formats of the protocol.
 
     Returns:
         The format.
@@ -168,8 +176,8 @@ def info_format(mime: str) -> InfoFormat:
         InvalidParameterError: There is no such format.
     """
     bare = mime.partition(";")[0].strip().replace(" ", "+").lower()
-    for each in INFO_FORMATS:
+    for each in offered:
         if each.mime == bare:
             return each
-    allowed = ", ".join(each.mime for each in INFO_FORMATS)
+    allowed = ", ".join(each.mime for each in offered)
     raise InvalidParameterError("InfoFormat", f"InfoFormat {mime!r} is invalid, it may be {allowed}")

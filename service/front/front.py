@@ -231,6 +231,7 @@ class Front:
         request = response.tile.request
         if (
             split is None
+            or not response.is_like_others
             or (split.row, split.col) != (request.row, request.col)
             or response.status not in (200, NOT_MODIFIED)
             or is_ambiguous(target)

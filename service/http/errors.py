@@ -119,7 +119,11 @@ class MisdirectedError(RequestError):
 
 
 class TooLongError(RequestError):
-    """A request, or a value in it, exceeds the maximum length."""
+    """The address of a request exceeds the maximum length (RFC 9110, 15.5.15)."""
+
+
+class ValueTooLongError(RequestError):
+    """A value exceeds the maximum length, or there are too many."""
 
 
 class NotAcceptableError(RequestError):
@@ -172,6 +176,7 @@ RULES: dict[type[Exception], Rule] = {
     UpdateSequenceError: Rule(400, 400, "InvalidUpdateSequence", has_locator=False),
     MisdirectedError: Rule(421, 421, "NoApplicableCode", has_locator=False),
     TooLongError: Rule(414, 414, "InvalidParameterValue"),
+    ValueTooLongError: Rule(400, 400, "InvalidParameterValue"),
     NotAcceptableError: Rule(406, 406, "InvalidParameterValue"),
     NotFoundError: Rule(404, 404, "NoApplicableCode", has_locator=False),
     TooManyRequestsError: Rule(429, 429, "NoApplicableCode"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote, unquote_plus
 
 from lazytile.pyramid.core.errors import InvalidParameterError, MissingParameterError
-from lazytile.service.http.errors import TooLongError
+from lazytile.service.http.errors import TooLongError, ValueTooLongError
 
 MAX_PARAMETERS = 100
 
@@ -21,12 +21,12 @@ class Query:
             max_value_length: The most characters of a value.
 
         Raises:
-            TooLongError: There are too many parameters, or a value is too long.
+            ValueTooLongError: There are too many parameters, or a value is too long.
             InvalidParameterError: A parameter has two different values.
         """
         pairs = [pair for pair in raw.split("&") if pair]
         if len(pairs) > MAX_PARAMETERS:
-            raise TooLongError("request", f"the request has {len(pairs)} parameters, it may have {MAX_PARAMETERS}")
+            raise ValueTooLongError("request", f"the request has {len(pairs)} parameters, it may have {MAX_PARAMETERS}")
         self.values: dict[str, str] = {}
         for pair in pairs:
             name, _, value = pair.partition("=")
@@ -34,7 +34,7 @@ class Query:
 
     def _add(self, name: str, value: str, max_value_length: int) -> None:
         if len(value) > max_value_length:
-            raise TooLongError(
+            raise ValueTooLongError(
                 name[:64], f"{name[:64]} has {len(value)} characters, a value may have {max_value_length}"
             )
         if self.values.setdefault(name, value) != value:

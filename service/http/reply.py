@@ -25,7 +25,9 @@ CORS_HEADERS = {
 }
 PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match, If-Modified-Since, X-Request-Id",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, If-Modified-Since, If-None-Match, Range, X-Request-Id, X-Requested-With"
+    ),
     "Access-Control-Max-Age": "86400",
     "Allow": "GET, HEAD, OPTIONS",
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from lazytile.colormaps.legends.layout import LegendStyle, plan_legend
-from lazytile.colormaps.legends.png import legend_png
+from lazytile.colormaps.legends.layout import plan_legend
+from lazytile.colormaps.legends.png import legend_picture, legend_png
 from lazytile.colormaps.legends.svg import legend_svg
 from lazytile.service.http.reply import text_response
 from lazytile.service.protocol.views import context_of
@@ -15,28 +15,42 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from lazytile.colormaps.core.model import Colormap
+    from lazytile.colormaps.legends.layout import LegendStyle
 
 PNG = "image/png"
 SVG = "image/svg+xml"
 _MAX_AGE_S = 3600
 
 
-async def legend_response(request: web.Request, colormap: Colormap, orientation: str, media_type: str) -> web.Response:
+WHITE = (255, 255, 255)
+
+
+async def legend_response(
+    request: web.Request,
+    colormap: Colormap,
+    look: LegendStyle,
+    media_type: str,
+    background: tuple[int, int, int] = WHITE,
+) -> web.Response:
     """Return the response with a legend.
 
     Args:
         request: The request.
         colormap: The colormap that the legend shows.
-        orientation: ``horizontal`` or ``vertical``.
-        media_type: ``PNG`` or ``SVG``.
+        look: Its orientation and size.
+        media_type: ``PNG``, ``SVG``, ``image/jpeg`` or ``image/webp``.
+        background: Of formats without transparency: red, green and blue.
 
     Returns:
         The response.
     """
 
     def draw() -> web.Response:
-        drawing = plan_legend(colormap, LegendStyle(orientation))
-        return file_response(request, legend_png(drawing) if media_type == PNG else legend_svg(drawing), media_type)
+        drawing = plan_legend(colormap, look)
+        if media_type == SVG:
+            return file_response(request, legend_svg(drawing), media_type)
+        picture = legend_png(drawing) if media_type == PNG else legend_picture(drawing, media_type, background)
+        return file_response(request, picture, media_type)
 
     return await context_of(request).styles.drawn(draw)
 

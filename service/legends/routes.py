@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.formats.gibs_writer import gibs_xml
+from lazytile.colormaps.legends.layout import LegendStyle
 from lazytile.pyramid.catalog.style_catalog import ORIENTATIONS
 from lazytile.service.http.errors import NotFoundError
 from lazytile.service.http.query import segments_of
@@ -62,7 +63,7 @@ async def legend(request: web.Request) -> web.StreamResponse:
     if extension not in FORMATS or letter not in ORIENTATIONS or not name:
         raise NotFoundError("request", _NO_LEGEND)
     colormap = await _colormap(context, owner, name)
-    return await legend_response(request, colormap, ORIENTATIONS[letter], FORMATS[extension])
+    return await legend_response(request, colormap, LegendStyle(ORIENTATIONS[letter]), FORMATS[extension])
 
 
 async def colormap_document(request: web.Request) -> web.StreamResponse:

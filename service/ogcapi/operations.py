@@ -35,6 +35,7 @@ from lazytile.service.overview.parameters import RESCALE, SPACING
 from lazytile.service.protocol.parameters import (
     COLLECTION,
     DATETIME,
+    ELEVATION,
     STYLE,
     TILE_OPTIONS,
     TIME,
@@ -86,7 +87,7 @@ PROBLEMS = {
     404: "What the path names does not exist",
     406: "The Accept header excludes every format there is",
     413: "The body is too large",
-    414: "The address or a value is too long",
+    414: "The address is too long",
     503: "Too busy; Retry-After states when to try again",
     504: "Not ready in time",
 }
@@ -130,13 +131,13 @@ def _document(
 
 
 def _tilesets(start: str, prefix: str, *parameters: Parameter) -> tuple[Operation, ...]:
-    """Return the operations of tilesets; the suffixes of their identifiers are those of OGC 20-057, class oas30."""
+    """Return the operations of tilesets; their identifiers end as OGC 20-057, 14.2 asks."""
     tiles = f"{start}/map/tiles"
     tile = Operation(
         f"{tiles}/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}",
         f"{prefix}.map.getTile",
         "A tile, the same bytes as WMTS gives",
-        (*parameters, _SET, _MATRIX, _ROW, _COL, DATETIME, _TILE_FORMAT, *TILE_OPTIONS),
+        (*parameters, _SET, _MATRIX, _ROW, _COL, DATETIME, ELEVATION, _TILE_FORMAT, *TILE_OPTIONS),
         dict.fromkeys(TILE_FORMATS.values(), BINARY),
         _OF_WORK,
     )
@@ -164,8 +165,8 @@ _OGC = (
     _document("/ogc/collections", "getCollections", "Layers", Collections),
     _document(_COLLECTION_PATH, "getCollection", "A layer", Collection, COLLECTION),
     _document(f"{_COLLECTION_PATH}/styles", "getStyles", "Styles of a layer", StylesList, COLLECTION),
-    *_tilesets(_COLLECTION_PATH, "collection", COLLECTION),
-    *_tilesets(f"{_COLLECTION_PATH}/styles/{{styleId}}", "collection.style", COLLECTION, _STYLE_ID),
+    *_tilesets(_COLLECTION_PATH, ".collection", COLLECTION),
+    *_tilesets(f"{_COLLECTION_PATH}/styles/{{styleId}}", ".collection.style", COLLECTION, _STYLE_ID),
 )
 
 _XYZ = (
@@ -173,7 +174,7 @@ _XYZ = (
         "/xyz/{collectionId}.json",
         "getTileJson",
         "TileJSON 3.0 of the XYZ tiles of a layer",
-        (COLLECTION, STYLE, TIME, FORMAT, *TILE_OPTIONS),
+        (COLLECTION, STYLE, TIME, ELEVATION, FORMAT, *TILE_OPTIONS),
         {JSON: TileJson},
         (400, 404, 414),
     ),
@@ -181,7 +182,7 @@ _XYZ = (
         "/xyz/{path}",
         "getXyzTile",
         "A tile of WebMercatorQuad",
-        (COLLECTION, _ZOOM, _X, _Y, _EXTENSION, STYLE, TIME, *TILE_OPTIONS),
+        (COLLECTION, _ZOOM, _X, _Y, _EXTENSION, STYLE, TIME, ELEVATION, *TILE_OPTIONS),
         {each.mime.partition(";")[0]: BINARY for each in ImageFormat},
         (400, 404, 414, 503, 504),
         path="/xyz/{collectionId}/{z}/{x}/{y}.{extension}",
@@ -194,7 +195,7 @@ _NUMBERS = (
         _STATISTICS_PATH,
         "getStatistics",
         "Statistics of a box, weighted by area",
-        (COLLECTION, BBOX, DATETIME, *STATISTICS, _STATISTICS_FORMAT),
+        (COLLECTION, BBOX, DATETIME, ELEVATION, *STATISTICS, _STATISTICS_FORMAT),
         {JSON: StatisticsDocument},
         _OF_WORK,
     ),
@@ -202,7 +203,7 @@ _NUMBERS = (
         _STATISTICS_PATH,
         "postStatistics",
         "Statistics of a polygon, weighted by area",
-        (COLLECTION, DATETIME, *STATISTICS, _STATISTICS_FORMAT),
+        (COLLECTION, DATETIME, ELEVATION, *STATISTICS, _STATISTICS_FORMAT),
         {JSON: StatisticsDocument},
         tuple(PROBLEMS),
         method="POST",
@@ -214,7 +215,7 @@ _NUMBERS = (
             f"/numbers/{{collectionId}}/{name}",
             f"get{name.capitalize()}",
             summary,
-            (COLLECTION, *POINT, DATETIME, _NUMBERS_FORMAT),
+            (COLLECTION, *POINT, DATETIME, ELEVATION, _NUMBERS_FORMAT),
             {JSON: model, MEDIA_TYPES["csv"]: TEXT, _COVERAGE_TYPE: Coverage},
             _OF_WORK,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
+from lazytile.pyramid.catalog.dimensions import ELEVATION
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.service.access.exchange import GONE, Sent
 from lazytile.service.access.security_headers import ALWAYS
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "readyz", "viewer")
-_QUERY_LOCATORS = {"wmts_rest": OPTION_NAMES, "xyz": OPTION_NAMES | {"style", "time"}}
-"""Parameters that REST and XYZ addresses have in the query string (a scale may be in the path too)."""
+_QUERY_LOCATORS = {
+    "wmts_rest": frozenset({"scale", ELEVATION}),
+    "xyz": frozenset({"scale", "style", "time", ELEVATION}),
+}
+"""Parameters that REST and XYZ addresses may have in the query string and in the path."""
 
 
 def route_of(path: str) -> str:
@@ -44,7 +48,7 @@ def route_of(path: str) -> str:
     """
     first = path.split("/", 2)[1] if path.startswith("/") else ""
     if first == "wmts":
-        return "wmts_kvp" if path == "/wmts" or path.endswith(f"/{GIBS_SCRIPT}") else "wmts_rest"
+        return "wmts_kvp" if path in ("/wmts", "/wmts/") or path.endswith(f"/{GIBS_SCRIPT}") else "wmts_rest"
     return first if first in ROUTES else "other"
 
 
@@ -134,7 +138,7 @@ def failure_response(request: web.Request, error: Exception, route: str) -> web.
     """
     parameter = (parameter_at_fault(error) or "").lower()
     locators = {name.lower() for name in request.query} & _QUERY_LOCATORS.get(route, frozenset())
-    in_query = route == "wmts_kvp" or parameter in locators
+    in_query = route == "wmts_kvp" or parameter in locators or parameter in OPTION_NAMES - {"scale"}
     failure = failure_of(error, in_path=not in_query)
     headers = {"Cache-Control": "no-store", **failure.headers}
     soap = soap_type(request) if route.startswith("wmts") else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
-from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.service.http.errors import NotFoundError
 
@@ -51,7 +50,7 @@ def address_of_rest(segments: list[str], query: Query | None = None) -> RawTileA
 
     Args:
         segments: The decoded segments of the path.
-        query: The query string, of which only options count: dimensions belong in the path.
+        query: The query string: options, and dimensions for which the path has ``default``.
 
     Returns:
         The parts of the address.
@@ -74,13 +73,9 @@ def address_of_rest(segments: list[str], query: Query | None = None) -> RawTileA
         row=segments[-2],
         col=col,
         image_format=image_format,
-        parameters=_options(query) | scale,
+        parameters=({} if query is None else query.values) | scale,
         positional=tuple(dimensions),
     )
-
-
-def _options(query: Query | None) -> dict[str, str]:
-    return {} if query is None else {name: value for name, value in query.values.items() if name in OPTION_NAMES}
 
 
 def address_of_xyz(segments: list[str], query: Query) -> RawTileAddress:
@@ -118,5 +113,6 @@ def _split_extension(segment: str) -> tuple[str, dict[str, str], ImageFormat]:
     """Split ``5@2x.png`` into the number, the option that ``@2x`` stands for, and the format."""
     stem, _, extension = segment.rpartition(".")
     number, at, scale = stem.partition("@")
-    options = {"scale": (scale[:-1] if scale.endswith("x") else "") or "@"} if at else {}
+    factor = scale.removesuffix("x") if scale.endswith("x") and scale[:1].isdigit() else ""
+    options = {"scale": factor or "@"} if at else {}
     return number, options, ImageFormat.from_extension(extension)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.http.reply import server_timing
+from lazytile.service.protocol.own_range import with_own_range
 from lazytile.service.protocol.tile_answer import OUTCOME, TileResponse
 from lazytile.service.protocol.views import context_of
 
@@ -44,6 +45,7 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> TileRe
         with attempt:
             snapshot = await context.catalogue.at(address.layer, again=attempt.is_repeated)
             resolved = await context.styles.resolved(snapshot, lambda resolver: resolver.resolve(address))
+            resolved = await with_own_range(context, snapshot, resolved)
             prepared = context.broker.prepare(resolved.request)
             resolved_s = time.perf_counter() - began
             known = prepared.matching_etag(request.headers.get("If-None-Match"))
@@ -52,7 +54,13 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> TileRe
                 context.metrics.counts.tile(resolved.request.layer.name, "client", {"resolve": resolved_s})
                 timing = server_timing({"resolve": resolved_s}, cache="client")
                 headers = {"ETag": known, **tile_headers(context, resolved), "Server-Timing": timing}
-                return TileResponse(prepared, is_limited=address.is_limited, status=304, headers=headers)
+                return TileResponse(
+                    prepared,
+                    is_limited=address.is_limited,
+                    is_like_others=resolved.own_range is None,
+                    status=304,
+                    headers=headers,
+                )
             tile = await context.broker.tile(prepared)
     stages_s = {"resolve": resolved_s, **tile.stages_s}
     context.metrics.counts.tile(resolved.request.layer.name, tile.tier, {} if tile.tier == "memory" else stages_s)
@@ -61,6 +69,7 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> TileRe
     return TileResponse(
         prepared,
         is_limited=address.is_limited,
+        is_like_others=resolved.own_range is None,
         body=tile.data,
         headers=headers,
         content_type=resolved.request.image_format.mime,

@@ -1,5 +1,5 @@
 """WMS 1.3.0 and 1.1.1.
 
-May import: colormaps.compiled, pyramid.core, pyramid.tiling, pyramid.resampling, pyramid.store,
+May import: colormaps.compiled, colormaps.legends, pyramid.core, pyramid.tiling, pyramid.resampling, pyramid.store,
 pyramid.times, pyramid.render, pyramid.catalog, http, protocol, featureinfo, legends.
 """

@@ -9,30 +9,30 @@ from urllib.parse import quote, urlencode
 from lxml import etree
 
 from lazytile.pyramid.catalog.layer_bounds import bounds_in, clipped_bounds
-from lazytile.pyramid.catalog.layer_text import LISTED_VALUES, abstract_of
+from lazytile.pyramid.catalog.layer_text import abstract_of
 from lazytile.pyramid.catalog.style_catalog import offered_styles
 from lazytile.pyramid.tiling.crs_axes import has_y_first
 from lazytile.pyramid.tiling.tms import REGISTERED
-from lazytile.pyramid.times import lookup
-from lazytile.pyramid.times.periods import periods_of
-from lazytile.service.featureinfo.formats import INFO_FORMATS
+from lazytile.service.featureinfo.formats import MAP_INFO_FORMATS
 from lazytile.service.http.errors import one_line
 from lazytile.service.http.ows_xml import XLINK, XSI, double
-from lazytile.service.legends.responses import PNG, SVG
+from lazytile.service.wms.dimensions import dimensions_of
 from lazytile.service.wms.exceptions import OLD_TYPE
+from lazytile.service.wms.legend import LEGEND_FORMATS
 from lazytile.service.wms.map_frame import CRSS, CURRENT, own_name
-from lazytile.service.wms.map_request import FORMATS, dimension_name
+from lazytile.service.wms.map_request import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lazytile.pyramid.catalog.style_catalog import KnownColormap, OfferedStyle
-    from lazytile.pyramid.store.dataset import Dimension
     from lazytile.pyramid.store.layer import Layer
     from lazytile.pyramid.tiling.tms import TileMatrixSet
+    from lazytile.service.wms.dimensions import MapDimension
 
 WMS = "http://www.opengis.net/wms"
-LEGEND_FORMATS = (PNG, SVG)
+LEGEND_SIZE, CLASS_LEGEND_SIZE = (150, 300), (300, 600)
+"""Width and height of the legend of a layer's default style, in pixels."""
 CAPABILITIES_TYPES = {CURRENT: "text/xml", "1.1.1": "application/vnd.ogc.wms_xml"}
 _SCHEMA = f"{WMS} http://schemas.opengis.net/wms/1.3.0/capabilities_1_3_0.xsd"
 _DTD = '<!DOCTYPE WMT_MS_Capabilities SYSTEM "http://schemas.opengis.net/wms/1.1.1/WMS_MS_Capabilities.dtd">'
@@ -69,7 +69,7 @@ class CapabilitiesWriter:
             root = etree.Element(f"{{{WMS}}}WMS_Capabilities", nsmap={None: WMS, "xlink": XLINK, "xsi": XSI})
             root.set(f"{{{XSI}}}schemaLocation", _SCHEMA)
         else:
-            root = etree.Element("WMT_MS_Capabilities", nsmap={"xlink": XLINK})
+            root = etree.Element("WMT_MS_Capabilities")
         root.set("version", self.version)
         self._service(self._add(root, "Service"))
         capability = self._add(root, "Capability")
@@ -91,7 +91,10 @@ class CapabilitiesWriter:
     def _add(
         self, parent: etree._Element, name: str, text: str | None = None, attributes: dict[str, str] | None = None
     ) -> etree._Element:
-        child = etree.SubElement(parent, f"{{{WMS}}}{name}" if self._is_current else name, attributes or {})
+        # The DTD of 1.1.1 declares the prefix at every link, not at the root.
+        prefixes = {"xlink": XLINK} if name == "OnlineResource" and not self._is_current else None
+        tag = f"{{{WMS}}}{name}" if self._is_current else name
+        child = etree.SubElement(parent, tag, attributes or {}, nsmap=prefixes)
         if text is not None:
             child.text = one_line(text)
         return child
@@ -115,7 +118,7 @@ class CapabilitiesWriter:
     def _operations(self, parent: etree._Element) -> None:
         operations = {"GetCapabilities": [CAPABILITIES_TYPES[self.version]], "GetMap": list(FORMATS)}
         if self.is_queryable:
-            operations["GetFeatureInfo"] = [each.mime for each in INFO_FORMATS]
+            operations["GetFeatureInfo"] = [each.mime for each in MAP_INFO_FORMATS]
         if not self._is_current:
             operations["GetLegendGraphic"] = list(LEGEND_FORMATS)
         for name, formats in operations.items():
@@ -136,9 +139,10 @@ class CapabilitiesWriter:
         self._geographic_box(element, layer)
         for crs in self._named_crss(boxes):
             self._box(element, crs, layer, boxes[crs])
-        for dimension in layer.variable.dimensions:
+        dimensions = dimensions_of(layer)
+        for dimension in dimensions:
             self._dimension(element, dimension)
-        for dimension in layer.variable.dimensions:
+        for dimension in dimensions:
             self._extent(element, dimension)
         for style in offered_styles(layer, self.colormaps):
             self._style(element, layer, style)
@@ -169,27 +173,26 @@ class CapabilitiesWriter:
         corners = zip(("minx", "miny", "maxx", "maxy"), values, strict=True)
         self._add(element, "BoundingBox", attributes=attributes | {name: double(value) for name, value in corners})
 
-    def _dimension(self, element: etree._Element, dimension: Dimension) -> None:
-        name = dimension_name(dimension)
-        attributes = {"name": name, "units": "ISO8601" if name == "time" else one_line(dimension.units)}
+    def _dimension(self, element: etree._Element, dimension: MapDimension) -> None:
+        attributes = {"name": dimension.name, "units": one_line(dimension.units)}
         if not self._is_current:
             self._add(element, "Dimension", attributes=attributes)
             return
-        attributes |= {"default": dimension.labels[lookup.default_index(dimension)], "nearestValue": "0"}
-        self._add(element, "Dimension", values_of(dimension), attributes)
+        attributes |= {"default": dimension.default, "nearestValue": "0"}
+        self._add(element, "Dimension", dimension.values(), attributes)
 
-    def _extent(self, element: etree._Element, dimension: Dimension) -> None:
+    def _extent(self, element: etree._Element, dimension: MapDimension) -> None:
         """Append the values of a dimension, which are a separate element in 1.1.1."""
         if not self._is_current:
-            default = dimension.labels[lookup.default_index(dimension)]
-            attributes = {"name": dimension_name(dimension), "default": default, "nearestValue": "0"}
-            self._add(element, "Extent", values_of(dimension), attributes)
+            attributes = {"name": dimension.name, "default": dimension.default, "nearestValue": "0"}
+            self._add(element, "Extent", dimension.values(), attributes)
 
     def _style(self, element: etree._Element, layer: Layer, style: OfferedStyle) -> None:
         child = self._add(element, "Style")
         self._add(child, "Name", style.name)
         self._add(child, "Title", style.title)
-        width, height = style.legend_sizes.get("V", (150, 300))
+        size = style.legend_sizes.get("V")
+        width, height = size or (CLASS_LEGEND_SIZE if layer.variable.is_classes else LEGEND_SIZE)
         parameters = {
             "SERVICE": "WMS",
             "VERSION": self.version,
@@ -197,6 +200,8 @@ class CapabilitiesWriter:
             "LAYER": layer.name,
             "STYLE": style.name,
             "FORMAT": LEGEND_FORMATS[0],
+            # A style of the layer's own is not compiled for its capabilities: the address states the size.
+            **({} if size else {"WIDTH": str(width), "HEIGHT": str(height)}),
         }
         legend = self._add(child, "LegendURL", attributes={"width": str(width), "height": str(height)})
         self._add(legend, "Format", LEGEND_FORMATS[0])
@@ -217,16 +222,3 @@ def boxes_of(layer: Layer) -> dict[str, TileMatrixSet]:
     if own := own_name(layer):
         boxes.setdefault(own, layer.native_set)
     return boxes
-
-
-def values_of(dimension: Dimension) -> str:
-    """Return the values of a dimension as capabilities list them (OGC 06-042, annex C).
-
-    Args:
-        dimension: The dimension.
-
-    Returns:
-        The values separated by commas; a long list of times as periods.
-    """
-    short = len(dimension.labels) <= LISTED_VALUES
-    return ",".join(dimension.labels if short or dimension.kind != "time" else periods_of(dimension.labels))

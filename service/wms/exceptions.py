@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
+from lazytile.pyramid.catalog.dimensions import ELEVATION
+from lazytile.pyramid.core.errors import RequestError
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.service.http.errors import failure_of, one_line
 from lazytile.service.http.parameter_names import TIME
 from lazytile.service.http.reply import text_response
@@ -35,6 +38,7 @@ _CODES = {
     "x": "InvalidPoint",
     "y": "InvalidPoint",
     TIME.lower(): "InvalidDimensionValue",
+    ELEVATION: "InvalidDimensionValue",
     "request": "OperationNotSupported",
 }
 """Exception codes by the parameter whose value is invalid."""
@@ -60,6 +64,8 @@ async def reported(
         code = failure.code
         if code in ("InvalidParameterValue", "PointIJOutOfRange") and failure.locator is not None:
             code = _CODES.get(failure.locator.lower(), code)
+            if isinstance(error, RequestError) and not isinstance(error.field, str | RequestField):
+                code = "InvalidDimensionValue"  # a dimension of the layer's own
         headers = {"Cache-Control": "no-store", **failure.headers}
         version = version_of()
         media_type = XML if version == CURRENT else OLD_TYPE

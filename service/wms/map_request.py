@@ -13,15 +13,18 @@ import numpy as np
 
 from lazytile.colormaps.compiled.palette import Palette
 from lazytile.pyramid.catalog.dimensions import select_steps
+from lazytile.pyramid.catalog.option_names import AUTO
 from lazytile.pyramid.catalog.tile_address import ResolvedTile
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.catalog.tile_options import options_of
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.render.cost import tile_cost
 from lazytile.pyramid.render.image import ImageFormat
+from lazytile.pyramid.render.style import Rescale
 from lazytile.pyramid.render.tile_request import TileRequest
 from lazytile.pyramid.resampling.method import Resampling
 from lazytile.service.http.parameter_names import parameter_name
+from lazytile.service.wms.dimensions import dimension_values, names_of
 from lazytile.service.wms.map_frame import MAX_STRETCH, frame_of
 
 if TYPE_CHECKING:
@@ -30,14 +33,22 @@ if TYPE_CHECKING:
     from lazytile.pyramid.catalog.layer_source import LayerSource
     from lazytile.pyramid.catalog.resolver import Resolver
     from lazytile.pyramid.render.style import Style
-    from lazytile.pyramid.store.dataset import Dimension
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.http.query import Query
 
 FORMATS = {each.mime: each for each in (ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.WEBP)}
 """Formats of maps by media type."""
+_NEUTRAL = frozenset({"map_resolution", "dpi", "format_options", "_", "uppercase"})
+"""Parameters of other servers that clients always send, and that change no picture of a raster here."""
 _COLOUR = re.compile(r"0[xX]([0-9a-fA-F]{6})|#?([0-9a-fA-F]{6})")
-_NOT_IN_MAPS = frozenset({"rgb", "scale"})
+_NCWMS_STYLES = frozenset({"boxfill", "default-scalar", "raster"})
+NAMES = frozenset({
+    "service", "version", "wmtver", "request", "layers", "styles", "crs", "srs", "bbox", "width", "height", "format",
+    "transparent", "bgcolor", "exceptions", "query_layers", "info_format", "feature_count", "i", "j", "x", "y", "tiled",
+    "sld", "sld_body", "sld_version",
+}) | _NEUTRAL  # fmt: skip
+"""The parameters of WMS itself (OGC 06-042, 7.3 and 7.4; 01-068r3, 7.2 and 7.3)."""
+_REFUSED = frozenset({"sld", "sld_body"})
 
 
 def resolve_map(layers: LayerSource, resolver: Resolver, max_side_px: int, query: Query, version: str) -> ResolvedTile:
@@ -64,7 +75,7 @@ def resolve_map(layers: LayerSource, resolver: Resolver, max_side_px: int, query
         raise InvalidParameterError("Styles", "Styles names several styles, a map has one layer in one style")
     parameters = _tile_parameters(layer, query)
     options = options_of(layer, parameters)
-    style = resolver.style(layer, options.colormap or styles, options.rescale_to)
+    style = resolver.style(layer, options.colormap or palette_of(styles), options.rescale_to)
     image_format = format_of(query)
     frame = frame_of(layer, query, version, max_side_px)
     pixels = options.pixels
@@ -75,13 +86,45 @@ def resolve_map(layers: LayerSource, resolver: Resolver, max_side_px: int, query
             "resampling",
             f"pixels with sides that differ by more than {MAX_STRETCH:g} times can only be resampled by nearest",
         )
-    if not is_transparent(query):
-        style = opaque(style, colour_of(query))
+    background = colour_of(query)
+    # Where a format has no transparency the background shows, whatever TRANSPARENT says (OGC 06-042, 7.3.3.9).
+    if not is_transparent(query) or (image_format is ImageFormat.JPEG and query.get("BGColor")):
+        style = opaque(style, background)
     tms = frame.tile_matrix_set()
     steps = select_steps(layer, parameter_name, parameters)
     dim_index = tuple(step.index for step in steps)
     request = TileRequest(layer, style, dim_index, tms, tms.matrices[0], 0, 0, image_format, pixels)
-    return ResolvedTile(request, steps)
+    own_range = (options.rescale_to or Rescale()) if options.is_own_range else None
+    return ResolvedTile(request, steps, _unknown_parameters(layer, query), own_range)
+
+
+def over_background(tile: ResolvedTile, query: Query) -> ResolvedTile:
+    """Return a map whose style was changed after it was resolved, over its background again.
+
+    Args:
+        tile: The map.
+        query: The query string that it was resolved from.
+
+    Returns:
+        The map.
+    """
+    request = tile.request
+    if is_transparent(query) and not (request.image_format is ImageFormat.JPEG and query.get("BGColor")):
+        return tile
+    return replace(tile, request=replace(request, style=opaque(request.style, colour_of(query))))
+
+
+def palette_of(style: str) -> str:
+    """Return the colormap of a style as ncWMS names them, ``boxfill/rainbow``: what follows the slash.
+
+    Args:
+        style: The name in a request.
+
+    Returns:
+        The name here.
+    """
+    kind, slash, palette = style.partition("/")
+    return palette if slash and kind in _NCWMS_STYLES else style
 
 
 def check_cost(tile: ResolvedTile, limit_ms: float) -> None:
@@ -204,37 +247,21 @@ def opaque(style: Style, background: tuple[int, int, int]) -> Style:
     return replace(style, palette=flat)
 
 
-def dimension_name(dimension: Dimension) -> str:
-    """Return the name of a dimension in capabilities (OGC 06-042, annex C).
-
-    Args:
-        dimension: The dimension.
-
-    Returns:
-        ``time``, ``elevation``, or the dimension's own name.
-    """
-    name = parameter_name(dimension)
-    return name.lower() if name.lower() in ("time", "elevation") else name
-
-
-def dimension_parameter(dimension: Dimension) -> str:
-    """Return the request parameter of a dimension (OGC 06-042, annex C).
-
-    Args:
-        dimension: The dimension.
-
-    Returns:
-        ``time``, ``elevation``, or a name that begins with ``dim_``.
-    """
-    name = dimension_name(dimension)
-    return name if name in ("time", "elevation") or name.startswith("dim_") else f"dim_{name}"
-
-
 def _tile_parameters(layer: Layer, query: Query) -> Mapping[str, str]:
     """Return options and dimensions by the names that tile requests have for them."""
-    parameters = {name: value for name, value in query.values.items() if name in OPTION_NAMES - _NOT_IN_MAPS}
-    for dimension in layer.variable.dimensions:
-        value = query.get(dimension_parameter(dimension))
-        if value:
-            parameters[parameter_name(dimension).lower()] = value
-    return parameters
+    options = {name: value for name, value in query.values.items() if name in OPTION_NAMES}
+    if options.get("rgb"):
+        raise InvalidParameterError("rgb", "rgb is not offered in maps, only in tiles")
+    if options.get("scale", AUTO) != AUTO:
+        raise InvalidParameterError(
+            "scale", f"scale is invalid in maps, it may be {AUTO}; Width and Height give the size"
+        )
+    for name in _REFUSED & query.values.keys():
+        if query.get(name):
+            raise InvalidParameterError(name, f"{name} is not offered, styles are chosen by name")
+    return {**options, **dimension_values(layer, query)}
+
+
+def _unknown_parameters(layer: Layer, query: Query) -> tuple[str, ...]:
+    """Return the sorted names in a query string that mean nothing here."""
+    return tuple(sorted(query.values.keys() - NAMES - OPTION_NAMES - names_of(layer)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -10,21 +12,26 @@ from aiohttp import web
 from lazytile.pyramid.catalog.feature_info import value_request
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
+from lazytile.pyramid.render.style import DEFAULT
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.service.featureinfo.address import pixel_index
-from lazytile.service.featureinfo.formats import SCHEMA_PATH, info_format
+from lazytile.service.featureinfo.formats import MAP_INFO_FORMATS, SCHEMA_PATH, info_format
 from lazytile.service.featureinfo.pixel_value import read_pixel
 from lazytile.service.http.address_template import PLACEHOLDER, at_address
 from lazytile.service.http.errors import NotOfferedError
+from lazytile.service.http.json_document import JSON
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import matches, server_timing, text_response
 from lazytile.service.legends.responses import legend_response
-from lazytile.service.protocol.tile_response import cache_control, time_headers
+from lazytile.service.protocol.own_range import range_of, with_own_range
+from lazytile.service.protocol.tile_response import tile_headers
 from lazytile.service.protocol.views import context_of
-from lazytile.service.wms.capabilities import CAPABILITIES_TYPES, LEGEND_FORMATS, CapabilitiesWriter
+from lazytile.service.wms.capabilities import CAPABILITIES_TYPES, CapabilitiesWriter
 from lazytile.service.wms.exceptions import reported
+from lazytile.service.wms.legend import legend_request
 from lazytile.service.wms.map_frame import CURRENT, OLD, VERSIONS
-from lazytile.service.wms.map_request import check_cost, pixel_of, resolve_map
+from lazytile.service.wms.map_request import check_cost, over_background, pixel_of, resolve_map
+from lazytile.service.wms.metadata import ITEMS, animation_steps, layer_details, menu, time_steps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,40 +40,47 @@ if TYPE_CHECKING:
     from lazytile.service.protocol.context import AppContext
 
 DEFAULT_INFO_FORMAT = "text/plain"
-ORIENTATIONS = ("vertical", "horizontal")
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
-    """Add the address.
+    """Add the address, with and without a slash at its end.
 
     Args:
         router: The router of the application.
     """
-    router.add_get("/wms", wms)
+    for path in ("/wms", "/wms/"):
+        router.add_get(path, wms)
 
 
 async def wms(request: web.Request) -> web.StreamResponse:
     """Respond to a WMS request."""
-    version = CURRENT
+    raw = request.rel_url.raw_query_string
+    version = _stated(raw)
 
     async def answer() -> web.Response:
         nonlocal version
-        query = Query(request.rel_url.raw_query_string, context_of(request).settings.max_value_length)
+        query = Query(raw, context_of(request).settings.max_value_length)
         version = _negotiated(query)
         if query.get("service"):
             query.require_one("service", "WMS")
         name = query.require("request")
         operation = _OPERATIONS.get(name.lower())
         if operation is None:
-            allowed = "GetCapabilities, GetMap, GetFeatureInfo, GetLegendGraphic"
+            allowed = "GetCapabilities, GetMap, GetFeatureInfo, GetLegendGraphic, GetMetadata"
             raise InvalidParameterError("request", f"request {name[:60]!r} is invalid, it may be {allowed}")
         if name.lower() in _NEED_VERSION and query.get("version") not in VERSIONS:
             query.require("version")
             raise InvalidParameterError("version", f"version is invalid, it may be {' or '.join(VERSIONS)}")
         return await operation(request, query, version)
 
-    # The version is known only once the query is parsed, so the report reads it late.
+    # The version is known for sure only once the query is parsed, so the report reads it late.
     return await reported(request, lambda: version, answer)
+
+
+def _stated(raw: str) -> str:
+    """Return the version of the report of a query that cannot be parsed."""
+    match = re.search(r"(?i)(?:^|&)(?:version|wmtver)=([0-9.]{1,10})(?:&|$)", raw)
+    return OLD if match is not None and match[1] < CURRENT else CURRENT
 
 
 def _negotiated(query: Query) -> str:
@@ -111,11 +125,7 @@ async def _get_map(request: web.Request, query: Query, version: str) -> web.Resp
             resolved = await _resolved(context, query, version, again=attempt.is_repeated)
             check_cost(resolved, context.settings.max_map_ms)
             prepared = context.broker.prepare(resolved.request)
-            headers = {
-                "ETag": prepared.etag,
-                "Cache-Control": cache_control(context, resolved),
-                **time_headers(resolved),
-            }
+            headers = {"ETag": prepared.etag, **tile_headers(context, resolved)}
             if matches(request.headers.get("If-None-Match"), prepared.etag):
                 return web.Response(status=304, headers=headers)
             tile = await context.broker.tile(prepared)
@@ -127,16 +137,20 @@ async def _get_map(request: web.Request, query: Query, version: str) -> web.Resp
 async def _resolved(context: AppContext, query: Query, version: str, *, again: bool) -> ResolvedTile:
     snapshot = await context.catalogue.at(query.get("Layers"), again=again)
     side_px = context.settings.max_map_side_px
-    return await context.styles.resolved(
+    resolved = await context.styles.resolved(
         snapshot, lambda resolver: resolve_map(snapshot, resolver, side_px, query, version)
     )
+    if resolved.own_range is not None:
+        check_cost(resolved, context.settings.max_map_ms)
+    spread = await with_own_range(context, snapshot, resolved)
+    return resolved if spread is resolved else over_background(spread, query)
 
 
 async def _get_feature_info(request: web.Request, query: Query, version: str) -> web.Response:
     context = context_of(request)
     if not context.settings.feature_info:
         raise NotOfferedError("request", "GetFeatureInfo is not offered")
-    form = info_format(query.get("Info_Format") or DEFAULT_INFO_FORMAT)
+    form = info_format(query.get("Info_Format") or DEFAULT_INFO_FORMAT, MAP_INFO_FORMATS)
     layer = query.require("Query_Layers")
     if layer != query.require("Layers"):
         raise InvalidParameterError("Query_Layers", f"Query_Layers {layer[:60]!r} is not the layer of the map")
@@ -150,23 +164,52 @@ async def _get_feature_info(request: web.Request, query: Query, version: str) ->
             j = pixel_index(row, query.require(row), matrix.tile_height)
             info = await read_pixel(context, pixel_of(value_request(resolved), i, j), 0, 0)
     body = form.write(info, f"{context.base_url(request)}/wmts/{SCHEMA_PATH}")
-    headers = {"Cache-Control": cache_control(context, resolved)}
+    headers = tile_headers(context, resolved)
     return text_response(request, body, form.content_type, digest=hashlib.sha256(body).hexdigest(), headers=headers)
 
 
 async def _get_legend_graphic(request: web.Request, query: Query, version: str) -> web.Response:
     del version
     context = context_of(request)
-    snapshot = await context.catalogue.at(query.require("Layer"))
-    layer = snapshot.layer(query.require("Layer"))
-    style = await context.styles.resolved(snapshot, lambda resolver: resolver.style(layer, query.get("Style")))
-    media_type = query.get("Format") or LEGEND_FORMATS[0]
-    if media_type not in LEGEND_FORMATS:
-        raise InvalidParameterError("Format", f"Format is invalid, it may be {', '.join(LEGEND_FORMATS)}")
-    orientation = query.get("Orientation") or ORIENTATIONS[0]
-    if orientation not in ORIENTATIONS:
-        raise InvalidParameterError("Orientation", f"Orientation is invalid, it may be {', '.join(ORIENTATIONS)}")
-    return await legend_response(request, style.colormap, orientation, media_type)
+    name = query.get("Layer") or query.get("Layers") or query.require("Layer")
+    snapshot = await context.catalogue.at(name)
+    layer = snapshot.layer(name)
+    asked = await context.styles.resolved(snapshot, lambda resolver: legend_request(layer, resolver, query))
+    return await legend_response(request, asked.style.colormap, asked.look, asked.media_type, asked.background)
+
+
+async def _get_metadata(request: web.Request, query: Query, version: str) -> web.Response:
+    """Respond with JSON about the layers (ncWMS2, "GetMetadata")."""
+    context = context_of(request)
+    by_name = {each.lower(): each for each in ITEMS}
+    item = by_name.get(query.require("item").lower())
+    if item is None:
+        raise InvalidParameterError("item", f"item is invalid, it may be {', '.join(ITEMS)}")
+    if item == "menu":
+        snapshot = await context.catalogue.whole()
+        return _json(request, menu(context.settings.capabilities_title, snapshot.layers()))
+    name = query.get("layerName") or query.get("layers") or query.require("layerName")
+    snapshot = await context.catalogue.at(name)
+    layer = snapshot.layer(name)
+    if item == "layerDetails":
+        palettes = [DEFAULT, *(each.style.name for each in snapshot.known_colormaps)]
+        return _json(request, layer_details(layer, snapshot.known_colormaps, palettes))
+    if item == "timesteps":
+        return _json(request, time_steps(layer, query.require("day")))
+    if item == "animationTimesteps":
+        return _json(request, animation_steps(layer, query.require("start"), query.require("end")))
+    query.values.setdefault("layers", name)
+    query.values.setdefault("format", "image/png")
+    resolved = await _resolved(context, query, version, again=False)
+    check_cost(resolved, context.settings.max_map_ms)
+    found = await range_of(context, resolved)
+    return _json(request, {"min": None, "max": None} if found is None else {"min": found[0], "max": found[1]})
+
+
+def _json(request: web.Request, document: object) -> web.Response:
+    body = json.dumps(document, allow_nan=False).encode()
+    headers = {"Cache-Control": "no-cache"}
+    return text_response(request, body, JSON, digest=hashlib.sha256(body).hexdigest(), headers=headers)
 
 
 _OPERATIONS: dict[str, Callable[[web.Request, Query, str], Awaitable[web.Response]]] = {
@@ -175,5 +218,6 @@ _OPERATIONS: dict[str, Callable[[web.Request, Query, str], Awaitable[web.Respons
     "getmap": _get_map,
     "getfeatureinfo": _get_feature_info,
     "getlegendgraphic": _get_legend_graphic,
+    "getmetadata": _get_metadata,
 }
 _NEED_VERSION = frozenset({"getmap", "getfeatureinfo"})

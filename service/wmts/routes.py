@@ -139,7 +139,9 @@ async def rest(request: web.Request) -> web.StreamResponse:
     settings = context_of(request).settings
     segments = segments_of(request.rel_url.raw_path, "/wmts/", settings.max_value_length)
     endpoint, segments = split_endpoint(segments)
-    if endpoint is not MAIN and segments == [GIBS_SCRIPT]:
+    is_script = endpoint is not MAIN and segments == [GIBS_SCRIPT]
+    if is_script or (segments == [""] and request.rel_url.raw_query_string):
+        # Clients end the address of a service with a slash before the query.
         return await _kvp(request, endpoint)
     if "/".join(segments) == CAPABILITIES_PATH:
         return await _capabilities(request, ALL_SECTIONS, _acceptable(request), endpoint)

@@ -6,15 +6,17 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from lazytile.pyramid.catalog.dimensions import ELEVATION
 from lazytile.pyramid.catalog.layer_bounds import MERCATOR_LATITUDE, clipped_bounds
 from lazytile.pyramid.catalog.layer_text import abstract_of
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
+from lazytile.pyramid.catalog.vertical import elevation_of
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.tiling.tms import REGISTERED, metres_per_unit
 from lazytile.service.http.documents import with_problem_responses
 from lazytile.service.http.json_document import JSON, JsonDocument, json_bytes
-from lazytile.service.http.parameter_names import TIME
+from lazytile.service.http.parameter_names import TIME, parameter_name
 from lazytile.service.http.parameters import ChoiceParameter
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import text_response
@@ -88,8 +90,12 @@ def document(base_url: str, tile: ResolvedTile, query: Query) -> TileJson:
     """
     layer = tile.request.layer
     parameters = {name: value for name, value in query.values.items() if name == "style" or name in OPTION_NAMES}
+    elevation = elevation_of(layer.variable.dimensions) if query.values.get(ELEVATION) else None
+    asked = "" if elevation is None else parameter_name(elevation.dimension)
     parameters |= {
-        name.lower() if name == TIME else name: label for name, label in tile.labels.items() if query.get(name)
+        name.lower() if name == TIME else name: label
+        for name, label in tile.labels.items()
+        if query.get(name) or name == asked
     }
     address = f"{base_url}/xyz/{quote(layer.name)}/{{z}}/{{x}}/{{y}}.{tile.request.image_format.extension}"
     west, south, east, north = _bounds(layer)

@@ -29,7 +29,7 @@ window.layer = L.timeDimension.layer.wms(wms, {
   updateTimeDimension: true, wmsVersion: '%s', setDefaultTime: true});
 window.layer.addTo(map);
 """
-START = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+START = dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta()))
 
 
 def label(moment):

@@ -68,8 +68,9 @@ def dimension_of(group: xr.Dataset, name: str) -> FoundDimension:
         which = "no value at any step" if missing.all() else f"no value at {int(missing.sum())} of {size} steps"
         return FoundDimension(_numbered(group, name), remark=f"{variable_name} has {which}; the steps are numbered")
     if not is_dated:
+        described = (cf.text(given, key) for key in ("units", "standard_name", "positive"))
         return FoundDimension(
-            Dimension(name, "other", value_labels(values, variable_name), cf.text(given, "units")), coordinate=numbers
+            Dimension(name, "other", value_labels(values, variable_name), *described), coordinate=numbers
         )
     if missing.any():
         raise SourceError(

@@ -18,7 +18,10 @@ OPTIONS = (
     "foo=bar&baz=%22", "colormap=nosuch", "rescale=x", "rescale=5,1", "filter=sobel", "scale=3",
     "style=grey&colormap=anomaly", "STYLE=Grey", "Rescale=0,20", "resampling=%6eearest", "time=2024-01-01",
     "time=2024", "time=1900", "time=junk", "style=a&style=b", "a=1&a=1", "expression=x*2", "rgb=a,b,c",
-    "colormap=random-3", "tilerow=7",
+    "colormap=random-3", "tilerow=7", "scale=auto", "scale=auto&colormap=grey", "cmap=grey", "min_value=0&max_value=30",
+    "colorscalerange=0,30&numcolorbands=5", "colorscalerange=auto", "abovemaxcolor=0xFF0000&rescale=0,9", "bands=x",
+    "logscale=true&rescale=1,9", "elevation=0", "elevation=500", "elevation=-3", "time=2024-01-01/2024-01-02",
+    "time=2024-01-01,2024-01-03", "time=../2024-01-02", "time=2030-01-01/..", "spacing=log", "palette=nosuch",
 )  # fmt: skip
 KVP = {
     "SERVICE": "WMTS", "REQUEST": "GetTile", "VERSION": "1.0.0", "LAYER": "global_180", "STYLE": "default",

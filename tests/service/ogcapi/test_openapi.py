@@ -34,8 +34,8 @@ def test_identifiers_of_operations(definition):
     found = [path["get"]["operationId"] for path in definition["paths"].values()]
     assert len(set(found)) == len(found)
     for name in ("getTileSetsList", "getTileSet", "getTile"):
-        assert f"collection.map.{name}" in found
-        assert f"collection.style.map.{name}" in found
+        assert f".collection.map.{name}" in found
+        assert f".collection.style.map.{name}" in found
 
 
 def test_every_reference_resolves(definition):
@@ -141,7 +141,10 @@ GOOD = {
     "colormap": "ocean", "f": "", "datetime": "2024-01-02", "compat": "17-083r2", "lon": "1", "lat": "1",
     "bbox": "0,0,9,9", "percentiles": "5,50", "histogram": "3", "range": "0,10", "budget": "1000", "style": "default",
     "time": "2024-01-02", "format": "png", "rescale": "1,10", "spacing": "even", "resampling": "nearest",
-    "filter": "blur", "expression": "", "rgb": "", "scale": "2",
+    "filter": "blur", "expression": "", "rgb": "", "scale": "2", "elevation": "", "bands": "10", "below": "extend",
+    "above": "transparent", "cmap": "ocean", "palette": "ocean", "min_value": "1", "max_value": "10",
+    "colorscalerange": "1,10", "numcolorbands": "10", "belowmincolor": "extend", "abovemaxcolor": "transparent",
+    "logscale": "false",
 }  # fmt: skip
 XYZ = "/xyz/{collectionId}/{z}/{x}/{y}.{extension}"
 POLYGON = b'{"type": "Polygon", "coordinates": [[[0, 0], [30, 0], [30, 30], [0, 0]]]}'
@@ -240,7 +243,7 @@ def test_every_route_is_described_or_excluded():
     described = {(each.method, each.route) for each in OPERATIONS}
     assert described - served == set()
     # The viewer, a second address of the landing page, and what capabilities describe.
-    others = {"/", "/viewer/{name}", "/ogc", "/wmts", "/wmts/{path}", "/wms"}
+    others = {"/", "/viewer/{name}", "/ogc", "/wmts", "/wmts/{path}", "/wms", "/wms/"}
     assert served - described == {("GET", path) for path in others}
 
 
@@ -263,9 +266,9 @@ def test_handlers_read_exactly_the_described_parameters(server, monkeypatch, pat
     reply, content = ask(server, method, good_address(path, parameters, sorted(described)), body)
     assert reply.status == 200, content
     assert reply.headers["Warning"] is None
-    options = {"colormap", "rescale", "spacing", "resampling", "filter", "expression", "rgb", "scale", "time"}
+    options = NAMES | {"time", "elevation"}
     is_of_tiles = operation["operationId"].endswith((".getTile", "getXyzTile", "getTileJson"))
-    assert described - seen == (described & options if is_of_tiles else set())
+    assert described - seen == (described & (options if is_of_tiles else {"elevation"}))
     assert seen - described <= {"Time"}
 
 

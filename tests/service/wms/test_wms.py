@@ -256,7 +256,8 @@ def test_feature_info_is_the_value_under_the_pixel(server):
         for changes in ({"I": i, "J": j}, old(X=i, Y=j)):
             reply = ask(server, **info, **changes)
             assert reply.headers["Content-Type"] == "application/json"
-            reported = json.loads(reply.body)["value"]
+            [feature] = json.loads(reply.body)["features"]
+            reported = feature["properties"]["value"]
             expected = values[j, i]
             assert (reported is None and np.isnan(expected)) or reported == pytest.approx(float(expected), rel=1e-6)
     without_format = ask(server, REQUEST="GetFeatureInfo", QUERY_LAYERS="global_180", I=1, J=1, FORMAT=None)

@@ -140,12 +140,10 @@ def test_a_repeated_parameter_must_have_one_value(server):
 
 
 def test_too_long_requests_are_refused(server):
-    assert server.kvp(layer="x" * 2000).exception()[:2] == (414, "InvalidParameterValue")
+    assert server.kvp(layer="x" * 2000).exception() == (400, "InvalidParameterValue", "layer")
     assert server.get("/wmts?" + "x" * 9000).exception()[:2] == (414, "InvalidParameterValue")
-    assert server.get("/wmts?" + "&".join(f"p{n}=1" for n in range(200))).exception()[:2] == (
-        414,
-        "InvalidParameterValue",
-    )
+    many = server.get("/wmts?" + "&".join(f"p{n}=1" for n in range(200)))
+    assert many.exception()[:2] == (400, "InvalidParameterValue")
     assert server.get("/wmts/" + "y" * 3000 + "/default/a/b/c/d.png").status == 414
     reply = server.get("/xyz/" + "z" * 9000 + "/1/1/0.png")
     assert reply.status == 414
@@ -224,7 +222,7 @@ def test_times(server):
 
 
 @pytest.mark.parametrize("time", ["1999-01-01", "2024-01-04", "2023-12-31T23:59:59Z", "yesterday",
-                                  "2024-13-01", "2024-01-02/2024-01-03", "0", "2024-01-01T25:00:00Z"])  # fmt: skip
+                                  "2024-13-01", "2024-01-04/2024-01-05", "0", "2024-01-01T25:00:00Z"])  # fmt: skip
 def test_invalid_times_are_refused(server, time):
     reply = server.kvp(layer="time_steps", time=time)
     assert reply.exception() == (400, "InvalidParameterValue", "Time")
