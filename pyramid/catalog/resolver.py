@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lazytile.colormaps.core.errors import ColormapError
 from lazytile.pyramid.catalog.dimensions import ELEVATION, select_steps
 from lazytile.pyramid.catalog.tile_address import ResolvedTile
-from lazytile.pyramid.catalog.tile_limits import check_limits
+from lazytile.pyramid.catalog.tile_limits import check_limits, with_limits
 from lazytile.pyramid.catalog.tile_options import NAMES as OPTION_NAMES
 from lazytile.pyramid.catalog.tile_options import options_of
 from lazytile.pyramid.catalog.vertical import elevation_of
@@ -68,15 +68,20 @@ class Resolver:
         matrix = tms.matrix(address.matrix)
         if options.scale != 1:
             matrix = matrix.enlarged(options.scale)
-        row = integer_of(RequestField.ROW, address.row, matrix.matrix_height)
-        col = integer_of(RequestField.COLUMN, address.col, matrix.matrix_width)
+        declared = with_limits(layer, tms, matrix) if address.is_limited else matrix
+        row = integer_of(RequestField.ROW, address.row, declared.matrix_height)
+        col = integer_of(RequestField.COLUMN, address.col, declared.matrix_width)
+        is_within = row < matrix.matrix_height and col < matrix.matrix_width
         if address.is_limited:
-            check_limits(layer, tms, matrix, row, col)
+            check_limits(layer, tms, matrix, row, col, margin=address.limit_margin)
         steps = select_steps(layer, self._name_of, address.parameters, address.positional)
         dim_index = tuple([step.index for step in steps])
-        request = TileRequest(layer, style, dim_index, tms, matrix, row, col, address.image_format, options.pixels)
+        shown = matrix if is_within else declared
+        request = TileRequest(layer, style, dim_index, tms, shown, row, col, address.image_format, options.pixels)
         own_range = (options.rescale_to or Rescale()) if options.is_own_range else None
-        return ResolvedTile(request.canonical(), steps, _unknown_parameters(layer, address, steps), own_range)
+        unknown = _unknown_parameters(layer, address, steps)
+        is_like_others = is_within and own_range is None
+        return ResolvedTile(request.canonical(), steps, unknown, own_range, is_like_others)
 
     def style(self, layer: Layer, name: str, rescale_to: Rescale | None = None) -> Style:
         """Return a style of a layer.

@@ -33,6 +33,8 @@ class RawTileAddress:
     """Names among ``parameters`` that belong to the protocol, not to the layer."""
     is_limited: bool = False
     """Whether a tile outside the limits in the capabilities is an error, as in WMTS, whose clients read them."""
+    limit_margin: int = 0
+    """Tiles by which one may lie outside the limits: clients that know only the bounds of a layer ask for the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class ResolvedTile:
     """Names in the query string that mean nothing here, sorted."""
     own_range: Rescale | None = None
     """How the colours are spread once the range of the tile's own values is known; None where it does not matter."""
+    is_like_others: bool = True
+    """Whether tiles at other rows and columns of the same address are made in the same way."""
 
     @property
     def labels(self) -> dict[str, str]:

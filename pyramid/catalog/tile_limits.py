@@ -49,7 +49,8 @@ def limits_of(layer: Layer, tms: TileMatrixSet) -> list[MatrixLimits]:
 
     The published schema requires MaxTileRow and MaxTileCol of at least 1, although row 0 may be the only one
     (OGC 07-057r7, Table 12, says non-negative). A maximum of 0 is therefore declared as 1, which adds an empty tile,
-    and a matrix of one row or column, which has no tile 1, has no limits.
+    and a matrix of one row or column, which has no tile 1, has no limits. Only a native set has them in every matrix;
+    there tile 1 is an empty one beyond the matrix.
 
     Args:
         layer: The layer.
@@ -58,8 +59,12 @@ def limits_of(layer: Layer, tms: TileMatrixSet) -> list[MatrixLimits]:
     Returns:
         The limits in each matrix that has any; empty for a layer that fills the set.
     """
-    if tms.is_native or (is_global(layer) and tms.crs in WORLD_CRSS):
+    if is_global(layer) and (tms.is_native or tms.crs in WORLD_CRSS):
         return []
+    if tms.is_native:
+        # Of a set with limits, OpenLayers offers only the matrices that have some.
+        whole = (tiles_with_data(layer, tms, matrix) for matrix in tms.matrices)
+        return [replace(each, max_row=max(each.max_row, 1), max_col=max(each.max_col, 1)) for each in whole]
     described = [matrix for matrix in tms.matrices if min(matrix.matrix_width, matrix.matrix_height) > 1]
     found = [tiles_with_data(layer, tms, matrix) for matrix in described]
     if all(limits.holds_all(matrix) for limits, matrix in zip(found, described, strict=True)):
@@ -99,7 +104,7 @@ def limits_in(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> MatrixLim
     return known.by_matrix.get(matrix.identifier)
 
 
-def check_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix, row: int, col: int) -> None:
+def check_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix, row: int, col: int, *, margin: int = 0) -> None:
     """Check a tile against the limits that capabilities declare (OGC 07-057r7, Table 24).
 
     Args:
@@ -108,6 +113,7 @@ def check_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix, row: int,
         matrix: A matrix of the set.
         row: Row of the tile.
         col: Column of the tile.
+        margin: Tiles by which it may lie outside.
 
     Raises:
         TileOutOfRangeError: The tile lies outside the limits.
@@ -119,7 +125,7 @@ def check_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix, row: int,
         (RequestField.ROW, row, limits.min_row, limits.max_row),
         (RequestField.COLUMN, col, limits.min_col, limits.max_col),
     ):
-        if not low <= value <= high:
+        if not low - margin <= value <= high + margin:
             where = f"in tile matrix {matrix.identifier} of {tms.identifier}"
             raise TileOutOfRangeError(
                 field, f"{field} {value} is outside the limits of {layer.name}, it may be {low} to {high} {where}"
@@ -155,3 +161,21 @@ def _range(start: float, end: float, count: int) -> tuple[int, int]:
     first = min(max(math.floor(start + _TILE_TOLERANCE), 0), count - 1)
     last = min(max(math.ceil(end - _TILE_TOLERANCE) - 1, first), count - 1)
     return first, last
+
+
+def with_limits(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> TileMatrix:
+    """Return a matrix with every tile that its declared limits name.
+
+    Args:
+        layer: The layer.
+        tms: The set.
+        matrix: A matrix of the set.
+
+    Returns:
+        The matrix, larger by an empty row or column where the limits are (see ``limits_of``).
+    """
+    limits = limits_in(layer, tms, matrix) if tms.is_native else None
+    if limits is None or (limits.max_row < matrix.matrix_height and limits.max_col < matrix.matrix_width):
+        return matrix
+    rows, cols = max(matrix.matrix_height, limits.max_row + 1), max(matrix.matrix_width, limits.max_col + 1)
+    return replace(matrix, matrix_height=rows, matrix_width=cols)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value", "grid_mapping")
 
+_FIELD = "level"
+"""The argument that errors name."""
+
 
 def level_dataset(store: Store, name: str, variables: tuple[str, ...], steps: StepSelection, level: int) -> xr.Dataset:
     """Return variables of a level.
@@ -49,7 +52,9 @@ def level_dataset(store: Store, name: str, variables: tuple[str, ...], steps: St
     stored = store.dataset(name)
     description = stored.description
     if not 0 <= level < description.levels:
-        raise InvalidParameterError("level", f"level {level} is out of range, it may be 0 to {description.levels - 1}")
+        raise InvalidParameterError(
+            _FIELD, f"{_FIELD} {level} is out of range, it may be 0 to {description.levels - 1}"
+        )
     with xr.open_dataset(
         stored.path,
         engine="zarr",

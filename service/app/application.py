@@ -230,7 +230,10 @@ def _context_of(
         if settings.layer_tokens:
             app[VIEWS] = Views(opened, settings.layer_tokens)
         app[wmts.CAPABILITIES] = Capabilities(
-            process.cache("documents"), settings.capabilities_title, has_info=settings.feature_info
+            process.cache("documents"),
+            settings.capabilities_title,
+            has_info=settings.feature_info,
+            templates=settings.resource_url_formats,
         )
         await prepare(app[wmts.CAPABILITIES], opened.snapshot, settings)
         background = [

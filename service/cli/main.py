@@ -19,6 +19,7 @@ from lazytile.service.cli import (
     cache,
     completion,
     config,
+    connect,
     convert,
     demo,
     export,
@@ -67,6 +68,7 @@ app.command("stats")(numbers.stats)
 app.command("point")(numbers.point)
 app.command("doctor")(doctor)
 app.command("completion")(completion.completion)
+app.add_typer(connect.app, name="connect")
 
 
 def _print_version(requested: bool) -> None:

@@ -49,10 +49,11 @@ class Family:
         self._template = TileTemplate(request, task, metatile)
         self._cost = prepared.cost
         self.rows, self.cols = range(request.matrix.matrix_height), range(request.matrix.matrix_width)
-        limits = limits_in(request.layer, request.tms, request.matrix) if response.is_limited else None
-        if limits is not None:
-            self.rows = range(limits.min_row, limits.max_row + 1)
-            self.cols = range(limits.min_col, limits.max_col + 1)
+        margin = response.limit_margin
+        limits = None if margin is None else limits_in(request.layer, request.tms, request.matrix)
+        if margin is not None and limits is not None:
+            self.rows = _within(self.rows, limits.min_row - margin, limits.max_row + margin)
+            self.cols = _within(self.cols, limits.min_col - margin, limits.max_col + margin)
         if self.keys.key(request.row, request.col) != prepared.key:
             raise ValueError("the key of the tile is not that of its family")
         self.nbytes = FAMILY_BYTES + self.heads.nbytes
@@ -73,6 +74,10 @@ class Family:
             return None
         request, task = made
         return PreparedTile(request, task, key, task.block == request.tile, self._is_small, self._cost)
+
+
+def _within(tiles: range, first: int, last: int) -> range:
+    return range(max(tiles.start, first), min(tiles.stop, last + 1))
 
 
 @dataclass(slots=True)

@@ -190,6 +190,9 @@ class Settings(AccessSettings):
     the viewer draws coastlines only."""
     base_map_attribution: str = ""
     """Attribution that the background map requires."""
+    resource_url_formats: tuple[Literal["png", "jpg", "webp"], ...] = Field(("png",), min_length=1)
+    """Formats that WMTS capabilities have a ``ResourceURL`` of tiles for, the preferred one first. OpenLayers mixes the
+    formats of several ones; by KVP every format is there."""
     feature_info: bool = True
     """Whether the server offers GetFeatureInfo."""
     max_age_s: int = Field(3600, ge=0)

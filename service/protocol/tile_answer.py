@@ -14,18 +14,21 @@ if TYPE_CHECKING:
 class TileResponse(web.Response):
     """A response with a tile, or 304, that says which tile it is."""
 
-    def __init__(self, tile: PreparedTile, *, is_limited: bool, is_like_others: bool = True, **options: Any) -> None:
+    def __init__(
+        self, tile: PreparedTile, *, limit_margin: int | None, is_like_others: bool = True, **options: Any
+    ) -> None:
         """Respond with a tile.
 
         Args:
             tile: The tile.
-            is_limited: Whether tiles outside the limits of the layer are errors at this address.
+            limit_margin: Tiles by which one may lie outside the limits of the layer at this address; None where
+                none is an error.
             is_like_others: Whether tiles at other rows and columns of the address are made in the same way.
             options: As for ``web.Response``.
         """
         super().__init__(**options)
         self.tile = tile
-        self.is_limited = is_limited
+        self.limit_margin = limit_margin
         self.is_like_others = is_like_others
 
 

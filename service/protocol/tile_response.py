@@ -56,8 +56,8 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> TileRe
                 headers = {"ETag": known, **tile_headers(context, resolved), "Server-Timing": timing}
                 return TileResponse(
                     prepared,
-                    is_limited=address.is_limited,
-                    is_like_others=resolved.own_range is None,
+                    limit_margin=address.limit_margin if address.is_limited else None,
+                    is_like_others=resolved.is_like_others,
                     status=304,
                     headers=headers,
                 )
@@ -68,8 +68,8 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> TileRe
     headers = {"ETag": prepared.etag_of(tile), **tile_headers(context, resolved), "Server-Timing": timing}
     return TileResponse(
         prepared,
-        is_limited=address.is_limited,
-        is_like_others=resolved.own_range is None,
+        limit_margin=address.limit_margin if address.is_limited else None,
+        is_like_others=resolved.is_like_others,
         body=tile.data,
         headers=headers,
         content_type=resolved.request.image_format.mime,

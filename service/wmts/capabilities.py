@@ -67,8 +67,11 @@ class CapabilitiesDocument:
 class Capabilities:
     """The capabilities documents of a store. Thread-safe; blocks, so call it from a worker thread."""
 
-    def __init__(self, cache: BytesLru[Any], title: str, *, has_info: bool = True) -> None:
+    def __init__(
+        self, cache: BytesLru[Any], title: str, *, has_info: bool = True, templates: tuple[str, ...] = ("png",)
+    ) -> None:
         self._title = title
+        self._templates = templates
         self._has_info = has_info
         self._cache = cache
 
@@ -105,7 +108,7 @@ class Capabilities:
         """
         sequence = self.update_sequence(snapshot)
         key = (endpoint, sections, sequence, snapshot.generation, snapshot.hidden)
-        writer = LayerWriter(PLACEHOLDER, endpoint, snapshot.known_colormaps, self._has_info)
+        writer = LayerWriter(PLACEHOLDER, endpoint, snapshot.known_colormaps, self._has_info, self._templates)
         # One template for every address that clients use for the server, and the documents of a few addresses.
         template: _Piece = self._cache.get(
             (self, key), lambda: self._template(sections, list(snapshot.layers()), writer, sequence)
@@ -142,7 +145,7 @@ class Capabilities:
         sets: dict[str, TileMatrixSet] = {}
         texts = []
         for layer in layers:
-            key = (layer.name, layer.dataset.generation, writer.endpoint, colormaps, custom_sets())
+            key = (layer.name, layer.dataset.generation, writer.endpoint, writer.templates, colormaps, custom_sets())
             piece: _Piece = self._cache.get((self, key), partial(_layer_piece, layer, writer))
             texts.append(piece.text)
             sets.update((tms.identifier, tms) for tms in piece.sets)

@@ -48,6 +48,8 @@ class LayerWriter:
     colormaps: tuple[KnownColormap, ...]
     has_info: bool = True
     """Whether layers can be queried."""
+    templates: tuple[str, ...] = ("png",)
+    """Extensions of the formats that have a ``ResourceURL``."""
 
     def write(self, contents: etree._Element, layer: Layer, linked: list[TileMatrixSet]) -> None:
         """Append a layer, with its elements in the order of the schema.
@@ -78,8 +80,10 @@ class LayerWriter:
             _dimension(element, dimension, for_gibs=self.endpoint.crs is not None)
         for tms in linked:
             _set_link(element, layer, tms)
-        # One per format, since clients treat several of one as mirrors. PNG comes first: most clients take the first.
-        for image_format in SHOWN_FORMATS:
+        # One per format, since clients treat several of one as mirrors, and only one by default: OpenLayers 10 takes
+        # those of every format for mirrors too (ol/source/WMTS, optionsFromCapabilities).
+        for extension in self.templates:
+            image_format = ImageFormat.from_extension(extension)
             self._resource(element, "tile", image_format.mime, self._template(layer, "", image_format.extension))
         for info_format in info_formats:
             template = self._template(layer, "/{J}/{I}", info_format.extension)

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 CAPABILITIES: web.AppKey[Capabilities] = web.AppKey("wmts capabilities")
 VERSION = "1.0.0"
 CAPABILITIES_PATH = "1.0.0/WMTSCapabilities.xml"
+REST_MARGIN = 1
+"""Tiles outside the limits that are empty, not errors: Leaflet and MapLibre, which know the bounds of a layer and no
+limits, ask for the row beyond an edge on the border of a tile."""
 _XML_TYPES = ("application/xml", "text/xml")
 
 
@@ -161,7 +164,8 @@ async def rest(request: web.Request) -> web.StreamResponse:
     if pixel_address is not None:
         _check_queryable(request)
         return await _info(request, pixel_address, endpoint)
-    return await tile_response(request, replace(address_of_rest(segments, query), is_limited=endpoint.is_limited))
+    tile = replace(address_of_rest(segments, query), is_limited=endpoint.is_limited, limit_margin=REST_MARGIN)
+    return await tile_response(request, tile)
 
 
 def _acceptable(request: web.Request) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from importlib import import_module
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from lxml import etree
 from owslib.wmts import WebMapTileService
@@ -97,7 +98,7 @@ def test_layers(document):
     assert find(layer, "wmts:Format/text()") == ["image/png", "image/jpeg", "image/webp"]
     assert find(layer, "wmts:Style[@isDefault='true']/ows:Identifier/text()") == ["default"]
     templates = find(layer, "wmts:ResourceURL[@resourceType='tile']/@template")
-    assert len(templates) == 3
+    assert len(templates) == 1
     assert "/wmts/time_steps/{Style}/{Time}/{TileMatrixSet}/{TileMatrix}/{TileRow}/{TileCol}.png" in templates[0]
     levels = find(layer_of(document, "extra_dimension"), "wmts:Dimension[2]/wmts:Value/text()")
     assert levels == ["200", "500", "850"]
@@ -226,11 +227,60 @@ def test_tiles_outside_the_limits(server, document, exception_schema):
             assert server.kvp(**common, **address, **info).exception() == (400, "TileOutOfRange", name)
             tile = f"{matrix}/{address['TileRow']}/{address['TileCol']}"
             path = f"extra_dimension/default/default/default/WorldCRS84Quad/{tile}"
-            assert server.get(f"/wmts/{path}.png").exception() == (404, "TileOutOfRange", name)
+            # REST is what clients use that know the bounds and no limits: they ask for the next row and get nothing.
+            beyond = server.get(f"/wmts/{path}.png")
+            assert beyond.status == 200
+            assert not np.asarray(Image.open(io.BytesIO(beyond.body)).convert("RGBA"))[..., 3].any()
+            low, high = (low_row, high_row) if name == "TileRow" else (low_col, high_col)
+            further = value + (1 if value > int(high) else -1)
+            if 0 <= further < (size if name == "TileRow" else 2 * size):
+                row, col = (further, address["TileCol"]) if name == "TileRow" else (address["TileRow"], further)
+                two_off = f"extra_dimension/default/default/default/WorldCRS84Quad/{matrix}/{row}/{col}"
+                assert server.get(f"/wmts/{two_off}.png").exception() == (404, "TileOutOfRange", name)
+                assert int(low) > 0 or value > int(high)
             assert server.get(f"/wmts/epsg4326/best/{path}.png").status == 200
     assert server.get("/xyz/extra_dimension/3/0/7.png").status == 200
     # A matrix of one row cannot have limits in the published schema, so all of it is there.
     assert server.get("/wmts/extra_dimension/default/default/default/WorldCRS84Quad/0/0/1.png").status == 200
+
+
+def test_formats_of_resource_urls_are_a_setting(store, tmp_path):
+    """OpenLayers takes the ResourceURLs of several formats for mirrors: by default there is one, that of PNG."""
+    with running(store, tmp_path / "c", resource_url_formats=("webp", "png")) as server:
+        document = etree.fromstring(server.get(PATH).body)
+        layer = layer_of(document, "global_180")
+        assert find(layer, "wmts:ResourceURL[@resourceType='tile']/@format") == ["image/webp", "image/png"]
+        assert find(layer, "wmts:Format/text()") == ["image/png", "image/jpeg", "image/webp"]
+
+
+def test_native_sets_of_regional_layers_have_limits_in_every_matrix(server, document):
+    """OpenLayers offers only the matrices with limits (ol/tilegrid/WMTS); all tiles within them are there."""
+    for name in ("extra_dimension", "odd_sizes", "antimeridian", "mercator"):
+        layer = layer_of(document, name)
+        tms = f"native_{server.context.snapshot.layer(name).dataset.name}"
+        links = find(layer, f"wmts:TileMatrixSetLink[wmts:TileMatrixSet='{tms}']")
+        if not links:
+            continue  # its pixels are not square
+        keys = ("MatrixHeight", "MatrixWidth")
+        sizes = {
+            find(each, "ows:Identifier/text()")[0]: [int(find(each, f"wmts:{key}/text()")[0]) for key in keys]
+            for each in find(document, f"//wmts:TileMatrixSet[ows:Identifier='{tms}']/wmts:TileMatrix")
+        }
+        limits = {each[0].text: [int(child.text) for child in each[1:]] for each in find(
+            links[0], ".//wmts:TileMatrixLimits")}  # fmt: skip
+        assert limits.keys() == sizes.keys()
+        dimensions = {"antimeridian": "", "mercator": "", "odd_sizes": "", "extra_dimension": "default/default/"}[name]
+        for matrix, (first_row, last_row, first_col, last_col) in limits.items():
+            height, width = sizes[matrix]
+            assert (first_row, first_col) == (0, 0)
+            assert (last_row, last_col) == (max(height - 1, 1), max(width - 1, 1))
+            for row, col in ((0, 0), (last_row, 0), (0, last_col), (last_row, last_col)):
+                reply = server.get(f"/wmts/{name}/default/{dimensions}{tms}/{matrix}/{row}/{col}.png")
+                assert reply.status == 200, reply.body
+                kvp = server.kvp(layer=name, TileMatrixSet=tms, TileMatrix=matrix, TileRow=str(row), TileCol=str(col))
+                assert kvp.body == reply.body
+                if row >= height or col >= width:
+                    assert not np.asarray(Image.open(io.BytesIO(reply.body)).convert("RGBA"))[..., 3].any()
 
 
 def test_a_new_dataset_appears_without_a_restart(tmp_path):
