@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EARTH_AREA_RADIUS_M = 6371007.181
 """Radius of the sphere with the area of the WGS 84 ellipsoid."""
+_COMPARED = 1 << 20
+"""Pairs of a row and an edge that are compared at a time."""
 DENSE_DEGREES = 0.5
 """Longest piece of an edge that is projected as a straight line."""
 
@@ -88,13 +90,16 @@ class Edges:
             Shape (rows, cols), bool.
         """
         inside = np.zeros((ys.size, xs.size), np.bool_)
-        for row, y in enumerate(ys):
-            crosses = (self.y1 <= y) != (self.y2 <= y)
-            if not crosses.any():
-                continue
-            x1, y1 = self.x1[crosses], self.y1[crosses]
-            at = np.sort(x1 + (y - y1) / (self.y2[crosses] - y1) * (self.x2[crosses] - x1))
-            inside[row] = np.searchsorted(at, xs, side="right") & 1
+        step = max(1, _COMPARED // max(1, self.y1.size))
+        for top in range(0, ys.size, step):
+            y = ys[top : top + step, None]
+            row, edge = np.nonzero((self.y1 <= y) != (self.y2 <= y))
+            x1, y1 = self.x1[edge], self.y1[edge]
+            at = x1 + (y[row, 0] - y1) / (self.y2[edge] - y1) * (self.x2[edge] - x1)
+            # Where a row crosses an edge, all columns from there on change sides.
+            turns = np.bincount(row * (xs.size + 1) + np.searchsorted(xs, at), minlength=y.size * (xs.size + 1))
+            turned: NDArray[np.bool_] = turns.reshape(y.size, xs.size + 1)[:, :-1] & 1 != 0
+            inside[top : top + step] = np.logical_xor.accumulate(turned, axis=1)
         return inside
 
 

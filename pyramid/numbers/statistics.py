@@ -126,8 +126,11 @@ def statistics(  # noqa: PLR0917 - data, region, options
             if is_stopped():
                 raise StoppedError
             chunk = stored.chunk(level, variable.name, dim_index, part.chunk_row, part.chunk_col)
-            found = variable.packing.decode(chunk[part.rows, part.cols])[part.mask]
-            areas = part.areas[part.mask]
+            found, areas = variable.packing.decode(chunk[part.rows, part.cols]), part.areas
+            if part.mask.all():
+                found, areas = found.reshape(-1), areas.reshape(-1)
+            else:
+                found, areas = found[part.mask], areas[part.mask]
             cell_count += found.size
             area += float(areas.sum())
             valid = np.isfinite(found)
