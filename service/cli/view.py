@@ -191,6 +191,8 @@ def show(
         cache=cache,
         engine=engine,
         offline=offline or None,
+        # Somebody looks at one map: a line for each tile would be in the way.
+        access_log=None if "LAZYTILE_ACCESS_LOG" in os.environ else "off",
     )
 
     def announce(address: str, description: str) -> None:
