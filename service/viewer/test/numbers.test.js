@@ -58,7 +58,7 @@ test("work is done a few at a time, its results in order", async () => {
 });
 
 test("timings are summed up by tier and stage", () => {
-  const of = (description, render) => [{ name: "cache", description, duration: 0 }, { name: "render", description: "", duration: render }];
+  const of = (/** @type {string} */ description, /** @type {number} */ render) => [{ name: "cache", description, duration: 0 }, { name: "render", description: "", duration: render }];
   const found = summary([of("computed", 1), of("computed", 9), of("memory", 3)]);
   assert.equal(found.total, 3);
   assert.equal(found.warm, 1);

@@ -7,6 +7,8 @@ import pytest
 
 from lazytile.pyramid.core.packing import Packing
 from lazytile.pyramid.store.dataset import Histogram, Variable
+from lazytile.service.access.security_headers import PageHeaders
+from lazytile.service.app.viewer_page import base_map_origins
 from lazytile.service.overview.percentiles import percentiles_of, rounded_range, stretch_of
 
 
@@ -106,3 +108,13 @@ def test_ranges_are_rounded_to_their_width():
     assert rounded_range(271.31834, 303.4911) == (271.3, 303.5)
     assert rounded_range(-0.0001, 0.98765) == (0.0, 0.988)
     assert str(rounded_range(-0.0001, 0.98765)[0]) == "0.0"
+
+
+def test_the_page_may_load_the_background_map_and_nothing_else():
+    origins = base_map_origins("https://tiles.example.org:8443/osm/{z}/{x}/{y}.png")
+    assert origins == ("https://tiles.example.org:8443",)
+    assert base_map_origins(None) == ()
+    headers = PageHeaders((), origins).of("text/html", is_viewer=True)
+    assert "img-src 'self' https://tiles.example.org:8443 blob: data:" in headers["Content-Security-Policy"]
+    assert "example" not in str(PageHeaders((), origins).of("text/html", is_viewer=False))
+    assert "example" not in str(PageHeaders(()).of("text/html", is_viewer=True))

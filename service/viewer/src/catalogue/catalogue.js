@@ -13,6 +13,22 @@ const PREFERRED = ["WebMercatorQuad", "WorldCRS84Quad"];
 /** Sets of one family with the map's polar views: their pixels are those of the screen. */
 const POLAR_FAMILY = /_(1km|500m|250m|31\.25m)$/;
 export const REVERSED = "_r";
+/** Begins the name of a style that shows three variables of a dataset as one picture. */
+export const TRUE_COLOUR = "rgb:";
+
+/**
+ * The style that shows a dataset's red, green and blue, or the first three bands of a picture; undefined without them.
+ * @param {Layer[]} layers Of one dataset.
+ */
+export function trueColour(layers) {
+  const named = [/^(red|r)$/i, /^(green|g)$/i, /^(blue|b)$/i].map((name) => layers.find(({ variable }) => name.test(variable)));
+  const bands = [1, 2, 3].map((number) => layers.find(({ variable }) => variable === `band_${number}`));
+  const isPicture = layers.length >= 3 && layers.length <= 4;
+  const found = named.every(Boolean) ? named : isPicture && bands.every(Boolean) ? bands : [];
+  const [first] = found;
+  if (!first || found.some((each) => each?.path.join() !== first.path.join() || each?.times !== first.times)) return undefined;
+  return `${TRUE_COLOUR}${found.map((each) => each?.variable).join()}`;
+}
 
 export class Catalogue {
   /** @type {Map<string, Layer>} */
@@ -44,9 +60,11 @@ export class Catalogue {
     return /** @type {Layer} */ (this.#layers.get(state.id));
   }
 
-  /** @param {Layer} layer */
+  /** Names of the styles that are offered for a layer; its picture in true colour is one where there is one. @param {Layer} layer */
   stylesOf(layer) {
-    return this.overview.styles[layer.styles];
+    const offered = this.overview.styles[layer.styles];
+    const picture = trueColour(this.layers.filter(({ dataset }) => dataset === layer.dataset));
+    return picture ? [...offered, picture] : offered;
   }
 
   /** @param {string} name @returns {Colormap | undefined} */

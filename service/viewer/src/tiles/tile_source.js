@@ -5,6 +5,7 @@ import { get as getProjection } from "ol/proj.js";
 import TileImage from "ol/source/TileImage.js";
 import TileGrid from "ol/tilegrid/TileGrid.js";
 
+import { TRUE_COLOUR } from "../catalogue/catalogue.js";
 import { isRetina } from "../ui/screen.js";
 
 /** @import {Layer, LayerState, TileSet, Matrix} from "../types.js" */
@@ -46,6 +47,7 @@ function holdsData(layer, set, matrix, col, row) {
 /** What the tiles of a layer are asked for besides their address. @param {Layer} layer @param {LayerState} state */
 export function tileOptions(layer, state) {
   const options = new URLSearchParams();
+  if (state.style.startsWith(TRUE_COLOUR)) options.set("rgb", state.style.slice(TRUE_COLOUR.length));
   const range = rangeOf(layer, state);
   if (range) {
     options.set("rescale", range);
@@ -59,7 +61,7 @@ export function tileOptions(layer, state) {
 
 /** The range of a layer's colours as `MIN,MAX`; undefined: that of its colormap. @param {Layer} layer @param {LayerState} state */
 export function rangeOf(layer, state) {
-  if (layer.isClasses || state.range === "own") return undefined;
+  if (layer.isClasses || state.range === "own" || state.style.startsWith(TRUE_COLOUR)) return undefined;
   return state.range ?? layer.stretch?.join(",");
 }
 
@@ -69,7 +71,8 @@ export function rangeOf(layer, state) {
  */
 export function layerPath(layer, state, time) {
   const values = layer.path.map((name) => (name === "Time" ? time ?? "default" : state.dimensions[name]));
-  return ["wmts", layer.id, state.style, ...values].map(encodeURIComponent).join("/");
+  const style = state.style.startsWith(TRUE_COLOUR) ? "default" : state.style;
+  return ["wmts", layer.id, style, ...values].map(encodeURIComponent).join("/");
 }
 
 /**

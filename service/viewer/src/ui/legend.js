@@ -1,5 +1,6 @@
 // The legends of the layers on the map.
 
+import { TRUE_COLOUR } from "../catalogue/catalogue.js";
 import { detailsOf } from "../catalogue/details.js";
 import { layerTitle } from "../format/titles.js";
 import { rangeOf } from "../tiles/tile_source.js";
@@ -29,6 +30,7 @@ export class Legends {
 
   /** The colours of a layer as it is shown. @param {ShownLayer} shown @returns {Promise<StyleDetails>} */
   styleOf({ state, layer }) {
+    if (state.style.startsWith(TRUE_COLOUR)) return Promise.reject(new Error("a picture has no legend"));
     const options = new URLSearchParams();
     const range = rangeOf(layer, state);
     if (range) {

@@ -1,6 +1,6 @@
 // How the selected layer is coloured: colormap, range, spacing, resampling, filter, contours. Changes show at once.
 
-import { REVERSED } from "../catalogue/catalogue.js";
+import { REVERSED, TRUE_COLOUR } from "../catalogue/catalogue.js";
 import { detailsOf } from "../catalogue/details.js";
 import { displayOf } from "../format/units.js";
 import { ticksOf } from "../format/numbers.js";
@@ -29,7 +29,7 @@ export function showStyleSettings(context, legends) {
   const more = element("style-more");
   let turn = 0;
   /** @param {string} id */
-  const title = (id) => (id === "default" ? "Default" : (context.catalogue.colormap(id)?.title ?? id));
+  const title = (id) => (id === "default" ? "Default" : id.startsWith(TRUE_COLOUR) ? "True colour" : (context.catalogue.colormap(id)?.title ?? id));
   /** @param {string} name */
   const baseOf = (name) => (name.endsWith(REVERSED) ? name.slice(0, -REVERSED.length) : name);
   style.addEventListener("change", () => update({ style: style.value }));
@@ -56,7 +56,7 @@ export function showStyleSettings(context, legends) {
     if (mine !== turn) return;
     const focused = document.activeElement?.id;
     const isOpen = more.querySelector("details")?.open ?? false;
-    more.replaceChildren(gallery(layer, state, isOpen), ...(layer.isClasses ? [] : [...ranges(layer, state, details, colours), switches(layer, state)]));
+    more.replaceChildren(gallery(layer, state, isOpen), ...(layer.isClasses || state.style.startsWith(TRUE_COLOUR) ? [] : [...ranges(layer, state, details, colours), switches(layer, state)]));
     element("style-options").replaceChildren(...options(layer, state, details));
     if (focused) document.getElementById(focused)?.focus();
   }
