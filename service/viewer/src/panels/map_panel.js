@@ -7,7 +7,7 @@ import { THEMES, setTheme, theme } from "../ui/theme.js";
 
 /** @type {[keyof State["display"], string][]} */
 const SWITCHES = [
-  ["coast", "Coastlines, borders and lakes"],
+  ["coast", "Coastlines and borders"],
   ["grid", "Graticule"],
   ["base", "Background map"],
   ["celsius", "Kelvin as °C"],

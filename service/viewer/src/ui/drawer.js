@@ -17,7 +17,7 @@ export class Drawer {
     this.context = context;
     this.drawer = element("drawer");
     this.title = h("h2", { id: "drawer-title" });
-    this.content = h("div", { class: "drawer-content" });
+    this.content = h("div", { class: "drawer-content", tabIndex: 0 }); // the keyboard scrolls what has the focus
     const close = iconButton(ICONS.close, "Close the panel (Esc)", { class: "close", on: { click: () => this.close() } });
     this.drawer.append(h("header", {}, this.title, close), this.content);
     for (const panel of panels) this.#add(panel);
