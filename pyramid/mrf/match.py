@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.tile_request import TileRequest
 
 
+_SAME_PICTURES = frozenset({str(RENDERER_VERSION), "2"})
+"""Versions of the renderer that give plain tiles the same pixels. Version 3 changed modes, which are no tile's default,
+and values and reliefs, which pictures do not hold."""
+
+
 def is_plain(request: TileRequest) -> bool:
     """Return whether a tile is one that exports hold: PNG, of the set's own size, without options of values or pixels.
 
@@ -49,7 +54,7 @@ def has_pixels_of(header: MrfHeader, notes: dict[str, str], request: TileRequest
         header.compression is compression
         and header.bands == header.page_bands == (1 if compression is Compression.PPNG else 4)
         and notes.get("palette") == palette.key
-        and notes.get("renderer") == str(RENDERER_VERSION)
+        and notes.get("renderer") in _SAME_PICTURES
         and notes.get("overviews", "mean") == "mean"
     )
 

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from lazytile.pyramid.resampling.method import Resampling
     from lazytile.pyramid.tiling.tms import TileMatrix, TileMatrixSet
 
-RENDERER_VERSION = 2
-"""Part of every key; incremented whenever an equal request yields other bytes."""
+RENDERER_VERSION = 3
+"""Part of every key; incremented whenever an equal request yields other bytes.
+
+Version 3 changed modes at the edge of the data, the last digits of hillshades, and the sign of means of zeros.
+"""
 WHITE = (255, 255, 255)
 LOCALITY_TILES = 4
 """Tiles on a side of a square that goes to one worker: its tiles share most chunks, and squares are many."""

@@ -75,6 +75,7 @@ def write_store(
     dimensions: tuple[Dimension, ...] = (),
     generation: str = "generation-1",
     crs: str = "EPSG:4326",
+    reduction: str = "mean",
 ) -> Store:
     """Write a dataset of one int16 variable, codes of shape (*dimensions, rows, cols), in the converter's layout."""
     rows, cols = codes.shape[-2:]
@@ -84,7 +85,7 @@ def write_store(
     levels = 1
     while max(grid.coarsen(levels - 1).shape.rows, grid.coarsen(levels - 1).shape.cols) > CHUNK:
         levels += 1
-    variable = Variable(name, dimensions, Packing("int16", missing=(float(FILL),)))
+    variable = Variable(name, dimensions, Packing("int16", missing=(float(FILL),)), reduction)
     dataset = Dataset(name, generation, grid, levels, Shape(CHUNK, CHUNK), (variable,))
     root = folder / f"{name}.zarr"
     for level in range(levels):

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from lazytile.colormaps.library.catalog import ColormapCatalog
+from lazytile.pyramid.mrf import header
 from lazytile.pyramid.mrf.effort import CompressionEffort
 from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.store.dataset import Dimension
@@ -81,6 +82,27 @@ def test_an_export_beside_the_store_is_served(root, serve):
         assert empty.body == computed(root, "/wmts/sst/default/native_sst/2/0/0.png").body
         assert tiers(server) == {"mrf": 2, "disk": 0, "computed": 0, "client": 0}
         assert server.counter("lazytile_renders_total") == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "reduction", "tier"),
+    [("2", "mean", "mrf"), ("1", "mean", "computed"), ("2", "mode", "mrf"), (None, "mode", "mrf")],
+)
+def test_exports_of_an_earlier_version_are_served_where_they_show_the_same(
+    root, serve, monkeypatch, version, reduction, tier
+):
+    shutil.rmtree(root / "store" / "sst.zarr")
+    write_store(root / "store", field(700, 900), reduction=reduction)
+    with monkeypatch.context() as patch:
+        if version is not None:
+            patch.setattr(header, "RENDERER_VERSION", version)
+        export_here(root, tms="WebMercatorQuad")
+    tile = "/wmts/sst/default/WebMercatorQuad/1/0/1.png"
+    rendered = computed(root, tile)
+    with serve() as server:
+        reply = server.get(tile)
+        assert tier_of(reply) == tier
+        assert reply.body == rendered.body
 
 
 def test_other_bytes_have_a_tag_of_their_own(root, serve):
