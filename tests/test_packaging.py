@@ -11,9 +11,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lazytile.pyramid.kernel.build import find_compiler, library_name
+from tests.pyramid.netcdf import centres, write_grid
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "lazytile", "colormaps", "pyramid", "service")
@@ -110,21 +112,54 @@ def test_the_wheel_holds_the_native_kernel_and_fits_every_python(wheel, names):
     if find_compiler() is None:
         pytest.skip("there is no C++ compiler")
     folder = "lazytile/pyramid/kernel/"
-    assert {
-        f"{folder}source/{name}" for name in ("pixels.h", "pixels.cpp", "pixels.cu", "reduction.cpp", "level.cpp")
-    } <= names
+    sources = ("pixels.h", "rows.h", "pixels.cpp", "pixels.cu", "reduction.cpp", "level.cpp")
+    assert {f"{folder}source/{name}" for name in sources} <= names
     assert {name for name in names if name.startswith(f"{folder}lib/")} == {f"{folder}lib/{library_name()}"}
     assert re.fullmatch(r"lazytile-[0-9.]+-py3-none-(?!any)\w+\.whl", wheel.name)
 
 
-def test_without_a_compiler_the_wheel_fits_every_platform_and_says_why(wheel, tmp_path):
-    environment = {**os.environ, "PATH": str(tmp_path), "CXX": ""}
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "out"), "."]
+@pytest.fixture(scope="module")
+def pure(wheel, tmp_path_factory):
+    """The wheel that a machine without a compiler builds, and what the build printed."""
+    folder = tmp_path_factory.mktemp("pure")
+    environment = {**os.environ, "PATH": str(folder), "CXX": ""}
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder / "out"), "."]
     done = subprocess.run(command, cwd=wheel.parent.parent, env=environment, capture_output=True, text=True, check=True)
-    (path,) = (tmp_path / "out").glob("*-py3-none-any.whl")
+    (path,) = (folder / "out").glob("*-py3-none-any.whl")
+    return path, done.stdout
+
+
+def test_without_a_compiler_the_wheel_fits_every_platform_and_says_why(pure):
+    path, printed = pure
     with zipfile.ZipFile(path) as archive:
         assert not [name for name in archive.namelist() if "/kernel/lib/" in name]
-    assert done.stdout.count("the native kernel is not built, tiles will be computed with NumPy: there is no C++") == 1
+    assert printed.count("the native kernel is not built, tiles will be computed with NumPy: there is no C++") == 1
+
+
+def test_an_installation_without_a_compiler_computes_with_numpy_and_says_so_once(pure, tmp_path):
+    site = tmp_path / "site"
+    options = ("--quiet", "--no-deps", "--no-index", "--target", str(site))
+    run(sys.executable, "-m", "pip", "install", *options, str(pure[0]), cwd=tmp_path)
+    codes = np.random.default_rng(1).integers(0, 9000, (90, 180)).astype("int16")
+    write_grid(tmp_path / "d.nc", codes, centres(90, -2.0, 90), centres(-180, 2.0, 180), fill=-1)
+    program = (
+        f"import sys; sys.path.insert(0, {str(site)!r})\n"
+        "import lazytile, hashlib\n"
+        "from pathlib import Path\n"
+        "from lazytile.pyramid.ingest.convert import convert\n"
+        "from lazytile.pyramid.kernel.selection import current_kernel\n"
+        "if __name__ == '__main__':\n"
+        f"    assert lazytile.__file__.startswith({str(site)!r}), lazytile.__file__\n"
+        "    convert(Path('d.nc'), Path('store'), 'd')\n"
+        "    tiles = [lazytile.render_tile('store', 'd', 'WebMercatorQuad', 1, 0, col) for col in (0, 1)]\n"
+        "    print(current_kernel().name, *(hashlib.sha256(tile).hexdigest() for tile in tiles))\n"
+    )
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    kernel, *digests = done.stdout.split()
+    assert kernel == "numpy"
+    assert len(set(digests)) == 2
+    assert done.stderr.count("tiles are computed with NumPy: the native kernel is not built") == 1
 
 
 def test_type_checkers_see_an_installation(tmp_path):

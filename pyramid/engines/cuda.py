@@ -61,9 +61,8 @@ async def open_cuda(options: EngineOptions) -> ClusterSession:
     create = partial(LocalCUDACluster, CUDA_VISIBLE_DEVICES=ids, **arguments)
     session = await open_own(f"cuda, {len(ids)} GPU{'s' * (len(ids) != 1)}", create, len(ids), options)
     try:
-        probe: Callable[[], tuple[str, str]] = probe_worker
+        probe = partial(start_worker, options.start_gpu or probe_device)
         if options.start_gpu is not None:
-            probe = partial(start_worker, options.start_gpu)
             # A worker that is started again needs its GPU too.
             await session.client.register_plugin(GpuPlugin(options.start_gpu))
         session.description += f" ({await _probed(session, probe, options.start_timeout_s)})"
@@ -73,31 +72,19 @@ async def open_cuda(options: EngineOptions) -> ClusterSession:
     return session
 
 
-def probe_worker() -> tuple[str, str]:
-    """Run a kernel on the GPU of the worker that calls this.
+def start_worker(start: Callable[[], str]) -> tuple[str, str]:
+    """Start what computes on the GPU of the worker that calls this, or only probe the GPU.
+
+    Args:
+        start: Does it and returns the name of what works.
 
     Returns:
-        The GPU's name and an empty text; or an empty name and the reason why it does not work. The reason is text, as
+        The name and an empty text; or an empty name and the reason why the GPU does not work. The reason is text, as
         the server would have to import CuPy to unpickle CuPy's exceptions.
     """
     try:
-        return probe_device(), ""
-    except Exception as error:  # noqa: BLE001 - import errors, driver errors, compiler errors: all mean no GPU
-        return "", one_line(error)
-
-
-def start_worker(start: Callable[[], str]) -> tuple[str, str]:
-    """Start what computes on the GPU of the worker that calls this.
-
-    Args:
-        start: Starts it and returns its name.
-
-    Returns:
-        As ``probe_worker``.
-    """
-    try:
         return start(), ""
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - import errors, driver errors, compiler errors: all mean no GPU
         return "", one_line(error)
 
 

@@ -1,5 +1,5 @@
 // The processor's library: one variant for each level of the instruction set. build.py compiles it.
-#include "pixels.h"
+#include "rows.h"
 #ifndef LT_SUFFIX
 #define LT_SUFFIX(name) name
 #endif
@@ -8,6 +8,27 @@
 enum { STOPPED = 1, UNKNOWN = -1 };  // what a call returns besides 0
 enum { STRIP_ROWS = 16 };            // between two looks at the flag
 
+#ifdef LT_SINGLE  // what the GPU's threads do, one after the other, for a comparison without a GPU
+static i64 scratch_of(const Job&) { return 0; }
+template <class T> static void run_pixel(const Job& job, int y, int x) {
+    if (job.mesh) {
+        if (job.method == NEAREST) mesh_nearest_pixel<T>(job, y, x);
+        else if (job.method == MODE) mesh_mode_pixel<T>(job, y, x);
+        else mesh_mean_pixel<T>(job, y, x);
+    } else if (job.method == NEAREST) nearest_pixel<T>(job, y, x);
+    else if (job.method == MODE) mode_pixel<T>(job, y, x);
+    else if (!job.cols_first) mean_pixel<T>(job, y, x);
+    else if constexpr (!Code<T>::IS_EXACT) mean_pixel_cols_first<T>(job, y, x);
+}
+template <class T> static i32 run_job(const Job& job, u8*, const volatile i32* stop) {
+    int height = job.mesh ? job.mesh->height : job.rows->pixels, width = job.mesh ? job.mesh->width : job.cols->pixels;
+    for (int y = 0; y < height; ++y) {
+        if (y % STRIP_ROWS == 0 && *stop) return STOPPED;
+        for (int x = 0; x < width; ++x) run_pixel<T>(job, y, x);
+    }
+    return 0;
+}
+#else
 // Of cells of a line: 0 if all are data, 1 if some, 3 if none.
 template <class T> static u8 gap_of(const T* line, const i32* cell, i32 count, const NoData& nodata) {
     bool all = true, any = false;
@@ -71,23 +92,19 @@ template <class T> static i32 run_means(const Job& job, u8* scratch, const volat
         for (int i = 0; i < KEPT_ROWS; ++i) ring.held[i] = -1;
         for (int y = 0; y < job.rows->pixels; ++y) {
             if (y % STRIP_ROWS == 0 && *stop) return STOPPED;
-            if constexpr (!Code<T>::IS_EXACT) {
-                if (IS_DEVICE)
-                    for (int x = 0; x < job.cols->pixels; ++x) mean_pixel_cols_first<T>(job, y, x);
-                else mean_row_cols_first<T>(job, y, ring);
-            }
+            if constexpr (!Code<T>::IS_EXACT) mean_row_cols_first<T>(job, y, ring);
         }
         return 0;
     }
     Sum<T>* at = (Sum<T>*)scratch;
     i64 block = ROWS * row;
-    Room<T> room = {at, at + block, ROWS > 1 ? at + 2 * block : at, ROWS > 1 ? at + 3 * block : at + block, row};
+    Room<T> room = {at, at + block, at + 2 * block, at + 3 * block, row};
     u8* gap = scratch + 4 * block * (i64)sizeof(f64);
-    if (!IS_DEVICE) find_gaps<T>(job, gap);
+    find_gaps<T>(job, gap);
     for (int y = 0; y < job.rows->pixels; y += ROWS) {
         if (y % STRIP_ROWS == 0 && *stop) return STOPPED;
         int left = job.rows->pixels - y;
-        mean_rows<T>(job, IS_DEVICE ? (const u8*)0 : gap, y, left < ROWS ? left : (int)ROWS, room);
+        mean_rows<T>(job, gap, y, left < ROWS ? left : (int)ROWS, room);
     }
     return 0;
 }
@@ -97,9 +114,7 @@ template <class T> static i32 run_modes(const Job& job, u8* scratch, const volat
     for (int i = 0; i < KEPT_ROWS; ++i) keys.held[i] = -1;
     for (int y = 0; y < job.rows->pixels; ++y) {
         if (y % STRIP_ROWS == 0 && *stop) return STOPPED;
-        if (IS_DEVICE)
-            for (int x = 0; x < job.cols->pixels; ++x) mode_pixel<T>(job, y, x);
-        else mode_row<T>(job, y, keys);
+        mode_row<T>(job, y, keys);
     }
     return 0;
 }
@@ -133,6 +148,7 @@ template <class T> static i32 run_job(const Job& job, u8* scratch, const volatil
     if (job.method == MODE) return run_modes<T>(job, scratch, stop);
     return run_means<T>(job, scratch, stop);
 }
+#endif
 
 // One row of the next coarser level, of one or two rows of cells.
 template <class T, bool HAS_LIST>

@@ -42,8 +42,9 @@ extern "C" __global__ void lt_check(const Check* check) {
 LT_FN int height_of(const Job& job) { return job.mesh ? job.mesh->height : job.rows->pixels; }
 LT_FN int width_of(const Job& job) { return job.mesh ? job.mesh->width : job.cols->pixels; }
 
+// 8 blocks of 128 threads: at most 64 registers a thread, and as many as that, so that none is spilled.
 #define LT_ENTRY(NAME, T, CALL)                                                               \
-    extern "C" __global__ void __launch_bounds__(128) lt_##NAME##_##T(const Job* jobs) {      \
+    extern "C" __global__ void __launch_bounds__(128, 8) lt_##NAME##_##T(const Job* jobs) {      \
         LT_PIXEL                                                                              \
         CALL;                                                                                 \
     }

@@ -71,7 +71,7 @@ def visible_devices(number):
 
 
 def pretended_device():
-    return "pretended", ""
+    return "pretended"
 
 
 def fail_on_three(job):

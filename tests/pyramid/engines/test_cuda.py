@@ -159,7 +159,7 @@ def test_a_broken_gpu_makes_auto_take_threads(faked, caplog):
 @pytest.fixture
 def working(faked, monkeypatch):
     """Two GPUs that the probe finds well, so that everything but kernels can be tried."""
-    monkeypatch.setattr(engine_cuda, "probe_worker", engine_tasks.pretended_device)
+    monkeypatch.setattr(engine_cuda, "probe_device", engine_tasks.pretended_device)
 
 
 @needs_extra
