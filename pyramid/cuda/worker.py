@@ -38,11 +38,12 @@ class _FailedKernel:
         raise EngineError(f"the GPU of this worker does not work: {self._reason}")
 
 
-def start_kernel() -> str:
+def start_kernel(limit_bytes: int | None = None) -> str:
     """Make the CUDA kernel that of this process, once.
 
-    The variable ``LAZYTILE_GPU_MEMORY`` limits the GPU's memory that it takes, such as ``8GiB``; by default it takes
-    four fifths.
+    Args:
+        limit_bytes: Most memory of the GPU that it takes; None: what the variable ``LAZYTILE_GPU_MEMORY`` says, such
+            as ``8GiB``, else four fifths.
 
     Returns:
         Its name, such as ``cuda sm_90``.
@@ -51,7 +52,7 @@ def start_kernel() -> str:
         Exception: What CuPy raises where the GPU does not work; from then on tiles fail with this reason.
     """
     try:
-        kernel = process.current().resource(_RESOURCE, _make)
+        kernel = process.current().resource(_RESOURCE, lambda: _make(limit_bytes))
     except Exception as error:
         failed: Any = _FailedKernel(f"{type(error).__name__}: {error}")
         install_kernel(failed)
@@ -60,8 +61,10 @@ def start_kernel() -> str:
     return kernel.name
 
 
-def _make() -> CudaKernel:
-    return CudaKernel(GpuThread(import_cupy(), _limits(os.environ.get(GPU_MEMORY_VARIABLE))), choose_kernel())
+def _make(limit_bytes: int | None) -> CudaKernel:
+    text = os.environ.get(GPU_MEMORY_VARIABLE)
+    limits = _limits(text) if limit_bytes is None else GpuLimits(memory_bytes=limit_bytes)
+    return CudaKernel(GpuThread(import_cupy(), limits), choose_kernel())
 
 
 def _limits(text: str | None) -> GpuLimits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -117,7 +118,7 @@ async def open_context(
         dashboard=settings.dashboard,
         caches=workers,
         fallback=settings.engine_fallback,
-        start_gpu=start_kernel,
+        start_gpu=partial(start_kernel, settings.gpu_memory),
     )
     places = Places.of(folders=(settings.store,))
     access_log, tracing = AccessLog.of(settings, counters.access_log_lost.inc), Tracing.of(settings)

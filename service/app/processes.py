@@ -31,6 +31,12 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 """Addresses that mean every network."""
 
 
+LEAST_CACHE_BYTES = 256 << 20
+"""Memory for caches that each of several server processes has at least, unless a number of processes is given. Besides,
+a process takes about 100 MB."""
+MOST_PROCESSES = 32
+
+
 def run_server(settings: Settings, announce: Callable[[str, str], None], read: Callable[[], Settings]) -> None:
     """Serve until SIGINT or SIGTERM; SIGHUP reloads.
 
@@ -53,15 +59,30 @@ def run_server(settings: Settings, announce: Callable[[str, str], None], read: C
         announce(address, engine)
         notify("READY=1")
 
-    takes_threads = _takes_threads(settings)
-    shares_cluster = EngineSpec.parse(settings.engine).kind == "scheduler"
-    if (takes_threads or shares_cluster) and (settings.workers or 1) > 1:
-        _run_many(settings, settings.workers or 1, ready, read)
+    takes_threads, kind = _takes_threads(settings), EngineSpec.parse(settings.engine).kind
+    count = settings.workers or 1
+    if settings.workers is None and takes_threads and kind == "auto":
+        count = sensible_count(settings, processor_count())
+    if (takes_threads or kind == "scheduler") and count > 1:
+        _run_many(settings, count, ready, read)
         return
     from lazytile.service.app.server import run_one  # noqa: PLC0415 - see worker_process.METRICS_VARIABLE
 
     # A single server process has all processors; a Dask engine takes the number itself.
     run_one(settings.model_copy(update={"workers": None}) if takes_threads else settings, ready, read)
+
+
+def sensible_count(settings: Settings, processors: int) -> int:
+    """Return how many server processes the engine ``auto`` starts where nobody says how many.
+
+    Args:
+        settings: The settings.
+        processors: Processors that the server may use.
+
+    Returns:
+        One for each processor, as long as each has memory for its caches.
+    """
+    return max(1, min(processors, settings.memory_bytes // LEAST_CACHE_BYTES, MOST_PROCESSES))
 
 
 def _takes_threads(settings: Settings) -> bool:

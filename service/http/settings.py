@@ -22,6 +22,7 @@ from lazytile.service.http.settings_file import (
     MEMORY_VARIABLE,
     PREFIX,
     REPLACED,
+    GpuBytes,
     MemoryBytes,
     left_to_file,
     read_settings_file,
@@ -49,6 +50,7 @@ FIXED = (
     "rate_limit_clients",
     "admin_address",
     "admin_token",
+    "gpu_memory",
 )
 """Settings that a running server keeps."""
 SECRETS = frozenset({"admin_token", "layer_tokens"})
@@ -116,6 +118,9 @@ class Settings(AccessSettings):
     environment variable counts for Dask workers and programs too."""
     kernel_level: int | None = Field(None, ge=1, le=4)
     """Instruction set of the native kernel on x86-64: 1 SSE2, 3 AVX2, 4 AVX-512; by default the best there is."""
+    gpu_memory: GpuBytes | None = Field(None, ge=512 << 20)
+    """Memory that a worker takes of its GPU, such as ``8GiB``; by default four fifths of it. The environment variable
+    counts for Dask workers that others started, too."""
 
     engine: str = "auto"
     """Where tiles are computed: auto, threads, local, cuda, or the address of a Dask scheduler (tcp://HOST:8786)."""
@@ -123,8 +128,8 @@ class Settings(AccessSettings):
     """What renders tiles while a Dask engine is not available: ``threads`` of the server process; by default nothing,
     and the response is 503."""
     workers: int | None = Field(None, ge=1, le=1024)
-    """Number of server processes with the engine ``threads`` or an existing scheduler; with ``local`` and ``cuda`` of
-    Dask workers behind one server process."""
+    """Number of server processes with the engine ``threads`` or an existing scheduler, by default 1; with ``auto`` by
+    default as many as make sense; with ``local`` and ``cuda`` of Dask workers behind one server process."""
     dashboard: str | None = None
     """Address of Dask's dashboard on this machine, such as 127.0.0.1:8787; it has no password."""
     metatile: int | None = Field(None, ge=1, le=16)

@@ -21,8 +21,8 @@ PREFIX = "LAZYTILE_"
 MEMORY_VARIABLE = "LAZYTILE_MEMORY"
 VARIABLES = {"memory_bytes": MEMORY_VARIABLE}
 """Environment variables of settings that are not named after them."""
-OTHER_VARIABLES = ("LAZYTILE_GPU_MEMORY", "LAZYTILE_TOKEN")
-"""Variables that are no settings of a server: those of Dask workers and of downloads."""
+OTHER_VARIABLES = ("LAZYTILE_TOKEN",)
+"""Variables that are no settings of a server: those of downloads."""
 REPLACED = dict.fromkeys(("memory_cache_bytes", "chunk_cache_bytes", "value_cache_bytes"), "memory_bytes")
 """Settings of earlier versions, each with its replacement."""
 FILE_LIMIT_BYTES = 1 << 20
@@ -135,3 +135,12 @@ def _memory_bytes(value: Any) -> Any:
 
 MemoryBytes = Annotated[int, BeforeValidator(_memory_bytes)]
 """Bytes, or a text such as ``2GiB`` or ``25%``."""
+
+
+def _gpu_bytes(value: Any) -> Any:
+    # A percentage would be of the machine's memory: it becomes 0, which is too little.
+    return parse_memory(value, 0) if isinstance(value, str) else value
+
+
+GpuBytes = Annotated[int, BeforeValidator(_gpu_bytes)]
+"""Bytes, or a text such as ``8GiB``."""

@@ -38,6 +38,7 @@ def counted(request, store, tmp_path, monkeypatch):
     count(tile_request.TileRequest, "__post_init__")
     count(Dataset, "content_generation")
     with running(store, tmp_path / "cache", short_path=request.param) as server:
+        server.get("/xyz/time_steps/0/0/0.png")  # a layer's first style takes a sample of its values
 
         def steps_of(path):
             calls.clear()
