@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.colormaps.compiled.palette import Palette
+from lazytile.pyramid.core.packing import Packing
 from lazytile.pyramid.core.stop_flag import StopFlag
 from lazytile.pyramid.kernel.library import Library, load_library
 from lazytile.pyramid.kernel.native_kernel import NativeKernel
 from lazytile.pyramid.kernel.numpy_kernel import NumpyKernel
 from lazytile.pyramid.resampling.method import Resampling
-from lazytile.pyramid.resampling.value_tile import VALUES, ValueTile
+from lazytile.pyramid.resampling.value_tile import ValueTile
 from lazytile.pyramid.store.histogram import count_bins
 from lazytile.pyramid.store.reduce import reduce_level
 from tests.pyramid.kernel.blocks import block, codes, packing
@@ -88,7 +89,7 @@ def check_colours(kernel: NativeKernel, random: np.random.Generator) -> None:
     cuts = np.unique(random.choice(values[np.isfinite(values)].ravel(), int(random.integers(0, 400))))
     slots = np.append(np.arange(1, cuts.size + 2), 0).astype(np.uint8 if cuts.size < 254 else np.uint16)
     palette = Palette(random.integers(0, 256, (cuts.size + 2, 4)).astype(np.uint8), cuts, slots)
-    tile = ValueTile(values, VALUES, None)
+    tile = ValueTile(values, Packing("float64"), None)
     np.testing.assert_array_equal(kernel.paint(tile, palette), REFERENCE.paint(tile, palette), strict=True)
 
 
