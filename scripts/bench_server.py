@@ -49,7 +49,7 @@ class Server:
 
 @contextmanager
 def serving(store: Path, *options: str) -> Iterator[Server]:
-    """Run a server on a free port of the loopback interface, without an access log, as other servers in a comparison."""
+    """Run a server on a free port of the loopback interface; without an access log, as the other servers run."""
     command = [sys.executable, "-m", "lazytile.service", "serve", "--store", str(store), "--port", "0", *options]
     process = subprocess.Popen(
         command,
