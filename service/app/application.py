@@ -43,6 +43,7 @@ from lazytile.service.app.upkeep import clear_memory, follow_clearing, recheck_c
 from lazytile.service.app.viewer_page import base_map_origins, page, viewer_file
 from lazytile.service.catalogue.catalogue import Catalogue
 from lazytile.service.catalogue.folder_watch import FolderWatch
+from lazytile.service.catalogue.local_disks import LocalDisks
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends import routes as legends
@@ -55,6 +56,7 @@ from lazytile.service.protocol.views import VIEWS, Views
 from lazytile.service.tiles.admission import Admission
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import open_cache
+from lazytile.service.tiles.claims import Claims
 from lazytile.service.tiles.mrf_tier import MrfTier
 from lazytile.service.tiles.style_compiler import StyleCompiler
 from lazytile.service.wms import routes as wms
@@ -150,6 +152,7 @@ async def open_context(
         else MrfTier(settings.mrfs, settings.mrf_unchecked_folder, counters.mrf_damage.inc)
     )
     counters.workers = lambda: engine.workers
+    claims = Claims(settings.cache) if not settings.no_tile_cache and LocalDisks().has(settings.cache) else None
     admission = Admission.of(settings, engine.capacity, counters)
     if inherited is not None:
         counters.follow(caches)
@@ -158,7 +161,7 @@ async def open_context(
         catalogue=catalogue,
         admission=admission,
         styles=StyleCompiler(admission),
-        broker=TileBroker(settings, cache, engine, counters, admission=admission, mrfs=mrfs),
+        broker=TileBroker(settings, cache, engine, counters, admission=admission, mrfs=mrfs, claims=claims),
         metrics=counters,
         exchanges=Exchanges(
             [

@@ -80,6 +80,9 @@ class Metrics:
         self.access_log_lost = Counter(
             "lazytile_access_log_lost", "Lines not written to the access log, which is too slow", registry=registry
         )
+        self.shared_renders = Counter(
+            "lazytile_shared_renders", "Tasks that another server process has rendered meanwhile", registry=registry
+        )
         self.mrf_damage = Counter("lazytile_mrf_damage", "Look-ups that met a damaged MRF or page", registry=registry)
         self.queue_depth = Gauge(
             "lazytile_queue_depth",

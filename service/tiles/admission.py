@@ -20,6 +20,7 @@ from lazytile.pyramid.engines.single_flight import SingleFlight
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.tiles.loop_turns import LoopTurns
 from lazytile.service.tiles.memory_watch import MemoryWatch
+from lazytile.service.tiles.queue_order import Overload, Visitor
 from lazytile.service.tiles.refusals import Refusals
 from lazytile.service.tiles.waiting_line import LineFullError, LineTimeoutError, WaitingLine
 from lazytile.service.tiles.work_class import ClassLimits, WorkClass, class_limits
@@ -41,9 +42,9 @@ HEAVY_MS = 100.0
 class _Class:
     """The slots of one class, and how long its tasks have taken."""
 
-    def __init__(self, limits: ClassLimits) -> None:
+    def __init__(self, limits: ClassLimits, overload: Overload) -> None:
         self.limits = limits
-        self.line = WaitingLine(limits.running, limits.waiting, limits.wait_s)
+        self.line = WaitingLine(limits.running, limits.waiting, limits.wait_s, overload)
         self.mean_s = 0.0
 
     def record(self, spent_s: float) -> None:
@@ -76,7 +77,8 @@ class Admission:
             memory: Says which classes may begin; None: all.
             heavy_ms: Estimated time from which on work is heavy, milliseconds.
         """
-        self._classes = {work_class: _Class(each) for work_class, each in limits.items()}
+        self._overload = Overload()
+        self._classes = {work_class: _Class(each, self._overload) for work_class, each in limits.items()}
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._memory = memory
@@ -85,7 +87,9 @@ class Admission:
         self._flights: SingleFlight[Any] = SingleFlight()
         self._numbers = itertools.count()
         self._deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-        self._turns = LoopTurns(limits[WorkClass.LIGHT].wait_s)
+        self._visitor: ContextVar[Visitor | None] = ContextVar("visitor", default=None)
+        """Each connection has a task, and a context, of its own."""
+        self._turns = LoopTurns(limits[WorkClass.LIGHT].wait_s, self._overload)
 
     @classmethod
     def of(cls, settings: Settings, engine_threads: int, metrics: Metrics) -> Admission:
@@ -131,6 +135,11 @@ class Admission:
             at: When it arrived, by the clock of the loop.
         """
         self._deadline.set(at + self._timeout_s)
+        visitor = self._visitor.get()
+        if visitor is None:
+            visitor = Visitor(at)
+            self._visitor.set(visitor)
+        visitor.requests += 1
 
     def has_memory(self, work_class: WorkClass) -> bool:
         """Return whether there is memory for work of a class.
@@ -161,7 +170,7 @@ class Admission:
             BusyError: That took too long.
         """
         try:
-            await self._turns.turn()
+            await self._turns.turn(self._visitor.get())
         except LineTimeoutError:
             raise await self._refused(WorkClass.LIGHT, "the server has more requests than it can read") from None
 
@@ -181,7 +190,7 @@ class Admission:
             raise await self._refused(work_class, f"the server has no memory left for {work_class} requests", "memory")
         try:
             with self._metrics.queue_depth.track_inprogress():
-                await entered.line.take()
+                await entered.line.take(self._visitor.get())
         except LineFullError:
             waits = f"{limits.running} running, {limits.waiting} waiting"
             raise await self._refused(work_class, f"the queue for {work_class} requests is full ({waits})") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.numbers.cost import numbers_ms
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lazytile.service.http.settings import Settings
     from lazytile.service.tiles.admission import Admission
     from lazytile.service.tiles.cache import TileCache
+    from lazytile.service.tiles.claims import Claims
     from lazytile.service.tiles.mrf_tier import MrfTier
 
 REMOTE_METATILE = 2
@@ -35,6 +37,7 @@ class _Rendered:
 
     tiles: dict[str, bytes]
     stages_s: dict[str, float]
+    tier: str = "computed"
 
 
 class TileBroker:
@@ -49,6 +52,7 @@ class TileBroker:
         *,
         admission: Admission,
         mrfs: MrfTier | None = None,
+        claims: Claims | None = None,
     ) -> None:
         """Serve tiles with these parts; ``close`` closes cache, engine and MRFs.
 
@@ -59,6 +63,7 @@ class TileBroker:
             metrics: Counts what is rendered and served.
             admission: The bounded queue in front of the engine.
             mrfs: Exported MRFs to serve from.
+            claims: What this process and others of the machine render at the moment; None: nobody else renders.
         """
         self._store: Path = settings.store.resolve()
         self._settings = settings
@@ -67,6 +72,7 @@ class TileBroker:
         self._engine = engine
         self._metrics = metrics
         self._admission = admission
+        self._claims = claims
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
         self._generations: dict[str, str] = {}
@@ -137,7 +143,7 @@ class TileBroker:
         data = None if again else self.peek(prepared.key)
         if data is not None:
             return Tile(data, "memory")
-        tile = await self._at_once(prepared, {}) if self._has_one_tier else None
+        tile = await self._at_once(prepared, {}, 0) if self._has_one_tier else None
         if tile is None:
             work_class = self._admission.class_of(prepared.cost.ms)
             async with self._admission.time_limit(work_class):
@@ -146,7 +152,7 @@ class TileBroker:
         return tile
 
     async def _from_slower_tiers(self, prepared: PreparedTile, work_class: WorkClass) -> Tile:
-        began = time.perf_counter()
+        began, since_ns = time.perf_counter(), time.monotonic_ns()
         found = None if self._mrfs is None else await self._mrfs.find(prepared.request)
         searched = time.perf_counter()
         lookup = {"mrf": searched - began}
@@ -156,11 +162,33 @@ class TileBroker:
         lookup["disk"] = time.perf_counter() - searched
         if data is not None:
             return Tile(data, "disk", lookup)
-        tile = await self._at_once(prepared, lookup)
+        tile = await self._at_once(prepared, lookup, since_ns)
         if tile is not None:
             return tile
-        rendered = await self._admission.shared(_key_of(prepared), lambda: self._render(prepared, work_class))
-        return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
+        rendered = await self._admission.shared(
+            _key_of(prepared), lambda: self._claim_and_render(prepared, work_class, since_ns)
+        )
+        return Tile(rendered.tiles[prepared.key], rendered.tier, lookup | rendered.stages_s)
+
+    async def _claim_and_render(self, prepared: PreparedTile, work_class: WorkClass, since_ns: int) -> _Rendered:
+        """Render a task, or wait for another process of this machine that renders it."""
+        if self._claims is None:
+            return await self._render(prepared, work_class)
+        key, began = prepared.task_key, time.perf_counter()
+
+        async def find() -> dict[str, bytes] | None:
+            found = {each: await self._cache.load(each) for each in self._keys_of(prepared)}
+            return {each: data for each, data in found.items() if data is not None} if all(found.values()) else None
+
+        tiles = await self._claims.taken(key, since_ns, find, self._settings.timeout_s)
+        if tiles is not None:
+            self._metrics.shared_renders.inc()
+            return _Rendered(tiles, {"wait": time.perf_counter() - began}, "disk")
+        try:
+            return await self._render(prepared, work_class)
+        except BaseException:
+            self._claims.release(key)
+            raise
 
     async def _render(self, prepared: PreparedTile, work_class: WorkClass) -> _Rendered:
         arrived = time.perf_counter()
@@ -169,10 +197,11 @@ class TileBroker:
             images = await self._engine.render(prepared.task, is_heavy=work_class is WorkClass.HEAVY)
         return self._store_tiles(prepared, images, arrived, began)
 
-    async def _at_once(self, prepared: PreparedTile, lookup: dict[str, float]) -> Tile | None:
+    async def _at_once(self, prepared: PreparedTile, lookup: dict[str, float], since_ns: int) -> Tile | None:
         """Render a small tile on the event loop, in a turn of it: nothing else runs meanwhile.
 
         None where that is not allowed, or the tile is being rendered. ``lookup``: seconds spent on other tiers.
+        ``since_ns``: when the search began.
         """
         if self.metatile == 1 and prepared.is_small:
             await self._admission.turn()
@@ -185,10 +214,18 @@ class TileBroker:
             return None
         if not self._admission.has_memory(WorkClass.LIGHT):
             return None
-        began = time.perf_counter()
-        images = self._engine.render_inline(prepared.task)
-        if images is None:
+        claims, key = self._claims, prepared.key
+        if claims is not None and (not claims.take(key) or claims.was_released(key, since_ns)):
             return None
+        began = time.perf_counter()
+        try:
+            images = self._engine.render_inline(prepared.task)
+        except BaseException:
+            if claims is not None:
+                claims.release(key)
+            raise
+        if images is None:
+            return None  # the claim is kept for the thread that renders
         rendered = self._store_tiles(prepared, images, began, began)
         return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
 
@@ -196,17 +233,23 @@ class TileBroker:
         self, prepared: PreparedTile, images: tuple[bytes, ...], arrived: float, began: float
     ) -> _Rendered:
         """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
-        task, ended = prepared.task, time.perf_counter()
+        ended = time.perf_counter()
         self._metrics.counts.rendered(len(images), ended - began)
-        if prepared.is_single:
-            keys = [prepared.key]
-        else:
-            keys = [task.tile_key(type(task.block)(row, col)) for row, col in task.block.addresses()]
-        tiles = dict(zip(keys, images, strict=True))
+        tiles = dict(zip(self._keys_of(prepared), images, strict=True))
         self._note_generation(prepared)
-        self._cache.put(tiles, prepared.generation_tag)
+        if self._claims is None:
+            self._cache.put(tiles, prepared.generation_tag)
+        else:
+            self._cache.put(tiles, prepared.generation_tag, partial(self._claims.release, prepared.task_key))
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
         return _Rendered(tiles, stages)
+
+    def _keys_of(self, prepared: PreparedTile) -> list[str]:
+        """Return the keys of the tiles that a task renders."""
+        if prepared.is_single:
+            return [prepared.key]
+        task = prepared.task
+        return [task.tile_key(type(task.block)(row, col)) for row, col in task.block.addresses()]
 
     def _note_generation(self, prepared: PreparedTile) -> None:
         """Drop the tiles of content that a dataset no longer has, once a new generation of it is seen."""
@@ -267,6 +310,8 @@ class TileBroker:
         if self._mrfs is not None:
             await self._mrfs.close()
         await self._cache.close()
+        if self._claims is not None:
+            self._claims.close()
 
 
 def _key_of(prepared: PreparedTile) -> str:

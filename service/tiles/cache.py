@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from lazytile.service.http.settings import Settings
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class TileCache(Protocol):
     """The tiers that store encoded tiles."""
 
@@ -46,12 +50,13 @@ class TileCache(Protocol):
         """
         ...
 
-    def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
+    def put(self, tiles: Mapping[str, bytes], tag: str, done: Callable[[], object] = _nothing) -> None:
         """Store tiles of one generation: in memory at once, in slower tiers soon. Never waits.
 
         Args:
             tiles: Tiles by key.
             tag: Name of the dataset and its generation.
+            done: Called once they are in the slower tiers, or lost, in any thread.
         """
         ...
 
@@ -87,8 +92,10 @@ class NoCache:
     async def load(self, key: str) -> None:
         """Return None."""
 
-    def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
+    def put(self, tiles: Mapping[str, bytes], tag: str, done: Callable[[], object] = _nothing) -> None:
         """Store nothing."""
+        del tiles, tag
+        done()
 
     async def flush(self) -> None:
         """Do nothing."""
@@ -131,11 +138,11 @@ class TieredCache:
             self._memory.put(key, data)
         return data
 
-    def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
+    def put(self, tiles: Mapping[str, bytes], tag: str, done: Callable[[], object] = _nothing) -> None:
         """Store tiles in memory at once, and soon on disk, where other processes find them."""
         for key, data in tiles.items():
             self._memory.put(key, data)
-        self._writes.add(tiles, tag)
+        self._writes.add(tiles, tag, done)
 
     async def flush(self) -> None:
         """Return when everything is on disk, or lost."""

@@ -7,9 +7,13 @@ tile in memory would wait for all of them.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from typing import TYPE_CHECKING
 
-from lazytile.service.tiles.waiting_line import PATIENCE_S, LineTimeoutError
+from lazytile.service.tiles.queue_order import QueueOrder
+from lazytile.service.tiles.waiting_line import LineTimeoutError
+
+if TYPE_CHECKING:
+    from lazytile.service.tiles.queue_order import Overload, Visitor
 
 TURNS = 2
 """Pieces of work that begin in one round of the loop, each of a millisecond or two at most."""
@@ -18,24 +22,28 @@ TURNS = 2
 class LoopTurns:
     """Lets a few pieces of work begin in each round of the loop. Belongs to one event loop."""
 
-    def __init__(self, wait_s: float) -> None:
+    def __init__(self, wait_s: float, overload: Overload) -> None:
         """Let anybody begin.
 
         Args:
             wait_s: How long each may wait.
+            overload: Decides with the times of arrival who comes next.
         """
         self._wait_s = wait_s
         self._left = TURNS
         self._is_scheduled = False
-        self._line: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._order = QueueOrder(overload)
 
     @property
     def waiting(self) -> int:
         """How many wait, at most."""
-        return len(self._line)
+        return len(self._order)
 
-    async def turn(self) -> None:
+    async def turn(self, visitor: Visitor | None = None) -> None:
         """Return when a piece of work may begin: at once unless this round has had its share.
+
+        Args:
+            visitor: Whose work it is.
 
         Raises:
             LineTimeoutError: That took too long.
@@ -44,27 +52,21 @@ class LoopTurns:
         if not self._is_scheduled:
             self._is_scheduled = True
             loop.call_soon(self._next_round, loop)
-        if self._left and not self._line:
+        if self._left and not self._order:
             self._left -= 1
             return
         begin: asyncio.Future[None] = loop.create_future()
-        self._line.append((loop.time(), begin))
+        self._order.add(begin, visitor, loop.time())
         await begin
 
     def _next_round(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._left = TURNS
-        line, now = self._line, loop.time()
-        while line and (line[0][1].done() or now - line[0][0] > self._wait_s):
-            _, begin = line.popleft()
-            if not begin.done():
-                begin.set_exception(LineTimeoutError())
-        while line and self._left:
-            is_stuck = now - line[0][0] > PATIENCE_S
-            _, begin = line.pop() if is_stuck else line.popleft()
-            if not begin.done():
-                begin.set_result(None)
-                self._left -= 1
-        if line:
+        self._left, now = TURNS, loop.time()
+        for begin in self._order.overdue(now - self._wait_s):
+            begin.set_exception(LineTimeoutError())
+        while self._left and (following := self._order.next(now)) is not None:
+            following.set_result(None)
+            self._left -= 1
+        if self._order:
             loop.call_soon(self._next_round, loop)
         else:
             self._is_scheduled = False

@@ -13,6 +13,8 @@ from lazytile.pyramid.core.conditions import Conditions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    _Write = tuple[Mapping[str, bytes], str, int, Callable[[], object]]
+
 CONDITION = "tile cache writes"
 GATHER_S = 0.005
 """How long tiles are gathered before the thread gets them: it is woken less often, and not before the reply is sent."""
@@ -56,16 +58,17 @@ class WriteBehind:
         """Tiles by key that are not on disk yet."""
         self._count = self._bytes = 0
         self._is_losing = False
-        self._queued: list[tuple[Mapping[str, bytes], str, int]] = []
+        self._queued: list[_Write] = []
         """What the thread was not given yet."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, tiles: Mapping[str, bytes], tag: str) -> bool:
+    def add(self, tiles: Mapping[str, bytes], tag: str, done: Callable[[], object] = lambda: None) -> bool:
         """Have tiles written. Never waits.
 
         Args:
             tiles: Tiles by key.
             tag: Names the generation that they belong to.
+            done: Called once they are on disk or lost, in any thread.
 
         Returns:
             False where too much waits already: then the tiles are lost.
@@ -79,8 +82,9 @@ class WriteBehind:
                 self._waiting.update(tiles)
         if not fits:
             self._lose(len(tiles))
+            done()
             return False
-        self._queued.append((tiles, tag, size))
+        self._queued.append((tiles, tag, size, done))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._start)
         return True
@@ -130,9 +134,12 @@ class WriteBehind:
             queued, self._queued = self._queued, []
             self._thread.submit(self._write_all, queued)
 
-    def _write_all(self, queued: list[tuple[Mapping[str, bytes], str, int]]) -> None:
-        for tiles, tag, size in queued:
-            self._written(tiles, tag, size)
+    def _write_all(self, queued: list[_Write]) -> None:
+        for tiles, tag, size, done in queued:
+            try:
+                self._written(tiles, tag, size)
+            finally:
+                done()
 
     def _written(self, tiles: Mapping[str, bytes], tag: str, size: int) -> None:
         try:

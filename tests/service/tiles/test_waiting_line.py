@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from lazytile.service.tiles import waiting_line
+from lazytile.service.tiles import queue_order
 from lazytile.service.tiles.loop_turns import LoopTurns
+from lazytile.service.tiles.queue_order import Overload, Visitor
 from lazytile.service.tiles.refusals import Refusals
 from lazytile.service.tiles.waiting_line import LineFullError, LineTimeoutError, WaitingLine
 
@@ -36,7 +37,7 @@ class Guests:
 
 def test_they_are_served_in_order_of_arrival():
     async def main():
-        guests = Guests(WaitingLine(1, 10, 60))
+        guests = Guests(WaitingLine(1, 10, 60, Overload()))
         guests.leave.set()
         holder = guests.line.take()
         await holder
@@ -51,10 +52,10 @@ def test_they_are_served_in_order_of_arrival():
 
 
 def test_the_last_comes_first_once_the_first_has_waited_too_long(monkeypatch):
-    monkeypatch.setattr(waiting_line, "PATIENCE_S", -1.0)
+    monkeypatch.setattr(queue_order, "PATIENCE_S", -1.0)
 
     async def main():
-        guests = Guests(WaitingLine(1, 10, 60))
+        guests = Guests(WaitingLine(1, 10, 60, Overload()))
         guests.leave.set()
         await guests.line.take()
         tasks = [await guests.come(name) for name in "abc"]
@@ -65,9 +66,60 @@ def test_the_last_comes_first_once_the_first_has_waited_too_long(monkeypatch):
     asyncio.run(main())
 
 
+class Clock:
+    """The clock of a loop, to be set."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: self.now)
+
+
+def test_in_an_overload_new_and_old_connections_come_before_those_that_come_again_and_again(monkeypatch):
+    async def main():
+        clock, overload = Clock(monkeypatch), Overload()
+        line = WaitingLine(1, 100, 60, overload)
+        await line.take()
+        served = []
+
+        async def guest(name, visitor):
+            await line.take(visitor)
+            served.append(name)
+            line.give()
+
+        async def come(name, visitor):
+            task = asyncio.create_task(guest(name, visitor))
+            await asyncio.sleep(0)
+            return task
+
+        tasks = [await come(f"flood {number}", Visitor(clock.now, 5)) for number in range(4)]
+        clock.now += 1.0
+        first = line._order.next(clock.now)  # the line is stuck, and known to be
+        line._order.add(first, Visitor(clock.now - 1.0, 5), clock.now - 1.0)
+        tasks.append(await come("new", Visitor(clock.now, 1)))
+        tasks.append(await come("again", Visitor(clock.now, 2)))
+        tasks.append(await come("established", Visitor(clock.now - 100.0, 50)))
+        tasks.append(await come("newer", Visitor(clock.now, 1)))
+        line.give()
+        await asyncio.gather(*tasks)
+        assert served[:3] == ["newer", "established", "new"]
+        assert sorted(served[3:]) == ["again", "flood 0", "flood 1", "flood 2", "flood 3"]
+
+    asyncio.run(main())
+
+
+def test_an_overload_ends_and_the_next_one_begins_later():
+    overload, old = Overload(), Visitor(90.0, 9)
+    overload.note(100.0)
+    assert overload.is_guest(old, 100.5)
+    assert not overload.is_guest(Visitor(99.5, 9), 100.5)
+    assert not overload.is_guest(old, 103.0), "nobody is preferred when there is no overload"
+    overload.note(200.0)
+    assert overload.is_guest(Visitor(150.0, 9), 200.0)
+
+
 def test_a_full_line_takes_nobody():
     async def main():
-        guests = Guests(WaitingLine(1, 1, 60))
+        guests = Guests(WaitingLine(1, 1, 60, Overload()))
         await guests.line.take()
         waiting = await guests.come("a")
         with pytest.raises(LineFullError):
@@ -86,7 +138,7 @@ def test_a_full_line_takes_nobody():
 
 def test_who_waits_too_long_is_sent_away_and_the_others_stay():
     async def main():
-        line = WaitingLine(1, 10, 0.05)
+        line = WaitingLine(1, 10, 0.05, Overload())
         await line.take()
         outcomes = await asyncio.gather(*(line.take() for _ in range(3)), return_exceptions=True)
         assert [type(each) for each in outcomes] == [LineTimeoutError] * 3
@@ -101,7 +153,7 @@ def test_who_waits_too_long_is_sent_away_and_the_others_stay():
 @pytest.mark.parametrize("gives_first", [False, True])
 def test_a_slot_is_not_lost_to_one_who_leaves_at_that_moment(gives_first):
     async def main():
-        guests = Guests(WaitingLine(1, 10, 60))
+        guests = Guests(WaitingLine(1, 10, 60, Overload()))
         await guests.line.take()
         leaving = await guests.come("a")
         if gives_first:
@@ -121,7 +173,7 @@ def test_a_slot_is_not_lost_to_one_who_leaves_at_that_moment(gives_first):
 
 def test_one_round_of_the_loop_has_few_turns():
     async def main():
-        turns, begun, rounds = LoopTurns(60), [], []
+        turns, begun, rounds = LoopTurns(60, Overload()), [], []
 
         async def work(name):
             await turns.turn()
@@ -143,7 +195,7 @@ def test_one_round_of_the_loop_has_few_turns():
 
 def test_turns_end_for_those_who_wait_too_long():
     async def main():
-        turns = LoopTurns(-1.0)
+        turns = LoopTurns(-1.0, Overload())
         outcomes = await asyncio.gather(*(turns.turn() for _ in range(TURNS + 3)), return_exceptions=True)
         assert [type(each) for each in outcomes] == [type(None)] * TURNS + [LineTimeoutError] * 3
 
@@ -152,7 +204,7 @@ def test_turns_end_for_those_who_wait_too_long():
 
 def test_a_turn_that_nobody_takes_is_passed_on():
     async def main():
-        turns = LoopTurns(60)
+        turns = LoopTurns(60, Overload())
         for _ in range(TURNS):
             await turns.turn()
         waiting = [asyncio.create_task(turns.turn()) for _ in range(4)]

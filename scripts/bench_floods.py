@@ -1,0 +1,272 @@
+"""Floods: what happens to everybody else while 2,000 clients ask for what nobody has asked for before.
+
+``make bench-service`` runs it after ``bench_service.py``. Two server processes; the flood comes from wrk, a program in
+C, with a low priority, since it shares the processors with the servers. Beside it one client asks for tiles that are in
+memory, and for one that is nowhere now and then: before the flood, during it, and after it. ``--costs`` prints how long
+typical tiles take beside their estimates instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from bench_document import conditions, write_section
+from bench_service import PROCESSES, fetch, serving, tiles_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench_service import Servers
+
+CLIENTS = 2000
+WARM_EVERY_S = 0.02
+COLD_EVERY_S = 0.5
+P95_LIMIT, COLD_LIMIT_S, RECOVERY_LIMIT_S = 5.0, 1.0, 5.0
+STATISTICS = "/numbers/{layer}/statistics?bbox=-180,-90,%d.%06d,90"
+POLAR = (
+    "/wms?service=WMS&version=1.3.0&request=GetMap&layers={layer}&styles=&crs=EPSG:3413&resampling=average"
+    "&bbox=-4194304,-4194304,4194304,41%d%05d&width=2048&height=2048&format=image/png"
+)
+FLOODS = {
+    "cold tiles": ("/xyz/{layer}/13/%d/%d.png", "n % 8192, (n * 2654435761) % 8192"),
+    "rescale": ("/xyz/{layer}/2/1/1.png?rescale=270,%d.%06d", "300 + n % 50, n % 1000000"),
+    "random-N": ("/xyz/{layer}/2/1/1.png?colormap=random-%d%06d", "seed, n % 1000000"),
+    "legends": ("/legends/random-%d%06d_H.svg", "seed, n % 1000000"),
+    "missing layers": ("/xyz/missing%d_%d/2/1/1.png", "seed, n"),
+    "Host headers": ("/wmts/1.0.0/WMTSCapabilities.xml#host%d-%d.example", "seed, n"),
+    "polar averages": (POLAR, "n % 10, n % 100000"),
+    "statistics": (STATISTICS, "100 + n % 79, n % 1000000"),
+    "contour": ("/xyz/{layer}/5/%d/%d.png?filter=contour:%d.%06d", "n % 32, (n // 32) % 32, 1, n % 1000000"),
+}
+"""Target of each request, with a Host after #, and its numbers as Lua computes them from that of the request."""
+_LUA = """
+local n, seed, template = %d, %d, "%s"
+local codes = {}
+function request()
+  n = n + 1
+  local target = string.format(template, %s)
+  local path, host = target:match("([^#]*)#?(.*)")
+  if host ~= "" then return wrk.format("GET", path, {["Host"] = host}) end
+  return wrk.format("GET", path)
+end
+function response(status) codes[status] = (codes[status] or 0) + 1; counted = "" for code, count in pairs(codes) do
+  counted = counted .. code .. ":" .. count .. " " end end
+local threads = {}
+function setup(thread) table.insert(threads, thread) end
+function done(s) io.write("RESULT " .. (threads[1]:get("counted") or "") .. "\\n") end
+"""
+
+
+@dataclass
+class Seen:
+    """What the client beside the flood has seen in one phase."""
+
+    warm_s: list[float] = field(default_factory=list)
+    cold_s: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    peak_mb: float = 0.0
+
+    @property
+    def p95_ms(self) -> float:
+        """95th percentile of tiles in memory."""
+        ordered = sorted(self.warm_s)
+        return ordered[len(ordered) * 95 // 100] * 1000 if ordered else float("nan")
+
+
+class Watcher:
+    """Asks for tiles as an ordinary client does, and looks at the memory of the servers."""
+
+    def __init__(self, servers: Servers, warm: list[str], cold: Callable[[], str]) -> None:
+        self._servers, self._warm, self._cold = servers, warm, cold
+        self.now = Seen()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=each) for each in (self._ask_warm, self._ask_cold, self._weigh)]
+        for thread in self._threads:
+            thread.start()
+
+    def phase(self) -> Seen:
+        """Begin another phase, and return what was seen in the last one."""
+        seen, self.now = self.now, Seen()
+        return seen
+
+    def _ask_warm(self) -> None:
+        connection, number = http.client.HTTPConnection("127.0.0.1", self._servers.port, timeout=60), 0
+        while not self._stop.wait(WARM_EVERY_S):
+            number += 1
+            began, seen = time.perf_counter(), self.now
+            connection.request("GET", self._warm[number % len(self._warm)])
+            reply = connection.getresponse()
+            reply.read()
+            seen.warm_s.append(time.perf_counter() - began)
+            if reply.status != 200:
+                seen.wrong.append(f"a tile in memory: {reply.status}")
+
+    def _ask_cold(self) -> None:
+        while not self._stop.wait(COLD_EVERY_S):
+            began, seen = time.perf_counter(), self.now
+            connection = http.client.HTTPConnection("127.0.0.1", self._servers.port, timeout=60)
+            connection.request("GET", self._cold())
+            reply = connection.getresponse()
+            reply.read()
+            connection.close()
+            seen.cold_s.append(time.perf_counter() - began)
+            if reply.status != 200:
+                seen.wrong.append(f"a cold tile: {reply.status}")
+
+    def _weigh(self) -> None:
+        while not self._stop.wait(0.25):
+            total = 0
+            for pid in self._servers.pids:
+                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+            self.now.peak_mb = max(self.now.peak_mb, total / 1e6)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def flood(port: int, name: str, layer: str, seconds: float) -> dict[int, int]:
+    """Flood the servers; return the number of replies by status."""
+    template, numbers = FLOODS[name]
+    chance = random.Random(time.time_ns())  # noqa: S311
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "flood.lua"
+        # Lua 5.1 has no //; LuaJIT neither.
+        numbers = re.sub(r"\((\w+) // (\w+)\)", r"math.floor(\1 / \2)", numbers)
+        text = template.format(layer=layer)
+        script.write_text(_LUA % (chance.randrange(10**6), chance.randrange(1, 10**4), text, numbers))
+        command = ["nice", "-n", "10", "wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds:g}", "--timeout", "60s"]
+        reply = subprocess.run(
+            [*command, "-s", str(script), f"http://127.0.0.1:{port}"],
+            capture_output=True, check=True, text=True, timeout=seconds + 120,
+        )  # fmt: skip
+    found = re.search(r"RESULT (.*)", reply.stdout)
+    return {int(code): int(count) for code, count in re.findall(r"(\d+):(\d+)", found[1] if found else "")}
+
+
+def recovery_s(servers: Servers, cold: Callable[[], str]) -> float:
+    """Return how long it takes until a cold tile takes as long as in peace, within reason."""
+    began = time.perf_counter()
+    while True:
+        asked = time.perf_counter()
+        with_status = http.client.HTTPConnection("127.0.0.1", servers.port, timeout=60)
+        with_status.request("GET", cold())
+        reply = with_status.getresponse()
+        reply.read()
+        with_status.close()
+        taken = time.perf_counter() - asked
+        if (reply.status == 200 and taken < 0.1) or time.perf_counter() - began > 30:
+            return time.perf_counter() - began
+        time.sleep(0.05)
+
+
+def compare(servers: Servers, name: str, layer: str, warm: list[str], options: argparse.Namespace) -> dict[str, str]:
+    """Flood the servers once; return the cells of a row."""
+    chance = random.Random(f"{name} {time.time_ns()}")  # noqa: S311
+
+    def cold() -> str:
+        return f"/xyz/{layer}/11/{chance.randrange(2048)}/{chance.randrange(2048)}.png"
+
+    for path in warm:
+        fetch(servers.port, path)
+    watcher = Watcher(servers, warm, cold)
+    try:
+        time.sleep(options.calm_seconds)
+        calm = watcher.phase()
+        codes = flood(servers.port, name, layer, options.seconds)
+        during = watcher.phase()
+        recovered = recovery_s(servers, cold)
+    finally:
+        watcher.close()
+    bad = sum(count for code, count in codes.items() if code >= 500 and code not in (503, 504))
+    shown = " ".join(f"{code}: {count}" for code, count in sorted(codes.items()))
+    return {
+        "flood": name,
+        "replies": shown,
+        "other 5xx": str(bad),
+        "calm p95": f"{calm.p95_ms:.1f} ms",
+        "p95": f"{during.p95_ms:.1f} ms",
+        "ratio": f"{during.p95_ms / calm.p95_ms:.1f}",
+        "cold": f"{max(during.cold_s, default=float('nan')):.2f} s",
+        "refused": str(len(during.wrong)),
+        "recovery": f"{recovered:.1f} s",
+        "peak": f"{during.peak_mb:.0f} MB",
+    }
+
+
+def table(rows: list[dict[str, str]]) -> list[str]:
+    """Return rows as Markdown, with the targets last."""
+    columns = list(rows[0])
+    targets = {"flood": "target", "other 5xx": "0", "ratio": f"at most {P95_LIMIT:g}", "recovery": "under 5 s",
+               "cold": "under 1 s", "refused": "0"}  # fmt: skip
+    lines = ["| " + " | ".join(columns) + " |", "| --- | --- |" + " ---: |" * (len(columns) - 2)]
+    return [*lines, *("| " + " | ".join(row.get(column, "") for column in columns) + " |" for row in (*rows, targets))]
+
+
+SUMMARY = """\
+`make bench-service`: {clients} clients that never ask for the same thing twice, {seconds:g} s each, against {processes}
+server processes with a watermark of {limit}; wrk on the same processors, at a lower priority (nice 10). *p95*: tiles in
+memory, one client, {rate:g} a second; *calm*: before the flood; *cold*: the slowest of an ordinary tile that is in no
+cache, one each {every:g} s; *refused*: replies to that client other than 200; *recovery*: until a cold tile takes under
+0.1 s again; *peak*: resident memory of all server processes."""
+
+
+def main() -> None:
+    """Flood the servers in each way, print the table, and write it where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, default=Path("store"), help="a store with the dataset")
+    parser.add_argument("--dataset", default="sst", help="a dataset with one variable")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of each flood")
+    parser.add_argument("--calm-seconds", type=float, default=5.0)
+    parser.add_argument("--floods", default=",".join(FLOODS))
+    parser.add_argument("--loop", default="asyncio")
+    parser.add_argument("--document", type=Path, help="a Markdown file to write the table to")
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        print("wrk is not installed (apt-get install wrk): no floods")
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    warm = tiles_of([options.dataset], 50)
+    rows = []
+    limit = "1GiB"
+    os.environ["LAZYTILE_MEMORY_WATERMARK_BYTES"] = limit
+    for name in options.floods.split(","):
+        # New servers for each, so that none has what another left behind.
+        with serving("lazytile", options.loop, store=str(options.store.resolve())) as servers:
+            rows.append(compare(servers, name, options.dataset, warm, options))
+            print(json.dumps(rows[-1]), flush=True)
+    summary = SUMMARY.format(
+        clients=CLIENTS, seconds=options.seconds, processes=PROCESSES, limit=limit, rate=1 / WARM_EVERY_S,
+        every=COLD_EVERY_S,
+    )  # fmt: skip
+    lines = [f"## Floods ({conditions()})", "", summary, "", *table(rows)]
+    ratios = [float(row["ratio"]) for row in rows]
+    lines += ["", f"The median of the ratios is {statistics.median(ratios):.1f}, the largest {max(ratios):.1f}."]
+    print("\n".join(lines))
+    if options.document is not None:
+        write_section(options.document, "bench-floods", lines)
+
+
+if __name__ == "__main__":
+    main()
