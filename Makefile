@@ -95,7 +95,7 @@ $(STORE)/sst.zarr: | demo/.made
 DEMO := $(STORE)/air.zarr $(STORE)/sst.zarr
 
 serve: setup $(DEMO) ## Serve two demo datasets and print the address of the viewer
-	$(BIN)/lazytile serve --store $(STORE) --cache $(CACHE) --host $(HOST) --port $(PORT) --engine $(ENGINE)
+	$(BIN)/lazytile serve --prefetch --store $(STORE) --cache $(CACHE) --host $(HOST) --port $(PORT) --engine $(ENGINE)
 
 mrf: setup $(DEMO) ## Export a demo layer (LAYER) as an MRF into MRF
 	$(BIN)/lazytile mrf $(LAYER) $(MRF) --store $(STORE)
@@ -152,6 +152,7 @@ bench-convert: $(VENV)/.installed demo/.made ## Benchmark the conversion of FILE
 
 bench-service: setup $(DEMO) ## Benchmark the request path against a bare aiohttp handler (wrk if installed); updates docs/benchmarks.md
 	$(BIN)/python scripts/bench_service.py --store $(STORE) --document docs/benchmarks.md
+	$(BIN)/python scripts/bench_floods.py --store $(STORE) --document docs/benchmarks.md
 
 bench-mrf: $(VENV)/.installed ## Benchmark the MRF export against GDAL (BENCH_DATA, FACTORS=4,1); updates docs/benchmarks.md
 	@test -n '$(BENCH_DATA)' || { echo "usage: make bench-mrf BENCH_DATA=FOLDER (scripts/bench_mrf.py describes the folder)"; exit 2; }

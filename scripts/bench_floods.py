@@ -2,8 +2,8 @@
 
 ``make bench-service`` runs it after ``bench_service.py``. Two server processes; the flood comes from wrk, a program in
 C, with a low priority, since it shares the processors with the servers. Beside it one client asks for tiles that are in
-memory, and for one that is nowhere now and then: before the flood, during it, and after it. ``--costs`` prints how long
-typical tiles take beside their estimates instead.
+memory, and for one that is nowhere now and then: before the flood, during it, and after it. Then an animation is
+played, with and without ``--prefetch``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bench_document import conditions, write_section
 from bench_service import PROCESSES, fetch, serving, tiles_of
 
+from lazytile.pyramid.store.store import Store
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 CLIENTS = 2000
 WARM_EVERY_S = 0.02
 COLD_EVERY_S = 0.5
+FRAMES, FRAME_TILES, FRAME_S = 60, 4, 0.2
 P95_LIMIT, COLD_LIMIT_S, RECOVERY_LIMIT_S = 5.0, 1.0, 5.0
 STATISTICS = "/numbers/{layer}/statistics?bbox=-180,-90,%d.%06d,90"
 POLAR = (
@@ -214,6 +217,29 @@ def compare(servers: Servers, name: str, layer: str, warm: list[str], options: a
     }
 
 
+def animation(options: argparse.Namespace, *, prefetch: bool) -> float:
+    """Play the time steps of a dataset in a new server; return the share of tiles that need not be rendered."""
+    os.environ["LAZYTILE_PREFETCH"] = str(prefetch).lower()
+    time_axis = Store(options.store).layer(options.animated).variable.time
+    if time_axis is None:
+        raise SystemExit(f"{options.animated} has no times")
+    tiers = []
+    with serving("lazytile", options.loop, store=str(options.store.resolve())) as servers:
+        # As a browser does: a few connections, each for some of the tiles of a frame.
+        connections = [http.client.HTTPConnection("127.0.0.1", servers.port, timeout=60) for _ in range(FRAME_TILES)]
+        for label in time_axis.labels[:FRAMES]:
+            due = time.perf_counter() + FRAME_S
+            for number, connection in enumerate(connections):
+                where = f"{options.frame_zoom}/{options.frame_row + number // 2}/{options.frame_col + number % 2}"
+                connection.request("GET", f"/wmts/{options.animated}/default/{label}/WebMercatorQuad/{where}.png")
+                reply = connection.getresponse()
+                reply.read()
+                tiers.append(reply.headers["Server-Timing"].partition("cache;desc=")[2].partition(",")[0])
+            time.sleep(max(0.0, due - time.perf_counter()))
+    del os.environ["LAZYTILE_PREFETCH"]
+    return sum(tier in ("memory", "disk") for tier in tiers) / len(tiers)
+
+
 def table(rows: list[dict[str, str]]) -> list[str]:
     """Return rows as Markdown, with the targets last."""
     columns = list(rows[0])
@@ -225,10 +251,10 @@ def table(rows: list[dict[str, str]]) -> list[str]:
 
 SUMMARY = """\
 `make bench-service`: {clients} clients that never ask for the same thing twice, {seconds:g} s each, against {processes}
-server processes with a watermark of {limit}; wrk on the same processors, at a lower priority (nice 10). *p95*: tiles in
-memory, one client, {rate:g} a second; *calm*: before the flood; *cold*: the slowest of an ordinary tile that is in no
-cache, one each {every:g} s; *refused*: replies to that client other than 200; *recovery*: until a cold tile takes under
-0.1 s again; *peak*: resident memory of all server processes."""
+server processes with a watermark of {limit} each; wrk on the same processors, at a lower priority (nice 10). *p95*:
+tiles in memory, one client, {rate:g} a second; *calm*: before the flood; *cold*: the slowest of an ordinary tile that
+is in no cache, one each {every:g} s; *refused*: replies to that client other than 200; *recovery*: until a cold tile
+takes under 0.1 s again; *peak*: resident memory of all server processes."""
 
 
 def main() -> None:
@@ -240,6 +266,10 @@ def main() -> None:
     parser.add_argument("--calm-seconds", type=float, default=5.0)
     parser.add_argument("--floods", default=",".join(FLOODS))
     parser.add_argument("--loop", default="asyncio")
+    parser.add_argument("--animated", default="air", help="a dataset with many times, at zoom --frame-zoom")
+    parser.add_argument("--frame-zoom", type=int, default=3)
+    parser.add_argument("--frame-row", type=int, default=2, help="row of the first of the four tiles")
+    parser.add_argument("--frame-col", type=int, default=1, help="its column")
     parser.add_argument("--document", type=Path, help="a Markdown file to write the table to")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
@@ -263,6 +293,12 @@ def main() -> None:
     lines = [f"## Floods ({conditions()})", "", summary, "", *table(rows)]
     ratios = [float(row["ratio"]) for row in rows]
     lines += ["", f"The median of the ratios is {statistics.median(ratios):.1f}, the largest {max(ratios):.1f}."]
+    without, ahead = animation(options, prefetch=False), animation(options, prefetch=True)
+    lines.append("")
+    lines.append(
+        f"An animation of `{options.animated}`, {1 / FRAME_S:g} steps a second, {FRAME_TILES} tiles each, played for the "
+        f"first time: {ahead:.0%} of the tiles are found warm with `--prefetch`, {without:.0%} without."
+    )
     print("\n".join(lines))
     if options.document is not None:
         write_section(options.document, "bench-floods", lines)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """What the store and the colormap folders held at one moment. A ``LayerSource``."""
+    """What the store and the colormap folders held at one moment. See ``LayerSource``."""
 
     generation: int
     """Counts the snapshots of a process."""
@@ -67,18 +67,7 @@ class Snapshot:
         return sorted({*self.stored, *self.damaged} - self.hidden)
 
     def dataset(self, name: str) -> StoredDataset:
-        """Return a dataset.
-
-        Args:
-            name: Of the dataset.
-
-        Returns:
-            The dataset.
-
-        Raises:
-            DatasetNotFoundError: There is no such dataset.
-            StoreError: It is damaged.
-        """
+        """Return a dataset."""
         found = self.stored.get(name)
         if found is not None:
             return found
@@ -97,18 +86,7 @@ class Snapshot:
                 yield self._layers[f"{each.description.name}.{variable.name}"]
 
     def layer(self, name: str) -> Layer:
-        """Return a layer.
-
-        Args:
-            name: ``DATASET`` or ``DATASET.VARIABLE``.
-
-        Returns:
-            The layer.
-
-        Raises:
-            DatasetNotFoundError: There is no such layer.
-            StoreError: Its dataset is damaged.
-        """
+        """Return a layer."""
         found = self._layers.get(name)
         if found is not None:
             return found

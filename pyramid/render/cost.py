@@ -1,7 +1,7 @@
 """What a tile or a map will cost, from its plan: pixels, cells, chunks, and whether pixels need a mesh.
 
-The coefficients are measured (``scripts/bench_floods.py --costs`` measures them again). They need not be exact:
-ordinary tiles take a millisecond, what must not share their slots takes a hundred.
+The coefficients were measured on one core of a server. They need not be exact: ordinary tiles take a millisecond, what
+must not share their slots takes a hundred.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ class StoredDataset:
 
 
 class Store:
-    """A folder of datasets. Thread-safe."""
+    """A folder of datasets. Thread-safe. See ``LayerSource``."""
 
     def __init__(self, folder: Path, chunks: BytesLru[NDArray[Any]] | None = None) -> None:
         """Read the datasets of a folder.
@@ -220,18 +220,7 @@ class Store:
         return (status.st_mtime_ns, status.st_ino, status.st_size)
 
     def dataset(self, name: str) -> StoredDataset:
-        """Return a dataset in its present state, opened again only where it changed.
-
-        Args:
-            name: Of the dataset.
-
-        Returns:
-            The dataset.
-
-        Raises:
-            DatasetNotFoundError: The store has no such dataset.
-            StoreError: It is damaged, or its folder was renamed.
-        """
+        """Return a dataset; one whose folder was renamed counts as damaged."""
         if not NAME_PATTERN.fullmatch(name):
             raise DatasetNotFoundError(f"{name!r} is no dataset name, allowed are letters, digits, _ and -")
         stamp = self.stamp_of(name)
@@ -267,17 +256,7 @@ class Store:
                 yield Layer(stored.description, variable)
 
     def layer(self, name: str) -> Layer:
-        """Return a layer by name.
-
-        Args:
-            name: ``DATASET`` or ``DATASET.VARIABLE``.
-
-        Returns:
-            The layer.
-
-        Raises:
-            DatasetNotFoundError: The store has no such layer.
-        """
+        """Return a layer."""
         dataset_name, _, variable_name = name.partition(".")
         try:
             description = self.dataset(dataset_name).description

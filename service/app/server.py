@@ -20,7 +20,7 @@ from lazytile.service.app.administration import administered, listed
 from lazytile.service.app.application import Inherited, make_app
 from lazytile.service.app.changes import Changes, Terminal, settings_after
 from lazytile.service.app.connections import Connections
-from lazytile.service.app.event_loop import run
+from lazytile.service.app.event_loop import let_loop_go_first, run
 from lazytile.service.app.listening import address_of, public_socket
 from lazytile.service.app.monitoring import CONDITIONS_OF_OTHERS
 from lazytile.service.front.front import Front
@@ -134,6 +134,7 @@ class ServerProcess:
         Raises:
             LazytileError: A part of the service cannot be opened.
         """
+        let_loop_go_first()
         self._runner = await self._start(None, self._settings)
 
     async def reload(self, settings: Settings) -> None:

@@ -83,6 +83,13 @@ class Metrics:
         self.shared_renders = Counter(
             "lazytile_shared_renders", "Tasks that another server process has rendered meanwhile", registry=registry
         )
+        self.prefetched = Counter("lazytile_prefetched", "Tiles rendered ahead of their request", registry=registry)
+        self.prefetch_hits = Counter(
+            "lazytile_prefetch_hits", "Requests for tiles that were rendered ahead", registry=registry
+        )
+        self.prefetch_dropped = Counter(
+            "lazytile_prefetch_dropped", "Requests that were not followed up, since others waited", registry=registry
+        )
         self.mrf_damage = Counter("lazytile_mrf_damage", "Look-ups that met a damaged MRF or page", registry=registry)
         self.queue_depth = Gauge(
             "lazytile_queue_depth",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
 import time
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -22,7 +21,7 @@ from lazytile.service.tiles.loop_turns import LoopTurns
 from lazytile.service.tiles.memory_watch import MemoryWatch
 from lazytile.service.tiles.queue_order import Overload, Visitor
 from lazytile.service.tiles.refusals import Refusals
-from lazytile.service.tiles.waiting_line import LineFullError, LineTimeoutError, WaitingLine
+from lazytile.service.tiles.waiting_line import ClassLine, LineFullError, LineTimeoutError, WaitingLine
 from lazytile.service.tiles.work_class import ClassLimits, WorkClass, class_limits
 
 if TYPE_CHECKING:
@@ -34,27 +33,12 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-LONGEST_RETRY_S = 60
+LOOK_UPS = 8
+"""Requests that look into MRFs or the cache on disk at a time."""
+FEWEST_WAITING = 64
+"""As many may wait for that at least: it is soon done, however short the queue of work is."""
 HEAVY_MS = 100.0
 """By default, the estimated time from which on work is heavy."""
-
-
-class _Class:
-    """The slots of one class, and how long its tasks have taken."""
-
-    def __init__(self, limits: ClassLimits, overload: Overload) -> None:
-        self.limits = limits
-        self.line = WaitingLine(limits.running, limits.waiting, limits.wait_s, overload)
-        self.mean_s = 0.0
-
-    def record(self, spent_s: float) -> None:
-        self.mean_s += (spent_s - self.mean_s) * 0.1
-
-    @property
-    def retry_after_s(self) -> int:
-        """When there may be room: once those that wait now are done, on average."""
-        done_s = (self.line.waiting + 1) * self.mean_s / self.limits.running
-        return max(self.limits.retry_after_s, min(LONGEST_RETRY_S, math.ceil(done_s)))
 
 
 class Admission:
@@ -78,7 +62,7 @@ class Admission:
             heavy_ms: Estimated time from which on work is heavy, milliseconds.
         """
         self._overload = Overload()
-        self._classes = {work_class: _Class(each, self._overload) for work_class, each in limits.items()}
+        self._classes = {work_class: ClassLine(each, self._overload) for work_class, each in limits.items()}
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._memory = memory
@@ -89,7 +73,9 @@ class Admission:
         self._deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
         self._visitor: ContextVar[Visitor | None] = ContextVar("visitor", default=None)
         """Each connection has a task, and a context, of its own."""
-        self._turns = LoopTurns(limits[WorkClass.LIGHT].wait_s, self._overload)
+        light = limits[WorkClass.LIGHT]
+        self._look_ups = WaitingLine(LOOK_UPS, max(light.waiting, FEWEST_WAITING), light.wait_s, self._overload)
+        self._turns = LoopTurns(light.wait_s, self._overload)
 
     @classmethod
     def of(cls, settings: Settings, engine_threads: int, metrics: Metrics) -> Admission:
@@ -137,8 +123,9 @@ class Admission:
         self._deadline.set(at + self._timeout_s)
         visitor = self._visitor.get()
         if visitor is None:
-            visitor = Visitor(at)
+            visitor = Visitor(at, at)
             self._visitor.set(visitor)
+        visitor.arrived = at
         visitor.requests += 1
 
     def has_memory(self, work_class: WorkClass) -> bool:
@@ -162,6 +149,22 @@ class Admission:
             and self._classes[WorkClass.HEAVY].line.taken == 0
             and self.has_memory(WorkClass.BACKGROUND)
         )
+
+    @asynccontextmanager
+    async def look_up(self) -> AsyncIterator[None]:
+        """Hold one of the few places of those who look into slower tiers, so that nobody queues in their threads.
+
+        Raises:
+            BusyError: That took too long.
+        """
+        try:
+            await self._look_ups.take(self._visitor.get())
+        except (LineTimeoutError, LineFullError):
+            raise await self._refused(WorkClass.LIGHT, "the server has more requests than it can look up") from None
+        try:
+            yield
+        finally:
+            self._look_ups.give()
 
     async def turn(self) -> None:
         """Return when a piece of work of a millisecond or two may begin on the event loop.

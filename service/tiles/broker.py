@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.numbers.cost import numbers_ms
+from lazytile.service.tiles.cache import CachedGenerations
+from lazytile.service.tiles.prefetch import Prefetcher
 from lazytile.service.tiles.prepared_tile import PreparedTile, Tile
 from lazytile.service.tiles.work_class import WorkClass
 
@@ -75,14 +76,15 @@ class TileBroker:
         self._claims = claims
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
-        self._generations: dict[str, str] = {}
-        """Generation of each dataset, as last seen."""
-        self._cached: dict[str, set[str]] = {}
-        """Generations of each dataset's content that have tiles in the cache."""
-        self._drops: set[asyncio.Task[None]] = set()
+        self._generations = CachedGenerations(cache)
         self._has_one_tier = mrfs is None and cache.is_off
         """Whether there is no place to look for a tile before it is rendered."""
         self._owns_engine = True
+        self._prefetcher = (
+            Prefetcher(self.prepare, self._render_ahead, lambda: admission.has_room, metrics)
+            if settings.prefetch
+            else None
+        )
 
     @property
     def engine_description(self) -> str:
@@ -122,6 +124,8 @@ class TileBroker:
         data = self._cache.peek(key)
         if data is not None:
             self._metrics.counts.tiles["memory"] += 1
+            if self._prefetcher is not None:
+                self._prefetcher.found(key)
         return data
 
     async def tile(self, prepared: PreparedTile, *, again: bool = False) -> Tile:
@@ -149,17 +153,33 @@ class TileBroker:
             async with self._admission.time_limit(work_class):
                 tile = await self._from_slower_tiers(prepared, work_class)
         self._metrics.counts.tiles[tile.tier] += 1
+        if self._prefetcher is not None:
+            self._prefetcher.requested(prepared)
         return tile
 
+    async def _render_ahead(self, prepared: PreparedTile) -> bool:
+        """Bring a light tile into memory that nobody has requested yet; False where it is there, or is not light."""
+        is_light = self._admission.class_of(prepared.cost.ms) is WorkClass.LIGHT
+        if not is_light or self._cache.peek(prepared.key, again=True) is not None:
+            return False
+        if await self._cache.load(prepared.key) is None:
+            await self._admission.shared(
+                _key_of(prepared), lambda: self._claim_and_render(prepared, WorkClass.BACKGROUND, time.monotonic_ns())
+            )
+        return True
+
     async def _from_slower_tiers(self, prepared: PreparedTile, work_class: WorkClass) -> Tile:
-        began, since_ns = time.perf_counter(), time.monotonic_ns()
-        found = None if self._mrfs is None else await self._mrfs.find(prepared.request)
-        searched = time.perf_counter()
-        lookup = {"mrf": searched - began}
-        if found is not None:
-            return Tile(found.data, "mrf", lookup, found.variant)
-        data = await self._cache.load(prepared.key)
-        lookup["disk"] = time.perf_counter() - searched
+        since_ns = time.monotonic_ns()
+        lookup: dict[str, float] = {}
+        async with self._admission.look_up():
+            began = time.perf_counter()
+            found = None if self._mrfs is None else await self._mrfs.find(prepared.request)
+            searched = time.perf_counter()
+            lookup["mrf"] = searched - began
+            if found is not None:
+                return Tile(found.data, "mrf", lookup, found.variant)
+            data = await self._cache.load(prepared.key)
+            lookup["disk"] = time.perf_counter() - searched
         if data is not None:
             return Tile(data, "disk", lookup)
         tile = await self._at_once(prepared, lookup, since_ns)
@@ -194,7 +214,7 @@ class TileBroker:
         arrived = time.perf_counter()
         async with self._admission.slot(work_class):
             began = time.perf_counter()
-            images = await self._engine.render(prepared.task, is_heavy=work_class is WorkClass.HEAVY)
+            images = await self._engine.render(prepared.task, is_heavy=work_class is not WorkClass.LIGHT)
         return self._store_tiles(prepared, images, arrived, began)
 
     async def _at_once(self, prepared: PreparedTile, lookup: dict[str, float], since_ns: int) -> Tile | None:
@@ -236,7 +256,7 @@ class TileBroker:
         ended = time.perf_counter()
         self._metrics.counts.rendered(len(images), ended - began)
         tiles = dict(zip(self._keys_of(prepared), images, strict=True))
-        self._note_generation(prepared)
+        self._generations.note(prepared.request.layer.dataset, prepared.task.generation)
         if self._claims is None:
             self._cache.put(tiles, prepared.generation_tag)
         else:
@@ -250,23 +270,6 @@ class TileBroker:
             return [prepared.key]
         task = prepared.task
         return [task.tile_key(type(task.block)(row, col)) for row, col in task.block.addresses()]
-
-    def _note_generation(self, prepared: PreparedTile) -> None:
-        """Drop the tiles of content that a dataset no longer has, once a new generation of it is seen."""
-        task, dataset = prepared.task, prepared.request.layer.dataset
-        cached = self._cached.setdefault(dataset.name, set())
-        cached.add(task.generation)
-        known = self._generations.get(dataset.name)
-        self._generations[dataset.name] = dataset.generation
-        if known is None or known == dataset.generation:
-            return
-        live = dataset.live_generations()
-        stale = {each for each in cached if not live.issuperset(each.split("+"))}
-        cached -= stale
-        for generation in stale:
-            drop = asyncio.create_task(self._cache.drop(f"{dataset.name}:{generation}"))
-            self._drops.add(drop)
-            drop.add_done_callback(self._drops.discard)
 
     async def compute(self, task: NumbersTask, dataset: Dataset) -> bytes:
         """Compute numbers on the engine, equal ones once at a time.
@@ -303,8 +306,10 @@ class TileBroker:
 
     async def close(self) -> None:
         """Cancel the work in progress, and close engine, MRFs and cache."""
+        if self._prefetcher is not None:
+            await self._prefetcher.close()
         await self._admission.close()
-        await asyncio.gather(*self._drops, return_exceptions=True)
+        await self._generations.close()
         if self._owns_engine:
             await self._engine.close()
         if self._mrfs is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from lazytile.service.tiles.disk_cache import DiskTier
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lazytile.pyramid.core.byte_lru import BytesLru
+    from lazytile.pyramid.store.dataset import Dataset
     from lazytile.service.http.settings import Settings
 
 
@@ -162,6 +164,48 @@ class TieredCache:
         await self._writes.close(self._disk.close, self._drain_s)
         await self._reader.close(self._disk.close)
         self._disk.close()
+
+
+class CachedGenerations:
+    """Drops the tiles of content that a dataset no longer has, once a new generation of it is seen."""
+
+    def __init__(self, cache: TileCache) -> None:
+        """Know of no tiles yet.
+
+        Args:
+            cache: The cache.
+        """
+        self._cache = cache
+        self._generations: dict[str, str] = {}
+        """Generation of each dataset, as last seen."""
+        self._cached: dict[str, set[str]] = {}
+        """Generations of each dataset's content that have tiles in the cache."""
+        self._drops: set[asyncio.Task[None]] = set()
+
+    def note(self, dataset: Dataset, generation: str) -> None:
+        """Take note that a tile is stored.
+
+        Args:
+            dataset: The dataset that it shows, as it is now.
+            generation: Of the content that it shows.
+        """
+        cached = self._cached.setdefault(dataset.name, set())
+        cached.add(generation)
+        known = self._generations.get(dataset.name)
+        self._generations[dataset.name] = dataset.generation
+        if known is None or known == dataset.generation:
+            return
+        live = dataset.live_generations()
+        stale = {each for each in cached if not live.issuperset(each.split("+"))}
+        cached -= stale
+        for each in stale:
+            drop = asyncio.create_task(self._cache.drop(f"{dataset.name}:{each}"))
+            self._drops.add(drop)
+            drop.add_done_callback(self._drops.discard)
+
+    async def close(self) -> None:
+        """Return when all drops have ended."""
+        await asyncio.gather(*self._drops, return_exceptions=True)
 
 
 def open_cache(

@@ -6,9 +6,13 @@ is older than the flood, has had nothing of what is scarce, so it is a guest and
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
+import itertools
+from bisect import insort
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 PATIENCE_S = 0.25
 """A line whose first has waited this long is stuck."""
@@ -16,7 +20,8 @@ EASE_S = 2.0
 """An overload is over when no line has been stuck for this long."""
 ESTABLISHED_S = 1.0
 """A connection that is older than an overload by this much does not belong to it."""
-_Turn = asyncio.Future[None]
+_Entry = tuple[float, int, "asyncio.Future[None]"]
+"""Time of arrival, a number that keeps the order, and what wakes the waiter."""
 
 
 @dataclass(slots=True)
@@ -25,6 +30,8 @@ class Visitor:
 
     since: float
     """When it first did, by the clock of the loop."""
+    arrived: float
+    """When the request arrived that it waits for now."""
     requests: int = 0
 
 
@@ -71,8 +78,9 @@ class QueueOrder:
             overload: Is told when the first has waited too long.
         """
         self._overload = overload
-        self._guests: deque[tuple[float, _Turn]] = deque()
-        self._others: deque[tuple[float, _Turn]] = deque()
+        self._numbers = itertools.count()
+        self._guests: list[_Entry] = []
+        self._others: list[_Entry] = []
 
     def __len__(self) -> int:
         return len(self._guests) + len(self._others)
@@ -82,11 +90,11 @@ class QueueOrder:
 
         Args:
             turn: Is set when its turn comes.
-            visitor: Who waits.
+            visitor: Who waits; the arrival of its request counts.
             now: By the clock of the loop.
         """
         line = self._guests if self._overload.is_guest(visitor, now) else self._others
-        line.append((now, turn))
+        insort(line, (now if visitor is None else visitor.arrived, next(self._numbers), turn))
 
     def next(self, now: float) -> asyncio.Future[None] | None:
         """Remove and return who comes next.
@@ -102,24 +110,24 @@ class QueueOrder:
             return None
         if now - first <= PATIENCE_S:
             line = self._guests if self._guests and self._guests[0][0] == first else self._others
-            return line.popleft()[1]
+            return line.pop(0)[2]
         self._overload.note(now)
         while self._guests:
-            _, turn = self._guests.pop()
+            turn = self._guests.pop()[2]
             if not turn.done():
                 return turn
-        return self._others.popleft()[1]
+        return self._others.pop(0)[2]
 
     def first(self) -> float | None:
-        """Return when the one who has waited longest has come; None where nobody waits."""
+        """Return when the first of those who wait has arrived; None where nobody waits."""
         for line in (self._guests, self._others):
-            while line and line[0][1].done():
-                line.popleft()
+            while line and line[0][2].done():
+                del line[0]
         heads = [line[0][0] for line in (self._guests, self._others) if line]
         return min(heads) if heads else None
 
     def overdue(self, before: float) -> list[asyncio.Future[None]]:
-        """Remove and return those who have come before a time.
+        """Remove and return those who have arrived before a time.
 
         Args:
             before: By the clock of the loop.
@@ -129,8 +137,9 @@ class QueueOrder:
         """
         found = []
         for line in (self._guests, self._others):
-            while line and (line[0][1].done() or line[0][0] <= before):
-                _, turn = line.popleft()
-                if not turn.done():
-                    found.append(turn)
+            count = 0
+            while count < len(line) and line[count][0] <= before:
+                count += 1
+            found += [turn for _, _, turn in line[:count] if not turn.done()]
+            del line[:count]
         return found

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from lazytile.service.tiles.queue_order import QueueOrder
 
 if TYPE_CHECKING:
     from lazytile.service.tiles.queue_order import Overload, Visitor
+    from lazytile.service.tiles.work_class import ClassLimits
+
+
+LONGEST_RETRY_S = 60
 
 
 class LineFullError(Exception):
@@ -99,3 +104,32 @@ class WaitingLine:
             self.waiting -= 1
             turn.set_exception(LineTimeoutError())
         self._set_timer(loop)
+
+
+class ClassLine:
+    """The slots of one class of work, and how long its tasks have taken."""
+
+    def __init__(self, limits: ClassLimits, overload: Overload) -> None:
+        """Start with all slots free.
+
+        Args:
+            limits: Of the class.
+            overload: As for ``WaitingLine``.
+        """
+        self.limits = limits
+        self.line = WaitingLine(limits.running, limits.waiting, limits.wait_s, overload)
+        self._mean_s = 0.0
+
+    def record(self, spent_s: float) -> None:
+        """Take note of how long a task took.
+
+        Args:
+            spent_s: Seconds.
+        """
+        self._mean_s += (spent_s - self._mean_s) * 0.1
+
+    @property
+    def retry_after_s(self) -> int:
+        """When there may be room: once those that wait now are done, on average."""
+        done_s = (self.line.waiting + 1) * self._mean_s / self.limits.running
+        return max(self.limits.retry_after_s, min(LONGEST_RETRY_S, math.ceil(done_s)))

@@ -189,6 +189,7 @@ def test_who_joins_keeps_shared_work_alive():
 
 def test_an_abandoned_polar_average_is_stopped(store, tmp_path, monkeypatch):
     with running(store, tmp_path / "cache", timeout_s=0.2) as server:
+        warm(server)  # the time limit is that of style and map together
         engine, outcomes = server.context.broker.engine, []
         perform, locating = engine._stoppable, renderer._locate
 

@@ -91,14 +91,14 @@ def test_in_an_overload_new_and_old_connections_come_before_those_that_come_agai
             await asyncio.sleep(0)
             return task
 
-        tasks = [await come(f"flood {number}", Visitor(clock.now, 5)) for number in range(4)]
+        tasks = [await come(f"flood {number}", Visitor(clock.now, clock.now, 5)) for number in range(4)]
         clock.now += 1.0
         first = line._order.next(clock.now)  # the line is stuck, and known to be
-        line._order.add(first, Visitor(clock.now - 1.0, 5), clock.now - 1.0)
-        tasks.append(await come("new", Visitor(clock.now, 1)))
-        tasks.append(await come("again", Visitor(clock.now, 2)))
-        tasks.append(await come("established", Visitor(clock.now - 100.0, 50)))
-        tasks.append(await come("newer", Visitor(clock.now, 1)))
+        line._order.add(first, Visitor(clock.now - 1.0, clock.now - 1.0, 5), clock.now - 1.0)
+        tasks.append(await come("new", Visitor(clock.now, clock.now, 1)))
+        tasks.append(await come("again", Visitor(clock.now, clock.now, 2)))
+        tasks.append(await come("established", Visitor(clock.now - 100.0, clock.now, 50)))
+        tasks.append(await come("newer", Visitor(clock.now, clock.now, 1)))
         line.give()
         await asyncio.gather(*tasks)
         assert served[:3] == ["newer", "established", "new"]
@@ -108,13 +108,13 @@ def test_in_an_overload_new_and_old_connections_come_before_those_that_come_agai
 
 
 def test_an_overload_ends_and_the_next_one_begins_later():
-    overload, old = Overload(), Visitor(90.0, 9)
+    overload, old = Overload(), Visitor(90.0, 90.0, 9)
     overload.note(100.0)
     assert overload.is_guest(old, 100.5)
-    assert not overload.is_guest(Visitor(99.5, 9), 100.5)
+    assert not overload.is_guest(Visitor(99.5, 99.5, 9), 100.5)
     assert not overload.is_guest(old, 103.0), "nobody is preferred when there is no overload"
     overload.note(200.0)
-    assert overload.is_guest(Visitor(150.0, 9), 200.0)
+    assert overload.is_guest(Visitor(150.0, 150.0, 9), 200.0)
 
 
 def test_a_full_line_takes_nobody():
