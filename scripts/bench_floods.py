@@ -295,10 +295,10 @@ def main() -> None:
     lines += ["", f"The median of the ratios is {statistics.median(ratios):.1f}, the largest {max(ratios):.1f}."]
     without, ahead = animation(options, prefetch=False), animation(options, prefetch=True)
     lines.append("")
-    lines.append(
-        f"An animation of `{options.animated}`, {1 / FRAME_S:g} steps a second, {FRAME_TILES} tiles each, played for the "
-        f"first time: {ahead:.0%} of the tiles are found warm with `--prefetch`, {without:.0%} without."
+    played = (
+        f"An animation of `{options.animated}`, {1 / FRAME_S:g} steps a second, {FRAME_TILES} tiles each, for the first"
     )
+    lines.append(f"{played} time: {ahead:.0%} of the tiles are found warm with `--prefetch`, {without:.0%} without.")
     print("\n".join(lines))
     if options.document is not None:
         write_section(options.document, "bench-floods", lines)

@@ -72,7 +72,7 @@ class Snapshot:
         if found is not None:
             return found
         if name in self.damaged:
-            raise self.damaged[name]
+            raise self.damaged[name].with_traceback(None)  # it is raised again and again
         raise DatasetNotFoundError(f"there is no dataset {name!r}, there is {', '.join(self.names()) or 'none'}")
 
     def datasets(self) -> Iterator[StoredDataset]:
@@ -92,7 +92,7 @@ class Snapshot:
             return found
         dataset, _, variable = name.partition(".")
         if dataset in self.damaged:
-            raise self.damaged[dataset]
+            raise self.damaged[dataset].with_traceback(None)
         stored = self.stored.get(dataset)
         if stored is not None and not variable and len(stored.description.variables) == 1:
             return Layer(stored.description, stored.description.variables[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -39,16 +38,21 @@ async def overview(request: web.Request) -> web.StreamResponse:
     """Respond with all layers; a client asks again with If-None-Match to learn of changes."""
     context = context_of(request)
     snapshot = await context.catalogue.whole()
-    found = await asyncio.to_thread(overview_of, snapshot, context.settings)
-    headers = {"Cache-Control": "no-cache"}
-    return text_response(request, found.body, JSON, digest=found.digest, headers=headers)
+
+    def respond() -> web.Response:
+        found = overview_of(snapshot, context.settings)
+        headers = {"Cache-Control": "no-cache"}
+        return text_response(request, found.body, JSON, digest=found.digest, headers=headers)
+
+    return await context.admission.document(respond)
 
 
 async def layer(request: web.Request) -> web.StreamResponse:
     """Respond with more of one layer: statistics, histogram and percentiles."""
     name = request.match_info["collectionId"]
-    found = (await context_of(request).catalogue.at(name)).layer(name)
-    return _response(request, layer_details(found))
+    context = context_of(request)
+    found = (await context.catalogue.at(name)).layer(name)
+    return await context.admission.document(lambda: _response(request, layer_details(found)))
 
 
 async def style(request: web.Request) -> web.StreamResponse:
@@ -62,7 +66,7 @@ async def style(request: web.Request) -> web.StreamResponse:
     compiled = await context.styles.resolved(
         snapshot, lambda resolver: resolver.style(found, request.match_info["styleId"], rescale_to)
     )
-    return _response(request, style_details(found, compiled))
+    return await context.admission.document(lambda: _response(request, style_details(found, compiled)))
 
 
 def _response(request: web.Request, document: JsonDocument) -> web.Response:

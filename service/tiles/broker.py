@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 REMOTE_METATILE = 2
 """On another process, a task of four tiles costs little more than one of one. In this process one tile is best: the
 client would wait for three that it may not want."""
+PAINTED = 4096
+"""Palettes that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class TileBroker:
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
         self._generations = CachedGenerations(cache)
+        self._painted: dict[str, None] = {}
+        """Keys of palettes in which tiles were rendered."""
         self._has_one_tier = mrfs is None and cache.is_off
         """Whether there is no place to look for a tile before it is rendered."""
         self._owns_engine = True
@@ -158,7 +162,7 @@ class TileBroker:
         return tile
 
     async def _render_ahead(self, prepared: PreparedTile) -> bool:
-        """Bring a light tile into memory that nobody has requested yet; False where it is there, or is not light."""
+        """Render a light tile that nobody has requested yet; False where it is in memory, or is not light."""
         is_light = self._admission.class_of(prepared.cost.ms) is WorkClass.LIGHT
         if not is_light or self._cache.peek(prepared.key, again=True) is not None:
             return False
@@ -197,7 +201,7 @@ class TileBroker:
         key, began = prepared.task_key, time.perf_counter()
 
         async def find() -> dict[str, bytes] | None:
-            found = {each: await self._cache.load(each) for each in self._keys_of(prepared)}
+            found = {each: await self._cache.load(each) for each in prepared.tile_keys}
             return {each: data for each, data in found.items() if data is not None} if all(found.values()) else None
 
         tiles = await self._claims.taken(key, since_ns, find, self._settings.timeout_s)
@@ -230,9 +234,14 @@ class TileBroker:
         data = self._cache.peek(prepared.key, again=True)
         if data is not None:
             return Tile(data, "memory", lookup)
-        if self.metatile != 1 or not prepared.is_small or self._admission.is_under_way(_key_of(prepared)):
-            return None
-        if not self._admission.has_memory(WorkClass.LIGHT):
+        may_begin = (
+            self.metatile == 1
+            and prepared.is_small
+            and prepared.task.palette.key in self._painted  # the tables of a style take longer than its tiles
+            and not self._admission.is_under_way(_key_of(prepared))
+            and self._admission.has_memory(WorkClass.LIGHT)
+        )
+        if not may_begin:
             return None
         claims, key = self._claims, prepared.key
         if claims is not None and (not claims.take(key) or claims.was_released(key, since_ns)):
@@ -255,7 +264,10 @@ class TileBroker:
         """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
         ended = time.perf_counter()
         self._metrics.counts.rendered(len(images), ended - began)
-        tiles = dict(zip(self._keys_of(prepared), images, strict=True))
+        if len(self._painted) >= PAINTED:
+            self._painted.clear()
+        self._painted[prepared.task.palette.key] = None
+        tiles = dict(zip(prepared.tile_keys, images, strict=True))
         self._generations.note(prepared.request.layer.dataset, prepared.task.generation)
         if self._claims is None:
             self._cache.put(tiles, prepared.generation_tag)
@@ -263,13 +275,6 @@ class TileBroker:
             self._cache.put(tiles, prepared.generation_tag, partial(self._claims.release, prepared.task_key))
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
         return _Rendered(tiles, stages)
-
-    def _keys_of(self, prepared: PreparedTile) -> list[str]:
-        """Return the keys of the tiles that a task renders."""
-        if prepared.is_single:
-            return [prepared.key]
-        task = prepared.task
-        return [task.tile_key(type(task.block)(row, col)) for row, col in task.block.addresses()]
 
     async def compute(self, task: NumbersTask, dataset: Dataset) -> bytes:
         """Compute numbers on the engine, equal ones once at a time.

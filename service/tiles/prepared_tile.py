@@ -69,6 +69,13 @@ class PreparedTile:
         return self.key if self.is_single else self.task.key
 
     @property
+    def tile_keys(self) -> list[str]:
+        """Keys of the tiles that the task renders, row by row."""
+        if self.is_single:
+            return [self.key]
+        return [self.task.tile_key(type(self.task.block)(row, col)) for row, col in self.task.block.addresses()]
+
+    @property
     def etag(self) -> str:
         """Strong entity tag (RFC 9110, 8.8.3)."""
         return f'"{self.key}"'
