@@ -67,6 +67,7 @@ LAYERS = (
     "lazytile.service.http",
     "lazytile.service.access",
     "lazytile.service.catalogue",
+    "lazytile.service.admission",
     "lazytile.service.tiles",
     "lazytile.service.admin",
     "lazytile.service.protocol",

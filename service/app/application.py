@@ -30,6 +30,7 @@ from lazytile.service.access.hosts import Hosts
 from lazytile.service.access.rate_limit import ClientTable, RateLimit
 from lazytile.service.access.security_headers import PageHeaders
 from lazytile.service.access.tracing import Tracing
+from lazytile.service.admission.admission import Admission
 from lazytile.service.app.engine_samples import sample_tasks
 from lazytile.service.app.monitoring import (
     health,
@@ -53,7 +54,6 @@ from lazytile.service.overview import routes as overview
 from lazytile.service.protocol.context import APP_CONTEXT, AppContext
 from lazytile.service.protocol.middleware import request_middleware
 from lazytile.service.protocol.views import VIEWS, Views
-from lazytile.service.tiles.admission import Admission
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import open_cache
 from lazytile.service.tiles.claims import Claims

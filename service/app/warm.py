@@ -17,10 +17,10 @@ from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.times import lookup
+from lazytile.service.admission.work_class import WorkClass
 from lazytile.service.app.application import open_context
 from lazytile.service.http.errors import CacheError
 from lazytile.service.http.parameter_names import TIME
-from lazytile.service.tiles.work_class import WorkClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from lazytile.service.access.hosts import Hosts
     from lazytile.service.access.security_headers import PageHeaders
     from lazytile.service.access.tracing import Tracing
+    from lazytile.service.admission.admission import Admission
     from lazytile.service.catalogue.catalogue import Catalogue
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
-    from lazytile.service.tiles.admission import Admission
     from lazytile.service.tiles.broker import TileBroker
     from lazytile.service.tiles.style_compiler import StyleCompiler
 

@@ -25,7 +25,7 @@ from lazytile.service.protocol.views import VIEW, VIEWS, keep_private
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from lazytile.service.tiles.admission import Admission
+    from lazytile.service.admission.admission import Admission
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.numbers.cost import numbers_ms
+from lazytile.service.admission.work_class import WorkClass
 from lazytile.service.tiles.cache import CachedGenerations
 from lazytile.service.tiles.prefetch import Prefetcher
 from lazytile.service.tiles.prepared_tile import PreparedTile, Tile
-from lazytile.service.tiles.work_class import WorkClass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from lazytile.pyramid.numbers.task import NumbersTask
     from lazytile.pyramid.render.tile_request import TileRequest
     from lazytile.pyramid.store.dataset import Dataset
+    from lazytile.service.admission.admission import Admission
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
-    from lazytile.service.tiles.admission import Admission
     from lazytile.service.tiles.cache import TileCache
     from lazytile.service.tiles.claims import Claims
     from lazytile.service.tiles.mrf_tier import MrfTier

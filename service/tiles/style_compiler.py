@@ -10,7 +10,7 @@ from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.render.style import DEFAULT, StyleNotCompiledError
 from lazytile.pyramid.render.uncoloured import colours_nothing, no_colour_text
-from lazytile.service.tiles.work_class import WorkClass
+from lazytile.service.admission.work_class import WorkClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.catalog.snapshot import Snapshot
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.render.style import Style, StyleKey
-    from lazytile.service.tiles.admission import Admission
+    from lazytile.service.admission.admission import Admission
 
 Result = TypeVar("Result")
 

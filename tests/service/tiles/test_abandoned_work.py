@@ -10,12 +10,12 @@ import pytest
 
 from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.pyramid.render import renderer
+from lazytile.service.admission.admission import Admission
+from lazytile.service.admission.work_class import ClassLimits, WorkClass
 from lazytile.service.featureinfo import pixel_value
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.legends import responses
-from lazytile.service.tiles.admission import Admission
-from lazytile.service.tiles.work_class import ClassLimits, WorkClass
 from tests.service.harness import running
 
 POLAR = (

@@ -15,12 +15,12 @@ from lazytile.pyramid.render.renderer import render
 from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.store.store import Store
+from lazytile.service.admission.admission import Admission
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.http.settings import Settings
 from lazytile.service.protocol.tile_address import address_of_rest
-from lazytile.service.tiles.admission import Admission
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import NoCache, open_cache
 from tests import data

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from lazytile.service.admission.work_class import WorkClass
 from lazytile.service.protocol.tile_address import address_of_rest
 from lazytile.service.tiles.prefetch import following
-from lazytile.service.tiles.work_class import WorkClass
 from tests.service.harness import running
 
 DAYS = ("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", "2024-01-03T00:00:00Z")

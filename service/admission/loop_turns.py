@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from lazytile.service.tiles.queue_order import QueueOrder
-from lazytile.service.tiles.waiting_line import LineTimeoutError
+from lazytile.service.admission.queue_order import QueueOrder
+from lazytile.service.admission.waiting_line import LineTimeoutError
 
 if TYPE_CHECKING:
-    from lazytile.service.tiles.queue_order import Overload, Visitor
+    from lazytile.service.admission.queue_order import Overload, Visitor
 
 TURNS = 2
 """Pieces of work that begin in one round of the loop, each of a millisecond or two at most."""

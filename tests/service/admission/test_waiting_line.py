@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from lazytile.service.tiles import queue_order
-from lazytile.service.tiles.loop_turns import LoopTurns
-from lazytile.service.tiles.queue_order import Overload, Visitor
-from lazytile.service.tiles.refusals import Refusals
-from lazytile.service.tiles.waiting_line import LineFullError, LineTimeoutError, WaitingLine
+from lazytile.service.admission import queue_order
+from lazytile.service.admission.loop_turns import LoopTurns
+from lazytile.service.admission.queue_order import Overload, Visitor
+from lazytile.service.admission.refusals import Refusals
+from lazytile.service.admission.waiting_line import LineFullError, LineTimeoutError, WaitingLine
 
 TURNS = 2
 """In a round of the loop."""

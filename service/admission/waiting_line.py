@@ -6,11 +6,11 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
-from lazytile.service.tiles.queue_order import QueueOrder
+from lazytile.service.admission.queue_order import QueueOrder
 
 if TYPE_CHECKING:
-    from lazytile.service.tiles.queue_order import Overload, Visitor
-    from lazytile.service.tiles.work_class import ClassLimits
+    from lazytile.service.admission.queue_order import Overload, Visitor
+    from lazytile.service.admission.work_class import ClassLimits
 
 
 LONGEST_RETRY_S = 60

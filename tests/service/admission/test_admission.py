@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
+from lazytile.service.admission.admission import Admission
+from lazytile.service.admission.work_class import ClassLimits, WorkClass
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.settings import Settings
-from lazytile.service.tiles.admission import Admission
-from lazytile.service.tiles.work_class import ClassLimits, WorkClass
 from tests.service.harness import running
 
 

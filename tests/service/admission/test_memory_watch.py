@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from lazytile.pyramid.core.conditions import Conditions
+from lazytile.service.admission import memory_watch
+from lazytile.service.admission.admission import Admission
+from lazytile.service.admission.memory_watch import MemoryWatch, group_share, resident_bytes
+from lazytile.service.admission.work_class import ClassLimits, WorkClass
 from lazytile.service.http.errors import BusyError
 from lazytile.service.http.metrics import Metrics
-from lazytile.service.tiles import memory_watch
-from lazytile.service.tiles.admission import Admission
-from lazytile.service.tiles.memory_watch import MemoryWatch, group_share, resident_bytes
-from lazytile.service.tiles.work_class import ClassLimits, WorkClass
 from tests.service.harness import running
 
 HEAVY = {WorkClass.HEAVY, WorkClass.BACKGROUND}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.cgroups import MOUNT, cgroup_folders, own_membership
 from lazytile.pyramid.core.conditions import Conditions
-from lazytile.service.tiles.work_class import WorkClass
+from lazytile.service.admission.work_class import WorkClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.pyramid.engines.pending_work import run_in_thread
 from lazytile.pyramid.engines.single_flight import SingleFlight
+from lazytile.service.admission.loop_turns import LoopTurns
+from lazytile.service.admission.memory_watch import MemoryWatch
+from lazytile.service.admission.queue_order import Overload, Visitor
+from lazytile.service.admission.refusals import Refusals
+from lazytile.service.admission.waiting_line import ClassLine, LineFullError, LineTimeoutError, WaitingLine
+from lazytile.service.admission.work_class import ClassLimits, WorkClass, class_limits
 from lazytile.service.http.errors import BusyError, OverdueError
-from lazytile.service.tiles.loop_turns import LoopTurns
-from lazytile.service.tiles.memory_watch import MemoryWatch
-from lazytile.service.tiles.queue_order import Overload, Visitor
-from lazytile.service.tiles.refusals import Refusals
-from lazytile.service.tiles.waiting_line import ClassLine, LineFullError, LineTimeoutError, WaitingLine
-from lazytile.service.tiles.work_class import ClassLimits, WorkClass, class_limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
