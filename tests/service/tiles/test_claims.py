@@ -146,6 +146,7 @@ def test_equal_requests_to_two_processes_are_rendered_once(store, tmp_path):
 def test_claims_end_with_the_work_whatever_becomes_of_it(store, tmp_path, monkeypatch, path):
     with running(store, tmp_path / "cache") as server:
         broker = server.context.broker
+        assert server.get("/xyz/global_180/2/2/2.png").status == 200
         taken, released = [], []
         take, release = Claims.take, Claims.release
         monkeypatch.setattr(claims_module.Claims, "take", lambda self, key: taken.append(key) or take(self, key))

@@ -95,6 +95,8 @@ def test_a_failure_ahead_harms_nobody(server, monkeypatch):
     from lazytile.pyramid.core.errors import StoreError
 
     engine_error = StoreError("a chunk is damaged")
+    assert tier(server.get(path(0, 0, 0, 0))) == "computed"
+    until(lambda: prefetched(server) == 1)
     with monkeypatch.context() as patch:
         patch.setattr(engine, "render", fail)
         assert tier(server.get(path(0, 3, 1))) == "computed"
