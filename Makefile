@@ -24,6 +24,7 @@ FACTORS ?= 4,1
 VENV := .venv
 GPU_VENV := .venv-gpu
 PEERS_VENV := .venv-peers
+DEPLOY_VENV := .venv-deploy
 BIN := $(VENV)/bin
 VIEWER := service/viewer
 PAGE := $(VIEWER)/dist/index.html
@@ -33,7 +34,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/*.* $(VIEWER)/src/*/* $(VIEWER)/static/
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-mrf gpu-check peers-check screenshot clean
+.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-mrf gpu-check peers-check wheel-check deploy-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -175,11 +176,21 @@ $(PEERS_VENV)/.installed: $(PEERS_VENV_STAMP) pyproject.toml
 peers-check: $(PEERS_VENV)/.installed ## Test that other tile servers read our stores, in a separate environment
 	$(PEERS_VENV)/bin/python -m pytest tests/peers $(PYTEST_ARGS)
 
+wheel-check: $(VENV)/.installed ## Build sdist and wheel of HEAD, and use the wheel in a fresh environment
+	$(BIN)/python scripts/check_wheel.py
+
+$(DEPLOY_VENV)/.made: scripts/check_deploy.py
+	$(if $(filter file,$(origin PYTHON)),$(BIN)/python,$(PYTHON)) -m venv --clear $(@D)
+	@touch $@
+
+deploy-check: $(VENV_STAMP) $(DEPLOY_VENV)/.made ## Lint deploy/ and the project's configuration files with the tools of their makers
+	$(DEPLOY_VENV)/bin/python scripts/check_deploy.py
+
 screenshot: $(VENV)/.installed ## Take docs/screenshot.png of the running server (URL) with headless Chromium
 	$(BIN)/python scripts/screenshot.py '$(URL)'
 
 # Only the default folders: a store at another STORE is left alone.
 clean: ## Remove everything that make created here
-	rm -rf pyramid/kernel/lib $(VENV) $(GPU_VENV) $(PEERS_VENV) $(VIEWER)/dist $(VIEWER)/node_modules demo store cache mrf bench-results build dist
+	rm -rf pyramid/kernel/lib $(VENV) $(GPU_VENV) $(PEERS_VENV) $(DEPLOY_VENV) $(VIEWER)/dist $(VIEWER)/node_modules demo store cache mrf bench-results build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,7 +12,8 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-KERNEL = runpy.run_path(str(HERE / "pyramid" / "kernel" / "build.py"))
+# By way of lazytile/, whose folders are links in a clone and folders in an sdist.
+KERNEL = runpy.run_path(str(HERE / "lazytile" / "pyramid" / "kernel" / "build.py"))
 
 
 class BuildWithKernel(build_py):
@@ -21,7 +22,7 @@ class BuildWithKernel(build_py):
     def run(self) -> None:
         """Build; say in one line why there is no library."""
         super().run()
-        root = HERE if self.editable_mode else Path(self.build_lib) / "lazytile"
+        root = HERE / "lazytile" if self.editable_mode else Path(self.build_lib) / "lazytile"
         try:
             KERNEL["build"](root / "pyramid" / "kernel" / "lib")
         except KERNEL["BuildError"] as error:

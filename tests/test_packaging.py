@@ -18,7 +18,18 @@ from lazytile.pyramid.kernel.build import find_compiler, library_name
 from tests.pyramid.netcdf import centres, write_grid
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILT_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "lazytile", "colormaps", "pyramid", "service")
+BUILT_FROM = (
+    "pyproject.toml",
+    "setup.py",
+    "README.md",
+    "LICENSE",
+    "lazytile",
+    "colormaps",
+    "pyramid",
+    "service",
+    "scripts",
+    "MANIFEST.in",
+)
 PAGE = {"index.html", "app.js", "app.css", "favicon.svg", "LICENSES.txt"}
 
 
@@ -96,14 +107,17 @@ def test_the_wheel_works_away_from_the_sources(wheel, tmp_path):
         "import importlib.metadata as m, lazytile.colormaps, lazytile.pyramid.tiling.tms, lazytile.service\n"
         f"assert lazytile.service.__file__.startswith({str(site)!r}), lazytile.service.__file__\n"
         f"(d,) = m.distributions(name='lazytile', path=[{str(site)!r}])\n"
-        "(e,) = d.entry_points\n"
-        "print(e.group, e.name, e.value, d.version == lazytile.__version__)\n"
+        "entries = sorted((e.group, e.name, e.value) for e in d.entry_points)\n"
+        "print(*(text for e in entries for text in e), d.version == lazytile.__version__)\n"
     )
     # -P keeps the current folder off the path, so that nothing but the wheel can be found first.
     assert run(sys.executable, "-P", "-c", program, cwd=tmp_path).split() == [
         "console_scripts",
         "lazytile",
         "lazytile.service.cli.main:main",
+        "xarray.backends",
+        "lazytile",
+        "lazytile.accessor:Backend",
         "True",
     ]
 
@@ -181,3 +195,21 @@ def test_type_checkers_see_an_installation(tmp_path):
     # One error, the deliberate one: without the types there would be none, or a complaint about the import.
     assert "consumer.py:4: error: Incompatible types in assignment" in done.stdout
     assert "Found 1 error in 1 file" in done.stdout
+
+
+def test_a_wheel_without_the_viewer_is_not_built(wheel, tmp_path):
+    """Where the viewer cannot be bundled the build fails, and says why."""
+    tree = shutil.copytree(wheel.parent.parent, tmp_path / "tree", symlinks=True, ignore=shutil.ignore_patterns("out"))
+    shutil.rmtree(tree / "service" / "viewer" / "dist")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, script in (("node", "echo v22.1.0"), ("npm", "echo no registry >&2; exit 1")):
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tools / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "out"), "."]
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "the viewer could not be built" in done.stdout + done.stderr
+    assert "a wheel without it would serve no map" in done.stdout + done.stderr
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
