@@ -44,7 +44,7 @@ def wheel(tmp_path_factory):
     """The wheel of a copy of the sources, so that nothing an earlier build left in the tree gets in."""
     pytest.importorskip("build", reason="the package build is not installed (it is one of the extra dev)")
     folder = tmp_path_factory.mktemp("sources")
-    unwanted = shutil.ignore_patterns("node_modules", "__pycache__")
+    unwanted = shutil.ignore_patterns("node_modules", "__pycache__", "dist")
     for name in BUILT_FROM:
         source = ROOT / name
         if source.is_dir():
