@@ -26,16 +26,16 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NEEDED = ("curl", "gdalinfo", "gdal_translate")
 LAZYTILE = """\
 #!/usr/bin/env bash
-export PYTHONPATH="$LAZYTILE_ROOT"
+export PYTHONPATH="$DOCS_ROOT"
 case "$1" in
 serve) ;;
 *.nc | demo) set -- "$@" --no-browser ;;
-*) exec "$LAZYTILE_PYTHON" -m lazytile "$@" ;;
+*) exec "$DOCS_PYTHON" -m lazytile "$@" ;;
 esac
-"$LAZYTILE_PYTHON" -m lazytile "$@" >server.log 2>&1 &
+"$DOCS_PYTHON" -m lazytile "$@" >server.log 2>&1 &
 echo $! >>pids
 for _ in $(seq 900); do
-    if grep -q "lazytile is at" server.log; then exit 0; fi
+    if grep -q "is at http" server.log; then exit 0; fi
     if ! kill -0 $!; then break; fi
     sleep 0.1
 done
@@ -45,17 +45,17 @@ exit 1
 PYTHON = """\
 #!/usr/bin/env bash
 if [ "$1 $2" = "-m venv" ]; then mkdir -p "$3/bin"; : >"$3/bin/activate"; exit 0; fi
-PYTHONPATH="$LAZYTILE_ROOT" exec "$LAZYTILE_PYTHON" "$@"
+PYTHONPATH="$DOCS_ROOT" exec "$DOCS_PYTHON" "$@"
 """
 MAKE = """\
 #!/usr/bin/env bash
-exec "$(type -ap make | grep -v "^$(dirname "$0")/" | head -1)" -C "$LAZYTILE_ROOT" --dry-run "$@"
+exec "$(type -ap make | grep -v "^$(dirname "$0")/" | head -1)" -C "$DOCS_ROOT" --dry-run "$@"
 """
 PIP = """\
 #!/usr/bin/env bash
-exec "$LAZYTILE_PYTHON" - "$@" <<'END'
+exec "$DOCS_PYTHON" - "$@" <<'END'
 import importlib.metadata, pathlib, re, sys, tomllib, os
-project = tomllib.loads(pathlib.Path(os.environ["LAZYTILE_ROOT"], "pyproject.toml").read_text())["project"]
+project = tomllib.loads(pathlib.Path(os.environ["DOCS_ROOT"], "pyproject.toml").read_text())["project"]
 assert sys.argv[1] == "install", sys.argv
 for word in sys.argv[2:]:
     name, _, extras = word.rstrip("]").partition("[")
@@ -87,8 +87,8 @@ def place(tmp_path, monkeypatch):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     monkeypatch.setenv("PATH", f"{words}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("LAZYTILE_ROOT", str(ROOT))
-    monkeypatch.setenv("LAZYTILE_PYTHON", sys.executable)
+    monkeypatch.setenv("DOCS_ROOT", str(ROOT))
+    monkeypatch.setenv("DOCS_PYTHON", sys.executable)
     monkeypatch.setenv("LAZYTILE_PORT", str(port))
     folder = tmp_path / "place"
     folder.mkdir()
