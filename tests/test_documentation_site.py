@@ -32,6 +32,12 @@ def test_every_page_is_there(site):
     assert built == pages | made
 
 
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert {page for page in pages if not re.search(rf"[ :-] {re.escape(page)}$", navigation, re.MULTILINE)} == set()
+
+
 def test_the_pages_made_from_code_have_its_content(site):
     commands = (site / "reference" / "commands.html").read_text()
     assert 'id="lazytile-mrf-verify"' in commands
