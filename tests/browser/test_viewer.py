@@ -197,7 +197,7 @@ def test_the_page_works_below_a_path_on_another_host(datasets, tmp_path):
 
             async def forward(request):
                 async with session.get(
-                    inside + request.match_info["path"], headers={"Host": "inside.invalid"}
+                    inside + request.match_info["path"], params=request.query, headers={"Host": "inside.invalid"}
                 ) as reply:
                     kept = {"Content-Type": reply.headers["Content-Type"]}
                     return web.Response(status=reply.status, body=await reply.read(), headers=kept)

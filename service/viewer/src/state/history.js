@@ -12,7 +12,7 @@ const milestone = (state) => {
 };
 
 /** Chrome allows 200 changes of the address in 10 s, and each takes some milliseconds of a playing clock. */
-const LEAST_MS = 400;
+const LEAST_MS = 100;
 
 export class History {
   #last;
@@ -55,7 +55,8 @@ export class History {
   }
 
   #replace() {
+    if (!this.store.state.position) return;
     this.#written = Date.now();
-    if (this.store.state.position) history.replaceState(null, "", format(this.store.state));
+    history.replaceState(null, "", format(this.store.state));
   }
 }
