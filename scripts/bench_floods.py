@@ -46,7 +46,7 @@ P95_LIMIT, COLD_LIMIT_S, RECOVERY_LIMIT_S = 5.0, 1.0, 5.0
 STATISTICS = "/numbers/{layer}/statistics?bbox=-180,-90,%d.%06d,90"
 POLAR = (
     "/wms?service=WMS&version=1.3.0&request=GetMap&layers={layer}&styles=&crs=EPSG:3413&resampling=average"
-    "&bbox=-4194304,-4194304,4194304,41%d%05d&width=2048&height=2048&format=image/png"
+    "&bbox=-4194304,-4194304,4194304,41%d%04d&width=2048&height=2048&format=image/png"
 )
 FLOODS = {
     "cold tiles": ("/xyz/{layer}/13/%d/%d.png", "n % 8192, (n * 2654435761) % 8192"),
@@ -55,7 +55,7 @@ FLOODS = {
     "legends": ("/legends/random-%d%06d_H.svg", "seed, n % 1000000"),
     "missing layers": ("/xyz/missing%d_%d/2/1/1.png", "seed, n"),
     "Host headers": ("/wmts/1.0.0/WMTSCapabilities.xml#host%d-%d.example", "seed, n"),
-    "polar averages": (POLAR, "n % 10, n % 100000"),
+    "polar averages": (POLAR, "n % 10, math.floor(n / 10) % 10000"),
     "statistics": (STATISTICS, "100 + n % 79, n % 1000000"),
     "contour": ("/xyz/{layer}/5/%d/%d.png?filter=contour:%d.%06d", "n % 32, (n // 32) % 32, 1, n % 1000000"),
 }
