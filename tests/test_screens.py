@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "tests" / "recorded"
 SCRIPT = (
-    "import sys; sys.path.insert(0, 'scripts'); import record_screens as r; sys.stdout.write(r.screens()[sys.argv[1]])"
+    "import sys; sys.path.insert(0, 'scripts'); import record_screens as r; sys.stdout.write(r.recorded()[sys.argv[1]])"
 )
 
 

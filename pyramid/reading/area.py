@@ -11,6 +11,7 @@ import pyproj
 
 from lazytile.pyramid.core.errors import InvalidParameterError, first_line
 from lazytile.pyramid.core.grid import FULL_CIRCLE, GEOGRAPHIC_CODES, Bounds
+from lazytile.pyramid.reading.arguments import Argument
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.renderer import render_values
 from lazytile.pyramid.render.tile_request import PixelOptions, TileRequest
@@ -72,18 +73,19 @@ class Area:
         name = _crs_text(crs)
         box = tuple(float(each) for each in bounds)
         if len(box) != 4 or not all(math.isfinite(each) for each in box):
-            raise InvalidParameterError("bounds", "bounds are west, south, east and north, four finite numbers")
+            raise InvalidParameterError(Argument.BOUNDS, "bounds are west, south, east and north, four finite numbers")
         west, south, east, north = box
         if name in GEOGRAPHIC_CODES and east < west:
             east += FULL_CIRCLE
         if not (west < east and south < north):
             raise InvalidParameterError(
-                "bounds", f"bounds are west, south, east and north, west below east and south below north; not {box}"
+                Argument.BOUNDS,
+                f"bounds are west, south, east and north, west below east and south below north; not {box}",
             )
         cols, rows = _size((east - west) / (north - south), width, height)
         if min(cols, rows) < 1 or cols * rows > max_pixels:
             raise InvalidParameterError(
-                "width",
+                Argument.WIDTH,
                 f"width and height are at least 1, and {max_pixels} pixels together at most; not {cols} x {rows}",
             )
         return cls(name, Bounds(west, south, east, north), cols, rows)
@@ -136,7 +138,7 @@ def _crs_text(crs: object) -> str:
     try:
         found = pyproj.CRS.from_user_input(crs)
     except pyproj.exceptions.CRSError as error:
-        raise InvalidParameterError("crs", f"crs {str(crs)[:60]!r} is not a CRS: {first_line(error)}") from error
+        raise InvalidParameterError(Argument.CRS, f"crs {str(crs)[:60]!r} is not a CRS: {first_line(error)}") from error
     authority = found.to_authority(min_confidence=100)
     return found.to_wkt() if authority is None else ":".join(authority)
 

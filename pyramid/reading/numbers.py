@@ -12,6 +12,7 @@ from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
 from lazytile.pyramid.numbers.geojson import region_of
 from lazytile.pyramid.numbers.region import Region
 from lazytile.pyramid.numbers.statistics import StatisticsOptions, cell_at, statistics, values_at
+from lazytile.pyramid.reading.arguments import Argument
 from lazytile.pyramid.reading.level import level_dataset
 from lazytile.pyramid.reading.steps import StepSelection
 
@@ -52,11 +53,11 @@ def region_statistics(
         StoreError: A chunk cannot be read.
     """
     if bounds is not None and geometry is not None:
-        raise InvalidParameterError("geometry", "geometry and bounds exclude each other")
+        raise InvalidParameterError(Argument.GEOMETRY, "geometry and bounds exclude each other")
     if any(not 0 <= each <= 100 for each in options.percentiles):
-        raise InvalidParameterError("percentiles", "percentiles are numbers from 0 to 100")
+        raise InvalidParameterError(Argument.PERCENTILES, "percentiles are numbers from 0 to 100")
     if not 0 <= options.bins <= MAX_BINS or options.budget_cells < 1:
-        raise InvalidParameterError("bins", f"bins may be 0 to {MAX_BINS}, and max_cells is at least 1")
+        raise InvalidParameterError(Argument.BINS, f"bins may be 0 to {MAX_BINS}, and max_cells is at least 1")
     stored, layer = view.stored(), view.layer()
     if geometry is not None:
         region = region_of(getattr(geometry, "__geo_interface__", geometry), "geometry")
@@ -73,7 +74,9 @@ def _box(bounds: Sequence[float]) -> Bounds:
             east += FULL_CIRCLE
         if -90 <= south < north <= 90 and 0 < east - west <= FULL_CIRCLE:
             return Bounds(west, south, east, north)
-    raise InvalidParameterError("bounds", "bounds are west, south, east and north in degrees, at most 360 degrees wide")
+    raise InvalidParameterError(
+        Argument.BOUNDS, "bounds are west, south, east and north in degrees, at most 360 degrees wide"
+    )
 
 
 def value_at(view: LayerView, longitude: float, latitude: float) -> float:
@@ -120,7 +123,9 @@ def series_at(view: LayerView, longitude: float, latitude: float) -> xr.DataArra
     variable = layer.variable
     time, axis = variable.time, variable.time_axis
     if time is None or axis is None:
-        raise InvalidParameterError("time", f"layer {layer.name} has no time, so it has no series: .point() reads it")
+        raise InvalidParameterError(
+            Argument.TIME, f"layer {layer.name} has no time, so it has no series: .point() reads it"
+        )
     cell = cell_at(layer.dataset, *_point(longitude, latitude))
     picks = view.steps.indices(variable)[axis]
     others = StepSelection({name: each for name, each in view.steps.labels.items() if name != time.name})
@@ -139,6 +144,6 @@ def series_at(view: LayerView, longitude: float, latitude: float) -> xr.DataArra
 def _point(longitude: float, latitude: float) -> tuple[float, float]:
     if not (abs(longitude) <= FULL_CIRCLE and abs(latitude) <= 90):
         raise InvalidParameterError(
-            "longitude", f"longitude is -360 to 360 and latitude -90 to 90 degrees; not {longitude}, {latitude}"
+            Argument.LONGITUDE, f"longitude is -360 to 360 and latitude -90 to 90 degrees; not {longitude}, {latitude}"
         )
     return float(longitude), float(latitude)

@@ -17,6 +17,7 @@ PROTOCOL_NAMES = {
 OTHER_DOCUMENTS = {
     ("mrf/onearth.py", "bbox"): "a key of OnEarth's configuration",
     ("mrf/onearth.py", "tilematrixset"): "a key of OnEarth's configuration",
+    ("mrfgen/mosaic.py", "SRS"): "an element of GDAL's virtual rasters",
 }
 """Literals of the same spelling that belong to another format."""
 
