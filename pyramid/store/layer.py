@@ -100,7 +100,9 @@ def _reaches(tms: TileMatrixSet, bounds: Bounds) -> bool:
         return bounds.north > POLAR_LATITUDE
     if tms.crs == "EPSG:3031":
         return bounds.south < -POLAR_LATITUDE
-    covered = GLOBE if tms.identifier in REGISTERED else _set_bounds(tms.crs, tms.bounds)
+    # The registered sets in degrees cover the globe; Web Mercator ends at 85 degrees.
+    is_globe = tms.identifier in REGISTERED and tms.crs != "EPSG:3857"
+    covered = GLOBE if is_globe else _set_bounds(tms.crs, tms.bounds)
     meets = any(
         covered.west + turn < bounds.east and bounds.west < covered.east + turn
         for turn in (-FULL_CIRCLE, 0.0, FULL_CIRCLE)

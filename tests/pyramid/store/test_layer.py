@@ -10,12 +10,14 @@ from lazytile.pyramid.store.dataset import Dataset, Variable
 from lazytile.pyramid.store.layer import Layer
 
 
-def bounds_of(crs, west, dx, cols, north, dy, rows):
+def layer_of(crs, west, dx, cols, north, dy, rows):
     grid = Grid(crs, RegularAxis(west, dx, cols), RegularAxis(north, -dy, rows))
     variable = Variable("t", (), Packing("int16"))
-    return Layer(
-        Dataset("d", "g", grid, 1, Shape(256, 256), (variable,), title="T", source="f"), variable
-    ).geographic_bounds()
+    return Layer(Dataset("d", "g", grid, 1, Shape(256, 256), (variable,), title="T", source="f"), variable)
+
+
+def bounds_of(*arguments):
+    return layer_of(*arguments).geographic_bounds()
 
 
 def outline(crs, west, east, south, north):
@@ -69,3 +71,12 @@ def test_an_area_round_a_pole_has_every_longitude():
     south = bounds_of("EPSG:3031", -1e6, 1e4, 200, 1e6, 1e4, 200)
     assert (south.west, south.east, south.south) == (-180.0, 180.0, -90.0)
     assert -78.0 < south.north < -75.0
+
+
+@pytest.mark.parametrize(("north", "rows", "is_listed"), [(-89.0, 10, False), (-84.0, 60, True), (90.0, 1800, True)])
+def test_web_mercator_is_listed_for_what_it_can_show(north, rows, is_listed):
+    """It ends at 85.06 degrees; GDAL takes the first set of a layer and fails where that shows nothing of it."""
+    layer = layer_of("EPSG:4326", -180.0, 0.1, 10, north, 0.1, rows)
+    listed = {tms.crs for tms in layer.tile_matrix_sets()}
+    assert ("EPSG:3857" in listed) is is_listed
+    assert "EPSG:4326" in listed

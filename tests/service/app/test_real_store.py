@@ -1,7 +1,10 @@
 """Every endpoint and every protocol on a store of every real file: nothing is the server's fault."""
 
 import json
+import shutil
+import subprocess
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import morecantile
 import pytest
@@ -48,3 +51,31 @@ def test_every_described_set_can_be_read_by_morecantile(real_server):
 )
 def test_capabilities_are_valid(real_server, path, parts):
     schema(*parts).assertValid(etree.fromstring(real_server.get(path).body))
+
+
+@pytest.mark.skipif(shutil.which("gdal_translate") is None, reason="GDAL's command line tools are not installed")
+def test_gdal_reads_a_layer_of_every_dataset(real_server, tmp_path):
+    """GDAL's WMTS driver: the set that it picks by default, over the whole of the layer."""
+    capabilities = tmp_path / "capabilities.xml"
+    capabilities.write_bytes(real_server.get("/wmts/1.0.0/WMTSCapabilities.xml").body)
+    layers = {layer.dataset.name: layer.name for layer in real_server.context.snapshot.layers()}
+    assert len(layers) > 40
+
+    def read(layer):
+        target = tmp_path / f"{layer}.png"
+        command = [
+            "gdal_translate",
+            "-q",
+            "-of",
+            "PNG",
+            "-outsize",
+            "64",
+            "0",
+            f"WMTS:{capabilities},layer={layer}",
+            target,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        return f"{layer}: {done.stderr}" if done.returncode or not target.exists() else None
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [problem for problem in pool.map(read, layers.values()) if problem] == []
