@@ -135,7 +135,7 @@ def serving(
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={**os.environ, "TMPDIR": str(cache.parent), **(environment or {})},
+            env={**os.environ, "LAZYTILE_ACCESS_LOG": "off", "TMPDIR": str(cache.parent), **(environment or {})},
         )
     assert process.stdout is not None
     try:

@@ -201,7 +201,7 @@ def test_a_file_that_cannot_grow_is_one_clear_line(tmp_path: Path) -> None:
     store = tmp_path / "s"
     before = convert(source(tmp_path / "a.nc", 0), store, "d")
     for words in (
-        ["convert", "--name", "d", str(source(tmp_path / "b.nc", 1))],
+        ["convert", "--overwrite", "--name", "d", str(source(tmp_path / "b.nc", 1))],
         ["append", str(tmp_path / "b.nc"), "d"],
     ):
         arguments = [*words, "--store", str(store), "--engine", "threads"]
@@ -221,7 +221,7 @@ FULL = """
 set -e
 mount -t tmpfs -o size=9m none "$1"
 cp -r "$2"/d.zarr "$1"/
-"$3" -m lazytile.service convert "$4" --name d --store "$1" --engine threads && echo "it fitted"
+"$3" -m lazytile.service convert "$4" --overwrite --name d --store "$1" --engine threads && echo "it fitted"
 echo "code $?"
 "$3" -m lazytile.service verify d --store "$1" --engine threads
 ls -A "$1"

@@ -45,7 +45,7 @@ def test_a_terminal_shows_rate_and_time_left(run, store, tmp_path, monkeypatch):
     code, _, err = run("mrf", "sst", tmp_path / "out", "--store", store)
     assert code == 0
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err).strip().splitlines()[-1]
-    assert re.search(r"54/54 \d+ tiles/s \d+:\d\d:\d\d$", last.strip()), last
+    assert re.search(r"54/54 tiles \d+ tiles/s \d+:\d\d:\d\d$", last.strip()), last
 
 
 def names(folder):

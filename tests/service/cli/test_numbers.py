@@ -100,7 +100,7 @@ def test_completion_in_each_shell(run, capsys):
     assert main.run(["completion", "tcsh"]) == 2
     assert "bash, zsh, fish" in capsys.readouterr().err
     words = in_shell(_LAZYTILE_COMPLETE="complete_bash", COMP_WORDS="lazytile co", COMP_CWORD="1").split()
-    assert sorted(words) == ["colormap", "completion", "config", "convert"]
+    assert sorted(words) == ["colormap", "completion", "config", "connect", "convert"]
     options = in_shell(_LAZYTILE_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS="lazytile serve --po")
     assert "--port" in options
 

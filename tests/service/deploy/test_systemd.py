@@ -1,6 +1,7 @@
 """systemd: a socket that a parent passes, the word that the server is ready, and the units."""
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -78,8 +79,10 @@ def passed(monkeypatch):
         monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
         monkeypatch.setenv("LISTEN_FDS", str(len(sockets)))
         monkeypatch.setenv("LISTEN_FDNAMES", names)
-        numbers = [os.dup(each.fileno()) for each in sockets]
-        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        # Above all open descriptors, so that they follow each other as those that systemd passes.
+        free = max(map(int, os.listdir("/proc/self/fd"))) + 1  # noqa: PTH208
+        numbers = [fcntl.fcntl(each.fileno(), fcntl.F_DUPFD, free + at) for at, each in enumerate(sockets)]
+        assert numbers == list(range(free, free + len(sockets)))
         monkeypatch.setattr(systemd, "FIRST_FD", numbers[0])
 
     return set_up
