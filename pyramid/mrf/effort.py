@@ -31,8 +31,8 @@ except ImportError:  # no wheel for this platform: the same pixels, some 3 times
         return zlib.compress(data, level)
 
 
-_SERVED_BY = "isal" if find_spec("isal") else "zlib"
-"""The library behind ``deflate_fast``: its bytes equal the service's only where the service has the same."""
+_SERVED_BY = "isal 3" if find_spec("isal") else "zlib"
+"""The library behind ``deflate_fast``, with its level: its bytes equal the service's only where the service has the same."""
 
 
 class CompressionEffort(Enum):

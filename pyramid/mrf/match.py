@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.tile_request import TileRequest
 
 
-_SAME_PICTURES = frozenset({str(RENDERER_VERSION), "2"})
+_SAME_PICTURES = frozenset({str(RENDERER_VERSION), "2", "3"})
 """Versions of the renderer that give plain tiles the same pixels. Version 3 changed modes, which are no tile's default,
-and values and reliefs, which pictures do not hold."""
+and values and reliefs, which pictures do not hold; version 4 only the compression."""
 
 
 def is_plain(request: TileRequest) -> bool:
