@@ -32,7 +32,7 @@ except ImportError:  # no wheel for this platform: the same pixels, some 3 times
 
 
 _SERVED_BY = "isal 3" if find_spec("isal") else "zlib"
-"""The library behind ``deflate_fast``, with its level: its bytes equal the service's only where the service has the same."""
+"""The library behind ``deflate_fast`` and its level: bytes equal the service's only where the service has the same."""
 
 
 class CompressionEffort(Enum):

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 RENDERER_VERSION = 4
 """Part of every key; incremented whenever an equal request yields other bytes.
 
-Version 3 changed modes at the edge of the data, the last digits of hillshades, and the sign of means of zeros; version 4 the
-compression of pictures.
+Version 3 changed modes at the edge of the data, the last digits of hillshades, and the sign of means of zeros; version
+4 the compression of pictures.
 """
 WHITE = (255, 255, 255)
 LOCALITY_TILES = 4

@@ -52,7 +52,7 @@ async def readiness(request: web.Request) -> web.StreamResponse:
     known = {(each.key, each.problem): each for each in sorted(found, key=lambda each: each.since, reverse=True)}
     standing = [
         StandingCondition(
-            key=each.key,
+            key=without_paths(each.key),
             problem=without_paths(each.problem),
             ready=each.ready,
             since=datetime.fromtimestamp(each.since, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),

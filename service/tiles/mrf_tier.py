@@ -18,9 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.errors import MrfError
-from lazytile.pyramid.mrf.checksums import SUFFIX
 from lazytile.pyramid.mrf.codecs import PNG_SIGNATURE
 from lazytile.pyramid.mrf.effort import CompressionEffort
 from lazytile.pyramid.mrf.file_names import possible_stems
@@ -30,6 +28,7 @@ from lazytile.pyramid.mrf.reader import MrfReader
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.render_task import WHITE
 from lazytile.pyramid.render.renderer import empty_tile
+from lazytile.service.tiles.mrf_damage import DamagedMrfs, identity_of
 from lazytile.service.tiles.mrf_folders import MrfFolders
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.mrf.model import MrfHeader
     from lazytile.pyramid.render.tile_request import TileRequest
+    from lazytile.service.tiles.mrf_damage import Identity, PageAddress
 
 LOG = logging.getLogger(__name__)
 
@@ -45,12 +45,6 @@ CHECK_INTERVAL_S = 1.0
 """How long a new, replaced or removed MRF may stay unnoticed."""
 OPEN_FILES = 64
 """MRFs open at a time, with at most three descriptors each; the least recently used is closed."""
-MAX_DAMAGED = 4096
-"""Damaged MRFs that are remembered; the one seen longest ago is forgotten first."""
-_LOOKED_AT = 64
-"""Damaged MRFs of which one check sees whether they have changed."""
-
-_Identity = tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +63,7 @@ class _OpenMrf:
     notes: dict[str, str]
     slices: dict[str, int]
     """Position along z of each step, from the header's notes."""
-    identity: _Identity
+    identity: Identity
 
 
 class MrfTier:
@@ -119,18 +113,16 @@ class MrfFileIndex:
         self._unchecked = unchecked
         self._on_damage = on_damage
         self._open: OrderedDict[Path, _OpenMrf] = OrderedDict()
-        self._damaged: OrderedDict[Path, _Identity] = OrderedDict()
-        """Files that cannot be served at all."""
-        self._with_damaged_page: OrderedDict[Path, _Identity] = OrderedDict()
-        self._stale: dict[Path, tuple[_Identity, str]] = {}
+        self._damaged = DamagedMrfs(self._check)
+        self._stale: dict[Path, tuple[Identity, str]] = {}
         """Files that the log names as stale, and the generation that was requested."""
 
     def refresh(self) -> None:
         """Close files that have changed, and scan the folders where they have."""
         for path, mrf in list(self._open.items()):
-            if _identity(path) != mrf.identity:
+            if identity_of(path) != mrf.identity:
                 self._drop(path)
-        self._look_again()
+        self._damaged.check_again()
         self._folders.refresh()
 
     def paths_for(self, request: TileRequest) -> list[Path]:
@@ -152,16 +144,17 @@ class MrfFileIndex:
             The tile; None where no undamaged file has it.
         """
         for path in paths:
-            identity = _identity(path) if path not in self._open else self._open[path].identity
+            identity = identity_of(path) if path not in self._open else self._open[path].identity
+            page = None
             try:
                 mrf = self._opened(path, identity)
+                page = None if mrf is None else self._page_of(mrf, request)
+                tile = None if mrf is None or page is None else self._read(mrf, page, request)
             except MrfError as error:
-                self._note(self._damaged, path, identity, str(error))
-                continue
-            try:
-                tile = None if mrf is None else self._read(mrf, request)
-            except MrfError as error:
-                self._note(self._with_damaged_page, path, identity, str(error))
+                self._on_damage()
+                if page is None:
+                    self._drop(path)
+                self._damaged.note(path, identity, page, str(error))
                 continue
             if tile is not None:
                 return tile
@@ -172,17 +165,24 @@ class MrfFileIndex:
         for path in list(self._open):
             self._drop(path)
 
-    def _opened(self, path: Path, identity: _Identity) -> _OpenMrf | None:
+    def _check(self, path: Path, page: PageAddress | None) -> None:
+        with MrfReader(path, needs_checksums=self._needs_checksums(path)) as reader:
+            if page is not None:
+                _page(reader, page)
+
+    def _needs_checksums(self, path: Path) -> bool:
+        return self._unchecked is None or self._unchecked not in path.parents
+
+    def _opened(self, path: Path, identity: Identity) -> _OpenMrf | None:
         """Return an MRF, None for one that was damaged before and has not changed."""
         mrf = self._open.get(path)
         if mrf is not None:
             self._open.move_to_end(path)
             return mrf
-        if self._damaged.get(path) == identity:
+        if self._damaged.is_useless(path, identity):
             self._on_damage()
             return None
-        needs_checksums = self._unchecked is None or self._unchecked not in path.parents
-        reader = MrfReader(path, needs_checksums=needs_checksums)
+        reader = MrfReader(path, needs_checksums=self._needs_checksums(path))
         notes = dict(reader.header.notes)
         slices = {step: z for z, step in enumerate(notes.get("index", "?").split(";"))}
         mrf = self._open[path] = _OpenMrf(reader, notes, slices, identity)
@@ -190,7 +190,8 @@ class MrfFileIndex:
             self._drop(next(iter(self._open)))
         return mrf
 
-    def _read(self, mrf: _OpenMrf, request: TileRequest) -> MrfTile | None:
+    def _page_of(self, mrf: _OpenMrf, request: TileRequest) -> PageAddress | None:
+        """Return where an MRF has a tile, None if it has not."""
         header, notes, layer = mrf.reader.header, mrf.notes, request.layer
         if notes.get("layer") != layer.name:
             return None
@@ -204,12 +205,14 @@ class MrfFileIndex:
         if z >= len(generations) or generations[z] != generation:
             self._log_stale(mrf, generation)
             return None
-        data = mrf.reader.page(level, request.row, request.col, z=z)
+        return level, request.row, request.col, z
+
+    def _read(self, mrf: _OpenMrf, page: PageAddress, request: TileRequest) -> MrfTile:
+        data = _page(mrf.reader, page)
         if data is None:
             return MrfTile(self._blank(request), "")
-        if not mrf.reader.has_checksums:
-            _check_png(data, header, mrf.reader.path)
-        is_served = header.compression is Compression.PNG or notes.get("encoder") == CompressionEffort.SERVED.encoder
+        is_png = mrf.reader.header.compression is Compression.PNG
+        is_served = is_png or mrf.notes.get("encoder") == CompressionEffort.SERVED.encoder
         return MrfTile(data, "" if is_served else f"{zlib.crc32(data):08x}")
 
     def _blank(self, request: TileRequest) -> bytes:
@@ -222,39 +225,18 @@ class MrfFileIndex:
             self._stale[path] = (mrf.identity, generation)
             LOG.warning("MRF is skipped: %s has generation %s, the dataset has %s", path, shown, generation)
 
-    def _note(self, known: OrderedDict[Path, _Identity], path: Path, identity: _Identity, reason: str) -> None:
-        """Remember damage, and say so once for each state of a file."""
-        self._on_damage()
-        if known is self._damaged:
-            self._drop(path)
-        if known.get(path) == identity:
-            return
-        known[path] = identity
-        known.move_to_end(path)
-        while len(known) > MAX_DAMAGED:
-            self._forget(known, next(iter(known)))
-        what = "MRF" if known is self._damaged else "MRF page"
-        LOG.warning("%s is skipped, its tiles are computed: %s", what, reason)
-        Conditions.current().report(_condition(path), reason, ready=True)
-
-    def _look_again(self) -> None:
-        """Forget damage to files that have changed since, some at each call."""
-        for known in (self._damaged, self._with_damaged_page):
-            for path in list(known)[:_LOOKED_AT]:
-                if _identity(path) != known[path]:
-                    self._forget(known, path)
-                else:
-                    known.move_to_end(path)
-
-    def _forget(self, known: OrderedDict[Path, _Identity], path: Path) -> None:
-        del known[path]
-        if path not in self._damaged and path not in self._with_damaged_page:
-            Conditions.current().clear(_condition(path))
-
     def _drop(self, path: Path) -> None:
         mrf = self._open.pop(path, None)
         if mrf is not None:
             mrf.reader.close()
+
+
+def _page(reader: MrfReader, page: PageAddress) -> bytes | None:
+    level, row, col, z = page
+    data = reader.page(level, row, col, z=z)
+    if data is not None and not reader.has_checksums:
+        _check_png(data, reader.header, reader.path)
+    return data
 
 
 def _check_png(data: bytes, header: MrfHeader, path: Path) -> None:
@@ -277,21 +259,3 @@ def _check_png(data: bytes, header: MrfHeader, path: Path) -> None:
         at = stop + 4
     if at != len(data) or last != b"IEND":
         raise MrfError(f"{path}: a page is damaged, its PNG does not end with IEND")
-
-
-def _condition(path: Path) -> str:
-    return f"mrf {path}"
-
-
-def _identity(path: Path) -> _Identity:
-    """Return a value that changes when any of an MRF's files is replaced, rewritten or truncated."""
-    found = []
-    for suffix in (".mrf", ".idx", ".ppg", SUFFIX):
-        try:
-            status = path.with_suffix(suffix).stat()
-        except OSError:
-            found.append((0, 0, 0))
-        else:
-            # The time of change too: copies may preserve that of modification.
-            found.append((status.st_ino, max(status.st_mtime_ns, status.st_ctime_ns), status.st_size))
-    return tuple(found)
