@@ -36,14 +36,16 @@ class _Damage:
 class DamagedMrfs:
     """The MRFs that are damaged, with a condition for each. Belongs to one thread."""
 
-    def __init__(self, check: Callable[[Path, PageAddress | None], None]) -> None:
+    def __init__(self, check: Callable[[Path, PageAddress | None], None], limit: int = MAX_DAMAGED) -> None:
         """Create an empty list.
 
         Args:
             check: Opens an MRF anew and reads a page of it, if one is given. Raises ``MrfError`` where either is
                 damaged.
+            limit: Most MRFs to remember.
         """
         self._check = check
+        self._limit = limit
         self._known: OrderedDict[Path, _Damage] = OrderedDict()
 
     def is_useless(self, path: Path, identity: Identity) -> bool:
@@ -72,7 +74,7 @@ class DamagedMrfs:
             return
         self._known[path] = _Damage(identity, page)
         self._known.move_to_end(path)
-        while len(self._known) > MAX_DAMAGED:
+        while len(self._known) > self._limit:
             self._forget(next(iter(self._known)))
         LOG.warning(
             "%s is skipped, its tiles are computed: %s", "MRF" if page is None else "MRF page", reason

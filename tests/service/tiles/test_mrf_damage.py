@@ -6,7 +6,7 @@ import pytest
 
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.errors import MrfError
-from lazytile.service.tiles.mrf_damage import MAX_DAMAGED, DamagedMrfs, identity_of
+from lazytile.service.tiles.mrf_damage import DamagedMrfs, identity_of
 
 pytestmark = pytest.mark.usefixtures("fresh_process")
 PAGE = (1, 0, 0, 0)
@@ -95,8 +95,8 @@ def test_damage_of_the_file_replaces_that_of_a_page(mrf):
 
 
 def test_the_list_is_bounded(tmp_path):
-    damaged = DamagedMrfs(lambda path, page: None)
-    paths = [tmp_path / f"{number}.mrf" for number in range(MAX_DAMAGED + 5)]
+    damaged = DamagedMrfs(lambda path, page: None, limit=10)
+    paths = [tmp_path / f"{number}.mrf" for number in range(15)]
     for path in paths:
         damaged.note(path, (), None, "damaged")
     assert [damaged.is_useless(path, ()) for path in paths[:6]] == [False] * 5 + [True]
