@@ -11,7 +11,6 @@ from lazytile.service.access.log_lines import line_format
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lazytile.service.access.exchange import Exchange
     from lazytile.service.access.log_lines import LineFormat
     from lazytile.service.http.settings import Settings
 
@@ -20,7 +19,7 @@ CLOSE_S = 2.0
 
 
 class AccessLog:
-    """Writes the lines of exchanges."""
+    """Makes and writes the lines of exchanges."""
 
     def __init__(self, form: LineFormat, writer: LineWriter) -> None:
         """Write with a writer.
@@ -29,7 +28,8 @@ class AccessLog:
             form: Makes the lines.
             writer: Writes them; ``close`` closes it.
         """
-        self._form = form
+        self.line = form
+        """Returns the line of an exchange."""
         self._writer = writer
 
     @classmethod
@@ -51,13 +51,13 @@ class AccessLog:
         writer = LineWriter(settings.access_log_file, settings.access_log_queue_bytes, on_lost)
         return cls(line_format(settings.access_log, settings.proxy_networks), writer)
 
-    def write(self, exchanges: Sequence[Exchange]) -> None:
-        """Write the lines of exchanges, soon.
+    def write(self, lines: Sequence[str]) -> None:
+        """Write lines, soon.
 
         Args:
-            exchanges: The exchanges, in order.
+            lines: The lines, in order, as ``line`` returns them.
         """
-        self._writer.write([self._form(each) for each in exchanges])
+        self._writer.write(lines)
 
     def close(self) -> None:
         """Write what waits and close the file. Blocks."""

@@ -163,12 +163,7 @@ async def open_context(
         styles=StyleCompiler(admission),
         broker=TileBroker(settings, cache, engine, counters, admission=admission, mrfs=mrfs, claims=claims),
         metrics=counters,
-        exchanges=Exchanges(
-            [
-                *([access_log.write] if access_log is not None else []),
-                *([tracing.record] if tracing is not None else []),
-            ]
-        ),
+        exchanges=Exchanges([] if tracing is None else [tracing.record], access_log),
         access_log=access_log,
         tracing=tracing,
         gate=Gate(_rate_limit(settings, clients), has_tokens=bool(settings.layer_tokens)),

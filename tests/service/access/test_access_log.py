@@ -5,10 +5,12 @@ import json
 import os
 import re
 import time
+import weakref
 
 import pytest
 
 from lazytile.pyramid.core.conditions import Conditions
+from lazytile.service.access.access_log import AccessLog
 from lazytile.service.access.exchange import Exchange, Exchanges, Sent
 from lazytile.service.access.line_writer import LineWriter
 from lazytile.service.access.log_lines import line_format
@@ -129,17 +131,43 @@ def test_batches_are_bounded_and_in_order():
     asyncio.run(gather_and_flush())
 
 
+def test_lines_are_made_at_once_and_no_request_is_kept(tmp_path):
+    asyncio.run(gather_lines(tmp_path / "log"))
+
+
+class Headers(dict):
+    """Headers that can be referred to weakly."""
+
+
+class Request:
+    remote, method, headers = "::1", "GET", {}
+
+    def __init__(self, number):
+        self.raw_path = f"/{number}"
+
+
+async def gather_lines(path):
+    log = AccessLog(line_format("combined", ()), LineWriter(path, 1 << 20))
+    exchanges = Exchanges(access_log=log)
+    for number in range(300):
+        request = Request(number)
+        request.headers = Headers()
+        kept = weakref.ref(request.headers)
+        exchanges.add(request, "xyz", Sent(200, 1, "x"), 0.0)
+        del request
+        assert kept() is None
+    exchanges.flush()
+    log.close()
+    targets = [LINE.fullmatch(line)["request"].split()[1] for line in path.read_text().splitlines()]
+    assert targets == [f"/{number}" for number in range(300)]
+
+
 async def gather_and_flush():
     batches = []
     exchanges = Exchanges([batches.append])
 
-    class Request:
-        remote, method, headers = "::1", "GET", {}
-
     for number in range(256 + 3):
-        request = Request()
-        request.raw_path = f"/{number}"
-        exchanges.add(request, "xyz", Sent(200, 1, "x"), 0.0)
+        exchanges.add(Request(number), "xyz", Sent(200, 1, "x"), 0.0)
     assert [len(batch) for batch in batches] == [256]
     exchanges.flush()
     exchanges.flush()
