@@ -93,8 +93,9 @@ class Claims:
         Args:
             key: As claimed.
         """
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):  # on a full or failed disk; whoever waits then renders the tile itself
             os.pwrite(self._descriptor, _TIME.pack(time.monotonic_ns()), _time_of(key))
+        with suppress(OSError, ValueError):
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _byte_of(key))
 
     def was_released(self, key: str, since_ns: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 import threading
 import time
 import zlib
@@ -83,9 +84,10 @@ class DiskTier:
             cache = shard.use()
             key = f"{opening}, {action}"
             result = work(cache)
-        except diskcache.Timeout:
-            return None  # another process has held the lock for long: a miss, or a tile that is not kept
-        except Exception as error:  # noqa: BLE001 - whatever is in the files, no request fails for it
+        except Exception as raised:  # noqa: BLE001 - whatever is in the files, no request fails for it
+            error = _failure_of(raised)
+            if error is None:
+                return None  # another process has held the lock for long: a miss, or a tile that is not kept
             shard.failed(error)
             self._failed(error)
             with self._lock:
@@ -194,6 +196,20 @@ class DiskTier:
         """Close the calling thread's connections."""
         for shard in self._shards:
             shard.close()
+
+
+def _failure_of(raised: Exception) -> Exception | None:
+    """Return what went wrong in the files; None for a lock that another process holds.
+
+    diskcache raises ``Timeout`` whatever keeps a transaction from beginning, a disk that became read-only too.
+    """
+    if not isinstance(raised, diskcache.Timeout):
+        return raised
+    cause = raised.__context__
+    if not isinstance(cause, sqlite3.Error):
+        return None
+    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF
+    return None if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else cause
 
 
 def _set(cache: Any, key: str, value: bytes, tag: str) -> None:

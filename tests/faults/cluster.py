@@ -36,6 +36,19 @@ if ChunkFolder.write.__name__ != "slow":  # Dask may load a preload twice
     ChunkFolder.write = slow
 """
 """A preload for workers: a conversion takes long enough to be disturbed."""
+HELD_WRITES = """
+import os, time
+from lazytile.pyramid.store.chunk_file import ChunkFolder
+written = []
+def held(self, *arguments, write=ChunkFolder.write, **options):
+    written.append(None)
+    while len(written) > 12 and not os.path.exists({go!r}):
+        time.sleep(0.02)
+    return write(self, *arguments, **options)
+if ChunkFolder.write.__name__ != "held":
+    ChunkFolder.write = held
+"""
+"""A preload for workers: a conversion waits after twelve chunks until the file ``go`` is there."""
 OTHER_NUMPY = "import numpy\nnumpy.__version__ = '1.0.0'\n"
 """A preload for workers: another version of a package that decides the bytes."""
 
@@ -124,7 +137,7 @@ class Cluster:
         where = ("--host", self.host, "--port", str(self.port), "--dashboard-address", "127.0.0.1:0")
         command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *where, "--no-dashboard", "--no-show"]
         self.scheduler = self._start(command, "scheduler")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1):
                 return
@@ -171,7 +184,7 @@ class Cluster:
             command = [*_unshare(), "sh", "-c", f"{hide} && exec {shlex.join(command)}"]
         return self._start([*within, *command], f"worker-{name}", environment)
 
-    def wait_for_workers(self, count: int, limit_s: float = 60) -> None:
+    def wait_for_workers(self, count: int, limit_s: float = 120) -> None:
         """Wait until the scheduler has a number of workers."""
         import asyncio
 
@@ -239,6 +252,6 @@ def stopped(pid: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def command(*arguments: str, limit_s: float = 120) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, limit_s: float = 300) -> subprocess.CompletedProcess[str]:
     """Run a command of lazytile to its end."""
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=limit_s)

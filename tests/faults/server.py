@@ -96,10 +96,28 @@ class ServerProcess:
         return 0.0
 
     def conditions(self) -> list[dict[str, Any]]:
-        """Return the conditions that /readyz lists."""
-        found = self.get("/readyz").json()["conditions"]
+        """Return the conditions that /readyz lists. Asks again where the process that it asked was just killed."""
+        for _ in range(20):
+            reply = self.get("/readyz")
+            if reply.status:
+                break
+        found = reply.json()["conditions"]
         assert isinstance(found, list)
         return found
+
+    def condition(self, *texts: str, key: str = "") -> dict[str, Any]:
+        """Wait until /readyz lists one condition, which has one of these texts, and return it.
+
+        A thread or another process may have to tell of it first, after the reply that it is about.
+        """
+        found: list[dict[str, Any]] = []
+
+        def is_listed() -> bool:
+            found[:] = self.conditions()
+            return len(found) == 1 and found[0]["key"].startswith(key) and any(t in found[0]["problem"] for t in texts)
+
+        wait_for(is_listed, what=found)
+        return found[0]
 
     def children(self) -> list[int]:
         """Return the ids of the server's child processes."""
@@ -146,7 +164,7 @@ def serving(
         yield server
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        found = process.wait(60)
+        found = process.wait(120)
         assert exit_code is None or found == exit_code, (found, server.log())
         assert "Traceback" not in server.log(), server.log()
     finally:
@@ -227,7 +245,7 @@ def compare(server: ServerProcess, *truths: Truth, paths: Iterable[str] | None =
     return seen
 
 
-def heal_time_s(server: ServerProcess, *truths: Truth, limit_s: float = 60) -> float:
+def heal_time_s(server: ServerProcess, *truths: Truth, limit_s: float = 120) -> float:
     """Request until one round is right throughout, and return how long that took. A wrong reply fails the test."""
     started = time.monotonic()
     while True:
@@ -240,12 +258,26 @@ def heal_time_s(server: ServerProcess, *truths: Truth, limit_s: float = 60) -> f
         time.sleep(0.1)
 
 
-def wait_for(condition: Callable[[], object], limit_s: float = 30) -> None:
-    """Wait until a condition holds."""
+def wait_for(condition: Callable[[], object], limit_s: float = 120, what: object = "") -> None:
+    """Wait until a condition holds; ``what`` is shown where it never does.
+
+    The limit ends a test that hangs. It is no claim about the server: the tests run beside others on few processors.
+    """
     deadline = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < deadline, "the condition does not come true"
+        assert time.monotonic() < deadline, f"the condition does not come true {what}"
         time.sleep(0.05)
+
+
+def slowness() -> float:
+    """Return how many times longer work takes at the moment than on an idle processor; 1 or more.
+
+    A promise of seconds is one of a machine with a processor to spare: multiply it by this.
+    """
+    began, worked = time.monotonic(), time.thread_time()
+    while time.thread_time() - worked < 0.2:
+        pass
+    return max(1.0, (time.monotonic() - began) / 0.2)
 
 
 @contextlib.contextmanager

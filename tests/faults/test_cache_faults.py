@@ -163,10 +163,11 @@ def fill(disk: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", ["while it serves", "at its start"])
+@pytest.mark.parametrize(("when", "workers"), [("while it serves", 1), ("while it serves", 2), ("at its start", 1)])
 def test_a_full_disk_costs_no_tile(
-    sound_store: Path, truth: Truth, tmp_path: Path, table_row: Callable[..., None], when: str
+    sound_store: Path, truth: Truth, tmp_path: Path, table_row: Callable[..., None], when: str, workers: int
 ) -> None:
+    options = (*SMALL, "--workers", str(workers))
     with small_disk(tmp_path / "disk", "8m") as disk:
         cache = disk / "cache"
         before = 0
@@ -180,7 +181,7 @@ def test_a_full_disk_costs_no_tile(
             filler = fill(disk)
         else:
             (disk / "cache.log").symlink_to(tmp_path / "cache.log")
-        with serving(sound_store, cache, *SMALL, environment={"TMPDIR": str(tmp_path)}) as server:
+        with serving(sound_store, cache, *options, environment={"TMPDIR": str(tmp_path)}) as server:
             if when == "while it serves":
                 filler = fill(disk)
             with load(server, truth) as during:
@@ -189,12 +190,13 @@ def test_a_full_disk_costs_no_tile(
                 assert server.get("/readyz").status == 200
                 filler.unlink()
                 freed = time.monotonic()
-                wait_for(lambda: stored(cache) >= len(PATHS) * 0.9, 90)
-                wait_for(lambda: not server.conditions(), 90)
+                wait_for(lambda: stored(cache) >= len(PATHS) * 0.9)
+                wait_for(lambda: not server.conditions())
                 heal_s = time.monotonic() - freed
             assert not during.refused
             assert not (cache / "damaged").exists()
-            table_row("cache on a full disk", f"tmpfs without a free byte {when}", "nothing", heal_s, during)
+            made = f"tmpfs without a free byte {when}; {workers} server process(es)"
+            table_row("cache on a full disk", made, "nothing", heal_s, during)
 
 
 @pytest.mark.slow
@@ -211,11 +213,11 @@ def test_a_read_only_disk_costs_no_tile(
         with serving(sound_store, cache, *SMALL, environment={"TMPDIR": str(tmp_path)}) as server:
             seen = compare(server, truth)
             assert not seen.refused
-            assert any("tile cache" in each["key"] for each in server.conditions())
+            wait_for(lambda: any("tile cache" in each["key"] for each in server.conditions()))
             subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
             began = time.monotonic()
             with load(server, truth) as during:
-                wait_for(lambda: not server.conditions(), 90)
+                wait_for(lambda: not server.conditions())
             heal_s = time.monotonic() - began
             assert not during.refused
             assert not (cache / "damaged").exists()
@@ -273,8 +275,8 @@ def test_a_disk_that_becomes_read_only_costs_no_tile(
                 assert server.get("/readyz").status == 200
                 repair()
                 repaired = time.monotonic()
-                wait_for(lambda: not server.conditions(), 90)
-                wait_for(lambda: stored(cache) >= len(PATHS) * 0.9, 90)
+                wait_for(lambda: not server.conditions())
+                wait_for(lambda: stored(cache) >= len(PATHS) * 0.9)
                 heal_s = time.monotonic() - repaired
             assert not during.refused
             made = f"ext4 that aborts while it serves, then repaired and mounted again; {workers} server process(es)"
@@ -305,6 +307,6 @@ def test_a_jumping_clock_changes_no_tile(
             began = time.monotonic()
             wait_for(lambda: time.monotonic() - began > 4 and len(during.right) > 3 * len(PATHS))
         assert not during.refused
-        assert not server.conditions()
+        wait_for(lambda: not server.conditions())  # a disk that is slower than the renderer for a moment is one
         made = f"every 0.5 s a day ahead, a year back, right or an hour back; {workers} server process(es)"
         table_row("clock steps", made, "nothing", 0.0, during)

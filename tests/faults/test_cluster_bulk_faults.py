@@ -16,6 +16,7 @@ import pytest
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.store.verify import verify
 from tests.faults.cluster import (
+    HELD_WRITES,
     OTHER_NUMPY,
     SLOW_WRITES,
     Cluster,
@@ -72,31 +73,38 @@ def _ended() -> Iterator[None]:
     while RUNNING:
         running = RUNNING.pop()
         running.kill()
-        running.communicate()
+        running.wait()
 
 
 def start_conversion(cluster: Cluster, source: Path, store: Path) -> subprocess.Popen[str]:
     arguments = ("convert", str(source), "--store", str(store), "--name", "field", "--engine", cluster.address)
-    return started(arguments)
+    return started(arguments, log_of(store))
 
 
-def started(arguments: tuple[str, ...], environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    running = subprocess.Popen(
-        [*MANY_TASKS, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+def log_of(store: Path) -> Path:
+    """Return the file to which the last command about a store logs."""
+    return store.with_name(f"{store.name}.log")
+
+
+def started(arguments: tuple[str, ...], log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    with log.open("w") as errors:
+        running = subprocess.Popen(
+            [*MANY_TASKS, *arguments], stdout=subprocess.DEVNULL, stderr=errors, text=True, env=environment
+        )
     RUNNING.append(running)
     return running
 
 
-def outcome(running: subprocess.Popen[str], limit_s: float = 150) -> tuple[int, list[str]]:
-    """Return the exit code of a command, and the lines of its log."""
-    _, errors = running.communicate(timeout=limit_s)
+def outcome(running: subprocess.Popen[str], store: Path, limit_s: float = 300) -> tuple[int, list[str]]:
+    """Return the exit code of a command about a store, and the lines of its log."""
+    running.wait(limit_s)
+    errors = log_of(store).read_text()
     assert "Traceback" not in errors, errors
     return running.returncode, [line for line in errors.splitlines() if line.strip() and "converting" not in line]
 
 
 def wait_until_under_way(store: Path, chunks: int = 6) -> None:
-    wait_for(lambda: sum(1 for _ in store.glob(".field.zarr.partial-*/*/*/c/*/*/*")) >= chunks, 60)
+    wait_for(lambda: sum(1 for _ in store.glob(".field.zarr.partial-*/*/*/c/*/*/*")) >= chunks)
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -104,7 +112,8 @@ def wait_until_under_way(store: Path, chunks: int = 6) -> None:
 def test_a_worker_that_does_not_see_the_store(cluster, source, whole, tmp_path, table_row, late):
     store = tmp_path / "store"
     store.mkdir()
-    cluster.start_worker("sound", preload=SLOW_WRITES)
+    go = tmp_path / "go"
+    cluster.start_worker("sound", preload=HELD_WRITES.format(go=str(go)))
     began = time.monotonic()
     # Its own empty folder of that name can be written to, as one on a local disk.
     if not late:
@@ -114,7 +123,9 @@ def test_a_worker_that_does_not_see_the_store(cluster, source, whole, tmp_path, 
     if late:
         wait_until_under_way(store)
         cluster.start_worker("blind", hidden=(store,))
-    code, log = outcome(running)
+        wait_for(lambda: "is left out" in log_of(store).read_text())
+    go.touch()
+    code, log = outcome(running, store)
     assert code == 0, log
     assert len([line for line in log if "is left out" in line]) == 1, log
     assert chunk_files(store) == whole
@@ -129,7 +140,7 @@ def test_a_worker_that_does_not_see_the_source(cluster, source, whole, tmp_path,
     cluster.start_worker("sound")
     cluster.start_worker("blind", hidden=(source.parent,))
     cluster.wait_for_workers(2)
-    code, log = outcome(start_conversion(cluster, source, store))
+    code, log = outcome(start_conversion(cluster, source, store), store)
     assert code == 0, log
     assert any("is left out" in line and "does not see" in line for line in log), log
     assert chunk_files(store) == whole
@@ -142,7 +153,7 @@ def test_no_worker_sees_the_store(cluster, source, tmp_path, table_row):
     store.mkdir()
     cluster.start_worker("blind", hidden=(store,))
     cluster.wait_for_workers(1)
-    code, log = outcome(start_conversion(cluster, source, store))
+    code, log = outcome(start_conversion(cluster, source, store), store)
     assert code == 2
     assert log[-1].startswith("lazytile: no worker of tcp://"), log
     assert "does not see the folder" in log[-1]
@@ -155,7 +166,7 @@ def test_a_worker_of_another_version(cluster, source, whole, tmp_path, table_row
     cluster.start_worker("sound")
     cluster.start_worker("other", preload=OTHER_NUMPY)
     cluster.wait_for_workers(2)
-    code, log = outcome(start_conversion(cluster, source, store))
+    code, log = outcome(start_conversion(cluster, source, store), store)
     assert code == 0, log
     assert any("has numpy 1.0.0, this process has" in line for line in log), log
     assert chunk_files(store) == whole
@@ -171,7 +182,7 @@ def test_a_killed_worker(cluster, source, whole, tmp_path, table_row, victim):
     running = start_conversion(cluster, source, store)
     wait_until_under_way(store)
     os.kill(child_of(nanny) if victim == "worker" else nanny.pid, signal.SIGKILL)
-    code, log = outcome(running)
+    code, log = outcome(running, store)
     assert code == 0, log
     assert chunk_files(store) == whole
     table_row(f"convert: {victim} killed", "kill -9 of one of two", "a whole dataset", None)
@@ -183,10 +194,10 @@ def test_a_lost_scheduler_and_another_run(cluster, source, whole, tmp_path, tabl
     cluster.wait_for_workers(1)
     running = start_conversion(cluster, source, store)
     wait_until_under_way(store)
-    wait_for(lambda: any(file.stat().st_size for file in store.glob(".field.zarr.partial-*/.journal")), 60)
+    wait_for(lambda: any(file.stat().st_size for file in store.glob(".field.zarr.partial-*/.journal")))
     killed = time.monotonic()
     cluster.kill_scheduler()
-    code, log = outcome(running, 60)
+    code, log = outcome(running, store)
     ended_s = time.monotonic() - killed
     assert code == 2
     assert len(log) == 1, log
@@ -198,7 +209,7 @@ def test_a_lost_scheduler_and_another_run(cluster, source, whole, tmp_path, tabl
     cluster.start_scheduler()
     cluster.start_worker("new")
     cluster.wait_for_workers(1)
-    code, log = outcome(start_conversion(cluster, source, store))
+    code, log = outcome(start_conversion(cluster, source, store), store)
     assert code == 0, log
     assert chunk_files(store) == whole
     kept = [
@@ -235,7 +246,7 @@ def test_a_stopped_worker_of_a_local_cluster(source, whole, tmp_path, table_row)
         + "\n".join("    " + line for line in SLOW_WRITES.strip().splitlines())
         + "\nthreading.Thread(target=patch, daemon=True).start()\n"
     )
-    running = started((*arguments, "--workers", "2"), environment)
+    running = started(arguments, log_of(store), environment)
     wait_until_under_way(store)
     workers = [
         each
@@ -244,7 +255,7 @@ def test_a_stopped_worker_of_a_local_cluster(source, whole, tmp_path, table_row)
     ]
     began = time.monotonic()
     with stopped(workers[0].pid):
-        code, log = outcome(running, 240)
+        code, log = outcome(running, store)
     assert code == 0, log
     assert chunk_files(store) == whole
     table_row("convert: worker of --engine local stopped", "SIGSTOP", "a whole dataset", time.monotonic() - began)

@@ -21,7 +21,7 @@ from tests.faults.cluster import (
     other_machine,
     stopped,
 )
-from tests.faults.server import compare, heal_time_s, load, serving, tile_paths, undisturbed, wait_for
+from tests.faults.server import compare, heal_time_s, load, serving, slowness, tile_paths, undisturbed, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,13 +91,13 @@ def test_a_killed_nanny(cluster, sound_store, tmp_path, truth, table_row):
 def assert_unavailable(server: ServerProcess, seen, text: str) -> None:
     assert seen.statuses == {503}
     assert not seen.right
-    assert seen.slowest_s < AT_ONCE_S
+    assert seen.slowest_s < AT_ONCE_S * slowness()
     reply = server.get(PATHS[0])
     assert int(reply.headers["retry-after"]) >= 1
     ready = server.get("/readyz")
     assert ready.status == 503
     assert int(ready.headers["retry-after"]) >= 1
-    (condition,) = [each for each in ready.json()["conditions"] if each["key"] == "engine"]
+    (condition,) = (each for each in ready.json()["conditions"] if each["key"] == "engine")
     assert text in condition["problem"]
     assert not condition["ready"]
     assert server.get("/healthz").status == 200
@@ -118,9 +118,10 @@ def test_a_scheduler_that_comes_back(cluster, sound_store, tmp_path, truth, tabl
         cluster.start_worker("new")
         cluster.wait_for_workers(1)
         healed = heal_time_s(server, truth)
-        assert healed < 10
-        reply = server.get("/readyz").json()
-        assert (reply["ready"], reply["conditions"]) == (True, [])
+        assert healed < 10 * slowness()
+        wait_for(lambda: server.conditions() == [])
+        assert server.get("/readyz").json()["ready"]
+        wait_for(lambda: "is available again" in server.log())
         log = server.log()
         assert len(lines(log, "is not available")) == 1
         assert len(lines(log, "is available again")) == 1
@@ -139,7 +140,7 @@ def test_a_scheduler_that_never_comes_back(cluster, sound_store, tmp_path, truth
             wait_for(lambda: len(during.right) > 10)
             cluster.kill_scheduler()
             wait_for(lambda: server.get("/readyz").status == 503)
-        assert during.slowest_s < AT_ONCE_S * 3  # those that were being rendered
+        assert during.slowest_s < AT_ONCE_S * 3 * slowness()  # those that were being rendered
         assert during.statuses <= {503}
         away = compare(server, truth)
         assert_unavailable(server, away, cluster.address)
@@ -157,13 +158,11 @@ def test_threads_stand_in_for_a_lost_scheduler(cluster, sound_store, tmp_path, t
             wait_for(server.conditions)
             healed = heal_time_s(server, truth)
         assert during.refused == []
-        (condition,) = server.conditions()
-        assert condition["ready"]
-        assert "threads of this process render tiles meanwhile" in condition["problem"]
+        assert server.condition("threads of this process render tiles meanwhile")["ready"]
         assert server.get("/readyz").status == 200
         cluster.start_scheduler()
         cluster.start_worker("new")
-        wait_for(lambda: server.conditions() == [], 60)
+        wait_for(lambda: server.conditions() == [])
         assert compare(server, truth).refused == []
     table_row("scheduler killed, --engine-fallback threads", "kill -9", "tiles", healed, during)
 
@@ -178,10 +177,8 @@ def test_a_stopped_worker(cluster, sound_store, tmp_path, truth, table_row):
                 wait_for(lambda: "does not answer" in server.log())
                 healed = heal_time_s(server, truth)
             assert during.statuses <= {503}
-            assert during.slowest_s < 15
-            (condition,) = server.conditions()
-            assert condition["ready"]
-            assert "does not answer" in condition["problem"]
+            assert during.slowest_s < 15 * slowness()
+            assert server.condition("does not answer")["ready"]
         wait_for(lambda: server.conditions() == [])
         assert compare(server, truth).refused == []
     table_row("Dask worker stopped", "SIGSTOP of one of two", "tiles, the first after 5 s", healed, during)
@@ -197,7 +194,7 @@ def test_the_only_worker_stopped(cluster, sound_store, tmp_path, truth, table_ro
             away = compare(server, truth)
             assert_unavailable(server, away, "has no worker for tiles")
         healed = heal_time_s(server, truth)
-        assert healed < 10
+        assert healed < 10 * slowness()
     table_row("only Dask worker stopped", "SIGSTOP, then SIGCONT", "503, at once after 15 s", healed, away)
 
 
@@ -219,9 +216,7 @@ def test_a_worker_that_does_not_see_the_store(cluster, sound_store, tmp_path, tr
         assert during.refused == []
         after = compare(server, truth)
         assert after.refused == []
-        (condition,) = server.conditions()
-        assert condition["ready"]
-        assert "does not see the folder" in condition["problem"] or "sees another folder" in condition["problem"]
+        assert server.condition("does not see the folder", "sees another folder")["ready"]
         assert len(lines(server.log(), "is left out")) == 1
     name = "Dask worker without the store" + (", joining late" if late else "")
     table_row(name, "mount namespace that hides the store", "tiles of the others", 0.0, during, after)
@@ -234,8 +229,7 @@ def test_a_worker_of_another_version(cluster, sound_store, tmp_path, truth, tabl
     with cluster_server(cluster, sound_store, tmp_path) as server:
         seen = compare(server, truth)
         assert seen.refused == []
-        (condition,) = server.conditions()
-        assert "has numpy 1.0.0, this process has" in condition["problem"]
+        server.condition("has numpy 1.0.0, this process has")
     table_row("Dask worker of another version", "its NumPy says 1.0.0", "tiles of the others", 0.0, seen)
 
 
@@ -264,11 +258,11 @@ def test_a_cut_link(sound_store, tmp_path, truth, table_row):
                 assert compare(server, truth).refused == []
                 with cut_link():
                     with load(server, truth, threads=4) as during:
-                        wait_for(lambda: "does not answer" in server.log(), 60)
+                        wait_for(lambda: "does not answer" in server.log())
                         healed = heal_time_s(server, truth)
                     assert during.statuses <= {503}
-                    assert during.slowest_s < 15
-                wait_for(lambda: server.conditions() == [], 60)
+                    assert during.slowest_s < 15 * slowness()
+                wait_for(lambda: server.conditions() == [])
                 assert compare(server, truth).refused == []
         finally:
             cluster.end()

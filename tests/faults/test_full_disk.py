@@ -244,13 +244,13 @@ def test_colormap_fetch(disk: SmallDisk, table_row: Callable[..., None]) -> None
         web.responses["/a.xml"] = Response(f"<ColorMap>{entries}</ColorMap>".encode())
         run = [COMMAND[0], "-c", FETCH, str(disk.folder), web.url("/")]
         disk.fill()
-        done = subprocess.run(run, check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(run, check=False, capture_output=True, text=True, timeout=120)
         assert (done.returncode, done.stdout) == (1, "")
         assert NO_SPACE in done.stderr
         assert done.stderr.count("\n") == 1
         assert [path.name for path in disk.folder.iterdir()] == ["filler"]
         disk.empty()
-        done = subprocess.run(run, check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(run, check=False, capture_output=True, text=True, timeout=120)
         assert (done.returncode, done.stdout) == (0, "new\n")
     table_row("full disk in colormap fetch", "file system without room", "one line; nothing is left", None)
 
@@ -273,11 +273,9 @@ def test_lazy_overviews_are_served_without_being_stored(
         began = time.monotonic()
         seen = [compare(server, truth) for _ in range(3)]
         assert [each.refused + each.wrong for each in seen] == [[], [], []]
-        assert time.monotonic() - began < 60
-        assert server.log().count("are computed, but not stored") == 1
-        (condition,) = server.conditions()
-        assert condition["ready"] is True
-        assert NO_SPACE in condition["problem"]
+        lines = server.log().count("are computed, but not stored")
+        assert 1 <= lines <= 1 + (time.monotonic() - began) / 60, "one a minute"
+        assert server.condition(NO_SPACE)["ready"] is True
         assert server.get("/readyz").status == 200
         assert "is damaged" not in server.log(), "a chunk that cannot be stored is none that was lost"
         disk.resize(100_000)

@@ -12,7 +12,7 @@ import pytest
 
 from lazytile.pyramid.mrf.check import inspect_mrf
 from lazytile.service.cli.main import run
-from tests.faults.server import compare, serving, undisturbed
+from tests.faults.server import compare, serving, undisturbed, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,7 +200,7 @@ def test_damage_is_noticed_under_a_running_server_and_mended_without_a_restart(
             assert len(seen) < 1000
         assert [each.refused for each in seen if each.refused] == []
         path = first(mrfs, ".mrf").name  # no folders are told
-        assert [each["ready"] for each in server.conditions() if path in each["key"]] == [True]
+        wait_for(lambda: [each["ready"] for each in server.conditions() if path in each["key"]] == [True])
         assert server.get("/readyz").status == 200
         assert server.log().count("is skipped, its tiles are computed") <= 2, "for each state of a file one line"
         for file in sound.iterdir():  # the repair: the sound files again
@@ -212,7 +212,7 @@ def test_damage_is_noticed_under_a_running_server_and_mended_without_a_restart(
             seen.append(compare(server, truth))
             if tiers(server) == (before[0] + len(PATHS), before[1]) and not server.conditions():
                 break
-            assert time.monotonic() - repaired < 10, server.log()
+            assert time.monotonic() - repaired < 120, server.log()
         healed = time.monotonic() - repaired
     table_row(f"MRF: {name}", made_by, "right tiles, computed", healed, *seen)
 

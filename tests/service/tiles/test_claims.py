@@ -1,7 +1,9 @@
 """A tile is rendered once, also by two processes of one machine; a process that is killed keeps no claim."""
 
 import asyncio
+import errno
 import multiprocessing
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,11 +17,17 @@ KEY, OTHER = "ab" * 32, "cd" * 32
 PATH = "/xyz/global_180/2/1/1.png?filter=blur"
 
 
+def fail_to_write(*arguments):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
 def hold(folder, channel):
     """Claim a key in another process until the channel closes."""
     claims = Claims(folder)
     channel.send(claims.take(KEY))
-    while channel.recv() == "release":
+    while (told := channel.recv()) in ("release", "release on a failed disk"):
+        if told == "release on a failed disk":
+            os.pwrite = fail_to_write
         claims.release(KEY)
         channel.send(None)
 
@@ -46,6 +54,15 @@ def test_a_claim_excludes_other_processes_until_it_is_released(tmp_path, holder)
     holder.channel.recv()
     assert claims.was_released(KEY, before)
     assert not claims.was_released(KEY, time.monotonic_ns())
+    assert claims.take(KEY)
+    claims.close()
+
+
+def test_a_claim_ends_even_where_its_time_cannot_be_written(tmp_path, holder):
+    claims = Claims(tmp_path)
+    assert not claims.take(KEY)
+    holder.channel.send("release on a failed disk")
+    holder.channel.recv()
     assert claims.take(KEY)
     claims.close()
 

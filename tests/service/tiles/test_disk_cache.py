@@ -11,9 +11,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from random import Random
 
+import diskcache
 import pytest
 
 from lazytile.pyramid.core.conditions import Conditions
@@ -375,3 +377,25 @@ def test_a_writer_killed_at_any_moment_leaves_whole_tiles(tmp_path):
             assert data in (None, bytes([n % 256]) * (1000 + n % 97 * 1000))
         assert tier.errors == 0
         tier.close()
+
+
+@pytest.mark.parametrize(("code", "is_reported"), [(sqlite3.SQLITE_READONLY, True), (sqlite3.SQLITE_BUSY, False)])
+def test_a_transaction_that_cannot_begin_is_a_failure_unless_somebody_holds_the_lock(
+    tier, monkeypatch, code, is_reported
+):
+    """diskcache says that time is up whatever the reason."""
+
+    def begin(self, statement, *arguments):
+        if statement == "BEGIN IMMEDIATE":
+            error = sqlite3.OperationalError("no")
+            error.sqlite_errorcode = code
+            raise error
+        return sql.__get__(self)(statement, *arguments)
+
+    sql = diskcache.Cache._sql
+    monkeypatch.setattr(diskcache.Cache, "_sql", property(lambda self: partial(begin, self)))
+    tier.put({key("a"): b"a"}, "a:1")
+    assert (tier.errors > 0) == tier.is_failing == is_reported
+    monkeypatch.undo()
+    tier.recheck()
+    assert not tier.is_failing
