@@ -50,6 +50,7 @@ LAYERS = (
     "lazytile.pyramid.ingest",
     "lazytile.pyramid.render",
     "lazytile.pyramid.numbers",
+    "lazytile.pyramid.subsets",
     "lazytile.pyramid.work",
     "lazytile.pyramid.catalog",
     "lazytile.pyramid.mrf",

@@ -45,6 +45,14 @@ class Region:
         return cls((np.array([[west, south], [east, south], [east, north], [west, north]]),))
 
     @property
+    def bounds(self) -> Bounds:
+        """The box around the region, degrees."""
+        points = np.concatenate(self.rings)
+        west, south = points.min(axis=0).tolist()
+        east, north = points.max(axis=0).tolist()
+        return Bounds(west, south, east, north)
+
+    @property
     def extent_share(self) -> float:
         """Share of all longitudes and latitudes that the box around the region has, 0 to 1."""
         points = np.concatenate(self.rings)

@@ -64,7 +64,7 @@ def write_metadata(path: Path, dataset: Dataset, coordinates: Sequence[Coordinat
         attributes: Of the source.
     """
     write_group(path, root_attributes(dataset, attributes))
-    crs = _crs_attributes(dataset.grid)
+    crs = crs_attributes(dataset.grid)
     for level in range(dataset.levels):
         _write_level(path / str(level), dataset, dataset.grid.coarsen(level), coordinates, crs)
 
@@ -147,7 +147,7 @@ def _write_level(
 ) -> None:
     write_group(group, _level_attributes(grid))
     names = axis_names(grid)
-    for name, axis, attributes in zip(names, (grid.y, grid.x), _axis_attributes(grid), strict=True):
+    for name, axis, attributes in zip(names, (grid.y, grid.x), axis_attributes(grid), strict=True):
         write_coordinate(group, name, axis.centres(), attributes)
     for coordinate in coordinates:
         write_coordinate(group, coordinate.name, coordinate.values, coordinate.attributes)
@@ -190,8 +190,15 @@ def axis_names(grid: Grid) -> tuple[str, str]:
     return ("rlat", "rlon") if pyproj.CRS.from_user_input(grid.crs).is_geographic else ("y", "x")
 
 
-def _axis_attributes(grid: Grid) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the CF attributes of the coordinates of rows and columns."""
+def axis_attributes(grid: Grid) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the CF attributes of the coordinates of rows and columns.
+
+    Args:
+        grid: Of the dataset.
+
+    Returns:
+        Those of rows and those of columns.
+    """
     if grid.is_geographic:
         return _LATITUDE, _LONGITUDE
     crs = pyproj.CRS.from_user_input(grid.crs)
@@ -264,7 +271,15 @@ def _coordinate_table(group: Path, name: str) -> Plane:
     return Plane(str(group / name), int(group.name), name, (), "", (1, 1))
 
 
-def _crs_attributes(grid: Grid) -> dict[str, Any]:
+def crs_attributes(grid: Grid) -> dict[str, Any]:
+    """Return the CF attributes of the grid mapping.
+
+    Args:
+        grid: Of the dataset.
+
+    Returns:
+        Texts, numbers and lists of numbers.
+    """
     crs = pyproj.CRS.from_user_input(grid.crs)
     found: dict[str, Any] = crs.to_cf()
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}

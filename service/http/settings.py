@@ -185,6 +185,8 @@ class Settings(AccessSettings):
     """Limit of the width and the height of a WMS map in pixels."""
     max_number_cells: int = Field(1 << 22, ge=1 << 16, le=1 << 26)
     """Limit of the cells that a request for statistics reads; larger regions use a coarser level."""
+    max_subset_cells: int = Field(1 << 20, ge=1 << 10, le=1 << 24)
+    """Limit of the cells that a request for a box as a file reads, all times together."""
     jpeg_background: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$")
     """Background colour for no data in formats without transparency."""
 

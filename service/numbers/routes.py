@@ -1,7 +1,8 @@
 """Numbers over HTTP: statistics of a region, the value at a point, time series.
 
 ``/numbers/{layer}/statistics`` (GET with a box, POST with a polygon), ``/numbers/{layer}/point`` and
-``/numbers/{layer}/series``. The engine that renders tiles computes them, a few at a time, within a time limit.
+``/numbers/{layer}/series``; ``subsets`` has a fourth address. The engine that renders tiles computes them, a few at a
+time, within a time limit.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lazytile.service.http.query import Query
 from lazytile.service.http.reply import text_response
 from lazytile.service.numbers.formats import MEDIA_TYPES, PointValues, statistics_document
 from lazytile.service.numbers.request import box_of, options_of, point_of, polygon_of, steps_of
+from lazytile.service.numbers.subsets import subset
 from lazytile.service.protocol.datetime_parameter import indices_of, label_of
 from lazytile.service.protocol.parameters import DATETIME
 from lazytile.service.protocol.views import context_of
@@ -51,6 +53,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_post("/numbers/{collectionId}/statistics", with_problem_responses(polygon_statistics))
     router.add_get("/numbers/{collectionId}/point", with_problem_responses(point))
     router.add_get("/numbers/{collectionId}/series", with_problem_responses(series))
+    router.add_get("/numbers/{collectionId}/subset", with_problem_responses(subset))
 
 
 async def box_statistics(request: web.Request) -> web.StreamResponse:

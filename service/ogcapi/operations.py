@@ -26,6 +26,7 @@ from lazytile.service.numbers.documents import (
 )
 from lazytile.service.numbers.formats import MEDIA_TYPES
 from lazytile.service.numbers.parameters import BBOX, POINT, STATISTICS
+from lazytile.service.numbers.subsets import SUBSET_TYPES
 from lazytile.service.ogcapi.collection_models import Collection, Collections, Conformance, LandingPage, StylesList
 from lazytile.service.ogcapi.collections import DEFINITION_TYPE
 from lazytile.service.ogcapi.tile_matrix_sets import COMPAT, TILE_FORMATS
@@ -66,6 +67,7 @@ def _format_parameter(key: str, offered: Mapping[str, str]) -> Parameter:
 _DOCUMENT_FORMAT = _format_parameter("f", DOCUMENT_TYPES)
 _TILE_FORMAT = _format_parameter("fTile", TILE_FORMATS)
 _NUMBERS_FORMAT = _format_parameter("fNumbers", MEDIA_TYPES)
+_SUBSET_FORMAT = _format_parameter("fSubset", SUBSET_TYPES)
 _STATISTICS_FORMAT = _format_parameter("fStatistics", {"json": JSON})
 _STYLE_ID = path_parameter("styleId", "a style of the layer")
 _SET = path_parameter("tileMatrixSetId", "a tile matrix set")
@@ -223,6 +225,14 @@ _NUMBERS = (
             ("point", "The value at a point", PointDocument),
             ("series", "The values at a point through time", SeriesDocument),
         )
+    ),
+    Operation(
+        "/numbers/{collectionId}/subset",
+        "getSubset",
+        "The cells of a box as a file",
+        (COLLECTION, BBOX, DATETIME, ELEVATION, _SUBSET_FORMAT),
+        {SUBSET_TYPES["nc"]: BINARY, SUBSET_TYPES["tif"]: BINARY, SUBSET_TYPES["csv"]: TEXT},
+        _OF_WORK,
     ),
 )
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.numbers.cost import numbers_ms
+from lazytile.pyramid.subsets.task import SubsetTask
 from lazytile.service.admission.work_class import WorkClass
 from lazytile.service.tiles.cache import CachedGenerations
 from lazytile.service.tiles.prefetch import Prefetcher
@@ -276,15 +277,15 @@ class TileBroker:
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
         return _Rendered(tiles, stages)
 
-    async def compute(self, task: NumbersTask, dataset: Dataset) -> bytes:
-        """Compute numbers on the engine, equal ones once at a time.
+    async def compute(self, task: NumbersTask | SubsetTask, dataset: Dataset) -> bytes:
+        """Compute numbers or write a box of cells on the engine, equal ones once at a time.
 
         Args:
-            task: The numbers.
+            task: The numbers or the box. A box is heavy work, whatever its size: writing its file takes longest.
             dataset: The dataset that they are of.
 
         Returns:
-            A JSON document, for ``read_statistics`` or ``read_values``.
+            A JSON document, for ``read_statistics`` or ``read_values``; of a box its file.
 
         Raises:
             BusyError: The queue is full.
@@ -292,11 +293,14 @@ class TileBroker:
             GenerationChangedError: The dataset was replaced; make the task again.
             LazytileError: The computation failed.
         """
-        work_class = self._admission.class_of(numbers_ms(task, dataset))
+        if isinstance(task, SubsetTask):
+            work_class = WorkClass.HEAVY
+        else:
+            work_class = self._admission.class_of(numbers_ms(task, dataset))
         async with self._admission.time_limit(work_class):
             return await self._admission.shared(f"numbers {task.key}", lambda: self._compute(task, work_class))
 
-    async def _compute(self, task: NumbersTask, work_class: WorkClass) -> bytes:
+    async def _compute(self, task: NumbersTask | SubsetTask, work_class: WorkClass) -> bytes:
         async with self._admission.slot(work_class):
             (document,) = await self._engine.render(task, is_heavy=work_class is WorkClass.HEAVY)
         return document

@@ -29,6 +29,7 @@ ADDRESSES = (
     "/ogc/collections/global_180/map/tiles/WebMercatorQuad/2/1/1",
     "/catalogue/global_180", "/catalogue/global_180/styles/default",
     "/numbers/global_180/statistics?bbox=-30,-20,60,50", "/numbers/global_180/point?lon=10&lat=20",
+    "/numbers/global_180/subset?bbox=-30,-20,60,50",
 )  # fmt: skip
 LISTINGS = (
     "/wmts/1.0.0/WMTSCapabilities.xml", "/wms?service=WMS&request=GetCapabilities", "/ogc/collections", "/catalogue",

@@ -1,0 +1,92 @@
+"""A box of cells as a task for an engine: frozen and picklable, read and written where the chunks are."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.pyramid.store.store import store_at
+from lazytile.pyramid.subsets.csv_table import csv_table
+from lazytile.pyramid.subsets.geotiff_file import geotiff_file
+from lazytile.pyramid.subsets.netcdf_file import netcdf_file
+from lazytile.pyramid.subsets.subset import read_subset
+from lazytile.pyramid.subsets.window import window_of
+
+if TYPE_CHECKING:
+    from lazytile.pyramid.core.grid import Bounds
+    from lazytile.pyramid.core.stop_flag import StopFlag
+    from lazytile.pyramid.store.store import StoredDataset
+
+
+@dataclass(frozen=True, slots=True)
+class SubsetTask:
+    """A box of cells to be written as a file."""
+
+    store: str
+    """Folder of the store, as the process that computes sees it."""
+    dataset: str
+    generation: str
+    """Generation of the dataset."""
+    variable: str
+    indices: tuple[tuple[int, ...], ...]
+    """Index along the leading dimensions for each step; they differ along the time only."""
+    box: Bounds
+    """Degrees."""
+    form: str
+    """``csv``, ``tif`` or ``nc``."""
+    max_cells: int
+    """Most cells of all steps together."""
+    limit_s: float = 30.0
+    """How long it may take where nothing else can stop it, seconds."""
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that decides the file."""
+        parts = (self.dataset, self.generation, self.variable, self.indices, self.box, self.form, self.max_cells)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    @property
+    def locality(self) -> str:
+        """Name of what the task reads."""
+        return repr((self.dataset, self.generation, self.variable))
+
+
+def write_subset(task: SubsetTask, stop: StopFlag | None = None) -> tuple[bytes, ...]:
+    """Read a box of cells and write it as a file.
+
+    Args:
+        task: The task.
+        stop: Ends the work once it is set; None: the task's time limit ends it.
+
+    Returns:
+        One file.
+
+    Raises:
+        GenerationChangedError: The dataset is no longer the one that the task was made for.
+        InvalidParameterError: The box has no cell, too many, or cells that the format cannot hold.
+        StoreError: A chunk cannot be read.
+        StoppedError: ``stop`` was set, or the time limit has passed.
+    """
+    store = store_at(task.store)
+    stored = store.dataset(task.dataset)
+    _check(task, stored)
+    end = time.monotonic() + task.limit_s
+
+    def is_over() -> bool:
+        return time.monotonic() > end if stop is None else stop.is_set
+
+    window = window_of(stored.description.grid, task.box, task.max_cells // len(task.indices))
+    variable = stored.description.variable(task.variable)
+    subset = read_subset(stored, variable, task.indices, window, is_over)
+    _check(task, store.dataset(task.dataset))
+    if task.form == "csv":
+        return (csv_table(subset, is_over),)
+    return (geotiff_file(subset) if task.form == "tif" else netcdf_file(subset),)
+
+
+def _check(task: SubsetTask, stored: StoredDataset) -> None:
+    if stored.description.generation != task.generation:
+        raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
