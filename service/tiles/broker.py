@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.numbers.cost import numbers_ms
@@ -294,9 +293,9 @@ class TileBroker:
             GenerationChangedError: The dataset was replaced; make the task again.
             LazytileError: The computation failed.
         """
-        work_class = self._admission.class_of(inf if isinstance(task, SubsetTask) else numbers_ms(task, dataset))
-        async with self._admission.time_limit(work_class):
-            return await self._admission.shared(f"numbers {task.key}", lambda: self._compute(task, work_class))
+        kind = WorkClass.HEAVY if isinstance(task, SubsetTask) else self._admission.class_of(numbers_ms(task, dataset))
+        async with self._admission.time_limit(kind):
+            return await self._admission.shared(f"numbers {task.key}", lambda: self._compute(task, kind))
 
     async def _compute(self, task: NumbersTask | SubsetTask, work_class: WorkClass) -> bytes:
         async with self._admission.slot(work_class):
