@@ -20,6 +20,7 @@ from lazytile.service.cli import serve
 from lazytile.service.cli.main import app
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.operating.access_settings import AccessSettings
+from lazytile.service.http.operating.sharing_settings import SharingSettings
 from lazytile.service.http.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,7 +67,7 @@ def options_of_settings() -> dict[str, Parameter]:
 
 def meanings() -> dict[str, str]:
     """Return the docstring of each field of ``Settings``."""
-    classes = [ast.parse(inspect.getsource(each)).body[0] for each in (AccessSettings, Settings)]
+    classes = [ast.parse(inspect.getsource(each)).body[0] for each in (AccessSettings, SharingSettings, Settings)]
     return {
         field.target.id: inspect.cleandoc(text.value.value)
         for body in classes

@@ -77,6 +77,7 @@ LAYERS = (
     "lazytile.service.numbers",
     "lazytile.service.overview",
     "lazytile.service.xyz",
+    "lazytile.service.zarr_http",
     "lazytile.service.wmts",
     "lazytile.service.wms",
     "lazytile.service.ogcapi",

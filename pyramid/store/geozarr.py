@@ -20,6 +20,7 @@ from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder, read_file
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
 from lazytile.pyramid.store.layout import CHUNK_CELLS
 from lazytile.pyramid.store.node_metadata import consolidate, write_array, write_group
+from lazytile.pyramid.tiling.crs_spellings import proj_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,7 @@ def root_attributes(dataset: Dataset, attributes: dict[str, Any]) -> dict[str, A
             "layout": [_layout(dataset, level) for level in range(dataset.levels)],
             "resampling_method": _RESAMPLING[dataset.variables[0].reduction],
         },
-        **_proj(dataset.grid),
+        **proj_attributes(dataset.grid.crs),
         "spatial:dimensions": list(axis_names(dataset.grid)),
         "spatial:bbox": [bounds.west, bounds.south, bounds.east, bounds.north],
         "lazytile": dataset.to_stored_json(),
@@ -122,19 +123,20 @@ def _transform(grid: Grid) -> list[float]:
     return [grid.x.cell_size, 0.0, grid.x.first_edge, 0.0, grid.y.cell_size, grid.y.first_edge]
 
 
-def _proj(grid: Grid) -> dict[str, Any]:
-    authority, _, code = grid.crs.partition(":")
-    if code.isdigit() and authority.isupper():
-        return {"proj:code": grid.crs}
-    return {"proj:wkt2": grid.crs}
+def level_attributes(grid: Grid) -> dict[str, Any]:
+    """Return the attributes of a level's group.
 
+    Args:
+        grid: Of the level.
 
-def _level_attributes(grid: Grid) -> dict[str, Any]:
+    Returns:
+        The attributes.
+    """
     bounds = grid.bounds
     return {
         "Conventions": "CF-1.11",
         "zarr_conventions": [PROJ, SPATIAL],
-        **_proj(grid),
+        **proj_attributes(grid.crs),
         "spatial:dimensions": list(axis_names(grid)),
         "spatial:bbox": [bounds.west, bounds.south, bounds.east, bounds.north],
         "spatial:shape": [grid.shape.rows, grid.shape.cols],
@@ -145,7 +147,7 @@ def _level_attributes(grid: Grid) -> dict[str, Any]:
 def _write_level(
     group: Path, dataset: Dataset, grid: Grid, coordinates: Sequence[Coordinate], crs: dict[str, Any]
 ) -> None:
-    write_group(group, _level_attributes(grid))
+    write_group(group, level_attributes(grid))
     names = axis_names(grid)
     for name, axis, attributes in zip(names, (grid.y, grid.x), axis_attributes(grid), strict=True):
         write_coordinate(group, name, axis.centres(), attributes)

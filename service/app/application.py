@@ -64,6 +64,7 @@ from lazytile.service.wmts import routes as wmts
 from lazytile.service.wmts.capabilities import Capabilities
 from lazytile.service.xyz import tilejson
 from lazytile.service.xyz.routes import xyz
+from lazytile.service.zarr_http import routes as zarr_http
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -210,6 +211,7 @@ def make_app(
     wms.add_routes(app.router)
     numbers.add_routes(app.router)
     overview.add_routes(app.router)
+    zarr_http.add_routes(app.router)
     app.router.add_get("/legends/{path:.*}", legends.legend)
     app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
     app.router.add_get("/metrics", prometheus_metrics)
@@ -234,6 +236,7 @@ def _context_of(
             has_info=settings.feature_info,
             templates=settings.resource_url_formats,
         )
+        app[zarr_http.FLOW] = zarr_http.open_flow(settings)
         await prepare(app[wmts.CAPABILITIES], opened.snapshot, settings)
         background = [
             asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT])),

@@ -134,6 +134,10 @@ class NotFoundError(RequestError):
     """There is no resource at the address."""
 
 
+class GoneError(RequestError):
+    """What the address names is no longer there, and readers must not take it for empty (RFC 9110, 15.5.11)."""
+
+
 class Logs(Enum):
     """What the log gets of an error whose text clients do not get."""
 
@@ -179,6 +183,7 @@ RULES: dict[type[Exception], Rule] = {
     ValueTooLongError: Rule(400, 400, "InvalidParameterValue"),
     NotAcceptableError: Rule(406, 406, "InvalidParameterValue"),
     NotFoundError: Rule(404, 404, "NoApplicableCode", has_locator=False),
+    GoneError: Rule(410, 410, "NoApplicableCode", has_locator=False),
     TooManyRequestsError: Rule(429, 429, "NoApplicableCode"),
     AccessError: Rule(401, 401, "NoApplicableCode", "Layer"),
     InsufficientTokenError: Rule(403, 403, "NoApplicableCode", "Layer"),

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
-        "ETag, Layer-Time-Actual, Layer-Time-Request, Retry-After, Server-Timing, Warning, X-Request-Id"
+        "Accept-Ranges, Content-Location, Content-Range, ETag, Layer-Time-Actual, Layer-Time-Request, Retry-After, "
+        "Server-Timing, Warning, X-Request-Id"
     ),
     "Timing-Allow-Origin": "*",
 }
 PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
     "Access-Control-Allow-Headers": (
-        "Authorization, Content-Type, If-Modified-Since, If-None-Match, Range, X-Request-Id, X-Requested-With"
+        "Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Range, X-Request-Id, "
+        "X-Requested-With"
     ),
     "Access-Control-Max-Age": "86400",
     "Allow": "GET, HEAD, OPTIONS",

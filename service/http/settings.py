@@ -16,7 +16,8 @@ from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.memory_size import default_memory_bytes, default_watermark_bytes
 from lazytile.service.http.errors import SettingsError
-from lazytile.service.http.operating.access_settings import AccessSettings, Texts
+from lazytile.service.http.operating.access_settings import Texts  # noqa: TC001 - pydantic reads annotations
+from lazytile.service.http.operating.sharing_settings import SharingSettings
 from lazytile.service.http.proxies import networks_of
 from lazytile.service.http.settings_file import (
     MEMORY_VARIABLE,
@@ -57,7 +58,7 @@ SECRETS = frozenset({"admin_token", "layer_tokens"})
 """Settings that are not shown."""
 
 
-class Settings(AccessSettings):
+class Settings(SharingSettings):
     """Everything that can be set. Immutable; build it with ``Settings.of``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)

@@ -75,6 +75,8 @@ _MATRIX = path_parameter("tileMatrix", "a matrix of the set")
 _ROW = index_parameter("tileRow", "row, 0 in the north")
 _COL = index_parameter("tileCol", "column, 0 in the west")
 _ZOOM, _X, _Y = index_parameter("z", "zoom"), index_parameter("x", "column"), index_parameter("y", "row")
+_DATASET = path_parameter("datasetId", "a dataset, or DATASET@GENERATION for one state of it")
+_KEY = path_parameter("key", "a key of the Zarr hierarchy, with its slashes: zarr.json, 0/sst/c/0/1/2")
 _EXTENSION = ChoiceParameter("extension", "format", "path", is_required=True, values=FORMAT.values)
 _COLORMAP = Parameter("colormap", "a colormap", "path", is_required=True, key="colormapName")
 _ORIENTATION = ChoiceParameter(
@@ -88,6 +90,7 @@ PROBLEMS = {
     400: "A query parameter is invalid or missing",
     404: "What the path names does not exist",
     406: "The Accept header excludes every format there is",
+    410: "What the path names is no longer there",
     413: "The body is too large",
     414: "The address is too long",
     503: "Too busy; Retry-After states when to try again",
@@ -256,6 +259,18 @@ _OVERVIEW = (
     ),
 )
 
+_ZARR = (
+    Operation(
+        "/zarr/{path}",
+        "getZarr",
+        "A metadata document, chunk or shard of a dataset's Zarr; ranges are answered with 206",
+        (_DATASET, _KEY),
+        {JSON: OBJECT, "application/octet-stream": BINARY},
+        (400, 404, 410, 414, 503, 504),
+        path="/zarr/{datasetId}/{key}",
+    ),
+)
+
 _LEGEND_CONTENT: dict[str, Content] = {LEGEND_FORMATS["svg"]: TEXT, LEGEND_FORMATS["png"]: BINARY}
 _FILES = (
     Operation(
@@ -308,5 +323,5 @@ _FILES = (
     Operation("/metrics", "getMetrics", "Counters", (), {"text/plain": TEXT}, (414,), is_conditional=False),
 )
 
-OPERATIONS = (*_OGC, *_XYZ, *_NUMBERS, *_OVERVIEW, *_FILES)
+OPERATIONS = (*_OGC, *_XYZ, *_NUMBERS, *_OVERVIEW, *_ZARR, *_FILES)
 """WMTS and WMS are not among them: their capabilities describe them."""

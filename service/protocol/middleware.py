@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-ROUTES = ("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "metrics", "healthz", "readyz", "viewer")
+ROUTES = (
+    *("wmts", "xyz", "ogc", "wms", "numbers", "legends", "colormaps", "zarr", "stac"),
+    *("metrics", "healthz", "readyz", "viewer"),
+)
 _QUERY_LOCATORS = {
     "wmts_rest": frozenset({"scale", ELEVATION}),
     "xyz": frozenset({"scale", "style", "time", ELEVATION}),

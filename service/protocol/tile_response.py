@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from lazytile.pyramid.catalog.tile_address import RawTileAddress, ResolvedTile
+    from lazytile.pyramid.store.layer import Layer
+    from lazytile.service.http.settings import Settings
     from lazytile.service.protocol.context import AppContext
 
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,40}")
@@ -99,13 +101,27 @@ def cache_control(context: AppContext, tile: ResolvedTile) -> str:
     Returns:
         The value of the header.
     """
-    layer, settings, step = tile.request.layer, context.settings, tile.time
+    step = tile.time
+    return layer_cache_control(context.settings, tile.request.layer, None if step is None else step.is_default)
+
+
+def layer_cache_control(settings: Settings, layer: Layer, is_latest: bool | None) -> str:
+    """Return the Cache-Control header of what shows or holds one time of a layer.
+
+    Args:
+        settings: How long clients may cache.
+        layer: The layer.
+        is_latest: Whether it is the latest time; None for a layer without times.
+
+    Returns:
+        The value of the header.
+    """
     fixed = settings.layer_max_age_s.get(layer.name, settings.layer_max_age_s.get(layer.dataset.name))
     if fixed is not None:
         return f"public, max-age={fixed}" if fixed else "no-cache"
-    if step is None:
+    if is_latest is None:
         return f"public, max-age={settings.max_age_s}"
-    if step.is_default:
+    if is_latest:
         return f"public, max-age={settings.latest_max_age_s}"
     return f"public, max-age={settings.old_max_age_s}, immutable"
 

@@ -30,6 +30,11 @@ def libraries() -> None:
         find_chromium()
     except BrowserError as error:
         pytest.skip(str(error))
+    zarr_libraries()
+
+
+def zarr_libraries() -> None:
+    """As ``libraries``, for tests without a browser."""
     npm = shutil.which("npm")
     if all((LIBRARIES / name).is_dir() for name in json.loads((FOLDER / "package.json").read_bytes())["dependencies"]):
         return

@@ -145,7 +145,7 @@ GOOD = {
     "filter": "blur", "expression": "", "rgb": "", "scale": "2", "elevation": "", "bands": "10", "below": "extend",
     "above": "transparent", "cmap": "ocean", "palette": "ocean", "min_value": "1", "max_value": "10",
     "colorscalerange": "1,10", "numcolorbands": "10", "belowmincolor": "extend", "abovemaxcolor": "transparent",
-    "logscale": "false",
+    "logscale": "false", "datasetId": "time_steps", "key": "zarr.json",
 }  # fmt: skip
 XYZ = "/xyz/{collectionId}/{z}/{x}/{y}.{extension}"
 POLYGON = b'{"type": "Polygon", "coordinates": [[[0, 0], [30, 0], [30, 30], [0, 0]]]}'
