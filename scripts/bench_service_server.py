@@ -67,7 +67,7 @@ async def lazytile(specification: dict[str, Any], stop: asyncio.Event) -> None:
             store=Path(specification["store"]), cache=Path(cache), engine="threads", workers=1, offline=True,
             metrics_folder=Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]), memory_bytes=512 << 20,
         )  # fmt: skip
-        server = ServerProcess(settings, listening(specification["port"]))
+        server = ServerProcess(settings, listening(specification["port"]), has_process=True)
         await server.open()
         if specification.get("stub"):
             _stub(server.runner.app[APP_CONTEXT].broker, os.urandom(specification["body_bytes"]))

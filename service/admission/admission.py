@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.pyramid.engines.pending_work import run_in_thread
 from lazytile.pyramid.engines.single_flight import SingleFlight
+from lazytile.service.admission.error_pace import ErrorPace
 from lazytile.service.admission.loop_turns import LoopTurns
 from lazytile.service.admission.memory_watch import MemoryWatch
 from lazytile.service.admission.queue_order import Overload, Visitor
-from lazytile.service.admission.refusals import Refusals
 from lazytile.service.admission.waiting_line import ClassLine, LineFullError, LineTimeoutError, WaitingLine
 from lazytile.service.admission.work_class import ClassLimits, WorkClass, class_limits
 from lazytile.service.http.errors import BusyError, OverdueError
@@ -39,6 +39,7 @@ FEWEST_WAITING = 64
 """As many may wait for that at least: it is soon done, however short the queue of work is."""
 HEAVY_MS = 100.0
 """By default, the estimated time from which on work is heavy."""
+ERRORS_PER_S = 200.0
 
 
 class Admission:
@@ -51,6 +52,8 @@ class Admission:
         metrics: Metrics,
         memory: MemoryWatch | None = None,
         heavy_ms: float = HEAVY_MS,
+        *,
+        errors_per_s: float = ERRORS_PER_S,
     ) -> None:
         """Open a queue for each class of work.
 
@@ -60,6 +63,7 @@ class Admission:
             metrics: Counts what waits, runs and is refused.
             memory: Says which classes may begin; None: all.
             heavy_ms: Estimated time from which on work is heavy, milliseconds.
+            errors_per_s: Errors a second that are sent at once.
         """
         self._overload = Overload()
         self._classes = {work_class: ClassLine(each, self._overload) for work_class, each in limits.items()}
@@ -67,7 +71,8 @@ class Admission:
         self._metrics = metrics
         self._memory = memory
         self._heavy_ms = heavy_ms
-        self._refusals = Refusals()
+        self.errors = ErrorPace(errors_per_s)
+        """Paces all responses that are errors."""
         self._flights: SingleFlight[Any] = SingleFlight()
         self._numbers = itertools.count()
         self._deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
@@ -90,7 +95,8 @@ class Admission:
             An empty queue.
         """
         memory = MemoryWatch(settings.memory_watermark_bytes)
-        return cls(class_limits(settings, engine_threads), settings.timeout_s, metrics, memory, settings.heavy_ms)
+        limits, pace = class_limits(settings, engine_threads), settings.error_rate
+        return cls(limits, settings.timeout_s, metrics, memory, settings.heavy_ms, errors_per_s=pace)
 
     def limits(self, work_class: WorkClass) -> ClassLimits:
         """Return how much work of a class is admitted.
@@ -160,7 +166,7 @@ class Admission:
         try:
             await self._look_ups.take(self._visitor.get())
         except (LineTimeoutError, LineFullError):
-            raise await self._refused(WorkClass.LIGHT, "the server has more requests than it can look up") from None
+            raise self._refused(WorkClass.LIGHT, "the server has more requests than it can look up") from None
         try:
             yield
         finally:
@@ -175,7 +181,7 @@ class Admission:
         try:
             await self._turns.turn(self._visitor.get())
         except LineTimeoutError:
-            raise await self._refused(WorkClass.LIGHT, "the server has more requests than it can read") from None
+            raise self._refused(WorkClass.LIGHT, "the server has more requests than it can read") from None
 
     @asynccontextmanager
     async def slot(self, work_class: WorkClass) -> AsyncIterator[None]:
@@ -190,16 +196,16 @@ class Admission:
         entered = self._classes[work_class]
         limits = entered.limits
         if not self.has_memory(work_class):
-            raise await self._refused(work_class, f"the server has no memory left for {work_class} requests", "memory")
+            raise self._refused(work_class, f"the server has no memory left for {work_class} requests", "memory")
         try:
             with self._metrics.queue_depth.track_inprogress():
                 await entered.line.take(self._visitor.get())
         except LineFullError:
             waits = f"{limits.running} running, {limits.waiting} waiting"
-            raise await self._refused(work_class, f"the queue for {work_class} requests is full ({waits})") from None
+            raise self._refused(work_class, f"the queue for {work_class} requests is full ({waits})") from None
         except LineTimeoutError:
             text = f"{work_class} requests wait longer than {limits.wait_s:g} seconds for their turn"
-            raise await self._refused(work_class, text) from None
+            raise self._refused(work_class, text) from None
         began = time.perf_counter()
         try:
             with self._metrics.running.track_inprogress():
@@ -208,10 +214,9 @@ class Admission:
             entered.record(time.perf_counter() - began)
             entered.line.give()
 
-    async def _refused(self, work_class: WorkClass, why: str, reason: str = "busy") -> BusyError:
-        """Count a refusal, and return it when it may be sent."""
+    def _refused(self, work_class: WorkClass, why: str, reason: str = "busy") -> BusyError:
+        """Count a refusal, and return it."""
         self._metrics.refused.labels(reason, work_class).inc()
-        await self._refusals.paced()
         after_s = self._classes[work_class].retry_after_s
         return BusyError(f"{why}, retry in {'a second' if after_s == 1 else f'{after_s} seconds'}", after_s)
 

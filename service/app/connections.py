@@ -34,6 +34,9 @@ PAUSE_S = 0.1
 """How long nothing is accepted at a limit."""
 YIELD_S = 0.002
 """How long a process that holds more connections than another one leaves the next one to it."""
+ACCEPTED = 32
+"""Connections accepted in one round of the loop: of thousands that come together none waits for long, and none is lost
+since the system's queue is full, which would cost its client a second."""
 IDLE_S = 0.5
 """A connection that waits for a request as long as this makes room for a new one at the limit."""
 FULL = "connections"
@@ -156,32 +159,44 @@ class Connections:
         self._timer = self._loop.call_later(seconds, self._listen)
 
     def _accept(self) -> None:
-        """Accept one connection: the others may be for processes that have less to do."""
+        """Accept the connections that wait, unless they are for processes that have less to do."""
+        for _ in range(ACCEPTED):
+            if not self._accept_one():
+                break
+
+    def _accept_one(self) -> bool:
+        """Accept a connection; return whether to accept another one at once."""
         if self._leaves_it_to_others():
-            return
-        if len(self._open) >= self._limit and not self._make_room():
+            return False
+        if self._held >= self._limit and not self._make_room():
             self._pause(PAUSE_S)
-            return
+            return False
         try:
             sock, _ = self._sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
+            return False
         except OSError as error:
             # No descriptor or no memory is left, whatever the limit says; asking again at once would not help.
             self._log.warning("no connection can be accepted at the moment: %s", error.strerror or error)
             self._make_room()
             self._pause(PAUSE_S)
-            return
+            return False
         task = self._loop.create_task(self._open_connection(sock))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return True
+
+    @property
+    def _held(self) -> int:
+        """Number of connections, those that are just being opened included."""
+        return len(self._open) + len(self._tasks)
 
     def _leaves_it_to_others(self) -> bool:
         """Return whether another process holds fewer connections and has a moment to take this one."""
         if self._board is None:
             return False
         fewest = self._board.fewest_connections(self._place)
-        if self._has_yielded or len(self._open) <= fewest + fewest // 4 + 1:
+        if self._has_yielded or self._held <= fewest + fewest // 4 + 1:
             self._has_yielded = False
             return False
         self._has_yielded = True
@@ -270,7 +285,7 @@ class Connections:
         for _ in range(self._limit - len(self._open)):
             waiting = len(self._tasks)
             self._board = None
-            self._accept()
+            self._accept_one()
             if len(self._tasks) == waiting:
                 break
         if self._timer is not None:

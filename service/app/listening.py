@@ -13,7 +13,8 @@ from lazytile.service.http.errors import ServiceError
 if TYPE_CHECKING:
     from lazytile.service.http.settings import Settings
 
-BACKLOG = 1024
+BACKLOG = 4096
+"""Connections that wait to be accepted; Linux takes at most ``net.core.somaxconn`` of them."""
 BIND_S = 2.0
 """How long to wait for a port whose last server is just ending."""
 BIND_PAUSE_S = 0.1

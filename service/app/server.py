@@ -20,7 +20,7 @@ from lazytile.service.app.administration import administered, listed
 from lazytile.service.app.application import Inherited, make_app
 from lazytile.service.app.changes import Changes, Terminal, settings_after
 from lazytile.service.app.connections import Connections
-from lazytile.service.app.event_loop import let_loop_go_first, run
+from lazytile.service.app.event_loop import let_loop_go_first, run, settle_heap
 from lazytile.service.app.listening import address_of, public_socket
 from lazytile.service.app.monitoring import CONDITIONS_OF_OTHERS
 from lazytile.service.front.front import Front
@@ -99,7 +99,15 @@ def make_runner(
 class ServerProcess:
     """The application and the connections of a process. Belongs to one event loop."""
 
-    def __init__(self, settings: Settings, sock: socket.socket, board: Board | None = None, place: int = 0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sock: socket.socket,
+        board: Board | None = None,
+        place: int = 0,
+        *,
+        has_process: bool = False,
+    ) -> None:
         """Open nothing yet.
 
         Args:
@@ -107,10 +115,12 @@ class ServerProcess:
             sock: The listening socket, which ``close`` closes.
             board: What the server processes tell each other.
             place: Place of this process there.
+            has_process: Whether this process does nothing else.
         """
         self._settings = settings
         self._sock = sock
         self._board, self._place = board, place
+        self._has_process = has_process
         single = multiprocessing.get_context("spawn")
         self._clients = ClientTable(settings.rate_limit_clients, single) if board is None else board.clients
         self._connections = Connections(sock, settings, board, place)
@@ -136,6 +146,8 @@ class ServerProcess:
         """
         let_loop_go_first()
         self._runner = await self._start(None, self._settings)
+        if self._has_process:
+            settle_heap()
 
     async def reload(self, settings: Settings) -> None:
         """Open a new application, with everything that it reads, and let the old one finish its requests.
@@ -183,6 +195,8 @@ class ServerProcess:
         await self._connections.drain(server, idle_s, limit_s)
         await runner.cleanup()
         self._connections.forget(server)
+        if self._has_process and self._runner is not runner:
+            settle_heap()
 
     async def close(self) -> None:
         """Accept nothing more, and end. Requests have ``shutdown_s`` to finish before they are cancelled."""
@@ -265,7 +279,7 @@ def run_one(settings: Settings, announce: Callable[[str, str], None], read: Call
 
             handlers = {signal.SIGINT: changes.end, signal.SIGTERM: changes.end, signal.SIGHUP: hang_up}
             with handled_signals(handlers):
-                server = ServerProcess(settings, sock)
+                server = ServerProcess(settings, sock, has_process=True)
 
                 def describe() -> dict[str, Any]:
                     return {

@@ -59,7 +59,7 @@ def run_worker_process(settings: Settings, sock: socket.socket, channel: Connect
         loop.add_reader(channel.fileno(), _receive, channel, changes)
         beats = loop.create_task(_beat(board, place))
         with handled_signals({signal.SIGINT: changes.end, signal.SIGTERM: changes.end}):
-            server = ServerProcess(settings, sock, board, place)
+            server = ServerProcess(settings, sock, board, place, has_process=True)
             await serve(server, lambda engine: channel.send((True, engine)), changes)
         beats.cancel()
         if not parent.is_alive() and settings.metrics_folder is not None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from lazytile.service.admission.admission import Admission
+    from lazytile.service.protocol.context import AppContext
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,6 +39,9 @@ _QUERY_LOCATORS = {
     "xyz": frozenset({"scale", "style", "time", ELEVATION}),
 }
 """Parameters that REST and XYZ addresses may have in the query string and in the path."""
+_FIRST_ERROR = 400
+_MONITORED = frozenset({"healthz", "readyz", "metrics"})
+"""Routes whose errors are never held back."""
 
 
 def route_of(path: str) -> str:
@@ -72,18 +76,13 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     route = route_of(request.path)
     views, authorization = request.app.get(VIEWS), request.headers.get(hdrs.AUTHORIZATION)
     try:
-        check_length(request, context.settings.max_query_bytes)
-        context.gate.check(request)
-        await _take_turn(request, context.admission)
-        if views is not None:
-            request[VIEW] = views.of(authorization)
-        response = _preflight() if request.method == "OPTIONS" else await handler(request)
+        response = await _answer(request, handler, context, route)
+        if response.status >= _FIRST_ERROR and route not in _MONITORED:
+            await context.admission.errors.paced()
     except asyncio.CancelledError:
         context.metrics.cancelled.inc()
         context.exchanges.add(request, route, Sent(GONE, 0, request_id_of(request)), time.perf_counter() - began)
         raise
-    except Exception as error:  # noqa: BLE001 - only here exceptions become responses
-        response = failure_response(request, error, route)
     response.headers.update(CORS_HEADERS)
     response.headers.update(ALWAYS)
     if views is not None:
@@ -97,6 +96,20 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         size = 0 if request.method == "HEAD" else response.content_length or 0
         context.exchanges.add(request, route, Sent(response.status, size, request_id, timing), seconds)
     return response
+
+
+async def _answer(request: web.Request, handler: Handler, context: AppContext, route: str) -> web.StreamResponse:
+    """Return the response of the handler, or that for an exception."""
+    views = request.app.get(VIEWS)
+    try:
+        check_length(request, context.settings.max_query_bytes)
+        context.gate.check(request)
+        await _take_turn(request, context.admission)
+        if views is not None:
+            request[VIEW] = views.of(request.headers.get(hdrs.AUTHORIZATION))
+        return _preflight() if request.method == "OPTIONS" else await handler(request)
+    except Exception as error:  # noqa: BLE001 - only here exceptions become responses
+        return failure_response(request, error, route)
 
 
 async def _take_turn(request: web.Request, admission: Admission) -> None:

@@ -92,7 +92,7 @@ def _negotiated(query: Query) -> str:
 async def _get_capabilities(request: web.Request, query: Query, version: str) -> web.Response:
     del query
     context = context_of(request)
-
+    base_url = context.base_url(request)  # a host that is refused costs no thread
     snapshot = await context.catalogue.whole()
 
     def write() -> bytes:
@@ -110,7 +110,7 @@ async def _get_capabilities(request: web.Request, query: Query, version: str) ->
         template = process.cache("documents").get(
             (context.catalogue, "wms", version, snapshot.generation, snapshot.hidden), write
         )
-        body = at_address(template, context.base_url(request))
+        body = at_address(template, base_url)
         digest = hashlib.sha256(body).hexdigest()
         headers = {"Cache-Control": "no-cache"}
         return text_response(request, body, CAPABILITIES_TYPES[version], digest=digest, headers=headers)

@@ -185,10 +185,11 @@ async def _capabilities(
 ) -> web.StreamResponse:
     context = context_of(request)
     capabilities = request.app[CAPABILITIES]
+    base_url = context.base_url(request)  # a host that is refused costs no thread
     snapshot = await context.catalogue.whole()
 
     def respond() -> web.Response:
-        document = capabilities.document(snapshot, context.base_url(request), sections, endpoint)
+        document = capabilities.document(snapshot, base_url, sections, endpoint)
         headers = {"Cache-Control": "no-cache"}
         return text_response(request, document.body, content_type, digest=document.digest, headers=headers)
 

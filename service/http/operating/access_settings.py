@@ -71,6 +71,9 @@ class AccessSettings(BaseSettings):
     """Requests that a client may send at once; a map on a large screen asks for 50 to 100 tiles."""
     rate_limit_clients: int = Field(65536, ge=64, le=1 << 22)
     """Number of clients that are told apart; each takes 16 bytes, and one that is new replaces one that is idle."""
+    error_rate: float = Field(200.0, gt=0, le=1_000_000)
+    """Responses with an error, 503 included, that each server process sends at once in a second; further ones are held
+    back for up to two seconds, so that answering errors takes no time from tiles."""
     layer_tokens: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Bearer tokens by dataset, whose layers only clients with one of them may see: ``{"sst": ["..."]}``; a token of at
     least 16 characters, or ``sha256:`` and its hash in hexadecimal."""

@@ -3,10 +3,13 @@
 import pytest
 
 from lazytile.service.access.hosts import Hosts
+from lazytile.service.admission.admission import Admission
+from lazytile.service.admission.error_pace import ErrorPace
 from lazytile.service.http.errors import BusyError, MisdirectedError, SettingsError
 from lazytile.service.http.settings import Settings
 from tests.service.harness import running
 
+TILE = "/xyz/global_180/2/1/1.png"
 CAPABILITIES = "/wmts/1.0.0/WMTSCapabilities.xml"
 ECHOING = (
     CAPABILITIES, "/wms?service=WMS&request=GetCapabilities", "/xyz/global_180.json", "/ogc", "/ogc/api",
@@ -76,6 +79,37 @@ def test_a_flood_of_hosts_gets_503_and_the_server_s_own_name_does_not(store, tmp
         assert len(busy) >= 5
         assert all(reply.headers["Retry-After"] for reply in busy)
         assert server.get(CAPABILITIES).status == 200
+
+
+def test_a_host_that_is_refused_costs_no_thread(store, tmp_path, monkeypatch):
+    with running(store, tmp_path / "c", max_hosts=1) as server:
+        assert server.get(CAPABILITIES).status == 200
+
+        async def document(self, write):
+            raise AssertionError("a thread was asked for")
+
+        monkeypatch.setattr(Admission, "document", document)
+        for path in (CAPABILITIES, "/wms?service=WMS&request=GetCapabilities", "/ogc"):
+            replies = [server.get(path, {"Host": f"{path[1:4]}{number}.example"}) for number in range(4)]
+            assert 503 in [reply.status for reply in replies]
+
+
+def test_errors_are_paced_and_answers_are_not(store, tmp_path, monkeypatch):
+    paced = []
+
+    async def note(pace):
+        paced.append(pace)
+
+    monkeypatch.setattr(ErrorPace, "paced", note)
+    with running(store, tmp_path / "c", max_hosts=1) as server:
+        for path in ("/healthz", "/readyz", TILE, TILE, CAPABILITIES):
+            assert server.get(path).status == 200
+        assert paced == []
+        for path in ("/xyz/none/0/0/0.png", "/wmts?service=WMTS", "/nowhere", "/numbers/none/statistics"):
+            assert server.get(path).status in (400, 404)
+        assert len(paced) == 4
+        assert server.get(CAPABILITIES, {"Host": "other.example"}).status == 503
+        assert len(paced) == 5
 
 
 def test_security_headers(store, tmp_path):

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from lazytile.service.admission import queue_order
+from lazytile.service.admission.error_pace import ErrorPace
 from lazytile.service.admission.loop_turns import LoopTurns
 from lazytile.service.admission.queue_order import Overload, Visitor
-from lazytile.service.admission.refusals import Refusals
 from lazytile.service.admission.waiting_line import LineFullError, LineTimeoutError, WaitingLine
 
 TURNS = 2
@@ -226,17 +226,17 @@ def test_many_refusals_are_held_back_but_not_for_long(monkeypatch):
             slept.append(seconds)
 
         monkeypatch.setattr(asyncio, "sleep", sleep)
-        refusals = Refusals()
+        errors = ErrorPace(100.0)
         for _ in range(100):
-            await refusals.paced()
+            await errors.paced()
         assert slept == []
-        for _ in range(500):
-            await refusals.paced()
-        assert len(slept) == 500
-        assert max(slept) == 1.0
-        now[0] += 60.0
+        for _ in range(5000):
+            await errors.paced()
+        assert len(slept) == 5000
+        assert max(slept) == pytest.approx(2.0)
+        now[0] += 3.1  # however long the flood was
         slept.clear()
-        await refusals.paced()
+        await errors.paced()
         assert slept == []
 
     asyncio.run(main())
