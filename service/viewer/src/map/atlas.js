@@ -8,7 +8,7 @@ import { feature, mesh } from "topojson-client";
  * Lines as runs of longitude and latitude, and areas with names.
  * @typedef {LonLat[]} Line
  * @typedef {{name: string, box: [number, number, number, number], rings: LonLat[][]}} Area
- * @typedef {{coast: Line[], borders: Line[], areas: Area[]}} Atlas
+ * @typedef {{coast: Line[], borders: Line[], lakes: Line[], areas: Area[]}} Atlas
  */
 
 /** Where Natural Earth cuts areas at 180 degrees and at the pole there is no coast. @param {number[]} from @param {number[]} to */
@@ -53,7 +53,7 @@ export function readAtlas(topology) {
     const polygons = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates;
     return polygons.map((/** @type {LonLat[][]} */ rings) => ({ name: properties.name, rings, box: boxOf(rings) }));
   });
-  return { coast: withoutCuts(lines((a, b) => a === b)), borders: withoutCuts(lines((a, b) => a !== b)), areas };
+  return { coast: withoutCuts(lines((a, b) => a === b)), borders: withoutCuts(lines((a, b) => a !== b)), lakes: topology.lakes ?? [], areas };
 }
 
 /** @param {LonLat[]} ring @param {number} x @param {number} y */

@@ -12,8 +12,11 @@ export function showBaseMap(context) {
   const { store, map, catalogue } = context;
   const { baseMap, baseMapAttribution } = catalogue.overview;
   if (!baseMap) return;
+  const source = (/** @type {string | undefined} */ crossOrigin) => new XYZ({ url: baseMap, attributions: baseMapAttribution, crossOrigin });
   const layers = /** @type {Side[]} */ (["a", "b"]).map((side) => {
-    const layer = new TileLayer({ source: new XYZ({ url: baseMap, attributions: baseMapAttribution }), className: "base" });
+    const layer = new TileLayer({ source: source("anonymous"), className: "base" });
+    // A server that does not allow other pages to read its tiles is shown too; a picture of the view is then impossible.
+    layer.getSource()?.once("tileloaderror", () => layer.setSource(source(undefined)));
     map.background[side].getLayers().push(layer);
     return layer;
   });

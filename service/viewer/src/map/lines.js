@@ -26,6 +26,7 @@ const dark = (/** @type {number} */ alpha) => `rgba(6, 10, 14, ${alpha})`;
 const light = (/** @type {number} */ alpha) => `rgba(236, 242, 248, ${alpha})`;
 /** A dark line under a light one is seen on any colour. */
 const COAST = [new Style({ stroke: new Stroke({ color: dark(0.55), width: 2.2 }) }), new Style({ stroke: new Stroke({ color: light(0.85), width: 0.9 }) })];
+const LAKES = [new Style({ stroke: new Stroke({ color: dark(0.45), width: 1.6 }) }), new Style({ stroke: new Stroke({ color: light(0.7), width: 0.7 }) })];
 const BORDERS = new Style({ stroke: new Stroke({ color: light(0.42), width: 0.8, lineDash: [3, 3] }) });
 const GRID = new Style({ stroke: new Stroke({ color: "rgba(170, 190, 210, 0.3)", width: 1 }) });
 
@@ -100,6 +101,7 @@ export class Lines {
     const layer = (/** @type {Style | Style[]} */ style, /** @type {number} */ zIndex) =>
       new VectorLayer({ source: new VectorSource({ wrapX: true }), style, zIndex, updateWhileAnimating: true, updateWhileInteracting: true });
     this.coast = layer(COAST, 3);
+    this.lakes = layer(LAKES, 2);
     this.borders = layer(BORDERS, 2);
     this.grid = layer(GRID, 1);
     this.graticule = new Graticule({
@@ -112,7 +114,7 @@ export class Lines {
       wrapX: true,
       zIndex: 1,
     });
-    for (const each of [this.grid, this.borders, this.coast, this.graticule]) map.lines.a.getLayers().push(each);
+    for (const each of [this.grid, this.borders, this.lakes, this.coast, this.graticule]) map.lines.a.getLayers().push(each);
     store.watch(({ display, projection }) => [display.coast, display.grid, projection], () => this.#arrange());
     map.onMove(() => this.#draw());
   }
@@ -122,6 +124,7 @@ export class Lines {
     const isWorld = WORLD.includes(projection);
     this.coast.setVisible(display.coast);
     this.borders.setVisible(display.coast);
+    this.lakes.setVisible(display.coast);
     this.graticule.setVisible(display.grid && isWorld);
     this.grid.setVisible(display.grid && !isWorld);
     this.#shown = "";
@@ -164,6 +167,7 @@ export class Lines {
     };
     fill(this.coast, this.#atlas.coast);
     fill(this.borders, this.#atlas.borders);
+    fill(this.lakes, this.#atlas.lakes);
     fill(this.grid, WORLD.includes(projection) ? [] : gridLines(projection));
   }
 

@@ -3,14 +3,14 @@
 import { layerTitle } from "../format/titles.js";
 import { displayOf } from "../format/units.js";
 import { formatPlace, formatValue } from "../format/numbers.js";
-import { numbersPath } from "../map/pointer_values.js";
 import { h, iconButton, ICONS, select } from "../ui/dom.js";
 import { csv, download, fileName } from "./csv.js";
+import { KnownValues } from "./known_values.js";
 import { COLOURS, Pins } from "./pins.js";
 import { profile, series } from "./requests.js";
+import { ChartPlace, Latest } from "./section.js";
 
 /** @import {Context, LonLat, ShownLayer} from "../types.js" */
-/** @import {Chart} from "./chart.js" */
 /** @import {Along} from "./requests.js" */
 
 const TIME = "time";
@@ -25,11 +25,9 @@ export function selectedLayer({ store, picture }) {
 const identity = (shown) => shown && JSON.stringify([shown.layer.id, shown.layer.generation, shown.state.dimensions]);
 
 export class PointsView {
-  /** @type {Chart | null} */
-  #chart = null;
+  #latest = new Latest();
   /** @type {{shown: ShownLayer, pins: LonLat[], lines: Along[], labels: string[]} | null} */
   #drawn = null;
-  #abort = new AbortController();
   #along = TIME;
   isOpen = false;
 
@@ -37,14 +35,15 @@ export class PointsView {
   constructor(context) {
     this.context = context;
     this.pins = new Pins(context);
+    this.known = new KnownValues(context.server);
     this.list = h("div", { class: "pins" });
     this.axis = h("div", { class: "fields" });
-    this.plot = h("div", { class: "chart", role: "img", "aria-label": "Chart of the values at the pinned points" });
+    this.chart = new ChartPlace(h("div", { class: "chart", role: "img", "aria-label": "Chart of the values at the pinned points" }));
     this.status = h("p", { class: "hint", role: "status" });
     const table = h("button", { type: "button", class: "plain", on: { click: () => this.#saveTable() } }, "CSV");
     const picture = h("button", { type: "button", class: "plain", on: { click: () => this.#savePicture() } }, "PNG");
     this.buttons = h("div", { class: "buttons" }, table, picture);
-    this.element = h("section", { class: "points" }, h("h3", {}, "Points"), this.list, this.axis, this.plot, this.status, this.buttons);
+    this.element = h("section", { class: "points" }, h("h3", {}, "Points"), this.list, this.axis, this.chart.element, this.status, this.buttons);
     context.picture.watch(() => this.refresh());
     context.store.watch(({ extra, display }) => [extra.pins, display.celsius], () => this.refresh(true));
   }
@@ -55,22 +54,16 @@ export class PointsView {
     const shown = selectedLayer(this.context);
     const { all: pins } = this.pins;
     const isSame = !isForced && this.#drawn && identity(shown) === identity(this.#drawn.shown);
-    if (isSame && this.#along === TIME) this.#chart?.mark(this.#drawn?.labels.indexOf(shown?.time ?? "") ?? -1);
-    this.#abort.abort();
-    this.#abort = new AbortController();
-    const { signal } = this.#abort;
-    try {
-      await Promise.all([this.#showValues(pins, signal), isSame && this.#along === TIME ? null : this.#showChart(shown, pins, signal)]);
-    } catch (error) {
-      if (!signal.aborted) this.status.textContent = /** @type {Error} */ (error).message;
-    }
+    const isKept = isSame && this.#along === TIME;
+    if (isKept) this.chart.mark(this.#drawn?.labels.indexOf(shown?.time ?? "") ?? -1);
+    await this.#latest.run(this.status, (signal) => Promise.all([this.#showValues(pins, signal), isKept ? null : this.#showChart(shown, pins, signal)]));
   }
 
   /** @param {LonLat[]} pins @param {AbortSignal} signal */
   async #showValues(pins, signal) {
-    const { picture, store, server } = this.context;
+    const { picture, store } = this.context;
     const layers = picture.shown[store.state.side]?.layers.toReversed() ?? [];
-    const rows = await Promise.all(pins.map((pin) => Promise.all(layers.map((shown) => server.json(numbersPath(shown, pin), { signal })))));
+    const rows = await Promise.all(pins.map((pin) => Promise.all(layers.map((shown) => this.known.value(shown, pin, signal)))));
     if (signal.aborted) return;
     this.list.replaceChildren(
       ...pins.map((pin, number) => {
@@ -79,7 +72,7 @@ export class PointsView {
         const values = layers.map((shown, at) => {
           const display = displayOf(shown.layer, store.state.display.celsius);
           const title = layerTitle(shown.layer, this.context.catalogue.datasets[shown.layer.dataset]);
-          return h("div", { class: "value" }, h("span", { title: shown.layer.id }, title), h("b", {}, formatValue(rows[number][at].value, display)));
+          return h("div", { class: "value" }, h("span", { title: shown.layer.id }, title), h("b", {}, formatValue(rows[number][at], display)));
         });
         return h("div", { class: "pin" }, h("header", {}, dot, h("span", {}, formatPlace(pin, 2)), remove), ...values);
       }),
@@ -102,21 +95,19 @@ export class PointsView {
     const along = this.#along;
     const lines = await Promise.all(pins.map((pin) => (along === TIME ? series(server, shown, pin, signal) : profile(server, shown, along, pin, signal))));
     if (signal.aborted) return;
+    if (along === TIME) lines.forEach((line, number) => this.known.learn(shown, pins[number], line));
     this.status.textContent = "";
     await this.#draw({ shown, pins, lines, labels: lines[0].labels });
   }
 
   /** @param {{shown: ShownLayer, pins: LonLat[], lines: Along[], labels: string[]} | null} drawn */
   async #draw(drawn) {
-    const { Chart } = await import("./chart.js");
-    this.#chart?.remove();
-    this.#chart = null;
     this.#drawn = drawn;
-    if (!drawn) return;
+    if (!drawn) return this.chart.clear();
     const { store } = this.context;
     const { labels, lines, pins, shown } = drawn;
     const along = this.#along;
-    this.#chart = new Chart(this.plot, {
+    await this.chart.draw({
       labels,
       lines: lines.map(({ values }, number) => ({ title: formatPlace(pins[number], 2), colour: COLOURS[number], values })),
       display: displayOf(shown.layer, store.state.display.celsius),
@@ -134,7 +125,7 @@ export class PointsView {
   }
 
   async #savePicture() {
-    const picture = await this.#chart?.png();
+    const picture = await this.chart.png();
     if (picture && this.#drawn) download(picture, "image/png", `${fileName(this.#drawn.shown.layer.id, this.#along)}.png`);
   }
 }

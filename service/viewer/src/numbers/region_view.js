@@ -6,19 +6,21 @@ import { h } from "../ui/dom.js";
 import { csv, download, fileName } from "./csv.js";
 import { selectedLayer } from "./points_view.js";
 import { Region, SHAPES } from "./region.js";
-import { MOST_STEPS, isQuantity, meansOf, statistics } from "./requests.js";
+import { MOST_STEPS, isQuantity, meansOf, statistics, thinned } from "./requests.js";
+import { ChartPlace, Latest } from "./section.js";
 
 /** @import {Context, ShownLayer} from "../types.js" */
-/** @import {Chart} from "./chart.js" */
 /** @import {Along} from "./requests.js" */
 
 const BINS = 24;
 const KM2 = 1e6;
+/** Times of a mean through time, at most. */
+const MOST_OF_ALL = 10_000;
 
 export class RegionView {
-  #abort = new AbortController();
-  /** @type {Chart | null} */
-  #chart = null;
+  #latest = new Latest();
+  /** The means go on while the clock changes the statistics. */
+  #latestMeans = new Latest();
   /** @type {{shown: ShownLayer, means: Along} | null} */
   #means = null;
   isOpen = false;
@@ -26,7 +28,7 @@ export class RegionView {
   /** @param {Context} context */
   constructor(context) {
     this.context = context;
-    this.region = new Region(context, () => this.refresh());
+    this.region = new Region(context, () => (this.#forgetMeans(), this.refresh()));
     this.shapes = h("div", { class: "buttons" });
     for (const [shape, title] of /** @type {[keyof typeof SHAPES, string][]} */ (Object.entries(SHAPES))) {
       this.shapes.append(h("button", { type: "button", class: "plain", "data-shape": shape, on: { click: () => this.#start(shape) } }, title));
@@ -36,11 +38,14 @@ export class RegionView {
     this.status = h("p", { class: "hint", role: "status" }, "Draw a region to get its statistics.");
     this.table = h("dl", { class: "figures" });
     this.bars = h("div", { class: "bars", role: "img", hidden: true });
-    this.plot = h("div", { class: "chart", role: "img", "aria-label": "Mean of the region through time" });
+    this.chart = new ChartPlace(h("div", { class: "chart", role: "img", "aria-label": "Mean of the region through time" }));
+    this.progress = h("p", { class: "hint", role: "status" });
     this.through = h("button", { type: "button", class: "plain", on: { click: () => this.#throughTime() } }, "Mean through time");
+    this.all = h("button", { type: "button", class: "plain", hidden: true, on: { click: () => this.#throughTime(MOST_OF_ALL) } }, "All times");
+    this.stop = h("button", { type: "button", class: "plain", hidden: true, on: { click: () => this.#latestMeans.stop() } }, "Stop");
     this.save = h("button", { type: "button", class: "plain", on: { click: () => this.#saveMeans() } }, "CSV");
-    this.buttons = h("div", { class: "buttons", hidden: true }, this.through, this.save);
-    this.element = h("section", { class: "region" }, h("h3", {}, "Region"), this.shapes, this.status, this.table, this.bars, this.buttons, this.plot);
+    this.buttons = h("div", { class: "buttons", hidden: true }, this.through, this.all, this.stop, this.save);
+    this.element = h("section", { class: "region" }, h("h3", {}, "Region"), this.shapes, this.status, this.table, this.bars, this.buttons, this.progress, this.chart.element);
     context.picture.watch(() => this.refresh());
     context.store.watch(({ display }) => display.celsius, () => this.refresh());
   }
@@ -52,10 +57,9 @@ export class RegionView {
   }
 
   #clear() {
-    this.#abort.abort();
+    this.#latest.stop();
     this.region.clear();
-    this.#chart?.remove();
-    this.#chart = this.#means = null;
+    this.#forgetMeans();
     this.table.replaceChildren();
     this.bars.hidden = true;
     this.buttons.hidden = this.clear.hidden = true;
@@ -68,22 +72,23 @@ export class RegionView {
     const { polygon } = this.region;
     if (!this.isOpen || !polygon || !shown) return;
     if (this.#means && (this.#means.shown.layer.id !== shown.layer.id || this.#means.shown.state.key !== shown.state.key)) {
-      this.#chart?.remove();
-      this.#chart = this.#means = null;
+      this.#forgetMeans();
     }
-    this.#chart?.mark(this.#means?.means.labels.indexOf(shown.time ?? "") ?? -1);
-    this.#abort.abort();
-    this.#abort = new AbortController();
-    const { signal } = this.#abort;
+    this.chart.mark(this.#means?.means.labels.indexOf(shown.time ?? "") ?? -1);
     this.clear.hidden = false;
     this.status.textContent = "Reading values…";
-    try {
+    await this.#latest.run(this.status, async (signal) => {
       const found = await statistics(this.context.server, shown, polygon, { signal, bins: isQuantity(shown.layer) ? BINS : 0 });
-      if (signal.aborted) return;
-      this.#show(shown, found);
-    } catch (error) {
-      if (!signal.aborted) this.status.textContent = /** @type {Error} */ (error).message;
-    }
+      if (!signal.aborted) this.#show(shown, found);
+    });
+  }
+
+  #forgetMeans() {
+    this.#latestMeans.stop();
+    this.chart.clear();
+    this.#means = null;
+    this.all.hidden = this.stop.hidden = true;
+    this.progress.textContent = "";
   }
 
   /** @param {ShownLayer} shown @param {any} found */
@@ -123,32 +128,40 @@ export class RegionView {
     this.bars.setAttribute("aria-label", `Histogram of ${bars.length} bins; the fullest has ${most} cells`);
   }
 
-  async #throughTime() {
+  /** Reads the mean at so many times at most, evenly chosen; those that are known already are not read again. */
+  async #throughTime(most = MOST_STEPS) {
     const shown = selectedLayer(this.context);
     const { polygon } = this.region;
     if (!shown || !polygon) return;
     const { labels: times } = this.context.catalogue.timesOf(shown.layer);
+    const wanted = thinned(times, most);
+    const known = this.#means?.means;
     this.through.disabled = true;
-    this.status.textContent = times.length > MOST_STEPS ? `Reading ${MOST_STEPS} of ${times.length} times…` : "Reading values…";
-    try {
-      const means = await meansOf(this.context.server, shown, times, polygon, this.#abort.signal);
-      const { Chart } = await import("./chart.js");
-      this.#chart?.remove();
+    this.all.hidden = true;
+    this.stop.hidden = false;
+    await this.#latestMeans.run(this.progress, async (signal) => {
+      const onProgress = (/** @type {number} */ done) => (this.progress.textContent = `${done} of ${wanted.length} times`);
+      const means = await meansOf(this.context.server, shown, wanted, polygon, { signal, known, onProgress });
       this.#means = { shown, means };
       this.save.hidden = false;
-      this.status.textContent = "";
-      this.#chart = new Chart(this.plot, {
-        labels: means.labels,
-        lines: [{ title: "mean", colour: "#e69f00", values: means.values }],
-        display: displayOf(shown.layer, this.context.store.state.display.celsius),
-        marked: means.labels.indexOf(shown.time ?? ""),
-        onPick: (at) => this.context.store.updateScene({ time: means.labels[at] }),
-      });
-    } catch (error) {
-      if (!this.#abort.signal.aborted) this.status.textContent = /** @type {Error} */ (error).message;
-    } finally {
-      this.through.disabled = false;
-    }
+      this.progress.textContent = wanted.length < times.length ? `${wanted.length} of ${times.length} times, evenly chosen.` : "";
+      this.all.textContent = `All ${Math.min(times.length, MOST_OF_ALL)} times`;
+      await this.#drawMeans(shown, means);
+    });
+    this.through.disabled = false;
+    this.stop.hidden = true;
+    this.all.hidden = this.#means === null || this.#means.means.labels.length >= Math.min(times.length, MOST_OF_ALL);
+  }
+
+  /** @param {ShownLayer} shown @param {Along} means */
+  #drawMeans(shown, means) {
+    return this.chart.draw({
+      labels: means.labels,
+      lines: [{ title: "mean", colour: "#e69f00", values: means.values }],
+      display: displayOf(shown.layer, this.context.store.state.display.celsius),
+      marked: means.labels.indexOf(selectedLayer(this.context)?.time ?? ""),
+      onPick: (at) => this.context.store.updateScene({ time: means.labels[at] }),
+    });
   }
 
   #saveMeans() {

@@ -75,13 +75,21 @@ export function statistics(server, { layer, state, time }, polygon, { signal, bi
 }
 
 /**
- * The mean of a region through time.
- * @param {Server} server @param {ShownLayer} shown @param {readonly string[]} times @param {GeoPolygon} polygon @param {AbortSignal} signal
- * @returns {Promise<Along>}
+ * The mean of a region at each of these times.
+ * @param {Server} server @param {ShownLayer} shown @param {string[]} labels @param {GeoPolygon} polygon
+ * @param {{signal: AbortSignal, known?: Along, onProgress: (done: number) => void}} options `known`: means that are not
+ * asked for again. @returns {Promise<Along>}
  */
-export async function meansOf(server, shown, times, polygon, signal) {
-  const labels = thinned(times);
-  const values = await each(labels, async (time) => (await statistics(server, { ...shown, time }, polygon, { signal, isCoarse: true })).mean);
+export async function meansOf(server, shown, labels, polygon, { signal, known, onProgress }) {
+  const before = new Map(known?.labels.map((label, at) => [label, known.values[at]]));
+  let done = 0;
+  const values = await each(labels, async (time) => {
+    signal.throwIfAborted();
+    const value = before.get(time) ?? (await statistics(server, { ...shown, time }, polygon, { signal, isCoarse: true })).mean;
+    done += 1;
+    onProgress(done);
+    return value;
+  });
   return { labels, values };
 }
 

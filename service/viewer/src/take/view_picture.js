@@ -54,11 +54,8 @@ export function caption({ picture, catalogue, store }) {
   return [...new Set([...parts, base, coast])].filter(Boolean).join(" · ");
 }
 
-/**
- * Returns the view as a picture.
- * @param {Context} context @returns {Promise<Blob>}
- */
-export async function viewPicture(context) {
+/** Returns the view as it is drawn. @param {Context} context */
+export function viewCanvas(context) {
   const { map } = context;
   const box = map.target.getBoundingClientRect();
   const second = map.second.hidden ? null : map.second.getBoundingClientRect();
@@ -66,7 +63,7 @@ export async function viewPicture(context) {
   const canvas = document.createElement("canvas");
   canvas.width = width * devicePixelRatio;
   canvas.height = (box.height + LINE_PX) * devicePixelRatio;
-  const drawing = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const drawing = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
   drawing.scale(devicePixelRatio, devicePixelRatio);
   const style = getComputedStyle(document.documentElement);
   drawing.fillStyle = style.getPropertyValue("--ground");
@@ -88,5 +85,16 @@ export async function viewPicture(context) {
   drawing.font = "12px system-ui, sans-serif";
   drawing.textBaseline = "middle";
   drawing.fillText(caption(context), MARGIN_PX, box.height + LINE_PX / 2, width - 2 * MARGIN_PX);
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The picture cannot be made"))), "image/png"));
+  return canvas;
+}
+
+/** Returns a canvas as a file. @param {HTMLCanvasElement} canvas @param {string} type @param {number} [quality] @returns {Promise<Blob>} */
+export function pictureOf(canvas, type, quality) {
+  return new Promise((resolve, reject) => {
+    try {
+      canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The picture cannot be made"))), type, quality);
+    } catch {
+      reject(new Error("The server of the background map allows no pictures of it: switch it off in Map and appearance"));
+    }
+  });
 }
