@@ -41,7 +41,7 @@ export class Chart {
         cursor: { drag: { x: true, y: false }, points: { size: 7 } },
         legend: { live: true },
         series: [
-          { label: "", value: (_, at) => (at === null ? "" : short(labels[at] ?? "")) },
+          { label: "At", value: (_, at) => (at === null ? "" : short(labels[at] ?? "")) },
           ...lines.map(({ title, colour }) => ({
             label: title,
             stroke: colour,

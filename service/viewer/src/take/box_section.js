@@ -12,6 +12,9 @@ import { timesOfRange } from "./frames.js";
 
 const FORMATS = { nc: "netCDF", tif: "GeoTIFF", csv: "CSV" };
 
+/** A size for people. @param {number} bytes */
+const sizeText = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
 /** The address of the cells of a box. @param {ShownLayer} shown @param {Extent} box @param {string} form @param {string[]} times First and last of a range; none: the time that is shown. */
 export function subsetPath({ layer, state, time }, box, form, times = []) {
   const query = new URLSearchParams({ f: form, bbox: normalised(box).map((each) => String(Number(each.toFixed(6)))).join(), ...state.dimensions });
@@ -49,7 +52,7 @@ export function boxSection(context, { button, say }) {
     const named = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "");
     const content = await response.blob();
     download(content, content.type, named?.[1] ?? `${shown.layer.id}.${form}`);
-    say(`${(content.size / 1e6).toFixed(content.size < 1e5 ? 3 : 1)} MB.`);
+    say(`${sizeText(content.size)}.`);
   }
 
   const formats = Object.entries(FORMATS).map(([form, title]) => button(title, () => take(form)));
