@@ -127,6 +127,7 @@ def test_the_wheel_holds_the_native_kernel_and_fits_every_python(wheel, names):
         pytest.skip("there is no C++ compiler")
     folder = "lazytile/pyramid/kernel/"
     sources = ("pixels.h", "rows.h", "pixels.cpp", "pixels.cu", "reduction.cpp", "level.cpp")
+    sources += ("png.cpp", "deflate.h", "checksums.h")
     assert {f"{folder}source/{name}" for name in sources} <= names
     assert {name for name in names if name.startswith(f"{folder}lib/")} == {f"{folder}lib/{library_name()}"}
     assert re.fullmatch(r"lazytile-[0-9.]+-py3-none-(?!any)\w+\.whl", wheel.name)

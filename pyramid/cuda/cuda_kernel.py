@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lazytile.colormaps.compiled.palette import Palette
     from lazytile.pyramid.core.stop_flag import StopFlag
-    from lazytile.pyramid.kernel.job import BlockKernel, FilledJob, Job, Kernel
+    from lazytile.pyramid.kernel.job import BlockKernel, FilledJob, Job, Kernel, PictureEncoder
 
 
 class CudaKernel:
@@ -57,6 +57,11 @@ class CudaKernel:
     def blocks(self) -> BlockKernel | None:
         """Those of the processor: conversion reads files, which a GPU does not."""
         return self.processor.blocks
+
+    @property
+    def png(self) -> PictureEncoder | None:
+        """The processor's: deflate is one byte after the other."""
+        return self.processor.png
 
     def handles(self, job: Job) -> bool:
         """Return whether the codes, their no-data codes and the palette fit the tables."""

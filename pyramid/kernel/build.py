@@ -25,7 +25,7 @@ TIMEOUT_S = 1200.0
 """Of one run of the compiler."""
 LEVELS = {1: "base", 3: "v3", 4: "v4"}
 """Variants of the library by level of the x86-64 instruction set; other processors have the first one only."""
-_PARTS = ("pixels", "reduction")
+_PARTS = ("pixels", "reduction", "png")
 """Sources that every variant is compiled from."""
 _FLAGS = (
     "-std=c++17",

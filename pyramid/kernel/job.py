@@ -162,6 +162,27 @@ class BlockKernel(Protocol):
         ...
 
 
+class PictureEncoder(Protocol):
+    """Encodes palette indices as an 8-bit paletted PNG."""
+
+    @property
+    def name(self) -> str:
+        """Its name: encoders of one name make the same bytes of a picture."""
+        ...
+
+    def encode(self, index: NDArray[np.uint8], palette_chunks: bytes) -> bytes:
+        """Encode a picture.
+
+        Args:
+            index: Shape (height, width), uint8; neither is 0.
+            palette_chunks: The chunks PLTE and tRNS.
+
+        Returns:
+            The file.
+        """
+        ...
+
+
 class Kernel(Protocol):
     """What computes pixels. Thread-safe."""
 
@@ -183,6 +204,11 @@ class Kernel(Protocol):
     @property
     def blocks(self) -> BlockKernel | None:
         """What it does to whole blocks of codes, for conversion; None where NumPy does it."""
+        ...
+
+    @property
+    def png(self) -> PictureEncoder | None:
+        """What encodes palette indices as PNG; None where ``render.image`` does it."""
         ...
 
     def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:

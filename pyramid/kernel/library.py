@@ -23,7 +23,7 @@ _SETS = {1: "SSE2", 3: "AVX2", 4: "AVX-512"}
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The functions of one variant of the library; ``source/pixels.cpp`` and ``reduction.cpp`` explain them."""
+    """The functions of one variant of the library: ``pixels.cpp``, ``reduction.cpp`` and ``png.cpp`` explain them."""
 
     scratch: Any
     run: Any
@@ -35,6 +35,8 @@ class Library:
     reduce: Any
     select: Any
     bin: Any
+    png_room: Any
+    png: Any
     instructions: str
     """The instruction set that the variant uses, for people; empty where there is only one."""
 
@@ -90,6 +92,8 @@ def load_library(path: Path, level: int | None = None) -> Library:
         function("reduce", _INT, _INT, _INT, _POINTER, _LONG, _LONG, _POINTER, _POINTER, _POINTER),
         function("select", _INT, _INT, _POINTER, _LONG, _POINTER, _POINTER, _POINTER),
         function("bin", _INT, _INT, _POINTER, _LONG, _DOUBLE, _LONG, _LONG, _POINTER),
+        function("png_room", None, _LONG, _LONG, _POINTER),
+        function("png", _LONG, _POINTER, _LONG, _LONG, _LONG, ctypes.c_char_p, _LONG, _POINTER, _POINTER),
         _instructions(chosen),
     )
 

@@ -16,6 +16,7 @@ from lazytile.pyramid.kernel.job_tables import JobTables, fits_tables
 from lazytile.pyramid.kernel.mesh_chunks import chunk_counts, positions_of
 from lazytile.pyramid.kernel.native_blocks import NativeBlocks
 from lazytile.pyramid.kernel.painting import paint
+from lazytile.pyramid.kernel.png_encoder import PngEncoder
 from lazytile.pyramid.kernel.position_tables import MeshTable
 from lazytile.pyramid.kernel.relief import SUN
 from lazytile.pyramid.kernel.structs import (
@@ -59,6 +60,7 @@ class NativeKernel:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._png = PngEncoder(library)
 
     @property
     def name(self) -> str:
@@ -79,6 +81,11 @@ class NativeKernel:
     def blocks(self) -> NativeBlocks:
         """The functions of the library for blocks."""
         return NativeBlocks(self._library)
+
+    @property
+    def png(self) -> PngEncoder:
+        """The function of the library for PNGs."""
+        return self._png
 
     def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:  # noqa: ARG002 - the protocol's
         """Return None for each chunk."""

@@ -48,6 +48,11 @@ class NumpyKernel:
         """None: ``store.reduce`` and ``store.code_statistics`` are NumPy."""
         return
 
+    @property
+    def png(self) -> None:
+        """None: ``render.image`` has NumPy and a library for deflate."""
+        return
+
     def held(self, job: Job, keys: Sequence[Hashable]) -> Sequence[Any]:  # noqa: ARG002 - the protocol's
         """Return None for each chunk."""
         return [None] * len(keys)

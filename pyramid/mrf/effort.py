@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import zlib
 from enum import Enum
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.errors import MrfError
-from lazytile.pyramid.render.image import deflate_fast
+from lazytile.pyramid.render.image import FAST_LIBRARY, deflate_fast, png8_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +28,6 @@ except ImportError:  # no wheel for this platform: the same pixels, some 3 times
 
     def _compress(data: Any, level: int) -> bytes:
         return zlib.compress(data, level)
-
-
-_SERVED_BY = "isal 3" if find_spec("isal") else "zlib"
-"""The library behind ``deflate_fast`` and its level: bytes equal the service's only where the service has the same."""
 
 
 class CompressionEffort(Enum):
@@ -65,14 +60,26 @@ class CompressionEffort(Enum):
 
     @property
     def encoder(self) -> str:
-        """Name of the encoder: an export is resumed only with pages of the same one."""
-        return f"served {_SERVED_BY}" if self is CompressionEffort.SERVED else f"{LIBRARY} {_LEVELS[self]}"
+        """Name of the encoder of pictures: an export is resumed only with pages of the same one."""
+        if self is CompressionEffort.SERVED:
+            return f"served {png8_encoder()}"
+        return f"{LIBRARY} {_LEVELS[self]}"
+
+    @property
+    def code_encoder(self) -> str:
+        """Name of the encoder of codes."""
+        return f"served {FAST_LIBRARY}" if self is CompressionEffort.SERVED else self.encoder
 
     @property
     def deflate(self) -> Callable[[Any], bytes]:
-        """Function from the filtered rows of a page, C-contiguous, to a zlib stream (RFC 1950)."""
+        """Function from a C-contiguous array to a zlib stream (RFC 1950)."""
+        return self.picture_deflate or deflate_fast
+
+    @property
+    def picture_deflate(self) -> Callable[[Any], bytes] | None:
+        """The same for the filtered rows of a page; None for what ``encode_png8`` has for tiles that are served."""
         if self is CompressionEffort.SERVED:
-            return deflate_fast
+            return None
         level = _LEVELS[self]
         return lambda rows: _compress(memoryview(rows).cast("B"), level)
 

@@ -91,8 +91,10 @@ class PageFormat:
     def encoder(self) -> str:
         """The options that decide the bytes besides the pixels: only an export with the same ones is resumed."""
         match self.compression:
-            case Compression.PPNG | Compression.DEFLATE:
+            case Compression.PPNG:
                 return self.effort.encoder
+            case Compression.DEFLATE:
+                return self.effort.code_encoder
             case Compression.JPEG | Compression.JPNG:
                 return f"quality {self.quality}{' 4:4:4' if self.full_chroma else ''}{' zen' if self.zen else ''}"
             case Compression.LERC if self.max_error or self.deflated:
@@ -160,7 +162,7 @@ class PageFormat:
             The bytes.
         """
         if self.compression is Compression.PPNG:
-            return encode_png8(index, rgba, self.effort.deflate)
+            return encode_png8(index, rgba, self.effort.picture_deflate)
         return self._picture(self.page_colours(rgba)[index], rgba[:, 3][index] > 0)
 
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> bytes | None:

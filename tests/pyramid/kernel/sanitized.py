@@ -19,12 +19,14 @@ from lazytile.pyramid.core.stop_flag import StopFlag
 from lazytile.pyramid.kernel.library import Library, load_library
 from lazytile.pyramid.kernel.native_kernel import NativeKernel
 from lazytile.pyramid.kernel.numpy_kernel import NumpyKernel
+from lazytile.pyramid.kernel.structs import host_address
 from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.resampling.value_tile import ValueTile
 from lazytile.pyramid.store.histogram import count_bins
 from lazytile.pyramid.store.reduce import reduce_level
 from tests.pyramid.kernel.blocks import block, codes, packing
 from tests.pyramid.kernel.comparison import check
+from tests.pyramid.kernel.pictures import picture, rows_of
 
 if TYPE_CHECKING:
     from lazytile.pyramid.kernel.job import BlockKernel
@@ -93,15 +95,30 @@ def check_colours(kernel: NativeKernel, random: np.random.Generator) -> None:
     np.testing.assert_array_equal(kernel.paint(tile, palette), REFERENCE.paint(tile, palette), strict=True)
 
 
+def check_pictures(library: Library, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    height, width = random.integers(1, 400, 2).tolist() if seed % 3 else random.permutation([1, 1024]).tolist()
+    for number in range(seed, seed + 7):
+        index = picture(number, height, width)
+        needed = np.zeros(2, np.int64)
+        library.png_room(height, width, host_address(needed))
+        scratch, file = (np.empty(size, np.uint8) for size in needed)
+        ends = (host_address(scratch), host_address(file))
+        size = library.png(host_address(index), index.strides[0], height, width, b"", 0, *ends)
+        np.testing.assert_array_equal(rows_of(file[:size].tobytes()), index)
+
+
 def main(path: Path, first: int, last: int) -> None:
     calls: Counter[str] = Counter()
-    kernel = NativeKernel(counted(load_library(path, 1), calls))
+    library = counted(load_library(path, 1), calls)
+    kernel = NativeKernel(library)
     for seed in range(first, last):
         random = np.random.default_rng(seed)
         check_blocks(kernel, seed)
         check_reductions(kernel.blocks, random)
         check_reliefs(kernel, random)
         check_colours(kernel, random)
+        check_pictures(library, seed)
     uncalled = {each.name for each in fields(Library)} - set(calls) - {"instructions"}
     assert not uncalled, f"not called: {uncalled}"
     sys.stdout.write("equal\n")
