@@ -78,6 +78,7 @@ LAYERS = (
     "lazytile.service.overview",
     "lazytile.service.xyz",
     "lazytile.service.zarr_http",
+    "lazytile.service.stac",
     "lazytile.service.wmts",
     "lazytile.service.wms",
     "lazytile.service.ogcapi",

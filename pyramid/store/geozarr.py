@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.dataset import Coordinate, Dataset, Variable
 
 CRS_VARIABLE = "crs"
-_RESAMPLING = {"mean": "average", "mode": "mode", "nearest": "nearest", "min": "min", "max": "max"}
+RESAMPLING = {"mean": "average", "mode": "mode", "nearest": "nearest", "min": "min", "max": "max"}
+"""What other programs call a reduction."""
 _OWN_ATTRIBUTES = frozenset({"scale_factor", "add_offset", "missing_value", "_FillValue", "_Unsigned"})
 
 
@@ -99,7 +100,7 @@ def root_attributes(dataset: Dataset, attributes: dict[str, Any]) -> dict[str, A
         "zarr_conventions": [MULTISCALES, PROJ, SPATIAL],
         "multiscales": {
             "layout": [_layout(dataset, level) for level in range(dataset.levels)],
-            "resampling_method": _RESAMPLING[dataset.variables[0].reduction],
+            "resampling_method": RESAMPLING[dataset.variables[0].reduction],
         },
         **proj_attributes(dataset.grid.crs),
         "spatial:dimensions": list(axis_names(dataset.grid)),

@@ -54,6 +54,7 @@ from lazytile.service.overview import routes as overview
 from lazytile.service.protocol.context import APP_CONTEXT, AppContext
 from lazytile.service.protocol.middleware import request_middleware
 from lazytile.service.protocol.views import VIEWS, Views
+from lazytile.service.stac import routes as stac
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import open_cache
 from lazytile.service.tiles.claims import Claims
@@ -212,6 +213,7 @@ def make_app(
     numbers.add_routes(app.router)
     overview.add_routes(app.router)
     zarr_http.add_routes(app.router)
+    stac.add_routes(app.router)
     app.router.add_get("/legends/{path:.*}", legends.legend)
     app.router.add_get("/colormaps/{path:.*}", legends.colormap_document)
     app.router.add_get("/metrics", prometheus_metrics)

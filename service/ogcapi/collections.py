@@ -25,6 +25,8 @@ from lazytile.service.ogcapi.collection_models import (
     TemporalExtent,
 )
 from lazytile.service.ogcapi.tile_matrix_sets import REL, TILESETS_MAP, TILING_SCHEMES
+from lazytile.service.stac.collections import ZARR, StacWriter
+from lazytile.service.zarr_http.address import store_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,6 +93,7 @@ class CollectionWriter:
                 link(f"{root}/collections", f"{REL}/data", title="Layers"),
                 link(f"{root}/tileMatrixSets", TILING_SCHEMES, title="Tile matrix sets"),
                 link(f"{self.base_url}/wmts/1.0.0/WMTSCapabilities.xml", "related", "application/xml", "WMTS"),
+                link(f"{self.base_url}/stac", "related", title="STAC catalog"),
             ],
         )
 
@@ -133,6 +136,8 @@ class CollectionWriter:
                 link(f"{address}?f=html", "alternate", HTML, f"{layer.title} as HTML"),
                 link(f"{address}/map/tiles", TILESETS_MAP, title="Map tilesets in the default style"),
                 link(f"{address}/styles", f"{REL}/styles", title="Styles"),
+                link(store_url(self.base_url, layer.dataset.name), "related", ZARR, "Its dataset as Zarr"),
+                link(StacWriter(self.base_url).address(layer.dataset.name), "related", title="Its dataset in STAC"),
             ],
         )
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lazytile.service.http.parameters import Parameter, Schema
     from lazytile.service.http.settings import Settings
-    from lazytile.service.ogcapi.operations import Content, Operation
+    from lazytile.service.ogcapi.operation import Content, Operation
 
 OPENAPI_VERSION = "3.0.3"
 _NOT_MODIFIED = ResponseObject(description="The client has the current answer")

@@ -5,14 +5,13 @@ Tests compare this table with the routes of the application, with the parameters
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.catalog.style_catalog import ORIENTATIONS
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.service.http.documents import DOCUMENT_TYPES, HTML
 from lazytile.service.http.health import Health, Readiness
-from lazytile.service.http.json_document import JSON, JsonDocument
+from lazytile.service.http.json_document import JSON
 from lazytile.service.http.parameters import ChoiceParameter, Parameter
 from lazytile.service.legends.routes import FORMATS as LEGEND_FORMATS
 from lazytile.service.numbers.documents import (
@@ -29,6 +28,7 @@ from lazytile.service.numbers.parameters import BBOX, POINT, STATISTICS
 from lazytile.service.numbers.subsets import SUBSET_TYPES
 from lazytile.service.ogcapi.collection_models import Collection, Collections, Conformance, LandingPage, StylesList
 from lazytile.service.ogcapi.collections import DEFINITION_TYPE
+from lazytile.service.ogcapi.operation import Operation
 from lazytile.service.ogcapi.tile_matrix_sets import COMPAT, TILE_FORMATS
 from lazytile.service.ogcapi.tile_models import TileMatrixSetDocument, TileMatrixSetsList, Tileset, TilesetsList
 from lazytile.service.overview.documents import LayerDetails, OverviewDocument, StyleDetails
@@ -49,9 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lazytile.service.http.parameters import Schema
-
-Content = type[JsonDocument] | tuple[type[JsonDocument], ...] | dict[str, object]
-"""A document, one of several documents, or the schema of other content."""
+    from lazytile.service.ogcapi.operation import Content
 
 TEXT: Schema = {"type": "string"}
 BINARY: Schema = {"type": "string", "format": "binary"}
@@ -75,7 +73,8 @@ _MATRIX = path_parameter("tileMatrix", "a matrix of the set")
 _ROW = index_parameter("tileRow", "row, 0 in the north")
 _COL = index_parameter("tileCol", "column, 0 in the west")
 _ZOOM, _X, _Y = index_parameter("z", "zoom"), index_parameter("x", "column"), index_parameter("y", "row")
-_DATASET = path_parameter("datasetId", "a dataset, or DATASET@GENERATION for one state of it")
+_DATASET_ID = path_parameter("datasetId", "a dataset")
+_DATASET = path_parameter("storeId", "a dataset, or DATASET@GENERATION for one state of it")
 _KEY = path_parameter("key", "a key of the Zarr hierarchy, with its slashes: zarr.json, 0/sst/c/0/1/2")
 _EXTENSION = ChoiceParameter("extension", "format", "path", is_required=True, values=FORMAT.values)
 _COLORMAP = Parameter("colormap", "a colormap", "path", is_required=True, key="colormapName")
@@ -99,30 +98,6 @@ PROBLEMS = {
 _OF_DOCUMENTS = (400, 404, 406, 414)
 _OF_WORK = (400, 404, 406, 414, 503, 504)
 _OF_FILES = (404, 414)
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of a path, as the definition describes it."""
-
-    route: str
-    """Path of the route, with the names of its variable parts."""
-    identifier: str
-    summary: str
-    parameters: tuple[Parameter, ...]
-    content: Mapping[str, Content]
-    """Of a response with status 200, by media type."""
-    problems: tuple[int, ...]
-    """Status codes of responses with a problem document."""
-    path: str = ""
-    """Path of the operation, if the route matches every path with its prefix."""
-    method: str = "GET"
-    body: tuple[type[JsonDocument], ...] = ()
-    """The documents that a request may contain."""
-    is_conditional: bool = True
-    """Whether the response may be 304."""
-    not_ready: str = ""
-    """What status 503 means where its document is that of status 200."""
 
 
 def _document(
@@ -267,9 +242,18 @@ _ZARR = (
         (_DATASET, _KEY),
         {JSON: OBJECT, "application/octet-stream": BINARY},
         (400, 404, 410, 414, 503, 504),
-        path="/zarr/{datasetId}/{key}",
+        path="/zarr/{storeId}/{key}",
     ),
 )
+
+_STAC = (
+    Operation("/stac", "getStacCatalog", "STAC catalog of the datasets", (), {JSON: OBJECT}, (414,)),
+    Operation("/stac/collections", "getStacCollections", "Every dataset in STAC", (), {JSON: OBJECT}, (414,)),
+    Operation(
+        "/stac/collections/{datasetId}", "getStacCollection", "A dataset in STAC", (_DATASET_ID,), {JSON: OBJECT},
+        _OF_FILES,
+    ),
+)  # fmt: skip
 
 _LEGEND_CONTENT: dict[str, Content] = {LEGEND_FORMATS["svg"]: TEXT, LEGEND_FORMATS["png"]: BINARY}
 _FILES = (
@@ -323,5 +307,5 @@ _FILES = (
     Operation("/metrics", "getMetrics", "Counters", (), {"text/plain": TEXT}, (414,), is_conditional=False),
 )
 
-OPERATIONS = (*_OGC, *_XYZ, *_NUMBERS, *_OVERVIEW, *_ZARR, *_FILES)
+OPERATIONS = (*_OGC, *_XYZ, *_NUMBERS, *_OVERVIEW, *_ZARR, *_STAC, *_FILES)
 """WMTS and WMS are not among them: their capabilities describe them."""

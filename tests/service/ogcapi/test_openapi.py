@@ -145,7 +145,7 @@ GOOD = {
     "filter": "blur", "expression": "", "rgb": "", "scale": "2", "elevation": "", "bands": "10", "below": "extend",
     "above": "transparent", "cmap": "ocean", "palette": "ocean", "min_value": "1", "max_value": "10",
     "colorscalerange": "1,10", "numcolorbands": "10", "belowmincolor": "extend", "abovemaxcolor": "transparent",
-    "logscale": "false", "datasetId": "time_steps", "key": "zarr.json",
+    "logscale": "false", "datasetId": "time_steps", "storeId": "time_steps", "key": "zarr.json",
 }  # fmt: skip
 XYZ = "/xyz/{collectionId}/{z}/{x}/{y}.{extension}"
 POLYGON = b'{"type": "Polygon", "coordinates": [[[0, 0], [30, 0], [30, 30], [0, 0]]]}'
@@ -243,8 +243,8 @@ def test_every_route_is_described_or_excluded():
     served = {(route.method, route.resource.canonical) for route in routes if route.method != "HEAD"}
     described = {(each.method, each.route) for each in OPERATIONS}
     assert described - served == set()
-    # The viewer, a second address of the landing page, and what capabilities describe.
-    others = {"/", "/viewer/{name}", "/ogc", "/wmts", "/wmts/{path}", "/wms", "/wms/"}
+    # The viewer, second addresses of landing pages, and what capabilities describe.
+    others = {"/", "/viewer/{name}", "/ogc", "/stac/", "/wmts", "/wmts/{path}", "/wms", "/wms/"}
     assert served - described == {("GET", path) for path in others}
 
 

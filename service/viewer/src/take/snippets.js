@@ -41,6 +41,11 @@ export function snippets(base, { layer, state, time }) {
       title: "Python",
       code: `import lazytile\n\nds = lazytile.open(${quoted(`store/${layer.dataset}.zarr`)})\nvalues = ds[${quoted(layer.variable)}]${time === undefined ? "" : `.sel(time=${quoted(time)})`}.to_xarray()`,
     },
+    {
+      id: "xarray",
+      title: "xarray",
+      code: `import xarray as xr\n\nlevel = xr.open_zarr(${quoted(`${base}zarr/${encodeURIComponent(layer.dataset)}/0`)})  # all levels: xr.open_datatree without /0\nvalues = level[${quoted(layer.variable)}]${time === undefined ? "" : `.sel(time=${quoted(time.replace(/Z$/, ""))})`}`,
+    },
     { id: "curl", title: "curl", code: `curl -o tile.png ${quoted(xyz.replace("{z}/{x}/{y}", "0/0/0"))}` },
   ];
 }
