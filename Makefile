@@ -110,8 +110,9 @@ warm: setup $(DEMO) ## Fill the tile cache with a demo layer (LAYER) at zooms ZO
 test: setup ## Run all tests (PYTEST_ARGS: arguments for pytest)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-test-faults: setup ## Test what clients see on a failing machine, the long tests too; the report is FAULTS
-	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --junitxml=$(FAULTS) -o junit_family=xunit1 $(PYTEST_ARGS)
+test-faults: setup ## Test what clients see on a failing machine, the long tests too; writes docs/reliability.md
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow" --junitxml=$(FAULTS) -o junit_family=xunit1 $(PYTEST_ARGS); \
+	status=$$?; $(BIN)/python scripts/document_faults.py $(FAULTS) docs/reliability.md && exit $$status
 
 # REQUESTS: how many; the store is one of synthetic datasets. Fails if memory, descriptors or threads go on growing.
 soak: $(VENV)/.installed ## Send a server REQUESTS mixed requests, and watch its memory

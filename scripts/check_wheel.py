@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ("index.html", "app.js", "app.css", "LICENSES.txt")
-FILE_DAYS = 2
+FILE_DAYS = 3
 LIMIT_S = 10.0
 
 

@@ -22,6 +22,7 @@ from zarr.registry import register_pipeline
 
 from lazytile.pyramid.chunks.unpacking import UNPACKERS, unpack, unpack_lzma
 from lazytile.pyramid.core import process
+from lazytile.pyramid.core.chunk_limit import max_chunk_bytes
 from lazytile.pyramid.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from zarr.core.array_spec import ArraySpec
     from zarr.core.buffer import Buffer, NDBuffer
 
-MAX_CHUNK_BYTES = 1 << 30
-"""Most bytes of a chunk of an array that zarr-python reads."""
 _TEXT_BYTES = 4096
 """Bytes that an item of variable length may take on average, where a chunk has at least ``_TEXT_ITEMS``."""
 _TEXT_ITEMS = 4096
@@ -61,7 +60,7 @@ def chunk_limit(spec: ArraySpec) -> int:
     items = int(np.prod(spec.shape, dtype=object))
     dtype = spec.dtype.to_native_dtype()
     if dtype.hasobject or dtype.kind == "T":
-        return min(MAX_CHUNK_BYTES, max(items, _TEXT_ITEMS) * _TEXT_BYTES)
+        return min(max_chunk_bytes(), max(items, _TEXT_ITEMS) * _TEXT_BYTES)
     return items * dtype.itemsize
 
 

@@ -19,6 +19,10 @@ class SourceError(LazytileError):
     """A source cannot be opened, or has no grid that can be located on the Earth."""
 
 
+class NoSeriesError(SourceError):
+    """Several files do not form one time series."""
+
+
 class ResponseTooLargeError(SourceError):
     """A server's response exceeds what is accepted. A smaller request may succeed."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,9 @@ class Storage:
     """Chunks along a side of the square that one file holds; 0: each has its own file."""
     lazy: bool = False
     """Whether overviews are left to their first readers."""
+    lazy_above: int = 0
+    """Number of planes, a plane being one step of one variable, up to which overviews are made nevertheless: making all
+    of a few takes no longer than making those of the first picture."""
 
     def __post_init__(self) -> None:
         if self.shard and (self.shard < 2 or self.shard > MAX_SHARD or self.shard & (self.shard - 1)):
@@ -119,6 +123,8 @@ def convert(
     source = open_files(
         files, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata, time, time_pattern)
     )
+    if storage.lazy and _planes(source) <= storage.lazy_above:
+        storage = replace(storage, lazy=False)
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
     with staged(Path(store), chosen, fingerprint(source, dataset)) as partial, engine_or_threads(engine) as bulk:
         if not (partial / UNFINISHED).exists():
@@ -131,6 +137,10 @@ def convert(
         write_statistics(partial, statistics)
         finish_metadata(partial, dataset, source.attributes)
     return dataset
+
+
+def _planes(source: Source) -> int:
+    return sum(prod(len(axis.labels) for axis in each.variable.dimensions) for each in source.variables)
 
 
 def describe_dataset(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import cftime
 import numpy as np
 
-from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.errors import NoSeriesError, SourceError
 from lazytile.pyramid.fetch.source_url import base_name, is_url
 from lazytile.pyramid.sources.cf import attributes
 from lazytile.pyramid.sources.cf.labels import sort_key
@@ -60,6 +60,48 @@ def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:
     return sorted(dict.fromkeys(found), key=lambda each: (base_name(each), each))
 
 
+def series_among(
+    path: str | Path | Sequence[str | Path],
+    variables: Sequence[str] | None = None,
+    *,
+    group: str | None = None,
+    overrides: Overrides | None = None,
+) -> list[list[str]]:
+    """Divide files into those that form one time series each.
+
+    Args:
+        path: As for ``files_of``.
+        variables: As for ``open_source``.
+        group: As for ``open_source``.
+        overrides: As for ``open_source``.
+
+    Returns:
+        Files, each in one list; a file without time is alone.
+
+    Raises:
+        SourceError: A file cannot be read or placed on the Earth.
+    """
+    found: list[tuple[Source, list[str]]] = []
+    for each in files_of(path):
+        source = open_source(each, variables, group=group, overrides=overrides)
+        files = next((files for first, files in found if _is_continued(first, source)), None)
+        if files is None:
+            found.append((source, [each]))
+        else:
+            files.append(each)
+    return [files for _, files in found]
+
+
+def _is_continued(first: Source, other: Source) -> bool:
+    if not any(each.variable.time for each in first.variables):
+        return False
+    try:
+        _check_same(first, other)
+    except NoSeriesError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """One time of the series: the file that holds it, its index there, and its label."""
@@ -88,7 +130,8 @@ def open_files(
         The description of the source.
 
     Raises:
-        SourceError: A file cannot be read or placed on the Earth, or the files are not one series.
+        NoSeriesError: The files are not one series.
+        SourceError: A file cannot be read or placed on the Earth.
     """
     paths = files_of(path)
     if len(paths) > 1 and overrides is not None and overrides.time is not None:
@@ -97,7 +140,7 @@ def open_files(
     if len(paths) == 1:
         return first
     if not any(each.variable.time for each in first.variables):
-        raise SourceError(
+        raise NoSeriesError(
             f"{len(paths)} files must form a time series, but {first.path} has no time; convert them one at a time"
         )
     sources = [first]
@@ -123,21 +166,21 @@ def open_files(
 
 
 def _check_same(first: Source, other: Source) -> None:
-    """Raise ``SourceError`` where two files do not belong to one series."""
+    """Raise ``NoSeriesError`` where two files do not belong to one series."""
     where = f"{other.path} and {first.path} do not form a series"
     names, others = ([each.variable.name for each in source.variables] for source in (first, other))
     if names != others:
-        raise SourceError(f"{where}: the variables differ ({', '.join(others)}; {', '.join(names)})")
+        raise NoSeriesError(f"{where}: the variables differ ({', '.join(others)}; {', '.join(names)})")
     if first.found.grid != other.found.grid or first.engine != other.engine:
-        raise SourceError(f"{where}: their grids differ")
+        raise NoSeriesError(f"{where}: their grids differ")
     if (first.found.rows, first.found.cols) != (other.found.rows, other.found.cols) or (
         first.found.resampling is not None
     ):
-        raise SourceError(f"{where}: their cells are stored in different orders; convert them one at a time")
+        raise NoSeriesError(f"{where}: their cells are stored in different orders; convert them one at a time")
     for mine, its in zip(first.variables, other.variables, strict=True):
         name = mine.variable.name
         if _others(mine) != _others(its) or mine.placement.axes != its.placement.axes:
-            raise SourceError(f"{where}: the dimensions of {name} differ")
+            raise NoSeriesError(f"{where}: the dimensions of {name} differ")
 
 
 def _others(variable: SourceVariable) -> list[tuple[str, str, tuple[str, ...]]]:

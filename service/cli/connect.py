@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import typer
 
+from lazytile.service.cli.options.common import JsonOption, print_json
+
 app = typer.Typer(
     help="Write the files with which clients find a running server.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -25,6 +27,7 @@ def qgis(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the files.")] = Path(),
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the connections in QGIS.")] = "lazytile",
+    as_json: JsonOption = False,
 ) -> None:
     """Write the connections of a server for QGIS: NAME-wms.xml (WMTS and WMS) and NAME-xyz.xml (XYZ).
 
@@ -44,7 +47,10 @@ def qgis(
     ]
     output.mkdir(parents=True, exist_ok=True)
     files = {"wms": wms_connections(base, name), "xyz": xyz_connections(base, name, layers)}
+    paths = {kind: output / f"{name}-{kind}.xml" for kind in files}
     for kind, document in files.items():
-        path = output / f"{name}-{kind}.xml"
-        write_atomically(path, document)
-        typer.echo(str(path))
+        write_atomically(paths[kind], document)
+        if not as_json:
+            typer.echo(str(paths[kind]))
+    if as_json:
+        print_json(files=list(paths.values()))

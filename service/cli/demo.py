@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lazytile.service.cli.options.common import CacheOption  # noqa: TC001 - Typer reads annotations
+from lazytile.service.cli.options.common import CacheOption, JsonOption  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.progress import byte_progress
 from lazytile.service.cli.view import HostOption, NoBrowserOption, OfflineOption, PortOption, show
 
@@ -27,6 +27,7 @@ def demo(
     cache: CacheOption = None,
     offline: OfflineOption = False,
     no_browser: NoBrowserOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make up three days of sea surface temperature, convert and serve them, and open the map in a browser."""
     import shutil  # noqa: PLC0415 - only here
@@ -49,13 +50,14 @@ def demo(
             with byte_progress("converting") as progress:
                 convert(source, store, NAME, progress=progress)
         show(
-            StoredName(store.resolve(), NAME),
+            [StoredName(store.resolve(), NAME)],
             host=host,
             port=port,
             cache=cache or work / "cache",
             engine="threads",
             offline=offline,
             no_browser=no_browser,
+            as_json=as_json,
         )
     finally:
         if folder is None:

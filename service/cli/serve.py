@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path  # noqa: TC003 - Typer reads annotations
 from typing import Annotated
 
@@ -13,12 +14,14 @@ from lazytile.service.cli.options.common import (
     ColormapsOption,
     DashboardOption,
     EngineOption,
+    JsonOption,
     MemoryOption,
     SettingsOption,
     StoreOption,
     TileMatrixSetsOption,
     existing,
     given,
+    print_json_line,
 )
 
 
@@ -134,6 +137,7 @@ def serve(
             help="Maximum connections of a server process [default: what the limit of open files leaves].",
         ),
     ] = None,
+    as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, to standard error.")] = False,
     settings_file: SettingsOption = None,
 ) -> None:
@@ -177,8 +181,11 @@ def serve(
         existing(settings.store)
         return settings
 
-    run_server(read(), _announce, read)
+    run_server(read(), partial(_announce, as_json=as_json), read)
 
 
-def _announce(address: str, engine: str) -> None:
+def _announce(address: str, engine: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json_line(address=address, engine=engine)
+        return
     typer.echo(f"lazytile is at {address}\nengine: {engine}; Ctrl-C stops the server")

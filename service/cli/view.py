@@ -6,12 +6,19 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.service.cli.options.common import DEFAULT_STORE, CacheOption, EngineOption, StoreOption
+from lazytile.service.cli.options.common import (
+    DEFAULT_STORE,
+    CacheOption,
+    EngineOption,
+    JsonOption,
+    StoreOption,
+    print_json_line,
+)
 from lazytile.service.cli.options.fetching import FetchOptions  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.groups import with_option_groups
 from lazytile.service.cli.options.progress import byte_progress
@@ -24,11 +31,15 @@ if TYPE_CHECKING:
     from lazytile.pyramid.ingest.opening import StoredName
 
 PORT = 8080
+WHOLE_PLANES = 2
+"""Steps of all variables together up to which all overviews are made at once: of more, the first picture would wait."""
+MANY_FILES = 50
+"""Files up to which it is found out which of them form a series."""
 DataFiles = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE...",
-        help="A file, URL, pattern or several of them that form one time series; or STORE/NAME.zarr, or a store.",
+        help="Files, URLs and patterns, each a time series or a layer of its own; or STORE/NAME.zarr, or a store.",
     ),
 ]
 HostOption = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
@@ -66,18 +77,33 @@ def view(
     engine: EngineOption = "auto",
     offline: OfflineOption = False,
     no_browser: NoBrowserOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Convert a file as far as a map needs, serve it, and open the map in a browser: the same as lazytile FILE.
+    """Convert files as far as a map needs, serve them, and open the map in a browser: the same as lazytile FILE.
 
-    A file that has not changed since it was converted is served at once. Overviews are made when they are first shown;
-    lazytile convert makes them all.
+    A file that has not changed since it was converted is served at once. Overviews of more than a few time steps are
+    made when they are first shown; lazytile convert makes them all. Files that are no series become datasets of their
+    own, and layers of one map.
     """
     from lazytile.pyramid.ingest.opening import stored_name  # noqa: PLC0415 - numpy takes a moment to import
 
-    found = stored_name(files[0]) if len(files) == 1 else None
-    if found is None:
-        found = converted(files, store, name, source, fetch, colormap=colormap, overwrite=overwrite)
-    show(found, host=host, port=port, cache=cache, engine=engine, offline=offline, no_browser=no_browser)
+    stored = [found for found in map(stored_name, files) if found is not None]
+    if stored and len(files) > 1:
+        raise SourceError(
+            f"{stored[0].store / stored[0].name}.zarr is a stored dataset, which is shown alone; name its store"
+        )
+    if not stored:
+        stored = converted(files, store, name, source, fetch, colormap=colormap, overwrite=overwrite)
+    show(
+        stored,
+        host=host,
+        port=port,
+        cache=cache,
+        engine=engine,
+        offline=offline,
+        no_browser=no_browser,
+        as_json=as_json,
+    )
 
 
 def converted(
@@ -89,8 +115,8 @@ def converted(
     *,
     colormap: str | None,
     overwrite: bool,
-) -> StoredName:
-    """Convert sources without overviews, unless that was done before.
+) -> list[StoredName]:
+    """Convert sources as far as a map needs, unless that was done before.
 
     Args:
         files: Files, URLs and patterns.
@@ -102,11 +128,11 @@ def converted(
         overwrite: Whether a dataset of another source may be replaced without asking.
 
     Returns:
-        The dataset.
+        The datasets: one for each series, and for each file that belongs to none.
 
     Raises:
-        SourceError: The source cannot be converted.
-        StoreError: The store cannot be written, or the dataset must not be replaced.
+        SourceError: A source cannot be converted.
+        StoreError: The store cannot be written, or a dataset must not be replaced.
     """
     from lazytile.pyramid.fetch.source_url import base_name  # noqa: PLC0415 - as above
     from lazytile.pyramid.ingest.convert import Storage, convert  # noqa: PLC0415 - xarray takes a second to import
@@ -116,27 +142,52 @@ def converted(
 
     given = files_of(files)
     local = fetch.local_files(fetch.requests(given), store)
-    chosen = name or dataset_name(local[0])
     arguments = source.arguments()
     is_plain = not any(value is not None for value in (*arguments.values(), fetch.time, colormap))
-    if is_plain and not overwrite and _is_current(store / f"{chosen}.zarr", local):
-        typer.echo(f"{store / chosen}.zarr is up to date", err=True)
-        return StoredName(store.resolve(), chosen)
-    check_replacement(store, chosen, base_name(local[0]), overwrite=overwrite)
-    with byte_progress(f"converting {base_name(local[0])}") as progress:
-        made = convert(
-            local,
-            store,
-            chosen,
-            **arguments,
-            time=fetch.time_of(given),
-            colormap=colormap,
-            storage=Storage(lazy=True),
-            progress=progress,
-        )
-    for remark in made.remarks:
-        typer.echo(f"note: {remark}", err=True)
-    return StoredName(store.resolve(), made.name)
+    groups = _series_among(local, arguments)
+    if name is not None and len(groups) > 1:
+        raise SourceError(f"--name names one dataset, and the files form {len(groups)}")
+    made: list[StoredName] = []
+    for group in groups:
+        chosen = _unique(name or dataset_name(group[0]), [each.name for each in made])
+        found = StoredName(store.resolve(), chosen)
+        made.append(found)
+        if is_plain and not overwrite and _is_current(store / f"{chosen}.zarr", group):
+            typer.echo(f"{store / chosen}.zarr is up to date", err=True)
+            continue
+        check_replacement(store, chosen, base_name(group[0]), overwrite=overwrite)
+        with byte_progress(f"converting {base_name(group[0])}") as progress:
+            dataset = convert(
+                group,
+                store,
+                chosen,
+                **arguments,
+                time=fetch.time_of(given),
+                colormap=colormap,
+                storage=Storage(lazy=True, lazy_above=WHOLE_PLANES),
+                progress=progress,
+            )
+        for remark in dataset.remarks:
+            typer.echo(f"note: {remark}", err=True)
+    return made
+
+
+def _series_among(files: list[str], arguments: dict[str, Any]) -> list[list[str]]:
+    """Return the files of each dataset. Many files are taken for one series: all would be opened twice."""
+    from lazytile.pyramid.sources.overrides import Overrides  # noqa: PLC0415 - as above
+    from lazytile.pyramid.sources.series import series_among  # noqa: PLC0415
+
+    if not 1 < len(files) <= MANY_FILES:
+        return [files]
+    names = ("x", "y", "crs", "bounds", "nodata", "time_pattern")
+    overrides = Overrides(**{each: arguments[each] for each in names})
+    return series_among(files, arguments["variables"], group=arguments["group"], overrides=overrides)
+
+
+def _unique(name: str, taken: Sequence[str]) -> str:
+    """Return a name, with a number where another dataset of this run has it: of a.nc and a.tif."""
+    names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 2)))
+    return next(each for each in names if each not in taken)
 
 
 def _is_current(dataset: Path, files: Sequence[str]) -> bool:
@@ -155,7 +206,7 @@ def _is_current(dataset: Path, files: Sequence[str]) -> bool:
 
 
 def show(
-    found: StoredName,
+    shown: Sequence[StoredName],
     *,
     host: str,
     port: int | None,
@@ -163,17 +214,19 @@ def show(
     engine: str,
     offline: bool,
     no_browser: bool,
+    as_json: bool,
 ) -> None:
-    """Serve a store until Ctrl-C, and open the map of a dataset in a browser.
+    """Serve a store until Ctrl-C, and open the map of datasets in a browser.
 
     Args:
-        found: The dataset.
+        shown: The datasets, all of one store.
         host: Address to listen on.
         port: Port to listen on; None for the usual one, or a free one if that is used.
         cache: Folder of the tile cache.
         engine: Where tiles are computed.
         offline: Whether no colormaps are fetched.
         no_browser: Whether to print the address only.
+        as_json: Whether to print it as JSON.
 
     Raises:
         LazytileError: The server cannot start.
@@ -182,10 +235,14 @@ def show(
     from lazytile.service.app.processes import run_server  # noqa: PLC0415 - slow to import
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 
-    description = Store(found.store).dataset(found.name).description
-    layer = description.layer_name(description.variables[0])
+    store = Store(shown[0].store)
+    descriptions = [store.dataset(found.name).description for found in shown]
+    layers = [description.layer_name(description.variables[0]) for description in descriptions]
+    # One person looks at one map: a process that is running already is there sooner than several that start.
+    is_sized = engine != "auto" or any(name in os.environ for name in ("LAZYTILE_WORKERS", "LAZYTILE_SETTINGS_FILE"))
     settings = Settings.of(
-        store=found.store,
+        store=shown[0].store,
+        workers=None if is_sized else 1,
         host=host,
         port=free_port(host) if port is None else port,
         cache=cache,
@@ -196,8 +253,11 @@ def show(
     )
 
     def announce(address: str, description: str) -> None:
-        url = f"{address.rstrip('/')}/#layer={layer}"
-        typer.echo(f"the map is at {url}\nengine: {description}; Ctrl-C stops the server")
+        url = f"{address.rstrip('/')}/#{'&'.join(f'layer={layer}' for layer in layers)}"
+        if as_json:
+            print_json_line(url=url, address=address, layers=layers, engine=description)
+        else:
+            typer.echo(f"the map is at {url}\nengine: {description}; Ctrl-C stops the server")
         if not no_browser and has_display():
             import webbrowser  # noqa: PLC0415 - only here
 

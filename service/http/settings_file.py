@@ -21,8 +21,8 @@ PREFIX = "LAZYTILE_"
 MEMORY_VARIABLE = "LAZYTILE_MEMORY"
 VARIABLES = {"memory_bytes": MEMORY_VARIABLE}
 """Environment variables of settings that are not named after them."""
-OTHER_VARIABLES = ("LAZYTILE_TOKEN",)
-"""Variables that are no settings of a server: those of downloads."""
+OTHER_VARIABLES = ("LAZYTILE_TOKEN", "LAZYTILE_MAX_CHUNK", "LAZYTILE_MAX_PICTURE_PIXELS", "LAZYTILE_GPU_MEMORY")
+"""Variables that are no settings of a server: those of downloads, conversions, exports and GPUs."""
 REPLACED = dict.fromkeys(("memory_cache_bytes", "chunk_cache_bytes", "value_cache_bytes"), "memory_bytes")
 """Settings of earlier versions, each with its replacement."""
 FILE_LIMIT_BYTES = 1 << 20

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -261,6 +263,16 @@ def test_a_stopped_worker_of_a_local_cluster(source, whole, tmp_path, table_row)
     table_row("convert: worker of --engine local stopped", "SIGSTOP", "a whole dataset", time.monotonic() - began)
 
 
+def archives(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:
+    """The tiles of each MBTiles archive of a folder."""
+    found = {}
+    for file in folder.glob("*.mbtiles"):
+        with contextlib.closing(sqlite3.connect(file)) as archive:
+            query = "SELECT zoom_level, tile_column, tile_row, tile_data FROM tiles ORDER BY 1, 2, 3"
+            found[file.name] = archive.execute(query).fetchall()
+    return found
+
+
 @needs_blindness
 def test_other_bulk_work_without_a_blind_worker(cluster, sound_store, tmp_path, table_row):
     """Export, MRF, verification and warm-up name the blind worker and give what threads give."""
@@ -273,6 +285,7 @@ def test_other_bulk_work_without_a_blind_worker(cluster, sound_store, tmp_path, 
         for arguments in (
             ("mrf", "files", str(out / "mrf"), *store),
             ("verify", "files", *store),
+            ("export", "files", str(out / "export"), "--to", "mbtiles", *store),
             ("warm", "files", "--zoom", "0-1", *store, "--cache", str(out / "cache")),
         ):
             ended = command(*arguments, "--engine", engine)
@@ -284,7 +297,10 @@ def test_other_bulk_work_without_a_blind_worker(cluster, sound_store, tmp_path, 
     assert not made.diff_files
     assert not made.left_only
     assert not made.right_only
-    table_row("mrf, verify, warm: Dask worker without the store", "mount namespace", "what threads give", None)
+    by_threads, by_cluster = (archives(tmp_path / engine / "export") for engine in ("threads", "tcp"))
+    assert by_threads == by_cluster
+    assert sum(map(len, by_threads.values())) > 100
+    table_row("mrf, export, verify, warm: Dask worker without the store", "mount namespace", "what threads give", None)
 
 
 @needs_blindness

@@ -87,6 +87,19 @@ def damage_index(path: Path) -> None:
     path.write_bytes(data)
 
 
+DONE = {
+    flip: "flipped",
+    truncate: "truncated",
+    zero: "zeroed",
+    empty: "emptied",
+    remove: "missing",
+    swap_with_neighbour: "swapped with its neighbour",
+    take_another_step: "replaced by that of another time",
+    take_another_level: "replaced by one of another level",
+    damage_index: "with a flipped bit in its index",
+}
+"""What each damage has done, for the table."""
+KINDS = {"files": "chunk", "shards": "shard"}
 QUICK = (flip, remove, swap_with_neighbour)
 LONG = tuple(
     pytest.param(damage, marks=pytest.mark.slow)
@@ -142,7 +155,7 @@ def damaged_dataset(
         heal_s = heal_time_s(server, truth)
         wait_for(lambda: server.conditions() == [])
         assert server.counter("lazytile_damaged_chunks_total") >= len(second.refused) // 2
-    table_row(f"{name}: {damage.__name__}", "a file of level 0", "500 until repaired", heal_s, first, second)
+    table_row(f"{KINDS[name]} {DONE[damage]}", "a file of level 0", "500 for what needs it", heal_s, first, second)
 
 
 def assert_reported(server: ServerProcess, name: str) -> None:
@@ -190,7 +203,13 @@ def test_a_damaged_overview_is_computed_again(
         assert "it was computed again from level 0" in server.log()
     touched = [path for path in files if path.parts[-3] == "1"]
     assert {path: path.read_bytes() for path in touched} == {path: sound[path] for path in touched}
-    table_row(f"{name}: overview {damage.__name__}", "every file of levels 1 and 2", "nothing: rebuilt", 0.0, seen)
+    table_row(
+        f"overview, {KINDS[name]} {DONE[damage]}",
+        "every file of levels 1 and 2",
+        "right tiles: it is computed again",
+        0.0,
+        seen,
+    )
 
 
 CHANGING = tile_paths("files", range(3))
@@ -219,7 +238,8 @@ def test_a_dataset_replaced_under_load_is_the_old_or_the_new_one(
         assert during.statuses <= {503}
         heal_s = heal_time_s(server, new)
         wait_for(lambda: server.conditions() == [])
-    table_row(f"{name}: replaced under load", "seven conversions over the dataset", "old or new tiles", heal_s, during)
+    fault = f"store replaced under load, {KINDS[name]}s"
+    table_row(fault, "seven conversions over the dataset", "old or new tiles, 503 at most", heal_s, during)
 
 
 def test_steps_appended_under_load_change_no_other(store: Path, tmp_path: Path, table_row: Callable[..., None]) -> None:
@@ -236,7 +256,7 @@ def test_steps_appended_under_load_change_no_other(store: Path, tmp_path: Path, 
         wait_for(lambda: server.get(f"{CHANGING[0]}?time=2001-01-05").status == 200)
         wait_for(lambda: server.conditions() == [])
     assert verify(store, "files").problems == ()
-    table_row("files: appended under load", "three appended steps", "right tiles", heal_s, during)
+    table_row("store appended under load", "three appended steps", "right tiles, 503 at most", heal_s, during)
 
 
 @pytest.mark.parametrize("name", ["files", "shards"])
@@ -255,7 +275,8 @@ def test_a_dataset_removed_and_created_again_under_load(
         assert during.statuses <= {404, 503}
         heal_s = heal_time_s(server, truth)
         wait_for(lambda: server.conditions() == [])
-    table_row(f"{name}: removed and created again", "three times under load", "404, then right tiles", heal_s, during)
+    fault = f"store removed and re-created under load, {KINDS[name]}s"
+    table_row(fault, "three times", "404, then right tiles", heal_s, during)
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd without a size", "zstd", "blosc"])
@@ -275,7 +296,7 @@ def test_a_bomb_in_the_store_is_an_error_in_bounded_memory(
         assert seen.statuses == {500}
         assert peak_kib(server.pid) - before < 200 << 10
         assert_reported(server, "files")
-    table_row(f"bomb: {name}", "gigabytes in a chunk of 128 KiB", "500", None, seen)
+    table_row(f"bomb of {name}", "gigabytes in a chunk of 128 KiB", "500; memory as before", None, seen)
 
 
 def test_a_read_only_store_gives_damaged_overviews_from_memory(
@@ -306,7 +327,7 @@ def test_two_server_processes_rebuild_and_report_alike(
         seen = compare(server, truths["files"])
         assert (seen.wrong, seen.refused) == ([], [])
     assert verify(store, "files").problems == ()
-    table_row("two processes: overviews flipped", "every file of level 1", "nothing: rebuilt", 0.0, seen)
+    table_row("overview flipped, two server processes", "every file of level 1", "right tiles", 0.0, seen)
 
 
 @pytest.mark.slow
@@ -328,7 +349,7 @@ def test_a_dask_worker_finds_damage_and_the_front_reports_it(
         chunk.write_bytes(kept)
         heal_s = heal_time_s(server, truths["files"])
         wait_for(lambda: server.conditions() == [])
-    table_row("Dask worker: chunk flipped", "a file of level 0, two workers", "500 until repaired", heal_s, seen)
+    table_row("chunk flipped, two Dask workers", "a file of level 0", "500 for what needs it", heal_s, seen)
 
 
 def forget_checksums(dataset: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.core.chunk_limit import VARIABLE, max_chunk_bytes
 from lazytile.pyramid.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ MAX_LENGTH = 1 << 26
 """Cells or steps along a dimension: the whole Earth in cells of 0.6 metres."""
 MAX_COORDINATE_BYTES = 1 << 30
 """Size of a one-dimensional variable, which is read whole."""
-MAX_CHUNK_BYTES = 1 << 30
-"""Size of a chunk after decompression, which is also read whole. HDF5 allows 4 GiB."""
 
 
 def check_extents(groups: Mapping[str, xr.Dataset], path: Path | str) -> None:
@@ -70,5 +69,5 @@ def _check_variable(name: str, variable: xr.Variable, path: Path | str) -> None:
             f"{path}: {name} has {variable.nbytes} bytes, a coordinate has at most {MAX_COORDINATE_BYTES}"
         )
     chunks = variable.encoding.get("chunks") or variable.encoding.get("chunksizes")
-    if chunks and (size := math.prod(map(int, chunks)) * variable.dtype.itemsize) > MAX_CHUNK_BYTES:
-        raise SourceError(f"{path}: {name} has chunks of {size} bytes, at most {MAX_CHUNK_BYTES} are read")
+    if chunks and (size := math.prod(map(int, chunks)) * variable.dtype.itemsize) > (most := max_chunk_bytes()):
+        raise SourceError(f"{path}: {name} has chunks of {size} bytes, at most {most} are read; {VARIABLE} sets more")

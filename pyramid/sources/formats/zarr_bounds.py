@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import zarr
 
+from lazytile.pyramid.core.chunk_limit import VARIABLE, max_chunk_bytes
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.sources.formats.extents import MAX_CHUNK_BYTES, MAX_COORDINATE_BYTES, check_length
+from lazytile.pyramid.sources.formats.extents import MAX_COORDINATE_BYTES, check_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,14 +35,15 @@ def check_arrays(where: str, members: Iterable[tuple[str, object]]) -> None:
             check_length(name, max(member.shape, default=0), where)
             problem = _problem(member)
             if problem is not None:
-                raise SourceError(f"{where}: {name} has {problem} are read")
+                more = f"; {VARIABLE} sets more" if problem.startswith("chunks") else ""
+                raise SourceError(f"{where}: {name} has {problem} are read{more}")
 
 
 def _problem(array: zarr.Array[Any]) -> str | None:
     """Return what is too large in an array; None where nothing is."""
     shape, item_bytes = array.shape, array.dtype.itemsize
     found = {
-        "chunks of {} bytes, at most {}": (math.prod(array.chunks) * item_bytes, MAX_CHUNK_BYTES),
+        "chunks of {} bytes, at most {}": (math.prod(array.chunks) * item_bytes, max_chunk_bytes()),
         "shards of {} chunks, at most {}": (_chunks_of_shard(array), MAX_SHARD_CHUNKS),
         "{} bytes in one dimension, at most {}": (
             shape[0] * item_bytes if len(shape) == 1 else 0,

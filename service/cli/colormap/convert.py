@@ -17,6 +17,7 @@ from lazytile.service.cli.colormap.source import (
     print_warnings,
     read_source,
 )
+from lazytile.service.cli.options.common import JsonOption, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ def convert(
     text: Annotated[str, typer.Option(help="Text colour of a legend: dark or light.")] = "dark",
     width: Annotated[int | None, typer.Option(help="Width of a legend in pixels.")] = None,
     height: Annotated[int | None, typer.Option(help="Height of a legend in pixels.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a colormap as GIBS XML v1.3, SLD or a GDAL colour table, or its legend as PNG, SVG or JSON."""
     from lazytile.colormaps.core.atomic_write import write_atomically  # noqa: PLC0415
@@ -61,4 +63,7 @@ def convert(
         raise ColormapError(f"{target}: a colormap is written as {', '.join(writers)}, not {target.suffix!r}")
     write_atomically(target, writer())
     print_warnings(colormap)
+    if as_json:
+        print_json(file=target)
+        return
     typer.echo(str(target))

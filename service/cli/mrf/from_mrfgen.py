@@ -10,7 +10,13 @@ import typer
 
 from lazytile.service.cli.mrf.summary import print_summaries
 from lazytile.service.cli.options.colormap_fetching import OfflineOption, fetch_missing_colormap
-from lazytile.service.cli.options.common import DEFAULT_STORE, ColormapsOption, StoreOption, TileMatrixSetsOption
+from lazytile.service.cli.options.common import (
+    DEFAULT_STORE,
+    ColormapsOption,
+    JsonOption,
+    StoreOption,
+    TileMatrixSetsOption,
+)
 from lazytile.service.cli.options.engine import RenderingEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.exported_layer import OnEarthOption, open_layer, style_of
 from lazytile.service.cli.options.groups import with_option_groups
@@ -46,6 +52,7 @@ def from_mrfgen(
     colormaps: ColormapsOption = None,
     offline: OfflineOption = False,
     tile_matrix_sets: TileMatrixSetsOption = None,
+    as_json: JsonOption = False,
     engine: RenderingEngineOptions,
 ) -> None:
     """Make the MRF that a mrfgen configuration describes: of its pictures, or of a layer of the store.
@@ -67,12 +74,12 @@ def from_mrfgen(
             if not pictures:
                 raise
     if pictures:
-        _export_pictures(config, max_picture_pixels)
+        _export_pictures(config, max_picture_pixels, as_json=as_json)
         return
-    _export_layer(config, store, colormaps, engine, tile_matrix_sets, onearth=onearth, offline=offline)
+    _export_layer(config, store, colormaps, engine, tile_matrix_sets, onearth=onearth, offline=offline, as_json=as_json)
 
 
-def _export_pictures(config: Path, max_pixels: int | None) -> None:
+def _export_pictures(config: Path, max_pixels: int | None, *, as_json: bool) -> None:
     from lazytile.pyramid.mrfgen.picture import MAX_PIXELS  # noqa: PLC0415 - numpy takes a moment to import
     from lazytile.pyramid.mrfgen.picture_export import export_pictures  # noqa: PLC0415
     from lazytile.pyramid.mrfgen.picture_job import read_picture_job  # noqa: PLC0415
@@ -81,7 +88,7 @@ def _export_pictures(config: Path, max_pixels: int | None) -> None:
     for line in job.unused:
         typer.echo(line, err=True)
     made = export_pictures(job, max_pixels=max_pixels or MAX_PIXELS)
-    print_summaries([made.mrf])
+    print_summaries([made.mrf], as_json=as_json)
     for line in made.flaws:
         typer.echo(f"lazytile: {line}", err=True)
     if made.flaws:
@@ -97,6 +104,7 @@ def _export_layer(
     *,
     onearth: bool,
     offline: bool,
+    as_json: bool,
 ) -> None:
     from lazytile.colormaps.compiled.palette import compile_colormap  # noqa: PLC0415 - numpy takes a moment to import
     from lazytile.colormaps.formats.gibs import read_gibs  # noqa: PLC0415
@@ -120,4 +128,5 @@ def _export_layer(
         if tile_matrix_sets is not None:
             register_folder(tile_matrix_sets)
         options = replace(job.options(found), onearth=onearth)
-        print_summaries(export_mrf(store, found, painted, job.folder, engine=pool, options=options, progress=progress))
+        made = export_mrf(store, found, painted, job.folder, engine=pool, options=options, progress=progress)
+    print_summaries(made, as_json=as_json)

@@ -109,6 +109,17 @@ def print_json(**values: object) -> None:
     typer.echo(json.dumps(values, indent=2, default=str))
 
 
+def print_json_line(**values: object) -> None:
+    """Print a JSON object in one line, as a program reads it that goes on running.
+
+    Args:
+        values: The members.
+    """
+    import json  # noqa: PLC0415 - as above
+
+    typer.echo(json.dumps(values, default=str))
+
+
 def existing(store: Path) -> Path:
     """Return the folder of a store.
 

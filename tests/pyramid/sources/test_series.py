@@ -11,7 +11,7 @@ import zarr
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.ingest.convert import convert
-from lazytile.pyramid.sources.series import open_files
+from lazytile.pyramid.sources.series import open_files, series_among
 from tests.pyramid.netcdf import TIME, centres, write_grid
 from tests.shared import shared
 
@@ -45,6 +45,24 @@ def test_another_epoch_is_counted_from_the_first(tmp_path: Path) -> None:
     write(tmp_path / "b.nc", [0.0], 2, time={**TIME, "units": "days since 2001-01-11"})
     convert([tmp_path / "b.nc", tmp_path / "a.nc"], tmp_path / "s", "d")
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "s" / "d.zarr", mode="r")["0/time"][...], [1, 10])
+
+
+def test_files_are_divided_into_series(tmp_path: Path) -> None:
+    write(tmp_path / "a.nc", [1.0], 1)
+    write(tmp_path / "b.nc", [2.0], 2, name="u")
+    write(tmp_path / "c.nc", [3.0], 3)
+    write(tmp_path / "d.nc", [4.0], 4, lat=centres(21, -1, 20))
+    codes = np.zeros((20, 30), "int16")
+    for name in ("e.nc", "f.nc"):
+        write_grid(tmp_path / name, codes, centres(20, -1, 20), centres(0, 1, 30), fill=-1)
+    found = series_among(str(tmp_path / "*.nc"))
+    assert [[file[-4:] for file in files] for files in found] == [
+        ["a.nc", "c.nc"],
+        ["b.nc"],
+        ["d.nc"],
+        ["e.nc"],
+        ["f.nc"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,45 @@ def test_a_file_is_on_a_map_with_one_word(source, tmp_path):
         assert url.endswith("#layer=sample.warm")
 
 
+def test_files_that_are_no_series_are_layers_of_one_map(source, tmp_path):
+    """Two files of one series, a file without time, and one of another kind that proposes a name that is taken."""
+    sample = api_tour.sample()
+    for at, name in enumerate(("day1.nc", "day2.nc")):
+        sample.isel(time=[at])[["warm"]].to_netcdf(tmp_path / name, engine="netcdf4")
+    sample.isel(time=0, drop=True)[["cold"]].to_netcdf(tmp_path / "land.nc", engine="netcdf4")
+    sample.isel(time=0, drop=True)[["warm"]].to_netcdf(tmp_path / "land.h5", engine="netcdf4")
+    files = ("day2.nc", "land.nc", "day1.nc")
+    with started(*files, "--port", 0, "--offline", cwd=tmp_path) as url:
+        assert url.endswith("/#layer=day1&layer=land")
+        base = url.partition("#")[0]
+        assert get(f"{base}xyz/land/0/0/0.png")[0] == 200
+    assert [each.labels for each in read_description(tmp_path / "store" / "day1.zarr").variables[0].dimensions] == [
+        ("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
+    ]
+    with started("land.nc", "land.h5", "--store", "s", "--port", 0, "--offline", "--json", cwd=tmp_path) as url:
+        assert url.rstrip('",').endswith("#layer=land&layer=land-2")
+
+
+def test_files_of_several_datasets_take_no_name(run, source, tmp_path):
+    other = tmp_path / "other.nc"
+    api_tour.sample().isel(time=0, drop=True).to_netcdf(other, engine="netcdf4")
+    store = ("--store", tmp_path / "store")
+    code, _, err = run("view", source, other, "--name", "a", *store)
+    assert (code, err) == (2, "lazytile: --name names one dataset, and the files form 2\n")
+    assert run("convert", source, *store)[0] == 0
+    code, _, err = run("view", other, tmp_path / "store" / "sample.zarr", *store)
+    assert code == 2
+    assert "sample.zarr is a stored dataset, which is shown alone" in err
+
+
+def test_overviews_of_a_few_steps_are_made_at_once(source, tmp_path):
+    sample = api_tour.sample()
+    sample.isel(time=[0]).to_netcdf(tmp_path / "few.nc", engine="netcdf4")
+    for name, is_lazy in (("few.nc", False), (source, True)):
+        with started(name, "--port", 0, "--offline", "--store", "s", "--name", "a", "--overwrite", cwd=tmp_path):
+            assert read_description(tmp_path / "s" / "a.zarr").lazy is is_lazy
+
+
 def test_the_demo_needs_nothing(tmp_path):
     with started("demo", "--port", 0, "--offline", cwd=tmp_path) as url:
         assert get(f"{url.partition('#')[0]}xyz/sst/2/1/1.png")[0] == 200
@@ -201,6 +240,33 @@ def test_what_reports_prints_json(run, source, tmp_path):
     assert json.loads(run("replace", source, "sample", *common)[1])["cols"] == 90
     warmed = run("warm", "sample.warm", "--zoom", "0-1", "--cache", tmp_path / "cache", *common)[1]
     assert json.loads(warmed)["tiles"] == 5
+    page = run("mrf", "extract", mrfs["files"][0]["file"], tmp_path / "page.png", "--json")[1]
+    assert json.loads(page) == {"file": str(tmp_path / "page.png"), "bytes": (tmp_path / "page.png").stat().st_size}
+    painted = run("colormap", "convert", "ocean", tmp_path / "ocean.xml", "--json")[1]
+    assert json.loads(painted) == {"file": str(tmp_path / "ocean.xml")}
+    config = tmp_path / "mrfgen.xml"
+    config.write_text(
+        "<mrfgen_configuration><parameter_name>sample.warm</parameter_name><date_of_data>20240101</date_of_data>"
+        f"<output_dir>{tmp_path / 'made'}</output_dir><mrf_compression_type>PPNG</mrf_compression_type>"
+        "</mrfgen_configuration>"
+    )
+    made = json.loads(run("mrf", "from-mrfgen", config, *common)[1])
+    assert all(Path(each["file"]).is_file() for each in made["files"])
+    assert json.loads(run("remove", "sample", *common)[1]) == {"removed": str(store / "sample.zarr")}
+    assert not (store / "sample.zarr").exists()
+
+
+def test_every_command_that_reports_has_json():
+    def commands(group):
+        for command in group.commands.values():
+            yield from commands(command) if hasattr(command, "commands") else [command]
+
+    without = {
+        command.name
+        for command in commands(main.typer.main.get_command(main.app))
+        if not any("--json" in each.opts for each in command.params)
+    }
+    assert without == {"completion"}, "its output is a script"
 
 
 def test_a_damaged_dataset_is_reported_as_json(run, source, tmp_path):

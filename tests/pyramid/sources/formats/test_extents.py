@@ -60,6 +60,33 @@ def test_a_chunk_is_bounded(tmp_path):
         open_source(path)
 
 
+def test_the_limit_of_a_chunk_is_a_setting(tmp_path, monkeypatch):
+    path = write_zarr(tmp_path / "a.zarr")
+    write_array(path / "t", [20_000, 20_000], [20_000, 20_000], ["y", "x"])
+    monkeypatch.setenv("LAZYTILE_MAX_CHUNK", "4GiB")
+    with pytest.raises(SourceError, match="it has no longitude and latitude coordinates"):
+        open_source(path)  # it goes on to look for a grid
+    source = netcdf(tmp_path / "a.nc", np.zeros((600, 600)), chunk=(600, 600))
+    assert open_source(source).variables
+    monkeypatch.setenv("LAZYTILE_MAX_CHUNK", "1MiB")
+    with pytest.raises(SourceError, match="chunks of 2880000 bytes, at most 1048576 are read; LAZYTILE_MAX_CHUNK sets"):
+        open_source(source)
+    monkeypatch.setenv("LAZYTILE_MAX_CHUNK", "much")
+    with pytest.raises(SourceError, match="LAZYTILE_MAX_CHUNK must be a size such as 2GiB"):
+        open_source(source)
+
+
+def netcdf(path, values, chunk):
+    rows, cols = values.shape
+    with netCDF4.Dataset(path, "w") as file:
+        for name, units, edge, count in (("lat", "degrees_north", 80, rows), ("lon", "degrees_east", 170, cols)):
+            file.createDimension(name, count)
+            file.createVariable(name, "f8", (name,))[:] = np.linspace(-edge, edge, count)
+            file[name].units = units
+        file.createVariable("t", "f8", ("lat", "lon"), chunksizes=chunk)[:] = values
+    return path
+
+
 def test_a_number_of_dimensions_is_bounded(tmp_path):
     path = write_zarr(tmp_path / "a.zarr")
     write_array(path / "t", [1] * 17, [1] * 17, [f"d{number}" for number in range(17)])
