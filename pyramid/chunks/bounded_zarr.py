@@ -22,8 +22,8 @@ from zarr.registry import register_pipeline
 
 from lazytile.pyramid.chunks.unpacking import UNPACKERS, unpack, unpack_lzma
 from lazytile.pyramid.core import process
-from lazytile.pyramid.core.chunk_limit import max_chunk_bytes
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.memory_size import max_chunk_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Sizes of memory: parsing one, and how much this machine has."""
+"""Sizes of memory: parsing one, how much this machine has, and how much a chunk of a source may take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.cgroups import MOUNT, cgroup_folders, own_membership
+from lazytile.pyramid.core.errors import SourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +16,10 @@ SMALLEST_BYTES = 1 << 20
 """Anything smaller except 0 is more likely a forgotten unit than intended."""
 DEFAULT_SHARE = 8
 """Caches take this fraction of the memory by default: one part in so many."""
+CHUNK_BYTES = 1 << 30
+"""Most bytes of an unpacked chunk of a source, by default. HDF5 allows 4 GiB."""
+CHUNK_VARIABLE = "LAZYTILE_MAX_CHUNK"
+"""Environment variable of another limit, in every process that reads sources, Dask workers too."""
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _BINARY_UNITS = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 _LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
@@ -84,3 +89,18 @@ def default_memory_bytes() -> int:
 def default_watermark_bytes() -> int:
     """Return the memory above which a server begins no further work by default: nine tenths of the machine's."""
     return machine_memory_bytes() * 9 // 10
+
+
+def max_chunk_bytes() -> int:
+    """Return the most bytes that a chunk of a source may hold: it is unpacked whole, in memory.
+
+    Raises:
+        SourceError: The environment variable ``LAZYTILE_MAX_CHUNK`` is no size.
+    """
+    text = os.environ.get(CHUNK_VARIABLE)
+    if text is None:
+        return CHUNK_BYTES
+    try:
+        return parse_memory(text, machine_memory_bytes())
+    except ValueError as error:
+        raise SourceError(f"{CHUNK_VARIABLE} {error}") from error

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.chunk_limit import VARIABLE, max_chunk_bytes
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.memory_size import CHUNK_VARIABLE, max_chunk_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,4 +70,6 @@ def _check_variable(name: str, variable: xr.Variable, path: Path | str) -> None:
         )
     chunks = variable.encoding.get("chunks") or variable.encoding.get("chunksizes")
     if chunks and (size := math.prod(map(int, chunks)) * variable.dtype.itemsize) > (most := max_chunk_bytes()):
-        raise SourceError(f"{path}: {name} has chunks of {size} bytes, at most {most} are read; {VARIABLE} sets more")
+        raise SourceError(
+            f"{path}: {name} has chunks of {size} bytes, at most {most} are read; {CHUNK_VARIABLE} sets more"
+        )

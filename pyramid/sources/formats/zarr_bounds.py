@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import zarr
 
-from lazytile.pyramid.core.chunk_limit import VARIABLE, max_chunk_bytes
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.memory_size import CHUNK_VARIABLE, max_chunk_bytes
 from lazytile.pyramid.sources.formats.extents import MAX_COORDINATE_BYTES, check_length
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check_arrays(where: str, members: Iterable[tuple[str, object]]) -> None:
             check_length(name, max(member.shape, default=0), where)
             problem = _problem(member)
             if problem is not None:
-                more = f"; {VARIABLE} sets more" if problem.startswith("chunks") else ""
+                more = f"; {CHUNK_VARIABLE} sets more" if problem.startswith("chunks") else ""
                 raise SourceError(f"{where}: {name} has {problem} are read{more}")
 
 
