@@ -48,6 +48,7 @@ LAYERS = (
     "lazytile.pyramid.sources.meshes",
     "lazytile.pyramid.sources",
     "lazytile.pyramid.ingest",
+    "lazytile.pyramid.linked",
     "lazytile.pyramid.render",
     "lazytile.pyramid.numbers",
     "lazytile.pyramid.subsets",

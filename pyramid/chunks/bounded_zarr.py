@@ -43,6 +43,7 @@ _SAME_SIZE = frozenset(
     }
 )
 """Filters whose output is at most a few times their input, by numcodecs' names."""
+_COMPRESSORS = frozenset({*UNPACKERS, "lzma"}) - {"none"}
 _ITEMS = frozenset({"vlen-utf8", "vlen-bytes"})
 """Filters of text, which state the number of their items first."""
 _PIPELINE = "codec_pipeline.path"
@@ -172,15 +173,18 @@ class _BoundedV2(ArrayBytesCodec):
         return int(self.inner.compute_encoded_size(input_byte_length, chunk_spec))
 
     async def _decode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
-        data = await asyncio.to_thread(self._unpack, chunk_bytes, chunk_spec)
-        plain = type(self.inner)(filters=self.inner.filters, compressor=None)
+        filters = list(self.inner.filters or ())
+        packed = next((at for at, each in enumerate(filters) if _is_compressor(each)), len(filters))
+        data = await asyncio.to_thread(self._unpack, chunk_bytes, chunk_spec, filters[packed:])
+        plain = type(self.inner)(filters=filters[:packed] or None, compressor=None)
         prepared = chunk_spec.prototype.buffer.from_bytes(bytes(data))
         return next(iter(await plain.decode([(prepared, chunk_spec)])))  # type: ignore[no-any-return]
 
-    def _unpack(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Any:
+    def _unpack(self, chunk_bytes: Buffer, chunk_spec: ArraySpec, packed: list[Any]) -> Any:
+        """Undo the compressor, and the filters from the first one that compresses: HDF5 has compression among them."""
         filters = [each.get_config() for each in self.inner.filters or ()]
         for each in filters:
-            if each["id"] not in _SAME_SIZE | _ITEMS:
+            if each["id"] not in _SAME_SIZE | _ITEMS | _COMPRESSORS:
                 unpack_by(each, b"", 0, exact=False)
         limit = chunk_limit(chunk_spec)
         if filters:
@@ -189,9 +193,18 @@ class _BoundedV2(ArrayBytesCodec):
         data: Any = chunk_bytes.as_numpy_array()
         if self.inner.compressor is not None:
             data = unpack_by(self.inner.compressor.get_config(), data, limit, exact=not filters)
+        for codec in reversed(packed):
+            data = (
+                unpack_by(codec.get_config(), data, limit, exact=False) if _is_compressor(codec) else codec.decode(data)
+            )
         if any(each["id"] in _ITEMS for each in filters):
             _check_items(data, chunk_spec)
         return data
+
+
+def _is_compressor(codec: Any) -> bool:
+    """Return whether a codec of numcodecs may make much of few bytes."""
+    return codec.get_config()["id"] in _COMPRESSORS
 
 
 def _bounded(codecs: Iterable[Codec]) -> Iterator[Codec]:

@@ -51,6 +51,12 @@ class GenerationChangedError(StoreError):
     """The dataset was replaced while its old content was being read. A retry succeeds."""
 
 
+class SourceUnavailableError(StoreError):
+    """The source of a linked dataset does not answer, or fails. It may be back later."""
+
+    retry_after_s = 5
+
+
 class EngineError(LazytileError):
     """The engine does not exist, cannot start, or lost its work."""
 

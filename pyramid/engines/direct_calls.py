@@ -21,7 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.cluster.shared_values import TaskPickler
 from lazytile.pyramid.core.conditions import Conditions
-from lazytile.pyramid.core.errors import EngineError, EngineUnavailableError, GenerationChangedError, StoreError
+from lazytile.pyramid.core.errors import (
+    EngineError,
+    EngineUnavailableError,
+    GenerationChangedError,
+    SourceUnavailableError,
+    StoreError,
+)
 from lazytile.pyramid.engines.protocol import one_line
 from lazytile.pyramid.engines.tile_plugin import TilePlugin
 
@@ -46,6 +52,8 @@ SILENCE_S = 3.0
 ANSWER_TIMEOUT_S = 2.0
 PLUGIN_ATTEMPTS = 20
 """How often a worker that has just joined is asked for the plugin's operations."""
+_NOT_THE_WORKERS = (GenerationChangedError, SourceUnavailableError)
+"""Failures of a store that say nothing about the worker that met them."""
 MAX_LOSSES = 2
 """Workers that may die during one task: the task itself is the likely cause of a second death."""
 
@@ -174,7 +182,7 @@ class DirectCalls:
 
     async def _is_fit(self, name: str, address: str, failure: Exception) -> bool:
         """Return whether a worker that failed still sees the store: else the failure is the worker's."""
-        if isinstance(failure, StoreError) and not isinstance(failure, GenerationChangedError):
+        if isinstance(failure, StoreError) and not isinstance(failure, _NOT_THE_WORKERS):
             self._admission.doubt(address)
             await self._admission.settled()
         return name in self._admission.workers

@@ -96,6 +96,10 @@ def append(
     """
     folder = Path(store) / f"{name}{SUFFIX}"
     old = read_description(folder)
+    if old.linked:
+        raise SourceError(
+            f"dataset {name} is linked: it shows what its source holds, and steps are added there; convert copies it"
+        )
     timed = [variable.name for variable in old.variables if variable.time is not None]
     if not timed:
         raise SourceError(f"dataset {name} has no time dimension, nothing can be appended to it")

@@ -152,7 +152,7 @@ def _of_dataset(folder: Path, attribute: Any) -> Description:
     return Description(
         path=str(folder),
         kind="dataset",
-        format="Zarr v3, GeoZarr",
+        format="linked: level 0 is in its source" if dataset.linked else "Zarr v3, GeoZarr",
         title=dataset.title,
         generation=dataset.generation,
         grid=dataset.grid,

@@ -8,8 +8,9 @@ the same arrays. Direct reading stays because it is 4 to 20 times faster: ``scri
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import zarr
@@ -36,8 +37,18 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.dataset import Dataset
 
 
+LINKED = "lazytile.pyramid.linked.foreign_chunks"
+"""The module that reads level 0 of linked datasets. The store stands below the packages that read sources, and only a
+process that meets a linked dataset loads them."""
+
+
 class ChunkReader(Protocol):
     """The chunks of one variable at one level."""
+
+    @property
+    def array(self) -> ArrayPlace | None:
+        """What messages call the array; None: they name files only, and its damage is not recorded."""
+        ...
 
     @property
     def waits(self) -> bool:
@@ -63,7 +74,7 @@ class ChunkReader(Protocol):
         ...
 
 
-def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> StoredChunks | ZarrChunks:
+def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> ChunkReader:
     """Open the reader of one variable at one level of a dataset.
 
     Args:
@@ -78,6 +89,8 @@ def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> Sto
     Raises:
         StoreError: The array's metadata is missing or damaged.
     """
+    if dataset.linked and level == 0:
+        return cast("ChunkReader", importlib.import_module(LINKED).open_level(folder, dataset, variable))
     path = folder / str(level) / variable
     place, lazy = ArrayPlace(str(folder), dataset.name, variable, level), dataset.lazy and level > 0
     if not dataset.checked:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 3
-"""Version of the description. Higher versions are refused, lower ones are read."""
+LINKED_FORMAT = 4
+"""Version of the description, and that of linked datasets. Higher versions are refused, lower ones are read."""
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 """Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
 SUFFIX = ".zarr"
@@ -86,8 +87,7 @@ class Variable:
     dimensions: tuple[Dimension, ...]
     """Leading dimensions in the order of the array's axes; rows and columns follow."""
     packing: Packing
-    reduction: str = "mean"
-    """The reduction of finer levels to overviews, one of ``REDUCTIONS``."""
+    reduction: str = "mean"  # of finer levels to overviews, one of ``REDUCTIONS``
     title: str = ""
     units: str = ""
     standard_name: str = ""
@@ -102,7 +102,7 @@ class Variable:
     histogram: Histogram | None = None
     """Of level 0."""
     first_range: tuple[float, float] | None = None
-    """Range of the values before steps were appended or replaced; None where none were."""
+    """Range of the values before steps were appended or replaced, or of a sample of them; None where neither is so."""
     generations: tuple[tuple[str, int], ...] = ()
     """Generation of the content of each time step, as (generation, number of steps) in order; of a variable without
     times, of the whole. Empty where all of it has the dataset's."""
@@ -140,8 +140,7 @@ class Variable:
             The generations.
         """
         steps = 1 if self.time is None else len(self.time.labels)
-        runs = self.generations or ((generation, steps),)
-        return [each for each, count in runs for _ in range(count)]
+        return [each for each, count in self.generations or ((generation, steps),) for _ in range(count)]
 
     @property
     def time(self) -> Dimension | None:
@@ -176,6 +175,8 @@ class Dataset:
     empty one; not in formats 1 and 2."""
     remarks: tuple[str, ...] = ()
     """What the conversion left out, corrected or found contradictory, one line each."""
+    linked: bool = False
+    """Whether level 0 lies in the source, and only overviews are stored."""
 
     def __post_init__(self) -> None:
         if self.levels < 1 or not self.variables:
@@ -193,9 +194,9 @@ class Dataset:
         Raises:
             DatasetNotFoundError: The dataset has no such variable.
         """
-        for variable in self.variables:
-            if variable.name == name:
-                return variable
+        found = next((variable for variable in self.variables if variable.name == name), None)
+        if found is not None:
+            return found
         known = ", ".join(variable.name for variable in self.variables)
         raise DatasetNotFoundError(f"dataset {self.name} has no variable {name!r}, it has {known}")
 
@@ -233,8 +234,7 @@ class Dataset:
 
     def live_generations(self) -> frozenset[str]:
         """Return the generations that some content of the dataset still has."""
-        parts = {each for variable in self.variables for each, _ in variable.generations or ((self.generation, 1),)}
-        return frozenset(parts)
+        return frozenset(each for one in self.variables for each, _ in one.generations or ((self.generation, 1),))
 
     def layer_name(self, variable: Variable) -> str:
         """Return the name of a variable's layer.
@@ -249,10 +249,12 @@ class Dataset:
 
     def to_json(self) -> dict[str, Any]:
         """Return the description as JSON values; ``from_json`` is the inverse."""
-        document: dict[str, Any] = {"format": FORMAT, **json_values(self)}
+        document: dict[str, Any] = {"format": LINKED_FORMAT if self.linked else FORMAT, **json_values(self)}
+        if not self.linked:
+            del document["linked"]  # as earlier versions have it, and below
         for dimension in (each for variable in document["variables"] for each in variable["dimensions"]):
             for name in {"standard_name", "positive"} & {key for key, value in dimension.items() if not value}:
-                del dimension[name]  # as earlier versions have it
+                del dimension[name]
         return document
 
     def to_stored_json(self) -> dict[str, Any]:
@@ -274,8 +276,8 @@ class Dataset:
             StoreError: The document has another form or a newer format, or was changed.
         """
         try:
-            if document["format"] > FORMAT:
-                raise StoreError(f"dataset format {document['format']} is newer than this version's {FORMAT}")
+            if document["format"] > (newest := LINKED_FORMAT if document.get("linked") else FORMAT):
+                raise StoreError(f"dataset format {document['format']} is newer than this version's {newest}")
             if document.get(CHECKSUM, None) not in (None, _checksum(document)):
                 raise StoreError(
                     f"the description differs from its checksum; if you edited it, remove {CHECKSUM!r} from it"
@@ -286,7 +288,7 @@ class Dataset:
             fields["variables"] = tuple(_variable(variable) for variable in fields["variables"])
             fields["remarks"] = tuple(fields.get("remarks", ()))
             return cls(**fields)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"not a dataset description: {type(error).__name__}: {error}") from error
 
 
@@ -309,12 +311,10 @@ def _variable(document: dict[str, Any]) -> Variable:
     if fields["statistics"] is not None:
         fields["statistics"] = Statistics(**fields["statistics"])
     fields["level_statistics"] = tuple(Statistics(**each) for each in fields.get("level_statistics", ()))
-    histogram = fields.get("histogram")
-    if histogram is not None:
+    if (histogram := fields.get("histogram")) is not None:
         fields["histogram"] = Histogram(**{**histogram, "counts": tuple(histogram["counts"])})
     if fields.get("first_range") is not None:
-        least, greatest = fields["first_range"]
-        fields["first_range"] = (least, greatest)
+        fields["first_range"] = tuple(fields["first_range"])
     fields["generations"] = tuple((str(each), int(count)) for each, count in fields.get("generations", ()))
     fields["understanding"] = tuple(Finding(**each) for each in fields.get("understanding", ()))
     return Variable(**fields)

@@ -97,15 +97,19 @@ def root_attributes(dataset: Dataset, attributes: dict[str, Any]) -> dict[str, A
         **attributes,
         **({"title": dataset.title} if dataset.title else {}),
         "Conventions": "CF-1.11",
-        "zarr_conventions": [MULTISCALES, PROJ, SPATIAL],
-        "multiscales": {
-            "layout": [_layout(dataset, level) for level in range(dataset.levels)],
-            "resampling_method": RESAMPLING[dataset.variables[0].reduction],
-        },
+        "zarr_conventions": [*([] if dataset.linked else [MULTISCALES]), PROJ, SPATIAL],
+        **({} if dataset.linked else {"multiscales": _multiscales(dataset)}),
         **proj_attributes(dataset.grid.crs),
         "spatial:dimensions": list(axis_names(dataset.grid)),
         "spatial:bbox": [bounds.west, bounds.south, bounds.east, bounds.north],
         "lazytile": dataset.to_stored_json(),
+    }
+
+
+def _multiscales(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "layout": [_layout(dataset, level) for level in range(dataset.levels)],
+        "resampling_method": RESAMPLING[dataset.variables[0].reduction],
     }
 
 
@@ -155,7 +159,8 @@ def _write_level(
     for coordinate in coordinates:
         write_coordinate(group, coordinate.name, coordinate.values, coordinate.attributes)
     write_array(group / CRS_VARIABLE, shape=(), chunks=(), dtype=np.dtype(np.int32), fill=0, codec=None, attributes=crs)
-    for variable in dataset.variables:
+    for variable in () if dataset.linked and group.name == "0" else dataset.variables:
+        # Other readers would take an array without chunks for one without data.
         leading = [len(dimension.labels) for dimension in variable.dimensions]
         dtype = np.dtype(variable.packing.dtype)
         fill = variable.packing.fill_code

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError, DamageRecord
 from lazytile.pyramid.store.lazy_overview import OverviewWriter, check_opened
-from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
+from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.store.chunk_reader import ChunkReader
     from lazytile.pyramid.store.lazy_overview import OpenedDataset
 
 
 def read_sound(
-    stored: OpenedDataset, reader: StoredChunks | ZarrChunks, dim_index: tuple[int, ...], row: int, col: int
+    stored: OpenedDataset, reader: ChunkReader, dim_index: tuple[int, ...], row: int, col: int
 ) -> NDArray[Any]:
     """Read a chunk of an opened dataset.
 
@@ -52,13 +53,13 @@ def read_sound(
     return codes
 
 
-def _writer(stored: OpenedDataset, reader: StoredChunks | ZarrChunks) -> OverviewWriter:
+def _writer(stored: OpenedDataset, reader: ChunkReader) -> OverviewWriter:
     assert isinstance(reader, StoredChunks)
     assert reader.array is not None
     return OverviewWriter(stored, reader, reader.array.variable, reader.array.level)
 
 
-def _repaired(stored: OpenedDataset, reader: StoredChunks | ZarrChunks, error: DamagedChunkError) -> NDArray[Any]:
+def _repaired(stored: OpenedDataset, reader: ChunkReader, error: DamagedChunkError) -> NDArray[Any]:
     """Compute a damaged chunk again, or record the damage and raise it."""
     record, place = DamageRecord.current(), error.place
     assert place is not None

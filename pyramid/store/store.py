@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.chunks.damage import ChunkPlace
     from lazytile.pyramid.core.byte_lru import BytesLru
-    from lazytile.pyramid.store.stored_chunks import ZarrChunks
+    from lazytile.pyramid.store.chunk_reader import ChunkReader
 
 READ_AHEAD = 8
 """Chunks that are read at the same time where reading means waiting."""
@@ -77,7 +77,7 @@ class StoredDataset:
     stamp: tuple[int, int, int]
     """Modification time, inode number and size of the file that the description was read from."""
     _chunks: BytesLru[NDArray[Any]]
-    _readers: dict[tuple[int, str], StoredChunks | ZarrChunks] = field(default_factory=dict)
+    _readers: dict[tuple[int, str], ChunkReader] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def chunk(self, level: int, variable: str, dim_index: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
@@ -163,7 +163,7 @@ class StoredDataset:
                 found[row, col] = reader.may_hold_data(dim_index, row, col)
         return found
 
-    def _reader(self, level: int, variable: str) -> StoredChunks | ZarrChunks:
+    def _reader(self, level: int, variable: str) -> ChunkReader:
         reader = self._readers.get((level, variable))
         if reader is None:
             with self._lock:

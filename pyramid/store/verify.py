@@ -156,7 +156,7 @@ def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
         problems.append(f"{folder / _METADATA}: {error}")
     for level in range(dataset.levels):
         shape = level_shape(dataset.grid.shape, level)
-        for variable in dataset.variables:
+        for variable in () if dataset.linked and level == 0 else dataset.variables:
             path = folder / str(level) / variable.name / _METADATA
             wanted = [*(len(dimension.labels) for dimension in variable.dimensions), shape.rows, shape.cols]
             try:

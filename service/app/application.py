@@ -40,7 +40,7 @@ from lazytile.service.app.monitoring import (
     recheck_damaged_chunks,
 )
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
-from lazytile.service.app.upkeep import clear_memory, follow_clearing, recheck_cache, return_memory
+from lazytile.service.app.upkeep import clear_memory, follow_clearing, follow_links, recheck_cache, return_memory
 from lazytile.service.app.viewer_page import base_map_origins, page, viewer_file
 from lazytile.service.catalogue.catalogue import Catalogue
 from lazytile.service.catalogue.folder_watch import FolderWatch
@@ -244,6 +244,7 @@ def _context_of(
             asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT])),
             asyncio.create_task(recheck_damaged_chunks()),
             asyncio.create_task(return_memory()),
+            asyncio.create_task(follow_links(settings.store, settings.link_poll_s)),
             asyncio.create_task(recheck_cache(opened.broker)),
             asyncio.create_task(follow_clearing(settings.cache, clear_memory)),
         ]

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.allocator import return_freed_memory
+from lazytile.pyramid.linked.record import FILE
+from lazytile.pyramid.store.dataset import SUFFIX
 from lazytile.service.tiles.cache_folder import clearing_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lazytile.pyramid.linked.follow import LinkFollower
     from lazytile.service.tiles.broker import TileBroker
 
 RETURN_EVERY_S = 60.0
@@ -55,6 +58,28 @@ def clear_memory() -> None:
     """Empty the caches of tiles, of their values, and of resolved addresses in this process."""
     for name in ("tiles", "values", "requests"):
         process.cache(name).clear()
+
+
+async def follow_links(store: Path, every_s: float) -> NoReturn:
+    """Look at the sources of linked datasets again and again; one that has changed becomes a new generation.
+
+    Args:
+        store: Folder of the datasets.
+        every_s: How often.
+    """
+    follower: LinkFollower | None = None
+    while True:
+        await asyncio.sleep(every_s)
+        if follower is None and await asyncio.to_thread(_has_links, store):
+            from lazytile.pyramid.linked.follow import LinkFollower  # noqa: PLC0415 - imports xarray
+
+            follower = LinkFollower(store)
+        if follower is not None:
+            await asyncio.to_thread(follower.look)
+
+
+def _has_links(store: Path) -> bool:
+    return next(store.glob(f"*{SUFFIX}/{FILE}"), None) is not None
 
 
 async def return_memory() -> NoReturn:

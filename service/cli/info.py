@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lazytile.pyramid.ingest.describe import Description
+    from lazytile.pyramid.store.dataset import Dataset
 
 
 @with_option_groups
@@ -55,7 +56,19 @@ def _layers(description: Description) -> str:
     if description.kind != "dataset":
         return ""
     dataset = read_description(Path(description.path))
-    return f"\n  layers      {', '.join(dataset.layer_name(variable) for variable in dataset.variables)}"
+    layers = ", ".join(dataset.layer_name(variable) for variable in dataset.variables)
+    return f"{_source(dataset, Path(description.path))}\n  layers      {layers}"
+
+
+def _source(dataset: Dataset, folder: Path) -> str:
+    """Return the line that names the source of a linked dataset."""
+    if not dataset.linked:
+        return ""
+    from lazytile.pyramid.linked.record import read_record  # noqa: PLC0415 - as above
+
+    paths = read_record(folder).paths
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"\n  source      {paths[0]}{more}"
 
 
 def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence[str | Path]:

@@ -24,6 +24,7 @@ from lazytile.service.cli import (
     demo,
     export,
     info,
+    link,
     numbers,
     remove,
     replace,
@@ -53,6 +54,7 @@ app = typer.Typer(
 app.command("view")(view.view)
 app.command("demo")(demo.demo)
 app.command("convert")(convert.convert)
+app.command("link")(link.link)
 for command in (append.append, replace.replace, remove.remove, verify.verify):
     app.command()(command)
 app.command("serve")(serve.serve)

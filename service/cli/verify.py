@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lazytile.pyramid.core.errors import StoreError
 from lazytile.service.cli.mrf.verify import are_sound
 from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
@@ -46,6 +47,7 @@ def verify(
     from lazytile.pyramid.store.verify import verify as run  # noqa: PLC0415 - numcodecs takes a moment to import
 
     existing(store)
+    _check_source(store, dataset)
     with engine.open() as pool, progress_bar(f"verifying {dataset}", "tasks") as progress:
         found = run(store, dataset, engine=pool, progress=progress)
     if as_json:
@@ -61,6 +63,21 @@ def verify(
     is_sound = mrf is None or are_sound(mrf, as_json=as_json)
     if found.problems or not is_sound:
         raise typer.Exit(DAMAGED_CODE)
+
+
+def _check_source(store: Path, name: str) -> None:
+    """Raise ``StoreError`` where a dataset is linked and its source is not what was linked: nothing else is wrong."""
+    from lazytile.pyramid.store.dataset import SUFFIX  # noqa: PLC0415 - as above
+    from lazytile.pyramid.store.store import read_description  # noqa: PLC0415
+
+    if not read_description(store / f"{name}{SUFFIX}").linked:
+        return
+    from lazytile.pyramid.linked.record import read_record  # noqa: PLC0415
+    from lazytile.pyramid.linked.source_version import version_of  # noqa: PLC0415 - imports xarray
+
+    record = read_record(store / f"{name}{SUFFIX}")
+    if version_of(record.paths) != record.version:
+        raise StoreError(f"the source of dataset {name} has changed; a server or lazytile link links it again")
 
 
 def _print(dataset: str, found: Verification) -> None:

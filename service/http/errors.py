@@ -20,6 +20,7 @@ from lazytile.pyramid.core.errors import (
     InvalidParameterError,
     MissingParameterError,
     RequestError,
+    SourceUnavailableError,
     StoreError,
     TileOutOfRangeError,
 )
@@ -191,6 +192,7 @@ RULES: dict[type[Exception], Rule] = {
     OverdueError: Rule(504, 504, "NoApplicableCode"),
     StoppedError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     GenerationChangedError: Rule(503, 503, "NoApplicableCode"),
+    SourceUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     EngineError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
     EngineUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     DamagedChunkError: Rule(500, 500, "NoApplicableCode", has_public_text=False),

@@ -91,6 +91,8 @@ class Settings(SharingSettings):
     catalogue_poll_s: float = Field(0.5, ge=0.05, le=3600)
     """How often to look at datasets and colormaps whose changes the system does not report: on network file systems,
     and outside Linux."""
+    link_poll_s: float = Field(5.0, ge=0.1, le=86400)
+    """How often to look whether the sources of linked datasets have changed."""
 
     tile_matrix_sets: Path | None = None
     """Folder of your own tile matrix sets, one OGC 17-083r4 JSON document per ``*.json`` file; read at start-up."""

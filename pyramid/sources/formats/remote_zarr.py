@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -45,6 +46,21 @@ _GOOGLE_CREDENTIALS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a server."""
+
+    answer_s: float = 60.0
+    """For one answer, whole."""
+    connect_s: float = 20.0
+    retries: int = 4
+    all_s: float = 180.0
+    """For all attempts together."""
+
+
+PATIENCE = Patience()
+
+
 class _CatalogueStore(WrapperStore[ObjectStore[Any]]):
     """A store that lists what its consolidated metadata name, without a request."""
 
@@ -78,7 +94,7 @@ def open_store(url: str) -> tuple[zarr.Group, bool]:
     Raises:
         SourceError: A web server has no consolidated metadata, or the URL cannot be read.
     """
-    store = ObjectStore(_object_store(url), read_only=True)
+    store = ObjectStore(object_store(url), read_only=True)
     root = zarr.open_group(store, mode="r")
     if root.metadata.consolidated_metadata is None:
         if urlsplit(url).scheme not in OBJECT_SCHEMES:
@@ -146,7 +162,7 @@ def version_of(url: str) -> str:
     Raises:
         SourceError: The URL cannot be read or holds no Zarr.
     """
-    store = _object_store(url)
+    store = object_store(url)
     digest = hashlib.sha256()
     found = 0
     for name in METADATA_NAMES:
@@ -164,7 +180,19 @@ def version_of(url: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _object_store(url: str) -> S3Store | GoogleStore | HTTPStore:
+def object_store(url: str, patience: Patience = PATIENCE) -> S3Store | GoogleStore | HTTPStore:
+    """Return the objects below a URL.
+
+    Args:
+        url: Of remote Zarr.
+        patience: How long to wait for an answer.
+
+    Returns:
+        The objects, with the credentials of the environment.
+
+    Raises:
+        SourceError: The URL has another scheme or form, or obstore is not installed.
+    """
     parts = urlsplit(url)
     if parts.scheme not in {*OBJECT_SCHEMES, "http", "https"}:
         raise SourceError(f"{url} has the scheme {parts.scheme}; use s3, gs, https or http")
@@ -174,8 +202,11 @@ def _object_store(url: str) -> S3Store | GoogleStore | HTTPStore:
         raise SourceError(f"{url} is remote Zarr, which needs obstore: pip install 'lazytile[remote]'")
     from obstore.store import GCSStore, HTTPStore, S3Store  # noqa: PLC0415 - an extra
 
-    client: ClientConfig = {"timeout": timedelta(seconds=60), "connect_timeout": timedelta(seconds=20)}
-    retry: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(minutes=3)}
+    client: ClientConfig = {
+        "timeout": timedelta(seconds=patience.answer_s),
+        "connect_timeout": timedelta(seconds=patience.connect_s),
+    }
+    retry: RetryConfig = {"max_retries": patience.retries, "retry_timeout": timedelta(seconds=patience.all_s)}
     environment = os.environ
     if parts.scheme == "s3":
         endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""

@@ -85,8 +85,8 @@ def _findings(options: dict[str, Path | str | int | None]) -> Iterator[Finding]:
         settings = Settings.model_construct(**stated)
     checks = (
         installation.installed, installation.extras, installation.kernel, surroundings.settings_found,
-        surroundings.cluster, installation.gpus, surroundings.store, surroundings.cache, surroundings.ports,
-        surroundings.clock,
+        surroundings.cluster, installation.gpus, surroundings.store, surroundings.links, surroundings.cache,
+        surroundings.ports, surroundings.clock,
     )  # fmt: skip
     for check in checks:
         try:

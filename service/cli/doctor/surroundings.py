@@ -17,6 +17,9 @@ from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.memory_size import machine_memory_bytes
 from lazytile.pyramid.engines.protocol import EngineSpec
+from lazytile.pyramid.linked.record import FILE as LINK
+from lazytile.pyramid.linked.record import read_record
+from lazytile.pyramid.store.dataset import SUFFIX
 from lazytile.pyramid.store.store import Store
 from lazytile.service.app.listening import listen
 from lazytile.service.cli.doctor.finding import Finding, error, note, ok, warning
@@ -93,6 +96,36 @@ def store(settings: Settings) -> Iterator[Finding]:
     elif opened:
         free = shutil.disk_usage(folder).free
         yield ok("store", f"{folder}: {opened} datasets, {free / GIB:.1f} GiB are free")
+
+
+def links(settings: Settings) -> Iterator[Finding]:
+    """Check that the sources of linked datasets are there, as they were linked.
+
+    Args:
+        settings: Where the store is.
+
+    Yields:
+        What was found.
+    """
+    found = sorted(settings.store.glob(f"*{SUFFIX}/{LINK}"))
+    if not found:
+        return
+    from lazytile.pyramid.linked.source_version import version_of  # noqa: PLC0415 - imports xarray
+
+    same = 0
+    for path in found:
+        name = path.parent.name.removesuffix(SUFFIX)
+        try:
+            record = read_record(path.parent)
+            if version_of(record.paths) == record.version:
+                same += 1
+                continue
+            problem, advice = "has changed", "a running server links it again; otherwise repeat lazytile link"
+        except LazytileError as failure:
+            problem, advice = f"cannot be read: {failure}", "its tiles are 503 until it is back"
+        yield warning("links", f"the source of dataset {name} {problem}", advice)
+    if same:
+        yield ok("links", f"{same} linked datasets have their sources")
 
 
 def cache(settings: Settings) -> Iterator[Finding]:

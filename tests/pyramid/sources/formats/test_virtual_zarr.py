@@ -83,6 +83,17 @@ def test_kerchunk_references(tmp_path: Path, references: Path) -> None:
     np.testing.assert_array_equal(stored(tmp_path), VALUES)
 
 
+def test_kerchunk_references_to_compressed_chunks(tmp_path: Path) -> None:
+    hdf = pytest.importorskip("kerchunk.hdf", reason="kerchunk is not installed (extra kerchunk)")
+    options = {"t": {"zlib": True, "shuffle": True, "chunksizes": (7, 9)}}
+    dataset().to_netcdf(tmp_path / "in.nc", encoding=options)
+    references = hdf.SingleHdf5ToZarr(str(tmp_path / "in.nc")).translate()
+    assert '"zlib"' in references["refs"]["t/.zarray"]
+    (tmp_path / "refs.json").write_text(json.dumps(references))
+    convert(tmp_path / "refs.json", tmp_path, "d")
+    np.testing.assert_array_equal(stored(tmp_path), VALUES)
+
+
 def test_kerchunk_without_its_package_is_named(references: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "kerchunk")
     with pytest.raises(SourceError, match=r"is a set of kerchunk references, which needs kerchunk: pip install"):

@@ -1,0 +1,145 @@
+"""Following the sources of linked datasets: one that has changed is registered anew, which gives it a new generation.
+
+A look costs a few system calls or requests for each dataset, however many tiles are served. Of a folder of Zarr, whose
+chunks may be rewritten under the same metadata, a part of the files is looked at each time, all of them in turn.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from lazytile.colormaps.core.errors import LazytileError
+from lazytile.pyramid.core.conditions import Conditions
+from lazytile.pyramid.core.errors import SourceError, StoreError, first_line
+from lazytile.pyramid.core.quiet_log import QuietLog
+from lazytile.pyramid.linked.dated_stores import DatedObjects
+from lazytile.pyramid.linked.foreign_arrays import witnessed_store
+from lazytile.pyramid.linked.foreign_chunks import opened_source
+from lazytile.pyramid.linked.link import link_again
+from lazytile.pyramid.linked.record import CHANGED, FILE, read_record
+from lazytile.pyramid.linked.source_version import version_of
+from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lazytile.pyramid.linked.record import LinkRecord
+
+LOG = logging.getLogger(__name__)
+FILES_AT_ONCE = 5000
+"""Files of a folder of Zarr that one look compares."""
+OBJECTS_AT_ONCE = 16
+"""Objects of remote Zarr that one look asks the server for."""
+
+
+class LinkFollower:
+    """Looks at the sources of all linked datasets of a store. Belongs to one thread at a time."""
+
+    def __init__(self, store: Path) -> None:
+        """Look at nothing yet.
+
+        Args:
+            store: Folder of datasets.
+        """
+        self._store = store
+        self._walks: dict[str, tuple[str, Iterator[bool]]] = {}
+        """By dataset: the generation, and the walk through the folders of its source."""
+        self._objects: dict[str, tuple[str, list[DatedObjects]]] = {}
+        """By dataset: the generation, and the objects that witness it."""
+        self._log = QuietLog(LOG)
+
+    def look(self) -> list[str]:
+        """Look at every source once, and register those anew that have changed. Blocking.
+
+        Returns:
+            The names of the datasets that were registered anew.
+        """
+        names = linked_names(self._store)
+        self._walks = {name: each for name, each in self._walks.items() if name in names}
+        self._objects = {name: each for name, each in self._objects.items() if name in names}
+        return [name for name in names if self._renewed(name)]
+
+    def _renewed(self, name: str) -> bool:
+        folder = self._store / f"{name}{SUFFIX}"
+        condition = f"link of dataset {name}"
+        try:
+            record = read_record(folder)
+            if not (folder / CHANGED).exists() and not self._has_changed(name, record):
+                Conditions.current().clear(condition)
+                return False
+            if read_record(folder).generation != record.generation:
+                return False  # another process was faster
+            link_again(self._store, name)
+        except (LazytileError, OSError) as error:
+            if not folder.exists():
+                return False  # it was removed meanwhile
+            self._report(condition, name, error)
+            return False
+        Conditions.current().clear(condition)
+        LOG.info("dataset %s: its source has changed, and was registered anew", name)
+        return True
+
+    def _report(self, condition: str, name: str, error: Exception) -> None:
+        reason = first_line(error)
+        what = "cannot be read" if isinstance(error, SourceError | StoreError) else "cannot be registered anew"
+        Conditions.current().report(condition, f"its source {what}: {reason}", ready=True)
+        self._log.warning("the source of dataset %s %s: %s", name, what, reason)
+
+    def _has_changed(self, name: str, record: LinkRecord) -> bool:
+        if version_of(record.paths) != record.version:
+            return True
+        if any(store.has_changed(OBJECTS_AT_ONCE) for store in self._witnesses(name, record)):
+            return True
+        generation, walk = self._walks.get(name, ("", iter(())))
+        if generation != record.generation:
+            walk = iter(())
+        found = list(itertools.islice(walk, FILES_AT_ONCE))
+        if len(found) < FILES_AT_ONCE:
+            walk = _changes_below(record)
+            found += itertools.islice(walk, FILES_AT_ONCE - len(found))
+        self._walks[name] = (record.generation, walk)
+        return any(found)
+
+    def _witnesses(self, name: str, record: LinkRecord) -> list[DatedObjects]:
+        """Return the objects of a source that were read on linking, and those that this process has read since."""
+        generation, stores = self._objects.get(name, ("", []))
+        if generation != record.generation:
+            paths = dict.fromkeys(path for path, _, _ in record.witnesses)
+            found = [witnessed_store(record, path) for path in paths]
+            stores = [each for each in found if isinstance(each, DatedObjects)]
+            self._objects[name] = record.generation, stores
+        opened = opened_source(self._store / f"{name}{SUFFIX}", record.generation)
+        read = [] if opened is None or opened.arrays is None else list(opened.arrays.objects.values())
+        return [*stores, *read]
+
+
+def linked_names(store: Path) -> list[str]:
+    """Return the names of the linked datasets of a store.
+
+    Args:
+        store: Folder of datasets.
+
+    Returns:
+        The names, sorted.
+    """
+    names = (path.parent.name.removesuffix(SUFFIX) for path in store.glob(f"*{SUFFIX}/{FILE}"))
+    return sorted(name for name in names if NAME_PATTERN.fullmatch(name))
+
+
+def _changes_below(record: LinkRecord) -> Iterator[bool]:
+    """Yield for each file and folder of the source's folders of Zarr whether it was changed since the record's time."""
+    pending = [path for path in record.paths if os.path.isdir(path)]  # noqa: PTH112 - URLs are among them
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir():
+                        pending.append(entry.path)
+                    yield entry.stat().st_ctime_ns > record.as_of_ns
+        except FileNotFoundError:
+            yield True

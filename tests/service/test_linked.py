@@ -1,0 +1,141 @@
+"""Linked datasets behind a server, and on the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import zarr
+
+from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.linked import dated_stores
+from lazytile.pyramid.linked.link import link
+from lazytile.pyramid.sources.formats.remote_zarr import Patience
+from lazytile.pyramid.store.store import read_description
+from lazytile.service.cli.main import run
+from tests.pyramid.linked.test_link import field
+from tests.service.harness import running
+from tests.web import Response, folder, serving, until
+
+TILES = tuple(f"/xyz/d/{address}.png" for address in ("0/0/0", "2/2/1", "4/8/9", "5/17/19"))
+
+
+def test_a_server_shows_the_tiles_of_the_converted_source_and_follows_a_change(tmp_path):
+    field(tmp_path / "in.zarr")
+    link(tmp_path / "in.zarr", tmp_path / "linked", "d")
+    convert(tmp_path / "in.zarr", tmp_path / "converted", "d")
+    with (
+        running(tmp_path / "linked", tmp_path / "cache", link_poll_s=0.1) as mine,
+        running(tmp_path / "converted", tmp_path / "cache-2") as its,
+    ):
+        before = [mine.get(path) for path in TILES]
+        assert [each.status for each in before] == [200] * len(TILES)
+        assert [each.body for each in before] == [its.get(path).body for path in TILES]
+        assert len({each.body for each in before}) > 2
+        zarr.open_group(tmp_path / "in.zarr", mode="r+")["sst"][:, 300:, 400:] = 1234
+        convert(tmp_path / "in.zarr", tmp_path / "converted", "d")
+        expected = [its.get(path).body for path in TILES]
+
+        def shows_the_new() -> bool:
+            found = [mine.get(path) for path in TILES]
+            # Old, new, or not now: never anything else.
+            for reply, old, new in zip(found, before, expected, strict=True):
+                assert reply.status in (200, 503)
+                assert reply.status == 503 or reply.body in (old.body, new)
+            return [each.body for each in found] == expected
+
+        until(shows_the_new)
+        assert mine.get(TILES[0]).headers["ETag"] != before[0].headers["ETag"]
+
+
+def test_tiles_of_a_source_that_does_not_answer_are_503_and_come_back(tmp_path, monkeypatch):
+    pytest.importorskip("obstore")
+    monkeypatch.setattr(dated_stores, "TILE_PATIENCE", Patience(answer_s=2.0, connect_s=2.0, retries=0, all_s=2.0))
+    field(tmp_path / "www" / "in.zarr")
+    with serving() as web:
+        files = folder(tmp_path / "www")
+        web.default = files
+        link(web.url("/in.zarr"), tmp_path / "store", "d")
+        with running(tmp_path / "store", tmp_path / "cache", link_poll_s=3600) as server:
+            web.default = lambda request: Response(status=503) if "/sst/c/" in request.path else files(request)
+            reply = server.get(TILES[1])
+            assert reply.status == 503
+            assert int(reply.headers["Retry-After"]) > 0
+            ready = json.loads(server.get("/readyz").body)
+            assert [each["key"] for each in ready["conditions"]] == ["source of dataset d"]
+            assert str(tmp_path).encode() not in reply.body
+            web.default = files
+            until(lambda: server.get(TILES[1]).status == 200)
+            assert json.loads(server.get("/readyz").body)["conditions"] == []
+
+
+def test_zarr_over_http_has_the_overviews_and_no_empty_level(tmp_path):
+    field(tmp_path / "in.zarr")
+    link(tmp_path / "in.zarr", tmp_path / "linked", "d")
+    with running(tmp_path / "linked", tmp_path / "cache") as server:
+        document = json.loads(server.get("/zarr/d/zarr.json").body)
+        assert "multiscales" not in document["attributes"]
+        names = document["consolidated_metadata"]["metadata"]
+        assert "1/sst" in names
+        assert "0/sst" not in names
+        assert server.get("/zarr/d/0/sst/c/0/0/0").status == 404
+
+
+@pytest.fixture
+def linked(tmp_path, capsys):
+    field(tmp_path / "in.zarr")
+    assert run(["link", str(tmp_path / "in.zarr"), "--name", "d", "--store", str(tmp_path / "store")]) == 0
+    return capsys.readouterr()
+
+
+def test_link_says_what_it_costs(tmp_path, linked):
+    first, second = linked.out.splitlines()
+    assert first.endswith("1100 x 700 cells in in.zarr, 4 levels, layers d")
+    assert second.startswith("sst: chunk 131 kB: a tile reads 0.5 MB, the first map of the whole ")
+    assert second.endswith("convert would bring a tile to 0.5 MB")
+
+
+def test_info_names_the_source(tmp_path, linked, capsys):
+    assert run(["info", "d", "--store", str(tmp_path / "store")]) == 0
+    shown = capsys.readouterr().out
+    assert "  format      linked: level 0 is in its source" in shown
+    assert f"  source      {tmp_path / 'in.zarr'}" in shown
+
+
+def test_verify_compares_overviews_with_the_source_and_names_a_change(tmp_path, linked, capsys):
+    command = ["verify", "d", "--store", str(tmp_path / "store")]
+    assert run(command) == 0
+    assert "all is well" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "in.zarr")
+    field(tmp_path / "in.zarr", seed=4)
+    assert run(command) == 2
+    assert "the source of dataset d has changed" in capsys.readouterr().err
+
+
+def test_doctor_looks_for_the_source(tmp_path, linked, capsys):
+    command = ["doctor", "--json", "--store", str(tmp_path / "store")]
+    run(command)
+    assert "1 linked datasets have their sources" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "in.zarr")
+    run(command)
+    assert "the source of dataset d cannot be read" in capsys.readouterr().out
+
+
+def test_append_is_refused_in_one_line(tmp_path, linked, capsys):
+    assert run(["append", str(tmp_path / "in.zarr"), "d", "--store", str(tmp_path / "store")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "dataset d is linked" in line
+
+
+def test_another_dataset_is_not_replaced_unasked(tmp_path, linked, capsys):
+    field(tmp_path / "other.zarr", seed=3)
+    command = ["link", str(tmp_path / "other.zarr"), "--name", "d", "--store", str(tmp_path / "store")]
+    before = read_description(tmp_path / "store" / "d.zarr").generation
+    assert run(command) == 2
+    assert "--overwrite replaces it" in capsys.readouterr().err
+    assert read_description(tmp_path / "store" / "d.zarr").generation == before
+    assert run([*command, "--overwrite", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["layers"] == ["d"]
+    assert document["costs"][0]["variable"] == "sst"
