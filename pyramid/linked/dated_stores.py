@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.storage import LocalStore, ObjectStore, WrapperStore
 
-from lazytile.pyramid.chunks.bounded_zarr import MAX_CHUNK_BYTES
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import GenerationChangedError, SourceUnavailableError, StoreError, first_line
+from lazytile.pyramid.core.memory_size import max_chunk_bytes
 from lazytile.pyramid.fetch.source_url import METADATA_NAMES, is_url
 from lazytile.pyramid.sources.formats.remote_zarr import Patience, object_store
 
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 TILE_PATIENCE = Patience(answer_s=10.0, connect_s=5.0, retries=4, all_s=20.0)
 """Somebody waits for a tile: an answer that comes later than its deadline is of no use."""
-MAX_OBJECT_BYTES = MAX_CHUNK_BYTES + (1 << 20)
-"""Most bytes that are read at once: a chunk that does not shrink when it is packed, and a shard's index."""
+INDEX_BYTES = 64 << 20
+"""Most bytes that are read at once are those of the largest chunk, which may not shrink when it is packed, and these:
+the index of a shard."""
 ENDS_BYTES = 8 << 20
 """Indexes of shards that are kept of each source, at most."""
 MAX_SEEN = 4096
@@ -143,8 +144,9 @@ class DatedObjects(WrapperStore[ObjectStore[Any]]):
             return None
         self.check(key, response.meta)
         start, stop = response.range
-        if stop - start > MAX_OBJECT_BYTES:
-            raise StoreError(f"{key} has {stop - start} bytes, at most {MAX_OBJECT_BYTES} are read")
+        limit = max_chunk_bytes() + INDEX_BYTES
+        if stop - start > limit:
+            raise StoreError(f"{key} has {stop - start} bytes, at most {limit} are read")
         return bytes(await response.bytes_async())
 
     async def get_partial_values(

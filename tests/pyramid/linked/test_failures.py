@@ -132,6 +132,7 @@ def test_damaged_bytes_are_no_data(tmp_path, web):
 
 
 def test_an_object_that_is_far_too_large_is_not_read(tmp_path, web, monkeypatch):
-    monkeypatch.setattr(dated_stores, "MAX_OBJECT_BYTES", 100)
+    monkeypatch.setattr(dated_stores, "INDEX_BYTES", 100)
+    monkeypatch.setattr(dated_stores, "max_chunk_bytes", lambda: 0)
     with pytest.raises(SourceUnavailableError, match="at most 100 are read"):
         chunk(tmp_path, 1, 2)
