@@ -42,7 +42,7 @@ def test_the_first_bottleneck(site, mix, bottleneck, rate):
 
 
 def test_enough_load_balancers_leave_the_processors_as_the_bottleneck():
-    times = Times(memory_s=57e-6, disk_s=0.0, computed_s=0.0, body_bytes=10_000)
+    times = Times(memory_s=57e-6, disk_s=0.0, computed_s=0.0, body_bytes=5_000)
     for hosts in (1, 10, 200):
         site = Site(hosts, shared_processes=1000)
         count = balancers_needed(times, ALL_IN_MEMORY, site)
