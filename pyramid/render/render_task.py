@@ -12,7 +12,7 @@ import numpy as np
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.request_field import RequestField
-from lazytile.pyramid.render.image import ImageFormat
+from lazytile.pyramid.render.image import ImageFormat, png8_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,6 +209,8 @@ class RenderTask:
             self.rgb or self.palette.key,
             self.image_format.mime,
             self.background if self.image_format is ImageFormat.JPEG else None,
+            # A host without the native kernel compresses otherwise: its tiles are others' with another ETag.
+            png8_encoder() if self.image_format is ImageFormat.PNG else None,
         )
         return f"{parts!r}{_text_of(self.matrix)}"
 
