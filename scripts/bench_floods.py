@@ -2,8 +2,10 @@
 
 ``make bench-service`` runs it after ``bench_service.py``. Two server processes; the flood comes from wrk, a program in
 C, with a low priority, since it shares the processors with the servers. Beside it one client asks for tiles that are in
-memory, and for one that is nowhere now and then: before the flood, during it, and after it. Then an animation is
-played, with and without ``--prefetch``.
+memory, and for one that is nowhere now and then: before the flood, during it, and after it. The same flood against a
+bare aiohttp handler that refuses everything but those tiles shows how much of it is the flood's own doing: its clients
+take the processors from the servers. Then 1,000 clients ask for the same tile at once, and an animation is played, with
+and without ``--prefetch``.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_document import conditions, write_section
 from bench_service import PROCESSES, fetch, serving, tiles_of
+from equal_requests import equal
 from flood_requests import FLOODS, LUA
 
 from lazytile.pyramid.store.store import Store
@@ -65,11 +68,12 @@ class Seen:
 class Watcher:
     """Asks for tiles as an ordinary client does, and looks at the memory of the servers."""
 
-    def __init__(self, servers: Servers, warm: list[str], cold: Callable[[], str]) -> None:
+    def __init__(self, servers: Servers, warm: list[str], cold: Callable[[], str] | None = None) -> None:
         self._servers, self._warm, self._cold = servers, warm, cold
         self.now = Seen()
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=each) for each in (self._ask_warm, self._ask_cold, self._weigh)]
+        work = (self._ask_warm, self._weigh, *(() if cold is None else (self._ask_cold,)))
+        self._threads = [threading.Thread(target=each) for each in work]
         for thread in self._threads:
             thread.start()
 
@@ -151,6 +155,19 @@ def recovery_s(servers: Servers, cold: Callable[[], str]) -> float:
         time.sleep(0.05)
 
 
+def floor_ms(name: str, layer: str, warm: list[str], options: argparse.Namespace) -> float:
+    """Return the 95th percentile of tiles that a bare handler serves while it refuses a flood, in milliseconds."""
+    with serving("bare", options.loop, body_bytes=8192, only=warm) as bare:
+        watcher = Watcher(bare, warm)
+        try:
+            time.sleep(0.5)
+            watcher.phase()
+            flood(bare.port, name, layer, options.floor_seconds)
+            return watcher.phase().p95_ms
+        finally:
+            watcher.close()
+
+
 def compare(servers: Servers, name: str, layer: str, warm: list[str], options: argparse.Namespace) -> dict[str, str]:
     """Flood the servers once; return the cells of a row."""
     chance = random.Random(f"{name} {time.time_ns()}")  # noqa: S311
@@ -178,6 +195,7 @@ def compare(servers: Servers, name: str, layer: str, warm: list[str], options: a
         "calm p95": f"{calm.p95_ms:.1f} ms",
         "p95": f"{during.p95_ms:.1f} ms",
         "ratio": f"{during.p95_ms / calm.p95_ms:.1f}",
+        "p95_ms": f"{during.p95_ms}",
         "cold": f"{max(during.cold_s, default=float('nan')):.2f} s",
         "refused": str(len(during.wrong)),
         "recovery": f"{recovered:.1f} s",
@@ -220,9 +238,10 @@ def table(rows: list[dict[str, str]]) -> list[str]:
 SUMMARY = """\
 `make bench-service`: {clients} clients that never ask for the same thing twice, {seconds:g} s each, against {processes}
 server processes with a watermark of {limit} each; wrk on the same processors, at a lower priority (nice 10). *p95*:
-tiles in memory, one client, {rate:g} a second; *calm*: before the flood; *cold*: the slowest of an ordinary tile that
-is in no cache, one each {every:g} s; *refused*: replies to that client other than 200; *recovery*: until a cold tile
-takes under 0.1 s again; *peak*: resident memory of all server processes."""
+tiles in memory, one client, {rate:g} a second; *calm*: before the flood, *ratio*: to that; *floor*: the same flood
+against a bare aiohttp handler that answers 503 to all but these tiles, *of floor*: to that; *cold*: the slowest of an
+ordinary tile that is in no cache, one each {every:g} s; *refused*: replies to that client other than 200; *recovery*:
+until a cold tile takes under 0.1 s again; *peak*: resident memory of all server processes."""
 
 
 def main() -> None:
@@ -232,6 +251,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="sst", help="a dataset with one variable")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each flood")
     parser.add_argument("--calm-seconds", type=float, default=5.0)
+    parser.add_argument("--floor-seconds", type=float, default=10.0, help="length of each flood of the bare handler")
     parser.add_argument("--floods", default=",".join(FLOODS))
     parser.add_argument("--loop", default="asyncio")
     parser.add_argument("--animated", default="air", help="a dataset with many times, at zoom --frame-zoom")
@@ -252,8 +272,11 @@ def main() -> None:
     for name in options.floods.split(","):
         # New servers for each, so that none has what another left behind.
         with serving("lazytile", options.loop, store=str(options.store.resolve())) as servers:
-            rows.append(compare(servers, name, options.dataset, warm, options))
-            print(json.dumps(rows[-1]), flush=True)
+            row = compare(servers, name, options.dataset, warm, options)
+        floor, p95_ms = floor_ms(name, options.dataset, warm, options), float(row.pop("p95_ms"))
+        row |= {"floor": f"{floor:.1f} ms", "of floor": f"{p95_ms / floor:.2f}"}
+        rows.append(row)
+        print(json.dumps(rows[-1]), flush=True)
     summary = SUMMARY.format(
         clients=CLIENTS, seconds=options.seconds, processes=PROCESSES, limit=limit, rate=1 / WARM_EVERY_S,
         every=COLD_EVERY_S,
@@ -261,6 +284,7 @@ def main() -> None:
     lines = [f"## Floods ({conditions()})", "", summary, "", *table(rows)]
     ratios = [float(row["ratio"]) for row in rows]
     lines += ["", f"The median of the ratios is {statistics.median(ratios):.1f}, the largest {max(ratios):.1f}."]
+    lines += ["", equal(options.store.resolve(), options.dataset, options.loop)]
     without, ahead = animation(options, prefetch=False), animation(options, prefetch=True)
     lines.append("")
     played = (

@@ -73,8 +73,9 @@ def serving(kind: str, loop: str, **options: object) -> Iterator[Servers]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    specification = json.dumps({"kind": kind, "loop": loop, "port": port, **options})
-    with tempfile.TemporaryDirectory() as metrics:
+    with tempfile.TemporaryDirectory() as metrics, tempfile.TemporaryDirectory() as cache:
+        # The processes share the cache, as those of one server do, and with it what each renders at the moment.
+        specification = json.dumps({"kind": kind, "loop": loop, "port": port, "cache": cache, **options})
         log = {"LAZYTILE_ACCESS_LOG_FILE": str(Path(metrics) / "access.log")}
         environment = {**log, **os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, str(ROOT / "scripts/bench_service_server.py"), specification]

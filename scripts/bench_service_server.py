@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,8 +49,14 @@ async def bare(specification: dict[str, Any], stop: asyncio.Event) -> None:
             return web.Response(status=304, headers=known)
         return web.Response(body=body, headers=headers)
 
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=503, headers={"Retry-After": "1"})
+
     app = web.Application()
-    app.router.add_get("/xyz/{layer}/{zoom}/{x}/{y}.png", tile)
+    # A few paths are tiles and everything else is refused, or every tile is one.
+    for path in dict.fromkeys(specification.get("only", ["/xyz/{layer}/{zoom}/{x}/{y}.png"])):
+        app.router.add_get(path, tile)
+    app.router.add_get("/{path:.*}", refuse)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.SockSite(runner, listening(specification["port"])).start()
@@ -62,18 +67,17 @@ async def bare(specification: dict[str, Any], stop: asyncio.Event) -> None:
 
 async def lazytile(specification: dict[str, Any], stop: asyncio.Event) -> None:
     """Serve a store; with ``stub`` nothing is rendered and nothing is on disk."""
-    with tempfile.TemporaryDirectory() as cache:
-        settings = Settings.of(
-            store=Path(specification["store"]), cache=Path(cache), engine="threads", workers=1, offline=True,
-            metrics_folder=Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]), memory_bytes=512 << 20,
-        )  # fmt: skip
-        server = ServerProcess(settings, listening(specification["port"]), has_process=True)
-        await server.open()
-        if specification.get("stub"):
-            _stub(server.runner.app[APP_CONTEXT].broker, os.urandom(specification["body_bytes"]))
-        print("ready", flush=True)
-        await stop.wait()
-        await server.close()
+    settings = Settings.of(
+        store=Path(specification["store"]), cache=Path(specification["cache"]), engine="threads", workers=1,
+        metrics_folder=Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]), memory_bytes=512 << 20, offline=True,
+    )  # fmt: skip
+    server = ServerProcess(settings, listening(specification["port"]), has_process=True)
+    await server.open()
+    if specification.get("stub"):
+        _stub(server.runner.app[APP_CONTEXT].broker, os.urandom(specification["body_bytes"]))
+    print("ready", flush=True)
+    await stop.wait()
+    await server.close()
 
 
 def _stub(broker: TileBroker, body: bytes) -> None:

@@ -155,7 +155,7 @@ def find_page(plane: Plane, number: int, *, checked: bool, again: bool = False) 
     key = page_key(plane, number)
     cache = process.cache("digests")
     if again:
-        cache.discard(key)
+        cache.remove(key)
     page: Page = cache.get(key, lambda: _read_page(plane, number, checked=checked))
     return page
 

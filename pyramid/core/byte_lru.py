@@ -1,4 +1,9 @@
-"""A cache in memory that is bounded in bytes and computes each value once, however many threads request it."""
+"""A cache in memory that is bounded in bytes and computes each value once, however many threads request it.
+
+It is a segmented LRU (Karedla, Love and Wherry, Caching strategies to improve disk system performance, 1994): values
+that were used again are kept apart from those that were not, which are evicted first. Otherwise a client that never
+asks for the same thing twice would evict what everybody else uses.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 Value = TypeVar("Value")
+
+USED_SHARE = 0.8
+"""Share of the limit that values take at most that were used again."""
 
 
 class _Pending(Generic[Value]):
@@ -55,7 +63,7 @@ class CacheStatistics:
 
 
 class BytesLru(Generic[Value]):
-    """The least recently used values up to a number of bytes. Thread-safe.
+    """The most recently used values up to a number of bytes, those used again before others. Thread-safe.
 
     A value larger than the limit is computed and returned but not stored.
     """
@@ -63,7 +71,10 @@ class BytesLru(Generic[Value]):
     def __init__(self, limit_bytes: int, size_of: Callable[[Value], int]) -> None:
         self._limit_bytes = limit_bytes
         self._size_of = size_of
-        self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+        self._new: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+        self._used: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+        """Values that were found at least once since they were stored."""
+        self._used_bytes = 0
         self._pending: dict[Hashable, _Pending[Value]] = {}
         self._lock = threading.Lock()
         self._bytes = 0
@@ -74,7 +85,12 @@ class BytesLru(Generic[Value]):
         """Size, limit and counters, all of one moment."""
         with self._lock:
             return CacheStatistics(
-                self._limit_bytes, self._bytes, len(self._values), self._hits, self._misses, self._evictions
+                self._limit_bytes,
+                self._bytes,
+                len(self._new) + len(self._used),
+                self._hits,
+                self._misses,
+                self._evictions,
             )
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
@@ -92,10 +108,9 @@ class BytesLru(Generic[Value]):
         """
         while True:
             with self._lock:
-                found = self._values.get(key)
+                found = self._find(key)
                 if found is not None:
                     self._hits += 1
-                    self._values.move_to_end(key)
                     return found[0]
                 pending = self._pending.get(key)
                 if pending is None:
@@ -143,12 +158,11 @@ class BytesLru(Generic[Value]):
             The value, or None.
         """
         with self._lock:
-            found = self._values.get(key)
+            found = self._find(key)
             if found is None:
                 self._misses += not again
                 return None
             self._hits += 1
-            self._values.move_to_end(key)
             return found[0]
 
     def resize(self, limit_bytes: int) -> None:
@@ -162,14 +176,13 @@ class BytesLru(Generic[Value]):
             self._evict()
 
     def remove(self, key: Hashable) -> None:
-        """Remove the value of a key, if it has one.
+        """Remove the value of a key; one that is not stored is ignored.
 
         Args:
             key: Names the value.
         """
         with self._lock:
-            _, size = self._values.pop(key, (None, 0))
-            self._bytes -= size
+            self._pop(key)
 
     def drop(self, is_dead: Callable[[Hashable], bool]) -> int:
         """Remove values by their keys.
@@ -181,38 +194,57 @@ class BytesLru(Generic[Value]):
             Number of values removed.
         """
         with self._lock:
-            dead = [key for key in self._values if is_dead(key)]
+            dead = [key for values in (self._new, self._used) for key in values if is_dead(key)]
             for key in dead:
-                _, size = self._values.pop(key)
-                self._bytes -= size
+                self._pop(key)
             return len(dead)
-
-    def discard(self, key: Hashable) -> None:
-        """Remove a value; one that is not stored is ignored.
-
-        Args:
-            key: Names the value.
-        """
-        with self._lock:
-            found = self._values.pop(key, None)
-            if found is not None:
-                self._bytes -= found[1]
 
     def clear(self) -> None:
         """Remove every value."""
         with self._lock:
-            self._values.clear()
-            self._bytes = 0
+            self._new.clear()
+            self._used.clear()
+            self._bytes = self._used_bytes = 0
+
+    def _find(self, key: Hashable) -> tuple[Value, int] | None:
+        """Return a value with its size, and mark it as used."""
+        found = self._used.get(key)
+        if found is not None:
+            self._used.move_to_end(key)
+            return found
+        found = self._new.pop(key, None)
+        if found is None:
+            return None
+        self._used[key] = found
+        self._used_bytes += found[1]
+        while self._used_bytes > self._limit_bytes * USED_SHARE:
+            other, entry = self._used.popitem(last=False)
+            self._used_bytes -= entry[1]
+            self._new[other] = entry
+        return found
+
+    def _pop(self, key: Hashable) -> None:
+        found = self._new.pop(key, None)
+        if found is None:
+            found = self._used.pop(key, None)
+            if found is None:
+                return
+            self._used_bytes -= found[1]
+        self._bytes -= found[1]
 
     def _store(self, key: Hashable, value: Value, size: int) -> None:
-        if size > self._limit_bytes or key in self._values:
+        if size > self._limit_bytes or key in self._new or key in self._used:
             return
-        self._values[key] = (value, size)
+        self._new[key] = (value, size)
         self._bytes += size
         self._evict()
 
     def _evict(self) -> None:
         while self._bytes > self._limit_bytes:
-            _, (_, size) = self._values.popitem(last=False)
+            if self._new:
+                _, (_, size) = self._new.popitem(last=False)
+            else:
+                _, (_, size) = self._used.popitem(last=False)
+                self._used_bytes -= size
             self._bytes -= size
             self._evictions += 1

@@ -1,7 +1,9 @@
-"""The order in which those who wait are served: by arrival, and in an overload guests first, the last of them first.
+"""The order in which those who wait are served: by arrival, and in an overload guests first, from both ends.
 
 A flood comes from connections that ask again as soon as they are answered. A client on a new connection, or on one that
-is older than the flood, has had nothing of what is scarce, so it is a guest and comes before them.
+is older than the flood, has had nothing of what is scarce, so it is a guest and comes before them. In its first moment
+all of a flood are guests: the last and the first of them are served in turn, so that neither who comes after it nor who
+came right before it waits for all of it.
 """
 
 from __future__ import annotations
@@ -81,6 +83,7 @@ class QueueOrder:
         self._numbers = itertools.count()
         self._guests: list[_Entry] = []
         self._others: list[_Entry] = []
+        self._takes_first = False
 
     def __len__(self) -> int:
         return len(self._guests) + len(self._others)
@@ -113,8 +116,9 @@ class QueueOrder:
             return line.pop(0)[2]
         self._overload.note(now)
         while self._guests:
-            turn = self._guests.pop()[2]
+            turn = self._guests.pop(0 if self._takes_first else -1)[2]
             if not turn.done():
+                self._takes_first = not self._takes_first
                 return turn
         return self._others.pop(0)[2]
 

@@ -20,6 +20,41 @@ def test_keeps_the_most_recently_used_within_its_limit():
     assert cache.statistics.size_bytes == 8
 
 
+def test_a_scan_evicts_nothing_that_was_used_again():
+    cache: BytesLru[bytes] = BytesLru(1000, len)
+    for key in ("default", "other"):
+        cache.get(key, lambda: b"x" * 100)
+        assert cache.peek(key)
+    for number in range(1000):
+        cache.put(number, b"y" * 100)
+        assert cache.statistics.size_bytes <= 1000
+    assert cache.peek("default") is not None
+    assert cache.peek("other") is not None
+    assert cache.statistics.evictions == 992
+
+
+def test_values_used_again_leave_room_for_new_ones_and_the_longest_unused_goes_first():
+    cache: BytesLru[bytes] = BytesLru(1000, len)
+    for number in range(30):
+        cache.put(number, b"x" * 100)
+        assert cache.peek(number) is not None
+        assert cache.statistics.size_bytes <= 1000
+    kept = [number for number in range(30) if cache.peek(number) is not None]
+    assert kept == list(range(20, 30))
+    cache.put("new", b"y" * 100)
+    cache.put("newer", b"y" * 100)
+    assert cache.peek("newer") is not None
+    assert cache.peek("new") is not None
+    cache.resize(200)
+    assert cache.statistics.size_bytes <= 200
+    cache.remove("newer")
+    cache.drop(lambda key: key == "new")
+    cache.clear()
+    assert (cache.statistics.size_bytes, cache.statistics.entries) == (0, 0)
+    cache.put("again", b"z" * 150)
+    assert cache.peek("again") is not None
+
+
 def test_a_value_over_the_limit_is_returned_and_not_kept():
     cache: BytesLru[bytes] = BytesLru(3, len)
     assert cache.get("a", lambda: b"12345") == b"12345"

@@ -197,7 +197,7 @@ def test_closing_a_tile_engine_ends_what_waits():
     asyncio.run(main())
 
 
-def test_light_tasks_run_in_the_thread_of_the_caller_until_one_is_slow(monkeypatch):
+def test_light_tasks_run_in_the_thread_of_the_caller_until_two_in_a_row_are_slow(monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(inline_render.time, "monotonic", lambda: clock[0])
 
@@ -209,7 +209,9 @@ def test_light_tasks_run_in_the_thread_of_the_caller_until_one_is_slow(monkeypat
         async with await open_tile_engine(THREADS, render, TWO) as engine:
             here = (threading.current_thread().name.encode(),)
             quick, slow = Task("0.001"), Task("0.02")
-            assert engine.render_inline(quick) == here
+            for _ in range(3):
+                assert engine.render_inline(quick) == here
+                assert engine.render_inline(slow) == here, "a single slow one may be chance"
             for pause_s in (0.25, 0.5, 1.0):
                 assert engine.render_inline(slow) == here
                 clock[0] += 0.9 * pause_s
@@ -217,6 +219,7 @@ def test_light_tasks_run_in_the_thread_of_the_caller_until_one_is_slow(monkeypat
                 assert await engine.render(quick) != here
                 clock[0] += 0.2 * pause_s
             assert engine.render_inline(quick) == here
+            assert engine.render_inline(slow) == here
             assert engine.render_inline(slow) == here
             clock[0] += 1.1 * 0.25
             assert engine.render_inline(quick) == here, "a quick one made the pause short again"

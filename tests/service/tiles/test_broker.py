@@ -148,8 +148,9 @@ async def test_over_the_queue_it_is_busy(bench):
 @bench
 @options(metatile=1, timeout_s=0.05)
 async def test_a_tile_that_takes_too_long(bench):
-    with pytest.raises(OverdueError, match=r"0\.05 seconds"):
-        await bench.broker.tile(bench.prepared(0, 0))
+    while not bench.engine.tasks:  # on a busy machine the time may be up before the engine has the task
+        with pytest.raises(OverdueError, match=r"0\.05 seconds"):
+            await bench.broker.tile(bench.prepared(0, 0))
     await until(lambda: bench.engine.cancelled == 1)
 
 
