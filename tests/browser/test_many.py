@@ -13,7 +13,7 @@ import zarr
 from lazytile.pyramid.core.grid import Grid, RegularAxis, Shape
 from lazytile.pyramid.core.packing import Packing
 from lazytile.pyramid.store.dataset import Dataset, Dimension, Variable
-from tests.browser.page import READY, choose, opened, skip_without_browser
+from tests.browser.page import READY, choose, click, opened, skip_without_browser
 from tests.faults.server import serving
 
 if TYPE_CHECKING:
@@ -103,3 +103,39 @@ def test_the_page_is_light(site):
             assert bare + lines < 600_000
 
     asyncio.run(scenario())
+
+
+def test_a_mean_through_many_times_is_thinned_then_complete_as_far_as_people_wait(many):
+    async def look():
+        async with opened(many, "#layer=d00.v0&crs=EPSG:4326&at=0,0,2") as page:
+            await page.press("n")
+            await click(page, "[data-shape=box]")
+            for corner in ((520, 330), (560, 370)):
+                await page.move(*corner)
+                await page.click(*corner)
+            await page.wait_until("document.querySelectorAll('.region .figures dd').length >= 9", 60)
+            await click(page, await button(page, "Mean through time"))
+            await page.wait_until("document.querySelectorAll('.region .u-over').length === 1", 120)
+            await page.wait_until(f"{PROGRESS}.some((text) => text === '120 of 10000 times, evenly chosen.')", 60)
+            await click(page, await button(page, "All 10000 times"))
+            # The clock may move meanwhile.
+            await page.press(",", ",")
+            await page.wait_until(f"{PROGRESS}.some((text) => Number(text.split(' of 10000')[0]) > 250)", 120)
+            await click(page, await button(page, "Stop"))
+            await page.wait_until(
+                "[...document.querySelectorAll('.region button')].find((b) => b.textContent === 'Stop').hidden", 60
+            )
+            assert await page.evaluate("document.querySelectorAll('.region .u-over').length") == 1
+
+    asyncio.run(asyncio.wait_for(look(), 300))
+
+
+PROGRESS = "[...document.querySelectorAll('.region [role=status]')].map((each) => each.textContent)"
+
+
+async def button(page, text):
+    """Mark the button of the panel that has this text, and return a selector of it."""
+    found = f"[...document.querySelectorAll('.region button')].find((b) => b.textContent === {text!r})"
+    await page.wait_until(f"{found} && !{found}.hidden")
+    await page.evaluate(f"{found}.setAttribute('data-test', {text!r}), true")
+    return f'.region [data-test="{text}"]'

@@ -187,7 +187,12 @@ def test_the_page_says_how_its_tiles_were_made(real):
             await page.wait_until("document.querySelectorAll('.panel-how .figures dd').length > 4")
             await page.wait_until("document.querySelector('.panel-how .hint').textContent.includes('Kernel')")
             await picture(page, "how")
-            return await page.evaluate("[...document.querySelectorAll('.panel-how dt')].map((e) => e.textContent)")
+            await page.wait_until(
+                "document.querySelector('.panel-how').textContent.includes('Chunks read by the server: ')"
+            )
+            return await page.evaluate(
+                "[...document.querySelectorAll('.panel-how dt')].map((e) => e.title || e.textContent)"
+            )
 
     names = run(look())
-    assert {"Loaded", "Found ready", "resolve"} <= set(names)
+    assert {"Loaded", "Found ready", "resolve", "render"} <= set(names)

@@ -25,7 +25,12 @@ def test_the_view_the_frames_and_the_code_can_be_taken_away(real):
             await page.evaluate(KEEP_DOWNLOADS)
             await page.press("t")
             await page.wait_until(f"document.querySelector('{PANEL} .snippet').textContent.includes('/xyz/')")
+            await page.wait_until(
+                "performance.getEntriesByType('resource').some(({name}) => name.includes('countries-50m'))"
+            )
+            await asyncio.sleep(1)  # the lines are drawn, or the pictures differ
             view = await saved(page, await press_by_text(page, PANEL, "Picture (PNG)"))
+            shot = await page.screenshot()
             frames = await saved(page, await press_by_text(page, PANEL, "Frames (zip)"))
             moving = await saved(page, await press_by_text(page, PANEL, "Animation (WebP)"))
             code = {}
@@ -33,12 +38,18 @@ def test_the_view_the_frames_and_the_code_can_be_taken_away(real):
                 await choose(page, "#snippet", kind)
                 code[kind] = await page.evaluate(f"document.querySelector('{PANEL} .snippet').textContent")
             await picture(page, "take")
-            return view, frames, moving, code, await page.evaluate("document.getElementById('map').clientHeight")
+            return view, shot, frames, moving, code, await page.evaluate("document.getElementById('map').clientHeight")
 
-    view, frames, moving, code, height = run(look())
+    view, shot, frames, moving, code, height = run(look())
     pixels = np.asarray(Image.open(io.BytesIO(view)).convert("RGB"))
     assert pixels.shape[0] > height  # the line of sources is below the map
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
+    # Between the panels it is what the screen shows, data and lines.
+    seen = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+    part = slice(110, 640), slice(360, 840)
+    assert len(np.unique(seen[part].reshape(-1, 3), axis=0)) > 50
+    # The ground of the page is a gradient, that of the picture is not.
+    differs = abs(pixels[part].astype(int) - seen[part]).max(axis=2) > 24
+    assert differs.mean() < 0.02
     with zipfile.ZipFile(io.BytesIO(frames)) as archive:
         names = archive.namelist()
         pictures = [archive.read(name) for name in names]

@@ -4,6 +4,7 @@ import test from "node:test";
 import { formatNumber, formatPlace, formatTick, formatValue, ticksOf } from "../src/format/numbers.js";
 import { layerTitle } from "../src/format/titles.js";
 import { displayOf, prettyUnits } from "../src/format/units.js";
+import { withoutOverlaps } from "../src/ui/legend_bar.js";
 import { matchesAll } from "../src/ui/search.js";
 
 test("units as people write them", () => {
@@ -62,4 +63,14 @@ test("search takes parts of words in any order, and ignores accents and undersco
   assert.ok(matchesAll("Température_de_surface", "surface temperature"));
   assert.ok(!matchesAll("Sea surface temperature", "sea ice"));
   assert.ok(matchesAll("anything", " "));
+});
+
+test("labels of a legend do not overlap, and the ends are kept", () => {
+  const places = [0, 0.82, 0.9, 0.94, 0.97, 1].map((share, at) => ({ text: String(25 * at), share }));
+  const kept = withoutOverlaps(places).map(({ share }) => share);
+  assert.deepEqual([kept[0], kept.at(-1)], [0, 1]);
+  assert.ok(kept.every((share, at) => at === 0 || share - kept[at - 1] > 0.06), String(kept));
+  const even = [0, 0.25, 0.5, 0.75, 1].map((share) => ({ text: "0.25", share }));
+  assert.equal(withoutOverlaps(even).length, 5);
+  assert.deepEqual(withoutOverlaps([{ text: "1", share: null }]), []);
 });

@@ -5,7 +5,7 @@ import { csv, fileName } from "../src/numbers/csv.js";
 import { pinsOf, textOf } from "../src/numbers/pins.js";
 import { densified, unturned } from "../src/numbers/region.js";
 import { each, thinned } from "../src/numbers/requests.js";
-import { summary } from "../src/panels/how_panel.js";
+import { chunksOf, summary } from "../src/panels/how_panel.js";
 
 test("tables are quoted where they must be, and no text runs as a formula", () => {
   const text = csv(["time", 'a "b"'], [["2024-01-01", 1.5], ["x,y", null], ["=1+1", -2]]);
@@ -63,4 +63,10 @@ test("timings are summed up by tier and stage", () => {
   assert.equal(found.total, 3);
   assert.equal(found.warm, 1);
   assert.deepEqual(found.medians, [["render", 3]]);
+});
+
+test("chunks are summed over the processes of a server", () => {
+  const metrics = 'lazytile_chunk_reads_total{process="1"} 3.0\n# HELP x\nlazytile_chunk_reads_total{process="2"} 4.0\nlazytile_chunk_read_bytes_total 1e+06\n';
+  assert.deepEqual(chunksOf(metrics), { chunks: 7, bytes: 1e6 });
+  assert.equal(chunksOf("other 1"), null);
 });

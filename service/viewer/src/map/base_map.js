@@ -3,6 +3,7 @@
 import TileLayer from "ol/layer/Tile.js";
 import XYZ from "ol/source/XYZ.js";
 
+import { WORLD } from "../catalogue/projections.js";
 import { element, h } from "../ui/dom.js";
 
 /** @import {Context, Side} from "../types.js" */
@@ -22,7 +23,8 @@ export function showBaseMap(context) {
   });
   const attribution = h("div", { id: "attribution" }, baseMapAttribution);
   element("scale").before(attribution);
-  store.watch(({ display }) => display.base, (isShown) => {
+  // Tiles of Web Mercator end before the poles: they make no polar map.
+  store.watch(({ display, projection }) => display.base && WORLD.includes(projection), (isShown) => {
     for (const layer of layers) layer.setVisible(isShown);
     attribution.hidden = !isShown || !baseMapAttribution;
   });

@@ -31,14 +31,30 @@ const BORDERS = new Style({ stroke: new Stroke({ color: light(0.42), width: 0.8,
 const GRID = new Style({ stroke: new Stroke({ color: "rgba(170, 190, 210, 0.3)", width: 1 }) });
 
 /** @param {CanvasTextAlign} textAlign @param {CanvasTextBaseline} textBaseline */
-const label = (textAlign, textBaseline) =>
-  new Text({
+function label(textAlign, textBaseline) {
+  const isLight = document.documentElement.dataset.theme === "light";
+  return new Text({
     font: "11px system-ui, sans-serif",
     textAlign,
     textBaseline,
-    fill: new Fill({ color: light(0.8) }),
-    stroke: new Stroke({ color: dark(0.75), width: 3 }),
+    fill: new Fill({ color: isLight ? dark(0.85) : light(0.8) }),
+    stroke: new Stroke({ color: isLight ? light(0.8) : dark(0.75), width: 3 }),
   });
+}
+
+/** The graticule of a map of the world, in the colours of the page. */
+function graticule() {
+  return new Graticule({
+    strokeStyle: new Stroke({ color: "rgba(150, 170, 190, 0.26)", width: 1 }),
+    showLabels: true,
+    lonLabelPosition: 0.004,
+    latLabelPosition: 0.997,
+    lonLabelStyle: label("center", "bottom"),
+    latLabelStyle: label("end", "middle"),
+    wrapX: true,
+    zIndex: 1,
+  });
+}
 
 /** The parts of a line between two latitudes, in coordinates of the map. @param {Line} line @param {string} code */
 function project(line, code) {
@@ -104,19 +120,19 @@ export class Lines {
     this.lakes = layer(LAKES, 2);
     this.borders = layer(BORDERS, 2);
     this.grid = layer(GRID, 1);
-    this.graticule = new Graticule({
-      strokeStyle: new Stroke({ color: "rgba(170, 190, 210, 0.22)", width: 1 }),
-      showLabels: true,
-      lonLabelPosition: 0.004,
-      latLabelPosition: 0.997,
-      lonLabelStyle: label("center", "bottom"),
-      latLabelStyle: label("end", "middle"),
-      wrapX: true,
-      zIndex: 1,
-    });
+    this.graticule = graticule();
     for (const each of [this.grid, this.borders, this.lakes, this.coast, this.graticule]) map.lines.a.getLayers().push(each);
     store.watch(({ display, projection }) => [display.coast, display.grid, projection], () => this.#arrange());
     map.onMove(() => this.#draw());
+    document.addEventListener("themechange", () => this.#recolour());
+  }
+
+  #recolour() {
+    const layers = this.context.map.lines.a.getLayers();
+    layers.remove(this.graticule);
+    this.graticule = graticule();
+    layers.push(this.graticule);
+    this.#arrange();
   }
 
   #arrange() {

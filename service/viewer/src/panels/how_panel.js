@@ -4,6 +4,17 @@ import { h } from "../ui/dom.js";
 
 /** @import {Panel} from "../types.js" */
 
+/** What people call the stages. @type {Record<string, string>} */
+const NAMES = {
+  resolve: "understanding the address",
+  mrf: "looking into MRFs",
+  disk: "looking into the cache on disk",
+  queue: "waiting for a free thread",
+  render: "rendering: read, map, colour, encode",
+  store: "handing it to the cache",
+};
+/** The counters of chunks among the metrics of the server. */
+const COUNTERS = /^lazytile_chunk_(reads|read_bytes)_total(?:\{[^}]*\})? (\S+)$/gm;
 /** Where a tile came from, in the order of their speed. @type {Record<string, string>} */
 const TIERS = { memory: "memory of the server", mrf: "exported MRF", disk: "cache on disk", computed: "computed", shared: "another request" };
 const STAGES = ["resolve", "mrf", "disk", "queue", "render", "plan", "read", "map", "colour", "encode", "store"];
@@ -31,6 +42,13 @@ export function summary(timings) {
   return { total, warm, tiers: [...tiers], medians: medians.toSorted(([a], [b]) => rank(a) - rank(b)) };
 }
 
+/** The chunks and bytes that the server has read, by its metrics; null where it has none. @param {string} metrics */
+export function chunksOf(metrics) {
+  const found = [...metrics.matchAll(COUNTERS)];
+  const sum = (/** @type {string} */ name) => found.filter((match) => match[1] === name).reduce((total, match) => total + Number(match[2]), 0);
+  return found.length > 0 ? { chunks: sum("reads"), bytes: sum("read_bytes") } : null;
+}
+
 /** @type {Panel} */
 export const howPanel = {
   id: "how",
@@ -43,7 +61,8 @@ export const howPanel = {
     const tiles = h("dl", { class: "figures" });
     const stages = h("dl", { class: "figures" });
     const engine = h("p", { class: "hint" });
-    body.append(h("h3", {}, "Tiles on this page"), tiles, h("h3", {}, "Median of each stage"), stages, engine);
+    const chunks = h("p", { class: "hint" });
+    body.append(h("h3", {}, "Tiles on this page"), tiles, h("h3", {}, "Median of each stage"), stages, engine, chunks);
     performance.setResourceTimingBufferSize(2000);
 
     const show = () => {
@@ -53,19 +72,36 @@ export const howPanel = {
       const share = total > 0 ? `${Math.round((100 * warm) / total)} %` : "–";
       const rows = [["Loaded", String(total)], ["Found ready", share], ...tiers.map(([tier, count]) => [TIERS[tier] ?? tier, String(count)])];
       tiles.replaceChildren(...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
-      stages.replaceChildren(...medians.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, `${value.toFixed(2)} ms`)]));
+      stages.replaceChildren(...medians.flatMap(([name, value]) => [h("dt", { title: name }, NAMES[name] ?? name), h("dd", {}, `${value.toFixed(2)} ms`)]));
     };
     const askEngine = async () => {
       const found = await context.server.json("readyz").catch(() => null);
       if (found) engine.textContent = `Engine: ${found.engine}. Kernel: ${found.kernel}.`;
     };
+    /** @type {{chunks: number, bytes: number} | null} */
+    let first = null;
+    const askChunks = async () => {
+      const response = await context.server.fetch("metrics").catch(() => null);
+      const now = response && chunksOf(await response.text());
+      if (!now) return;
+      first ??= now;
+      const since = (now.chunks - first.chunks).toLocaleString("en");
+      chunks.textContent = `Chunks read by the server: ${now.chunks.toLocaleString("en")} (${(now.bytes / 1e6).toFixed(1)} MB), ${since} of them since this panel was opened.`;
+    };
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    let slow;
     return {
       opened() {
         show();
         askEngine();
+        askChunks();
+        slow = setInterval(askChunks, 5000);
         timer = setInterval(show, 1000);
       },
-      closed: () => clearInterval(timer),
+      closed() {
+        clearInterval(timer);
+        clearInterval(slow);
+      },
     };
   },
 };

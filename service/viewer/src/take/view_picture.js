@@ -69,7 +69,7 @@ export function viewCanvas(context) {
   drawing.fillStyle = style.getPropertyValue("--ground");
   drawing.fillRect(0, 0, width, box.height + LINE_PX);
   for (const target of second ? [map.target, map.second] : [map.target]) {
-    for (const each of /** @type {NodeListOf<HTMLCanvasElement>} */ (target.querySelectorAll(".ol-layer canvas, canvas.ol-layer"))) {
+    for (const each of /** @type {NodeListOf<HTMLCanvasElement>} */ (target.querySelectorAll(".ol-layers canvas"))) {
       if (each.width === 0) continue;
       const at = each.getBoundingClientRect();
       drawing.globalAlpha = Number(each.parentElement?.style.opacity || each.style.opacity || 1);

@@ -7,6 +7,9 @@ import { h } from "./dom.js";
 /** @import {Display} from "../format/units.js" */
 
 const BAR_WIDTH = 512;
+/** Share of the bar that a character of a label takes, and the least distance of two labels. */
+const CHARACTER = 0.021;
+const LABEL_GAP = 0.02;
 const MAX_CLASSES = 40;
 
 /** The finite range of a style's colours. @param {StyleEntry[]} entries @returns {[number, number] | null} */
@@ -50,6 +53,22 @@ export function shareOf(entries, value) {
   return 1;
 }
 
+/**
+ * Labels with room for each; on an uneven bar some have none. The ends come first.
+ * @param {{text: string, share: number | null}[]} places Ascending. @returns {{text: string, share: number}[]}
+ */
+export function withoutOverlaps(places) {
+  const inside = places.flatMap(({ text, share }) => (share !== null && share >= 0 && share <= 1 ? [{ text, share }] : []));
+  const ends = inside.length > 1 ? [inside[0], inside[inside.length - 1]] : inside;
+  /** @type {{text: string, share: number}[]} */
+  const kept = [];
+  for (const each of new Set([...ends, ...inside])) {
+    const isFree = kept.every(({ text, share }) => Math.abs(share - each.share) >= ((text.length + each.text.length) / 2) * CHARACTER + LABEL_GAP);
+    if (isFree) kept.push(each);
+  }
+  return kept.toSorted((a, b) => a.share - b.share);
+}
+
 /** @param {StyleDetails} style @param {Display} display */
 function bar(style, display) {
   const entries = style.entries.filter(({ lower, upper }) => lower !== null || upper !== null);
@@ -65,10 +84,9 @@ function bar(style, display) {
   const range = finiteRange(entries);
   if (range) {
     const { step, ticks } = ticksOf(range[0] + display.shift, range[1] + display.shift, 5);
-    for (const tick of ticks) {
-      const share = shareOf(entries, tick - display.shift);
-      if (share === null || share < 0 || share > 1) continue;
-      const label = h("span", {}, formatTick(tick, step));
+    const places = ticks.map((tick) => ({ text: formatTick(tick, step), share: shareOf(entries, tick - display.shift) }));
+    for (const { text, share } of withoutOverlaps(places)) {
+      const label = h("span", {}, text);
       label.style.left = `${100 * share}%`;
       scale.append(label);
     }
