@@ -5,7 +5,7 @@ The package ``lazytile`` exports these functions: ``lazytile.render_tile(...)``.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
@@ -14,8 +14,12 @@ from lazytile.pyramid.reading.view import name_of, styles_of
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.renderer import render
 from lazytile.pyramid.render.style import DEFAULT
+from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.store.store import Store, store_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def open_store(folder: str | Path) -> Store:
@@ -27,7 +31,7 @@ def open_store(folder: str | Path) -> Store:
     Returns:
         The store; ``store.layers()`` lists its layers. It notices datasets that are added, changed or removed.
     """
-    return Store(Path(folder))
+    return Store(location(folder))
 
 
 def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (OGC 17-083r4)
@@ -68,7 +72,7 @@ def render_tile(  # noqa: PLR0917 - a tile address is set, matrix, row, column (
         RequestError: A part of the address or an option is invalid.
         StoreError: The dataset is missing or damaged.
     """
-    opened = store if isinstance(store, Store) else store_at(str(Path(store).resolve()))
+    opened = store if isinstance(store, Store) else store_at(str(location(store).resolve()))
     image_format = ImageFormat.from_mime(format) if "/" in format else ImageFormat.from_extension(format)
     parameters = {name.lower(): value for name, value in options.items()}
     if time is not None:

@@ -14,6 +14,8 @@ from lazytile.async_twin import async_function
 from lazytile.dataset import Dataset
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.ingest.opening import stored_name
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.pointer import current_pointers
 from lazytile.pyramid.store.store import Store, store_at
 
 if TYPE_CHECKING:
@@ -88,6 +90,9 @@ def open(  # noqa: A001 - lazytile.open
 
 def _stored(source: str | Path, name: str | None) -> tuple[Store, str] | None:
     """Return the store and the name of a stored dataset, if that is what a source is."""
+    place = location(source)
+    if isinstance(place, ObjectPath) and name is not None and current_pointers(place).get().datasets:
+        return store_at(str(place)), name
     if name is not None and Path(source).is_dir() and (Path(source) / f"{name}.zarr").is_dir():
         return store_at(str(Path(source).resolve())), name
     found = stored_name(source)
@@ -181,7 +186,7 @@ def convert(
             engine=engine,
             progress=progress,
         )
-    return Dataset(store_at(str(Path(store).resolve())), made.name)
+    return Dataset(store_at(str(location(store).resolve())), made.name)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ LAYERS = (
     "lazytile.colormaps.legends",
     "lazytile.colormaps.library",
     "lazytile.pyramid.core",
+    "lazytile.pyramid.storage",
     "lazytile.pyramid.demo",
     "lazytile.pyramid.cluster",
     "lazytile.pyramid.engines",

@@ -1,5 +1,5 @@
 """The layers, styles and limits on offer, and resolving the address of a request to a tile request.
 
-May import: colormaps.core, colormaps.synthesis, colormaps.legends, colormaps.library, core, tiling, resampling, store,
-times, render.
+May import: colormaps.core, colormaps.synthesis, colormaps.legends, colormaps.library, core, storage, tiling,
+resampling, store, times, render.
 """

@@ -14,6 +14,7 @@ from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.style_catalog import KnownColormap, StyleCatalog
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.render.style import StyleNotCompiledError, Styles
+from lazytile.pyramid.storage.pointer import LEAST_S
 from lazytile.pyramid.store.layer import Layer
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ class SnapshotReader:
         Returns:
             A new snapshot without styles of what is gone; ``last`` itself if nothing has changed.
         """
+        self._store.refresh(LEAST_S)
         if last is None or names is None:
             stored, damaged = self._open(self._store.names())
             colormaps = ColormapListing.of(self._catalog)

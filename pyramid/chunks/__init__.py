@@ -1,4 +1,4 @@
 """Encoded chunks: bounded unpacking, checksums and their tables, the record of damaged ones.
 
-May import: core.
+May import: core, storage.
 """

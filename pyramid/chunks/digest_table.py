@@ -18,17 +18,22 @@ import enum
 import os
 import struct
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER = "checksums"
 MAGIC = b"LZTSUMS2"
 ENTRY_BYTES = 8
 PAGE_ENTRIES = 4096
+_WHOLE_BYTES = 64 << 10
+"""Tables in object storage up to this size are read in one request."""
 _ENTRY = struct.Struct("<II")
 STAMP_STEP = 0x9E3779B1
 """Odd, so that the stamps of neighbours differ in most bits."""
@@ -92,7 +97,7 @@ class Plane:
     @property
     def file(self) -> Path:
         """The table."""
-        return Path(self.array, FOLDER, plane_name(self.dim_index))
+        return location(self.array) / FOLDER / plane_name(self.dim_index)
 
     @property
     def stamp(self) -> int:
@@ -271,6 +276,8 @@ def entry_position(grid: tuple[int, int], row: int, col: int) -> int:
 def _read_page(plane: Plane, number: int, *, checked: bool) -> Page:
     """Read a page; an empty one where there is no table and need be none."""
     path = plane.file
+    if isinstance(path, ObjectPath):
+        return _fetch_page(plane, path, number, checked=checked)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -291,3 +298,22 @@ def _read_page(plane: Plane, number: int, *, checked: bool) -> Page:
         return Page(os.pread(descriptor, length, start), _Form.OLD)
     finally:
         os.close(descriptor)
+
+
+def _fetch_page(plane: Plane, path: ObjectPath, number: int, *, checked: bool) -> Page:
+    """Read a page of a table that is an object: the whole table where it is small, else the page's part of it."""
+    size, start = table_bytes(plane.grid), len(MAGIC) + number * PAGE_ENTRIES * ENTRY_BYTES
+    stop = min(size, start + PAGE_ENTRIES * ENTRY_BYTES)
+    if size <= _WHOLE_BYTES:
+        found = path.storage.get(path.key)
+        parts = None if found is None else [found.data[: len(MAGIC)], found.data[start:stop]]
+        there = 0 if found is None else len(found.data)
+    else:
+        end = path.storage.get_end(path.key, 1)
+        there = 0 if end is None else end[1]
+        parts = None if there != size else path.storage.get_ranges(path.key, [(0, len(MAGIC)), (start, stop)])
+    if parts is not None and there == size and parts[0] == MAGIC:
+        return Page(parts[1], _Form.STAMPED, plane.stamp)
+    if not checked and not there:
+        return Page(b"", _Form.NONE)
+    raise MissingTableError(f"the table of checksums {path} is {'damaged' if there else 'missing'}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.chunks.digest_table import MAGIC, STAMP_STEP, table_bytes
+from lazytile.pyramid.storage.protocol import StorageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +50,8 @@ def read_table(plane: Plane) -> tuple[NDArray[np.uint32], NDArray[np.bool_]] | N
     """
     try:
         data = plane.file.read_bytes()
+    except StorageError:
+        raise
     except OSError:
         return None
     rows, cols = plane.grid

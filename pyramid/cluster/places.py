@@ -30,13 +30,14 @@ class Places:
         Args:
             sources: Files and folders of others; URLs are left out, and of many files ``MAX_FILES`` are kept, some of
                 each folder.
-            folders: Stores or datasets, which exist.
+            folders: Stores or datasets, which exist; those in object storage are left out.
 
         Returns:
             The places.
         """
         files = [os.path.abspath(each) for each in sources if "://" not in os.fspath(each)]  # noqa: PTH100
-        return cls(tuple(_sample(files)), tuple(os.path.abspath(each) for each in folders))  # noqa: PTH100
+        ours = tuple(os.path.abspath(each) for each in folders if "://" not in os.fspath(each))  # noqa: PTH100
+        return cls(tuple(_sample(files)), ours)
 
 
 NOWHERE = Places()

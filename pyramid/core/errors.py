@@ -43,6 +43,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+class StoreUnavailableError(StoreError):
+    """The storage of a dataset cannot be reached at the moment. A retry may succeed."""
+
+    retry_after_s = 2
+
+
 class DatasetNotFoundError(StoreError):
     """The store has no dataset or layer of that name."""
 

@@ -13,16 +13,14 @@ import json
 import os
 import secrets
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
-from itertools import groupby, product
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lazytile.pyramid.chunks.digest_table import FOLDER
-from lazytile.pyramid.cluster.places import Places
-from lazytile.pyramid.core.errors import SourceError, StoreError
+from lazytile.pyramid.core.errors import SourceError, StoreError, StoreUnavailableError
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.fetch.downloads import FOLDER as DOWNLOADS
@@ -32,25 +30,30 @@ from lazytile.pyramid.ingest.append_check import StepMapping, check_fits, in_pac
 from lazytile.pyramid.ingest.build import Progress, build_arrays
 from lazytile.pyramid.ingest.convert import with_statistics
 from lazytile.pyramid.ingest.manifest import planes
+from lazytile.pyramid.ingest.recount import States, recomputed_statistics
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.source import Source, open_source
+from lazytile.pyramid.storage.generations import Kept
+from lazytile.pyramid.storage.metadata_copy import local_metadata
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.pointer import dataset_folder
+from lazytile.pyramid.storage.protocol import StorageError
+from lazytile.pyramid.storage.staging import staging_folder
 from lazytile.pyramid.store.chunk_file import CHUNKS
-from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.code_statistics import FILE as SUMMARY
-from lazytile.pyramid.store.code_statistics import CodeStatistics, read_statistics, statistics_of, write_statistics
+from lazytile.pyramid.store.code_statistics import CodeStatistics, read_statistics, write_statistics
 from lazytile.pyramid.store.codec import DEFAULT_CODEC
-from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Variable
 from lazytile.pyramid.store.geozarr import write_coordinate
-from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.node_metadata import consolidate
 from lazytile.pyramid.store.publish import UNFINISHED, staged
-from lazytile.pyramid.store.store import read_description
+from lazytile.pyramid.store.store import is_current_state, read_description
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.fetch.http_client import HttpOptions
+    from lazytile.pyramid.store.dataset import Dataset, Variable
 
 _METADATA = "zarr.json"
 _NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.ENOSYS})
@@ -94,7 +97,8 @@ def append(
         SourceError: The source cannot be read or does not fit the dataset.
         StoreError: The store cannot be written, or the dataset was changed meanwhile.
     """
-    folder = Path(store) / f"{name}{SUFFIX}"
+    place = location(store)
+    folder = dataset_folder(place, name)
     old = read_description(folder)
     if old.linked:
         raise SourceError(
@@ -103,25 +107,42 @@ def append(
     timed = [variable.name for variable in old.variables if variable.time is not None]
     if not timed:
         raise SourceError(f"dataset {name} has no time dimension, nothing can be appended to it")
-    (file,) = local_files([str(path)], Path(store) / DOWNLOADS, fetching)
+    (file,) = local_files([str(path)], staging_folder(place) / DOWNLOADS, fetching)
     source = open_source(file, timed, group=group, overrides=Overrides(time=time, time_pattern=time_pattern))
     check_fits(source, old)
     source = in_packing_of(old, source)
-    steps = map_steps(source, old, folder, replace_steps=replace_steps)
-    with staged(Path(store), name, _fingerprint(source, old)) as partial, engine_or_threads(engine) as bulk:
-        if read_description(folder).generation != old.generation:
+    with _metadata_of(folder, old) as here:
+        steps = map_steps(source, old, here, replace_steps=replace_steps)
+        return _append(source, (place, folder, here), old, steps, engine=engine, progress=progress)
+
+
+def _append(
+    source: Source,
+    places: tuple[Path, Path, Path],
+    old: Dataset,
+    steps: StepMapping,
+    *,
+    engine: BulkEngine | str | None,
+    progress: Callable[[Progress], None] | None,
+) -> Dataset:
+    """Append the steps of a source; the places are the store, the dataset, and its metadata on this machine."""
+    store, folder, here = places
+    name, kept = old.name, _kept(folder, old, steps.replaced)
+    with staged(store, name, _fingerprint(source, old), kept) as partial, engine_or_threads(engine) as bulk:
+        if not is_current_state(folder, old):
             raise StoreError(f"dataset {name} was changed meanwhile, append again")
         new = _extended(old, steps)
         if not (partial / UNFINISHED).exists():
-            _clone(folder, partial, old, steps.replaced)
+            _clone(here, partial, old, steps.replaced)
             _write_shapes(partial, new, steps)
         added = build_arrays(source, partial, new, bulk, progress, time_steps=steps.stored_steps)
+        states = States(partial, new, folder, old, frozenset(steps.stored_steps))
         if steps.replaced:
-            totals = {name: _recomputed(partial, new, name, len(levels), bulk) for name, levels in added.items()}
+            totals = {name: recomputed_statistics(states, name, len(levels), bulk) for name, levels in added.items()}
         else:
-            totals = {name: _combined(folder, name, levels) for name, levels in added.items()}
+            totals = {name: _combined(here, name, levels) for name, levels in added.items()}
             totals = {
-                name: levels or _recomputed(partial, new, name, len(added[name]), bulk)
+                name: levels or recomputed_statistics(states, name, len(added[name]), bulk)
                 for name, levels in totals.items()
             }
         new = replace(
@@ -135,6 +156,33 @@ def append(
         root = parse_json((partial / _METADATA).read_bytes())
         consolidate(partial, {**root["attributes"], "lazytile": new.to_stored_json()})
     return new
+
+
+@contextmanager
+def _metadata_of(folder: Path, dataset: Dataset) -> Iterator[Path]:
+    """Yield a folder of this machine that has the metadata, coordinates and statistics of a dataset."""
+    names = [variable.name for variable in dataset.variables]
+    try:
+        with local_metadata(folder, range(dataset.levels), names, SUMMARY) as here:
+            yield here
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
+
+
+def _kept(folder: Path, dataset: Dataset, left_out: Collection[int]) -> Kept | None:
+    """Return what the next generation takes over in object storage: chunks and checksums of the steps that stay."""
+    if not isinstance(folder, ObjectPath):
+        return None
+    axes = {variable.name: variable.time_axis for variable in dataset.variables}
+
+    def is_kept(key: str) -> bool:
+        parts = key.split("/")
+        if len(parts) < 4 or parts[1] not in axes or parts[2] not in (CHUNKS, FOLDER):
+            return False
+        axis, index = axes[parts[1]], parts[3].split("-") if parts[2] == FOLDER else parts[3:]
+        return axis is None or int(index[axis]) not in left_out
+
+    return Kept(folder, is_kept)
 
 
 def _fingerprint(source: Source, old: Dataset) -> str:
@@ -235,28 +283,3 @@ def _combined(folder: Path, name: str, levels: list[CodeStatistics]) -> list[Cod
     before = [read_statistics(folder, level, name) for level in range(len(levels))]
     known = [each for each in before if each is not None]
     return [one + other for one, other in zip(known, levels, strict=True)] if len(known) == len(levels) else []
-
-
-def _recomputed(partial: Path, new: Dataset, name: str, levels: int, engine: BulkEngine) -> list[CodeStatistics]:
-    """Read all stored codes of a variable and compute their statistics."""
-    variable = new.variable(name)
-    totals = [CodeStatistics()] * levels
-    every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
-    items = [(partial, new, variable, level, dim_index) for dim_index in every for level in range(levels)]
-    for level, added in engine.map(_plane_statistics, items, label="count", places=Places.of(folders=(partial,))):
-        totals[level] += added
-    return totals
-
-
-def _plane_statistics(item: tuple[Path, Dataset, Variable, int, tuple[int, ...]]) -> tuple[int, CodeStatistics]:
-    folder, dataset, variable, level, dim_index = item
-    reader = open_level(folder, dataset, variable.name, level)
-    shape = level_shape(dataset.grid.shape, level)
-    chunk = dataset.chunk
-    total = CodeStatistics()
-    for row in range(0, shape.rows, chunk.rows):
-        for col in range(0, shape.cols, chunk.cols):
-            codes = reader.read(dim_index, row // chunk.rows, col // chunk.cols)
-            codes = np.ascontiguousarray(codes[: shape.rows - row, : shape.cols - col])
-            total += statistics_of(codes, variable.packing, binned=level == 0)
-    return level, total

@@ -6,7 +6,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass, replace
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lazytile import __version__
@@ -19,6 +18,8 @@ from lazytile.pyramid.ingest.build import Progress, build_arrays
 from lazytile.pyramid.ingest.proposed_name import dataset_name
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of, open_files
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.staging import staging_folder
 from lazytile.pyramid.store.code_statistics import write_statistics
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
 from lazytile.pyramid.store.dataset import NAME_PATTERN, Dataset
@@ -28,6 +29,7 @@ from lazytile.pyramid.store.publish import UNFINISHED, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.fetch.http_client import HttpOptions
@@ -92,7 +94,7 @@ def convert(
     Args:
         path: A file, a URL, a pattern (``sst-*.nc``) or a list of them, which form one time series. Remote and
             compressed files are unpacked to ``STORE/.downloads`` first.
-        store: Folder of datasets, created where there is none.
+        store: Folder of datasets, created where there is none; or object storage, ``s3://BUCKET/PREFIX``.
         name: Letters, digits, ``_`` and ``-``; None derives it from the file's name.
         variables: Names of variables; None: all on the largest grid.
         group: Of the file, where the variables are not in the root.
@@ -118,7 +120,10 @@ def convert(
         StoreError: The store cannot be written.
     """
     chosen = None if name is None else _checked_name(name)
-    files = local_files(files_of(path), Path(store) / FOLDER, fetching)
+    place = location(store)
+    if isinstance(place, ObjectPath) and storage.lazy:
+        raise StoreError(f"{place} is object storage, which keeps no lazy overviews: convert without --lazy")
+    files = local_files(files_of(path), staging_folder(place) / FOLDER, fetching)
     chosen = chosen or dataset_name(files[0])
     source = open_files(
         files, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata, time, time_pattern)
@@ -126,7 +131,7 @@ def convert(
     if storage.lazy and _planes(source) <= storage.lazy_above:
         storage = replace(storage, lazy=False)
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
-    with staged(Path(store), chosen, fingerprint(source, dataset)) as partial, engine_or_threads(engine) as bulk:
+    with staged(place, chosen, fingerprint(source, dataset)) as partial, engine_or_threads(engine) as bulk:
         if not (partial / UNFINISHED).exists():
             write_metadata(partial, dataset, source.coordinates, source.attributes)
         statistics = build_arrays(source, partial, dataset, bulk, progress)

@@ -17,6 +17,7 @@ from lazytile.pyramid.ingest.build import block_reader_of, stages_of
 from lazytile.pyramid.sources.cf.crs import crs_name
 from lazytile.pyramid.sources.formats.container import FORMATS
 from lazytile.pyramid.sources.source import Source, open_source
+from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Dimension, Variable
 from lazytile.pyramid.store.layout import CHUNK_CELLS, level_shape, plan_levels
@@ -78,9 +79,9 @@ def describe(path: str | Path, *, group: str | None = None, overrides: Overrides
         SourceError: The source cannot be read.
         StoreError: The dataset is damaged.
     """
-    if is_url(path):
+    if is_url(path) and not isinstance(path, ObjectPath):
         return _of_source(open_source(path, group=group, overrides=overrides))
-    folder = Path(path)
+    folder = location(path)
     root = _our_attributes(folder)
     return (
         _of_source(open_source(folder, group=group, overrides=overrides)) if root is None else _of_dataset(folder, root)
@@ -143,7 +144,7 @@ def _of_dataset(folder: Path, attribute: Any) -> Description:
         problems.append("it has no checksums (format 1), damage is not noticed; replace records them")
     elif not dataset.checked and dataset.shard:
         problems.append("its shards have checksums, their chunks have none (format 2): only verify compares them")
-    if folder.name != f"{dataset.name}{SUFFIX}":
+    if not isinstance(folder, ObjectPath) and folder.name != f"{dataset.name}{SUFFIX}":
         problems.append(f"the folder is named {folder.name}, its dataset {dataset.name}")
     levels = tuple(
         Level(level_shape(dataset.grid.shape, level), _folder_bytes(folder / str(level)))
@@ -172,6 +173,8 @@ def _source_bytes(source: str) -> int | None:
 
 
 def _folder_bytes(folder: Path) -> int:
+    if isinstance(folder, ObjectPath):
+        return folder.size_below()
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 

@@ -7,8 +7,14 @@ from pathlib import Path
 
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
 from lazytile.pyramid.fetch.source_url import is_url
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.pointer import current_pointers
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.dataset import SUFFIX
 from lazytile.pyramid.store.store import Store, read_description
+
+_WEB = ("http:", "https:")
+"""Schemes that name files of web servers; to open a store there, name its folder and the dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +22,7 @@ class StoredName:
     """Where a stored dataset is."""
 
     store: Path
-    """Folder of the store, absolute."""
+    """The store, absolute."""
     name: str
 
 
@@ -32,6 +38,9 @@ def stored_name(path: str | Path) -> StoredName | None:
     Raises:
         StoreError: The folder is a store of several datasets, or the dataset is damaged.
     """
+    place = location(path)
+    if isinstance(place, ObjectPath) and place.parts[0] not in _WEB:
+        return _remote_name(place)
     if is_url(path):
         return None
     folder = Path(path).resolve()
@@ -44,6 +53,22 @@ def stored_name(path: str | Path) -> StoredName | None:
     if len(names) > 1:
         raise StoreError(f"{path} is a store of {len(names)} datasets; open one: {', '.join(names)}")
     return StoredName(folder, names[0]) if names else None
+
+
+def _remote_name(place: ObjectPath) -> StoredName | None:
+    """Return the dataset that a URL names: one of a store, or the only one of it."""
+    try:
+        for root, name in ((place.parent, place.name.removesuffix(SUFFIX)), (place, None)):
+            names = [*current_pointers(root).get().datasets] if len(root.parts) > 1 else []
+            if name in names:
+                return StoredName(root, name)
+            if name is None and len(names) > 1:
+                raise StoreError(f"{place} is a store of {len(names)} datasets; open one: {', '.join(sorted(names))}")
+            if name is None and names:
+                return StoredName(root, names[0])
+    except StorageError:
+        return None  # opening it as a source says what is wrong
+    return None
 
 
 def _is_ours(folder: Path) -> bool:

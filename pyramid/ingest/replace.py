@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.ingest.convert import Storage, convert
+from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
 from lazytile.pyramid.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.ingest.build import Progress
@@ -63,7 +64,7 @@ def replace(
         SourceError: The source cannot be converted.
         StoreError: The store cannot be written.
     """
-    old = Store(Path(store)).dataset(name).description
+    old = Store(location(store)).dataset(name).description
     codec = Codec.parse(old.codec) if old.codec else DEFAULT_CODEC
     return convert(
         path,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.errors import GenerationChangedError, SourceError, SourceUnavailableError
+from lazytile.pyramid.core.errors import GenerationChangedError, SourceError, SourceUnavailableError, StoreError
 from lazytile.pyramid.fetch.source_url import absolute_source
 from lazytile.pyramid.ingest.convert import Storage, describe_dataset
 from lazytile.pyramid.ingest.proposed_name import dataset_name
@@ -17,12 +16,14 @@ from lazytile.pyramid.linked.sampled_range import measured
 from lazytile.pyramid.linked.source_version import check_linkable, settled_time_ns, version_of
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of
+from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
 from lazytile.pyramid.store.geozarr import finish_metadata, write_metadata
 from lazytile.pyramid.store.publish import staged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from lazytile.pyramid.store.dataset import Dataset
 
@@ -90,6 +91,9 @@ def link(
         raise SourceError(
             f"a dataset's name has up to 128 letters, digits, _ and -, a letter or digit first; not {name!r}"
         )
+    place = location(store)
+    if isinstance(place, ObjectPath):
+        raise StoreError(f"{place} is object storage, which holds no links: link in a folder, or convert")
     paths = tuple(absolute_source(each) for each in files_of(path))
     check_linkable(paths)
     record = LinkRecord(
@@ -104,7 +108,7 @@ def link(
         colormap=colormap,
         is_exact=exact,
     )
-    return _registered(record, Path(store), name or dataset_name(paths[0]))
+    return _registered(record, place, name or dataset_name(paths[0]))
 
 
 def link_again(store: Path, name: str) -> Linked:

@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,10 +29,12 @@ from lazytile.pyramid.mrf.writer import MrfWriter
 from lazytile.pyramid.mrf.zdb import write_zdb
 from lazytile.pyramid.render.renderer import codes_of, render_codes, render_index, render_rgba
 from lazytile.pyramid.render.uncoloured import no_colour_text
+from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.store.dataset import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -278,7 +279,7 @@ def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[byte
             for number, run in enumerate(batch)
             if run.task is not None
         ]
-        places = Places.of(folders=(Path(plan.task.store, f"{plan.task.dataset}{SUFFIX}"),))
+        places = Places.of(folders=(location(plan.task.store) / f"{plan.task.dataset}{SUFFIX}",))
         results = engine.map(render_pages, jobs, label="mrf_pages", places=places)
         try:
             yield from _in_order(batch, results)

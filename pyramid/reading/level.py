@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.pyramid.core.errors import GenerationChangedError, InvalidParameterError
+from lazytile.pyramid.storage.metadata_copy import local_metadata
 from lazytile.pyramid.store.geozarr import CRS_VARIABLE, axis_names, variable_attributes
 from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.store import store_at
@@ -55,14 +56,18 @@ def level_dataset(store: Store, name: str, variables: tuple[str, ...], steps: St
         raise InvalidParameterError(
             _FIELD, f"{_FIELD} {level} is out of range, it may be 0 to {description.levels - 1}"
         )
-    with xr.open_dataset(
-        stored.path,
-        engine="zarr",
-        group=str(level),
-        consolidated=False,
-        decode_coords="all",
-        drop_variables=[variable.name for variable in description.variables],
-    ) as found:
+    names = [variable.name for variable in description.variables]
+    with (
+        local_metadata(stored.path, (level,), names) as folder,
+        xr.open_dataset(
+            folder,
+            engine="zarr",
+            group=str(level),
+            consolidated=False,
+            decode_coords="all",
+            drop_variables=names,
+        ) as found,
+    ):
         coordinates = found.load()
     if CRS_VARIABLE in coordinates.data_vars:
         coordinates = coordinates.set_coords(CRS_VARIABLE)

@@ -23,7 +23,8 @@ from lazytile.pyramid.render.image import ImageFormat, encode, encode_rgba
 from lazytile.pyramid.render.location import TileBlock, locate
 from lazytile.pyramid.resampling.method import Resampling
 from lazytile.pyramid.resampling.value_tile import VALUES, ValueTile
-from lazytile.pyramid.store.store import StoredDataset, store_at
+from lazytile.pyramid.storage.pointer import LEAST_S
+from lazytile.pyramid.store.store import Store, StoredDataset, store_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -236,8 +237,7 @@ class _Source:
 def _read_checked(task: RenderTask, read: Callable[[_Source], Pixels], stop: StopFlag | None = None) -> Pixels:
     """Locate a task's block and read it, all of it from the generation that the task was made for."""
     store = store_at(task.store)
-    stored = store.dataset(task.dataset)
-    check_generation(task, stored)
+    stored = _opened(store, task)
     description = stored.description
     method = task.resampling or task.default_resampling
     if method is None:
@@ -249,6 +249,19 @@ def _read_checked(task: RenderTask, read: Callable[[_Source], Pixels], stop: Sto
     # A chunk may have been read after the dataset was replaced; then its pixels belong to neither generation.
     check_generation(task, store.dataset(task.dataset))
     return pixels
+
+
+def _opened(store: Store, task: RenderTask) -> StoredDataset:
+    """Return the dataset that a task was made for, which this process may not have seen yet in object storage."""
+    stored = store.dataset(task.dataset)
+    try:
+        check_generation(task, stored)
+    except GenerationChangedError:
+        if not store.refresh(LEAST_S):
+            raise
+        stored = store.dataset(task.dataset)
+        check_generation(task, stored)
+    return stored
 
 
 def _locate(description: Dataset, task: RenderTask, method: Resampling, stop: StopFlag | None) -> Location:

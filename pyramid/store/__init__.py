@@ -1,4 +1,4 @@
-"""The Zarr pyramid on disk: description, layout, chunks, shards, overviews, statistics, publishing, verification.
+"""The stored Zarr pyramid: description, layout, chunks, shards, overviews, statistics, publishing, verification.
 
-May import: core, cluster, chunks, engines, tiling, kernel.
+May import: core, storage, cluster, chunks, engines, tiling, kernel.
 """

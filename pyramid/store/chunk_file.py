@@ -7,14 +7,17 @@ calls from all threads of a process go through one event loop, which ten thousan
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.storage.chunk_cache import cached_object
+from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.protocol import ObjectTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +32,11 @@ CHUNKS = "c"
 
 class EncodedChunks(Protocol):
     """The bytes of an array's chunks, wherever they are stored."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a read mostly waits for a network, so that concurrent reads are faster."""
+        ...
 
     def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
         """Return the encoded bytes of a chunk.
@@ -74,6 +82,10 @@ class EncodedChunks(Protocol):
         """
         ...
 
+    def fresh(self) -> EncodedChunks:
+        """Return the same chunks read past every cache, whose copy of them is dropped."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkFiles:
@@ -81,6 +93,7 @@ class ChunkFiles:
 
     folder: str
     """Of the array, with the prefix of chunk keys (``.../0/sst/c``)."""
+    waits: ClassVar[bool] = False
 
     def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
         """Return the bytes of a chunk's file, None where there is none."""
@@ -93,6 +106,41 @@ class ChunkFiles:
     def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
         """Return the path of a chunk's file."""
         return "/".join((self.folder, *map(str, dim_index), f"{row}/{col}"))
+
+    def fresh(self) -> ChunkFiles:
+        """Return the same files: no cache is in front of them."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkObjects:
+    """Encoded chunks as objects below a prefix. See ``EncodedChunks``."""
+
+    folder: ObjectPath
+    """Of the array, with the prefix of chunk keys."""
+    is_fresh: bool = False
+    """Whether the cache of chunks is passed by."""
+    waits: ClassVar[bool] = True
+
+    def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
+        """Return the bytes of a chunk's object, None where there is none."""
+        path = self.folder.joinpath(*map(str, (*dim_index, row, col)))
+        try:
+            return cached_object(path, limit, fresh=self.is_fresh)
+        except ObjectTooLargeError as error:
+            raise StoreError(str(error)) from error
+
+    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the URL of a chunk's object."""
+        return self.file(dim_index, row, col)
+
+    def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the URL of a chunk's object."""
+        return "/".join((str(self.folder), *map(str, dim_index), f"{row}/{col}"))
+
+    def fresh(self) -> ChunkObjects:
+        """Return the same objects, past the cache of chunks."""
+        return replace(self, is_fresh=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +247,9 @@ def read_file(path: str | Path, limit: int | None = None) -> bytes | None:
         StoreError: The file has more bytes.
         OSError: It cannot be read.
     """
+    if isinstance(path, ObjectPath):
+        found = path.storage.get(path.key, limit)
+        return None if found is None else found.data
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

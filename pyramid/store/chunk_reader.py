@@ -22,10 +22,11 @@ from lazytile.pyramid.chunks.unpacking import UNPACKERS
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.core.json_text import parse_json
-from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFiles
+from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFiles, ChunkObjects
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import level_shape, padding_code
-from lazytile.pyramid.store.shard import ShardFiles, shard_side
+from lazytile.pyramid.store.shard import ShardFiles, ShardObjects, shard_side
 from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
 
 if TYPE_CHECKING:
@@ -100,9 +101,8 @@ def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> Chu
         return replace(reader, lazy=lazy) if isinstance(reader, StoredChunks) else reader
     # The description says everything, and it has a checksum itself.
     packing = dataset.variable(variable).packing
-    chunks = str(path / CHUNKS)
     return StoredChunks(
-        ShardFiles(chunks, Shape(dataset.shard, dataset.shard)) if dataset.shard else ChunkFiles(chunks),
+        _source(path / CHUNKS, Shape(dataset.shard, dataset.shard) if dataset.shard else None),
         np.dtype(packing.dtype).newbyteorder("<"),
         dataset.chunk,
         padding_code(packing),
@@ -111,6 +111,13 @@ def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> Chu
         level_digests(path, dataset, variable, level),
         lazy,
     )
+
+
+def _source(chunks: Path, side: Shape | None) -> EncodedChunks:
+    """Return the encoded chunks of an array: of files or objects, in shards of some chunks or each for itself."""
+    if isinstance(chunks, ObjectPath):
+        return ChunkObjects(chunks) if side is None else ShardObjects(chunks, side)
+    return ChunkFiles(str(chunks)) if side is None else ShardFiles(str(chunks), side)
 
 
 def level_digests(array: Path, dataset: Dataset, variable: str, level: int) -> ArrayDigests:
@@ -191,13 +198,13 @@ def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> StoredChunk
     if not is_plain:
         return None
     shape, codecs = tuple(grid["configuration"]["chunk_shape"]), document["codecs"]
-    source: EncodedChunks = ChunkFiles(str(folder / CHUNKS))
+    source = _source(folder / CHUNKS, None)
     if [codec["name"] for codec in codecs] == ["sharding_indexed"]:
         inside = codecs[0]["configuration"]
         side = shard_side(inside, shape, chunk)
         if side is None:
             return None
-        source = ShardFiles(str(folder / CHUNKS), side)
+        source = _source(folder / CHUNKS, side)
         shape, codecs = tuple(inside["chunk_shape"]), inside["codecs"]
     names = [codec["name"] for codec in codecs]
     fill_value = float("nan") if document["fill_value"] == "NaN" else document["fill_value"]

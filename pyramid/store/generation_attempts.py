@@ -1,14 +1,21 @@
-"""The retry of work on a dataset that was replaced while the work was in progress."""
+"""Work on a dataset that is replaced while the work is in progress: recognizing it, and trying again."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Protocol
 
-from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.pyramid.core.errors import GenerationChangedError, StoreUnavailableError
+from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.pointer import is_current
+from lazytile.pyramid.storage.protocol import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
+
+    from lazytile.pyramid.store.dataset import Dataset
 
 ATTEMPTS = 2
 """A dataset may be replaced after a request is resolved; the second attempt resolves the new one."""
@@ -50,3 +57,51 @@ class GenerationAttempt:
     ) -> bool:
         self.has_succeeded = error is None
         return isinstance(error, GenerationChangedError) and not self._is_last
+
+
+class OpenedFolder(Protocol):
+    """A dataset that was opened, and what its folder was like then."""
+
+    path: Path
+    description: Dataset
+    stamp: tuple[int, int, int]
+    """Of the file that the description was read from."""
+
+
+def is_opened(stored: OpenedFolder, root: int | None = None) -> bool:
+    """Return whether a folder still holds the state of a dataset that was opened.
+
+    Args:
+        stored: The dataset.
+        root: Its folder, open; None: whatever has its name now.
+
+    Returns:
+        Whether it does.
+
+    Raises:
+        StoreUnavailableError: Object storage does not tell.
+    """
+    if isinstance(stored.path, ObjectPath):
+        try:
+            return is_current(stored.path)
+        except StorageError as error:
+            raise StoreUnavailableError(str(error)) from error
+    try:
+        status = os.stat(stored.path / "zarr.json" if root is None else "zarr.json", dir_fd=root)
+    except OSError:
+        return False
+    return (status.st_mtime_ns, status.st_ino, status.st_size) == stored.stamp
+
+
+def check_opened(stored: OpenedFolder, root: int | None = None) -> None:
+    """Check that a folder still holds the state of a dataset that was opened.
+
+    Args:
+        stored: The dataset.
+        root: Its folder, open; None: whatever has its name now.
+
+    Raises:
+        GenerationChangedError: It no longer does.
+    """
+    if not is_opened(stored, root):
+        raise GenerationChangedError(f"dataset {stored.description.name} has been replaced, repeat the request")

@@ -33,11 +33,13 @@ from lazytile.pyramid.chunks.digest_table import (
 )
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.conditions import Conditions
-from lazytile.pyramid.core.errors import GenerationChangedError, StoreError, first_line
+from lazytile.pyramid.core.errors import StoreError, first_line
 from lazytile.pyramid.core.file_lock import file_lock
 from lazytile.pyramid.core.quiet_log import QuietLog
+from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.chunk_file import ChunkFolder
 from lazytile.pyramid.store.codec import Codec
+from lazytile.pyramid.store.generation_attempts import OpenedFolder, check_opened
 from lazytile.pyramid.store.layout import padding_code
 from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
 from lazytile.pyramid.store.shard import encode_shard
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.store.dataset import Dataset
     from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 LOG = logging.getLogger(__name__)
@@ -57,13 +58,8 @@ MAX_SHARD_BYTES = 128 << 20
 """A larger shard is not written again for one damaged chunk."""
 
 
-class OpenedDataset(Protocol):
+class OpenedDataset(OpenedFolder, Protocol):
     """The dataset whose overview a chunk belongs to."""
-
-    path: Path
-    description: Dataset
-    stamp: tuple[int, int, int]
-    """Of the file that the description was read from."""
 
     def chunk(self, level: int, variable: str, dim_index: tuple[int, ...], row: int, col: int) -> NDArray[Any]:
         """Return a chunk of codes.
@@ -248,6 +244,9 @@ class OverviewWriter:
     @contextmanager
     def _lock(self, file: str) -> Iterator[bool]:
         """Hold the lock of a chunk's file; yield False where the store cannot be written."""
+        if isinstance(self._array, ObjectPath):
+            yield False  # objects of a generation never change
+            return
         relative = Path(file).relative_to(self._array)
         path = self._array / f".lazy-{crc32(str(relative).encode()) % LOCKS}"
         is_held = True
@@ -297,34 +296,3 @@ def _replace_file(root: int, relative: Path, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(temporary, dir_fd=root)
         raise
-
-
-def is_opened(stored: OpenedDataset, root: int | None = None) -> bool:
-    """Return whether a folder still holds the state of a dataset that was opened.
-
-    Args:
-        stored: The dataset.
-        root: Its folder, open; None: whatever has its name now.
-
-    Returns:
-        Whether it does.
-    """
-    try:
-        status = os.stat(stored.path / "zarr.json" if root is None else "zarr.json", dir_fd=root)
-    except OSError:
-        return False
-    return (status.st_mtime_ns, status.st_ino, status.st_size) == stored.stamp
-
-
-def check_opened(stored: OpenedDataset, root: int | None = None) -> None:
-    """Check that a folder still holds the state of a dataset that was opened.
-
-    Args:
-        stored: The dataset.
-        root: Its folder, open; None: whatever has its name now.
-
-    Raises:
-        GenerationChangedError: It no longer does.
-    """
-    if not is_opened(stored, root):
-        raise GenerationChangedError(f"dataset {stored.description.name} has been replaced, repeat the request")

@@ -5,6 +5,9 @@ drops the lock of a process that dies; its next holder knows that partial folder
 resumes the one with its own work's key in the name and removes the others. The finished folder is exchanged with the
 old one in one step (Linux ``renameat2`` with ``RENAME_EXCHANGE``). Where the system lacks that, the old one is moved
 aside first, and the next run repairs what a kill between the two renames leaves.
+
+For object storage the partial folder and the lock are in a folder of this machine, and publishing is an upload
+(``storage.generations``). The partial folder stays until the new generation counts.
 """
 
 from __future__ import annotations
@@ -17,14 +20,27 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.errors import DatasetNotFoundError, EngineError, EngineStartError, StoreError
+from lazytile.pyramid.core.errors import (
+    DatasetNotFoundError,
+    EngineError,
+    EngineStartError,
+    StoreError,
+    StoreUnavailableError,
+)
 from lazytile.pyramid.core.file_lock import LockHeldError, file_lock
 from lazytile.pyramid.core.json_text import parse_json
+from lazytile.pyramid.storage.generations import Upload, remove_dataset
+from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.pointer import current_pointers, dataset_folder
+from lazytile.pyramid.storage.protocol import StorageError
+from lazytile.pyramid.storage.staging import staging_folder
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from lazytile.pyramid.storage.generations import Kept
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -35,50 +51,63 @@ _REMOVE_ATTEMPTS = 5
 
 
 @contextmanager
-def staged(store: Path, name: str, work: str = "") -> Iterator[Path]:
+def staged(store: Path, name: str, work: str = "", kept: Kept | None = None) -> Iterator[Path]:
     """Yield a folder to write a dataset to, and publish it as ``STORE/NAME.zarr`` when the block ends.
 
     Where the block raises, the folder is removed and the store is as before. An interrupt, like a kill, leaves it, and
-    so do the loss of an engine and a full disk: the same work goes on there.
+    so do the loss of an engine, a full disk, and an upload that fails: the same work goes on there.
 
     Args:
-        store: Folder of datasets, created where there is none.
+        store: Folder of datasets, created where there is none; or a path of object storage.
         name: Of the dataset.
         work: Identifies the work. The folder that a killed run of the same work left is yielded again as it is;
             without it the folder is always empty.
+        kept: In object storage, what the new generation takes over of the one before.
 
     Yields:
         The folder.
 
     Raises:
+        StoreUnavailableError: Object storage cannot be reached.
         StoreError: The store cannot be written, another process is writing the same name, or the target is no dataset.
     """
-    target = store / f"{name}{SUFFIX}"
+    folder = staging_folder(store)
+    target, is_built = folder / f"{name}{SUFFIX}", False
     try:
-        store.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         if target.is_symlink() or (target.exists() and not target.is_dir()):
             raise StoreError(f"{target} is not a folder; a dataset cannot replace it")
         if target.exists() and not _is_dataset(target):
             raise StoreError(
                 f"{target} is no dataset of lazytile and would be lost; choose another name or move it away"
             )
-        with _locked(store, name):
-            partial = store / f".{name}{SUFFIX}.partial-{work or secrets.token_hex(4)}"
-            _clean(store, name, keep=partial)
-            is_new = not partial.exists()
+        with _locked(folder, name):
+            partial = folder / f".{name}{SUFFIX}.partial-{work or secrets.token_hex(4)}"
+            _clean(folder, name, keep=partial)
+            is_new, upload = not partial.exists(), None
             partial.mkdir(exist_ok=True)
             try:
+                upload = Upload(store, name, partial, kept) if isinstance(store, ObjectPath) else None
                 yield partial
-                _publish(partial, target)
+                is_built = True
+                if upload is None:
+                    _publish(partial, target)
+                else:
+                    upload.publish()
             except EngineError as error:
                 if is_new and isinstance(error, EngineStartError):
                     _remove(partial)
                 raise  # nothing is wrong with what is there, and a worker may still be writing to it
             except Exception as error:
-                if not (work and _is_disk_full(error) and (partial / UNFINISHED).is_file()):
+                is_upload = is_built and upload is not None
+                is_resumable = is_upload or _is_disk_full(error) or isinstance(error, StorageError)
+                if not (work and is_resumable and (partial / UNFINISHED).is_file()):
                     _remove(partial)
                 raise
             _remove(partial)
+    except StorageError as error:
+        advice = "; nothing is lost: repeat the command to go on" if is_built and work else ""
+        raise StoreUnavailableError(f"{error}{advice}") from error
     except OSError as error:
         reason = error.strerror or str(error)
         advice = "; make room and repeat the command" if work and _is_disk_full(error) else ""
@@ -117,6 +146,9 @@ def remove(store: Path, name: str) -> None:
         DatasetNotFoundError: The store has no such dataset.
         StoreError: Its files cannot be removed, or another process is writing it.
     """
+    if isinstance(store, ObjectPath):
+        _remove_remote(store, name)
+        return
     target = store / f"{name}{SUFFIX}"
     try:
         if not NAME_PATTERN.fullmatch(name) or not (target / _METADATA).is_file():
@@ -129,6 +161,22 @@ def remove(store: Path, name: str) -> None:
             _remove(removed)
     except OSError as error:
         raise StoreError(f"{error.filename or target} cannot be removed: {error.strerror or error}") from error
+
+
+def _remove_remote(store: ObjectPath, name: str) -> None:
+    """Remove a dataset of object storage."""
+    folder = staging_folder(store)
+    try:
+        current_pointers(store).refresh()
+        dataset_folder(store, name)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder, name):
+            _clean(folder, name)
+            remove_dataset(store, name)
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager

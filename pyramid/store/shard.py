@@ -6,17 +6,21 @@ A chunk of a shard costs two reads of the file: its index, whose checksum is ver
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import google_crc32c
 import numpy as np
 
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Shape
+from lazytile.pyramid.storage.chunk_cache import cached_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from lazytile.pyramid.storage.object_path import ObjectPath
 
 _ENTRY = np.dtype([("offset", "<u8"), ("size", "<u8")])
 _CHECKSUM_BYTES = 4
@@ -32,6 +36,7 @@ class ShardFiles:
     """Of the array, with the prefix of chunk keys (``.../0/sst/c``)."""
     side: Shape
     """Chunks that a shard has in rows and columns."""
+    waits: ClassVar[bool] = False
 
     def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
         """Return the bytes of a chunk, None for an absent one."""
@@ -45,17 +50,8 @@ class ShardFiles:
             length = self.side.rows * self.side.cols * _ENTRY.itemsize
             end = size - length - _CHECKSUM_BYTES
             index = os.pread(descriptor, length + _CHECKSUM_BYTES, max(end, 0))
-            table, checksum = index[:length], int.from_bytes(index[length:], "little")
-            if end < 0 or len(index) != length + _CHECKSUM_BYTES or google_crc32c.value(table) != checksum:
-                raise StoreError("the checksum of the shard's index is wrong")
-            offset, count = np.frombuffer(table, _ENTRY)[number].tolist()
-            if offset == count == _ABSENT:
-                return None
-            if offset + count > end:
-                raise StoreError(f"the shard's index points past the {size} bytes of the file")
-            if count > limit:
-                raise StoreError(f"the shard's index states {count} bytes, more than a chunk can take")
-            return os.pread(descriptor, count, offset)
+            found = _find(_checked_table(index, length), number, end, limit)
+            return None if found is None else os.pread(descriptor, found[1], found[0])
         finally:
             os.close(descriptor)
 
@@ -67,11 +63,106 @@ class ShardFiles:
         """Return what messages call a chunk."""
         return f"{row}/{col} of shard {self._position(dim_index, row, col)[0]}"
 
+    def fresh(self) -> ShardFiles:
+        """Return the same files: no cache is in front of them."""
+        return self
+
     def _position(self, dim_index: tuple[int, ...], row: int, col: int) -> tuple[str, int]:
         """Return the path of a chunk's shard, and its number in it."""
         (shard_row, down), (shard_col, across) = divmod(row, self.side.rows), divmod(col, self.side.cols)
         path = "/".join((self.folder, *map(str, dim_index), f"{shard_row}/{shard_col}"))
         return path, down * self.side.cols + across
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The index of a shard, whose checksum fits."""
+
+    table: bytes
+    end: int
+    """Where it begins in the object."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return len(self.table)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardObjects:
+    """Encoded chunks in shards that are objects. See ``EncodedChunks``.
+
+    The index of a shard is read and checked once, and stays in the cache of checksums.
+    """
+
+    folder: ObjectPath
+    """Of the array, with the prefix of chunk keys."""
+    side: Shape
+    """Chunks that a shard has in rows and columns."""
+    is_fresh: bool = False
+    """Whether caches are passed by."""
+    waits: ClassVar[bool] = True
+
+    def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
+        """Return the bytes of a chunk, None for an absent one."""
+        path, number = self._position(dim_index, row, col)
+        cache, key = process.cache("digests"), ("shard", str(path))
+        if self.is_fresh:
+            cache.discard(key)
+        try:
+            index: _Index = cache.get(key, lambda: self._read_index(path))
+        except FileNotFoundError:
+            return None
+        found = _find(index.table, number, index.end, limit)
+        if found is None:
+            return None
+        return cached_range(path, found[0], found[0] + found[1], fresh=self.is_fresh)
+
+    def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the URL of a chunk's shard."""
+        return str(self._position(dim_index, row, col)[0])
+
+    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return what messages call a chunk."""
+        return f"{row}/{col} of shard {self._position(dim_index, row, col)[0]}"
+
+    def fresh(self) -> ShardObjects:
+        """Return the same objects, past the caches."""
+        return replace(self, is_fresh=True)
+
+    def _read_index(self, path: ObjectPath) -> _Index:
+        length = self.side.rows * self.side.cols * _ENTRY.itemsize
+        found = path.storage.get_end(path.key, length + _CHECKSUM_BYTES)
+        if found is None:
+            raise FileNotFoundError(f"{path} does not exist")
+        data, size = found
+        return _Index(_checked_table(data, length), size - length - _CHECKSUM_BYTES)
+
+    def _position(self, dim_index: tuple[int, ...], row: int, col: int) -> tuple[ObjectPath, int]:
+        """Return the path of a chunk's shard, and its number in it."""
+        (shard_row, down), (shard_col, across) = divmod(row, self.side.rows), divmod(col, self.side.cols)
+        path = self.folder.joinpath(*map(str, (*dim_index, shard_row, shard_col)))
+        return path, down * self.side.cols + across
+
+
+def _checked_table(index: bytes, length: int) -> bytes:
+    """Return the table of an index as it is stored, or raise ``StoreError`` where its checksum does not fit."""
+    table, checksum = index[:length], int.from_bytes(index[length:], "little")
+    if len(index) != length + _CHECKSUM_BYTES or google_crc32c.value(table) != checksum:
+        raise StoreError("the checksum of the shard's index is wrong")
+    return table
+
+
+def _find(table: bytes, number: int, end: int, limit: int) -> tuple[int, int] | None:
+    """Return the first byte of a chunk and how many it has, None for an absent one."""
+    offset, count = np.frombuffer(table, _ENTRY)[number].tolist()
+    if offset == count == _ABSENT:
+        return None
+    if offset + count > end:
+        raise StoreError(f"the shard's index points past the {end} bytes of its chunks")
+    if count > limit:
+        raise StoreError(f"the shard's index states {count} bytes, more than a chunk can take")
+    return offset, count
 
 
 def shard_side(configuration: dict[str, Any], shard: tuple[int, ...], chunk: Shape) -> Shape | None:

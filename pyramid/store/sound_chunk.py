@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError, DamageRecord
-from lazytile.pyramid.store.lazy_overview import OverviewWriter, check_opened
+from lazytile.pyramid.store.generation_attempts import check_opened
+from lazytile.pyramid.store.lazy_overview import OverviewWriter
 from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 if TYPE_CHECKING:

@@ -11,15 +11,16 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.chunks.damage import ChunkNotMadeError
 from lazytile.pyramid.core import process
-from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError, StoreUnavailableError
 from lazytile.pyramid.core.json_text import parse_json
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.pointer import LEAST_S, current_pointers, dataset_folder, is_current
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX, Dataset
 from lazytile.pyramid.store.layer import Layer
@@ -28,10 +29,10 @@ from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.chunks.damage import ChunkPlace
     from lazytile.pyramid.core.byte_lru import BytesLru
     from lazytile.pyramid.store.chunk_reader import ChunkReader
 
@@ -57,15 +58,33 @@ def read_description(path: Path) -> Dataset:
 
     Raises:
         DatasetNotFoundError: The folder holds no dataset.
+        StoreUnavailableError: Its storage cannot be reached.
         StoreError: Its description is damaged or of an unknown format.
     """
     try:
         attributes = parse_json((path / "zarr.json").read_bytes())["attributes"]["lazytile"]
     except FileNotFoundError as error:
         raise DatasetNotFoundError(f"{path} holds no dataset") from error
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is no dataset of lazytile: {type(error).__name__}: {error}") from error
     return Dataset.from_json(attributes)
+
+
+def is_current_state(folder: Path, dataset: Dataset) -> bool:
+    """Return whether a folder still is the dataset as it was read.
+
+    Args:
+        folder: Of the dataset.
+        dataset: Its description.
+
+    Returns:
+        Whether it is.
+    """
+    if isinstance(folder, ObjectPath):
+        return is_current(folder)
+    return read_description(folder).generation == dataset.generation
 
 
 @dataclass(slots=True, eq=False)
@@ -173,17 +192,18 @@ class StoredDataset:
 
 
 class Store:
-    """A folder of datasets. Thread-safe. See ``LayerSource``."""
+    """A folder of datasets, or a prefix of object storage. Thread-safe. See ``LayerSource``."""
 
     def __init__(self, folder: Path, chunks: BytesLru[NDArray[Any]] | None = None) -> None:
         """Read the datasets of a folder.
 
         Args:
-            folder: The folder; it need not exist yet.
+            folder: The folder or URL; it need not exist yet.
             chunks: Cache of decoded chunks; without one, the process's own.
         """
-        self.folder = Path(folder)
+        self.folder = location(folder)
         self._root = str(self.folder)
+        self._pointers = current_pointers(self.folder) if isinstance(self.folder, ObjectPath) else None
         self._chunks = process.cache("chunks") if chunks is None else chunks
         self._open: dict[str, tuple[tuple[int, int, int], StoredDataset]] = {}
         self._lock = threading.Lock()
@@ -194,6 +214,8 @@ class Store:
 
     def entries(self) -> list[str]:
         """Return the names that datasets of the folder have or may get, unsorted."""
+        if self._pointers is not None:
+            return [name for name in self._pointers.get().datasets if NAME_PATTERN.fullmatch(name)]
         try:
             with os.scandir(self._root) as entries:
                 found = [entry.name.removesuffix(SUFFIX) for entry in entries if entry.name.endswith(SUFFIX)]
@@ -202,7 +224,7 @@ class Store:
         return [name for name in found if NAME_PATTERN.fullmatch(name)]
 
     def stamp_of(self, name: str) -> tuple[int, int, int] | None:
-        """Return what changes whenever a dataset does. It takes one system call.
+        """Return what changes whenever a dataset does. It takes one system call; of object storage, what was seen last.
 
         Args:
             name: Of the dataset.
@@ -212,6 +234,9 @@ class Store:
         """
         if not NAME_PATTERN.fullmatch(name):
             return None
+        if self._pointers is not None:
+            published = self._pointers.get().datasets.get(name)
+            return None if published is None else published.stamp
         try:
             status = os.stat(f"{self._root}/{name}{SUFFIX}/zarr.json")  # noqa: PTH116 - called for each tile
         except OSError:
@@ -223,7 +248,12 @@ class Store:
         """Return a dataset; one whose folder was renamed counts as damaged."""
         if not NAME_PATTERN.fullmatch(name):
             raise DatasetNotFoundError(f"{name!r} is no dataset name, allowed are letters, digits, _ and -")
-        stamp = self.stamp_of(name)
+        try:
+            stamp = self.stamp_of(name)
+            if stamp is None and self.refresh(LEAST_S):
+                stamp = self.stamp_of(name)
+        except StorageError as error:
+            raise StoreUnavailableError(str(error)) from error
         if stamp is None:
             known = ", ".join(self.names()) or "none"
             raise DatasetNotFoundError(f"the store {self.folder} has no dataset {name!r}, it has {known}")
@@ -231,7 +261,7 @@ class Store:
             known_stamp, opened = self._open.get(name, (None, None))
             if opened is not None and known_stamp == stamp:
                 return opened
-        path = self.folder / f"{name}{SUFFIX}"
+        path = dataset_folder(self.folder, name)
         description = read_description(path)
         if description.name != name:
             # The folder was renamed by hand, and requests use its name.
@@ -240,6 +270,22 @@ class Store:
         with self._lock:
             self._open[name] = (stamp, opened)
         return opened
+
+    def refresh(self, least_s: float = 0.0) -> bool:
+        """Look now at what changes unseen: at the pointer of object storage.
+
+        Args:
+            least_s: A look that is no older holds.
+
+        Returns:
+            Whether there is such a thing; False for a folder, of which nothing is remembered.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        if self._pointers is not None:
+            self._pointers.refresh(least_s)
+        return self._pointers is not None
 
     def datasets(self) -> Iterator[StoredDataset]:
         """Yield every dataset that can be read, by name; damaged ones are omitted."""
@@ -278,27 +324,4 @@ def store_at(folder: str) -> Store:
     Returns:
         The reader, opened once.
     """
-    return process.current().resource(("store", folder), lambda: Store(Path(folder)))
-
-
-def is_whole(place: ChunkPlace) -> bool:
-    """Return whether a chunk that was damaged is whole now, or gone with its dataset.
-
-    Args:
-        place: Of the chunk.
-
-    Returns:
-        Whether nothing is left to report.
-    """
-    folder = Path(place.folder)
-    try:
-        reader = open_level(folder, read_description(folder), place.variable, place.level)
-        if isinstance(reader, StoredChunks):
-            reader.whole(place.dim_index, place.row, place.col)
-        else:
-            reader.read(place.dim_index, place.row, place.col)
-    except (ChunkNotMadeError, DatasetNotFoundError):
-        return True
-    except StoreError:
-        return False
-    return True
+    return process.current().resource(("store", folder), lambda: Store(location(folder)))

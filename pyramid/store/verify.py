@@ -14,24 +14,27 @@ from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
 from lazytile.pyramid.chunks.whole_table import read_old_table, read_table
 from lazytile.pyramid.cluster.places import Places
-from lazytile.pyramid.core.errors import StoreError, first_line
+from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError, first_line
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.engines.factory import engine_or_threads
+from lazytile.pyramid.storage.object_path import location
+from lazytile.pyramid.storage.pointer import dataset_folder
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import open_level
-from lazytile.pyramid.store.dataset import SUFFIX, Dataset
 from lazytile.pyramid.store.geozarr import axis_names, coordinate_problem
 from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
-from lazytile.pyramid.store.store import read_description
+from lazytile.pyramid.store.store import is_current_state, read_description
 from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lazytile.pyramid.chunks.array_digests import ArrayDigests
+    from lazytile.pyramid.chunks.damage import ChunkPlace
     from lazytile.pyramid.chunks.digest_table import Plane
     from lazytile.pyramid.engines.protocol import BulkEngine
+    from lazytile.pyramid.store.dataset import Dataset
 
 _METADATA = "zarr.json"
 BAND_CHUNKS = 4
@@ -97,7 +100,7 @@ def verify(
         DatasetNotFoundError: The store has no such dataset.
         StoreError: Its description cannot be read, or it was changed meanwhile.
     """
-    folder = Path(store) / f"{name}{SUFFIX}"
+    folder = dataset_folder(location(store), name)
     dataset = read_description(folder)
     problems = [*metadata_problems(folder, dataset), *_coordinate_problems(folder, dataset)]
     files, bands = _bands(folder, dataset)
@@ -110,7 +113,7 @@ def verify(
                 done += 1
                 if progress is not None:
                     progress(done, total)
-    if read_description(folder).generation != dataset.generation:
+    if not is_current_state(folder, dataset):
         raise StoreError(f"dataset {name} was changed during verification, verify it again")
     return Verification(
         dataset.name,
@@ -119,6 +122,29 @@ def verify(
         sum(each.chunks for each in found),
         tuple(sorted({*problems, *(line for each in found for line in each.problems)})),
     )
+
+
+def is_whole(place: ChunkPlace) -> bool:
+    """Return whether a chunk that was damaged is whole now, or gone with its dataset.
+
+    Args:
+        place: Of the chunk.
+
+    Returns:
+        Whether nothing is left to report.
+    """
+    folder = location(place.folder)
+    try:
+        reader = open_level(folder, read_description(folder), place.variable, place.level)
+        if isinstance(reader, StoredChunks):
+            reader.whole(place.dim_index, place.row, place.col)
+        else:
+            reader.read(place.dim_index, place.row, place.col)
+    except (ChunkNotMadeError, DatasetNotFoundError):
+        return True
+    except StoreError:
+        return False
+    return True
 
 
 def _bands(folder: Path, dataset: Dataset) -> tuple[list[_Band], list[_Band]]:
@@ -187,16 +213,17 @@ def _coordinate_problems(folder: Path, dataset: Dataset) -> list[str]:
 def _check_files(band: _Band) -> _Findings:
     """Compare the chunks of a plane with the checksums recorded when they were written."""
     try:
-        reader = open_level(Path(band.folder), band.dataset, band.variable, band.level)
+        reader = open_level(location(band.folder), band.dataset, band.variable, band.level)
     except StoreError as error:
         return _Findings(problems=(str(error),))
     digests = reader.digests if isinstance(reader, StoredChunks) else None
     if not isinstance(reader, StoredChunks) or digests is None:
         return _unchecked(band)
+    reader = reader.fresh()
     plane = digests.plane(band.dim_index)
     digests.forget(band.dim_index)
     if digests.find(band.dim_index, 0, 0) is Unknown.NO_TABLE:
-        array = Path(band.folder, str(band.level), band.variable)
+        array = location(band.folder) / str(band.level) / band.variable
         return _Findings(problems=(f"{array}: the checksums of step {band.dim_index} are missing",))
     if not band.dataset.checked and band.dataset.shard and read_table(plane) is None:
         return _check_shards(band, plane)
@@ -265,7 +292,7 @@ def _check_level(band: _Band) -> _Findings:
     """Recompute the chunks of a level from the finer one and compare them bit by bit."""
     dataset = band.dataset
     variable = dataset.variable(band.variable)
-    folder = Path(band.folder)
+    folder = location(band.folder)
     here = folder / str(band.level) / band.variable
     try:
         stored, children = (open_level(folder, dataset, band.variable, band.level - up) for up in (0, 1))

@@ -1,4 +1,4 @@
 """Boxes of a layer's own cells, as netCDF, GeoTIFF and CSV.
 
-May import: core, tiling, store, times, numbers.
+May import: core, storage, tiling, store, times, numbers.
 """

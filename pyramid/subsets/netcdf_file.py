@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
+from lazytile.pyramid.storage.metadata_copy import local_metadata
 from lazytile.pyramid.store.geozarr import (
     CRS_VARIABLE,
     axis_attributes,
@@ -18,6 +19,7 @@ from lazytile.pyramid.times.lookup import instants_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -43,19 +45,22 @@ def netcdf_file(subset: Subset) -> bytes:
     import netCDF4  # noqa: PLC0415 - other formats do not need it
     from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK  # noqa: PLC0415 - as above
 
-    with NETCDFC_LOCK, HDF5_LOCK:  # neither library may be called by two threads; readers of sources take the same
+    stored = subset.stored
+    names = [each.name for each in stored.description.variables]
+    # Neither library may be called by two threads; readers of sources take the same locks.
+    with local_metadata(stored.path, (0,), names) as folder, NETCDFC_LOCK, HDF5_LOCK:
         file = netCDF4.Dataset("subset.nc", "w", format="NETCDF4", memory=1)
         try:
-            _fill(file, subset)
+            _fill(file, subset, folder)
         except BaseException:
             file.close()
             raise
         return bytes(file.close())
 
 
-def _fill(file: Any, subset: Subset) -> None:
+def _fill(file: Any, subset: Subset, folder: Path) -> None:
     grid, variable = subset.window.grid, subset.variable
-    source = zarr.open_group(subset.stored.path, mode="r")
+    source = zarr.open_group(folder, mode="r")
     file.setncatts(_attributes({key: value for key, value in source.attrs.asdict().items() if _is_of_source(key)}))
     file.setncatts({"Conventions": "CF-1.11", "title": subset.stored.description.title or variable.title})
     for axis, dimension in enumerate(variable.dimensions):

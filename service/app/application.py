@@ -20,6 +20,7 @@ from lazytile.pyramid.cuda.worker import start_kernel
 from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.pyramid.kernel.selection import choose_kernel, install_kernel
+from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
 from lazytile.pyramid.work import SHARED, perform
@@ -45,6 +46,7 @@ from lazytile.service.app.viewer_page import base_map_origins, page, viewer_file
 from lazytile.service.catalogue.catalogue import Catalogue
 from lazytile.service.catalogue.folder_watch import FolderWatch
 from lazytile.service.catalogue.local_disks import LocalDisks
+from lazytile.service.catalogue.pointer_watch import PointerWatch
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends import routes as legends
@@ -184,7 +186,8 @@ def _rate_limit(settings: Settings, clients: ClientTable | None) -> RateLimit | 
 async def _open_catalogue(settings: Settings, catalog: ColormapCatalog, caches: Caches) -> Catalogue:
     reader = SnapshotReader(Store(settings.store, caches["chunks"]), catalog, parameter_name, caches["styles"])
     folders = [folder for folder in (catalog.user_folder, catalog.bundled_folder) if folder is not None]
-    catalogue = Catalogue(reader, FolderWatch(settings.store, folders), settings.catalogue_poll_s)
+    kind = PointerWatch if isinstance(settings.store, ObjectPath) else FolderWatch
+    catalogue = Catalogue(reader, kind(settings.store, folders), settings.catalogue_poll_s)
     await catalogue.open()
     return catalogue
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.allocator import return_freed_memory
 from lazytile.pyramid.linked.record import FILE
+from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.dataset import SUFFIX
 from lazytile.service.tiles.cache_folder import clearing_time
 
@@ -79,7 +80,8 @@ async def follow_links(store: Path, every_s: float) -> NoReturn:
 
 
 def _has_links(store: Path) -> bool:
-    return next(store.glob(f"*{SUFFIX}/{FILE}"), None) is not None
+    # Object storage holds no linked datasets.
+    return not isinstance(store, ObjectPath) and next(store.glob(f"*{SUFFIX}/{FILE}"), None) is not None
 
 
 async def return_memory() -> NoReturn:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.service.cli.options.common import DEFAULT_STORE, JsonOption, StoreOption, existing
 from lazytile.service.cli.options.fetching import FetchOptions  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.groups import with_option_groups
@@ -55,7 +56,7 @@ def _layers(description: Description) -> str:
 
     if description.kind != "dataset":
         return ""
-    dataset = read_description(Path(description.path))
+    dataset = read_description(location(description.path))
     layers = ", ".join(dataset.layer_name(variable) for variable in dataset.variables)
     return f"{_source(dataset, Path(description.path))}\n  layers      {layers}"
 
@@ -78,7 +79,8 @@ def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence
 
     if subject is None:
         return [stored.path for stored in Store(existing(store)).datasets()]
-    if is_url(subject) or (Path(subject).exists() and not (store / f"{subject}.zarr").exists()):
+    is_stored = subject in Store(store).names() if isinstance(store, ObjectPath) else False
+    if is_url(subject) or (Path(subject).exists() and not is_stored and not (store / f"{subject}.zarr").exists()):
         return fetch.local_files([subject], store)
     if Path(subject).suffix:
         raise SourceError(f"there is no file {subject}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.storage.pointer import dataset_folder
 from lazytile.service.cli.mrf.verify import are_sound
 from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
@@ -70,7 +71,7 @@ def _check_source(store: Path, name: str) -> None:
     from lazytile.pyramid.store.dataset import SUFFIX  # noqa: PLC0415 - as above
     from lazytile.pyramid.store.store import read_description  # noqa: PLC0415
 
-    if not read_description(store / f"{name}{SUFFIX}").linked:
+    if not read_description(dataset_folder(store, name)).linked:
         return
     from lazytile.pyramid.linked.record import read_record  # noqa: PLC0415
     from lazytile.pyramid.linked.source_version import version_of  # noqa: PLC0415 - imports xarray

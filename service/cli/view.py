@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
     CacheOption,
@@ -152,7 +153,7 @@ def converted(
         chosen = _unique(name or dataset_name(group[0]), [each.name for each in made])
         found = StoredName(store.resolve(), chosen)
         made.append(found)
-        if is_plain and not overwrite and _is_current(store / f"{chosen}.zarr", group):
+        if is_plain and not overwrite and _is_current(store, chosen, group):
             typer.echo(f"{store / chosen}.zarr is up to date", err=True)
             continue
         check_replacement(store, chosen, base_name(group[0]), overwrite=overwrite)
@@ -164,7 +165,7 @@ def converted(
                 **arguments,
                 time=fetch.time_of(given),
                 colormap=colormap,
-                storage=Storage(lazy=True, lazy_above=WHOLE_PLANES),
+                storage=Storage(lazy=not isinstance(store, ObjectPath), lazy_above=WHOLE_PLANES),
                 progress=progress,
             )
         for remark in dataset.remarks:
@@ -190,17 +191,20 @@ def _unique(name: str, taken: Sequence[str]) -> str:
     return next(each for each in names if each not in taken)
 
 
-def _is_current(dataset: Path, files: Sequence[str]) -> bool:
+def _is_current(store: Path, name: str, files: Sequence[str]) -> bool:
     """Return whether a dataset was made of these files, and none of them has changed since."""
     from lazytile.pyramid.core.errors import StoreError  # noqa: PLC0415 - as above
-    from lazytile.pyramid.store.store import read_description  # noqa: PLC0415
+    from lazytile.pyramid.store.store import Store  # noqa: PLC0415
 
     paths = [Path(file) for file in files]
     if len(paths) != 1 or not paths[0].is_file():
         return False  # the description names one file; folders and URLs state no time of change
     try:
-        made = (dataset / "zarr.json").stat().st_mtime_ns
-        return read_description(dataset).source == paths[0].name and paths[0].stat().st_mtime_ns < made
+        opened = Store(store)
+        stamp = opened.stamp_of(name)
+        if stamp is None or paths[0].stat().st_mtime_ns >= stamp[0]:
+            return False
+        return opened.dataset(name).description.source == paths[0].name
     except (OSError, StoreError):
         return False
 

@@ -22,6 +22,7 @@ from lazytile.pyramid.core.errors import (
     RequestError,
     SourceUnavailableError,
     StoreError,
+    StoreUnavailableError,
     TileOutOfRangeError,
 )
 from lazytile.pyramid.core.stop_flag import StoppedError
@@ -193,6 +194,7 @@ RULES: dict[type[Exception], Rule] = {
     StoppedError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     GenerationChangedError: Rule(503, 503, "NoApplicableCode"),
     SourceUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
+    StoreUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
     EngineError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
     EngineUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     DamagedChunkError: Rule(500, 500, "NoApplicableCode", has_public_text=False),

@@ -15,6 +15,7 @@ from pydantic_settings import SettingsError as UnreadableSettingError
 from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.memory_size import default_memory_bytes, default_watermark_bytes
+from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.operating.access_settings import Texts  # noqa: TC001 - pydantic reads annotations
 from lazytile.service.http.operating.sharing_settings import SharingSettings
@@ -64,7 +65,7 @@ class Settings(SharingSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
 
     store: Path = Path("store")
-    """Folder of the datasets."""
+    """Folder of the datasets, or object storage: ``s3://BUCKET/PREFIX``, ``gs://``, ``az://``, ``https://``."""
     cache: Path = Path("cache")
     """Folder of the tile cache; created with mode 0700."""
     cache_limit_bytes: int = Field(2 << 30, ge=1 << 20)
@@ -80,8 +81,8 @@ class Settings(SharingSettings):
     no_tile_cache: bool = False
     """Disable the tile cache (memory, MRF and disk), for benchmarks."""
     mrf_folder: Path | None = None
-    """Folder of exported MRFs to serve from; by default ``mrf`` beside the store. An MRF without checksums is
-    skipped."""
+    """Folder of exported MRFs to serve from; by default ``mrf`` beside the store, or in the current folder where the
+    store is object storage. An MRF without checksums is skipped."""
     mrf_unchecked_folder: Path | None = None
     """Folder of MRFs to serve from that need no checksums, such as copies without them; damage may go unnoticed."""
     colormaps: Path | None = None
@@ -270,6 +271,11 @@ class Settings(SharingSettings):
         waiting = [name for name, value in kept.items() if getattr(new, name) != value and name != "metrics_folder"]
         return new.model_copy(update=kept), waiting
 
+    @field_validator("store")
+    @classmethod
+    def _locate_store(cls, value: Path) -> Path:
+        return location(value)
+
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:
@@ -308,7 +314,8 @@ class Settings(SharingSettings):
     @property
     def mrfs(self) -> Path:
         """``mrf_folder``, or its default."""
-        return self.mrf_folder or self.store.parent / "mrf"
+        beside = Path() if isinstance(self.store, ObjectPath) else self.store.parent
+        return self.mrf_folder or beside / "mrf"
 
     @property
     def background(self) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator
 
 from lazytile.pyramid.core.memory_size import machine_memory_bytes, parse_memory
+from lazytile.pyramid.storage.options import VARIABLES as STORAGE_VARIABLES
 from lazytile.service.http.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -21,8 +22,14 @@ PREFIX = "LAZYTILE_"
 MEMORY_VARIABLE = "LAZYTILE_MEMORY"
 VARIABLES = {"memory_bytes": MEMORY_VARIABLE}
 """Environment variables of settings that are not named after them."""
-OTHER_VARIABLES = ("LAZYTILE_TOKEN", "LAZYTILE_MAX_CHUNK", "LAZYTILE_MAX_PICTURE_PIXELS", "LAZYTILE_GPU_MEMORY")
-"""Variables that are no settings of a server: those of downloads, conversions, exports and GPUs."""
+OTHER_VARIABLES = (
+    "LAZYTILE_TOKEN",
+    "LAZYTILE_MAX_CHUNK",
+    "LAZYTILE_MAX_PICTURE_PIXELS",
+    "LAZYTILE_GPU_MEMORY",
+    *STORAGE_VARIABLES,
+)
+"""Variables that are no settings of a server: those of downloads, conversions, exports, GPUs and object storage."""
 REPLACED = dict.fromkeys(("memory_cache_bytes", "chunk_cache_bytes", "value_cache_bytes"), "memory_bytes")
 """Settings of earlier versions, each with its replacement."""
 FILE_LIMIT_BYTES = 1 << 20

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core import process
-from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError
 from lazytile.pyramid.core.json_text import parse_json
-from lazytile.pyramid.store.lazy_overview import check_opened
+from lazytile.pyramid.storage.protocol import StorageError
+from lazytile.pyramid.store.generation_attempts import check_opened
 from lazytile.service.stac.models import Provider
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def source_attributes_of(stored: StoredDataset) -> SourceAttributes:
 def _read(stored: StoredDataset) -> SourceAttributes:
     try:
         attributes = parse_json((stored.path / "zarr.json").read_bytes())["attributes"]
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
     except (OSError, KeyError, TypeError, ValueError) as error:
         check_opened(stored)
         name = stored.description.name

@@ -87,6 +87,7 @@ class Capabilities:
         newest_ns = max((stored.stamp[0] for stored in snapshot.datasets()), default=0)
         with suppress(OSError):  # there may be no store yet
             # The folder's time changes when a dataset is removed. Other entries change it too, so no snapshot has it.
+            # Object storage has none; its pointer has the time of each dataset.
             newest_ns = max(newest_ns, snapshot.folder.stat().st_mtime_ns)
         newest_s = max((each.changed for each in snapshot.known_colormaps), default=0.0)
         return max(newest_ns // 1_000_000, int(newest_s * 1000))

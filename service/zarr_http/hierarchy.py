@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core import process
-from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError
 from lazytile.pyramid.core.json_text import parse_json
+from lazytile.pyramid.storage.protocol import StorageError
+from lazytile.pyramid.store.generation_attempts import check_opened
 from lazytile.pyramid.store.geozarr import CRS_VARIABLE, level_attributes, root_attributes, variable_attributes
-from lazytile.pyramid.store.lazy_overview import check_opened
 from lazytile.service.zarr_http.address import NODE
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def _read(stored: StoredDataset) -> Hierarchy:
         attributes = {**root_attributes(stored.description, {}), **root.get("attributes", {})}
         attributes["zarr_conventions"] = _merged(attributes, root_attributes(stored.description, {}))
         nodes = {path: _node(_with_children(path, document, documents)) for path, document in documents.items()}
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
     except (OSError, KeyError, TypeError, ValueError) as error:
         check_opened(stored)
         name = stored.description.name

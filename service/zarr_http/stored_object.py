@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,16 @@ from lazytile.pyramid.chunks.array_digests import misfit
 from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
-from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.chunk_file import CHUNKS
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.codec import Codec
+from lazytile.pyramid.store.generation_attempts import check_opened
 from lazytile.pyramid.store.geozarr import coordinate_problem
-from lazytile.pyramid.store.lazy_overview import check_opened
 from lazytile.pyramid.store.overview import ChunkIndex
-from lazytile.pyramid.store.shard import ShardFiles, index_bytes
+from lazytile.pyramid.store.shard import ShardFiles, ShardObjects, index_bytes
 from lazytile.pyramid.store.sound_chunk import read_sound
 from lazytile.pyramid.store.stored_chunks import StoredChunks
 
@@ -210,7 +213,7 @@ def open_object(
         reader = open_level(stored.path, description, array, level)
         if isinstance(reader, StoredChunks):
             dim_index, row, col = index[:-2], index[-2], index[-1]
-            if isinstance(reader.source, ShardFiles):
+            if isinstance(reader.source, ShardFiles | ShardObjects):
                 found = _shard(stored, reader, _Shard(dim_index, row, col, reader.source.side))
             else:
                 found = _chunk(stored, reader, ChunkIndex(level, dim_index, row, col))
@@ -257,14 +260,14 @@ def _shard(stored: StoredDataset, reader: StoredChunks, place: _Shard) -> ShardO
     path = reader.source.file(place.dim_index, *place.position(0))
     present = [number for number, each in enumerate(digests) if isinstance(each, ChunkDigest) and each.size]
     try:
-        file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - the object closes it
+        file = _opened(path)
     except FileNotFoundError:
         if not present:
             return None
         row, col = place.position(present[0])
         read_sound(stored, reader, place.dim_index, row, col)  # an overview's is written again
         try:
-            file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - as above
+            file = _opened(path)
         except FileNotFoundError as error:
             at = None if reader.array is None else reader.array.chunk(place.dim_index, row, col)
             raise DamagedChunkError(at, "its shard is missing", path) from error
@@ -280,7 +283,7 @@ def _shard(stored: StoredDataset, reader: StoredChunks, place: _Shard) -> ShardO
 def _plain(path: Path, content: tuple[object, ...]) -> WholeObject | FileObject | None:
     """Open a file that is not checked here, or was."""
     try:
-        file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - the object closes it
+        file = _opened(path)
     except FileNotFoundError:
         return None
     status = os.fstat(file.fileno())
@@ -289,6 +292,21 @@ def _plain(path: Path, content: tuple[object, ...]) -> WholeObject | FileObject 
     with file:
         data = file.read()
     return WholeObject(_etag(content, hashlib.sha256(data).hexdigest()), data)
+
+
+def _opened(path: str | Path) -> FileIO:
+    """Open a file, or a copy of an object in a file without a name; whoever gets it closes it."""
+    place = location(path)
+    if not isinstance(place, ObjectPath):
+        return open(path, "rb", buffering=0)  # noqa: PTH123
+    try:
+        data = place.read_bytes()
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
+    with tempfile.TemporaryFile(buffering=0) as copy:
+        copy.write(data)
+        copy.seek(0)
+        return open(os.dup(copy.fileno()), "rb", buffering=0)  # noqa: PTH123
 
 
 def _content(stored: StoredDataset, reader: StoredChunks, dim_index: tuple[int, ...]) -> tuple[object, ...]:

@@ -19,6 +19,7 @@ from lazytile.pyramid.core.memory_size import machine_memory_bytes
 from lazytile.pyramid.engines.protocol import EngineSpec
 from lazytile.pyramid.linked.record import FILE as LINK
 from lazytile.pyramid.linked.record import read_record
+from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.dataset import SUFFIX
 from lazytile.pyramid.store.store import Store
 from lazytile.service.app.listening import listen
@@ -73,6 +74,9 @@ def store(settings: Settings) -> Iterator[Finding]:
         What was found.
     """
     folder = settings.store
+    if isinstance(folder, ObjectPath):
+        yield from _object_store(folder)
+        return
     if not folder.is_dir():
         advice = f"lazytile convert FILE --store {folder} makes one; --store or LAZYTILE_STORE names another"
         yield error("store", f"there is no folder {folder}", advice)
@@ -107,6 +111,8 @@ def links(settings: Settings) -> Iterator[Finding]:
     Yields:
         What was found.
     """
+    if isinstance(settings.store, ObjectPath):
+        return  # it holds no linked datasets
     found = sorted(settings.store.glob(f"*{SUFFIX}/{LINK}"))
     if not found:
         return
@@ -126,6 +132,20 @@ def links(settings: Settings) -> Iterator[Finding]:
         yield warning("links", f"the source of dataset {name} {problem}", advice)
     if same:
         yield ok("links", f"{same} linked datasets have their sources")
+
+
+def _object_store(store: ObjectPath) -> Iterator[Finding]:
+    """Check a store in object storage by reading its pointer."""
+    try:
+        names = Store(store).names()
+    except (StoreError, OSError) as failure:
+        yield error("store", str(failure), "check the bucket's name and the credentials in the environment")
+        return
+    if names:
+        yield ok("store", f"{store}: {len(names)} datasets")
+    else:
+        advice = f"lazytile convert FILE --store {store} makes one"
+        yield warning("store", f"{store} holds no dataset", advice)
 
 
 def cache(settings: Settings) -> Iterator[Finding]:
@@ -260,7 +280,7 @@ def clock(settings: Settings) -> Iterator[Finding]:
         yield error("clock", text, "set it: timedatectl set-ntp true")
         return
     for folder in (settings.cache, settings.store):
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
+        if isinstance(folder, ObjectPath) or not folder.is_dir() or not os.access(folder, os.W_OK):
             continue
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".lazytile-clock-") as file:
             skew = Path(file.name).stat().st_mtime - time.time()

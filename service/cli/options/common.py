@@ -7,7 +7,10 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.pointer import POINTER
+from lazytile.pyramid.storage.protocol import StorageError
 
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a dataset in the store.")]
 LayerArgument = Annotated[str, typer.Argument(metavar="LAYER", help="Name of a layer, as listed by lazytile info.")]
@@ -15,7 +18,14 @@ OutdirArgument = Annotated[
     Path, typer.Argument(metavar="OUTDIR", help="Folder for the output; created if it does not exist.")
 ]
 StoreOption = Annotated[
-    Path, typer.Option("--store", metavar="FOLDER", envvar="LAZYTILE_STORE", help="Folder of the datasets.")
+    Path,
+    typer.Option(
+        "--store",
+        metavar="FOLDER",
+        envvar="LAZYTILE_STORE",
+        help="Folder of the datasets, or s3://BUCKET/PREFIX, gs:// or az://.",
+        callback=location,
+    ),
 ]
 CacheOption = Annotated[
     Path | None,
@@ -124,14 +134,19 @@ def existing(store: Path) -> Path:
     """Return the folder of a store.
 
     Args:
-        store: The folder.
+        store: The folder or URL.
 
     Returns:
         ``store``.
 
     Raises:
-        StoreError: There is no such folder.
+        StoreUnavailableError: Object storage cannot be reached.
+        StoreError: There is no such store.
     """
-    if not store.is_dir():
+    try:
+        is_there = (store / POINTER).exists() if isinstance(store, ObjectPath) else store.is_dir()
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
+    if not is_there:
         raise StoreError(f"there is no store at {store}; lazytile convert FILE --store {store} makes one")
     return store

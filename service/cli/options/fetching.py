@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.storage.staging import staging_folder
 from lazytile.service.cli.options.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class FetchOptions:
             timeout_s=self.timeout,
             refresh=self.refresh,
         )
-        folder = store / FOLDER if self.downloads is None else self.downloads
+        folder = staging_folder(store) / FOLDER if self.downloads is None else self.downloads
         label = "downloading" if any(map(is_url, sources)) else "unpacking"
         with progress_bar(label, "bytes") as bar:
             return local_files(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.storage.pointer import dataset_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ def check_replacement(store: Path, name: str, source: str, *, overwrite: bool) -
     if overwrite:
         return
     try:
-        there = read_description(path)
+        there = read_description(dataset_folder(store, name))
     except DatasetNotFoundError:
         return
     except StoreError:

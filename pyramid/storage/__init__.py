@@ -1,0 +1,22 @@
+"""Object storage: one protocol (get, ranges, conditional put, list, delete), its backends, and what stores keep there.
+
+A store at ``s3://BUCKET/PREFIX`` holds one prefix ``NAME.zarr/TOKEN/`` for each generation of a dataset, plain Zarr as
+on disk, and the object ``datasets.json``, the pointer: it names the generation of each dataset that counts.
+
+Objects of a generation never change. A writer builds the dataset in a folder of this machine (``staging``), uploads it
+under a new token, checks that every object is there, and then swaps the pointer by a put that fails if another writer
+was faster (If-Match). A kill at any moment leaves the old generation or the new one; the folder and its journal stay,
+so a rerun goes on there and uploads only what is missing. Generations that no pointer names are removed by the next
+writer of the same dataset: at once those that it replaced, by age those that were never finished.
+
+A reader looks at the pointer every few seconds, not once a tile. Between two looks it reads the old generation. If that
+is removed meanwhile, the first missing object makes it look again, and the request is resolved anew. Whether a chunk is
+empty or lost is told by the tables of checksums, as on disk. Shard indexes are checked once and cached; chunks may be
+cached in a bounded folder on this machine. A failed request is repeated by obstore with growing, random pauses; if
+storage stays out of reach, clients get 503, never other bytes.
+
+Paths: ``ObjectPath`` is a ``Path`` that reads objects, so the code above reads both kinds of store the same way. Local
+chunks are still read directly by ``os.open`` (``store.chunk_file``, ``store.shard``): the seam costs them nothing.
+
+May import: core.
+"""
