@@ -108,7 +108,7 @@ class ShardObjects:
         path, number = self._position(dim_index, row, col)
         cache, key = process.cache("digests"), ("shard", str(path))
         if self.is_fresh:
-            cache.discard(key)
+            cache.remove(key)
         try:
             index: _Index = cache.get(key, lambda: self._read_index(path))
         except FileNotFoundError:
