@@ -261,11 +261,7 @@ class Readable(ABC):
             MrfError: They cannot be written, or rasterio is not installed.
             RequestError: An option is invalid.
         """
-        from lazytile.pyramid.exports.archive import Archive  # noqa: PLC0415 - imported where it is used
-        from lazytile.pyramid.exports.exported_view import export_view  # noqa: PLC0415
-
-        view, target = self._view(), Path(folder)
-        return export_view(view, target, Archive.COG, style, values=values, engine=engine, progress=progress)
+        return self._export("cog", folder, style, values=values, engine=engine, progress=progress)
 
     def to_pmtiles(
         self,
@@ -292,11 +288,14 @@ class Readable(ABC):
             MrfError: They cannot be written, or pmtiles is not installed.
             RequestError: An option is invalid.
         """
+        return self._export("pmtiles", folder, style, tms=tms, engine=engine, progress=progress)
+
+    def _export(self, kind: str, folder: str | Path, style: str, **options: Any) -> list[ExportedArchive]:
+        """Export the selected steps as archives of a kind. ``options``: as for ``export_view``."""
         from lazytile.pyramid.exports.archive import Archive  # noqa: PLC0415 - imported where it is used
         from lazytile.pyramid.exports.exported_view import export_view  # noqa: PLC0415
 
-        view, target = self._view(), Path(folder)
-        return export_view(view, target, Archive.PMTILES, style, tms=tms, engine=engine, progress=progress)
+        return export_view(self._view(), Path(folder), Archive.parse(kind), style, **options)
 
     read_async = async_method(read)
     statistics_async = async_method(statistics)

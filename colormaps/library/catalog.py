@@ -93,9 +93,8 @@ class ColormapCatalog:
         base = name.removesuffix(SUFFIX)
         if base != name and (self.path_of(base) is not None or named_colormap(base) is not None):
             return reversed_colormap(self.find(base), name)
-        raise ColormapNotFoundError(
-            f"there is no colormap {name!r}; there are {', '.join((*self.names(), *named_colormap_names()))}"
-        )
+        names = dict.fromkeys((*self.names(), *named_colormap_names()))
+        raise ColormapNotFoundError(f"there is no colormap {name!r}; there are {', '.join(names)}")
 
     def default_for(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 
 class Status(StrEnum):
@@ -30,56 +31,11 @@ class Finding:
     """What to do, in one line; empty where nothing is to be done."""
 
 
-def ok(check: str, text: str) -> Finding:
-    """Return a finding that all is well.
-
-    Args:
-        check: Name of the check.
-        text: What was found.
-
-    Returns:
-        The finding.
-    """
-    return Finding(check, Status.OK, text)
+def _finding(status: Status, check: str, text: str, advice: str = "") -> Finding:
+    return Finding(check, status, text, advice)
 
 
-def note(check: str, text: str, advice: str = "") -> Finding:
-    """Return a finding of something that could be better.
-
-    Args:
-        check: Name of the check.
-        text: What was found.
-        advice: What to do.
-
-    Returns:
-        The finding.
-    """
-    return Finding(check, Status.NOTE, text, advice)
-
-
-def warning(check: str, text: str, advice: str) -> Finding:
-    """Return a finding of something that should be better.
-
-    Args:
-        check: Name of the check.
-        text: What was found.
-        advice: What to do.
-
-    Returns:
-        The finding.
-    """
-    return Finding(check, Status.WARNING, text, advice)
-
-
-def error(check: str, text: str, advice: str) -> Finding:
-    """Return a finding of something that is wrong.
-
-    Args:
-        check: Name of the check.
-        text: What is wrong.
-        advice: What to do.
-
-    Returns:
-        The finding.
-    """
-    return Finding(check, Status.ERROR, text, advice)
+ok = partial(_finding, Status.OK)
+note = partial(_finding, Status.NOTE)
+warning = partial(_finding, Status.WARNING)
+error = partial(_finding, Status.ERROR)
