@@ -34,7 +34,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/*.* $(VIEWER)/src/*/* $(VIEWER)/static/
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-scaling bench-mrf gpu-check peers-check wheel-check deploy-check screenshot clean
+.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-viewer bench-scaling bench-mrf gpu-check peers-check wheel-check deploy-check screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -158,6 +158,10 @@ bench-service: setup $(DEMO) ## Benchmark the request path against a bare aiohtt
 
 bench-scaling: setup $(DEMO) ## Measure and simulate one and two processes and hosts; updates docs/scaling.md
 	$(BIN)/python scripts/bench_scaling.py $(STORE) sst --document docs/scaling.md
+
+# Of the viewer of the server at http://HOST:PORT/ (make serve), with LAYER (it needs several times).
+bench-viewer: $(VENV)/.installed ## Measure the viewer of the running server in headless Chromium (HOST, PORT, LAYER=air)
+	$(BIN)/python scripts/bench_viewer.py 'http://$(HOST):$(PORT)/' --layer '$(if $(filter command line environment,$(origin LAYER)),$(LAYER),air)'
 
 bench-mrf: $(VENV)/.installed ## Benchmark the MRF export against GDAL (BENCH_DATA, FACTORS=4,1); updates docs/benchmarks.md
 	@test -n '$(BENCH_DATA)' || { echo "usage: make bench-mrf BENCH_DATA=FOLDER (scripts/bench_mrf.py describes the folder)"; exit 2; }
