@@ -335,6 +335,45 @@ template <class T> LT_FN void mean_row_cols_first(const Job& job, int y, Ring& r
 
 // ---- The most frequent value ----
 
+// As most_frequent, of exactly N cells: in registers, where the processor has enough of them.
+#define LT_UNROLLED _Pragma("GCC unroll 16")
+template <int N> LT_COLD void most_frequent_of(const Cells& cells, Wide& found) {
+    Wide none = {}, nan = all_lanes(not_a_number()), enough = all_lanes(8589934592.0);
+    Wide own[N], weight[N], total[N], share = none, key = nan;
+    Mask differs = {};
+    LT_UNROLLED for (int a = N - 1; a >= 0; --a) {
+        own[a] = cells.key[a];
+        total[a] = weight[a] = cells.weight[a];
+        Mask is = is_number(own[a]);
+        share += weight[a];
+        differs |= is & is_number(key) & opposite(is_equal(own[a], key));
+        key = chosen(is, own[a], key);
+    }
+    if (any(differs)) {
+        Wide most = none;
+        LT_UNROLLED for (int a = 0; a < N; ++a) {
+            LT_UNROLLED for (int b = a + 1; b < N; ++b) {
+                Mask same = is_equal(own[a], own[b]);
+                total[a] += chosen(same, weight[b], none);
+                total[b] += chosen(same, weight[a], none);
+            }
+            Mask better = is_more(total[a], most);
+            key = chosen(better, own[a], key);
+            most = chosen(better, total[a], most);
+        }
+    }
+    found = chosen(is_more(enough, share), nan, key);
+}
+LT_FN Wide most_frequent_cell(const Cells& cells) {
+    Wide found;
+    switch (cells.count) {  // what the pixels of most tiles have
+        case 4: most_frequent_of<4>(cells, found); return found;
+        case 6: most_frequent_of<6>(cells, found); return found;
+        case 9: most_frequent_of<9>(cells, found); return found;
+        default: return most_frequent(cells);
+    }
+}
+
 // Row y of modes. ``held``: which wanted row each of KEPT_ROWS entries of ``key`` holds, -1 for none.
 struct Keys {
     f64* wanted;  // [row]
@@ -342,19 +381,52 @@ struct Keys {
     i64 row;
     i32 held[KEPT_ROWS];
 };
+// The keys of cells of a line. IS_RANGE: integers of which a range is data, contiguous in the line.
+template <class T, bool IS_RANGE>
+LT_FN void keys_of_run(const Job& job, const T* codes, const i32* cell, i32 count, f64* key) {
+    f64 nan = not_a_number();
+    if constexpr (IS_RANGE) {
+        i32 low = job.nodata->low, high = job.nodata->high;
+        for (i32 c = 0; c < count; ++c) {
+            i32 code = codes[c];
+            key[c] = (code >= low) & (code <= high) ? (f64)code : nan;
+        }
+    } else
+        for (i32 c = 0; c < count; ++c)
+            key[c] = key_of<T>(codes[LT_IN(cell[c], job.chunk_cols)], *job.nodata, *job.output);
+}
 template <class T> LT_FN void find_keys(const Job& job, i32 wanted_row, f64* wanted, f64* key, i64 row) {
     const Axis& cols = *job.cols;
     for (i32 k = 0; k < cols.runs; ++k) {
         const Run& run = cols.run[k];
         const T* codes = line_of<T>(job, wanted_row, k);
-        for (i32 c = run.first; c < run.first + run.count; ++c)
-            wanted[c] = key_of<T>(codes[LT_IN(cols.cell[c], job.chunk_cols)], *job.nodata, *job.output);
+        if (Code<T>::IS_EXACT && run.is_contiguous && !job.nodata->count)
+            keys_of_run<T, Code<T>::IS_EXACT != 0>(job, codes + run.cell, (const i32*)0, run.count, wanted + run.first);
+        else keys_of_run<T, false>(job, codes, cols.cell + run.first, run.count, wanted + run.first);
     }
     for (i32 j = 0; j < cols.taps; ++j) {
         const i32 *at = cols.index + j * cols.padded, *weight = cols.weight + j * cols.padded;
-        for (i32 x = 0; x < cols.padded; ++x)
-            key[j * row + x] = weight[x] > 0 ? wanted[LT_IN(at[x], cols.wanted)] : not_a_number();
+        for (i32 x = 0; x < cols.padded; ++x) {
+            f64 found = wanted[LT_IN(at[x], cols.wanted)];
+            key[j * row + x] = weight[x] > 0 ? found : not_a_number();
+        }
     }
+}
+// Put out the keys of neighbours, n of them.
+template <class T> LT_FN void put_keys(const Job& job, i64 at, Wide key, int n) {
+    const Output& output = *job.output;
+    if constexpr (Code<T>::IS_EXACT)
+        if (output.kind == INDEX8 && n >= ROWS) {
+            u8* to = (u8*)job.out + at;
+            for (int k = 0; k < ROWS; ++k) {
+                f64 one = lane_of(key, k);
+                bool is = one == one;
+                u16 index = output.exact[(typename Code<T>::Pattern)(i32)(is ? one : 0.0)];
+                to[k] = is ? (u8)index : (u8)0;
+            }
+            return;
+        }
+    for (int k = 0; k < ROWS && k < n; ++k) put_key<T>(job, at + k, lane_of(key, k));
 }
 template <class T> LT_FN void mode_row(const Job& job, int y, Keys& keys) {
     const Axis &rows = *job.rows, &cols = *job.cols;
@@ -378,14 +450,13 @@ template <class T> LT_FN void mode_row(const Job& job, int y, Keys& keys) {
             for (int k = 0; k < ROWS; ++k) lane_of(across, k) = (f64)by[k];
             for (i32 i = 0; i < n; ++i) {
                 Wide key;
-                for (int k = 0; k < ROWS; ++k) lane_of(key, k) = line[i][j * keys.row + x + k];
+                __builtin_memcpy(&key, line[i] + j * keys.row + x, sizeof key);
                 cells.key[i * cols.taps + j] = key;
                 cells.weight[i * cols.taps + j] = chosen(is_number(key), across * (f64)weight[i], none);
             }
         }
-        Wide best = most_frequent(cells);
-        int left = cols.pixels - x;
-        for (int k = 0; k < ROWS && k < left; ++k) put_key<T>(job, y * job.stride + x + k, lane_of(best, k));
+        Wide best = most_frequent_cell(cells);
+        put_keys<T>(job, y * job.stride + x, best, cols.pixels - x);
     }
 }
 
@@ -500,7 +571,7 @@ template <class T> LT_FN void mesh_pixels(const Job& job, int y, int x, int n) {
                         lane_of(cells.weight[at], k) = key == key ? (f64)taps.down[i] * (f64)taps.across[j] : 0.0;
                     }
             }
-            Wide best = most_frequent(cells);
+            Wide best = most_frequent_cell(cells);
             for (int k = 0; k < ROWS && first + k < n; ++k) put_key<T>(job, at + first + k, lane_of(best, k));
         }
         return;
