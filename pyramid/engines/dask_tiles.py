@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lazytile.pyramid.cluster.shared_values import TaskPickler
@@ -76,12 +77,12 @@ class SubmitCalls:
 
     async def call(self, task: Any, *, is_heavy: bool = False) -> tuple[bytes, ...]:
         """Submit under the task's own key, so that the cluster computes equal tasks of all its clients once."""
-        del is_heavy  # Dask's own threads are all alike
         pickled = self._pickler.pickled(task)
         for values in ({}, pickled.values):
             key = (f"tile-{len(values)}", str(task.key))
+            render = partial(render_pickled, is_heavy=True) if is_heavy else render_pickled
             arguments = (self._admission.token, self._function, pickled.data, values)
-            found = await admitted_result(self._session, self._admission, key, render_pickled, *arguments)
+            found = await admitted_result(self._session, self._admission, key, render, *arguments)
             if found is not None:
                 tiles: tuple[bytes, ...] = found
                 return tiles

@@ -12,12 +12,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from distributed import WorkerPlugin, get_worker
+from distributed import WorkerPlugin, get_worker, secede
 
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.cluster.inspection import incarnation, is_inspected
 from lazytile.pyramid.cluster.shared_values import UnknownValueError, keep_values, unpickled
 from lazytile.pyramid.core import process
+from lazytile.pyramid.engines.threads import step_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +119,12 @@ def run_task(
 
 
 def render_pickled(
-    admission: str, function: Callable[[Any], tuple[bytes, ...]], task: bytes, values: dict[str, bytes]
+    admission: str,
+    function: Callable[[Any], tuple[bytes, ...]],
+    task: bytes,
+    values: dict[str, bytes],
+    *,
+    is_heavy: bool = False,
 ) -> tuple[bytes, ...] | NotInspected | None:
     """Render a task on a worker, as a Dask task.
 
@@ -127,6 +133,8 @@ def render_pickled(
         function: Renders one task.
         task: As ``PickledTask`` has it.
         values: Shared values of the task.
+        is_heavy: Whether the task takes long: it then leaves the worker's threads to light ones, and has a thread of
+            its own and of lower priority.
 
     Returns:
         The encoded tiles; None where this process does not have a shared value of the task.
@@ -138,6 +146,9 @@ def render_pickled(
         opened = unpickled(task)
     except UnknownValueError:
         return None
+    if is_heavy:
+        secede()  # type: ignore[no-untyped-call] # the thread ends with the task, so it need not get its priority back
+        step_back()
     return function(opened)
 
 

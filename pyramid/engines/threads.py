@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TASKS_PER_THREAD = 2
 """Tasks under way for each thread: one runs, one is queued so that no thread idles."""
 HEAVY_NICENESS = 5
-"""A thread of this niceness gets a third of the time of a usual one that wants the same processor."""
+"""A thread that is nicer by this much gets a third of the time of a usual one that wants the same processor."""
 
 
 class ThreadsBulkEngine:
@@ -144,14 +144,15 @@ def heavy_pool(threads: int) -> ThreadPoolExecutor:
     Returns:
         A pool, whose threads Linux schedules after others.
     """
-    return ThreadPoolExecutor(threads, thread_name_prefix="lazytile-heavy", initializer=_step_back)
+    return ThreadPoolExecutor(threads, thread_name_prefix="lazytile-heavy", initializer=step_back)
 
 
-def _step_back() -> None:
-    """Lower the priority of the running thread; elsewhere than on Linux that would be the whole process."""
+def step_back() -> None:
+    """Lower the priority of the running thread for good; elsewhere than on Linux that would be the whole process."""
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HEAVY_NICENESS)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + HEAVY_NICENESS)
 
 
 def _counted(threads: int) -> str:

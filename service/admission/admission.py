@@ -146,11 +146,16 @@ class Admission:
         return self._memory is None or self._memory.admits(work_class)
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether nobody waits but background work."""
+        waiting = (each.line.waiting for name, each in self._classes.items() if name is not WorkClass.BACKGROUND)
+        return not self._turns.waiting and not any(waiting)
+
+    @property
     def has_room(self) -> bool:
         """Whether nothing waits and memory is left: work that nobody waits for may begin."""
         return (
-            not any(each.line.waiting for each in self._classes.values())
-            and not self._turns.waiting
+            self.is_quiet
             and self._classes[WorkClass.BACKGROUND].line.is_idle
             and self._classes[WorkClass.HEAVY].line.taken == 0
             and self.has_memory(WorkClass.BACKGROUND)

@@ -18,7 +18,6 @@ TASKS_PER_THREAD = 2
 PYTHON_SLOTS = 1
 """Compiling a style and writing a document hold the interpreter's lock: two at a time only take it from the event loop
 more often."""
-BACKGROUND_SLOTS = 1
 
 
 class WorkClass(StrEnum):
@@ -33,7 +32,7 @@ class WorkClass(StrEnum):
     DOCUMENT = "document"
     """Capabilities, descriptions, long series as text."""
     BACKGROUND = "background"
-    """What nobody waits for: tiles that may be requested next."""
+    """What nobody waits for: tiles that may be requested next, and those of a warm-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +66,5 @@ def class_limits(settings: Settings, engine_threads: int) -> dict[WorkClass, Cla
         WorkClass.HEAVY: ClassLimits(heavy, min(length, settings.heavy_queue_length), wait_s, 5),
         WorkClass.STYLE: ClassLimits(PYTHON_SLOTS, length, wait_s, 2),
         WorkClass.DOCUMENT: ClassLimits(PYTHON_SLOTS, length, wait_s, 2),
-        WorkClass.BACKGROUND: ClassLimits(BACKGROUND_SLOTS, 0, wait_s, 30),
+        WorkClass.BACKGROUND: ClassLimits(settings.background_slots, length, wait_s, 5),
     }

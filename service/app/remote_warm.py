@@ -1,7 +1,7 @@
 """Warm-up of a running server over HTTP: every tile of a layer that holds data is requested once.
 
 Reads the server's capabilities as any WMTS client does and requests each tile of the zooms with bounded concurrency.
-Retries after 503 as Retry-After says.
+Retries after 503 as Retry-After says. Its requests have the lowest urgency, so the server answers everybody else first.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import aiohttp
 from lxml import etree
 
 from lazytile.service.http.errors import ServiceError
+from lazytile.service.http.reply import BACKGROUND_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,7 +190,7 @@ async def warm_remote(options: RemoteWarmUp, progress: Callable[[int, int], None
     outcome = RemoteOutcome()
     timeout = aiohttp.ClientTimeout(total=options.timeout_s)
     connector = aiohttp.TCPConnector(limit=options.concurrency)
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector, headers=BACKGROUND_HEADERS) as session:
         try:
             async with session.get(f"{base}{CAPABILITIES_PATH}") as response:
                 response.raise_for_status()

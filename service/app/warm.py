@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MAX_ZOOM = 30
 ALL_TIMES = "all"
+MOST_SLOTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,9 @@ def warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, int], Non
 
 
 async def _warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, int], None]) -> Counter[str]:
-    context = await open_context(settings.model_copy(update={"access_log": "off", "tracing": False}))
+    # All of it is background work, which may have every thread here: nobody asks this process for anything else.
+    own = {"access_log": "off", "tracing": False, "background_slots": MOST_SLOTS}
+    context = await open_context(settings.model_copy(update=own))
     try:
         layer = context.snapshot.layer(warm_up.layer)
         matrices = _matrices(layer, warm_up)
@@ -109,7 +112,7 @@ async def _warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, in
                     with attempt:
                         snapshot = await context.catalogue.at(address.layer, again=attempt.is_repeated)
                         resolved = await context.styles.resolved(snapshot, partial(Resolver.resolve, address=address))
-                        tile = await context.broker.tile(context.broker.prepare(resolved.request))
+                        tile = await context.broker.tile(context.broker.prepare(resolved.request), is_background=True)
                 await context.broker.flush()  # no tile is lost, however slow the disk is
                 _check_cache(context, tiers, total)
                 tiers[tile.tier] += 1

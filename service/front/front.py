@@ -26,7 +26,7 @@ from lazytile.service.front.heads import NOT_MODIFIED, Tail, is_template
 from lazytile.service.front.prepared_response import PreparedResponse
 from lazytile.service.front.target import is_ambiguous, split_target
 from lazytile.service.http.errors import BusyError
-from lazytile.service.http.reply import is_request_id, new_request_id, server_timing
+from lazytile.service.http.reply import is_background, is_request_id, new_request_id, server_timing
 from lazytile.service.protocol.middleware import route_of
 from lazytile.service.protocol.tile_answer import ARRIVED, OUTCOME, Outcome, TileResponse
 from lazytile.service.tiles.prepared_tile import matching_etag
@@ -186,7 +186,7 @@ class Front:
             return None
         resolved_s = time.perf_counter() - began
         try:
-            tile: Tile = await self._broker.tile(prepared, again=True)
+            tile: Tile = await self._broker.tile(prepared, again=True, is_background=is_background(request.headers))
         except GenerationChangedError:
             return None
         except asyncio.CancelledError:

@@ -35,6 +35,9 @@ PREFLIGHT_HEADERS = {
 }
 COMPRESSED_MIN_BYTES = 860
 """Below this size one packet carries the text anyway."""
+_BACKGROUND = re.compile(r"(?:^|,)\s*u=7\s*(?:[,;]|$)")
+BACKGROUND_HEADERS = {"Priority": "u=7"}
+"""What a client sends whose requests may wait for everybody else's."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -67,6 +70,19 @@ def request_id_of(request: web.Request) -> str:
     """
     given = request.headers.get("X-Request-Id", "")
     return given if _REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def is_background(headers: Mapping[str, str]) -> bool:
+    """Return whether a request is of the lowest urgency, that of background tasks (RFC 9218, 4.1).
+
+    Args:
+        headers: Of the request.
+
+    Returns:
+        True where Priority says so.
+    """
+    priority = headers.get("Priority")
+    return priority is not None and _BACKGROUND.search(priority) is not None
 
 
 def is_request_id(text: str) -> bool:

@@ -148,6 +148,8 @@ class Settings(SharingSettings):
     """Heavy tasks that run at a time in each server process; by default half as many as its engine has threads."""
     heavy_queue_length: int = Field(64, ge=0)
     """Number of heavy tasks that may wait; beyond it the response is 503."""
+    background_slots: int = Field(1, ge=1, le=1024)
+    """Tasks that nobody waits for (``--prefetch``, ``lazytile warm``) that run at a time in each server process."""
     max_map_ms: float = Field(20_000.0, ge=100, le=1e7)
     """Limit of the estimated time of a WMS map, in milliseconds on one processor."""
     memory_watermark_bytes: MemoryBytes = Field(default_factory=default_watermark_bytes, ge=64 << 20)

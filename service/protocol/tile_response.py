@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.store.generation_attempts import generation_attempts
-from lazytile.service.http.reply import server_timing
+from lazytile.service.http.reply import is_background, server_timing
 from lazytile.service.protocol.own_range import with_own_range
 from lazytile.service.protocol.tile_answer import OUTCOME, TileResponse
 from lazytile.service.protocol.views import context_of
@@ -63,7 +63,7 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> TileRe
                     status=304,
                     headers=headers,
                 )
-            tile = await context.broker.tile(prepared)
+            tile = await context.broker.tile(prepared, is_background=is_background(request.headers))
     stages_s = {"resolve": resolved_s, **tile.stages_s}
     context.metrics.counts.tile(resolved.request.layer.name, tile.tier, {} if tile.tier == "memory" else stages_s)
     timing = server_timing(stages_s, cache=tile.tier)

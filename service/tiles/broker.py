@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from lazytile.pyramid.subsets.task import SubsetTask
 from lazytile.service.admission.work_class import WorkClass
 from lazytile.service.tiles.cache import CachedGenerations
 from lazytile.service.tiles.prefetch import Prefetcher
-from lazytile.service.tiles.prepared_tile import PreparedTile, Tile
+from lazytile.service.tiles.prepared_tile import PreparedTile, RenderedTiles, Tile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,15 +33,6 @@ REMOTE_METATILE = 2
 client would wait for three that it may not want."""
 PAINTED = 4096
 """Palettes that are remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    """The tiles of a task by key."""
-
-    tiles: dict[str, bytes]
-    stages_s: dict[str, float]
-    tier: str = "computed"
 
 
 class TileBroker:
@@ -133,12 +124,13 @@ class TileBroker:
                 self._prefetcher.found(key)
         return data
 
-    async def tile(self, prepared: PreparedTile, *, again: bool = False) -> Tile:
+    async def tile(self, prepared: PreparedTile, *, again: bool = False, is_background: bool = False) -> Tile:
         """Find or render a tile.
 
         Args:
             prepared: The request with its keys.
             again: Whether the tile was not found in memory a moment ago.
+            is_background: Whether everybody else comes first.
 
         Returns:
             The tile.
@@ -152,10 +144,12 @@ class TileBroker:
         data = None if again else self.peek(prepared.key)
         if data is not None:
             return Tile(data, "memory")
-        tile = await self._at_once(prepared, {}, 0) if self._has_one_tier else None
+        work_class = WorkClass.BACKGROUND if is_background else self._admission.class_of(prepared.cost.ms)
+        tile = await self._at_once(prepared, {}, 0, work_class) if self._has_one_tier else None
         if tile is None:
-            work_class = self._admission.class_of(prepared.cost.ms)
-            async with self._admission.time_limit(work_class):
+            # Background work has its slot before anybody may join it, or wait for what it has claimed.
+            slot = self._admission.slot(work_class) if is_background else nullcontext()
+            async with self._admission.time_limit(work_class), slot:
                 tile = await self._from_slower_tiers(prepared, work_class)
         self._metrics.counts.tiles[tile.tier] += 1
         if self._prefetcher is not None:
@@ -168,9 +162,11 @@ class TileBroker:
         if not is_light or self._cache.peek(prepared.key, again=True) is not None:
             return False
         if await self._cache.load(prepared.key) is None:
-            await self._admission.shared(
-                _key_of(prepared), lambda: self._claim_and_render(prepared, WorkClass.BACKGROUND, time.monotonic_ns())
-            )
+            work_class, since_ns = WorkClass.BACKGROUND, time.monotonic_ns()
+            async with self._admission.slot(work_class):
+                await self._admission.shared(
+                    _key_of(prepared), lambda: self._claim_and_render(prepared, work_class, since_ns)
+                )
         return True
 
     async def _from_slower_tiers(self, prepared: PreparedTile, work_class: WorkClass) -> Tile:
@@ -187,7 +183,7 @@ class TileBroker:
             lookup["disk"] = time.perf_counter() - searched
         if data is not None:
             return Tile(data, "disk", lookup)
-        tile = await self._at_once(prepared, lookup, since_ns)
+        tile = await self._at_once(prepared, lookup, since_ns, work_class)
         if tile is not None:
             return tile
         rendered = await self._admission.shared(
@@ -195,7 +191,7 @@ class TileBroker:
         )
         return Tile(rendered.tiles[prepared.key], rendered.tier, lookup | rendered.stages_s)
 
-    async def _claim_and_render(self, prepared: PreparedTile, work_class: WorkClass, since_ns: int) -> _Rendered:
+    async def _claim_and_render(self, prepared: PreparedTile, work_class: WorkClass, since_ns: int) -> RenderedTiles:
         """Render a task, or wait for another process of this machine that renders it."""
         if self._claims is None:
             return await self._render(prepared, work_class)
@@ -208,21 +204,24 @@ class TileBroker:
         tiles = await self._claims.taken(key, since_ns, find, self._settings.timeout_s)
         if tiles is not None:
             self._metrics.shared_renders.inc()
-            return _Rendered(tiles, {"wait": time.perf_counter() - began}, "disk")
+            return RenderedTiles(tiles, {"wait": time.perf_counter() - began}, "disk")
         try:
             return await self._render(prepared, work_class)
         except BaseException:
             self._claims.release(key)
             raise
 
-    async def _render(self, prepared: PreparedTile, work_class: WorkClass) -> _Rendered:
+    async def _render(self, prepared: PreparedTile, work_class: WorkClass) -> RenderedTiles:
         arrived = time.perf_counter()
-        async with self._admission.slot(work_class):
+        has_slot = work_class is WorkClass.BACKGROUND
+        async with nullcontext() if has_slot else self._admission.slot(work_class):
             began = time.perf_counter()
             images = await self._engine.render(prepared.task, is_heavy=work_class is not WorkClass.LIGHT)
         return self._store_tiles(prepared, images, arrived, began)
 
-    async def _at_once(self, prepared: PreparedTile, lookup: dict[str, float], since_ns: int) -> Tile | None:
+    async def _at_once(
+        self, prepared: PreparedTile, lookup: dict[str, float], since_ns: int, work_class: WorkClass
+    ) -> Tile | None:
         """Render a small tile on the event loop, in a turn of it: nothing else runs meanwhile.
 
         None where that is not allowed, or the tile is being rendered. ``lookup``: seconds spent on other tiers.
@@ -240,7 +239,8 @@ class TileBroker:
             and prepared.is_small
             and prepared.task.palette.key in self._painted  # the tables of a style take longer than its tiles
             and not self._admission.is_under_way(_key_of(prepared))
-            and self._admission.has_memory(WorkClass.LIGHT)
+            and self._admission.has_memory(work_class)
+            and (work_class is not WorkClass.BACKGROUND or self._admission.is_quiet)
         )
         if not may_begin:
             return None
@@ -261,7 +261,7 @@ class TileBroker:
 
     def _store_tiles(
         self, prepared: PreparedTile, images: tuple[bytes, ...], arrived: float, began: float
-    ) -> _Rendered:
+    ) -> RenderedTiles:
         """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
         ended = time.perf_counter()
         self._metrics.counts.rendered(len(images), ended - began)
@@ -275,7 +275,7 @@ class TileBroker:
         else:
             self._cache.put(tiles, prepared.generation_tag, partial(self._claims.release, prepared.task_key))
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
-        return _Rendered(tiles, stages)
+        return RenderedTiles(tiles, stages)
 
     async def compute(self, task: NumbersTask | SubsetTask, dataset: Dataset) -> bytes:
         """Compute numbers or write a box of cells on the engine, equal ones once at a time.

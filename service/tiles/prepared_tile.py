@@ -34,6 +34,15 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedTiles:
+    """The tiles of a task by key."""
+
+    tiles: dict[str, bytes]
+    stages_s: dict[str, float]
+    tier: str = "computed"
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedTile:
     """A request with its task and its keys. Preparing one looks into no cache."""
 

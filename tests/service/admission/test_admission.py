@@ -182,7 +182,7 @@ def test_the_settings_decide_how_much_waits_and_the_engine_how_many_tiles_run():
         WorkClass.HEAVY: (1, 7),
         WorkClass.STYLE: (1, 7),
         WorkClass.DOCUMENT: (1, 7),
-        WorkClass.BACKGROUND: (1, 0),
+        WorkClass.BACKGROUND: (1, 7),
     }
 
 
