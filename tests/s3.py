@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import os
 import random
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -101,12 +105,14 @@ def s3_server() -> Iterator[S3Server]:
 
 
 def make_bucket(name: str) -> None:
-    """Create a bucket in the server of this process's environment."""
-    import http.client
-    import os
-    from urllib.parse import urlsplit
-
+    """Create a bucket in the server of this process's environment, whose objects anybody may read by their names."""
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{name}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [everybody]}).encode()
+    headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=key/s3/aws4_request"}
     connection = http.client.HTTPConnection(urlsplit(os.environ["AWS_ENDPOINT_URL"]).netloc, timeout=30)
-    connection.request("PUT", f"/{name}", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=key/s3/aws4_request"})
-    assert connection.getresponse().status == 200
+    for address, body in ((f"/{name}", b""), (f"/{name}?policy", policy)):
+        connection.request("PUT", address, body, headers)
+        response = connection.getresponse()
+        response.read()
+        assert response.status in (200, 204)
     connection.close()

@@ -172,7 +172,7 @@ def _source_bytes(source: str) -> int | None:
     return _folder_bytes(path) if path.is_dir() else path.stat().st_size
 
 
-def _folder_bytes(folder: Path) -> int:
+def _folder_bytes(folder: Path) -> int | None:
     if isinstance(folder, ObjectPath):
         return folder.size_below()
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

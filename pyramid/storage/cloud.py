@@ -43,6 +43,12 @@ _GOOGLE_CREDENTIALS = (
     "GOOGLE_SERVICE_ACCOUNT_KEY",
     "GOOGLE_APPLICATION_CREDENTIALS",
 )
+_CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+"""Environment variables that messages name, by scheme."""
 _CONNECT_S = 5.0
 _WRITE_S = 120.0
 """Time limit of one request that writes: a part of an object, at most a shard."""
@@ -197,10 +203,9 @@ class CloudStorage:
         try:
             yield
         except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise StorageError(
-                f"{self._url}/{key} cannot be {done}: access is denied; the credentials come from "
-                f"{_credentials_of(self._url)}"
-            ) from error
+            source = _CREDENTIALS.get(urlsplit(self._url).scheme)
+            advice = "" if source is None else f"; the credentials come from {source}"
+            raise StorageError(f"{self._url}/{key} cannot be {done}: access is denied{advice}") from error
         except BaseError as error:
             if isinstance(error, FileNotFoundError):
                 raise FileNotFoundError(f"{self._url}/{key} does not exist") from error
@@ -215,12 +220,6 @@ def _absence_allowed() -> Iterator[None]:
         yield
     except FileNotFoundError:
         return
-
-
-def _credentials_of(url: str) -> str:
-    scheme = urlsplit(url).scheme
-    found = {"s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "gs": "GOOGLE_APPLICATION_CREDENTIALS"}
-    return found.get(scheme, "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY")
 
 
 def open_bucket(url: str, client: ClientConfig, retry: RetryConfig) -> S3Store | GCSStore | AzureStore | HTTPStore:

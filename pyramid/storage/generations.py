@@ -87,7 +87,6 @@ class Upload:
         self._check(expected)
         new = Published(self._target.name, time.time_ns())
         swap_pointer(self._root, self._name, self._before, new)
-        current_pointers(self._root).refresh()
         _tidy(self._root, self._name, keep=new, replaced=self._before)
 
     def _put(self, name: str, data: bytes | Path) -> None:
@@ -171,7 +170,6 @@ def remove_dataset(root: ObjectPath, name: str) -> None:
     """
     before = current_pointers(root).refresh().datasets.get(name)
     swap_pointer(root, name, before, None)
-    current_pointers(root).refresh()
     _tidy(root, name, keep=None, replaced=before)
 
 
@@ -180,6 +178,7 @@ def _tidy(root: ObjectPath, name: str, keep: Published | None, replaced: Publish
     dataset = root / f"{name}.zarr"
     storage = root.storage
     try:
+        current_pointers(root).refresh()
         for token in storage.folders(dataset.key):
             if keep is not None and token == keep.token:
                 continue

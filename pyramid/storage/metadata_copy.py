@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.storage.object_path import ObjectPath
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 _ROOT = "zarr.json"
+_COORDINATE = ("c/0", "checksums/plane")
+"""What a coordinate has besides its metadata: one chunk, and its checksum; that of the CRS has neither."""
 
 
 @contextmanager
@@ -39,23 +42,23 @@ def local_metadata(
         return
     with tempfile.TemporaryDirectory(prefix="lazytile-metadata-") as name:
         target = Path(name)
-        _fetch(folder, _ROOT, target)
-        for level in levels:
-            group = folder / str(level)
-            _fetch(folder, f"{level}/{_ROOT}", target)
-            for array in folder.storage.folders(group.key):
-                if array in variables:
-                    _fetch(folder, f"{level}/{array}/{_ROOT}", target)
-                    if extra and (group / array / extra).exists():
-                        _fetch(folder, f"{level}/{array}/{extra}", target)
-                    continue
-                for entry in folder.storage.list((group / array).key):
-                    _fetch(folder, entry.key[len(folder.key) + 1 :], target)
+        root = parse_json(_fetch(folder, _ROOT, target))
+        # The root names all nodes, so that nothing is listed: web servers list nothing.
+        nodes = [node for node in root["consolidated_metadata"]["metadata"] if int(node.partition("/")[0]) in levels]
+        for node in nodes:
+            _fetch(folder, f"{node}/{_ROOT}", target)
+            array = node.partition("/")[2]
+            others = ([extra] if extra else []) if array in variables else _COORDINATE
+            for other in others if array else ():
+                with suppress(FileNotFoundError):
+                    _fetch(folder, f"{node}/{other}", target)
         yield target
 
 
-def _fetch(folder: ObjectPath, name: str, target: Path) -> None:
+def _fetch(folder: ObjectPath, name: str, target: Path) -> bytes:
+    """Copy an object, and return its content."""
     data = (folder / name).read_bytes()
     path = target / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+    return data

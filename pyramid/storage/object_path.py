@@ -131,8 +131,10 @@ class ObjectPath(PosixPath):
         """Return False: objects are no links."""
         return False
 
-    def size_below(self) -> int:
-        """Return the bytes of all objects below."""
+    def size_below(self) -> int | None:
+        """Return the bytes of all objects below; None of a web server, which lists nothing."""
+        if self.parts[0] in ("http:", "https:"):
+            return None
         return sum(entry.size for entry in self.storage.list(self.key))
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:

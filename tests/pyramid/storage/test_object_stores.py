@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazytile.pyramid.ingest.build import Progress
+    from tests.s3 import S3Server
 
 STORAGES = {"usual": Storage(), "sharded": Storage(Codec("gzip", 1), shard=2)}
 TILES = [
@@ -260,3 +261,18 @@ def test_a_damaged_pointer_says_so(tmp_path: Path, place: str) -> None:
     pointer.storage.put(pointer.key, b"{")
     with pytest.raises(StoreError, match="is no pointer of a store"):
         read_pointers(root)
+
+
+def test_a_store_that_a_web_server_offers_is_read(tmp_path: Path, place_of: Callable[[str], str], s3: S3Server) -> None:
+    place = place_of("s3")
+    convert(source(tmp_path / "a.nc", 0, 1), place, "d")
+    url = f"http://127.0.0.1:{s3.port}/{place.removeprefix('s3://')}"
+    assert codes_of(url) == codes_of(place)
+    assert tiles_of(url) == tiles_of(place)
+    assert verify(url, "d").problems == ()
+    described = describe(Store(location(url)).dataset("d").path)
+    assert (described.kind, described.stored_bytes) == ("dataset", None)
+    with lazytile.open(url, "d") as ours, lazytile.open(place, "d") as theirs:
+        assert ours.to_xarray(1).identical(theirs.to_xarray(1))
+    with pytest.raises(StoreError, match="web servers are read only; use s3://, gs:// or az://"):
+        remove(location(url), "d")
