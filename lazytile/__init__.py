@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lazytile.api import open_store, render_tile
     from lazytile.colormaps.core.errors import LazytileError
     from lazytile.dataset import Dataset
-    from lazytile.opening import convert, convert_async, open, open_async  # noqa: A004 - lazytile.open
+    from lazytile.opening import convert, convert_async, link, link_async, open, open_async  # noqa: A004 - lazytile.open
     from lazytile.pyramid.reading.tile import Tile
     from lazytile.pyramid.store.store import Store
     from lazytile.server import Server, serve, serve_async
@@ -38,6 +38,8 @@ __all__ = [
     "__version__",
     "convert",
     "convert_async",
+    "link",
+    "link_async",
     "open",
     "open_async",
     "open_store",
@@ -55,6 +57,8 @@ _MODULES = {
     "Variable": "lazytile.variable",
     "convert": "lazytile.opening",
     "convert_async": "lazytile.opening",
+    "link": "lazytile.opening",
+    "link_async": "lazytile.opening",
     "open": "lazytile.opening",
     "open_async": "lazytile.opening",
     "open_store": "lazytile.api",

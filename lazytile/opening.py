@@ -189,6 +189,39 @@ def convert(
     return Dataset(store_at(str(location(store).resolve())), made.name)
 
 
+def link(
+    path: str | Path | Sequence[str | Path],
+    store: str | Path,
+    name: str | None = None,
+    variables: Sequence[str] | None = None,
+    **options: Any,
+) -> Dataset:
+    """Register a source as ``STORE/NAME.zarr`` without copying its data, and open it.
+
+    Tiles are those of the converted source; overviews are made when they are first read, and kept in the store.
+
+    Args:
+        path: A file, a folder of Zarr, a URL of Zarr, a pattern, or a list of them, which form one time series.
+        store: Folder of datasets, created where there is none.
+        name: Letters, digits, ``_`` and ``-``; None derives it from the file's name.
+        variables: Names of variables; None: all on the largest grid.
+        options: As for ``convert``: ``group``, ``x``, ``y``, ``crs``, ``bounds``, ``nodata``, ``time``,
+            ``time_pattern``, ``title``, ``colormap``; and ``exact``, whether to read all of a large source for its
+            range.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        SourceError: The source cannot be read where it is, or cannot be placed on the Earth.
+        StoreError: The store cannot be written.
+    """
+    from lazytile.pyramid.linked.link import link as run  # noqa: PLC0415 - imports xarray
+
+    made = run(path, store, name, variables, **options)
+    return Dataset(store_at(str(Path(store).resolve())), made.dataset.name)
+
+
 @contextmanager
 def _files(source: Source) -> Iterator[str | Path | Sequence[str | Path]]:
     """Yield a source as files; an xarray object is written to a temporary one."""
@@ -208,3 +241,4 @@ def _files(source: Source) -> Iterator[str | Path | Sequence[str | Path]]:
 
 open_async = async_function(open)
 convert_async = async_function(convert)
+link_async = async_function(link)

@@ -45,6 +45,8 @@ def opening(folder: Path) -> Dataset:
         assert set(temporary) == set(kept) == {"warm", "cold"}
         assert kept.path == folder / "other" / "data.zarr"
     assert not temporary.store.folder.exists()
+    linked: Dataset = lazytile.link(folder / "sample.nc", folder / "linked", "sample")
+    assert set(linked) == set(made)
     store: Store = lazytile.open_store(folder / "store")
     assert ds.store.folder == store.folder
     assert (ds.name, ds.title, ds.levels, ds.crs, len(ds)) == ("sample", "A sample", 1, "EPSG:4326", 2)
@@ -116,6 +118,8 @@ async def twins(ds: Dataset, folder: Path) -> None:
     assert await one.to_cog_async(folder / "cog", values=True)
     assert await one.to_pmtiles_async(folder / "pmtiles")
     made = await lazytile.convert_async(folder / "later.nc", folder / "store", "later")
+    linked: Dataset = await lazytile.link_async(folder / "later.nc", folder / "linked", "later")
+    assert set(linked) == set(made)
     assert len((await (await lazytile.open_async(made.path)).append_async(folder / "sample2.nc"))["warm"].times) == 4
     assert not (await made.verify_async()).problems
     server = await lazytile.serve_async(made)

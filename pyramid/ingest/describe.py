@@ -153,7 +153,7 @@ def _of_dataset(folder: Path, attribute: Any) -> Description:
     return Description(
         path=str(folder),
         kind="dataset",
-        format="linked: level 0 is in its source" if dataset.linked else "Zarr v3, GeoZarr",
+        format=_linked_text(dataset.linked) if dataset.linked else "Zarr v3, GeoZarr",
         title=dataset.title,
         generation=dataset.generation,
         grid=dataset.grid,
@@ -163,6 +163,10 @@ def _of_dataset(folder: Path, attribute: Any) -> Description:
         stored_bytes=_folder_bytes(folder),
         problems=tuple(problems),
     )
+
+
+def _linked_text(levels: int) -> str:
+    return f"linked: {'level 0 is' if levels == 1 else f'levels 0 to {levels - 1} are'} in its source"
 
 
 def _source_bytes(source: str) -> int | None:

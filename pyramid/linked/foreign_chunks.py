@@ -1,10 +1,9 @@
-"""Level 0 of a linked dataset: chunks of ours, cut out of what its source holds."""
+"""The levels of a linked dataset that its source has: chunks of ours, cut out of what it holds."""
 
 from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,13 +21,8 @@ from lazytile.pyramid.core.errors import (
     first_line,
 )
 from lazytile.pyramid.core.quiet_log import QuietLog
-from lazytile.pyramid.linked.foreign_arrays import ForeignArrays
+from lazytile.pyramid.linked.opened_source import OpenedSource, are_alike, open_record
 from lazytile.pyramid.linked.record import note_change, read_record
-from lazytile.pyramid.linked.source_version import version_of
-from lazytile.pyramid.sources.block_reader import BlockReader
-from lazytile.pyramid.sources.formats.container import ZARR
-from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK
-from lazytile.pyramid.sources.series import open_files
 from lazytile.pyramid.store.layout import Block, padding_code
 
 if TYPE_CHECKING:
@@ -37,13 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lazytile.pyramid.chunks.damage import ArrayPlace
-    from lazytile.pyramid.linked.record import LinkRecord
-    from lazytile.pyramid.sources.source import Source
-    from lazytile.pyramid.sources.source_variable import SourceVariable
+    from lazytile.pyramid.linked.opened_source import LinkedReader
     from lazytile.pyramid.store.dataset import Dataset
 
 LOG = logging.getLogger(__name__)
-ZARRS = frozenset({ZARR, ICECHUNK, KERCHUNK})
 MAX_SOURCES = 64
 """Sources that a process keeps open at a time."""
 LONG_S = 5.0
@@ -52,102 +43,24 @@ PAUSE_S = 2.0
 """How long such a source is left alone: threads that wait for it serve nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedReader(BlockReader):
-    """Reads blocks of a source at one version. See ``BlockReader``."""
-
-    arrays: ForeignArrays | None = None
-    """Those of a Zarr source."""
-    known_version: str = ""
-    """What ``version_of`` must return after each read of a source whose parts bear no times."""
-
-    def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
-        if self.arrays is not None:
-            codes = self.arrays.read(self.path, f"{self.placement.group.rstrip('/')}/{self.placement.name}", key)
-        else:
-            # A class with slots is made twice, which super() without arguments does not survive.
-            codes = BlockReader._stored(self, key)  # noqa: SLF001 - its own
-        if self.known_version and version_of(self.files or (self.path,)) != self.known_version:
-            raise GenerationChangedError(f"{self.path} has been changed")
-        return codes
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenedSource:
-    """The source of a linked dataset, opened at the version of the record."""
-
-    record: LinkRecord
-    source: Source
-    arrays: ForeignArrays | None
-
-    def reader(self, variable: SourceVariable) -> LinkedReader:
-        """Return the reader of a variable's blocks.
-
-        Args:
-            variable: Of the source.
-
-        Returns:
-            The reader.
-        """
-        source = self.source
-        return LinkedReader(
-            path=source.path,
-            engine=source.engine,
-            placement=variable.placement,
-            rows=source.found.rows,
-            cols=source.found.cols,
-            dtype=variable.variable.packing.dtype,
-            resampling=source.found.resampling,
-            fill=variable.variable.packing.fill_code or 0,
-            files=source.files,
-            version=source.version,
-            arrays=self.arrays,
-            known_version="" if source.engine == ZARR else self.record.version,
-        )
-
-
-def open_record(record: LinkRecord, identity: str) -> OpenedSource:
-    """Open the source of a record.
-
-    Args:
-        record: Of a linked dataset.
-        identity: Names the dataset's generation, in keys of caches.
-
-    Returns:
-        The source.
-
-    Raises:
-        SourceError: It cannot be read.
-        SourceUnavailableError: It is not there.
-        GenerationChangedError: It has another version than the record's.
-    """
-    source = open_files(
-        record.paths,
-        record.variables,
-        group=record.group,
-        overrides=record.overrides,
-    )
-    if version_of(record.paths) != record.version:
-        raise GenerationChangedError(f"{record.paths[0]} has been changed")
-    arrays = ForeignArrays(source.engine, record, identity) if source.engine in ZARRS else None
-    return OpenedSource(record, source, arrays)
-
-
 class ForeignChunks:
-    """The chunks of one variable at level 0. See ``ChunkReader``."""
+    """The chunks of one variable at a level that its source has. See ``ChunkReader``."""
 
     array: ArrayPlace | None = None
     """What a source holds is not ours: its damage is not recorded."""
 
-    def __init__(self, folder: Path, dataset: Dataset, variable: str) -> None:
+    def __init__(self, folder: Path, dataset: Dataset, variable: str, level: int) -> None:
         """Open nothing yet.
 
         Args:
             folder: Of the dataset.
             dataset: Its description.
             variable: Name of a variable.
+            level: Of the pyramid.
         """
         self._folder = folder
+        self._level = level
+        self._grid = dataset.grid.coarsen(level)
         self._dataset = dataset
         self._variable = dataset.variable(variable)
         self._condition = f"source of dataset {dataset.name}"
@@ -176,7 +89,7 @@ class ForeignChunks:
             GenerationChangedError: The source has another version than the dataset.
             SourceUnavailableError: It does not answer, or what it holds cannot be read.
         """
-        chunk, shape, packing = self._dataset.chunk, self._dataset.grid.shape, self._variable.packing
+        chunk, shape, packing = self._dataset.chunk, self._grid.shape, self._variable.packing
         rows = chunk_row * chunk.rows, min(shape.rows, (chunk_row + 1) * chunk.rows)
         cols = chunk_col * chunk.cols, min(shape.cols, (chunk_col + 1) * chunk.cols)
         block = Block(tuple((step, step + 1) for step in dim_index), rows, cols, 0)
@@ -199,15 +112,16 @@ class ForeignChunks:
     def _reader(self) -> LinkedReader:
         opened = self._opened()
         name = self._variable.name
-        found = next((each for each in opened.source.variables if each.variable.name == name), None)
+        source = opened.level(self._level)
+        found = next((each for each in source.variables if each.variable.name == name), None)
         if (
             found is None
             or found.variable.packing != self._variable.packing
             or found.variable.dimensions != self._variable.dimensions
-            or opened.source.found.grid != self._dataset.grid
+            or not are_alike(source.found.grid, self._grid)
         ):
             raise GenerationChangedError(f"{opened.record.paths[0]} is understood otherwise than when it was linked")
-        return opened.reader(found)
+        return opened.reader(found, self._level)
 
     def _opened(self) -> OpenedSource:
         """Return the source, opened once a process."""
@@ -266,15 +180,16 @@ def opened_source(folder: Path, generation: str) -> OpenedSource | None:
     return _sources().peek(_identity(folder, generation))
 
 
-def open_level(folder: Path, dataset: Dataset, variable: str) -> ForeignChunks:
-    """Open level 0 of a linked dataset; the store calls it.
+def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> ForeignChunks:
+    """Open a level of a linked dataset that its source has; the store calls it.
 
     Args:
         folder: Of the dataset.
         dataset: Its description.
         variable: Name of a variable.
+        level: Of the pyramid.
 
     Returns:
         The reader of its chunks.
     """
-    return ForeignChunks(folder, dataset, variable)
+    return ForeignChunks(folder, dataset, variable, level)

@@ -9,7 +9,8 @@ from lazytile.pyramid.core.errors import GenerationChangedError, SourceError, So
 from lazytile.pyramid.fetch.source_url import absolute_source
 from lazytile.pyramid.ingest.convert import Storage, describe_dataset
 from lazytile.pyramid.ingest.proposed_name import dataset_name
-from lazytile.pyramid.linked.foreign_chunks import open_record
+from lazytile.pyramid.linked.foreign_levels import levels_of
+from lazytile.pyramid.linked.opened_source import open_record
 from lazytile.pyramid.linked.reading_cost import ReadingCost, reading_cost
 from lazytile.pyramid.linked.record import LinkRecord, read_record, write_record
 from lazytile.pyramid.linked.sampled_range import measured
@@ -19,12 +20,14 @@ from lazytile.pyramid.sources.series import files_of
 from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
 from lazytile.pyramid.store.geozarr import finish_metadata, write_metadata
+from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.publish import staged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lazytile.pyramid.core.grid import Grid
     from lazytile.pyramid.store.dataset import Dataset
 
 _ATTEMPTS = 3
@@ -154,6 +157,7 @@ def _attempt(record: LinkRecord, store: Path, name: str) -> Linked:
     dataset = describe_dataset(
         opened.source, name, title=record.title, colormap=record.colormap, storage=Storage(lazy=True)
     )
+    record = replace(record, levels=levels_of(opened))
     costs = tuple(reading_cost(opened, each) for each in opened.source.variables)
     found = [
         measured(opened, each, cost, is_exact=record.is_exact)
@@ -161,9 +165,12 @@ def _attempt(record: LinkRecord, store: Path, name: str) -> Linked:
     ]
     dataset = replace(
         dataset,
-        linked=True,
+        linked=1 + len(record.levels),
         variables=tuple(replace(each.variable, colormap=record.colormap) for each in found),
-        remarks=(*dataset.remarks, *(each.remark for each in found if each.remark)),
+        remarks=(
+            *_remarks(dataset.remarks, dataset.grid, 1 + len(record.levels)),
+            *(each.remark for each in found if each.remark),
+        ),
     )
     witnesses = () if opened.arrays is None else opened.arrays.witnesses()
     if version_of(paths) != record.version:
@@ -173,3 +180,10 @@ def _attempt(record: LinkRecord, store: Path, name: str) -> Linked:
         write_record(partial, replace(record, generation=dataset.generation, witnesses=witnesses))
         finish_metadata(partial, dataset, opened.source.attributes)
     return Linked(dataset, costs)
+
+
+def _remarks(remarks: tuple[str, ...], grid: Grid, levels: int) -> tuple[str, ...]:
+    """Return remarks without those that leave out what is used as a coarser level."""
+    shapes = [level_shape(grid.shape, level) for level in range(1, levels)]
+    used = tuple(f"is left out: it lies on another grid ({shape.rows} x {shape.cols})" for shape in shapes)
+    return tuple(each for each in remarks if not (used and each.endswith(used)))

@@ -11,7 +11,7 @@ import numpy as np
 from lazytile.pyramid.store.layout import CHUNK_CELLS
 
 if TYPE_CHECKING:
-    from lazytile.pyramid.linked.foreign_chunks import OpenedSource
+    from lazytile.pyramid.linked.opened_source import OpenedSource
     from lazytile.pyramid.sources.source_variable import SourceVariable
 
 TILE_CELLS = 256

@@ -43,6 +43,8 @@ class LinkRecord:
     witnesses: tuple[tuple[str, str, str], ...] = ()
     """Source, name and entity tag of objects that were read on linking: what is rewritten under the same metadata is
     noticed by them."""
+    levels: tuple[str, ...] = ()
+    """Group of each coarser level that is used as it is, level 1 first."""
     is_exact: bool = False
     """Whether the whole source was read for the statistics on demand."""
 
@@ -73,6 +75,7 @@ class LinkRecord:
                 overrides["bounds"] = tuple(overrides["bounds"])
             fields["overrides"] = Overrides(**overrides)
             fields["witnesses"] = tuple((str(path), str(key), str(tag)) for path, key, tag in fields["witnesses"])
+            fields["levels"] = tuple(map(str, fields.get("levels", ())))
             fields["paths"] = tuple(fields["paths"])
             fields["variables"] = None if fields["variables"] is None else tuple(fields["variables"])
             return cls(**fields)

@@ -16,7 +16,7 @@ from lazytile.pyramid.store.layout import CHUNK_CELLS, Block
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lazytile.pyramid.linked.foreign_chunks import OpenedSource
+    from lazytile.pyramid.linked.opened_source import OpenedSource
     from lazytile.pyramid.linked.reading_cost import ReadingCost
     from lazytile.pyramid.sources.source_variable import SourceVariable
     from lazytile.pyramid.store.dataset import Variable

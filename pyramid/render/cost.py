@@ -109,4 +109,4 @@ def _chunks(length: float, cells: int, chunk: int) -> int:
 
 def _lazy_factor(dataset: Dataset, level: int) -> int:
     """Return how many cells are read for one of a level: those below it, where overviews are computed when needed."""
-    return 4**level if dataset.lazy else 1
+    return 4 ** max(0, level - max(0, dataset.linked - 1)) if dataset.lazy else 1

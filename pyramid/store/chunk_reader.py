@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 
 LINKED = "lazytile.pyramid.linked.foreign_chunks"
-"""The module that reads level 0 of linked datasets. The store stands below the packages that read sources, and only a
-process that meets a linked dataset loads them."""
+"""The module that reads the levels that lie in a source. The store stands below the packages that read sources, and
+only a process that meets a linked dataset loads them."""
 
 
 class ChunkReader(Protocol):
@@ -90,8 +90,8 @@ def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> Chu
     Raises:
         StoreError: The array's metadata is missing or damaged.
     """
-    if dataset.linked and level == 0:
-        return cast("ChunkReader", importlib.import_module(LINKED).open_level(folder, dataset, variable))
+    if level < dataset.linked:
+        return cast("ChunkReader", importlib.import_module(LINKED).open_level(folder, dataset, variable, level))
     path = folder / str(level) / variable
     place, lazy = ArrayPlace(str(folder), dataset.name, variable, level), dataset.lazy and level > 0
     if not dataset.checked:

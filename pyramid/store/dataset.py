@@ -175,8 +175,8 @@ class Dataset:
     empty one; not in formats 1 and 2."""
     remarks: tuple[str, ...] = ()
     """What the conversion left out, corrected or found contradictory, one line each."""
-    linked: bool = False
-    """Whether level 0 lies in the source, and only overviews are stored."""
+    linked: int = 0
+    """Levels that lie in the source, from level 0 on; only the others are stored."""
 
     def __post_init__(self) -> None:
         if self.levels < 1 or not self.variables:

@@ -159,7 +159,7 @@ def _write_level(
     for coordinate in coordinates:
         write_coordinate(group, coordinate.name, coordinate.values, coordinate.attributes)
     write_array(group / CRS_VARIABLE, shape=(), chunks=(), dtype=np.dtype(np.int32), fill=0, codec=None, attributes=crs)
-    for variable in () if dataset.linked and group.name == "0" else dataset.variables:
+    for variable in () if int(group.name) < dataset.linked else dataset.variables:
         # Other readers would take an array without chunks for one without data.
         leading = [len(dimension.labels) for dimension in variable.dimensions]
         dtype = np.dtype(variable.packing.dtype)

@@ -155,7 +155,7 @@ def _bands(folder: Path, dataset: Dataset) -> tuple[list[_Band], list[_Band]]:
         for dim_index, level in product(every, range(dataset.levels)):
             plane = (str(folder), dataset, variable.name, level, dim_index)
             files.append(_Band(*plane, 0, 0))
-            if level:
+            if level and level >= dataset.linked:
                 count = -(-level_shape(dataset.grid.shape, level).rows // dataset.chunk.rows)
                 levels += [
                     _Band(*plane, first, min(count, first + BAND_CHUNKS)) for first in range(0, count, BAND_CHUNKS)
@@ -182,7 +182,7 @@ def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
         problems.append(f"{folder / _METADATA}: {error}")
     for level in range(dataset.levels):
         shape = level_shape(dataset.grid.shape, level)
-        for variable in () if dataset.linked and level == 0 else dataset.variables:
+        for variable in () if level < dataset.linked else dataset.variables:
             path = folder / str(level) / variable.name / _METADATA
             wanted = [*(len(dimension.labels) for dimension in variable.dimensions), shape.rows, shape.cols]
             try:

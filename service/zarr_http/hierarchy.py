@@ -111,7 +111,7 @@ def _completed(stored: StoredDataset, documents: Mapping[str, dict[str, Any]]) -
         ours = {**attributes, **group.get("attributes", {})}
         ours["zarr_conventions"] = _merged(ours, attributes)
         found[str(level)] = {**group, "attributes": ours}
-        for variable in () if description.linked and level == 0 else description.variables:
+        for variable in () if level < description.linked else description.variables:
             path = f"{level}/{variable.name}"
             known = variable_attributes(variable)
             if f"{level}/{CRS_VARIABLE}" not in found:

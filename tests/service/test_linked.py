@@ -8,6 +8,7 @@ import shutil
 import pytest
 import zarr
 
+import lazytile
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.linked import dated_stores
 from lazytile.pyramid.linked.link import link
@@ -80,6 +81,17 @@ def test_zarr_over_http_has_the_overviews_and_no_empty_level(tmp_path):
         assert "1/sst" in names
         assert "0/sst" not in names
         assert server.get("/zarr/d/0/sst/c/0/0/0").status == 410  # Zarr would take 404 for a chunk of fill value
+
+
+def test_another_server_is_linked_with_its_levels(tmp_path):
+    pytest.importorskip("obstore")
+    field(tmp_path / "in.zarr")
+    levels = convert(tmp_path / "in.zarr", tmp_path / "converted", "d").levels
+    with running(tmp_path / "converted", tmp_path / "cache") as its:
+        ds = lazytile.link(f"{its.url}/zarr/d", tmp_path / "linked", "d")
+        assert ds.store.dataset("d").description.linked == levels > 2
+        with running(tmp_path / "linked", tmp_path / "cache-2") as mine:
+            assert [mine.get(path).body for path in TILES] == [its.get(path).body for path in TILES]
 
 
 @pytest.fixture

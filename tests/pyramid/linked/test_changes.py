@@ -13,7 +13,7 @@ import zarr
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.errors import GenerationChangedError, SourceError
 from lazytile.pyramid.ingest.convert import convert
-from lazytile.pyramid.linked import foreign_chunks
+from lazytile.pyramid.linked import opened_source
 from lazytile.pyramid.linked.follow import LinkFollower, linked_names
 from lazytile.pyramid.linked.link import link
 from lazytile.pyramid.store.store import Store, read_description
@@ -126,14 +126,14 @@ def test_objects_that_are_dated_after_the_link_are_of_another_version(tmp_path):
 
 def test_a_source_that_changes_with_every_read_is_refused(tmp_path, monkeypatch):
     field(tmp_path / "in.zarr")
-    opened = foreign_chunks.open_files
+    opened = opened_source.open_files
 
     def touched(*arguments, **options):
         found = opened(*arguments, **options)
         rewritten(tmp_path / "in.zarr")
         return found
 
-    monkeypatch.setattr(foreign_chunks, "open_files", touched)
+    monkeypatch.setattr(opened_source, "open_files", touched)
     with pytest.raises(SourceError, match=r"in\.zarr changes while it is read"):
         link(tmp_path / "in.zarr", tmp_path / "store", "d")
     assert not (tmp_path / "store" / "d.zarr").exists()

@@ -285,3 +285,37 @@ def test_a_chunk_that_states_too_much_is_refused(tmp_path):
     path.write_text(json.dumps(document))
     with pytest.raises(SourceError, match="chunks of"):
         link(tmp_path / "in.zarr", tmp_path / "linked", "d")
+
+
+def test_the_levels_of_our_own_pyramid_are_used_as_they_are(tmp_path):
+    field(tmp_path / "in.zarr")
+    made = convert(tmp_path / "in.zarr", tmp_path / "converted", "d")
+    linked = link(tmp_path / "converted" / "d.zarr", tmp_path / "linked", "d").dataset
+    assert linked.linked == made.levels > 2
+    assert linked.remarks == ()
+    assert tiles_of(tmp_path / "linked", "d") == tiles_of(tmp_path / "converted", "d")
+    assert verify(tmp_path / "linked", "d").problems == ()
+    assert not list((tmp_path / "linked" / "d.zarr").glob("*/sst/c"))
+
+
+def test_levels_of_others_are_used_where_they_are_those_of_a_pyramid(tmp_path):
+    made = field(tmp_path / "fine.zarr", rows=700, cols=1100)
+    half = made.isel(time=slice(None)).coarsen(lat=2, lon=2).max().assign_coords(time=made["time"])
+    half["sst"].attrs.update(made["sst"].attrs)
+    half["sst"] = half["sst"].astype("int16")
+    for name in ("lat", "lon"):
+        half[name].attrs.update(made[name].attrs)
+    third = made.coarsen(lat=4, lon=4).max().assign_coords(time=made["time"]).isel(lat=slice(0, 174))
+    tree = {"/fine": made, "/half": half, "/odd": third}
+    for name, each in tree.items():
+        each["sst"].encoding = {"chunks": (1, 128, 128)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            each.to_zarr(tmp_path / "in.zarr", group=name, mode="a", consolidated=False)
+    dataset = link(tmp_path / "in.zarr", tmp_path / "linked", "d").dataset
+    assert dataset.linked == 2
+    stored = Store(tmp_path / "linked").dataset("d")
+    expected = half["sst"].values[0, ::-1][:256, :256]
+    np.testing.assert_array_equal(stored.chunk(1, "sst", (0,), 0, 0), expected)
+    assert stored.chunk(2, "sst", (0,), 0, 0).shape == (256, 256)
+    assert verify(tmp_path / "linked", "d").problems == ()

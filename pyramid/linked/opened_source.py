@@ -1,0 +1,164 @@
+"""The source of a linked dataset, opened at one version, and the readers of its blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.pyramid.linked.foreign_arrays import ForeignArrays
+from lazytile.pyramid.linked.source_version import version_of
+from lazytile.pyramid.sources.block_reader import BlockReader
+from lazytile.pyramid.sources.formats.container import ZARR
+from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK
+from lazytile.pyramid.sources.series import open_files
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.core.grid import Grid
+    from lazytile.pyramid.linked.record import LinkRecord
+    from lazytile.pyramid.sources.source import Source
+    from lazytile.pyramid.sources.source_variable import SourceVariable
+
+ZARRS = frozenset({ZARR, ICECHUNK, KERCHUNK})
+ROUNDING = 1e-3
+"""Cells by which the edges of two levels may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedReader(BlockReader):
+    """Reads blocks of a source at one version. See ``BlockReader``."""
+
+    arrays: ForeignArrays | None = None
+    """Those of a Zarr source."""
+    known_version: str = ""
+    """What ``version_of`` must return after each read of a source whose parts bear no times."""
+
+    def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
+        if self.arrays is not None:
+            codes = self.arrays.read(self.path, f"{self.placement.group.rstrip('/')}/{self.placement.name}", key)
+        else:
+            # A class with slots is made twice, which super() without arguments does not survive.
+            codes = BlockReader._stored(self, key)  # noqa: SLF001 - its own
+        if self.known_version and version_of(self.files or (self.path,)) != self.known_version:
+            raise GenerationChangedError(f"{self.path} has been changed")
+        return codes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedSource:
+    """The source of a linked dataset, opened at the version of the record."""
+
+    record: LinkRecord
+    source: Source
+    arrays: ForeignArrays | None
+
+    overviews: dict[int, Source] = field(default_factory=dict)
+    """The coarser levels that were opened."""
+
+    def level(self, level: int) -> Source:
+        """Return a level of the source, opened on first use.
+
+        Args:
+            level: Of the pyramid, one of those that the source has.
+
+        Returns:
+            The level.
+
+        Raises:
+            SourceError: It cannot be read.
+        """
+        if level == 0:
+            return self.source
+        if level not in self.overviews:
+            self.overviews[level] = open_overview(self.record, self.record.levels[level - 1])
+        return self.overviews[level]
+
+    def reader(self, variable: SourceVariable, level: int = 0) -> LinkedReader:
+        """Return the reader of a variable's blocks.
+
+        Args:
+            variable: Of the source.
+            level: Of the pyramid, one of those that the source has.
+
+        Returns:
+            The reader.
+        """
+        source = self.level(level)
+        return LinkedReader(
+            path=source.path,
+            engine=source.engine,
+            placement=variable.placement,
+            rows=source.found.rows,
+            cols=source.found.cols,
+            dtype=variable.variable.packing.dtype,
+            resampling=source.found.resampling,
+            fill=variable.variable.packing.fill_code or 0,
+            files=source.files,
+            version=source.version,
+            arrays=self.arrays,
+            known_version="" if source.engine == ZARR else self.record.version,
+        )
+
+
+def open_record(record: LinkRecord, identity: str) -> OpenedSource:
+    """Open the source of a record.
+
+    Args:
+        record: Of a linked dataset.
+        identity: Names the dataset's generation, in keys of caches.
+
+    Returns:
+        The source.
+
+    Raises:
+        SourceError: It cannot be read.
+        SourceUnavailableError: It is not there.
+        GenerationChangedError: It has another version than the record's.
+    """
+    source = open_files(
+        record.paths,
+        record.variables,
+        group=record.group,
+        overrides=record.overrides,
+    )
+    if version_of(record.paths) != record.version:
+        raise GenerationChangedError(f"{record.paths[0]} has been changed")
+    arrays = ForeignArrays(source.engine, record, identity) if source.engine in ZARRS else None
+    return OpenedSource(record, source, arrays)
+
+
+def open_overview(record: LinkRecord, group: str) -> Source:
+    """Open a coarser level of a source.
+
+    Args:
+        record: Of the source.
+        group: That holds the level.
+
+    Returns:
+        The level.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    return open_files(record.paths, record.variables, group=group, overrides=record.overrides)
+
+
+def are_alike(first: Grid, second: Grid) -> bool:
+    """Return whether two grids have the same cells, but for the rounding of their coordinates.
+
+    Args:
+        first: A grid.
+        second: Another one.
+
+    Returns:
+        Whether they have.
+    """
+    if (first.crs, first.shape) != (second.crs, second.shape):
+        return False
+    return all(
+        abs(mine.first_edge - its.first_edge) <= ROUNDING * abs(its.cell_size)
+        and abs(mine.cell_size - its.cell_size) * its.length <= ROUNDING * abs(its.cell_size)
+        for mine, its in ((first.x, second.x), (first.y, second.y))
+    )
