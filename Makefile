@@ -34,7 +34,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/*.* $(VIEWER)/src/*/* $(VIEWER)/static/
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-viewer bench-scaling bench-mrf gpu-check peers-check wheel-check deploy-check screenshot clean
+.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-viewer bench-scaling bench-mrf gpu-check peers-check wheel-check deploy-check sbom screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -193,6 +193,11 @@ $(DEPLOY_VENV)/.made: scripts/check_deploy.py
 
 deploy-check: $(VENV_STAMP) $(DEPLOY_VENV)/.made ## Lint deploy/ and the project's configuration files with the tools of their makers
 	$(DEPLOY_VENV)/bin/python scripts/check_deploy.py
+
+sbom: $(VENV_STAMP) $(DEPLOY_VENV)/.made ## Write the bill of materials (CycloneDX) of the locked environment to build/sbom.json
+	@mkdir -p build
+	$(DEPLOY_VENV)/bin/python -m pip install --quiet cyclonedx-bom
+	$(DEPLOY_VENV)/bin/cyclonedx-py requirements constraints/py311.txt --pyproject pyproject.toml --output-reproducible -o build/sbom.json
 
 screenshot: $(VENV)/.installed ## Take docs/screenshot.png of the running server (URL) with headless Chromium
 	$(BIN)/python scripts/screenshot.py '$(URL)'

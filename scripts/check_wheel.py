@@ -8,6 +8,7 @@ then installed in a fresh environment whose PATH has neither Node nor a compiler
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -18,9 +19,14 @@ import sys
 import tarfile
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ("index.html", "app.js", "app.css", "LICENSES.txt")
@@ -136,6 +142,62 @@ def container(work: Path, python: Path, env: dict[str, str]) -> None:
     print("the commands of deploy/Dockerfile start a healthy server")
 
 
+SLURM = {
+    "sbatch": '#!/bin/sh\n/bin/sh "$1" >"$1.out" 2>&1 &\necho "Submitted batch job $!"\n',
+    "scancel": '#!/bin/sh\nkill "$1"\n',
+}
+"""Programs of Slurm that run a job on this machine at once, and end it."""
+
+
+def slurm(work: Path, python: Path, env: dict[str, str]) -> None:
+    """Run ``deploy/slurm/cluster.py`` with a Slurm that runs its job on this machine, and ask for a tile."""
+    run(python, "-m", "pip", "install", "--quiet", "dask-jobqueue", cwd=work, env=env)
+    folder = work / "slurm"
+    folder.mkdir()
+    for name, text in SLURM.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    variables = {"PATH": f"{folder}:{env['PATH']}:/usr/bin:/bin", "LAZYTILE_CACHE": str(folder / "cache")}
+    options = ("--store", work / "store", "--workers", "1", "--cores", "1", "--memory", "1GiB", "--port", port)
+    command = [str(word) for word in (python, ROOT / "deploy" / "slurm" / "cluster.py", *options)]
+    with subprocess.Popen(command, cwd=folder, env=env | variables, start_new_session=True) as server:
+        try:
+            health = f"http://127.0.0.1:{port}"
+            wait_until(lambda: not json.loads(fetched(f"{health}/readyz"))["conditions"])
+            layer = json.loads(fetched(f"{health}/ogc/collections"))["collections"][0]["id"]
+            if fetched(f"{health}/xyz/{layer}/2/1/2.png")[:4] != b"\x89PNG":
+                raise SystemExit("the server of deploy/slurm/cluster.py has no tile")
+            engine = json.loads(fetched(f"{health}/healthz"))["engine"]
+        finally:
+            os.killpg(server.pid, signal.SIGINT)
+            server.wait(60)
+    print(f"deploy/slurm/cluster.py: a tile of its job; engine: {engine}")
+
+
+def fetched(url: str) -> bytes:
+    """Return what is at an address, also where that is an error."""
+    try:
+        with urllib.request.urlopen(url, timeout=60) as reply:
+            return bytes(reply.read())
+    except urllib.error.HTTPError as error:
+        return error.read()
+
+
+def wait_until(holds: Callable[[], bool], limit_s: float = 180) -> None:
+    """Wait until something holds; connections may be refused meanwhile."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        with contextlib.suppress(OSError):
+            if holds():
+                return
+        if time.monotonic() > deadline:
+            raise SystemExit("the server does not become ready")
+        time.sleep(0.2)
+
+
 def main() -> int:
     """Check, and return 1 if the first tile takes too long and that matters."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -151,6 +213,7 @@ def main() -> int:
         tour(work, python, env)
         seconds = first_tile(work, python, env)
         container(work, python, env)
+        slurm(work, python, env)
         if options.out is not None:
             options.out.mkdir(parents=True, exist_ok=True)
             for path in archives:
