@@ -20,8 +20,9 @@ from lazytile.pyramid.fetch.source_url import METADATA_NAMES, is_url, source_sta
 from lazytile.pyramid.fetch.unpack import is_packed
 from lazytile.pyramid.fetch.zarr_url import OBJECT_SCHEMES, is_zarr_url
 from lazytile.pyramid.linked.dated_stores import TILE_PATIENCE
+from lazytile.pyramid.linked.reference_targets import targets_of
 from lazytile.pyramid.sources.formats.remote_zarr import object_store
-from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, virtual_engine, virtual_store
+from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK, virtual_engine, virtual_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +77,11 @@ def _stamp(path: str) -> object:
     try:
         if is_url(path):
             return _remote_stamp(path)
-        if virtual_engine(Path(path)) == ICECHUNK:
+        engine = virtual_engine(Path(path))
+        if engine == ICECHUNK:
             return virtual_store(Path(path), ICECHUNK)[1]
+        if engine == KERCHUNK:
+            return source_stamp(path), [source_stamp(target) for target in targets_of(Path(path))]
         return source_stamp(path)
     except OSError as error:
         raise SourceUnavailableError(f"{path} is not there: {error.strerror or first_line(error)}") from error

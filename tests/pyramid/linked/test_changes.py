@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
 from typing import TYPE_CHECKING
@@ -76,6 +77,26 @@ def test_a_file(tmp_path):
     other.to_netcdf(tmp_path / "new.nc")
     (tmp_path / "new.nc").replace(tmp_path / "in.nc")
     assert_followed(tmp_path, tmp_path / "in.nc")
+
+
+def test_a_file_behind_references(tmp_path):
+    hdf = pytest.importorskip("kerchunk.hdf", reason="kerchunk is not installed (extra kerchunk)")
+
+    def write(seed: int, path: Path) -> None:
+        made = field(tmp_path / "in.zarr", seed=seed)
+        made["sst"].encoding = {"chunksizes": (1, 300, 300)}
+        made.to_netcdf(path)
+
+    write(0, tmp_path / "in.nc")
+    references = hdf.SingleHdf5ToZarr(str(tmp_path / "in.nc")).translate()
+    references = {**references, "templates": {"u": str(tmp_path)}}
+    text = json.dumps(references).replace(f'"{tmp_path}/in.nc"', '"{{u}}/in.nc"')
+    (tmp_path / "refs.json").write_text(text)
+    link(tmp_path / "refs.json", tmp_path / "store", "d")
+    first_chunk(tmp_path / "store")
+    write(3, tmp_path / "new.nc")
+    (tmp_path / "new.nc").replace(tmp_path / "in.nc")
+    assert_followed(tmp_path, tmp_path / "refs.json")
 
 
 def test_an_icechunk_repository(tmp_path):
