@@ -11,11 +11,12 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 from lxml import etree
 
+from lazytile.service.app.warm import VIEWER_RANGE, range_options
 from lazytile.service.http.errors import ServiceError
 from lazytile.service.http.reply import BACKGROUND_HEADERS
 
@@ -43,6 +44,9 @@ class RemoteWarmUp:
     times: tuple[str, ...] = ("default",)
     concurrency: int = 16
     timeout_s: float = 60.0
+    rescale: str = ""
+    """As in ``WarmUp``."""
+    spacing: str = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,19 @@ async def _request(session: aiohttp.ClientSession, address: str, outcome: Remote
     outcome.fail(f"{address}: {reason}")
 
 
+async def _parameters(session: aiohttp.ClientSession, base: str, options: RemoteWarmUp) -> dict[str, str]:
+    """Return the options of the tiles; the server says with which range its viewer shows a layer at first."""
+    if options.rescale != VIEWER_RANGE:
+        return range_options(options.rescale, options.spacing)
+    async with session.get(f"{base}/catalogue") as response:
+        response.raise_for_status()
+        layers = {each["id"]: each for each in (await response.json())["layers"]}
+    layer = layers.get(options.layer)
+    if not layer or not layer["stretch"]:
+        return {}
+    return range_options(",".join(map(repr, layer["stretch"])), layer["spacing"])
+
+
 async def warm_remote(options: RemoteWarmUp, progress: Callable[[int, int], None]) -> RemoteOutcome:
     """Request every tile.
 
@@ -195,11 +212,14 @@ async def warm_remote(options: RemoteWarmUp, progress: Callable[[int, int], None
             async with session.get(f"{base}{CAPABILITIES_PATH}") as response:
                 response.raise_for_status()
                 document = etree.fromstring(await response.read(), etree.XMLParser(resolve_entities=False))
+            parameters = await _parameters(session, base, options)
         except (aiohttp.ClientError, TimeoutError, ValueError, etree.XMLSyntaxError) as error:
             raise ServiceError(f"no capabilities from {base}: {error}") from error
         template, blocks = _plan(document, options)
         # Behind a proxy the server may state another address than the one that reaches it.
-        template = base + template[template.index("/wmts/") :]
+        template = (
+            base + template[template.index("/wmts/") :] + (f"?{urlencode(parameters, safe=',')}" if parameters else "")
+        )
         total = sum(block.count for block in blocks) * len(options.times)
         waiting = _addresses(template, blocks, options)
 

@@ -21,10 +21,12 @@ from lazytile.service.admission.work_class import WorkClass
 from lazytile.service.app.application import open_context
 from lazytile.service.http.errors import CacheError
 from lazytile.service.http.parameter_names import TIME
+from lazytile.service.overview.layers import first_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from lazytile.pyramid.catalog.snapshot import Snapshot
     from lazytile.pyramid.render.image import ImageFormat
     from lazytile.pyramid.store.layer import Layer
     from lazytile.pyramid.tiling.tms import TileMatrix
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 MAX_ZOOM = 30
 ALL_TIMES = "all"
 MOST_SLOTS = 1024
+VIEWER_RANGE = "viewer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,10 @@ class WarmUp:
     image_format: ImageFormat
     times: tuple[str, ...] = ()
     """Empty for the default time; ``all`` for every time."""
+    rescale: str = ""
+    """MIN,MAX of the colours; ``viewer``: the range with which the viewer shows the layer at first; empty: none."""
+    spacing: str = "keep"
+    """Spacing of the colours in that range."""
 
 
 def parse_zooms(text: str) -> tuple[int, ...]:
@@ -96,14 +103,14 @@ async def _warm(settings: Settings, warm_up: WarmUp, progress: Callable[[int, in
     try:
         layer = context.snapshot.layer(warm_up.layer)
         matrices = _matrices(layer, warm_up)
-        steps = _steps(layer, warm_up)
+        steps, options = _steps(layer, warm_up), _options(context.snapshot, layer, warm_up)
         total = len(steps) * sum(_count(layer, warm_up, matrix) for matrix in matrices)
         tiers: Counter[str] = Counter()
         addresses = (
             address
             for step in steps
             for matrix in matrices
-            for address in _addresses(layer, warm_up, matrix, step, context.broker.metatile)
+            for address in _addresses(layer, warm_up, matrix, options | {TIME.lower(): step}, context.broker.metatile)
         )
 
         async def worker() -> None:
@@ -170,12 +177,35 @@ def _steps(layer: Layer, warm_up: WarmUp) -> list[str]:
     return list(layer.variable.time.labels) if warm_up.times == (ALL_TIMES,) else list(warm_up.times)
 
 
+def _options(snapshot: Snapshot, layer: Layer, warm_up: WarmUp) -> dict[str, str]:
+    """Return the options of the tiles, spelled as the viewer spells them."""
+    if warm_up.rescale != VIEWER_RANGE:
+        return range_options(warm_up.rescale, warm_up.spacing)
+    found = first_range(snapshot, layer)
+    return {} if found is None else range_options(",".join(map(repr, found[0])), found[1])
+
+
+def range_options(rescale: str, spacing: str) -> dict[str, str]:
+    """Return the options of tiles in a range of colours.
+
+    Args:
+        rescale: ``MIN,MAX``; empty for the colormap's own.
+        spacing: ``keep``, ``even`` or ``log``.
+
+    Returns:
+        Values by name of the option.
+    """
+    return ({"rescale": rescale} if rescale else {}) | ({"spacing": spacing} if rescale and spacing != "keep" else {})
+
+
 def _count(layer: Layer, warm_up: WarmUp, matrix: TileMatrix) -> int:
     tiles = tiles_with_data(layer, layer.tile_matrix_set(warm_up.tms), matrix)
     return (tiles.max_row - tiles.min_row + 1) * (tiles.max_col - tiles.min_col + 1)
 
 
-def _addresses(layer: Layer, warm_up: WarmUp, matrix: TileMatrix, step: str, metatile: int) -> Iterator[RawTileAddress]:
+def _addresses(
+    layer: Layer, warm_up: WarmUp, matrix: TileMatrix, parameters: dict[str, str], metatile: int
+) -> Iterator[RawTileAddress]:
     """Yield every tile with data, metatile by metatile, so that neighbours are requested together."""
     tiles = tiles_with_data(layer, layer.tile_matrix_set(warm_up.tms), matrix)
     for top in range(tiles.min_row // metatile * metatile, tiles.max_row + 1, metatile):
@@ -190,5 +220,5 @@ def _addresses(layer: Layer, warm_up: WarmUp, matrix: TileMatrix, step: str, met
                         str(row),
                         str(col),
                         warm_up.image_format,
-                        {TIME.lower(): step},
+                        parameters,
                     )

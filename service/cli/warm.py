@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -39,6 +40,16 @@ def warm(
     time: Annotated[
         list[str] | None, typer.Option(metavar="TIME", help="Time, or all; may be repeated [default: the latest].")
     ] = None,
+    rescale: Annotated[
+        str,
+        typer.Option(
+            metavar="RANGE",
+            help="Range of the colours, MIN,MAX in the units of the layer; viewer: that of the viewer at first.",
+        ),
+    ] = "",
+    spacing: Annotated[
+        str, typer.Option(metavar="HOW", help="With --rescale, how to space the colours: keep, even or log.")
+    ] = "keep",
     url: Annotated[
         str | None,
         typer.Option(
@@ -70,7 +81,7 @@ def warm(
     from lazytile.service.http.settings import Settings  # noqa: PLC0415
 
     if url is not None:
-        _warm_remote(url, layer, zoom, tms, style, image_format, time, concurrency, as_json=as_json)
+        _warm_remote(url, layer, zoom, tms, style, image_format, time, concurrency, (rescale, spacing), as_json=as_json)
         return
     settings = Settings.of(
         store=given(context, "store", store),
@@ -84,7 +95,14 @@ def warm(
     )
     existing(settings.store)
     warm_up = warming.WarmUp(
-        layer, warming.parse_zooms(zoom), tms, style, ImageFormat.from_extension(image_format), tuple(time or ())
+        layer,
+        warming.parse_zooms(zoom),
+        tms,
+        style,
+        ImageFormat.from_extension(image_format),
+        tuple(time or ()),
+        rescale,
+        spacing,
     )
     try:
         with progress_bar(f"warming {layer}", "tiles") as progress:
@@ -109,6 +127,7 @@ def _warm_remote(  # noqa: PLR0917 - the options of the command
     image_format: str,
     times: list[str] | None,
     concurrency: int,
+    colours: tuple[str, str],
     *,
     as_json: bool,
 ) -> None:
@@ -122,6 +141,7 @@ def _warm_remote(  # noqa: PLR0917 - the options of the command
     mime = ImageFormat.from_extension(image_format).mime
     chosen = tuple(times or ("default",))
     warm_up = RemoteWarmUp(url, layer, parse_zooms(zoom), tms, style, mime, chosen, concurrency)
+    warm_up = replace(warm_up, rescale=colours[0], spacing=colours[1])
     with progress_bar(f"warming {layer}", "tiles") as progress:
         found = asyncio.run(warm_remote(warm_up, progress))
     if as_json:

@@ -129,7 +129,7 @@ def _layer(snapshot: Snapshot, layer: Layer, shared: _Shared) -> LayerSummary:
         extents.setdefault(tms.identifier if tms.is_native else crs, _corners(bounds_in(layer, tms)))
     time, bounds, grid = variable.time, layer.geographic_bounds(), dataset.grid
     styles = tuple(style.name for style in offered_styles(layer, snapshot.known_colormaps))
-    stretch = None if has_own_colormap(snapshot, layer) else stretch_of(variable)
+    stretch = first_range(snapshot, layer)
     return LayerSummary(
         id=layer.name,
         dataset=dataset.name,
@@ -155,6 +155,19 @@ def _layer(snapshot: Snapshot, layer: Layer, shared: _Shared) -> LayerSummary:
         stretch=None if stretch is None else stretch[0],
         spacing="keep" if stretch is None else stretch[1],
     )
+
+
+def first_range(snapshot: Snapshot, layer: Layer) -> tuple[tuple[float, float], str] | None:
+    """Return the range of colours with which the viewer shows a layer at first.
+
+    Args:
+        snapshot: The catalogue.
+        layer: The layer.
+
+    Returns:
+        Low, high, and the spacing; None where the colours are those of the colormap, as of one made for the layer.
+    """
+    return None if has_own_colormap(snapshot, layer) else stretch_of(layer.variable)
 
 
 def has_own_colormap(snapshot: Snapshot, layer: Layer) -> bool:
