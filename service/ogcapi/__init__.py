@@ -1,5 +1,5 @@
 """OGC API - Tiles, and the OpenAPI definition of every address.
 
 May import: pyramid.core, pyramid.tiling, pyramid.store, pyramid.times, pyramid.render, pyramid.catalog, http,
-protocol, legends, numbers, overview, xyz, zarr_http, stac.
+access, protocol, legends, numbers, overview, xyz, zarr_http, stac.
 """

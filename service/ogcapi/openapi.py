@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lazytile import __version__
+from lazytile.service.access.gate import UNLIMITED
+from lazytile.service.http.documents import HTML
 from lazytile.service.http.json_document import JSON, JsonDocument
 from lazytile.service.http.problems import PROBLEM_TYPE, Problem
 from lazytile.service.ogcapi.openapi_models import (
@@ -56,7 +58,7 @@ def definition(base_url: str, settings: Settings, routes: Iterable[web.AbstractR
     parameters: dict[str, Parameter] = {}
     problems = _problems()
     for each in operations:
-        paths.setdefault(each.path or each.route, {})[each.method.lower()] = _operation(each, problems)
+        paths.setdefault(each.path or each.route, {})[each.method.lower()] = _operation(each, problems, settings)
         parameters |= {parameter.component: parameter for parameter in each.parameters}
     return OpenApi(
         openapi=OPENAPI_VERSION,
@@ -109,13 +111,28 @@ def _problems() -> dict[int, ResponseObject]:
     return {status: ResponseObject(description=text, content=problem) for status, text in PROBLEMS.items()}
 
 
-def _operation(operation: Operation, problems: Mapping[int, ResponseObject]) -> OperationObject:
+def _refusals(operation: Operation, settings: Settings) -> Iterable[int]:
+    """Yield what a client may get that has no right to an answer, with these settings."""
+    path, is_for_monitors = operation.path or operation.route, operation.route in UNLIMITED
+    if settings.layer_tokens:
+        yield 401
+        if any(f"{{{name}}}" in path for name in ("collectionId", "datasetId")):
+            yield 403
+    has_links = HTML in operation.content or path.startswith("/stac") or path.endswith(".json")
+    if settings.allowed_hosts and settings.public_url is None and has_links:
+        yield 421
+    if settings.rate_limit is not None and not is_for_monitors:
+        yield 429
+
+
+def _operation(operation: Operation, problems: Mapping[int, ResponseObject], settings: Settings) -> OperationObject:
     responses = {"200": ResponseObject(description="The answer", content=_content(operation.content))}
     if operation.is_conditional:
         responses["304"] = _NOT_MODIFIED
     if operation.not_ready:
         responses["503"] = ResponseObject(description=operation.not_ready, content=_content(operation.content))
-    responses |= {str(status): problems[status] for status in operation.problems}
+    statuses = sorted({*operation.problems, *_refusals(operation, settings)})
+    responses |= {str(status): problems[status] for status in statuses}
     body = RequestBody(required=True, content=_content({JSON: operation.body})) if operation.body else None
     return OperationObject(
         operation_id=operation.identifier,

@@ -87,11 +87,15 @@ _LEGEND_EXTENSION = ChoiceParameter(
 
 PROBLEMS = {
     400: "A query parameter is invalid or missing",
+    401: "The layer needs a token, or nobody has this one",
+    403: "The token does not open the layer",
     404: "What the path names does not exist",
     406: "The Accept header excludes every format there is",
     410: "What the path names is no longer there",
     413: "The body is too large",
     414: "The address is too long",
+    421: "The server does not answer for the name in the Host header",
+    429: "The client asks too often; Retry-After states when to try again",
     503: "Too busy; Retry-After states when to try again",
     504: "Not ready in time",
 }
@@ -185,7 +189,7 @@ _NUMBERS = (
         "Statistics of a polygon, weighted by area",
         (COLLECTION, DATETIME, ELEVATION, *STATISTICS, _STATISTICS_FORMAT),
         {JSON: StatisticsDocument},
-        tuple(PROBLEMS),
+        (400, 404, 406, 413, 414, 503, 504),
         method="POST",
         body=(Polygon, MultiPolygon, PolygonFeature),
         is_conditional=False,

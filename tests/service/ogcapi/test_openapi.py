@@ -298,3 +298,26 @@ def test_components_of_different_parameters_have_different_names():
     for operation in OPERATIONS:
         for parameter in operation.parameters:
             assert components.setdefault(parameter.component, parameter) == parameter
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "listed", "not_listed"),
+    [
+        ({"layer_tokens": {"sst": ["a-token-of-sixteen"]}}, "401", "getStatistics", None),
+        ({"layer_tokens": {"sst": ["a-token-of-sixteen"]}}, "403", "getStatistics", "getOverview"),
+        ({"allowed_hosts": ("maps.example",)}, "421", "getTileJson", "getStatistics"),
+        ({"rate_limit": 5.0}, "429", "getXyzTile", "getHealth"),
+    ],
+)
+def test_refusals_are_listed_where_the_settings_make_them(options, status, listed, not_listed):
+    def having(**changes):
+        chosen = Settings.of(**changes)
+        routes = make_app(chosen).router.routes()
+        document = make_definition("http://a", chosen, routes).members()
+        operations = [each for item in document["paths"].values() for each in item.values()]
+        return {each["operationId"] for each in operations if status in each["responses"]}
+
+    found = having(**options)
+    assert listed in found
+    assert not_listed not in found
+    assert having() == set()
