@@ -18,7 +18,6 @@
 
 enum {
     BLOCK_BYTES = 66048,  // of filtered rows: 256 rows of 256 pixels, and 128 of 512
-    RUN = 3, ZERO_RUN = 6,  // shortest run that becomes a match, and of zeros, whose literals have a bit or two
     ROOM = 64,            // bytes that loops may touch before and behind what they fill
     FILTER_UP = 2,
     PALETTE_COLOURS = 3   // colour type
@@ -101,7 +100,8 @@ static void filter_rows(const u8* pixels, i64 stride, i64 width, i64 rows, bool 
         } else __builtin_memcpy(to + 1, pixels, (u64)width);
     }
 }
-// Find where runs begin and end; return how many there are.
+// Find where runs begin and end; return how many there are. Counted are bytes that equal the one before them: 3 or more,
+// and of zeros, whose literals have one or two bits, 6 or more.
 static i64 find_runs(const Block& block, i64 bytes, bool is_first) {
     static const u8 ZEROS[64] = {};
     i64 words = bytes / 64 + 1;
