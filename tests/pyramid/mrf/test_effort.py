@@ -13,7 +13,6 @@ from lazytile.pyramid.kernel.selection import install_kernel
 from lazytile.pyramid.mrf.effort import CompressionEffort
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.mrf.page_encoding import PageFormat
-from lazytile.pyramid.render import image
 from lazytile.pyramid.render.image import encode_png8
 from tests.pyramid.kernel.libraries import kernel_of
 
@@ -50,7 +49,7 @@ def test_codes_are_compressed_by_a_library_with_either_kernel(fresh_process):
         np.testing.assert_array_equal(np.frombuffer(zlib.decompress(page), "<i2").reshape(codes.shape), codes)
         found.add((pages.encoder, page))
     ((name, _),) = found
-    assert name == f"served {image.FAST_LIBRARY}"
+    assert name in {"served isal 3", "served zlib"}
 
 
 def test_other_efforts_do_not_depend_on_the_kernel(fresh_process):
