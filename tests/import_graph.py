@@ -71,6 +71,7 @@ LAYERS = (
     "lazytile.service.access",
     "lazytile.service.catalogue",
     "lazytile.service.admission",
+    "lazytile.service.shared_cache",
     "lazytile.service.tiles",
     "lazytile.service.admin",
     "lazytile.service.protocol",

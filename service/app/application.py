@@ -56,6 +56,7 @@ from lazytile.service.overview import routes as overview
 from lazytile.service.protocol.context import APP_CONTEXT, AppContext
 from lazytile.service.protocol.middleware import request_middleware
 from lazytile.service.protocol.views import VIEWS, Views
+from lazytile.service.shared_cache.shared_tier import open_shared_tier
 from lazytile.service.stac import routes as stac
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import open_cache
@@ -156,6 +157,7 @@ async def open_context(
         else MrfTier(settings.mrfs, settings.mrf_unchecked_folder, counters.mrf_damage.inc)
     )
     counters.workers = lambda: engine.workers
+    shared = open_shared_tier(settings, counters)
     claims = Claims(settings.cache) if not settings.no_tile_cache and LocalDisks().has(settings.cache) else None
     admission = Admission.of(settings, engine.capacity, counters)
     if inherited is not None:
@@ -165,7 +167,9 @@ async def open_context(
         catalogue=catalogue,
         admission=admission,
         styles=StyleCompiler(admission),
-        broker=TileBroker(settings, cache, engine, counters, admission=admission, mrfs=mrfs, claims=claims),
+        broker=TileBroker(
+            settings, cache, engine, counters, admission=admission, mrfs=mrfs, claims=claims, shared=shared
+        ),
         metrics=counters,
         exchanges=Exchanges([] if tracing is None else [tracing.record], access_log),
         access_log=access_log,

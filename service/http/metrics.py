@@ -77,6 +77,18 @@ class Metrics:
         self.cache_lost = Counter(
             "lazytile_cache_lost", "Tiles not written to the disk cache, which is too slow", registry=registry
         )
+        self.shared_cache = Counter(
+            "lazytile_shared_cache",
+            "What came of the shared tile cache: hit, miss, wait for another host, damaged, lost write, error",
+            ["result"],
+            registry=registry,
+        )
+        self.shared_cache_bytes = Counter(
+            "lazytile_shared_cache_bytes",
+            "Bytes of tiles read from and written to the shared tile cache",
+            ["direction"],
+            registry=registry,
+        )
         self.access_log_lost = Counter(
             "lazytile_access_log_lost", "Lines not written to the access log, which is too slow", registry=registry
         )

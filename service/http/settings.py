@@ -55,7 +55,7 @@ FIXED = (
     "gpu_memory",
 )
 """Settings that a running server keeps."""
-SECRETS = frozenset({"admin_token", "layer_tokens"})
+SECRETS = frozenset({"admin_token", "layer_tokens", "shared_cache"})
 """Settings that are not shown."""
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.numbers.cost import numbers_ms
 from lazytile.pyramid.subsets.task import SubsetTask
 from lazytile.service.admission.work_class import WorkClass
-from lazytile.service.tiles.cache import CachedGenerations
+from lazytile.service.tiles.cache import CachedGenerations, load_all
 from lazytile.service.tiles.prefetch import Prefetcher
 from lazytile.service.tiles.prepared_tile import PreparedTile, RenderedTiles, Tile
+from lazytile.service.tiles.shared_turns import SharedTurns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,15 +25,14 @@ if TYPE_CHECKING:
     from lazytile.service.admission.admission import Admission
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
+    from lazytile.service.shared_cache.shared_tier import SharedTier
     from lazytile.service.tiles.cache import TileCache
     from lazytile.service.tiles.claims import Claims
     from lazytile.service.tiles.mrf_tier import MrfTier
 
 REMOTE_METATILE = 2
-"""On another process, a task of four tiles costs little more than one of one. In this process one tile is best: the
-client would wait for three that it may not want."""
-PAINTED = 4096
-"""Palettes that are remembered."""
+"""On another process, a task of four tiles costs little more than one of one; in this one its client would wait."""
+PAINTED = 4096  # palettes that are remembered
 
 
 class TileBroker:
@@ -48,6 +48,7 @@ class TileBroker:
         admission: Admission,
         mrfs: MrfTier | None = None,
         claims: Claims | None = None,
+        shared: SharedTier | None = None,
     ) -> None:
         """Serve tiles with these parts; ``close`` closes cache, engine and MRFs.
 
@@ -59,6 +60,7 @@ class TileBroker:
             admission: The bounded queue in front of the engine.
             mrfs: Exported MRFs to serve from.
             claims: What this process and others of the machine render at the moment; None: nobody else renders.
+            shared: The tiles of all hosts; None: there are no others.
         """
         self._store: Path = settings.store.resolve()
         self._settings = settings
@@ -68,6 +70,7 @@ class TileBroker:
         self._metrics = metrics
         self._admission = admission
         self._claims = claims
+        self._turns = SharedTurns(shared, settings)
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
         self._generations = CachedGenerations(cache)
@@ -165,7 +168,7 @@ class TileBroker:
             work_class, since_ns = WorkClass.BACKGROUND, time.monotonic_ns()
             async with self._admission.slot(work_class):
                 await self._admission.shared(
-                    _key_of(prepared), lambda: self._claim_and_render(prepared, work_class, since_ns)
+                    prepared.work_key, lambda: self._claim_and_render(prepared, work_class, since_ns)
                 )
         return True
 
@@ -187,26 +190,23 @@ class TileBroker:
         if tile is not None:
             return tile
         rendered = await self._admission.shared(
-            _key_of(prepared), lambda: self._claim_and_render(prepared, work_class, since_ns)
+            prepared.work_key, lambda: self._claim_and_render(prepared, work_class, since_ns)
         )
         return Tile(rendered.tiles[prepared.key], rendered.tier, lookup | rendered.stages_s)
 
     async def _claim_and_render(self, prepared: PreparedTile, work_class: WorkClass, since_ns: int) -> RenderedTiles:
-        """Render a task, or wait for another process of this machine that renders it."""
+        """Render a task, or wait for another process of this machine, or another host, that renders it."""
+        take_turn = partial(self._turns.rendered, prepared, partial(self._render, prepared, work_class), self._keep)
         if self._claims is None:
-            return await self._render(prepared, work_class)
+            return await take_turn()
         key, began = prepared.task_key, time.perf_counter()
-
-        async def find() -> dict[str, bytes] | None:
-            found = {each: await self._cache.load(each) for each in prepared.tile_keys}
-            return {each: data for each, data in found.items() if data is not None} if all(found.values()) else None
-
+        find = partial(load_all, self._cache, prepared.tile_keys)
         tiles = await self._claims.taken(key, since_ns, find, self._settings.timeout_s)
         if tiles is not None:
             self._metrics.shared_renders.inc()
             return RenderedTiles(tiles, {"wait": time.perf_counter() - began}, "disk")
         try:
-            return await self._render(prepared, work_class)
+            return await take_turn()
         except BaseException:
             self._claims.release(key)
             raise
@@ -237,8 +237,9 @@ class TileBroker:
         may_begin = (
             self.metatile == 1
             and prepared.is_small
+            and not self._turns.is_on
             and prepared.task.palette.key in self._painted  # the tables of a style take longer than its tiles
-            and not self._admission.is_under_way(_key_of(prepared))
+            and not self._admission.is_under_way(prepared.work_key)
             and self._admission.has_memory(work_class)
             and (work_class is not WorkClass.BACKGROUND or self._admission.is_quiet)
         )
@@ -269,13 +270,15 @@ class TileBroker:
             self._painted.clear()
         self._painted[prepared.task.palette.key] = None
         tiles = dict(zip(prepared.tile_keys, images, strict=True))
-        self._generations.note(prepared.request.layer.dataset, prepared.task.generation)
-        if self._claims is None:
-            self._cache.put(tiles, prepared.generation_tag)
-        else:
-            self._cache.put(tiles, prepared.generation_tag, partial(self._claims.release, prepared.task_key))
+        self._keep(prepared, tiles)
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
         return RenderedTiles(tiles, stages)
+
+    def _keep(self, prepared: PreparedTile, tiles: dict[str, bytes]) -> None:
+        """Store the tiles of a task on this host, then end its claim."""
+        self._generations.note(prepared.request.layer.dataset, prepared.task.generation)
+        done = () if self._claims is None else (partial(self._claims.release, prepared.task_key),)
+        self._cache.put(tiles, prepared.generation_tag, *done)
 
     async def compute(self, task: NumbersTask | SubsetTask, dataset: Dataset) -> bytes:
         """Compute numbers or write a box of cells on the engine, equal ones once at a time.
@@ -309,6 +312,7 @@ class TileBroker:
     async def recheck_cache(self) -> None:
         """Look whether what has failed in the cache works again."""
         await self._cache.recheck()
+        await self._turns.recheck()
 
     async def close(self) -> None:
         """Cancel the work in progress, and close engine, MRFs and cache."""
@@ -320,11 +324,7 @@ class TileBroker:
             await self._engine.close()
         if self._mrfs is not None:
             await self._mrfs.close()
+        await self._turns.close()
         await self._cache.close()
         if self._claims is not None:
             self._claims.close()
-
-
-def _key_of(prepared: PreparedTile) -> str:
-    """Return the key of the work that equal requests share."""
-    return f"tile {prepared.task_key}"

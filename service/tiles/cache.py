@@ -10,7 +10,7 @@ from lazytile.service.tiles.look_up_thread import LookUpThread
 from lazytile.service.tiles.write_behind import WriteBehind, WriteLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from lazytile.pyramid.core.byte_lru import BytesLru
     from lazytile.pyramid.store.dataset import Dataset
@@ -164,6 +164,20 @@ class TieredCache:
         await self._writes.close(self._disk.close, self._drain_s)
         await self._reader.close(self._disk.close)
         self._disk.close()
+
+
+async def load_all(cache: TileCache, keys: Iterable[str]) -> dict[str, bytes] | None:
+    """Return the tiles of a task from the slower tiers.
+
+    Args:
+        cache: The cache.
+        keys: Of all tiles of the task.
+
+    Returns:
+        The tiles by key; None where one is missing.
+    """
+    found = {key: await cache.load(key) for key in keys}
+    return {key: data for key, data in found.items() if data is not None} if all(found.values()) else None
 
 
 class CachedGenerations:

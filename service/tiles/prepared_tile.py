@@ -26,7 +26,7 @@ class Tile:
 
     data: bytes
     tier: str
-    """``memory``, ``mrf``, ``disk`` or ``computed``."""
+    """``memory``, ``mrf``, ``disk``, ``shared`` or ``computed``."""
     stages_s: dict[str, float] = field(default_factory=dict)
     """Seconds that each stage took."""
     variant: str = ""
@@ -76,6 +76,11 @@ class PreparedTile:
     def task_key(self) -> str:
         """Key of the task: equal for tiles of one metatile."""
         return self.key if self.is_single else self.task.key
+
+    @property
+    def work_key(self) -> str:
+        """Key of the work that equal requests share."""
+        return f"tile {self.task_key}"
 
     @property
     def tile_keys(self) -> list[str]:

@@ -16,7 +16,7 @@ const NAMES = {
 /** The counters of chunks among the metrics of the server. */
 const COUNTERS = /^lazytile_chunk_(reads|read_bytes)_total(?:\{[^}]*\})? (\S+)$/gm;
 /** Where a tile came from, in the order of their speed. @type {Record<string, string>} */
-const TIERS = { memory: "memory of the server", mrf: "exported MRF", disk: "cache on disk", computed: "computed", shared: "another request" };
+const TIERS = { memory: "memory of the server", mrf: "exported MRF", disk: "cache on disk", computed: "computed", shared: "cache of several hosts" };
 const STAGES = ["resolve", "mrf", "disk", "queue", "render", "plan", "read", "map", "colour", "encode", "store"];
 const RECENT = 400;
 
