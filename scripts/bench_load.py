@@ -25,8 +25,8 @@ end
 function request() i = i %% #reqs + 1; return reqs[i] end
 function done(s, l, r)
   local e = s.errors
-  io.write(string.format("RESULT %%.1f %%.4f %%.4f %%d %%d\\n", s.requests / s.duration * 1e6, l:percentile(50) / 1e3,
-    l:percentile(99) / 1e3, s.requests, e.status + e.read + e.connect + e.timeout))
+  io.write(string.format("RESULT %%.1f %%.4f %%.4f %%d %%d %%d %%d %%d\\n", s.requests / s.duration * 1e6, l:percentile(50) / 1e3,
+    l:percentile(99) / 1e3, s.requests, e.status, e.read + e.write, e.connect, e.timeout))
 end
 """
 
@@ -75,9 +75,11 @@ def load(port: int, lines: list[str], *, connections: int, seconds: float) -> Lo
         reply = subprocess.run(
             [*command, f"http://127.0.0.1:{port}"], capture_output=True, check=True, text=True, timeout=seconds + 60
         )
-    rate, p50, p99, count, errors = re.search(r"RESULT (.*)", reply.stdout)[1].split()
-    if int(errors):
-        raise SystemExit(f"{errors} bad replies")
+    rate, p50, p99, count, *errors = re.search(r"RESULT (.*)", reply.stdout)[1].split()
+    kinds = ("status 400 or above", "connection broken", "no connection", "no reply in time")
+    bad = [f"{number} times {kind}" for number, kind in zip(errors, kinds, strict=True) if number != "0"]
+    if bad:
+        raise SystemExit(f"bad replies to {lines[0].partition(chr(9))[0]} and the like: {', '.join(bad)}")
     return Load(float(rate), float(p50), float(p99), int(count))
 
 
