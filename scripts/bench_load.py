@@ -25,8 +25,9 @@ end
 function request() i = i %% #reqs + 1; return reqs[i] end
 function done(s, l, r)
   local e = s.errors
-  io.write(string.format("RESULT %%.1f %%.4f %%.4f %%d %%d %%d %%d %%d\\n", s.requests / s.duration * 1e6, l:percentile(50) / 1e3,
-    l:percentile(99) / 1e3, s.requests, e.status, e.read + e.write, e.connect, e.timeout))
+  local p50, p99 = l:percentile(50) / 1e3, l:percentile(99) / 1e3
+  io.write(string.format("RESULT %%.1f %%.4f %%.4f %%d %%d %%d %%d %%d\\n", s.requests / s.duration * 1e6, p50, p99,
+    s.requests, e.status, e.read + e.write, e.connect, e.timeout))
 end
 """
 
