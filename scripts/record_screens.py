@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -28,6 +29,8 @@ FOLDER = ROOT / "tests" / "recorded"
 COLUMNS = "100"
 KERNEL = "lazytile.pyramid.kernel.selection"
 """Names the warning of a checkout whose native kernel is not built, which says nothing about the command."""
+OTHERS = ("asyncio", "distributed", "fsspec", "tornado", "urllib3")
+"""Libraries whose log depends on how busy the machine is ("event loop was unresponsive"), not on the command."""
 ERRORS = (
     "convert",
     "convert missing.nc",
@@ -104,6 +107,9 @@ def captured() -> Iterator[io.StringIO]:
 def errors() -> str:
     """Return each command that is wrong, what it says and its exit code."""
     parts = []
+    for name in OTHERS:
+        logging.getLogger(name).propagate = False
+        logging.getLogger(name).addHandler(logging.NullHandler())
     with place():
         for line in ERRORS:
             with captured() as text:
