@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import io
 import json
 import os
 import platform
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
+from PIL import Image
 
 from lazytile.colormaps.library.catalog import ColormapCatalog
 from lazytile.pyramid.chunks.unpacking import unpack
@@ -157,18 +159,23 @@ def make_tasks(folder: Path, rows: int, count: int) -> dict[str, list[RenderTask
     return found
 
 
+def pixels(files: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return the palette indices of PNGs: NumPy's kernel compresses otherwise than the native one."""
+    return tuple(Image.open(io.BytesIO(file)).tobytes() for file in files)
+
+
 def measure(tasks: list[RenderTask], gpu: GpuThread, machine: Machine, seconds: float) -> dict[str, float | None]:
     """Return tiles/s of each stage; None where nothing was measured."""
     found: dict[str, float | None] = dict.fromkeys(STAGES)
     fresh()
     install_kernel(choose_kernel("numpy"))
-    expected = [render(task) for task in tasks[:COMPARED]]
+    expected = [pixels(render(task)) for task in tasks[:COMPARED]]
     cores = choose_kernel()
     fresh()
     install_kernel(CudaKernel(gpu, cores))
     before, tiles = dict(gpu.counts.seconds), gpu.counts.tiles
     with ThreadPoolExecutor(2 * machine.cores) as pool:
-        if list(pool.map(render, tasks))[:COMPARED] != expected:
+        if [pixels(files) for files in pool.map(render, tasks)][:COMPARED] != expected:
             raise SystemExit("tiles of the GPU differ from those of NumPy")
         if not machine.gpu:
             return found
@@ -252,7 +259,7 @@ def render_for(tasks: Sequence[RenderTask], seconds: float, expected: Sequence[t
     """Return tiles/s of this process with the native kernel."""
     process.begin()
     fresh()
-    if [render(task) for task in tasks][:COMPARED] != list(expected):
+    if [pixels(render(task)) for task in tasks][:COMPARED] != list(expected):
         raise SystemExit("tiles of the native kernel differ from those of NumPy")
     return rate(lambda: [render(task) for task in tasks], len(tasks), seconds)
 

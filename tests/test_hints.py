@@ -66,7 +66,7 @@ def test_the_computed_hints_name_extras_too(name):
 
 
 def test_the_extra_all_has_every_reader():
-    (everything,) = PROJECT["optional-dependencies"]["all"]
-    named = set(re.fullmatch(r"lazytile\[(.*)\]", everything)[1].split(","))
+    everything = PROJECT["optional-dependencies"]["all"]
+    named = {name for each in everything for name in re.fullmatch(r"lazytile\[(.*)\]", each)[1].split(",")}
     readers = {"export", "geotiff", "grib", "hdf5plugin", "healpix", "icechunk", "kerchunk", "lerc", "regrid", "remote"}
     assert readers <= named <= EXTRAS

@@ -30,6 +30,7 @@ class RequestField(Enum):
     EXPRESSION = "expression"
     RGB = "rgb"
     SCALE = "scale"
+    BOX = "box"
 
     def __str__(self) -> str:
         return self.value

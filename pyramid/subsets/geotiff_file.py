@@ -13,6 +13,7 @@ from PIL import Image
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import GEOGRAPHIC_CODES
+from lazytile.pyramid.core.request_field import RequestField
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +44,9 @@ def geotiff_file(subset: Subset) -> bytes:
     """
     window = subset.window
     if window.has_gap:
-        raise InvalidParameterError("bbox", "bbox has columns without data in the middle, which f=tif cannot leave out")
+        raise InvalidParameterError(
+            RequestField.BOX, "box has columns without data in the middle, which f=tif cannot leave out"
+        )
     codes, no_data = _with_one_code_of_no_data(subset)
     bands, height, width = codes.shape
     rows = max(1, STRIP_BYTES // (width * codes.itemsize))
@@ -143,7 +146,9 @@ def _geo_keys(crs: str) -> dict[int, tuple[int, Any]]:
 
 def _keys_without_code(crs: str) -> dict[int, tuple[int, Any]]:
     """Return the tags that GDAL writes for a CRS without a code."""
-    refusal = InvalidParameterError("f", "f=tif cannot express the CRS of this layer, f=nc and f=csv can")
+    refusal = InvalidParameterError(
+        RequestField.FORMAT, "f=tif cannot express the CRS of this layer, f=nc and f=csv can"
+    )
     try:
         import rasterio  # noqa: PLC0415 - an optional extra, needed for such CRSs only
     except ImportError as error:

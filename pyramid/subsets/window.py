@@ -10,6 +10,7 @@ import numpy as np
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.core.grid import FULL_CIRCLE, Bounds
+from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.numbers.region import CellAxis, Region, edges_on
 from lazytile.pyramid.tiling.reprojection import transform
 
@@ -98,15 +99,17 @@ def window_of(grid: Grid, box: Bounds, max_cells: int) -> Window:
     window = _of_degrees(grid, box) if grid.is_geographic else _around(grid, box)
     if window.rows * window.cols > max_cells:
         raise InvalidParameterError(
-            "bbox",
-            f"bbox contains {window.rows} x {window.cols} cells, at most {max_cells} are allowed: choose a smaller box"
+            RequestField.BOX,
+            f"box contains {window.rows} x {window.cols} cells, at most {max_cells} are allowed: choose a smaller box"
             " or fewer times",
         )
     if window.rows and window.cols and not grid.is_geographic:
         window = _inside(window, box)
     if window.rows and window.cols:
         return window
-    raise InvalidParameterError("bbox", "bbox contains no centre of a cell of the data: choose a larger box or another")
+    raise InvalidParameterError(
+        RequestField.BOX, "box contains no centre of a cell of the data: choose a larger box or another"
+    )
 
 
 def _span(axis: RegularAxis, low: float, high: float, length: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ _SPELLING = {
     RequestField.ROW: "TileRow",
     RequestField.COLUMN: "TileCol",
     RequestField.TIME: TIME,
+    RequestField.BOX: "bbox",
 }
 """An option is spelled as the field is named."""
 RESERVED = frozenset({

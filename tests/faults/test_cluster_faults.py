@@ -244,6 +244,7 @@ def test_no_worker_sees_the_store(cluster, sound_store, tmp_path, table_row):
     table_row("no Dask worker sees the store", "mount namespace", "the server does not start: one line", None)
 
 
+@pytest.mark.slow  # a link that goes up and down ends the requests of every browser on the machine
 def test_a_cut_link(sound_store, tmp_path, truth, table_row):
     folder = tmp_path / "cluster"
     folder.mkdir()

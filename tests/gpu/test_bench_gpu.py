@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.cuda.gpu_thread import GpuLimits, GpuThread
@@ -83,9 +85,13 @@ def test_tiles_that_differ_end_the_benchmark(module, tmp_path, monkeypatch):
     gpu = GpuThread(cupy, GpuLimits(slab_bytes=16 << 20, is_timed=True))
     tasks = module.make_tasks(tmp_path, 180, 2)["WebMercatorQuad, nearest"]
     real = module.render
+    blank = io.BytesIO()
+    Image.new("P", (256, 256)).save(blank, "PNG")
     calls = []
     monkeypatch.setattr(
-        module, "render", lambda task: calls.append(task) or (real(task) if len(calls) > len(tasks) else (b"",))
+        module,
+        "render",
+        lambda task: calls.append(task) or (real(task) if len(calls) > len(tasks) else (blank.getvalue(),)),
     )
     with pytest.raises(SystemExit, match="differ from those of NumPy"):
         module.measure(tasks, gpu, module.Machine("", "a test", 1), 0.01)

@@ -31,8 +31,8 @@ def test_time_is_time_whatever_the_source_calls_it():
      (RequestField.ROW, "TileRow"), (RequestField.COLUMN, "TileCol"), (RequestField.TIME, "Time"),
      (RequestField.RESCALE, "rescale"), (RequestField.SPACING, "spacing"), (RequestField.RESAMPLING, "resampling"),
      (RequestField.FILTER, "filter"), (RequestField.EXPRESSION, "expression"), (RequestField.RGB, "rgb"),
-     (RequestField.SCALE, "scale"), (DAYS, "Time"), (Dimension("level", "other", ("1",)), "level"),
-     ("Query_Layers", "Query_Layers")],
+     (RequestField.SCALE, "scale"), (RequestField.BOX, "bbox"), (DAYS, "Time"),
+     (Dimension("level", "other", ("1",)), "level"), ("Query_Layers", "Query_Layers")],
 )  # fmt: skip
 def test_every_field_has_its_spelling(field, expected):
     assert parameter_of(field) == expected
