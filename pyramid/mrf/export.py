@@ -7,9 +7,9 @@ written. An export that was killed is resumed by the next run, and a finished on
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 DEFAULT_OPTIONS = ExportOptions()
 WINDOW_JOBS_PER_WORKER = 24
-"""Jobs in a window per concurrent task: at its end some workers wait for the last, so it is not short."""
+"""Most jobs per concurrent task whose pages are not written: where the oldest is so late, no other one begins."""
+MAX_OPEN_RUNS = 10_000
+"""Most runs of pages, those without data too, that are not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class PageJob:
     """The work of one engine task: adjacent pages."""
 
     number: int
-    """Of the job within its window."""
+    """Of the job, in the order of the index."""
     task: RenderTask
     page_format: PageFormat
     fill_code: float | None
@@ -213,15 +215,15 @@ class _ProgressMeter:
     def __init__(self, total: int, progress: Callable[[MrfProgress], None] | None) -> None:
         self._total = total
         self._progress = progress
-        self._done = self._made = 0
+        self._done = self.made = 0
         self._started = time.monotonic()
 
     def add(self, path: Path, tiles: int, *, made: bool) -> None:
         self._done += tiles
-        self._made += tiles if made else 0
+        self.made += tiles if made else 0
         if self._progress is not None:
             seconds = time.monotonic() - self._started
-            self._progress(MrfProgress(path, self._done, self._total, self._made, seconds))
+            self._progress(MrfProgress(path, self._done, self._total, self.made, seconds))
 
 
 def _finished(plan: MrfPlan, meter: _ProgressMeter) -> ExportedMrf | None:
@@ -268,34 +270,59 @@ def _write(plan: MrfPlan, engine: BulkEngine, meter: _ProgressMeter) -> Exported
 def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[bytes | None, ...] | int]:
     """Yield the pages of every run from record ``first`` on, in order, or the number of pages that have no data.
 
-    Jobs return from the engine in any order.
+    Jobs return from the engine in any order. So long as none is very late the engine is never without work.
     """
-    runs = plan.runs(first)
-    fill = plan.layer.variable.packing.fill_code
-    window = WINDOW_JOBS_PER_WORKER * engine.capacity
-    while batch := list(itertools.islice(runs, window)):
-        jobs = [
-            PageJob(number, run.task, plan.page_format, fill, plan.overviews)
-            for number, run in enumerate(batch)
-            if run.task is not None
-        ]
-        places = Places.of(folders=(location(plan.task.store) / f"{plan.task.dataset}{SUFFIX}",))
-        results = engine.map(render_pages, jobs, label="mrf_pages", places=places)
+    window = _Window(plan, first, WINDOW_JOBS_PER_WORKER * engine.capacity)
+    places = Places.of(folders=(location(plan.task.store) / f"{plan.task.dataset}{SUFFIX}",))
+    while not window.is_complete:
+        results = engine.map(render_pages, window.jobs(), label="mrf_pages", places=places)
         try:
-            yield from _in_order(batch, results)
+            for result in results:
+                window.made[result.number] = result.pages
+                yield from window.in_order()
         finally:
             # Where the export fails, no task may still run when the caller cleans up.
             if isinstance(results, Generator):
                 results.close()
+        yield from window.in_order()
 
 
-def _in_order(batch: list[PageRun], results: Iterator[PageResult]) -> Iterator[tuple[bytes | None, ...] | int]:
-    made: dict[int, tuple[bytes | None, ...]] = {}
-    for number, run in enumerate(batch):
-        if run.task is None:
-            yield run.count
-            continue
-        while number not in made:
-            result = next(results)
-            made[result.number] = result.pages
-        yield made.pop(number)
+class _Window:
+    """The runs whose pages have not all been yielded, in order; at most so many of them are rendered or wait."""
+
+    def __init__(self, plan: MrfPlan, first: int, limit: int) -> None:
+        self.is_complete = False
+        self._plan = plan
+        self._runs = enumerate(plan.runs(first))
+        self._limit = limit
+        self._fill = plan.layer.variable.packing.fill_code
+        self._open: deque[tuple[int, PageRun]] = deque()
+        self._jobs = 0
+        self.made: dict[int, tuple[bytes | None, ...]] = {}
+
+    def jobs(self) -> Iterator[PageJob]:
+        """Yield jobs until the window is full, or no run is left. The engine draws each when it can start it."""
+        plan = self._plan
+        while self._jobs < self._limit and len(self._open) < MAX_OPEN_RUNS:
+            found = next(self._runs, None)
+            if found is None:
+                self.is_complete = True
+                return
+            self._open.append(found)
+            number, run = found
+            if run.task is not None:
+                self._jobs += 1
+                yield PageJob(number, run.task, plan.page_format, self._fill, plan.overviews)
+
+    def in_order(self) -> Iterator[tuple[bytes | None, ...] | int]:
+        """Yield what is next in order, as far as it is there."""
+        while self._open:
+            number, run = self._open[0]
+            if run.task is None:
+                yield run.count
+            elif number in self.made:
+                self._jobs -= 1
+                yield self.made.pop(number)
+            else:
+                return
+            self._open.popleft()
