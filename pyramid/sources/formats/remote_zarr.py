@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,25 +24,12 @@ from lazytile.pyramid.fetch.http_client import checked_url
 from lazytile.pyramid.fetch.source_url import METADATA_NAMES
 from lazytile.pyramid.fetch.zarr_url import OBJECT_SCHEMES
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
+from lazytile.pyramid.storage.cloud import open_bucket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from obstore.store import ClientConfig, HTTPStore, RetryConfig, S3Store
-    from obstore.store import GCSStore as GoogleStore
-
-_AWS_CREDENTIALS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
-_GOOGLE_CREDENTIALS = (
-    "GOOGLE_SERVICE_ACCOUNT",
-    "GOOGLE_SERVICE_ACCOUNT_PATH",
-    "GOOGLE_SERVICE_ACCOUNT_KEY",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-)
+    from obstore.store import AzureStore, ClientConfig, GCSStore, HTTPStore, RetryConfig, S3Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +166,7 @@ def version_of(url: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def object_store(url: str, patience: Patience = PATIENCE) -> S3Store | GoogleStore | HTTPStore:
+def object_store(url: str, patience: Patience = PATIENCE) -> S3Store | GCSStore | AzureStore | HTTPStore:
     """Return the objects below a URL.
 
     Args:
@@ -200,27 +186,9 @@ def object_store(url: str, patience: Patience = PATIENCE) -> S3Store | GoogleSto
         raise SourceError(f"{url}: a Zarr URL may hold neither ? nor #")
     if importlib.util.find_spec("obstore") is None:
         raise SourceError(f"{url} is remote Zarr, which needs obstore: pip install 'lazytile[remote]'")
-    from obstore.store import GCSStore, HTTPStore, S3Store  # noqa: PLC0415 - an extra
-
     client: ClientConfig = {
         "timeout": timedelta(seconds=patience.answer_s),
         "connect_timeout": timedelta(seconds=patience.connect_s),
     }
     retry: RetryConfig = {"max_retries": patience.retries, "retry_timeout": timedelta(seconds=patience.all_s)}
-    environment = os.environ
-    if parts.scheme == "s3":
-        endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
-        if endpoint.startswith("http://"):
-            client["allow_http"] = True
-        # Otherwise obstore spends seconds looking for an identity outside Amazon's network.
-        anonymous = "AWS_SKIP_SIGNATURE" not in environment and not any(map(environment.get, _AWS_CREDENTIALS))
-        if anonymous:
-            return S3Store.from_url(url, client_options=client, retry_config=retry, skip_signature=True)
-        return S3Store.from_url(url, client_options=client, retry_config=retry)
-    if parts.scheme == "gs":
-        if any(map(environment.get, _GOOGLE_CREDENTIALS)):
-            return GCSStore.from_url(url, client_options={**client, "allow_http": True}, retry_config=retry)
-        return GCSStore.from_url(url, client_options=client, retry_config=retry, skip_signature=True)
-    if parts.scheme == "http":
-        client["allow_http"] = True
-    return HTTPStore.from_url(checked_url(url), client_options=client, retry_config=retry)
+    return open_bucket(url if parts.scheme in OBJECT_SCHEMES else checked_url(url), client, retry)
