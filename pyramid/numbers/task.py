@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lazytile.pyramid.core.errors import GenerationChangedError
 from lazytile.pyramid.numbers.statistics import Histogram, RegionStatistics, statistics, values_at
-from lazytile.pyramid.store.store import store_at
+from lazytile.pyramid.numbers.unchanged import read_unchanged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.numbers.region import Region
     from lazytile.pyramid.numbers.statistics import PointCell, StatisticsOptions
@@ -65,29 +65,16 @@ def compute(task: NumbersTask, stop: StopFlag | None = None) -> tuple[bytes, ...
         StoreError: A chunk cannot be read.
         StoppedError: ``stop`` was set, or the time limit has passed.
     """
-    store = store_at(task.store)
-    stored = store.dataset(task.dataset)
-    _check(task, stored)
-    end = time.monotonic() + task.limit_s
 
-    def is_over() -> bool:
-        return time.monotonic() > end if stop is None else stop.is_set
+    def read(stored: StoredDataset, is_over: Callable[[], bool]) -> Any:
+        variable = stored.description.variable(task.variable)
+        if task.region is not None and task.options is not None:
+            return asdict(statistics(stored, variable, task.indices[0], task.region, task.options, is_over))
+        if task.cell is not None:
+            return values_at(stored, variable, task.indices, task.cell, is_over)
+        return [None] * len(task.indices)
 
-    variable = stored.description.variable(task.variable)
-    found: Any
-    if task.region is not None and task.options is not None:
-        found = asdict(statistics(stored, variable, task.indices[0], task.region, task.options, is_over))
-    elif task.cell is not None:
-        found = values_at(stored, variable, task.indices, task.cell, is_over)
-    else:
-        found = [None] * len(task.indices)
-    _check(task, store.dataset(task.dataset))
-    return (json.dumps(found).encode(),)
-
-
-def _check(task: NumbersTask, stored: StoredDataset) -> None:
-    if stored.description.generation != task.generation:
-        raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
+    return (json.dumps(read_unchanged(task, stop, read)).encode(),)
 
 
 def read_statistics(document: bytes) -> RegionStatistics:

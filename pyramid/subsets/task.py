@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.errors import GenerationChangedError
-from lazytile.pyramid.store.store import store_at
+from lazytile.pyramid.numbers.unchanged import read_unchanged
 from lazytile.pyramid.subsets.csv_table import csv_table
 from lazytile.pyramid.subsets.geotiff_file import geotiff_file
 from lazytile.pyramid.subsets.netcdf_file import netcdf_file
@@ -16,9 +14,12 @@ from lazytile.pyramid.subsets.subset import read_subset
 from lazytile.pyramid.subsets.window import window_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lazytile.pyramid.core.grid import Bounds
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.store.store import StoredDataset
+    from lazytile.pyramid.subsets.subset import Subset
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +71,13 @@ def write_subset(task: SubsetTask, stop: StopFlag | None = None) -> tuple[bytes,
         StoreError: A chunk cannot be read.
         StoppedError: ``stop`` was set, or the time limit has passed.
     """
-    store = store_at(task.store)
-    stored = store.dataset(task.dataset)
-    _check(task, stored)
-    end = time.monotonic() + task.limit_s
 
-    def is_over() -> bool:
-        return time.monotonic() > end if stop is None else stop.is_set
+    def read(stored: StoredDataset, is_over: Callable[[], bool]) -> tuple[Subset, Callable[[], bool]]:
+        window = window_of(stored.description.grid, task.box, task.max_cells // len(task.indices))
+        variable = stored.description.variable(task.variable)
+        return read_subset(stored, variable, task.indices, window, is_over), is_over
 
-    window = window_of(stored.description.grid, task.box, task.max_cells // len(task.indices))
-    variable = stored.description.variable(task.variable)
-    subset = read_subset(stored, variable, task.indices, window, is_over)
-    _check(task, store.dataset(task.dataset))
+    subset, is_over = read_unchanged(task, stop, read)
     if task.form == "csv":
         return (csv_table(subset, is_over),)
     return (geotiff_file(subset) if task.form == "tif" else netcdf_file(subset),)
-
-
-def _check(task: SubsetTask, stored: StoredDataset) -> None:
-    if stored.description.generation != task.generation:
-        raise GenerationChangedError(f"dataset {task.dataset} has been replaced, ask again")
