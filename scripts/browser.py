@@ -33,6 +33,10 @@ FLAGS = (
     "--no-first-run",
     "--hide-scrollbars",
     "--remote-debugging-port=0",
+    # A page without a window on a screen is not to be slowed down.
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
 )
 
 

@@ -83,6 +83,7 @@ def test_several_layers_have_an_order_opacity_and_blending(real):
             await choose(page, "#blend", "multiply")
             await page.evaluate("document.querySelector('[aria-label^=\"Move down\"]').click()")
             assert await page.evaluate(order) == ["sst.analysed_sst", "landsea"]
+            await page.wait_until(READY)
             link = await page.evaluate("location.hash")
             assert link.index("layer=landsea") < link.index("layer=sst")
             assert "opacity=0.5&blend=multiply" in link
@@ -122,8 +123,10 @@ def test_two_times_of_one_layer_are_compared_with_a_divider_and_side_by_side(rea
             await page.wait_until(READY)
             await page.wait_until("document.querySelector('#map-b canvas') !== null")
             await page.press("x", "x")
+            await page.wait_until(READY)
             assert "edit=b" not in await page.evaluate("location.hash")
             await choose(page, "#compare-off", "off")
+            await page.wait_until(READY)
             assert "compare" not in await page.evaluate("location.hash")
 
     asyncio.run(scenario())
@@ -143,6 +146,7 @@ def test_the_clock_has_a_calendar_speeds_steps_and_a_range(real):
             await page.evaluate("document.getElementById('range-to').click()")
             await page.press(".", ".")
             await page.wait_until(f"{TEXT.format('time')}.startsWith('1960')")
+            await page.wait_until(READY)
             link = await page.evaluate(FIELDS)
             assert (link["fps"], link["step"]) == ("8", "5")
             assert link["from"].startswith("1960")

@@ -245,3 +245,49 @@ def test_the_drawer_opens_by_key_and_returns_the_focus(site):
             await page.wait_until("!document.getElementById('drawer').hidden")
 
     asyncio.run(scenario())
+
+
+def test_a_link_to_what_the_map_shows_already_says_where_it_is(site):
+    async def scenario():
+        async with opened(site, "#layer=global_180") as page:
+            for _ in range(2):
+                await page.evaluate("void (location.hash = '#layer=global_180')")
+                await page.wait_until("location.hash.includes('at=')")
+
+    asyncio.run(scenario())
+
+
+def test_a_link_that_is_followed_while_the_page_changes_is_not_overwritten(site):
+    """A busy page writes its address late, perhaps between the link and the event that tells of it."""
+    follow = """(() => {
+        for (let change = 0; change < 2; change += 1) {
+            const slider = document.getElementById('opacity');
+            slider.value = String(0.3 + change / 10);
+            slider.dispatchEvent(new Event('input', { bubbles: true }));
+        }
+        const end = performance.now() + 150;
+        location.hash = '#layer=global_180&at=10,20,3';
+        while (performance.now() < end);
+    })()"""
+
+    async def scenario():
+        async with opened(site, "#layer=time_steps&at=0,0,2") as page:
+            await page.evaluate(follow)
+            await page.wait_until("location.hash.includes('layer=global_180')")
+            await page.wait_until(READY)
+            assert await page.evaluate(AT) == [10, 20, 3]
+
+    asyncio.run(scenario())
+
+
+def test_a_colormap_chosen_right_after_another_change_keeps_that_change(site):
+    """The controls are drawn again only when the answer for the changed style is here."""
+    both = "for (const id of ['reverse', 'colormap-ocean']) document.getElementById(id).click()"
+
+    async def scenario():
+        async with opened(site, "#layer=global_180") as page:
+            await page.wait_until("document.getElementById('reverse') !== null")
+            await page.evaluate(both)
+            await page.wait_until("location.hash.includes('style=ocean_r')")
+
+    asyncio.run(scenario())

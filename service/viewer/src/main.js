@@ -104,10 +104,19 @@ function start(server, first) {
   context.pointer = new PointerValues(context);
 
   let isLoading = true;
-  const setReady = () => (page.dataset.state = isLoading || picture.isPending ? "loading" : "ready");
+  /** @type {History | null} */
+  let visits = null;
+  const setReady = () => (page.dataset.state = isLoading || picture.isPending || visits?.isPending ? "loading" : "ready");
   map.ol().on("loadstart", () => ((isLoading = true), setReady()));
   map.ol().on("loadend", () => ((isLoading = false), setReady()));
-  picture.onPending = setReady;
+  picture.onPending = (isPending) => {
+    // What was loaded is not yet drawn.
+    if (!isPending) {
+      isLoading = true;
+      map.whenDrawn().then(() => ((isLoading = false), setReady()));
+    }
+    setReady();
+  };
   map.whenDrawn().then(() => ((isLoading = false), setReady()));
 
   const goTo = (/** @type {string} */ id) => {
@@ -186,13 +195,18 @@ function start(server, first) {
   help.keys = () => keys.all;
 
   tellProblems(linked.problems);
-  new History(store, (hash) => {
+  visits = new History(store, (hash) => {
     const again = resolve(catalogue, parse(hash));
     store.update(again.state);
     if (again.state.position) map.setPosition(again.state.position);
-    else map.fit(selectedLayer(), { animate: false });
+    else {
+      map.fit(selectedLayer(), { animate: false });
+      // A view that stays as it was tells of no move.
+      store.update({ position: map.position });
+    }
     tellProblems(again.problems);
   });
+  visits.onPending = setReady;
 
   picture.whenDrawn().then(() => {
     page.dataset.painted = String(Math.round(performance.now()));

@@ -261,8 +261,9 @@ export class MapView {
   whenDrawn(side = "a") {
     const map = this.#maps[side];
     return new Promise((resolve) => {
-      map.once("rendercomplete", () => resolve());
-      map.render(); // the event follows a frame; without a change there would be none
+      // The event follows a frame; it is not to be that of a frame drawn before now, and without a change there is none.
+      map.once("postcompose", () => map.once("rendercomplete", () => resolve()));
+      map.render();
     });
   }
 }

@@ -18,6 +18,10 @@ export class History {
   #last;
   #isGoing = false;
   #written = 0;
+  /** The address as it was last written or read. Another one is a link that was just followed and is not yet shown. */
+  #address = location.hash;
+  /** Called when the address begins and ceases to lag behind the state. */
+  onPending = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -27,36 +31,58 @@ export class History {
     this.#last = milestone(store.state);
     store.watch((state) => state, () => this.#note());
     const visit = () => {
-      if (location.hash === format(this.store.state)) return;
-      this.#isGoing = true;
-      go(location.hash);
-      this.#last = milestone(this.store.state);
-      this.#isGoing = false;
-      history.replaceState(null, "", format(this.store.state));
+      this.#forget();
+      if (location.hash !== format(this.store.state)) {
+        this.#isGoing = true;
+        go(location.hash);
+        this.#last = milestone(this.store.state);
+        this.#isGoing = false;
+        history.replaceState(null, "", format(this.store.state));
+      }
+      this.#address = location.hash;
     };
     window.addEventListener("popstate", visit);
     window.addEventListener("hashchange", visit);
   }
 
-  #note() {
-    if (this.#isGoing) return;
-    const next = milestone(this.store.state);
-    if (next !== this.#last && this.store.state.position) {
-      clearTimeout(this.#timer);
-      this.#last = next;
-      this.#written = Date.now();
-      history.pushState(null, "", format(this.store.state));
-      return;
-    }
-    clearTimeout(this.#timer);
-    const wait = Math.max(0, this.#written + LEAST_MS - Date.now());
-    if (wait === 0) this.#replace();
-    else this.#timer = setTimeout(() => this.#replace(), wait);
+  /** Whether the address lags behind the state. */
+  get isPending() {
+    return this.#timer !== undefined;
   }
 
-  #replace() {
+  #note() {
+    // What a link asks for replaces what the state is now.
+    if (this.#isGoing || location.hash !== this.#address) return;
+    this.#forget();
+    const next = milestone(this.store.state);
+    const wait = this.#written + LEAST_MS - Date.now();
+    if (next !== this.#last && this.store.state.position) {
+      this.#last = next;
+      this.#write("pushState");
+    } else if (wait <= 0) {
+      this.#write("replaceState");
+    } else {
+      this.#timer = setTimeout(() => {
+        this.#forget();
+        if (location.hash === this.#address) this.#write("replaceState");
+      }, wait);
+      this.onPending();
+    }
+  }
+
+  /** Gives up the change that waits to be written. */
+  #forget() {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.onPending();
+  }
+
+  /** @param {"pushState" | "replaceState"} method */
+  #write(method) {
     if (!this.store.state.position) return;
     this.#written = Date.now();
-    history.replaceState(null, "", format(this.store.state));
+    history[method](null, "", format(this.store.state));
+    this.#address = location.hash;
   }
 }

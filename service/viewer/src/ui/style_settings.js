@@ -86,7 +86,7 @@ export function showStyleSettings(context, legends) {
     const items = [...offered, ...others].map((id) => {
       const colormap = context.catalogue.colormap(id);
       const input = h("input", { type: "radio", name: "colormap", value: id, checked: id === base, id: `colormap-${id}` });
-      input.addEventListener("change", () => update({ style: state.style.endsWith(REVERSED) && id !== "default" ? `${id}${REVERSED}` : id }));
+      input.addEventListener("change", () => update({ style: selected().style.endsWith(REVERSED) && id !== "default" ? `${id}${REVERSED}` : id }));
       return h("label", {}, input, h("span", {}, h("i", { class: "preview", style: preview(colormap?.stops, layer.isClasses) }), title(id)));
     });
     return h("details", { class: "gallery", open: isOpen }, h("summary", {}, "Previews of colormaps"), h("div", { role: "radiogroup", "aria-label": "Colormap" }, ...items));
@@ -131,9 +131,9 @@ export function showStyleSettings(context, legends) {
     const range = rangeOf(layer, state)?.split(",").map(Number);
     const spacing = state.spacing ?? (state.range ? "keep" : layer.spacing);
     const log = h("input", { type: "checkbox", checked: spacing === "log", disabled: !range || !(range[0] > 0) });
-    log.addEventListener("change", () => update({ spacing: log.checked ? "log" : "keep", range: state.range ?? range?.join() }));
+    log.addEventListener("change", () => update({ spacing: log.checked ? "log" : "keep", range: selected().range ?? range?.join() }));
     const reverse = h("input", { type: "checkbox", checked: state.style.endsWith(REVERSED) });
-    reverse.addEventListener("change", () => update({ style: reverse.checked ? `${baseOf(state.style)}${REVERSED}` : baseOf(state.style) }));
+    reverse.addEventListener("change", () => update({ style: `${baseOf(selected().style)}${reverse.checked ? REVERSED : ""}` }));
     return h("div", { class: "checks" }, h("label", { class: "check", title: "Needs a range above 0" }, Object.assign(log, { id: "log" }), "Logarithmic"), h("label", { class: "check" }, Object.assign(reverse, { id: "reverse" }), "Reversed"));
   }
 
