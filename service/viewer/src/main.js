@@ -109,15 +109,15 @@ function start(server, first) {
   const setReady = () => (page.dataset.state = isLoading || picture.isPending || visits?.isPending ? "loading" : "ready");
   map.ol().on("loadstart", () => ((isLoading = true), setReady()));
   map.ol().on("loadend", () => ((isLoading = false), setReady()));
+  const awaitDrawing = () => {
+    isLoading = true;
+    map.whenDrawn().then(() => ((isLoading = false), setReady()));
+  };
   picture.onPending = (isPending) => {
-    // What was loaded is not yet drawn.
-    if (!isPending) {
-      isLoading = true;
-      map.whenDrawn().then(() => ((isLoading = false), setReady()));
-    }
+    if (!isPending) awaitDrawing(); // what was loaded is not yet drawn
     setReady();
   };
-  map.whenDrawn().then(() => ((isLoading = false), setReady()));
+  awaitDrawing();
 
   const goTo = (/** @type {string} */ id) => {
     const layer = catalogue.layer(id);

@@ -32,14 +32,13 @@ export class History {
     store.watch((state) => state, () => this.#note());
     const visit = () => {
       this.#forget();
-      if (location.hash !== format(this.store.state)) {
-        this.#isGoing = true;
-        go(location.hash);
-        this.#last = milestone(this.store.state);
-        this.#isGoing = false;
-        history.replaceState(null, "", format(this.store.state));
-      }
       this.#address = location.hash;
+      if (location.hash === format(this.store.state)) return;
+      this.#isGoing = true;
+      go(location.hash);
+      this.#last = milestone(this.store.state);
+      this.#isGoing = false;
+      this.#write("replaceState");
     };
     window.addEventListener("popstate", visit);
     window.addEventListener("hashchange", visit);
@@ -51,8 +50,7 @@ export class History {
   }
 
   #note() {
-    // What a link asks for replaces what the state is now.
-    if (this.#isGoing || location.hash !== this.#address) return;
+    if (this.#isGoing) return;
     this.#forget();
     const next = milestone(this.store.state);
     const wait = this.#written + LEAST_MS - Date.now();
@@ -64,7 +62,7 @@ export class History {
     } else {
       this.#timer = setTimeout(() => {
         this.#forget();
-        if (location.hash === this.#address) this.#write("replaceState");
+        this.#write("replaceState");
       }, wait);
       this.onPending();
     }
@@ -80,7 +78,8 @@ export class History {
 
   /** @param {"pushState" | "replaceState"} method */
   #write(method) {
-    if (!this.store.state.position) return;
+    // What a link asks for replaces what the state is now.
+    if (!this.store.state.position || location.hash !== this.#address) return;
     this.#written = Date.now();
     history[method](null, "", format(this.store.state));
     this.#address = location.hash;
