@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lazytile.pyramid.core.errors import GenerationChangedError, SourceError, SourceUnavailableError, StoreError
 from lazytile.pyramid.fetch.source_url import absolute_source
@@ -24,10 +27,11 @@ from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.publish import staged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lazytile.pyramid.core.grid import Grid
+    from lazytile.pyramid.linked.opened_source import OpenedSource
     from lazytile.pyramid.store.dataset import Dataset
 
 _ATTEMPTS = 3
@@ -60,6 +64,7 @@ def link(
     title: str | None = None,
     colormap: str | None = None,
     exact: bool = False,
+    progress: Callable[[float, float], None] | None = None,
 ) -> Linked:
     """Register a source as the dataset ``STORE/NAME.zarr`` without copying its data.
 
@@ -82,6 +87,7 @@ def link(
         title: As for ``convert``.
         colormap: As for ``convert``.
         exact: Whether to read the whole source for exact statistics, however large it is.
+        progress: Called with the bytes that were read for them, and their number in all.
 
     Returns:
         The description, and what reading costs.
@@ -111,7 +117,7 @@ def link(
         colormap=colormap,
         is_exact=exact,
     )
-    return _registered(record, place, name or dataset_name(paths[0]))
+    return _registered(record, place, name or dataset_name(paths[0]), progress)
 
 
 def link_again(store: Path, name: str) -> Linked:
@@ -131,11 +137,13 @@ def link_again(store: Path, name: str) -> Linked:
     return _registered(read_record(store / f"{name}{SUFFIX}"), store, name)
 
 
-def _registered(record: LinkRecord, store: Path, name: str) -> Linked:
+def _registered(
+    record: LinkRecord, store: Path, name: str, progress: Callable[[float, float], None] | None = None
+) -> Linked:
     """Register a source at its present version."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _attempt(record, store, name)
+            return _attempt(record, store, name, progress)
         except GenerationChangedError as error:
             changed = error
         except SourceUnavailableError as error:
@@ -150,7 +158,7 @@ def _registered(record: LinkRecord, store: Path, name: str) -> Linked:
     raise AssertionError  # the last attempt returns or raises
 
 
-def _attempt(record: LinkRecord, store: Path, name: str) -> Linked:
+def _attempt(record: LinkRecord, store: Path, name: str, progress: Callable[[float, float], None] | None) -> Linked:
     paths = record.paths
     record = replace(record, as_of_ns=settled_time_ns(paths), version=version_of(paths), witnesses=())
     opened = open_record(record, f"{store / name}/being linked/{record.as_of_ns}")
@@ -159,8 +167,9 @@ def _attempt(record: LinkRecord, store: Path, name: str) -> Linked:
     )
     record = replace(record, levels=levels_of(opened))
     costs = tuple(reading_cost(opened, each) for each in opened.source.variables)
+    read = _counted(opened, progress)
     found = [
-        measured(opened, each, cost, is_exact=record.is_exact)
+        measured(opened, each, cost, is_exact=record.is_exact, progress=read)
         for each, cost in zip(opened.source.variables, costs, strict=True)
     ]
     dataset = replace(
@@ -180,6 +189,27 @@ def _attempt(record: LinkRecord, store: Path, name: str) -> Linked:
         write_record(partial, replace(record, generation=dataset.generation, witnesses=witnesses))
         finish_metadata(partial, dataset, opened.source.attributes)
     return Linked(dataset, costs)
+
+
+def _counted(opened: OpenedSource, progress: Callable[[float, float], None] | None) -> Callable[[int], None] | None:
+    """Return what adds up the bytes that were read of a source, and tells them."""
+    if progress is None:
+        return None
+    cells = opened.source.found.grid.shape.rows * opened.source.found.grid.shape.cols
+    total = sum(
+        cells
+        * np.dtype(each.variable.packing.dtype).itemsize
+        * math.prod(len(d.labels) for d in each.variable.dimensions)
+        for each in opened.source.variables
+    )
+    done = 0
+
+    def add(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, total)
+
+    return add
 
 
 def _remarks(remarks: tuple[str, ...], grid: Grid, levels: int) -> tuple[str, ...]:

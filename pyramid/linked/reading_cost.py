@@ -75,6 +75,26 @@ def reading_cost(opened: OpenedSource, variable: SourceVariable) -> ReadingCost:
     )
 
 
+def touched_bytes(opened: OpenedSource, variable: SourceVariable, rows: tuple[int, int], cols: tuple[int, int]) -> int:
+    """Return what reading a box of one step takes of a source with regular rows and columns.
+
+    Args:
+        opened: The source.
+        variable: Of the source.
+        rows: First row, and the one after the last.
+        cols: First column, and the one after the last.
+
+    Returns:
+        Bytes of the chunks that the box touches, unpacked; of a contiguous array those of the box.
+    """
+    item_bytes = np.dtype(variable.variable.packing.dtype).itemsize
+    chunks = variable.placement.chunks
+    if math.prod(chunks) == 1 or opened.source.found.resampling is not None:
+        return (rows[1] - rows[0]) * (cols[1] - cols[0]) * item_bytes
+    counts = (-(-stop // size) - start // size for (start, stop), size in zip((rows, cols), chunks[-2:], strict=True))
+    return math.prod(counts) * math.prod(chunks) * item_bytes
+
+
 def _stored(rows: int, cols: int, item_bytes: int) -> int:
     touched = _touched(rows, CHUNK_CELLS) * _touched(cols, CHUNK_CELLS)
     return touched * CHUNK_CELLS * CHUNK_CELLS * item_bytes

@@ -48,6 +48,12 @@ class LinkRecord:
     is_exact: bool = False
     """Whether the whole source was read for the statistics on demand."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but the files was stated, and the whole source was read for its statistics."""
+        stated = (self.variables, self.group, self.title, self.colormap)
+        return self.is_exact and self.overrides == Overrides() and not any(each is not None for each in stated)
+
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values, with a checksum; ``from_json`` is the inverse."""
         document: dict[str, Any] = json_values(self)

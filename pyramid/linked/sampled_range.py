@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.ingest.build import stages_of
 from lazytile.pyramid.ingest.convert import with_statistics
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.layout import CHUNK_CELLS, Block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lazytile.pyramid.linked.opened_source import OpenedSource
     from lazytile.pyramid.linked.reading_cost import ReadingCost
@@ -38,7 +40,14 @@ class MeasuredVariable:
     """What was not read, in one line."""
 
 
-def measured(opened: OpenedSource, each: SourceVariable, cost: ReadingCost, *, is_exact: bool) -> MeasuredVariable:
+def measured(
+    opened: OpenedSource,
+    each: SourceVariable,
+    cost: ReadingCost,
+    *,
+    is_exact: bool,
+    progress: Callable[[int], None] | None = None,
+) -> MeasuredVariable:
     """Read a variable, or a sample of it, for its range.
 
     Args:
@@ -46,6 +55,7 @@ def measured(opened: OpenedSource, each: SourceVariable, cost: ReadingCost, *, i
         each: Variable of the source.
         cost: Of reading it.
         is_exact: Whether to read all of it, however large.
+        progress: Called with the bytes of codes that were read, after each block of those.
 
     Returns:
         The variable; with all statistics of level 0, or only with the range of a sample.
@@ -59,8 +69,10 @@ def measured(opened: OpenedSource, each: SourceVariable, cost: ReadingCost, *, i
     cells = math.prod(steps) * opened.source.found.grid.shape.rows * opened.source.found.grid.shape.cols
     if is_exact or cells * np.dtype(packing.dtype).itemsize <= EXACT_BYTES:
         total = CodeStatistics()
-        for block in stages_of(opened.source, each)[0].blocks:
-            total += statistics_of(reader.read(block), packing, binned=True)
+        for part, nbytes in _whole(opened, each):
+            total += part
+            if progress is not None:
+                progress(nbytes)
         return MeasuredVariable(with_statistics(variable, [total]))
     total = CodeStatistics()
     for block in _sample(opened, each, cost):
@@ -71,6 +83,21 @@ def measured(opened: OpenedSource, each: SourceVariable, cost: ReadingCost, *, i
     share = 100 * total.cells / cells
     remark = f"{variable.name}: the range is that of a sample of {share:.2g} % of the cells; --exact reads all of them"
     return MeasuredVariable(replace(variable, first_range=(found.minimum, found.maximum)), remark)
+
+
+def _whole(opened: OpenedSource, each: SourceVariable) -> Iterator[tuple[CodeStatistics, int]]:
+    """Yield the statistics and bytes of each block in order. As many are read at once as there are processors."""
+    reader, packing = opened.reader(each), each.variable.packing
+
+    def read(block: Block) -> tuple[CodeStatistics, int]:
+        codes = reader.read(block)
+        return statistics_of(codes, packing, binned=True), codes.nbytes
+
+    threads = ThreadPoolExecutor(processor_count(), thread_name_prefix="range")
+    try:
+        yield from threads.map(read, stages_of(opened.source, each)[0].blocks)
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _sample(opened: OpenedSource, each: SourceVariable, cost: ReadingCost) -> Iterator[Block]:

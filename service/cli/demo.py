@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from lazytile.service.cli.options.address import HostOption, NoBrowserOption, PortOption  # noqa: TC001 - as below
 from lazytile.service.cli.options.common import CacheOption, JsonOption  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.progress import byte_progress
-from lazytile.service.cli.view import HostOption, NoBrowserOption, OfflineOption, PortOption, show
+from lazytile.service.cli.view import OfflineOption, show
 
 STEP_DEGREES = 0.25
 DAYS = 3

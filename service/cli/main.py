@@ -37,6 +37,7 @@ from lazytile.service.cli.colormap.group import app as colormap
 from lazytile.service.cli.doctor.command import doctor
 from lazytile.service.cli.mrf.group import app as mrf
 from lazytile.service.cli.options.interruption import interrupted_text
+from lazytile.service.cli.options.subject import is_subject
 
 USAGE_CODE = 2
 """Exit code of any error in the command line, as of the usual Unix tools."""
@@ -139,7 +140,7 @@ def command_names() -> set[str]:
 def _with_command(arguments: list[str]) -> list[str]:
     """Return a command line in which ``FILE`` is ``view FILE``. Raises ``SourceError`` for a file that is not there."""
     at = next((at for at, word in enumerate(arguments) if not word.startswith("-")), None)
-    if at is None or arguments[at] in command_names() or not view.is_subject(arguments[at]):
+    if at is None or arguments[at] in command_names() or not is_subject(arguments[at]):
         return arguments
     return [*arguments[:at], "view", *arguments[at:]]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +10,7 @@ import typer
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.service.cli.options.address import HostOption, NoBrowserOption, PortOption, free_port, has_display
 from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
     CacheOption,
@@ -22,7 +21,7 @@ from lazytile.service.cli.options.common import (
 )
 from lazytile.service.cli.options.fetching import FetchOptions  # noqa: TC001 - Typer reads annotations
 from lazytile.service.cli.options.groups import with_option_groups
-from lazytile.service.cli.options.progress import byte_progress
+from lazytile.service.cli.options.progress import byte_progress, progress_bar
 from lazytile.service.cli.options.replacement import OverwriteOption, check_replacement
 from lazytile.service.cli.options.source import SourceOptions  # noqa: TC001
 
@@ -30,10 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lazytile.pyramid.ingest.opening import StoredName
+    from lazytile.pyramid.sources.overrides import Overrides
 
-PORT = 8080
 WHOLE_PLANES = 2
 """Steps of all variables together up to which all overviews are made at once: of more, the first picture would wait."""
+LONG_S = 60.0
+"""A source that takes longer to read than this is announced."""
 MANY_FILES = 50
 """Files up to which it is found out which of them form a series."""
 DataFiles = Annotated[
@@ -43,18 +44,6 @@ DataFiles = Annotated[
         help="Files, URLs and patterns, each a time series or a layer of its own; or STORE/NAME.zarr, or a store.",
     ),
 ]
-HostOption = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
-PortOption = Annotated[
-    int | None,
-    typer.Option(
-        "--port",
-        metavar="PORT",
-        min=0,
-        max=65535,
-        help="Port to listen on [default: 8080, or a free one if it is used].",
-    ),
-]
-NoBrowserOption = Annotated[bool, typer.Option("--no-browser", help="Only print the address.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never fetch colormaps from the network.")]
 
 
@@ -82,7 +71,8 @@ def view(
 ) -> None:
     """Convert files as far as a map needs, serve them, and open the map in a browser: the same as lazytile FILE.
 
-    A file that has not changed since it was converted is served at once. Overviews of more than a few time steps are
+    A large file is shown where it is, as by lazytile link, where that is quicker. One that has not changed since is
+    served at once. Overviews of more than a few time steps are
     made when they are first shown; lazytile convert makes them all. Files that are no series become datasets of their
     own, and layers of one map.
     """
@@ -139,6 +129,7 @@ def converted(
     from lazytile.pyramid.ingest.convert import Storage, convert  # noqa: PLC0415 - xarray takes a second to import
     from lazytile.pyramid.ingest.opening import StoredName  # noqa: PLC0415
     from lazytile.pyramid.ingest.proposed_name import dataset_name  # noqa: PLC0415
+    from lazytile.pyramid.linked.link import link  # noqa: PLC0415
     from lazytile.pyramid.sources.series import files_of  # noqa: PLC0415
 
     given = files_of(files)
@@ -157,6 +148,23 @@ def converted(
             typer.echo(f"{store / chosen}.zarr is up to date", err=True)
             continue
         check_replacement(store, chosen, base_name(group[0]), overwrite=overwrite)
+        is_in_place = not isinstance(store, ObjectPath) and set(group) <= set(given)
+        if is_in_place and _links(group, arguments):
+            with progress_bar(f"reading {base_name(group[0])} for its range", "bytes") as bar:
+                linked = link(
+                    group,
+                    store,
+                    chosen,
+                    **arguments,
+                    time=fetch.time_of(given),
+                    colormap=colormap,
+                    exact=True,
+                    progress=bar,
+                )
+            for remark in linked.dataset.remarks:
+                typer.echo(f"note: {remark}", err=True)
+            typer.echo(f"note: {base_name(group[0])} is shown where it is; lazytile convert copies it", err=True)
+            continue
         with byte_progress(f"converting {base_name(group[0])}") as progress:
             dataset = convert(
                 group,
@@ -175,14 +183,39 @@ def converted(
 
 def _series_among(files: list[str], arguments: dict[str, Any]) -> list[list[str]]:
     """Return the files of each dataset. Many files are taken for one series: all would be opened twice."""
-    from lazytile.pyramid.sources.overrides import Overrides  # noqa: PLC0415 - as above
-    from lazytile.pyramid.sources.series import series_among  # noqa: PLC0415
+    from lazytile.pyramid.sources.series import series_among  # noqa: PLC0415 - as above
 
     if not 1 < len(files) <= MANY_FILES:
         return [files]
-    names = ("x", "y", "crs", "bounds", "nodata", "time_pattern")
-    overrides = Overrides(**{each: arguments[each] for each in names})
-    return series_among(files, arguments["variables"], group=arguments["group"], overrides=overrides)
+    return series_among(files, arguments["variables"], group=arguments["group"], overrides=_overrides(arguments))
+
+
+def _links(files: Sequence[str], arguments: dict[str, Any]) -> bool:
+    """Return whether linking files is the quicker way to their first map. Converts what it cannot tell."""
+    from lazytile.pyramid.linked.first_map import first_map  # noqa: PLC0415 - as above
+
+    found = first_map(
+        files,
+        arguments["variables"],
+        group=arguments["group"],
+        overrides=_overrides(arguments),
+        whole_planes=WHOLE_PLANES,
+    )
+    if found is None or not found.is_linked:
+        return False
+    if found.reading_s > LONG_S:
+        typer.echo(
+            f"note: all of it is read for the range of its colours, in about {found.reading_s / 60:.0f} min; "
+            f"lazytile link shows it from a sample at once",
+            err=True,
+        )
+    return True
+
+
+def _overrides(arguments: dict[str, Any]) -> Overrides:
+    from lazytile.pyramid.sources.overrides import Overrides  # noqa: PLC0415 - as above
+
+    return Overrides(**{each: arguments[each] for each in ("x", "y", "crs", "bounds", "nodata", "time_pattern")})
 
 
 def _unique(name: str, taken: Sequence[str]) -> str:
@@ -194,18 +227,27 @@ def _unique(name: str, taken: Sequence[str]) -> str:
 def _is_current(store: Path, name: str, files: Sequence[str]) -> bool:
     """Return whether a dataset was made of these files, and none of them has changed since."""
     from lazytile.pyramid.core.errors import StoreError  # noqa: PLC0415 - as above
+    from lazytile.pyramid.fetch.source_url import absolute_source  # noqa: PLC0415
+    from lazytile.pyramid.linked.record import read_record  # noqa: PLC0415
+    from lazytile.pyramid.linked.source_version import version_of  # noqa: PLC0415
     from lazytile.pyramid.store.store import Store  # noqa: PLC0415
 
+    if isinstance(store, ObjectPath) or not (store / f"{name}.zarr").exists():
+        return False
     paths = [Path(file) for file in files]
-    if len(paths) != 1 or not paths[0].is_file():
-        return False  # the description names one file; folders and URLs state no time of change
     try:
         opened = Store(store)
+        if opened.dataset(name).description.linked:
+            record = read_record(store / f"{name}.zarr")
+            sources = tuple(map(absolute_source, files))
+            return record.is_plain and record.paths == sources and version_of(sources) == record.version
+        if len(paths) != 1 or not paths[0].is_file():
+            return False  # the description names one file; folders and URLs state no time of change
         stamp = opened.stamp_of(name)
         if stamp is None or paths[0].stat().st_mtime_ns >= stamp[0]:
             return False
         return opened.dataset(name).description.source == paths[0].name
-    except (OSError, StoreError):
+    except (OSError, StoreError, SourceError):
         return False
 
 
@@ -268,48 +310,3 @@ def show(
             webbrowser.open(url)
 
     run_server(settings, announce, lambda: settings)
-
-
-def free_port(host: str) -> int:
-    """Return the usual port, or 0 for any free one if it is used.
-
-    Args:
-        host: Address to listen on.
-
-    Returns:
-        The port.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, PORT))
-        except OSError:
-            return 0
-    return PORT
-
-
-def has_display() -> bool:
-    """Return whether a browser has a screen: without one, a browser of the terminal would take the terminal over."""
-    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def is_subject(word: str) -> bool:
-    """Return whether the first word of a command line is a file, not a command.
-
-    Args:
-        word: The word.
-
-    Returns:
-        True for a URL, an existing path, a pattern, and a name with a path or a suffix.
-
-    Raises:
-        SourceError: It is a path, and there is nothing.
-    """
-    from lazytile.pyramid.fetch.source_url import is_url  # noqa: PLC0415 - not needed for most commands
-
-    if is_url(word) or Path(word).exists() or any(mark in word for mark in "*?["):
-        return True
-    if "/" in word or "." in word:
-        raise SourceError(f"there is no file {word}, and no such command")
-    return False

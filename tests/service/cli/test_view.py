@@ -18,10 +18,13 @@ import pytest
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.ingest.proposed_name import dataset_name
+from lazytile.pyramid.linked import first_map
 from lazytile.pyramid.store.store import read_description
-from lazytile.service.cli import main
+from lazytile.service.cli import main, view
 from lazytile.service.cli.options import replacement
+from lazytile.service.cli.options.fetching import FetchOptions
 from lazytile.service.cli.options.progress import progress_bar
+from lazytile.service.cli.options.source import SourceOptions
 from tests import api_tour
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -124,6 +127,36 @@ def test_overviews_of_a_few_steps_are_made_at_once(source, tmp_path):
     for name, is_lazy in (("few.nc", False), (source, True)):
         with started(name, "--port", 0, "--offline", "--store", "s", "--name", "a", "--overwrite", cwd=tmp_path):
             assert read_description(tmp_path / "s" / "a.zarr").lazy is is_lazy
+
+
+def test_a_source_is_shown_where_it_is_where_that_is_quicker(tmp_path, monkeypatch, capsys):
+    sample = api_tour.sample()
+    sample.to_netcdf(tmp_path / "sample.nc", engine="netcdf4")
+    store = tmp_path / "store"
+
+    def shown(*, overwrite: bool = False) -> tuple[int, str, str]:
+        view.converted(
+            [str(tmp_path / "sample.nc")],
+            store,
+            None,
+            SourceOptions(),
+            FetchOptions(),
+            colormap=None,
+            overwrite=overwrite,
+        )
+        dataset = read_description(store / "sample.zarr")
+        return dataset.linked, dataset.generation, capsys.readouterr().err
+
+    monkeypatch.setattr(first_map, "SAVED_S", -1e9)
+    linked, generation, told = shown()
+    assert linked == 1
+    assert "note: sample.nc is shown where it is; lazytile convert copies it" in told
+    assert shown()[1:] == (generation, f"{store / 'sample'}.zarr is up to date\n")
+    (sample + 1).to_netcdf(tmp_path / "new.nc", engine="netcdf4")
+    (tmp_path / "new.nc").replace(tmp_path / "sample.nc")
+    assert shown()[1] != generation
+    monkeypatch.undo()
+    assert shown(overwrite=True)[0] == 0
 
 
 def test_the_demo_needs_nothing(tmp_path):
