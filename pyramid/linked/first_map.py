@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.core.errors import LazytileError, SourceError
+from lazytile.colormaps.core.errors import LazytileError
+from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.fetch.source_url import absolute_source
 from lazytile.pyramid.linked.opened_source import open_record
 from lazytile.pyramid.linked.reading_cost import reading_cost, touched_bytes
