@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SECTIONS = {
-    "stored data": ("test_store_faults",),
+    "stored data": ("test_store_faults", "test_description_faults"),
     "MRF": ("test_mrf_faults",),
     "full disks": ("test_full_disk",),
     "processes": ("test_process_faults", "test_cache_faults", "test_connection_faults"),

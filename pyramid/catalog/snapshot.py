@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 from lazytile.colormaps.library.listing import ColormapListing
 from lazytile.pyramid.catalog.resolver import Resolver
 from lazytile.pyramid.catalog.style_catalog import KnownColormap, StyleCatalog
-from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.core.errors import (
+    DamagedDescriptionError,
+    DatasetNotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
 from lazytile.pyramid.render.style import StyleNotCompiledError, Styles
 from lazytile.pyramid.storage.pointer import LEAST_S
 from lazytile.pyramid.store.layer import Layer
@@ -233,8 +238,10 @@ class SnapshotReader:
                 stored[name] = self._store.dataset(name)
             except DatasetNotFoundError:
                 continue
-            except StoreError as error:
+            except StoreUnavailableError as error:
                 damaged[name] = error
+            except StoreError as error:
+                damaged[name] = DamagedDescriptionError(str(error))
         return stored, damaged
 
 

@@ -43,6 +43,10 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+class DamagedDescriptionError(StoreError):
+    """The description of a dataset is damaged, or of a format that this version does not support."""
+
+
 class StoreUnavailableError(StoreError):
     """The storage of a dataset cannot be reached at the moment. A retry may succeed."""
 

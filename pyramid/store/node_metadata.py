@@ -2,7 +2,7 @@
 
 zarr-python writes them through its event loop, and the root's three times with an encoder in Python: half a second of a
 small conversion. Its documents and these are the same (``tests/pyramid/store/test_node_metadata.py``), but for the line
-breaks of the root.
+breaks and the checksum of the root.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.codec import Codec
 
 NODE = "zarr.json"
+METADATA_CHECKSUM = "lazytile_metadata_checksum"
+"""Attribute of the root: the checksum of its document, for whoever passes the metadata on."""
 _INDENT = 2
 _ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
 _BYTES = {"name": "bytes"}
@@ -134,8 +137,37 @@ def consolidate(path: Path, attributes: dict[str, Any] | None = None) -> None:
         "consolidated_metadata": _consolidated({name: documents[name] for name in sorted(documents, key=_order)}),
         "node_type": "group",
     }
+    document["attributes"] = {**document["attributes"], METADATA_CHECKSUM: metadata_checksum(document)}
     # Without line breaks: only then is the encoder in C, and statistics have thousands of numbers.
     (path / NODE).write_text(json.dumps(document), encoding="utf-8")
+
+
+def metadata_checksum(root: dict[str, Any]) -> int:
+    """Return the checksum of a root's document, which holds all others.
+
+    Args:
+        root: The document, with the checksum among its attributes or without it.
+
+    Returns:
+        The CRC-32 of one spelling of its JSON.
+    """
+    attributes = {name: value for name, value in root["attributes"].items() if name != METADATA_CHECKSUM}
+    return crc32(json.dumps({**root, "attributes": attributes}, sort_keys=True, separators=(",", ":")).encode())
+
+
+def check_metadata(root: dict[str, Any]) -> None:
+    """Compare the document of a root with its checksum. Earlier versions wrote none.
+
+    Args:
+        root: The document.
+
+    Raises:
+        StoreError: They differ.
+    """
+    if root["attributes"].get(METADATA_CHECKSUM) not in (None, metadata_checksum(root)):
+        raise StoreError(
+            f"zarr.json differs from its checksum; if you edited it, remove {METADATA_CHECKSUM!r} from its attributes"
+        )
 
 
 def _consolidated(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:

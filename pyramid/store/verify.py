@@ -23,6 +23,7 @@ from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.geozarr import axis_names, coordinate_problem
 from lazytile.pyramid.store.layout import level_shape
+from lazytile.pyramid.store.node_metadata import check_metadata
 from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
 from lazytile.pyramid.store.store import is_current_state, read_description
 from lazytile.pyramid.store.stored_chunks import StoredChunks
@@ -178,7 +179,8 @@ def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
     try:
         root = parse_json((folder / _METADATA).read_bytes())
         consolidated = (root.get("consolidated_metadata") or {}).get("metadata", {})
-    except (OSError, ValueError) as error:
+        check_metadata(root)
+    except (OSError, ValueError, StoreError) as error:
         problems.append(f"{folder / _METADATA}: {error}")
     for level in range(dataset.levels):
         shape = level_shape(dataset.grid.shape, level)

@@ -15,6 +15,7 @@ from lazytile.pyramid.store.geozarr import (
     crs_attributes,
     variable_attributes,
 )
+from lazytile.pyramid.store.node_metadata import METADATA_CHECKSUM
 from lazytile.pyramid.times.lookup import instants_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _OTHER_VARIABLES = ("coordinates", "ancillary_variables", "cell_measures", "boun
 """Attributes that name variables which the file does not have."""
 _PACKED_UNITS = ("valid_min", "valid_max", "valid_range", "flag_values", "flag_masks")
 """Attributes of the type of the codes (CF 2.5.1, 3.5)."""
-_OWN = ("lazytile", "multiscales", "zarr_conventions", "Conventions", "title")
+_OWN = ("lazytile", METADATA_CHECKSUM, "multiscales", "zarr_conventions", "Conventions", "title")
 
 
 def netcdf_file(subset: Subset) -> bytes:

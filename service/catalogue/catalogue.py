@@ -71,6 +71,7 @@ class Catalogue:
         """Read everything, and follow changes from then on."""
         loop = asyncio.get_running_loop()
         self._snapshot = await loop.run_in_executor(self._thread, self._read, None)
+        _report_damage(None, self._snapshot)
         number = self._watch.fileno()
         if number is not None:
             loop.add_reader(number, self._take_changes)
@@ -191,6 +192,7 @@ class Catalogue:
     def _replace(self, snapshot: Snapshot) -> None:
         if snapshot is self._snapshot:
             return
+        _report_damage(self._snapshot, snapshot)
         self._snapshot = snapshot
         for listener in self._listeners:
             listener()
@@ -232,3 +234,22 @@ class Catalogue:
         if self._watch.add_store() or not self._watch.sees_all:
             return True
         return not self._watch.sees_colormaps and self._reader.has_other_colormaps(self.snapshot)
+
+
+def _report_damage(last: Snapshot | None, snapshot: Snapshot) -> None:
+    """Log what a snapshot says for the first time of descriptions that cannot be read, and list them in /readyz."""
+    before = {} if last is None else {name: str(error) for name, error in last.damaged.items()}
+    now = {name: str(error) for name, error in snapshot.damaged.items()}
+    conditions = Conditions.current()
+    for name in before.keys() - now.keys():
+        LOG.warning("dataset %s: its description can be read again", name)
+        conditions.clear(_description_of(name))
+    for name, problem in now.items():
+        if before.get(name) != problem:
+            LOG.error("dataset %s: its description cannot be read: %s", name, problem)
+            conditions.report(_description_of(name), f"it cannot be read: {problem}", ready=True)
+
+
+def _description_of(dataset: str) -> str:
+    """Return the key of the condition that a dataset's description cannot be read."""
+    return f"description of dataset {dataset}"

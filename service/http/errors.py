@@ -13,6 +13,7 @@ from aiohttp import web
 from lazytile.colormaps.core.errors import ColormapError, ColormapNotFoundError, LazytileError
 from lazytile.pyramid.chunks.damage import DamagedChunkError, DamageRecord
 from lazytile.pyramid.core.errors import (
+    DamagedDescriptionError,
     DatasetNotFoundError,
     EngineError,
     EngineUnavailableError,
@@ -198,6 +199,8 @@ RULES: dict[type[Exception], Rule] = {
     EngineError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
     EngineUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     DamagedChunkError: Rule(500, 500, "NoApplicableCode", has_public_text=False),
+    DamagedDescriptionError: Rule(500, 500, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
+    StoreError: Rule(500, 500, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
     Exception: Rule(500, 500, "NoApplicableCode", has_public_text=False),
 }
 """By class; a class without a rule has that of its nearest base."""
@@ -264,6 +267,8 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
             trace = error if rule.logs is Logs.TRACEBACK else None
             LOG.error("%s: %s", type(error).__name__, text, exc_info=trace)
         text = _FAILED if rule.status == 500 else _UNAVAILABLE
+        if isinstance(error, DamagedDescriptionError):
+            text = _DAMAGED
     status = rule.path_status if in_path else rule.status
     return Failure(status, rule.code, locator if rule.has_locator else None, text, headers, rule.second_code)
 

@@ -11,6 +11,7 @@ from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.generation_attempts import check_opened
+from lazytile.pyramid.store.node_metadata import check_metadata
 from lazytile.service.stac.models import Provider
 
 if TYPE_CHECKING:
@@ -113,10 +114,12 @@ def source_attributes_of(stored: StoredDataset) -> SourceAttributes:
 
 def _read(stored: StoredDataset) -> SourceAttributes:
     try:
-        attributes = parse_json((stored.path / "zarr.json").read_bytes())["attributes"]
+        root = parse_json((stored.path / "zarr.json").read_bytes())
+        check_metadata(root)
+        attributes = root["attributes"]
     except StorageError as error:
         raise StoreUnavailableError(str(error)) from error
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, StoreError) as error:
         check_opened(stored)
         name = stored.description.name
         raise StoreError(f"the metadata of dataset {name} is damaged: {type(error).__name__}: {error}") from error

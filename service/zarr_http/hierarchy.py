@@ -18,6 +18,7 @@ from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.generation_attempts import check_opened
 from lazytile.pyramid.store.geozarr import CRS_VARIABLE, level_attributes, root_attributes, variable_attributes
+from lazytile.pyramid.store.node_metadata import METADATA_CHECKSUM, check_metadata
 from lazytile.service.zarr_http.address import NODE
 
 if TYPE_CHECKING:
@@ -72,13 +73,15 @@ def hierarchy_of(stored: StoredDataset) -> Hierarchy:
 def _read(stored: StoredDataset) -> Hierarchy:
     try:
         root, documents = _stored_documents(stored)
+        check_metadata(root)
         documents = _completed(stored, documents)
         attributes = {**root_attributes(stored.description, {}), **root.get("attributes", {})}
+        attributes.pop(METADATA_CHECKSUM, None)  # of the document as it is stored, not as it is sent
         attributes["zarr_conventions"] = _merged(attributes, root_attributes(stored.description, {}))
         nodes = {path: _node(_with_children(path, document, documents)) for path, document in documents.items()}
     except StorageError as error:
         raise StoreUnavailableError(str(error)) from error
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, StoreError) as error:
         check_opened(stored)
         name = stored.description.name
         raise StoreError(f"the metadata of dataset {name} is damaged: {type(error).__name__}: {error}") from error

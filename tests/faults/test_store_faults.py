@@ -361,7 +361,7 @@ def forget_checksums(dataset: Path) -> None:
     path = dataset / "zarr.json"
     document = json.loads(path.read_text())
     described = document["attributes"]["lazytile"]
-    del described["checked"], described["checksum"]
+    del described["checked"], described["checksum"], document["attributes"]["lazytile_metadata_checksum"]
     described.update(format=1, codec="")
     path.write_text(json.dumps(document))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import zarr
 
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.store.codec import Codec
-from lazytile.pyramid.store.node_metadata import consolidate, write_array, write_group
+from lazytile.pyramid.store.node_metadata import check_metadata, consolidate, write_array, write_group
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +85,7 @@ def test_consolidated_metadata_are_those_of_zarr_python(tmp_path: Path) -> None:
         warnings.simplefilter("ignore")  # consolidated metadata are an extension
         zarr.consolidate_metadata(tmp_path / "theirs", zarr_format=3)
     ours, theirs = (json.loads((tmp_path / name / "zarr.json").read_bytes()) for name in ("ours", "theirs"))
+    assert isinstance(ours["attributes"].pop("lazytile_metadata_checksum"), int)
     assert ours == theirs
     listed = [list(each["consolidated_metadata"]["metadata"]) for each in (ours, theirs)]
     assert listed[0] == listed[1]
@@ -95,7 +97,24 @@ def test_attributes_stay_where_none_are_given(tmp_path: Path) -> None:
     write_group(tmp_path / "s", {"title": "t"})
     write_group(tmp_path / "s" / "0", {})
     consolidate(tmp_path / "s")
-    assert zarr.open_group(tmp_path / "s", mode="r").attrs.asdict() == {"title": "t"}
+    attributes = zarr.open_group(tmp_path / "s", mode="r").attrs.asdict()
+    del attributes["lazytile_metadata_checksum"]
+    assert attributes == {"title": "t"}
+
+
+@pytest.mark.parametrize("change", ["", "title", "checksum"])
+def test_a_changed_document_differs_from_its_checksum(tmp_path: Path, change: str) -> None:
+    write_group(tmp_path / "s", {"title": "t"})
+    write_group(tmp_path / "s" / "0", {"numbers": [0.1, float("nan"), "\u00e9"]})
+    consolidate(tmp_path / "s")
+    document = json.loads((tmp_path / "s" / "zarr.json").read_bytes())
+    if change == "title":
+        document["attributes"]["title"] = "u"
+    if change == "checksum":
+        document["attributes"]["lazytile_metadata_checksum"] ^= 1
+    expectation = pytest.raises(StoreError, match="differs from its checksum") if change else contextlib.nullcontext()
+    with expectation:
+        check_metadata(document)
 
 
 def test_a_damaged_document_is_named(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def make_older(dataset: Path, form: int) -> None:
     root = dataset / "zarr.json"
     document = json.loads(root.read_text())
     described = document["attributes"]["lazytile"]
-    del described["checked"], described["checksum"]
+    del described["checked"], described["checksum"], document["attributes"]["lazytile_metadata_checksum"]
     described["format"] = form
     if form == 1:
         described["codec"] = ""

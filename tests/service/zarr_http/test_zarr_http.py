@@ -145,6 +145,7 @@ def test_numbers_that_json_does_not_have_are_in_quotes(own):
     path = own.store / "files.zarr" / "zarr.json"
     document = json.loads(path.read_bytes())
     document["attributes"]["odd"] = [float("nan"), {"a": float("-inf")}]
+    del document["attributes"]["lazytile_metadata_checksum"]
     path.write_text(json.dumps(document))
     body = own.get("/zarr/files/zarr.json").body
 
