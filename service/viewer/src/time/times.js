@@ -64,6 +64,9 @@ export function isDated(label) {
 
 /** Ascending instants. */
 export class Times {
+  /** @type {number | undefined} */
+  #step;
+
   /** @param {readonly string[]} labels Ascending. */
   constructor(labels) {
     this.labels = labels;
@@ -105,6 +108,11 @@ export class Times {
 
   /** Typical distance of neighbours: the median of up to 200 of them. */
   get step() {
+    this.#step ??= this.#medianStep();
+    return this.#step;
+  }
+
+  #medianStep() {
     const { orders } = this;
     const stride = Math.max(1, Math.floor(orders.length / 200));
     const steps = [];
