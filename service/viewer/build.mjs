@@ -42,15 +42,22 @@ async function licences(metafile) {
 
 const hashOf = (content) => createHash("sha256").update(content).digest("hex").slice(0, 12);
 
+/** Returns the links that load what the script imports together with the script, not after it. */
+function preloads(metafile) {
+  const [, { imports }] = Object.entries(metafile.outputs).find(([output]) => path.basename(output) === "app.js");
+  const names = imports.filter(({ kind }) => kind === "import-statement").map((each) => path.basename(each.path));
+  return names.map((name) => `  <link rel="modulepreload" href="viewer/${name}">\n`).join("");
+}
+
 /** Returns index.html with a hash of each asset in its URL, so that no browser uses a stale asset after an upgrade. */
-async function pageWithHashes(assets) {
+async function pageWithHashes(assets, metafile) {
   let page = await readFile(path.join(here, "static", "index.html"), "utf8");
   for (const name of assets) {
     const hash = hashOf(await readFile(path.join(fresh, name)));
     if (!page.includes(`viewer/${name}"`)) throw new Error(`index.html does not load ${name}`);
     page = page.replaceAll(`viewer/${name}"`, `viewer/${name}?${hash}"`);
   }
-  return page;
+  return page.replace("</head>", `${preloads(metafile)}</head>`);
 }
 
 /** Returns the shores of Natural Earth's lakes, in hundredths of a degree. */
@@ -107,7 +114,7 @@ const result = await build({
   logLevel: "warning",
 });
 await copyFile(path.join(here, "static", "favicon.svg"), path.join(fresh, "favicon.svg"));
-await writeFile(path.join(fresh, "index.html"), await pageWithHashes(["app.js", "app.css", "favicon.svg"]));
+await writeFile(path.join(fresh, "index.html"), await pageWithHashes(["app.js", "app.css", "favicon.svg"], result.metafile));
 await writeFile(path.join(fresh, "LICENSES.txt"), await licences(result.metafile));
 await compress();
 await rm(dist, { recursive: true, force: true });

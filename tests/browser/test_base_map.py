@@ -18,6 +18,10 @@ from tests.browser.test_numbers_panel import KEEP_DOWNLOADS, press_by_text, save
 skip_without_browser()
 
 ATTRIBUTION = "Tiles of the test"
+ATTRIBUTION_IS_SEEN = """(() => {
+  const {left, top, width, height} = document.getElementById('attribution').getBoundingClientRect();
+  return document.elementsFromPoint(left + width / 2, top + height / 2).every(({id}) => id !== 'panel');
+})()"""
 
 
 def ground(shot):
@@ -35,8 +39,10 @@ async def choose_box(page, selector, value):
         await click(page, selector)
 
 
-@pytest.mark.parametrize("code", ["EPSG:3857", "EPSG:4326"])
-def test_the_background_map_is_under_the_data(datasets, tmp_path, code):
+@pytest.mark.parametrize(
+    ("code", "place"), [("EPSG:3857", "-60,-70,2"), ("EPSG:4326", "-60,-70,2"), ("EPSG:3031", "0,-70,4")]
+)
+def test_the_background_map_is_under_the_data_in_every_projection(datasets, tmp_path, code, place):
     async def scenario():
         async with serving(datasets, tmp_path / "tiles") as tiles:
             settings = Settings.of(
@@ -48,7 +54,7 @@ def test_the_background_map_is_under_the_data(datasets, tmp_path, code):
                 base_map_attribution=ATTRIBUTION,
             )
             async with listening(make_app(settings)) as address:
-                link = f"#layer=extra_dimension&crs={code}&coast=0&grid=0&at=-60,-70,2"
+                link = f"#layer=global_180&hidden=1&crs={code}&coast=0&grid=0&at={place}"
                 async with opened(address, link) as page:
                     await page.wait_until(
                         f"performance.getEntriesByType('resource').some(({{name}}) => name.startsWith('{tiles}xyz/'))"
@@ -56,6 +62,8 @@ def test_the_background_map_is_under_the_data(datasets, tmp_path, code):
                     await page.wait_until(f"document.getElementById('attribution').textContent === {ATTRIBUTION!r}")
                     await page.press("m")
                     await page.wait_until("document.querySelector('#display-base')?.checked === true")
+                    assert await page.evaluate("document.getElementById('base-note').hidden") is (code == "EPSG:3857")
+                    assert await page.evaluate(ATTRIBUTION_IS_SEEN)
                     shown = await until(page, lambda shot: len(np.unique(ground(shot).reshape(-1, 3), axis=0)) > 20)
                     await page.evaluate(KEEP_DOWNLOADS)
                     await page.press("t")

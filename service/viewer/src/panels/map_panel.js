@@ -4,6 +4,7 @@ import { h } from "../ui/dom.js";
 import { THEMES, setTheme, theme } from "../ui/theme.js";
 
 /** @import {Panel, State} from "../types.js" */
+/** @import {Store} from "../state/store.js" */
 
 /** @type {[keyof State["display"], string][]} */
 const SWITCHES = [
@@ -12,6 +13,13 @@ const SWITCHES = [
   ["base", "Background map"],
   ["celsius", "Kelvin as °C"],
 ];
+
+/** Says why the background map has no poles. @param {Store} store */
+function endOfBase(store) {
+  const note = h("p", { class: "hint", id: "base-note" }, "Its tiles are made for Mercator: they end at 85° north and south.");
+  store.watch(({ display, projection }) => !display.base || projection === "EPSG:3857", (isHidden) => (note.hidden = isHidden));
+  return note;
+}
 
 /** @type {Panel} */
 export const mapPanel = {
@@ -26,6 +34,7 @@ export const mapPanel = {
       box.addEventListener("change", () => store.update({ display: { ...store.state.display, [name]: box.checked } }));
       store.watch(({ display }) => display[name], (value) => (box.checked = value));
       body.append(h("label", { class: "check" }, box, h("span", {}, title)));
+      if (name === "base") body.append(endOfBase(store));
     }
     const themes = h("div", { class: "switch", role: "radiogroup", "aria-label": "Appearance" });
     for (const name of THEMES) {
