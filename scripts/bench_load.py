@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import shutil
 import subprocess
@@ -66,7 +67,7 @@ def load(port: int, lines: list[str], *, connections: int, seconds: float) -> Lo
             "wrk",
             f"-t{threads}",
             f"-c{connections}",
-            f"-d{seconds:g}",
+            f"-d{math.ceil(seconds)}",  # it takes whole seconds only
             "--timeout",
             "60s",
             "--latency",

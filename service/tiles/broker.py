@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from lazytile.pyramid.numbers.cost import numbers_ms
 from lazytile.pyramid.subsets.task import SubsetTask
 from lazytile.service.admission.work_class import WorkClass
-from lazytile.service.tiles.cache import CachedGenerations, load_all
+from lazytile.service.tiles.cache import CachedGenerations
 from lazytile.service.tiles.prefetch import Prefetcher
 from lazytile.service.tiles.prepared_tile import PreparedTile, RenderedTiles, Tile
 from lazytile.service.tiles.shared_turns import SharedTurns
+from lazytile.service.tiles.slower_tiers import SlowerTiers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ class TileBroker:
         self._store: Path = settings.store.resolve()
         self._settings = settings
         self._cache = cache
-        self._mrfs = mrfs
+        self._slower = SlowerTiers(cache, mrfs, admission)
         self._engine = engine
         self._metrics = metrics
         self._admission = admission
@@ -76,8 +77,6 @@ class TileBroker:
         self._generations = CachedGenerations(cache)
         self._painted: dict[str, None] = {}
         """Keys of palettes in which tiles were rendered."""
-        self._has_one_tier = mrfs is None and cache.is_off
-        """Whether there is no place to look for a tile before it is rendered."""
         self._owns_engine = True
         self._prefetcher = (
             Prefetcher(self.prepare, self._render_ahead, lambda: admission.has_room, metrics)
@@ -148,12 +147,13 @@ class TileBroker:
         if data is not None:
             return Tile(data, "memory")
         work_class = WorkClass.BACKGROUND if is_background else self._admission.class_of(prepared.cost.ms)
-        tile = await self._at_once(prepared, {}, 0, work_class) if self._has_one_tier else None
+        since_ns = None if is_background else self._slower.absent_since(prepared)
+        tile = None if since_ns is None else await self._at_once(prepared, {}, since_ns, work_class)
         if tile is None:
             # Background work has its slot before anybody may join it, or wait for what it has claimed.
             slot = self._admission.slot(work_class) if is_background else nullcontext()
             async with self._admission.time_limit(work_class), slot:
-                tile = await self._from_slower_tiers(prepared, work_class)
+                tile = await self._found_or_rendered(prepared, work_class, since_ns)
         self._metrics.counts.tiles[tile.tier] += 1
         if self._prefetcher is not None:
             self._prefetcher.requested(prepared)
@@ -172,25 +172,19 @@ class TileBroker:
                 )
         return True
 
-    async def _from_slower_tiers(self, prepared: PreparedTile, work_class: WorkClass) -> Tile:
-        since_ns = time.monotonic_ns()
+    async def _found_or_rendered(self, prepared: PreparedTile, work_class: WorkClass, since_ns: int | None) -> Tile:
+        """Find a tile in the slower tiers, or render it. ``since_ns``: since when it is known not to be there."""
         lookup: dict[str, float] = {}
-        async with self._admission.look_up():
-            began = time.perf_counter()
-            found = None if self._mrfs is None else await self._mrfs.find(prepared.request)
-            searched = time.perf_counter()
-            lookup["mrf"] = searched - began
-            if found is not None:
-                return Tile(found.data, "mrf", lookup, found.variant)
-            data = await self._cache.load(prepared.key)
-            lookup["disk"] = time.perf_counter() - searched
-        if data is not None:
-            return Tile(data, "disk", lookup)
-        tile = await self._at_once(prepared, lookup, since_ns, work_class)
-        if tile is not None:
-            return tile
+        if since_ns is None:
+            since_ns = time.monotonic_ns()
+            tile = await self._slower.find(prepared, lookup) or await self._at_once(
+                prepared, lookup, since_ns, work_class
+            )
+            if tile is not None:
+                return tile
+        began_ns = since_ns
         rendered = await self._admission.shared(
-            prepared.work_key, lambda: self._claim_and_render(prepared, work_class, since_ns)
+            prepared.work_key, lambda: self._claim_and_render(prepared, work_class, began_ns)
         )
         return Tile(rendered.tiles[prepared.key], rendered.tier, lookup | rendered.stages_s)
 
@@ -200,7 +194,7 @@ class TileBroker:
         if self._claims is None:
             return await take_turn()
         key, began = prepared.task_key, time.perf_counter()
-        find = partial(load_all, self._cache, prepared.tile_keys)
+        find = partial(self._slower.find_all, prepared)
         tiles = await self._claims.taken(key, since_ns, find, self._settings.timeout_s)
         if tiles is not None:
             self._metrics.shared_renders.inc()
@@ -246,7 +240,7 @@ class TileBroker:
         if not may_begin:
             return None
         claims, key = self._claims, prepared.key
-        if claims is not None and (not claims.take(key) or claims.was_released(key, since_ns)):
+        if claims is not None and not claims.take_anew(key, since_ns):
             return None
         began = time.perf_counter()
         try:
@@ -256,7 +250,9 @@ class TileBroker:
                 claims.release(key)
             raise
         if images is None:
-            return None  # the claim is kept for the thread that renders
+            if claims is not None:
+                claims.give_up(key)  # the work that renders it in a thread takes it again
+            return None
         rendered = self._store_tiles(prepared, images, began, began)
         return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
 
@@ -322,8 +318,7 @@ class TileBroker:
         await self._generations.close()
         if self._owns_engine:
             await self._engine.close()
-        if self._mrfs is not None:
-            await self._mrfs.close()
+        await self._slower.close()
         await self._turns.close()
         await self._cache.close()
         if self._claims is not None:

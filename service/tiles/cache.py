@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from lazytile.service.tiles.disk_cache import DiskTier
+from lazytile.service.tiles.disk_keys import DiskKeys
 from lazytile.service.tiles.look_up_thread import LookUpThread
 from lazytile.service.tiles.write_behind import WriteBehind, WriteLimits
 
@@ -24,9 +25,15 @@ def _nothing() -> None:
 class TileCache(Protocol):
     """The tiers that store encoded tiles."""
 
-    @property
-    def is_off(self) -> bool:
-        """Whether nothing is ever stored."""
+    def absent_since(self, key: str) -> int | None:
+        """Return when a tile was in no slower tier, which is known without a look.
+
+        Args:
+            key: Key of the tile.
+
+        Returns:
+            The time by ``time.monotonic_ns``; None where only ``load`` can say it.
+        """
         ...
 
     def peek(self, key: str, *, again: bool = False) -> bytes | None:
@@ -86,7 +93,10 @@ class TileCache(Protocol):
 class NoCache:
     """Stores nothing, for benchmarks of the renderer. See ``TileCache``."""
 
-    is_off = True
+    def absent_since(self, key: str) -> int:
+        """Return that a tile has never been there."""
+        del key
+        return 0
 
     def peek(self, key: str, *, again: bool = False) -> None:
         """Return None."""
@@ -118,18 +128,23 @@ class TieredCache:
     SQLite's connections belong to threads, so reads and writes have a thread each. Belongs to one event loop.
     """
 
-    is_off = False
-
-    def __init__(self, disk: DiskTier, memory: BytesLru[bytes], writes: WriteBehind, drain_s: float) -> None:
+    def __init__(
+        self, disk: DiskTier, keys: DiskKeys, memory: BytesLru[bytes], writes: WriteBehind, drain_s: float
+    ) -> None:
         self._memory = memory
         self._disk = disk
-        self._reader = LookUpThread(disk.get, "lazytile-cache-read")
+        self._keys = keys
+        self._reader = LookUpThread(disk.get, "lazytile-cache-read", keys.refresh)
         self._writes = writes
         self._drain_s = drain_s
 
     def peek(self, key: str, *, again: bool = False) -> bytes | None:
         """Return a tile that is in memory."""
         return self._memory.peek(key, again=again)
+
+    def absent_since(self, key: str) -> int | None:
+        """Return when a tile was known not to be on disk."""
+        return None if self._writes.find(key) is not None else self._keys.absent_since(key)
 
     async def load(self, key: str) -> bytes | None:
         """Return a tile from disk, or one that is about to be written, and store it in memory."""
@@ -246,4 +261,5 @@ def open_cache(
         return NoCache()
     disk = DiskTier(settings.cache, settings.cache_limit_bytes, on_failure)
     limits = WriteLimits(settings.cache_queue_length, settings.cache_queue_bytes)
-    return TieredCache(disk, memory, WriteBehind(disk.put, limits, on_lost), settings.shutdown_s)
+    keys = DiskKeys(disk, settings.cache_limit_bytes)
+    return TieredCache(disk, keys, memory, WriteBehind(disk.put, limits, on_lost), settings.shutdown_s)

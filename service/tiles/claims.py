@@ -62,6 +62,23 @@ class Claims:
             return True  # this file system has no locks
         return True
 
+    def take_anew(self, key: str, since_ns: int) -> bool:
+        """Claim a key unless another claim of it has ended lately.
+
+        Args:
+            key: Hexadecimal digits.
+            since_ns: As for ``was_released``.
+
+        Returns:
+            False where another process has claimed it, or has done the work meanwhile.
+        """
+        if not self.take(key):
+            return False
+        if self.was_released(key, since_ns):
+            self.give_up(key)
+            return False
+        return True
+
     async def taken(
         self, key: str, since_ns: int, find: Callable[[], Awaitable[Found | None]], limit_s: float
     ) -> Found | None:
@@ -95,6 +112,14 @@ class Claims:
         """
         with suppress(OSError, ValueError):  # on a full or failed disk; whoever waits then renders the tile itself
             os.pwrite(self._descriptor, _TIME.pack(time.monotonic_ns()), _time_of(key))
+        self.give_up(key)
+
+    def give_up(self, key: str) -> None:
+        """End a claim that has left nothing behind.
+
+        Args:
+            key: As claimed.
+        """
         with suppress(OSError, ValueError):
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _byte_of(key))
 

@@ -141,6 +141,23 @@ class DiskTier:
 
         return self._attempt(self._shard_of(key), "reading", read)
 
+    @property
+    def shard_count(self) -> int:
+        """Number of databases."""
+        return len(self._shards)
+
+    def read(self, number: int, work: Callable[[Any], Result]) -> Result | None:
+        """Read something else than a tile from a database.
+
+        Args:
+            number: Of the database.
+            work: Takes the open ``diskcache.Cache``.
+
+        Returns:
+            What it returns; None where the database cannot be read.
+        """
+        return self._attempt(self._shards[number], "reading", work)
+
     def put(self, tiles: Mapping[str, bytes], tag: str) -> None:
         """Write tiles.
 

@@ -22,16 +22,22 @@ class LookUpThread(Generic[Found]):
     Belongs to one event loop.
     """
 
-    def __init__(self, look_up: Callable[[str], Found], name: str) -> None:
+    def __init__(
+        self, look_up: Callable[[str], Found], name: str, afterwards: Callable[[], bool] = lambda: False
+    ) -> None:
         """Start the thread.
 
         Args:
             look_up: Looks a key up.
             name: Of the thread.
+            afterwards: Called in the thread after results were delivered, and again while it returns True and no key
+                waits. It must not raise.
         """
         self._look_up = look_up
+        self._afterwards = afterwards
         self._loop = asyncio.get_running_loop()
         self._waiting: queue.SimpleQueue[_Waiting[Found] | None] = queue.SimpleQueue()
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -60,23 +66,38 @@ class LookUpThread(Generic[Found]):
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
-            done: list[tuple[asyncio.Future[Found], Found | None, BaseException | None]] = []
             while item is not None:
-                key, found = item
-                try:
-                    done.append((found, self._look_up(key), None))
-                except Exception as error:  # noqa: BLE001 - for whoever waits
-                    done.append((found, None, error))
-                if len(done) >= MOST_TOGETHER:
-                    break
-                try:
-                    item = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-            self._loop.call_soon_threadsafe(_deliver, done)
-            if item is None:
+                item = self._look_up_from(item)
+            if self._is_closed:
                 break
         self._last()
+
+    def _look_up_from(self, item: _Waiting[Found]) -> _Waiting[Found] | None:
+        """Look up a key and those that wait behind it; return the next one where one has come meanwhile."""
+        done: list[tuple[asyncio.Future[Found], Found | None, BaseException | None]] = []
+        following: _Waiting[Found] | None = item
+        while following is not None:
+            key, found = following
+            try:
+                done.append((found, self._look_up(key), None))
+            except Exception as error:  # noqa: BLE001 - for whoever waits
+                done.append((found, None, error))
+            following = self._next_waiting() if len(done) < MOST_TOGETHER else None
+        self._loop.call_soon_threadsafe(_deliver, done)
+        while not self._is_closed and self._afterwards():
+            following = self._next_waiting()
+            if following is not None:
+                return following
+        return None
+
+    def _next_waiting(self) -> _Waiting[Found] | None:
+        """Return a key that waits already; None where none does, or the thread is to end."""
+        try:
+            following = self._waiting.get_nowait()
+        except queue.Empty:
+            return None
+        self._is_closed = following is None
+        return following
 
 
 def _deliver(done: list[tuple[asyncio.Future[Found], Found | None, BaseException | None]]) -> None:

@@ -83,7 +83,18 @@ class MrfTier:
             LOG.warning("MRFs in %s are served without checksums: damage to them may go unnoticed", unchecked)
         self._index = MrfFileIndex(folder, unchecked, on_damage)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="lazytile-mrf")
-        self._next_check = 0.0
+        self._next_check = self._known_until = 0.0
+
+    def lacks(self, request: TileRequest) -> bool:
+        """Return whether no MRF has a tile, as far as that is known without a look at the files.
+
+        Args:
+            request: The request.
+
+        Returns:
+            False where only ``find`` can say it.
+        """
+        return time.monotonic() < self._known_until and not (is_plain(request) and self._index.paths_for(request))
 
     async def find(self, request: TileRequest) -> MrfTile | None:
         """Return a tile, None where no undamaged MRF has it."""
@@ -92,6 +103,7 @@ class MrfTier:
         if now >= self._next_check:
             self._next_check = now + CHECK_INTERVAL_S
             await loop.run_in_executor(self._pool, self._index.refresh)
+            self._known_until = now + CHECK_INTERVAL_S
         paths = self._index.paths_for(request)
         if not paths or not is_plain(request):
             return None

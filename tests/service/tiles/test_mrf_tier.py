@@ -242,4 +242,4 @@ def test_open_files_are_bounded(root, serve, monkeypatch):
             for label in days.labels:
                 reply = server.get(f"/wmts/sst/default/{label}/native_sst/1/1/1.png")
                 assert tier_of(reply) == "mrf"
-                assert len(server.context.broker._mrfs._index._open) <= 2
+                assert len(server.context.broker._slower._mrfs._index._open) <= 2
