@@ -1,4 +1,4 @@
-"""The places in the file system that work reads and writes: every process that does the work must see the same ones."""
+"""What every process that does some work must have in common: places in the file system, and traits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 MAX_FILES = 64
@@ -16,28 +16,37 @@ MAX_FILES = 64
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What work reads and writes, as absolute paths."""
+    """What work reads and writes, as absolute paths, and what else decides its results."""
 
     sources: tuple[str, ...] = ()
     """Files and folders of others, which are only read."""
     folders: tuple[str, ...] = ()
     """Folders of ours, stores and datasets, which are read or written."""
+    traits: Callable[[], Mapping[str, str]] | None = None
+    """Function that every process can import; what it returns, by name, is equal in all that do the work."""
 
     @classmethod
-    def of(cls, *, sources: Iterable[str | Path] = (), folders: Iterable[str | Path] = ()) -> Places:
+    def of(
+        cls,
+        *,
+        sources: Iterable[str | Path] = (),
+        folders: Iterable[str | Path] = (),
+        traits: Callable[[], Mapping[str, str]] | None = None,
+    ) -> Places:
         """Return the places of some work.
 
         Args:
             sources: Files and folders of others; URLs are left out, and of many files ``MAX_FILES`` are kept, some of
                 each folder.
             folders: Stores or datasets, which exist; those in object storage are left out.
+            traits: Returns what else is equal in every process that does the work, such as the encoder of its results.
 
         Returns:
             The places.
         """
         files = [os.path.abspath(each) for each in sources if "://" not in os.fspath(each)]  # noqa: PTH100
         ours = tuple(os.path.abspath(each) for each in folders if "://" not in os.fspath(each))  # noqa: PTH100
-        return cls(tuple(_sample(files)), ours)
+        return cls(tuple(_sample(files)), ours, traits)
 
 
 NOWHERE = Places()

@@ -1,5 +1,7 @@
 """Proof that another process sees the same files: a nonce that was just written, or a fingerprint of what is there.
 
+Traits of a process, such as its encoder of pictures, are proved by comparing them.
+
 A machine without the store's file system has a folder of the same name at best. A nonce, a random text in a file of a
 random name, cannot be there by chance. Sources are not ours to write to, and a store may be read-only: a fingerprint
 takes the nonce's place, of size, modification time and the bytes at both ends.
@@ -17,10 +19,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.cluster.versions import difference
 from lazytile.pyramid.core.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from lazytile.pyramid.cluster.places import Places
 
@@ -78,18 +81,30 @@ class Fingerprint:
         return "" if found == self.digest else f"sees another {self.path}"
 
 
-Proof = Nonce | Fingerprint
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """A function, and what it returned where the work comes from."""
+
+    function: Callable[[], Mapping[str, str]]
+    wanted: Mapping[str, str]
+
+    def problem(self) -> str:
+        """Return how this process differs, or an empty text."""
+        return difference(self.wanted, self.function())
+
+
+Proof = Nonce | Fingerprint | Traits
 
 
 @contextmanager
 def proofs_of(places: Places) -> Iterator[tuple[Proof, ...]]:
-    """Yield what a process must see that works at some places. The nonces exist while the context lasts.
+    """Yield what a process must see, or be, that works at some places. The nonces exist while the context lasts.
 
     Args:
         places: What the work reads and writes.
 
     Yields:
-        A proof for each place.
+        A proof for each place, and one of the traits.
 
     Raises:
         StoreError: This process does not see a place itself.
@@ -103,7 +118,10 @@ def proofs_of(places: Places) -> Iterator[tuple[Proof, ...]]:
                 proofs.append(_fingerprint(folder))
             else:
                 nonces.append(nonce)
-        yield (*nonces, *proofs, *map(_fingerprint, places.sources))
+        proofs += map(_fingerprint, places.sources)
+        if places.traits is not None:
+            proofs.append(Traits(places.traits, places.traits()))
+        yield (*nonces, *proofs)
     finally:
         for nonce in nonces:
             with suppress(OSError):

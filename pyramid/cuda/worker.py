@@ -11,7 +11,7 @@ from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.core.memory_size import parse_memory
 from lazytile.pyramid.cuda.cuda_kernel import CudaKernel
 from lazytile.pyramid.cuda.gpu_thread import GpuLimits, GpuThread
-from lazytile.pyramid.kernel.selection import choose_kernel, install_kernel
+from lazytile.pyramid.kernel.selection import choose_kernel, install_kernel, kernel_of_environment
 
 if TYPE_CHECKING:
     from lazytile.pyramid.kernel.job import Job
@@ -38,12 +38,14 @@ class _FailedKernel:
         raise EngineError(f"the GPU of this worker does not work: {self._reason}")
 
 
-def start_kernel(limit_bytes: int | None = None) -> str:
+def start_kernel(limit_bytes: int | None = None, choice: str | None = None, level: int | None = None) -> str:
     """Make the CUDA kernel that of this process, once.
 
     Args:
         limit_bytes: Most memory of the GPU that it takes; None: what the variable ``LAZYTILE_GPU_MEMORY`` says, such
             as ``8GiB``, else four fifths.
+        choice: Kernel of the processor, which encodes, as for ``choose_kernel``; None: that of the environment.
+        level: Its level.
 
     Returns:
         Its name, such as ``cuda sm_90``.
@@ -52,7 +54,7 @@ def start_kernel(limit_bytes: int | None = None) -> str:
         Exception: What CuPy raises where the GPU does not work; from then on tiles fail with this reason.
     """
     try:
-        kernel = process.current().resource(_RESOURCE, lambda: _make(limit_bytes))
+        kernel = process.current().resource(_RESOURCE, lambda: _make(limit_bytes, choice, level))
     except Exception as error:
         failed: Any = _FailedKernel(f"{type(error).__name__}: {error}")
         install_kernel(failed)
@@ -61,10 +63,11 @@ def start_kernel(limit_bytes: int | None = None) -> str:
     return kernel.name
 
 
-def _make(limit_bytes: int | None) -> CudaKernel:
+def _make(limit_bytes: int | None, choice: str | None, level: int | None) -> CudaKernel:
+    cores = kernel_of_environment() if choice is None else choose_kernel(choice, level)
     text = os.environ.get(GPU_MEMORY_VARIABLE)
     limits = _limits(text) if limit_bytes is None else GpuLimits(memory_bytes=limit_bytes)
-    return CudaKernel(GpuThread(import_cupy(), limits), choose_kernel())
+    return CudaKernel(GpuThread(import_cupy(), limits), cores)
 
 
 def _limits(text: str | None) -> GpuLimits:

@@ -128,7 +128,7 @@ async def open_own(description: str, create: Callable[[], Any], workers: int, op
         client = await new_client(cluster)
         if options.caches is not None:
             # A plugin, so that a restarted worker gets its memory too.
-            await client.register_plugin(CachePlugin(options.caches.divided(workers)))
+            await client.register_plugin(CachePlugin(options.caches.divided(workers), options.start))
         await client.wait_for_workers(workers, timeout=options.start_timeout_s)
         session = ClusterSession(description, client, cluster, options)
         await session.start()

@@ -43,22 +43,25 @@ def dask_setup(worker: Any) -> None:
 
 
 class CachePlugin(WorkerPlugin):
-    """Installs the caches of a worker that an engine started."""
+    """Installs the caches of a worker that an engine started, and what else the engine wants there."""
 
     name = "lazytile-caches"
     idempotent = False  # another engine on the cluster may have another budget
 
-    def __init__(self, budget: CacheBudget) -> None:
+    def __init__(self, budget: CacheBudget, start: Callable[[], None] | None = None) -> None:
         self.budget = budget
+        self.start = start
 
     def setup(self, worker: Any) -> None:
-        """Install the caches.
+        """Install the caches, and call the function.
 
         Args:
             worker: The worker.
         """
         del worker
         process.install(self.budget)
+        if self.start is not None:
+            self.start()
 
 
 class _Maps:

@@ -92,6 +92,8 @@ class EngineOptions:
     start_gpu: Callable[[], str] | None = None
     """Starts what computes on the GPU of a worker of ``cuda``, and returns its name; importable on the workers. Without
     it the GPU is only tried."""
+    start: Callable[[], None] | None = None
+    """Called in every process that the engine starts, after its caches are there; importable in them."""
     caches: CacheBudget | None = None
     """Of all workers that the engine starts, divided among them; without it each has the default of a process."""
 

@@ -50,7 +50,7 @@ def choose_kernel(choice: str = "auto", level: int | None = None) -> Kernel:
 
 def current_kernel() -> Kernel:
     """Return the kernel of this process, chosen on first use by the environment where nobody has installed one."""
-    return process.current().resource(_RESOURCE, _from_environment)
+    return process.current().resource(_RESOURCE, kernel_of_environment)
 
 
 def install_kernel(kernel: Kernel) -> None:
@@ -60,6 +60,19 @@ def install_kernel(kernel: Kernel) -> None:
         kernel: The kernel.
     """
     process.current().replace(_RESOURCE, kernel)
+
+
+def use_kernel(choice: str = "auto", level: int | None = None) -> None:
+    """Choose a kernel and make it that of this process, as a server does and the worker processes that it starts.
+
+    Args:
+        choice: As for ``choose_kernel``.
+        level: As for ``choose_kernel``.
+
+    Raises:
+        EngineError: There is no such kernel.
+    """
+    install_kernel(choose_kernel(choice, level))
 
 
 def kernel_for(job: Job) -> Kernel:
@@ -75,7 +88,15 @@ def kernel_for(job: Job) -> Kernel:
     return kernel if kernel.handles(job) else NumpyKernel()
 
 
-def _from_environment() -> Kernel:
+def kernel_of_environment() -> Kernel:
+    """Return the kernel that ``LAZYTILE_KERNEL`` and ``LAZYTILE_KERNEL_LEVEL`` name.
+
+    Returns:
+        The kernel; the best there is where they name none.
+
+    Raises:
+        EngineError: There is no such kernel.
+    """
     level = os.environ.get(LEVEL_VARIABLE) or None
     if level is not None and not level.isdecimal():
         raise EngineError(f"{LEVEL_VARIABLE} is {level[:40]!r}, it may be 1, 3 or 4")

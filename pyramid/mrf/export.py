@@ -183,14 +183,15 @@ def render_pages(job: PageJob) -> PageResult:
     page_format, palette = job.page_format, job.task.palette
     block = _block(job)
     height, width = job.task.matrix.tile_height, job.task.matrix.tile_width
-    pages = []
+    pages: list[bytes | None] = []
     for top in range(0, block.shape[0], height):
+        if page_format.is_image and job.task.rgb is None:
+            pages += page_format.encode_row(block[top : top + height], width, palette.rgba)
+            continue
         for left in range(0, block.shape[1], width):
             page = block[top : top + height, left : left + width]
             if job.task.rgb is not None:
                 pages.append(page_format.encode_pixels(page))
-            elif page_format.is_image:
-                pages.append(page_format.encode_image(page, palette.rgba))
             else:
                 pages.append(page_format.encode_codes(page, job.fill_code))
     return PageResult(job.number, tuple(pages))
@@ -257,8 +258,7 @@ def _write(plan: MrfPlan, engine: BulkEngine, meter: _ProgressMeter) -> Exported
                 writer.add_empty(pages)
                 meter.add(plan.path, pages, made=True)
                 continue
-            for page in pages:
-                writer.add(page)
+            writer.add(*pages)
             meter.add(plan.path, len(pages), made=True)
         writer.finish()
         seconds = time.monotonic() - started
@@ -273,7 +273,8 @@ def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[byte
     Jobs return from the engine in any order. So long as none is very late the engine is never without work.
     """
     window = _Window(plan, first, WINDOW_JOBS_PER_WORKER * engine.capacity)
-    places = Places.of(folders=(location(plan.task.store) / f"{plan.task.dataset}{SUFFIX}",))
+    folder = location(plan.task.store) / f"{plan.task.dataset}{SUFFIX}"
+    places = Places.of(folders=(folder,), traits=plan.page_format.traits)
     while not window.is_complete:
         results = engine.map(render_pages, window.jobs(), label="mrf_pages", places=places)
         try:

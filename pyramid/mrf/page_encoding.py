@@ -7,6 +7,7 @@ with the values.
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 import zlib
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from PIL import Image
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.mrf.model import Compression
 from lazytile.pyramid.mrf.zen import with_mask
-from lazytile.pyramid.render.image import ImageFormat, encode_png8, encode_rgba
+from lazytile.pyramid.render.image import ImageFormat, encode_png8, encode_png8_row, encode_rgba
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,6 +103,10 @@ class PageFormat:
             case _:
                 return "1"
 
+    def traits(self) -> dict[str, str]:
+        """Return what decides the bytes of these pages in this process: all that render an export have the same."""
+        return {"page encoder": self.effort.code_encoder if self.compression is Compression.TIF else self.encoder}
+
     @property
     def value_types(self) -> frozenset[str]:
         """Types of codes that pages of values may have."""
@@ -137,19 +142,30 @@ class PageFormat:
             return np.ascontiguousarray(colours[:, (0, 3)[: self.bands]])
         return np.ascontiguousarray(colours[:, : self.bands])
 
-    def encode_image(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes | None:
-        """Encode a page of palette indices.
+    def encode_row(self, index: NDArray[Any], width: int, rgba: NDArray[np.uint8]) -> list[bytes | None]:
+        """Encode pages of palette indices that lie side by side.
 
         Args:
-            index: Shape (rows, cols).
+            index: Shape (rows, pages * width).
+            width: Of a page.
             rgba: Shape (colours, 4), uint8.
 
         Returns:
-            The bytes; None where the page need not be stored.
+            The bytes of each page; None for each that need not be stored.
         """
-        if not index.any() and self.omits_empty(rgba):
-            return None
-        return self.image(index, rgba)
+        deflate = self.effort.picture_deflate
+        shown = index.max(axis=0).reshape(-1, width).any(axis=1) | (not self.omits_empty(rgba))
+        pages: list[bytes | None] = []
+        for is_shown, run in itertools.groupby(range(len(shown)), shown.__getitem__):
+            some = list(run)
+            part = index[:, some[0] * width : (some[-1] + 1) * width]
+            if not is_shown:
+                pages += [None] * len(some)
+            elif self.compression is Compression.PPNG and deflate is not None:
+                pages += encode_png8_row(part, width, rgba, deflate)
+            else:
+                pages += [self.image(part[:, left : left + width], rgba) for left in range(0, part.shape[1], width)]
+        return pages
 
     def image(self, index: NDArray[Any], rgba: NDArray[np.uint8]) -> bytes:
         """Encode a page of palette indices, also an empty one.

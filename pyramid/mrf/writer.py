@@ -93,19 +93,23 @@ class MrfWriter:
             raise
         self._synced_bytes, self._synced_at = self.data_bytes, time.monotonic()
 
-    def add(self, page: bytes | None) -> None:
-        """Write the next page in the order of the index.
+    def add(self, *pages: bytes | None) -> None:
+        """Write the next pages in the order of the index.
 
         Args:
-            page: Its bytes; None for a page without data, which takes no space.
+            pages: Their bytes, written in one call; None for a page without data, which takes no space.
 
         Raises:
-            MrfError: All pages are written already, or the disk is full.
+            MrfError: Not so many pages are left to write, or the disk is full.
         """
-        if self.written == self.header.records:
-            raise MrfError(f"{self.path} has {self.written} pages, no other can be added")
+        if self.written + len(pages) > self.header.records:
+            raise MrfError(f"{self.path} has {self.header.records} pages, no other can be added")
         try:
-            self._append(self._place(page), page)
+            begin, new = self.data_bytes, list[bytes]()
+            places = [self._place(page, new) for page in pages]
+            self._write_at(self._data, begin, b"".join(new))
+            for place, page in zip(places, pages, strict=True):
+                self._append(place, page)
             now = time.monotonic()
             if self.data_bytes - self._synced_bytes >= CHECKPOINT_BYTES or now - self._synced_at >= CHECKPOINT_S:
                 self._checkpoint()
@@ -243,8 +247,8 @@ class MrfWriter:
                 if self._known is not None and self._data >= 0:
                     self._remember(hashlib.sha256(os.pread(self._data, size, offset)).digest(), (offset, size))
 
-    def _place(self, page: bytes | None) -> tuple[int, int]:
-        """Return the record of a page, writing the page unless an equal one is stored."""
+    def _place(self, page: bytes | None, new: list[bytes]) -> tuple[int, int]:
+        """Return the record of a page, which joins those to write unless an equal one is stored."""
         if page is None:
             self.empty_pages += 1
             return 0, 0
@@ -253,7 +257,7 @@ class MrfWriter:
             self.shared_pages += 1
             return self._known[digest]
         record = (self.data_bytes, len(page))
-        self._write_at(self._data, self.data_bytes, page)
+        new.append(page)
         self.data_bytes += len(page)
         if self._known is not None:
             self._remember(digest, record)

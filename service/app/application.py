@@ -19,7 +19,8 @@ from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.cuda.worker import start_kernel
 from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
-from lazytile.pyramid.kernel.selection import choose_kernel, install_kernel
+from lazytile.pyramid.kernel.selection import use_kernel
+from lazytile.pyramid.render.image import picture_encoders
 from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.tiling.registry import register_folder
@@ -105,7 +106,7 @@ async def open_context(
     budget = settings.cache_budget
     standing, damaged = Conditions.current(), DamageRecord.current()
     installed = process.install(budget)
-    install_kernel(choose_kernel(settings.kernel, settings.kernel_level))
+    use_kernel(settings.kernel, settings.kernel_level)
     caches = installed.caches
     if inherited is not None:
         installed.resource(Conditions, lambda: standing)
@@ -125,9 +126,10 @@ async def open_context(
         dashboard=settings.dashboard,
         caches=workers,
         fallback=settings.engine_fallback,
-        start_gpu=partial(start_kernel, settings.gpu_memory),
+        start_gpu=partial(start_kernel, settings.gpu_memory, settings.kernel, settings.kernel_level),
+        start=partial(use_kernel, settings.kernel, settings.kernel_level),
     )
-    places = Places.of(folders=(settings.store,))
+    places = Places.of(folders=(settings.store,), traits=picture_encoders)
     access_log, tracing = AccessLog.of(settings, counters.access_log_lost.inc), Tracing.of(settings)
     try:
         catalogue = await _open_catalogue(settings, catalog, caches)

@@ -135,3 +135,11 @@ def render_until_stopped(task, stop):
         mark(task.folder, "stopped")
     stop.check()
     return (b"",)
+
+
+def encoder(_):
+    """Return the name of what encodes tiles in this process."""
+    from lazytile.pyramid.render.image import png8_encoder
+
+    time.sleep(0.05)
+    return png8_encoder()

@@ -20,20 +20,22 @@ class CountingEngine(ThreadsBulkEngine):
 
     def map(self, function, items, **options):
         self.drawn.append(0)
+        numbers = []
 
         def counted():
             for item in items:
                 self.drawn[-1] += 1
+                numbers.append(item.number)
                 yield item
 
         results = super().map(function, counted(), **options)
-        if self.late:
-            first = next(results, None)
-            yield from results
-            if first is not None:
-                yield first
-        else:
-            yield from results
+        late = []
+        for result in results:
+            if self.late and result.number == numbers[0]:
+                late.append(result)
+            else:
+                yield result
+        yield from late
 
 
 def export_with(engine, store, out):
