@@ -34,7 +34,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/*.* $(VIEWER)/src/*/* $(VIEWER)/static/
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-viewer bench-scaling bench-mrf gpu-check peers-check wheel-check deploy-check sbom screenshot clean
+.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-viewer bench-scaling bench-links bench-mrf gpu-check peers-check wheel-check deploy-check sbom screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -155,6 +155,10 @@ bench-convert: $(VENV)/.installed demo/.made ## Benchmark the conversion of FILE
 bench-service: setup $(DEMO) ## Benchmark the request path against a bare aiohttp handler (wrk if installed); updates docs/benchmarks.md
 	$(BIN)/python scripts/bench_service.py --store $(STORE) --document docs/benchmarks.md
 	$(BIN)/python scripts/bench_floods.py --store $(STORE) --document docs/benchmarks.md
+
+# BENCH_DATA and BENCH_VENV as scripts/bench_links.py describes them, and PEERS, the folder of the other servers.
+bench-links: $(VENV)/.installed ## Benchmark Zarr that is linked against other tile servers; updates docs/benchmarks.md
+	$(BIN)/python scripts/bench_links.py --data '$(BENCH_DATA)' $(if $(PEERS),--peers '$(PEERS)') --document docs/benchmarks.md
 
 bench-scaling: setup $(DEMO) ## Measure and simulate one and two processes and hosts; updates docs/scaling.md
 	$(BIN)/python scripts/bench_scaling.py $(STORE) sst --document docs/scaling.md

@@ -51,7 +51,7 @@ class DatedFolder(WrapperStore[LocalStore]):
             as_of_ns: The time, in nanoseconds since 1970.
         """
         super().__init__(store)
-        self._root = Path(store.root)
+        self.root = Path(store.root)
         self._as_of_ns = as_of_ns
 
     def _with_store(self, store: LocalStore) -> DatedFolder:
@@ -60,7 +60,7 @@ class DatedFolder(WrapperStore[LocalStore]):
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Return the bytes of a file, None where there is none."""
         found = await self._store.get(key, prototype, byte_range)
-        await asyncio.to_thread(self._check, key, is_absent=found is None)
+        await asyncio.to_thread(self.check, key, is_absent=found is None)
         return found
 
     async def get_partial_values(
@@ -69,9 +69,18 @@ class DatedFolder(WrapperStore[LocalStore]):
         """Return parts of files."""
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
 
-    def _check(self, key: str, *, is_absent: bool) -> None:
-        """Raise an error unless a file is as it was; of an absent one, the folder that would hold it."""
-        path = self._root / key
+    def check(self, key: str, *, is_absent: bool) -> None:
+        """Check that a file is as it was; of an absent one, the folder that would hold it.
+
+        Args:
+            key: Its name.
+            is_absent: Whether it was not found.
+
+        Raises:
+            GenerationChangedError: It was changed or removed.
+            StoreError: The folder holds no Zarr any more.
+        """
+        path = self.root / key
         while True:
             try:
                 # Unlike the time of modification, nobody can set that of the last change of status.
@@ -80,13 +89,13 @@ class DatedFolder(WrapperStore[LocalStore]):
             except (FileNotFoundError, NotADirectoryError):
                 if not is_absent:
                     raise GenerationChangedError(f"{path} has been removed") from None
-                if path == self._root:
-                    raise StoreError(f"{self._root} is not there") from None
+                if path == self.root:
+                    raise StoreError(f"{self.root} is not there") from None
                 path = path.parent
         if changed_ns > self._as_of_ns:
             raise GenerationChangedError(f"{path} has been changed")
-        if is_absent and not any((self._root / name).exists() for name in _ROOTS):
-            raise StoreError(f"{self._root} holds no Zarr any more")
+        if is_absent and not any((self.root / name).exists() for name in _ROOTS):
+            raise StoreError(f"{self.root} holds no Zarr any more")
 
 
 class DatedObjects(WrapperStore[ObjectStore[Any]]):

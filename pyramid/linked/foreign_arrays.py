@@ -20,6 +20,7 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.linked.dated_stores import DatedFolder, DatedObjects, dated_store
+from lazytile.pyramid.linked.direct_chunks import DirectChunks, direct_chunks
 from lazytile.pyramid.sources.formats.container import ZARR
 from lazytile.pyramid.sources.formats.virtual_zarr import virtual_store
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
@@ -55,6 +56,7 @@ class ForeignArrays:
         """What was opened of remote Zarr, by source."""
         self._identity = identity
         self._arrays: dict[tuple[str, str], zarr.Array[Any]] = {}
+        self._direct: dict[tuple[str, str], DirectChunks | None] = {}
         self._lock = threading.Lock()
 
     def array(self, path: str, name: str) -> zarr.Array[Any]:
@@ -73,9 +75,12 @@ class ForeignArrays:
         with self._lock:
             found = self._arrays.get((path, name))
             if found is None:
+                store = self._store(path)
                 with bounded_unpacking():
-                    found = zarr.open_array(self._store(path), path=name.strip("/"), mode="r")
+                    found = zarr.open_array(store, path=name.strip("/"), mode="r")
                 check_arrays(path, [(name, found)])
+                is_folder = isinstance(store, DatedFolder)
+                self._direct[path, name] = direct_chunks(store, name, found) if is_folder else None
                 self._arrays[path, name] = found
         return found
 
@@ -142,8 +147,12 @@ class ForeignArrays:
             for at, size, length in zip(index, array.chunks, array.shape, strict=True)
         )
 
+        direct = self._direct[path, name]
+
         def read() -> NDArray[Any]:
-            return np.asarray(array[box])
+            if direct is None:
+                return np.asarray(array[box])
+            return direct.read(index)[tuple(slice(cells.stop - cells.start) for cells in box)]
 
         cache = process.cache("chunks")
         nbytes = math.prod(array.chunks) * array.dtype.itemsize

@@ -1,0 +1,146 @@
+"""Chunks of a folder of Zarr read without zarr-python, whose calls from all threads take turns on one event loop.
+
+Only arrays with the plainest layout are read so: one file a chunk, numbers in C order, at most one compressor (Zarr v3
+core; Zarr v2). All others, and all sources that are no folder, are read through zarr-python, with the same result.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.chunks.unpacking import UNPACKERS, unpack
+from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.json_text import parse_json
+from lazytile.pyramid.core.memory_size import max_chunk_bytes
+
+if TYPE_CHECKING:
+    import zarr
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.linked.dated_stores import DatedFolder
+
+PACKED_GROWTH_BYTES = 1 << 20
+"""Bytes by which packing may enlarge a chunk that does not shrink, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectChunks:
+    """The chunks of one array, one file each."""
+
+    folder: DatedFolder
+    prefix: str
+    """Of the name of a file, before the indices."""
+    separator: str
+    """Between indices."""
+    stored: np.dtype[Any]
+    """Type of the numbers with their order of bytes."""
+    chunks: tuple[int, ...]
+    fill: Any
+    """What an absent chunk is full of."""
+    compressor: str
+    """Name of the codec, ``none`` without one."""
+
+    def read(self, index: tuple[int, ...]) -> NDArray[Any]:
+        """Return the numbers of a chunk.
+
+        Args:
+            index: Along each axis.
+
+        Returns:
+            Shape ``chunks``, also at the ends of the array; native order of bytes, read-only for the caller.
+
+        Raises:
+            GenerationChangedError: The file was changed.
+            StoreError: It is damaged, or the source is not there.
+        """
+        name = self.prefix + self.separator.join(map(str, index))
+        nbytes = math.prod(self.chunks) * self.stored.itemsize
+        data = self._bytes(name, nbytes)
+        self.folder.check(name, is_absent=data is None)
+        native = self.stored.newbyteorder("=")
+        if data is None:
+            return np.full(self.chunks, self.fill, native)
+        try:
+            unpacked = unpack(self.compressor, data, nbytes)
+        except StoreError as error:
+            raise StoreError(f"{name}: {error}") from error
+        return np.frombuffer(unpacked, self.stored).reshape(self.chunks).astype(native, copy=False)
+
+    def _bytes(self, name: str, nbytes: int) -> bytes | None:
+        limit = nbytes + max(nbytes // 16, PACKED_GROWTH_BYTES)
+        try:
+            with open(f"{self.folder.root}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - for each chunk
+                size = os.fstat(file.fileno()).st_size
+                if size > limit:
+                    raise StoreError(f"{name} has {size} bytes, a packed chunk of {nbytes} at most {limit}")
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def direct_chunks(folder: DatedFolder, name: str, array: zarr.Array[Any]) -> DirectChunks | None:
+    """Find out whether the chunks of an array can be read directly.
+
+    Args:
+        folder: That holds it.
+        name: Path of the array in it.
+        array: As zarr-python opened it.
+
+    Returns:
+        The reader of its chunks; None where its layout is another one.
+    """
+    if array.dtype.kind not in "iuf" or array.fill_value is None or array.shards is not None:
+        return None
+    if math.prod(array.chunks) * array.dtype.itemsize > max_chunk_bytes():
+        return None
+    base = f"{name.strip('/')}/" if name.strip("/") else ""
+    try:
+        if array.metadata.zarr_format == 3:
+            found = _version_3(parse_json((folder.root / base / "zarr.json").read_bytes()))
+        else:
+            found = _version_2(parse_json((folder.root / base / ".zarray").read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return None  # zarr-python understood it; it may be read through that
+    if found is None:
+        return None
+    prefix, separator, endian, compressor = found
+    if compressor not in UNPACKERS or not array.chunks:
+        return None
+    stored = np.dtype(f"{'<' if endian == '<' else '>'}{array.dtype.kind}{array.dtype.itemsize}")
+    return DirectChunks(folder, base + prefix, separator, stored, array.chunks, array.fill_value, compressor)
+
+
+def _version_3(document: Any) -> tuple[str, str, str, str] | None:
+    """Return prefix, separator, order of bytes and compressor by the metadata of Zarr v3 (core, 9 and 11)."""
+    encoding, codecs = document["chunk_key_encoding"], document["codecs"]
+    separators = {"default": "/", "v2": "."}
+    name = encoding["name"]
+    if document["chunk_grid"]["name"] != "regular" or name not in separators or document.get("storage_transformers"):
+        return None
+    separator = encoding.get("configuration", {}).get("separator", separators[name])
+    if codecs[0]["name"] != "bytes" or len(codecs) > 2:
+        return None
+    endian = codecs[0].get("configuration", {}).get("endian", "little")
+    prefix = f"c{separator}" if name == "default" else ""
+    return prefix, separator, "<" if endian == "little" else ">", codecs[1]["name"] if len(codecs) == 2 else "none"
+
+
+def _version_2(document: Any) -> tuple[str, str, str, str] | None:
+    """Return the same by the metadata of Zarr v2."""
+    if document["order"] != "C" or document.get("filters"):
+        return None
+    compressor = document["compressor"]
+    endian = document["dtype"][0]
+    return (
+        "",
+        document.get("dimension_separator", "."),
+        "<" if endian == "|" else endian,
+        "none" if compressor is None else compressor["id"],
+    )
