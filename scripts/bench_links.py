@@ -66,8 +66,8 @@ SUMMARY = """\
 lazytile and opened by the others. {count} tiles of 256 pixels ({counts}), each asked for once by a client in Python,
 {processes} processes a server, no tile cache, nearest cells. *No overviews*: a new link and a new server for each cell
 of the table. *Second pass*: a new server over the overviews that the first pass made and kept. GDAL, with which TiTiler
-itself reads, does not open this Zarr (`Unsupported codec: bytes`, rasterio 1.4.4); TiTiler's package for Zarr is titiler-xarray.
-Compare figures within one run only."""
+itself reads, does not open this Zarr (`Unsupported codec: bytes`, rasterio 1.4.4); TiTiler's package for Zarr is
+titiler-xarray. Compare figures within one run only."""
 FIRST, SECOND = "lazytile, no overviews", "lazytile, second pass"
 Tile = tuple[int, int, int]
 

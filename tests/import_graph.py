@@ -44,6 +44,7 @@ LAYERS = (
     "lazytile.pyramid.fetch",
     "lazytile.pyramid.sources.cf",
     "lazytile.pyramid.sources.overrides",
+    "lazytile.pyramid.sources.references",
     "lazytile.pyramid.sources.formats",
     "lazytile.pyramid.sources.grids",
     "lazytile.pyramid.sources.meshes",

@@ -22,7 +22,7 @@ from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.linked.dated_stores import DatedFolder, DatedObjects, dated_store
 from lazytile.pyramid.linked.direct_chunks import DirectChunks, direct_chunks
 from lazytile.pyramid.sources.formats.container import ZARR
-from lazytile.pyramid.sources.formats.virtual_zarr import virtual_store
+from lazytile.pyramid.sources.formats.virtual_zarr import KERCHUNK, reference_store, virtual_store
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
 
 if TYPE_CHECKING:
@@ -86,8 +86,12 @@ class ForeignArrays:
 
     def _store(self, path: str) -> Any:
         """Return the store of a source, one for all its arrays; the caller holds the lock."""
-        if self._engine != ZARR:
-            return virtual_store(Path(path), self._engine)[0]
+        if self._engine == KERCHUNK:
+            return reference_store(Path(path), self._dated)
+        return self._dated(path) if self._engine == ZARR else virtual_store(Path(path), self._engine)[0]
+
+    def _dated(self, path: str) -> DatedFolder | DatedObjects:
+        """Return the folder or objects of a source, or of what its references point to; those are opened once."""
         if path in self.objects:
             return self.objects[path]
         store = witnessed_store(self._record, path)

@@ -20,9 +20,9 @@ from lazytile.pyramid.fetch.source_url import METADATA_NAMES, is_url, source_sta
 from lazytile.pyramid.fetch.unpack import is_packed
 from lazytile.pyramid.fetch.zarr_url import OBJECT_SCHEMES, is_zarr_url
 from lazytile.pyramid.linked.dated_stores import TILE_PATIENCE
-from lazytile.pyramid.linked.reference_targets import targets_of
 from lazytile.pyramid.sources.formats.remote_zarr import object_store
 from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK, virtual_engine, virtual_store
+from lazytile.pyramid.sources.references.references import references_of, references_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,11 +66,22 @@ def settled_time_ns(paths: Sequence[str]) -> int:
     Raises:
         SourceError: A server does not answer.
     """
-    servers = {urlsplit(path).netloc: path for path in paths if urlsplit(path).scheme in ("http", "https")}
+    remote = [path for path in paths if is_url(path)]
+    for path in paths:
+        remote += () if is_url(path) else _targets_at_urls(path)
+    servers = {urlsplit(path).netloc: path for path in remote if urlsplit(path).scheme in ("http", "https")}
     times = [_server_time_ns(url) for url in servers.values()]
     found = min([time.time_ns(), *times])
-    time.sleep(_HTTP_TICK_S if any(map(is_url, paths)) else _CLOCK_TICK_S)
+    time.sleep(_HTTP_TICK_S if remote else _CLOCK_TICK_S)
     return found
+
+
+def _targets_at_urls(path: str) -> list[str]:
+    """Return one target of each server and bucket that references point to; nothing for other sources."""
+    if virtual_engine(Path(path)) != KERCHUNK:
+        return []
+    references = references_of(Path(path))
+    return [next(each for each in references.targets if each.startswith(root)) for root in references.remote_roots]
 
 
 def _stamp(path: str) -> object:
@@ -81,7 +92,8 @@ def _stamp(path: str) -> object:
         if engine == ICECHUNK:
             return virtual_store(Path(path), ICECHUNK)[1]
         if engine == KERCHUNK:
-            return source_stamp(path), [source_stamp(target) for target in targets_of(Path(path))]
+            targets = references_of(Path(path)).local_targets
+            return references_stamp(Path(path)), [source_stamp(target) for target in targets]
         return source_stamp(path)
     except OSError as error:
         raise SourceUnavailableError(f"{path} is not there: {error.strerror or first_line(error)}") from error

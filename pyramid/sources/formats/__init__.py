@@ -1,4 +1,4 @@
 """File formats, each opened as variables with packed numbers; ``container`` registers them.
 
-May import: core, storage, chunks, fetch, sources.cf, sources.overrides.
+May import: core, storage, chunks, fetch, sources.cf, sources.overrides, sources.references.
 """

@@ -10,10 +10,18 @@ import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from zarr.storage import FsspecStore, ObjectStore
+
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.sources.formats.remote_zarr import object_store
+from lazytile.pyramid.sources.references.reference_store import ReferenceStore
+from lazytile.pyramid.sources.references.references import references_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from zarr.abc.store import Store
 
 ICECHUNK = "icechunk"
 KERCHUNK = "kerchunk"
@@ -70,11 +78,33 @@ def virtual_store(path: Path, engine: str) -> tuple[Any, str]:
         repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(path)))
         session = repository.readonly_session(BRANCH)
         return session.store, str(session.snapshot_id)
+    return reference_store(path, lambda root: ObjectStore(object_store(root), read_only=True)), ""
+
+
+def reference_store(path: Path, open_root: Callable[[str], Store]) -> Any:
+    """Open references as a store of zarr-python.
+
+    Args:
+        path: A file of JSON, or a folder of Parquet.
+        open_root: Opens the objects of a server or bucket that targets lie at, such as ``https://HOST``.
+
+    Returns:
+        The store.
+
+    Raises:
+        SourceError: The package is not installed, or the references are damaged.
+    """
     _package(path, KERCHUNK, "a set of kerchunk references")
+    references = references_of(path)
+    if references.is_plain:
+        return ReferenceStore(references, open_root)
+    if references.remote_roots:
+        raise SourceError(
+            f"{path} generates references or computes their targets, which is read for files on this machine only"
+        )
     fsspec = importlib.import_module("fsspec.implementations.reference")
-    storage = importlib.import_module("zarr.storage")
     files = fsspec.ReferenceFileSystem(str(path), remote_protocol="file", asynchronous=True)
-    return storage.FsspecStore(files, path=""), ""
+    return FsspecStore(files, path="")
 
 
 def _package(path: Path, name: str, what: str) -> Any:
