@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lazytile.service.cli.options.common import (
-    CacheOption,  # noqa: TC001 - Typer reads annotations
-    JsonOption,  # noqa: TC001
-    SettingsOption,  # noqa: TC001
+    CacheOption,
+    JsonOption,
+    SettingsOption,
+    counted,
 )
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ def info(*, cache: CacheOption = None, settings_file: SettingsOption = None, as_
         typer.echo(json.dumps({**asdict(content), "limit_bytes": settings.cache_limit_bytes}, indent=2))
         return
     limit = f"of at most {settings.cache_limit_bytes / MIB:.0f} MiB"
-    typer.echo(f"{content.folder}: {content.tiles} tiles, {content.nbytes / MIB:.1f} MiB {limit}")
+    typer.echo(f"{content.folder}: {counted(content.tiles, 'tile')}, {content.nbytes / MIB:.1f} MiB {limit}")
     for dataset, count in content.datasets.items():
-        typer.echo(f"  {dataset or '(unknown)'}: {count} tiles")
+        typer.echo(f"  {dataset or '(unknown)'}: {counted(count, 'tile')}")
     if content.set_aside:
-        typer.echo(f"  {content.set_aside} damaged databases were set aside")
+        typer.echo(f"  {counted(content.set_aside, 'damaged database')} set aside")
 
 
 @app.command("clear")
@@ -60,7 +61,7 @@ def clear(
 
     settings = _settings(cache, settings_file)
     count = clear_cache(settings.cache, settings.cache_limit_bytes, layer, time)
-    typer.echo(json.dumps({"deleted": count}) if as_json else f"{count} tiles deleted")
+    typer.echo(json.dumps({"deleted": count}) if as_json else f"{counted(count, 'tile')} deleted")
 
 
 def _settings(cache: Path | None, settings_file: Path | None) -> Settings:

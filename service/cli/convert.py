@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.service.cli.options.common import DEFAULT_STORE, JsonOption, StoreOption, print_json
+from lazytile.service.cli.options.common import DEFAULT_STORE, JsonOption, StoreOption, counted, print_json
 from lazytile.service.cli.options.engine import BulkEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.fetching import ChecksumOption, FetchOptions  # noqa: TC001
 from lazytile.service.cli.options.groups import with_option_groups
@@ -99,7 +99,10 @@ def convert(
     if as_json:
         print_json(dataset=path, rows=shape.rows, cols=shape.cols, levels=dataset.levels, layers=layers)
         return
-    typer.echo(f"{path}: {shape.cols} x {shape.rows} cells, {dataset.levels} levels, layers {', '.join(layers)}")
+    typer.echo(
+        f"{path}: {shape.cols} x {shape.rows} cells, {counted(dataset.levels, 'level')}, "
+        f"{'layers' if len(layers) > 1 else 'layer'} {', '.join(layers)}"
+    )
 
 
 def _sources(

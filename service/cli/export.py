@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lazytile.service.cli.options.common import JsonOption, LayerArgument, OutdirArgument, print_json
+from lazytile.service.cli.options.common import JsonOption, LayerArgument, OutdirArgument, counted, print_json
 from lazytile.service.cli.options.engine import RenderingEngineOptions  # noqa: TC001
 from lazytile.service.cli.options.exported_layer import ExportedLayerOptions  # noqa: TC001
 from lazytile.service.cli.options.groups import with_option_groups
@@ -72,4 +72,4 @@ def export(
         print_json(files=files)
         return
     for summary in summaries:
-        typer.echo(f"{summary.path}: {summary.tiles} tiles with data, {summary.file_bytes / 1e6:.1f} MB")
+        typer.echo(f"{summary.path}: {counted(summary.tiles, 'tile')} with data, {summary.file_bytes / 1e6:.1f} MB")

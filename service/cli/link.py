@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lazytile.service.cli.options.common import DEFAULT_STORE, JsonOption, StoreOption, print_json
+from lazytile.service.cli.options.common import DEFAULT_STORE, JsonOption, StoreOption, counted, print_json
 from lazytile.service.cli.options.groups import with_option_groups
 from lazytile.service.cli.options.replacement import OverwriteOption, check_replacement
 from lazytile.service.cli.options.source import SourceOptions  # noqa: TC001 - Typer reads annotations
@@ -78,8 +78,8 @@ def link(
         )
         return
     typer.echo(
-        f"{path}: {shape.cols} x {shape.rows} cells in {base_name(given[0])}, {dataset.levels} levels, "
-        f"layers {', '.join(layers)}"
+        f"{path}: {shape.cols} x {shape.rows} cells in {base_name(given[0])}, {counted(dataset.levels, 'level')}, "
+        f"{'layers' if len(layers) > 1 else 'layer'} {', '.join(layers)}"
     )
     typer.echo(_cost_line(linked.costs))
 

@@ -153,8 +153,11 @@ def _usage_error(error: Exception) -> str | None:
     explain = getattr(error, "format_message", None)
     if explain is None:
         return None
-    text = str(explain()).rstrip(".")
     context = getattr(error, "ctx", None)
+    if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(context.get_help(), err=True)  # not as one line: the message is a page of help
+        return ""
+    text = str(explain()).rstrip(".")
     where = context.command_path if context is not None else "lazytile"
     return f"{text}; see {where} --help" if text else ""
 

@@ -11,6 +11,7 @@ from lazytile.service.cli.options.common import (
     DatasetArgument,
     JsonOption,
     StoreOption,
+    counted,
     existing,
     print_json,
 )
@@ -50,4 +51,5 @@ def replace(
     if as_json:
         print_json(dataset=f"{store / new.name}.zarr", rows=shape.rows, cols=shape.cols, levels=new.levels)
         return
-    typer.echo(f"{store / new.name}.zarr is replaced: {shape.cols} x {shape.rows} cells, {new.levels} levels")
+    levels = counted(new.levels, "level")
+    typer.echo(f"{store / new.name}.zarr is replaced: {shape.cols} x {shape.rows} cells, {levels}")

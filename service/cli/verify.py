@@ -9,12 +9,13 @@ import typer
 
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.storage.pointer import dataset_folder
-from lazytile.service.cli.mrf.verify import are_sound
+from lazytile.service.cli.mrf.verify import inspect_files, print_findings
 from lazytile.service.cli.options.common import (
     DEFAULT_STORE,
     DatasetArgument,
     JsonOption,
     StoreOption,
+    counted,
     existing,
     print_json,
 )
@@ -51,6 +52,9 @@ def verify(
     _check_source(store, dataset)
     with engine.open() as pool, progress_bar(f"verifying {dataset}", "tasks") as progress:
         found = run(store, dataset, engine=pool, progress=progress)
+    if not as_json:
+        _print(dataset, found)
+    exports = None if mrf is None else inspect_files(mrf)
     if as_json:
         print_json(
             dataset=dataset,
@@ -58,10 +62,11 @@ def verify(
             without_checksum=found.unknown,
             overviews=found.chunks,
             problems=found.problems,
+            **({} if exports is None else {"mrfs": [each.document() for each in exports]}),
         )
-    else:
-        _print(dataset, found)
-    is_sound = mrf is None or are_sound(mrf, as_json=as_json)
+    elif exports is not None:
+        print_findings(exports)
+    is_sound = all(each.is_sound for each in exports or ())
     if found.problems or not is_sound:
         raise typer.Exit(DAMAGED_CODE)
 
@@ -84,8 +89,8 @@ def _check_source(store: Path, name: str) -> None:
 def _print(dataset: str, found: Verification) -> None:
     for line in found.problems:
         typer.echo(line)
-    unknown = f", {found.unknown} files have no checksum" if found.unknown else ""
-    state = f"{len(found.problems)} problems" if found.problems else "all is well"
+    unknown = f", {counted(found.unknown, 'file')} without a checksum" if found.unknown else ""
+    state = counted(len(found.problems), "problem") if found.problems else "all is well"
     typer.echo(
         f"{dataset}: {found.files} checksums compared, {found.chunks} overview chunks computed again{unknown}: {state}"
     )

@@ -19,6 +19,7 @@ from lazytile.service.cli.options.common import (
     StoreOption,
     TileMatrixSetsOption,
     WorkersOption,
+    counted,
     existing,
     given,
     print_json,
@@ -113,9 +114,8 @@ def warm(
     if as_json:
         print_json(tiles=tiers.total(), tiers=dict(tiers))
         return
-    typer.echo(
-        f"{tiers.total()} tiles: {tiers['computed']} computed, {tiers.total() - tiers['computed']} there already"
-    )
+    total, computed = tiers.total(), tiers["computed"]
+    typer.echo(f"{counted(total, 'tile')}: {computed} computed, {total - computed} there already")
 
 
 def _warm_remote(  # noqa: PLR0917 - the options of the command
@@ -148,7 +148,7 @@ def _warm_remote(  # noqa: PLR0917 - the options of the command
         print_json(tiles=found.done, bytes=found.size_bytes, tiers=dict(found.tiers), failures=found.failures)
     else:
         tiers = ", ".join(f"{count} {tier}" for tier, count in sorted(found.tiers.items())) or "none"
-        typer.echo(f"{found.done} tiles, {found.size_bytes / 1e6:.1f} MB: {tiers}; {found.failed} failed")
+        typer.echo(f"{counted(found.done, 'tile')}, {found.size_bytes / 1e6:.1f} MB: {tiers}; {found.failed} failed")
         for line in found.failures[:SHOWN_FAILURES]:
             typer.echo(f"failed: {line}", err=True)
     if found.failed:

@@ -70,7 +70,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
 
     def get(self, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             has_host = "Host" in (headers or {})
             connection.putrequest(method, path, skip_accept_encoding=True, skip_host=has_host)

@@ -175,7 +175,7 @@ def engine_of(path: Path) -> str:
     if path.is_dir():
         if any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata", ".zarray")):
             return ZARR
-        raise SourceError(f"{path} is a folder, but not a Zarr group; {ALLOWED}")
+        raise SourceError(f"{path} is a folder, but not a Zarr group; name its files, as in '{path}/*.nc'; {ALLOWED}")
     return _engine_of_file(path)
 
 
@@ -194,7 +194,9 @@ def _engine_of_file(path: Path) -> str:
     for start, what in _OTHER_MAGICS.items():
         if magic.startswith(start):
             raise SourceError(f"{path} is {what}; {ALLOWED}")
-    raise SourceError(f"{path} has an unknown format (it starts with {magic!r}); {ALLOWED}")
+    text = magic.decode("latin-1").strip()
+    shown = repr(text) if text.isascii() and text.isprintable() else f"the bytes {magic.hex(' ')}"
+    raise SourceError(f"{path} has an unknown format (it starts with {shown}); {ALLOWED}")
 
 
 def _first_bytes(path: Path, count: int = 8) -> bytes:

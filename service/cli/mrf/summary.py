@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lazytile.service.cli.options.common import print_json
+from lazytile.service.cli.options.common import counted, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +40,6 @@ def print_summaries(summaries: Iterable[ExportedMrf], *, as_json: bool = False) 
         state = "was there already" if summary.was_complete else f"{summary.seconds:.1f} s"
         shared = f", {summary.shared_tiles} shared" if summary.shared_tiles else ""
         typer.echo(
-            f"{summary.path}: {summary.tiles} tiles, {summary.empty_tiles} of them empty{shared}, "
+            f"{summary.path}: {counted(summary.tiles, 'tile')}, {summary.empty_tiles} of them empty{shared}, "
             f"{summary.data_bytes / 1e6:.1f} MB, {state}"
         )

@@ -130,6 +130,19 @@ def print_json_line(**values: object) -> None:
     typer.echo(json.dumps(values, default=str))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Args:
+        count: The number.
+        noun: The noun in the singular; its plural ends in ``s``.
+
+    Returns:
+        Such as ``1 level`` or ``2 levels``.
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def existing(store: Path) -> Path:
     """Return the folder of a store.
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 LOG_EVERY_S = 30.0
 """How often progress is logged where standard error is not a terminal."""
+WIDE = 70
+"""Columns of a terminal from which on the bar, the rate and the time left are shown too."""
 
 
 @contextmanager
@@ -40,6 +42,7 @@ def progress_bar(label: str, unit: str) -> Iterator[Callable[[float, float], Non
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     # Bytes are shown in one unit, whatever their number, so that figures can be compared at a glance.
@@ -60,9 +63,12 @@ def progress_bar(label: str, unit: str) -> Iterator[Callable[[float, float], Non
             return Text("" if speed is None else f"{speed / per_unit:.{digits}f} {name}/s")
 
     console = Console(stderr=True)
-    columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), Amount(), Rate()]
-    columns.append(TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=False) as progress:
+    is_wide = console.width >= WIDE
+    flexible = Column(no_wrap=True, overflow="ellipsis", ratio=None if is_wide else 1)
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", table_column=flexible), Amount()]
+    if is_wide:
+        columns = [columns[0], BarColumn(), Amount(), Rate(), TimeRemainingColumn()]
+    with Progress(*columns, console=console, disable=not console.is_terminal, expand=not is_wide) as progress:
         tasks: list[TaskID] = []
 
         def show(done: float, total: float) -> None:
