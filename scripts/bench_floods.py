@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import math
 import os
 import random
 import re
@@ -57,6 +58,13 @@ class Seen:
     cold_s: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     peak_mb: float = 0.0
+    runnable_s: dict[str, float] = field(default_factory=dict)
+    """How long the loops, and the client, could have run but had no processor."""
+    lasted_s: float = 0.0
+
+    def share(self, who: str) -> float:
+        """Share of the time that the loops, or the client, were kept from running."""
+        return self.runnable_s[who] / self.lasted_s
 
     @property
     def p95_ms(self) -> float:
@@ -72,6 +80,8 @@ class Watcher:
         self._servers, self._warm, self._cold = servers, warm, cold
         self.now = Seen()
         self._stop = threading.Event()
+        self._client: int | None = None
+        self._since, self._delays = time.perf_counter(), self._run_delays()
         work = (self._ask_warm, self._weigh, *(() if cold is None else (self._ask_cold,)))
         self._threads = [threading.Thread(target=each) for each in work]
         for thread in self._threads:
@@ -80,9 +90,20 @@ class Watcher:
     def phase(self) -> Seen:
         """Begin another phase, and return what was seen in the last one."""
         seen, self.now = self.now, Seen()
+        began, before = self._since, self._delays
+        self._since, self._delays = time.perf_counter(), self._run_delays()
+        seen.lasted_s = self._since - began
+        seen.runnable_s = {who: delay - before.get(who, 0.0) for who, delay in self._delays.items()}
         return seen
 
+    def _run_delays(self) -> dict[str, float]:
+        """Return how long threads have been runnable without a processor: of the loops the mean, and of the client."""
+        loops = [_run_delay_s(pid, pid) for pid in self._servers.pids]
+        client = 0.0 if self._client is None else _run_delay_s(os.getpid(), self._client)
+        return {"loops": statistics.fmean(loops), "client": client}
+
     def _ask_warm(self) -> None:
+        self._client = threading.get_native_id()
         connection, number = http.client.HTTPConnection("127.0.0.1", self._servers.port, timeout=60), 0
         while not self._stop.wait(WARM_EVERY_S):
             number += 1
@@ -118,6 +139,11 @@ class Watcher:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+
+def _run_delay_s(pid: int, thread: int) -> float:
+    """Return how long a thread has waited for a processor (Linux, Documentation/scheduler/sched-stats.rst)."""
+    return int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[1]) / 1e9
 
 
 def flood(port: int, name: str, layer: str, seconds: float) -> dict[int, int]:
@@ -200,6 +226,8 @@ def compare(servers: Servers, name: str, layer: str, warm: list[str], options: a
         "refused": str(len(during.wrong)),
         "recovery": f"{recovered:.1f} s",
         "peak": f"{during.peak_mb:.0f} MB",
+        "loop kept": f"{during.share('loops'):.0%}",
+        "client kept": f"{during.runnable_s['client'] / max(1, len(during.warm_s)) * 1000:.1f} ms",
     }
 
 
@@ -251,7 +279,10 @@ def main() -> None:
     parser.add_argument("--dataset", default="sst", help="a dataset with one variable")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each flood")
     parser.add_argument("--calm-seconds", type=float, default=5.0)
-    parser.add_argument("--floor-seconds", type=float, default=10.0, help="length of each flood of the bare handler")
+    parser.add_argument(
+        "--floor-seconds", type=float, default=10.0, help="length of each flood of the bare handler; 0: none"
+    )
+    parser.add_argument("--only-floods", action="store_true", help="neither equal requests nor an animation")
     parser.add_argument("--floods", default=",".join(FLOODS))
     parser.add_argument("--loop", default="asyncio")
     parser.add_argument("--animated", default="air", help="a dataset with many times, at zoom --frame-zoom")
@@ -273,7 +304,8 @@ def main() -> None:
         # New servers for each, so that none has what another left behind.
         with serving("lazytile", options.loop, store=str(options.store.resolve())) as servers:
             row = compare(servers, name, options.dataset, warm, options)
-        floor, p95_ms = floor_ms(name, options.dataset, warm, options), float(row.pop("p95_ms"))
+        p95_ms = float(row.pop("p95_ms"))
+        floor = floor_ms(name, options.dataset, warm, options) if options.floor_seconds else math.nan
         row |= {"floor": f"{floor:.1f} ms", "of floor": f"{p95_ms / floor:.2f}"}
         rows.append(row)
         print(json.dumps(rows[-1]), flush=True)
@@ -284,6 +316,9 @@ def main() -> None:
     lines = [f"## Floods ({conditions()})", "", summary, "", *table(rows)]
     ratios = [float(row["ratio"]) for row in rows]
     lines += ["", f"The median of the ratios is {statistics.median(ratios):.1f}, the largest {max(ratios):.1f}."]
+    if options.only_floods:
+        print("\n".join(lines))
+        return
     lines += ["", equal(options.store.resolve(), options.dataset, options.loop)]
     without, ahead = animation(options, prefetch=False), animation(options, prefetch=True)
     lines.append("")

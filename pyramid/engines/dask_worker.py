@@ -18,7 +18,7 @@ from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.cluster.inspection import incarnation, is_inspected
 from lazytile.pyramid.cluster.shared_values import UnknownValueError, keep_values, unpickled
 from lazytile.pyramid.core import process
-from lazytile.pyramid.engines.threads import step_back
+from lazytile.pyramid.engines.threads import Niceness, step_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +151,7 @@ def render_pickled(
         return None
     if is_heavy:
         secede()  # type: ignore[no-untyped-call] # the thread ends with the task, so it need not get its priority back
-        step_back()
+        step_back(Niceness.HEAVY)
     return function(opened)
 
 

@@ -2,6 +2,10 @@
 
 NumPy, the codecs and the image encoders release the interpreter lock for most of a task, so threads use the
 processors well, and a call costs 0.1 ms where one to a worker process costs 0.5 to 10 ms.
+
+A reply from memory takes the event loop a fraction of a millisecond, and its client waits for little else, so the loop
+comes first: threads that take some milliseconds or some seconds are nicer to it. Niceness counts among the processes of
+one container, or of one service of systemd.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Self
 
 from lazytile.pyramid.cluster.places import NOWHERE, Places
@@ -30,8 +35,41 @@ if TYPE_CHECKING:
 
 TASKS_PER_THREAD = 2
 """Tasks under way for each thread: one runs, one is queued so that no thread idles."""
-HEAVY_NICENESS = 5
-"""A thread that is nicer by this much gets a third of the time of a usual one that wants the same processor."""
+
+
+class Niceness(IntEnum):
+    """By how much a thread is nicer than its process: by 5, and it gets a third of the time of one that is not."""
+
+    LIGHT = 10
+    """Light tiles and numbers, styles, documents."""
+    HEAVY = 15
+    """Work that takes up to some seconds."""
+
+
+def step_back(niceness: Niceness) -> None:
+    """Lower the priority of the running thread for good; elsewhere than on Linux that would be the whole process.
+
+    Args:
+        niceness: By how much; 19 is the lowest priority that there is.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
+
+
+def nice_pool(threads: int, prefix: str, niceness: Niceness) -> ThreadPoolExecutor:
+    """Return a pool of threads that come after the event loop.
+
+    Args:
+        threads: How many there may be.
+        prefix: Of their names.
+        niceness: By how much they come after it.
+
+    Returns:
+        The pool.
+    """
+    return ThreadPoolExecutor(threads, thread_name_prefix=prefix, initializer=step_back, initargs=(niceness,))
 
 
 class ThreadsBulkEngine:
@@ -85,8 +123,9 @@ class ThreadsTileEngine:
         self._stoppable = work.stoppable
         self._pending = PendingWork()
         self._backoff = Backoff()
-        self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(threads, thread_name_prefix="lazytile-tile")
-        self._heavy_pool = heavy_pool(threads)
+        self._pool: ThreadPoolExecutor | None = nice_pool(threads, "lazytile-tile", Niceness.LIGHT)
+        # How many heavy tasks run is the caller's to limit. Neither kind takes the other's threads.
+        self._heavy_pool = nice_pool(threads, "lazytile-heavy", Niceness.HEAVY)
 
     @property
     def description(self) -> str:
@@ -133,26 +172,6 @@ class ThreadsTileEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def heavy_pool(threads: int) -> ThreadPoolExecutor:
-    """Return a pool for heavy tasks, beside that for light ones: neither takes the other's threads.
-
-    Args:
-        threads: As many as light tasks have; how many heavy tasks run is the caller's to limit.
-
-    Returns:
-        A pool, whose threads Linux schedules after others.
-    """
-    return ThreadPoolExecutor(threads, thread_name_prefix="lazytile-heavy", initializer=step_back)
-
-
-def step_back() -> None:
-    """Lower the priority of the running thread for good; elsewhere than on Linux that would be the whole process."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            thread = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + HEAVY_NICENESS)
 
 
 def _counted(threads: int) -> str:

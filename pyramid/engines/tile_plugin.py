@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,11 @@ from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.engines.pending_work import run_in_thread
 from lazytile.pyramid.engines.protocol import one_line
 from lazytile.pyramid.engines.single_flight import SingleFlight
-from lazytile.pyramid.engines.threads import heavy_pool
+from lazytile.pyramid.engines.threads import Niceness, nice_pool
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from concurrent.futures import ThreadPoolExecutor
 
     from lazytile.pyramid.core.stop_flag import StopFlag
     from lazytile.pyramid.engines.protocol import TileWork
@@ -56,8 +56,8 @@ class TilePlugin(WorkerPlugin):
         if self.version != __version__:
             raise EngineError(f"the worker at {worker.address} has lazytile {__version__}, the server {self.version}")
         self.is_open = True
-        self.pool = ThreadPoolExecutor(worker.state.nthreads, thread_name_prefix="lazytile-tile")
-        self.heavy_pool = heavy_pool(worker.state.nthreads)
+        self.pool = nice_pool(worker.state.nthreads, "lazytile-tile", Niceness.LIGHT)
+        self.heavy_pool = nice_pool(worker.state.nthreads, "lazytile-heavy", Niceness.HEAVY)
         # Each server shares the equal work of its own requests; this shares that of several servers.
         self.flights: SingleFlight[tuple[bytes, ...]] = SingleFlight()
         self.calls: dict[str, asyncio.Task[tuple[bytes, ...]]] = {}

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.pyramid.engines.pending_work import run_in_thread
 from lazytile.pyramid.engines.single_flight import SingleFlight
+from lazytile.pyramid.engines.threads import Niceness, nice_pool
 from lazytile.service.admission.error_pace import ErrorPace
+from lazytile.service.admission.loop_pace import CROWD
 from lazytile.service.admission.loop_turns import LoopTurns
 from lazytile.service.admission.memory_watch import MemoryWatch
-from lazytile.service.admission.queue_order import Overload, Visitor
+from lazytile.service.admission.queue_order import Overload
+from lazytile.service.admission.visitors import Visitors
 from lazytile.service.admission.waiting_line import ClassLine, LineFullError, LineTimeoutError, WaitingLine
 from lazytile.service.admission.work_class import ClassLimits, WorkClass, class_limits
 from lazytile.service.http.errors import BusyError, OverdueError
@@ -76,11 +79,11 @@ class Admission:
         self._flights: SingleFlight[Any] = SingleFlight()
         self._numbers = itertools.count()
         self._deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-        self._visitor: ContextVar[Visitor | None] = ContextVar("visitor", default=None)
-        """Each connection has a task, and a context, of its own."""
+        self._visitors = Visitors()
         light = limits[WorkClass.LIGHT]
         self._look_ups = WaitingLine(LOOK_UPS, max(light.waiting, FEWEST_WAITING), light.wait_s, self._overload)
         self._turns = LoopTurns(light.wait_s, self._overload)
+        self._pool = nice_pool(sum(each.running for each in limits.values()), "lazytile-work", Niceness.LIGHT)
 
     @classmethod
     def of(cls, settings: Settings, engine_threads: int, metrics: Metrics) -> Admission:
@@ -120,19 +123,15 @@ class Admission:
         """
         return WorkClass.HEAVY if ms > self._heavy_ms else WorkClass.LIGHT
 
-    def arrived(self, at: float) -> None:
+    def arrived(self, at: float, connection: object | None) -> None:
         """Begin the time limit of the request that the running task answers.
 
         Args:
             at: When it arrived, by the clock of the loop.
+            connection: The transport that it came by; None where that is closed.
         """
         self._deadline.set(at + self._timeout_s)
-        visitor = self._visitor.get()
-        if visitor is None:
-            visitor = Visitor(at, at)
-            self._visitor.set(visitor)
-        visitor.arrived = at
-        visitor.requests += 1
+        self._visitors.arrived(at, connection)
 
     def has_memory(self, work_class: WorkClass) -> bool:
         """Return whether there is memory for work of a class.
@@ -168,8 +167,10 @@ class Admission:
         Raises:
             BusyError: That took too long.
         """
+        if self._turns.is_crowded or self._look_ups.waiting >= CROWD:
+            await self.turn()
         try:
-            await self._look_ups.take(self._visitor.get())
+            await self._look_ups.take(self._visitors.running)
         except (LineTimeoutError, LineFullError):
             raise self._refused(WorkClass.LIGHT, "the server has more requests than it can look up") from None
         try:
@@ -183,8 +184,11 @@ class Admission:
         Raises:
             BusyError: That took too long.
         """
+        visitor = self._visitors.running
+        if visitor is not None and visitor.has_turn:
+            return  # it was one of a crowd, whose pace allows for the whole of its work
         try:
-            await self._turns.turn(self._visitor.get())
+            await self._turns.turn(visitor)
         except LineTimeoutError:
             raise self._refused(WorkClass.LIGHT, "the server has more requests than it can read") from None
 
@@ -204,7 +208,7 @@ class Admission:
             raise self._refused(work_class, f"the server has no memory left for {work_class} requests", "memory")
         try:
             with self._metrics.queue_depth.track_inprogress():
-                await entered.line.take(self._visitor.get())
+                await entered.line.take(self._visitors.running)
         except LineFullError:
             waits = f"{limits.running} running, {limits.waiting} waiting"
             raise self._refused(work_class, f"the queue for {work_class} requests is full ({waits})") from None
@@ -316,7 +320,7 @@ class Admission:
 
     async def _held(self, work_class: WorkClass, function: Callable[[StopFlag], Value]) -> Value:
         async with self.slot(work_class):
-            return await run_in_thread(function)
+            return await run_in_thread(function, self._pool)
 
     async def close(self) -> None:
         """Stop the work in progress and wait until it has ended."""

@@ -35,6 +35,8 @@ class Visitor:
     arrived: float
     """When the request arrived that it waits for now."""
     requests: int = 0
+    has_turn: bool = False
+    """Whether this request has waited for its turn in a crowd."""
 
 
 @dataclass(slots=True)
@@ -115,12 +117,33 @@ class QueueOrder:
             line = self._guests if self._guests and self._guests[0][0] == first else self._others
             return line.pop(0)[2]
         self._overload.note(now)
+        return self._either_end() or self._others.pop(0)[2]
+
+    def next_guest(self, now: float) -> asyncio.Future[None] | None:
+        """Remove and return the guest who comes next.
+
+        Args:
+            now: By the clock of the loop.
+
+        Returns:
+            Its future, None where no guest waits.
+        """
+        self.first()
+        if not self._guests:
+            return None
+        if now - self._guests[0][0] <= PATIENCE_S:
+            return self._guests.pop(0)[2]
+        self._overload.note(now)
+        return self._either_end()
+
+    def _either_end(self) -> asyncio.Future[None] | None:
+        """Remove and return the last or the first guest, in turn."""
         while self._guests:
             turn = self._guests.pop(0 if self._takes_first else -1)[2]
             if not turn.done():
                 self._takes_first = not self._takes_first
                 return turn
-        return self._others.pop(0)[2]
+        return None
 
     def first(self) -> float | None:
         """Return when the first of those who wait has arrived; None where nobody waits."""

@@ -162,7 +162,7 @@ class Front:
     def _arrive(self, request: web.BaseRequest) -> None:
         """Begin the time limit of a request."""
         request[ARRIVED] = asyncio.get_running_loop().time()
-        self._context.admission.arrived(request[ARRIVED])
+        self._context.admission.arrived(request[ARRIVED], request.transport)
 
     async def _turn(self, request: web.BaseRequest, began: float) -> None:
         """Wait until the application may have a request."""

@@ -117,8 +117,8 @@ async def _take_turn(request: web.Request, admission: Admission) -> None:
     outcome, arrived = request.get(OUTCOME), request.get(ARRIVED)
     if outcome is not None and isinstance(outcome.error, BusyError):
         raise outcome.error
-    admission.arrived(asyncio.get_running_loop().time() if arrived is None else arrived)
     if arrived is None:
+        admission.arrived(asyncio.get_running_loop().time(), request.transport)
         await admission.turn()
 
 

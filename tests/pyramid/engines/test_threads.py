@@ -1,6 +1,8 @@
 """The engine in this process: bulk work and tiles."""
 
 import asyncio
+import os
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -10,7 +12,8 @@ from lazytile.pyramid.core.errors import EngineError, StoreError
 from lazytile.pyramid.core.stop_flag import StoppedError
 from lazytile.pyramid.engines import inline_render
 from lazytile.pyramid.engines.factory import open_bulk_engine, open_tile_engine
-from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
+from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec, TileWork
+from lazytile.pyramid.engines.threads import ThreadsTileEngine
 
 THREADS = EngineSpec("threads")
 TWO = EngineOptions(workers=2)
@@ -293,3 +296,19 @@ def test_work_that_cannot_be_stopped_keeps_its_cancelled_caller_until_it_ends():
             assert ended == ["a"]
 
     asyncio.run(main())
+
+
+def niceness(_=None):
+    return (os.getpriority(os.PRIO_PROCESS, threading.get_native_id()),)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_heavy_tasks_come_after_light_ones_and_these_after_the_loop():
+    async def main():
+        async with ThreadsTileEngine(TileWork(niceness), 1) as engine:
+            return await engine.render(None), await engine.render(None, is_heavy=True)
+
+    before = niceness()[0]
+    (light,), (heavy,) = asyncio.run(main())
+    assert before < light < heavy or light == heavy == 19
+    assert niceness()[0] == before

@@ -1,6 +1,7 @@
 """The admission queue: slots of each class, refusals, time limits, and metrics."""
 
 import asyncio
+import http.client
 import threading
 from contextlib import AsyncExitStack, contextmanager
 
@@ -115,11 +116,11 @@ def test_a_time_limit_counts_the_wait_too():
 def test_the_time_limit_begins_when_the_request_arrives():
     async def main():
         bench = Bench(timeout_s=60.0)
-        bench.admission.arrived(asyncio.get_running_loop().time() - 59.95)
+        bench.admission.arrived(asyncio.get_running_loop().time() - 59.95, None)
         with pytest.raises(OverdueError):
             async with bench.admission.time_limit(WorkClass.STYLE):
                 await asyncio.sleep(30)
-        bench.admission.arrived(asyncio.get_running_loop().time())
+        bench.admission.arrived(asyncio.get_running_loop().time(), None)
         async with bench.admission.time_limit(WorkClass.STYLE):
             await asyncio.sleep(0)
 
@@ -255,3 +256,20 @@ def test_a_request_that_waits_too_long_is_504(store, tmp_path, work_class):
         assert reply.status == 504
         assert f"the {work_class} request took longer than 0.2 seconds".encode() in reply.body
         assert server.counter("lazytile_queue_depth") == 0
+
+
+def test_each_request_of_a_connection_is_its_visitors(store, tmp_path):
+    """Else everybody were new at each request, and nobody a guest among them."""
+    with running(store, tmp_path / "cache") as server:
+        known = server.context.admission._visitors._known
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        for number in range(3):
+            connection.request("GET", f"/xyz/global_180/3/{number}/1.png")
+            connection.getresponse().read()
+        assert [visitor.requests for visitor in known.values()] == [3]
+        connection.request("GET", "/xyz/global_180/3/0/1.png")  # in memory: no work, nothing to note
+        connection.getresponse().read()
+        connection.request("GET", "/xyz/nowhere/3/0/1.png")
+        connection.getresponse().read()
+        assert [visitor.requests for visitor in known.values()] == [4]
+        connection.close()

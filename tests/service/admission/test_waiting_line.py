@@ -6,8 +6,10 @@ import pytest
 
 from lazytile.service.admission import queue_order
 from lazytile.service.admission.error_pace import ErrorPace
+from lazytile.service.admission.loop_pace import LoopPace
 from lazytile.service.admission.loop_turns import LoopTurns
 from lazytile.service.admission.queue_order import Overload, Visitor
+from lazytile.service.admission.visitors import Visitors
 from lazytile.service.admission.waiting_line import LineFullError, LineTimeoutError, WaitingLine
 
 TURNS = 2
@@ -243,5 +245,117 @@ def test_many_refusals_are_held_back_but_not_for_long(monkeypatch):
         slept.clear()
         await errors.paced()
         assert slept == []
+
+    asyncio.run(main())
+
+
+class Crowd:
+    """Tasks that ask for a turn again and again, and what they have got; a clock that each tick of the loop sets."""
+
+    def __init__(self, turns, visitors):
+        self.turns, self.visitors, self.served = turns, visitors, []
+        self.tasks = []
+
+    async def ask(self, visitor):
+        while True:
+            visitor.requests += 1
+            visitor.arrived = asyncio.get_running_loop().time()
+            await self.turns.turn(visitor)
+            self.served.append(visitor)
+
+    async def come(self):
+        self.tasks = [asyncio.create_task(self.ask(visitor)) for visitor in self.visitors]
+        await asyncio.sleep(0)
+
+    def leave(self):
+        for task in self.tasks:
+            task.cancel()
+
+
+def test_the_work_of_a_crowd_is_paced_and_that_of_a_few_is_not():
+    async def main():
+        for count, is_paced in ((8, False), (500, True)):
+            turns = LoopTurns(60, Overload())
+            crowd = Crowd(turns, [Visitor(0.0, 0.0) for _ in range(count)])
+            await crowd.come()
+            rounds = 0
+            while len(crowd.served) < 2 * count:
+                rounds += 1
+                await asyncio.sleep(0)
+                assert turns.is_crowded <= is_paced
+            # Unpaced, each round of the loop has its two pieces of work; a paced crowd leaves most rounds without.
+            assert (rounds > 4 * count) == is_paced
+            crowd.leave()
+            await asyncio.gather(*crowd.tasks, return_exceptions=True)
+            await asyncio.wait_for(turns.turn(), 30)
+            assert not turns.waiting
+
+    asyncio.run(main())
+
+
+def test_a_guest_need_not_wait_for_the_pace_of_a_crowd(monkeypatch):
+    monkeypatch.setattr(LoopPace, "tick", lambda *_: 0)
+
+    async def main():
+        turns = LoopTurns(60, Overload())
+        crowd = Crowd(turns, [Visitor(0.0, 0.0, requests=9) for _ in range(100)])
+        await crowd.come()
+        loop = asyncio.get_running_loop()
+        for _ in range(3):  # rounds of the loop
+            await asyncio.sleep(0)
+        assert turns.is_crowded
+        before = len(crowd.served)
+        await asyncio.wait_for(turns.turn(Visitor(loop.time(), loop.time(), requests=1)), 30)
+        assert len(crowd.served) == before
+        crowd.leave()
+
+    asyncio.run(main())
+
+
+def test_the_pace_of_a_crowd_follows_how_late_the_loop_is():
+    pace = LoopPace()
+    pace.begin(0.0)
+    speeds, now = [pace.per_s], 0.0
+
+    def run(late_s, seconds):
+        nonlocal now
+        end, begun = now + seconds, 0
+        while now < end:
+            due, now = now + 0.004, now + 0.004 + late_s
+            begun += pace.tick(due, now)
+        speeds.append(pace.per_s)
+        return begun / seconds
+
+    assert run(0.0, 2.0) > 500
+    assert run(0.02, 2.0) < 800
+    assert speeds[1] > speeds[0] > speeds[2] >= 250
+    run(0.02, 60.0)
+    assert speeds[-1] == 250, "a crowd is served, however busy the loop is"
+    run(0.0, 60.0)
+    assert speeds[-1] == 4000
+    pace.begin(now)
+    assert pace.tick(now, now + 100.0) <= 4, "nothing is saved up"
+
+
+class Transport:
+    """What a connection is known by."""
+
+
+def test_a_connection_is_known_in_every_task_that_answers_it():
+    async def main():
+        visitors, one, other = Visitors(), Transport(), Transport()
+
+        async def request(connection):
+            visitors.arrived(asyncio.get_running_loop().time(), connection)
+            return visitors.running
+
+        async def in_task(connection):
+            return await asyncio.create_task(request(connection))
+
+        first, second, third = [await in_task(each) for each in (one, one, other)]
+        assert first is second
+        assert (first.requests, third.requests) == (2, 1)
+        assert (await in_task(None)).requests == 1
+        assert visitors.running is None
 
     asyncio.run(main())
