@@ -66,7 +66,6 @@ class Backend(BackendEntrypoint):
     """Opens stored datasets with ``xarray.open_dataset(path, engine="lazytile", level=2)``."""
 
     description = "Datasets of lazytile, at any level"
-    url = "https://pypi.org/project/lazytile/"
 
     def open_dataset(
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, level: int = 0

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -214,3 +215,23 @@ def test_a_wheel_without_the_viewer_is_not_built(wheel, tmp_path):
     assert "the viewer could not be built" in done.stdout + done.stderr
     assert "a wheel without it would serve no map" in done.stdout + done.stderr
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_addresses_of_the_project_are_those_of_one_repository():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    source = urls["Source"]
+    assert source.startswith("https://")
+    assert set(urls) >= {"Source", "Documentation", "Issues", "Changelog"}
+    assert all(url == source or url.startswith(f"{source}/") for url in urls.values())
+    cited = re.findall(r"^repository-code: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert cited == [source]
+
+
+def test_no_document_says_that_lazytile_is_published():
+    """Until it is: pip would install another project, or nothing."""
+    pages = [ROOT / "README.md", ROOT / "deploy" / "README.md", *(ROOT / "docs").rglob("*.md")]
+    text = {path: path.read_text() for path in pages}
+    for path, page in text.items():
+        assert "pypi.org/project/lazytile" not in page, path
+        assert not re.search(r"pip install (-U |--upgrade )?lazytile\b(?![-\[])", page), path
+    assert "not on PyPI yet" in text[ROOT / "docs" / "tutorials" / "index.md"]
