@@ -25,6 +25,8 @@ from tests.faults.server import COMMAND
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tests.faults.network import Machine
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SLOW_WRITES = """
 import time
@@ -125,6 +127,8 @@ class Cluster:
     port: int = field(default_factory=free_port)
     host: str = "127.0.0.1"
     """Address of the scheduler."""
+    machine: Machine | None = None
+    """Where the scheduler runs; None: here."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     scheduler: subprocess.Popen[bytes] | None = None
 
@@ -136,13 +140,17 @@ class Cluster:
         """Start the scheduler, at the same address each time, and wait until it listens."""
         where = ("--host", self.host, "--port", str(self.port), "--dashboard-address", "127.0.0.1:0")
         command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *where, "--no-dashboard", "--no-show"]
-        self.scheduler = self._start(command, "scheduler")
+        within = () if self.machine is None else self.machine.within
+        self.scheduler = self._start([*within, *command], "scheduler")
         deadline = time.monotonic() + 120
         while True:
-            with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1):
+            with self._entered(), contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1):
                 return
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+    def _entered(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.machine is None else self.machine.entered()
 
     def kill_scheduler(self) -> None:
         """Kill the scheduler; its workers end by themselves."""
@@ -198,7 +206,7 @@ class Cluster:
 
         deadline = time.monotonic() + limit_s
         while True:
-            with contextlib.suppress(OSError, TimeoutError):
+            with self._entered(), contextlib.suppress(OSError, TimeoutError):
                 if asyncio.run(present()) == count:
                     return
             assert time.monotonic() < deadline, self.log()
