@@ -1,4 +1,4 @@
-"""What the processes of a cluster must have in common: places in the file system, versions, values sent by hash.
+"""What the processes of a cluster have in common: places in file systems, versions, values, the share of bulk work.
 
 May import: colormaps.core, core.
 """

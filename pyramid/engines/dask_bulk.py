@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import threading
 import uuid
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from distributed import KilledWorker
 from distributed.client import FutureCancelledError
 
+from lazytile.pyramid.cluster.bulk_share import BULK_PRIORITY, RESOURCE, TILE_PRIORITY, BulkShare
+from lazytile.pyramid.cluster.loop_thread import LoopThread
 from lazytile.pyramid.cluster.places import NOWHERE
 from lazytile.pyramid.core.errors import EngineError, EngineUnavailableError
 from lazytile.pyramid.engines.bounded_map import bounded_results
@@ -21,7 +24,7 @@ from lazytile.pyramid.engines.dask_session import open_scheduler
 from lazytile.pyramid.engines.dask_worker import NotInspected, run_task, stop_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from types import TracebackType
 
     from lazytile.pyramid.cluster.places import Places
@@ -31,12 +34,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-TASKS_PER_THREAD = 4
-"""Tasks under way for each thread of the workers: a new one takes 20 ms to arrive."""
+TASKS_PER_PLACE = 4
+"""Tasks under way for each place of the workers: a new one takes 20 ms to arrive."""
 CHECK_INTERVAL_S = 2.0
 """Interval at which a wait for a result checks that the cluster is alive."""
-CLEAN_UP_TIMEOUT_S = 30.0
-"""Limit for an interrupted start or stop of workers to clean up."""
 STOP_TIMEOUT_S = 60.0
 """Limit of an interrupted map's wait for the tasks that run on the workers."""
 STOP_INTERVAL_S = 0.02
@@ -46,62 +47,6 @@ MAX_ATTEMPTS = 8
 """How often a task is submitted whose workers all leave, or were started anew."""
 MAX_ADDRESSES = 64
 """Most workers that a task is offered: their addresses travel with it."""
-
-Value = TypeVar("Value")
-
-
-class LoopThread:
-    """An event loop in its own thread, for synchronous callers of asynchronous code."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="lazytile-engine", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-            runner.get_loop().run_forever()
-
-    def start(self, work: Coroutine[Any, Any, Value]) -> Future[Value]:
-        """Start a coroutine on the loop.
-
-        Args:
-            work: The coroutine.
-
-        Returns:
-            Its result to come.
-        """
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
-
-    def call(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """Run a coroutine on the loop and wait for it. An interrupt cancels it and waits until it has cleaned up.
-
-        Args:
-            work: The coroutine.
-
-        Returns:
-            Its result.
-        """
-        ended = threading.Event()
-
-        async def tracked() -> Value:
-            try:
-                return await work
-            finally:
-                ended.set()
-
-        future = self.start(tracked())
-        try:
-            return future.result()
-        except BaseException:
-            if future.cancel():
-                ended.wait(CLEAN_UP_TIMEOUT_S)
-            raise
-
-    def close(self) -> None:
-        """Cancel the coroutines on the loop and end the thread."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
 
 
 async def cluster_result(session: ClusterSession, future: Any, check: Callable[[], None] | None = None) -> Any:
@@ -141,16 +86,23 @@ class StrandedError(Exception):
 
 
 async def admitted_result(
-    session: ClusterSession, admission: Admission, key: tuple[Any, ...], function: Callable[..., Any], *arguments: Any
+    session: ClusterSession,
+    admission: Admission,
+    key: tuple[Any, ...],
+    function: Callable[..., Any],
+    *arguments: Any,
+    share: BulkShare | None = None,
 ) -> Any:
-    """Run a function as a Dask task on an admitted worker.
+    """Run a function as a Dask task on an admitted worker: a tile, or with ``share`` bulk work.
 
     Args:
         session: The cluster.
         admission: Of the work.
         key: Of the task; one that is submitted again has another last part.
-        function: Returns ``NotInspected`` where its process was not inspected.
+        function: Returns ``NotInspected`` where its process was not inspected. Of bulk work it also takes the number of
+            places of its worker, ``places``.
         arguments: Of the function.
+        share: Of bulk work; a tile comes first everywhere, on any worker.
 
     Returns:
         What the function returns.
@@ -158,9 +110,8 @@ async def admitted_result(
     Raises:
         EngineError: The cluster lost the task repeatedly, or the connection, or has no worker for it.
     """
-    addresses: list[str] = []
 
-    def check() -> None:
+    def check(addresses: Collection[str]) -> None:
         session.check(admission)
         if not {worker.address for worker in session.workers.values()}.intersection(addresses):
             raise StrandedError
@@ -169,20 +120,38 @@ async def admitted_result(
         while not admission.workers:
             session.check(admission)
             await asyncio.sleep(WAIT_INTERVAL_S)
-        every = [worker.address for worker in admission.workers.values()]
-        addresses = every if len(every) <= MAX_ADDRESSES else random.sample(every, MAX_ADDRESSES)
-        future = session.client.submit(
-            function, *arguments, key=(*key, attempt), pure=False, workers=addresses, allow_other_workers=False
-        )
-        try:
-            result = await cluster_result(session, future, check)
-        except StrandedError:
-            continue
+        with _placement(session, admission, share) as (addresses, options):
+            future = session.client.submit(
+                function, *arguments, key=(*key, attempt), pure=False, workers=addresses, **options
+            )
+            try:
+                result = await cluster_result(session, future, partial(check, addresses))
+            except StrandedError:
+                continue
         if not isinstance(result, NotInspected):
             return result
         admission.doubt(result.address, result.incarnation)
         await admission.settled()
     raise EngineError(f"a task of {session.description} lost its worker repeatedly")
+
+
+@contextmanager
+def _placement(
+    session: ClusterSession, admission: Admission, share: BulkShare | None
+) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Yield the workers that a task may run on, and more options of ``Client.submit``."""
+    if share is None:
+        every = [worker.address for worker in admission.workers.values()]
+        yield every if len(every) <= MAX_ADDRESSES else random.sample(every, MAX_ADDRESSES), {"priority": TILE_PRIORITY}
+        return
+    worker = share.take(admission.workers)
+    if worker is None:
+        raise EngineError(f"no worker of {session.description} does bulk work: each declares {RESOURCE}=0")
+    resources = {"resources": {RESOURCE: 1}} if worker.bulk else {}
+    try:
+        yield [worker.address], {"priority": BULK_PRIORITY, "places": share.places(worker), **resources}
+    finally:
+        share.give_back(worker)
 
 
 def _release(future: Any, answer: asyncio.Future[Any]) -> None:
@@ -239,6 +208,7 @@ class DaskBulkEngine:
         self._loop: LoopThread | None = LoopThread()
         try:
             self._session = self._loop.call(self._opened(spec, options))
+            self._share = BulkShare(is_own=self._session.cluster is not None)
         except BaseException:
             self._loop.close()
             raise
@@ -261,8 +231,8 @@ class DaskBulkEngine:
 
     @property
     def capacity(self) -> int:
-        """Threads of all workers at present."""
-        return self._session.capacity
+        """Places for bulk tasks of all workers at present."""
+        return self._share.capacity(self._session.workers)
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], *, label: str, places: Places = NOWHERE
@@ -274,8 +244,10 @@ class DaskBulkEngine:
 
         def start(item: Item) -> Future[Result]:
             key = (f"{label}-{token}", next(counter))
-            work = admitted_result(self._session, admission, key, run_task, token, admission.token, function, item)
-            return self._open_loop().start(work)
+            arguments = (token, admission.token, function, item)
+            return self._open_loop().start(
+                admitted_result(self._session, admission, key, run_task, *arguments, share=self._share)
+            )
 
         def cancel(pending: set[Future[Result]]) -> None:
             loop = self._open_loop()
@@ -287,7 +259,7 @@ class DaskBulkEngine:
                 wait(pending)
 
         try:
-            yield from bounded_results(start, items, self.capacity * TASKS_PER_THREAD, cancel)
+            yield from bounded_results(start, items, self.capacity * TASKS_PER_PLACE, cancel)
         finally:
             if self._loop is not None:
                 self._loop.call(self._session.release(admission))

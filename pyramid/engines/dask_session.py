@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from distributed import Client, Status
 
+from lazytile.pyramid.cluster.bulk_share import RESOURCE
+from lazytile.pyramid.cluster.worker_address import WorkerAddress
 from lazytile.pyramid.core.errors import EngineError, EngineUnavailableError
 from lazytile.pyramid.engines.protocol import one_line
-from lazytile.pyramid.engines.worker_admission import Admission, WorkerAddress
+from lazytile.pyramid.engines.worker_admission import Admission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lazytile.pyramid.cluster.places import Places
     from lazytile.pyramid.engines.protocol import EngineOptions
@@ -102,7 +104,7 @@ class ClusterSession:
             return
         lost = {worker.address for worker in self.workers.values()} - set(identity["workers"])
         self.workers = {
-            str(worker["name"]): WorkerAddress(address, worker["nthreads"])
+            str(worker["name"]): _worker(address, worker)
             for address, worker in identity["workers"].items()
             if worker["status"] == "running"
         }
@@ -209,6 +211,12 @@ class ClusterSession:
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
         await close_quietly(self.client, self.cluster)
+
+
+def _worker(address: str, identity: Mapping[str, Any]) -> WorkerAddress:
+    """Return a worker as the scheduler describes it."""
+    declared = identity.get("resources", {}).get(RESOURCE)
+    return WorkerAddress(address, identity["nthreads"], None if declared is None else max(0, int(declared)))
 
 
 def is_cancelled() -> bool:

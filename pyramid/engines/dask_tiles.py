@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from lazytile.pyramid.cluster.bulk_share import BulkShare
 from lazytile.pyramid.cluster.shared_values import TaskPickler
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.engines.dask_bulk import admitted_result, open_session
@@ -67,22 +69,33 @@ class TileCalls(Protocol):
 class SubmitCalls:
     """Tiles as ordinary Dask tasks: 8 to 11 ms per call, only the scheduler must be reachable. See ``TileCalls``."""
 
-    description = "through the scheduler"
-
-    def __init__(self, session: ClusterSession, admission: Admission, work: TileWork) -> None:
+    def __init__(
+        self, session: ClusterSession, admission: Admission, work: TileWork, share: BulkShare | None = None
+    ) -> None:
+        self._share = share
         self._session = session
         self._admission = admission
         self._function = work.function
         self._pickler = TaskPickler(work.shared)
 
+    @property
+    def description(self) -> str:
+        """Short description for people."""
+        return "through the scheduler" if self._share is None else "as bulk work"
+
     async def call(self, task: Any, *, is_heavy: bool = False) -> tuple[bytes, ...]:
-        """Submit under the task's own key, so that the cluster computes equal tasks of all its clients once."""
+        """Submit under the task's own key, so that the cluster computes equal tasks of all its clients once.
+
+        Bulk work has keys of its own: a tile that a client waits for must not wait for its place.
+        """
         pickled = self._pickler.pickled(task)
         for values in ({}, pickled.values):
-            key = (f"tile-{len(values)}", str(task.key))
-            render = partial(render_pickled, is_heavy=True) if is_heavy else render_pickled
+            key: tuple[str, ...] = (f"tile-{len(values)}", str(task.key))
+            if self._share is not None:
+                key = ("bulk-tile", uuid.uuid4().hex)
+            render = partial(render_pickled, is_heavy=True) if is_heavy and self._share is None else render_pickled
             arguments = (self._admission.token, self._function, pickled.data, values)
-            found = await admitted_result(self._session, self._admission, key, render, *arguments)
+            found = await admitted_result(self._session, self._admission, key, render, *arguments, share=self._share)
             if found is not None:
                 tiles: tuple[bytes, ...] = found
                 return tiles
@@ -102,15 +115,18 @@ class SubmitCalls:
 
 
 async def open_dask_tile_engine(
-    spec: EngineSpec, work: TileWork, options: EngineOptions, *, patient: bool = False
+    spec: EngineSpec, work: TileWork, options: EngineOptions, *, patient: bool = False, is_bulk: bool = False
 ) -> DaskTileEngine:
     """Open a session and choose the transport: direct calls where every worker is reachable, else Dask tasks.
+
+    Bulk work is always Dask tasks, which come after everybody's tiles.
 
     Args:
         spec: The engine.
         work: What it does.
         options: How to start the engine.
         patient: Whether an existing scheduler may have no fit workers yet.
+        is_bulk: Whether nobody waits for the tiles.
 
     Returns:
         The engine.
@@ -121,6 +137,9 @@ async def open_dask_tile_engine(
     session = await open_session(spec, options, patient=patient)
     try:
         admission = await session.admit(work.places, patient=patient)
+        if is_bulk:
+            share = BulkShare(is_own=session.cluster is not None)
+            return DaskTileEngine(session, SubmitCalls(session, admission, work, share), share)
         direct = DirectCalls(session, admission, work)
         obstacle = await direct.start()
     except BaseException as error:
@@ -137,7 +156,8 @@ async def open_dask_tile_engine(
 class DaskTileEngine:
     """Metatiles on a Dask cluster, as long as its session lasts. See ``TileEngine``."""
 
-    def __init__(self, session: ClusterSession, calls: TileCalls) -> None:
+    def __init__(self, session: ClusterSession, calls: TileCalls, share: BulkShare | None = None) -> None:
+        self._share = share
         self._session = session
         self._calls = calls
         self._pending = PendingWork()
@@ -155,8 +175,8 @@ class DaskTileEngine:
 
     @property
     def capacity(self) -> int:
-        """Number of threads of all workers at present."""
-        return self._session.capacity
+        """Number of threads of all workers at present; of bulk work, of places for it."""
+        return self._session.capacity if self._share is None else self._share.capacity(self._session.workers)
 
     @property
     def workers(self) -> int:

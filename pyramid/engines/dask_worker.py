@@ -9,19 +9,21 @@ import logging
 import signal
 import threading
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from distributed import WorkerPlugin, get_worker, secede
 
 from lazytile.colormaps.core.errors import LazytileError
+from lazytile.pyramid.cluster.bulk_share import BulkPlaces
 from lazytile.pyramid.cluster.inspection import incarnation, is_inspected
 from lazytile.pyramid.cluster.shared_values import UnknownValueError, keep_values, unpickled
 from lazytile.pyramid.core import process
 from lazytile.pyramid.engines.threads import Niceness, step_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lazytile.pyramid.core.caches import CacheBudget
     from lazytile.pyramid.engines.protocol import Item, Result
@@ -86,8 +88,17 @@ class NotInspected:
     incarnation: str
 
 
+@contextmanager
+def _bulk_place(places: int) -> Iterator[None]:
+    """Leave the worker's threads to tiles, and wait for a place in this thread, which ends with the task."""
+    secede()  # type: ignore[no-untyped-call] # the thread ends with the task, so it need not get its priority back
+    step_back(Niceness.BULK)
+    with BulkPlaces.current().taken(places):
+        yield
+
+
 def run_task(
-    token: str, admission: str, function: Callable[[Item], Result], item: Item
+    token: str, admission: str, function: Callable[[Item], Result], item: Item, *, places: int
 ) -> Result | NotInspected | None:
     """Run one task of a map on a worker, unless the map was stopped.
 
@@ -96,12 +107,18 @@ def run_task(
         admission: Token of the inspection that the worker must have passed.
         function: The function of the map.
         item: Its argument.
+        places: How many bulk tasks the worker runs at a time.
 
     Returns:
         The result; None where the map was stopped.
     """
     if not is_inspected(admission):
         return not_inspected(get_worker().address)
+    with _bulk_place(places):
+        return _run(token, function, item)
+
+
+def _run(token: str, function: Callable[[Item], Result], item: Item) -> Result | None:
     maps = _maps()
     with maps.lock:
         if token in maps.stopped:
@@ -128,6 +145,7 @@ def render_pickled(
     values: dict[str, bytes],
     *,
     is_heavy: bool = False,
+    places: int = 0,
 ) -> tuple[bytes, ...] | NotInspected | None:
     """Render a task on a worker, as a Dask task.
 
@@ -138,6 +156,7 @@ def render_pickled(
         values: Shared values of the task.
         is_heavy: Whether the task takes long: it then leaves the worker's threads to light ones, and has a thread of
             its own and of lower priority.
+        places: Of bulk work, how many bulk tasks the worker runs at a time; 0: it is no bulk work.
 
     Returns:
         The encoded tiles; None where this process does not have a shared value of the task.
@@ -149,6 +168,9 @@ def render_pickled(
         opened = unpickled(task)
     except UnknownValueError:
         return None
+    if places:
+        with _bulk_place(places):
+            return function(opened)
     if is_heavy:
         secede()  # type: ignore[no-untyped-call] # the thread ends with the task, so it need not get its priority back
         step_back(Niceness.HEAVY)

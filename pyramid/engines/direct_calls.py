@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from lazytile.pyramid.cluster.shared_values import PickledTask
+    from lazytile.pyramid.cluster.worker_address import WorkerAddress
     from lazytile.pyramid.engines.dask_session import ClusterSession
     from lazytile.pyramid.engines.protocol import TileWork
-    from lazytile.pyramid.engines.worker_admission import Admission, WorkerAddress
+    from lazytile.pyramid.engines.worker_admission import Admission
 
 LOG = logging.getLogger(__name__)
 

@@ -89,6 +89,7 @@ async def open_tile_engine(
     places: Places = NOWHERE,
     stoppable: Callable[[Any, StopFlag], tuple[bytes, ...]] | None = None,
     samples: Callable[[], Sequence[Any]] = tuple,
+    is_bulk: bool = False,
 ) -> TileEngine:
     """Start an engine for tiles. As for ``open_bulk_engine``, the main module must be importable.
 
@@ -102,6 +103,7 @@ async def open_tile_engine(
         places: What the tasks read: workers that do not see it are left out.
         stoppable: ``function`` where it can be stopped; importable on the workers, too.
         samples: Returns tasks by which ``auto`` measures a GPU, where there is one; without any it takes threads.
+        is_bulk: Whether nobody waits for the tiles: on a cluster they are bulk tasks, after everybody's tiles.
 
     Returns:
         The engine; the caller closes it.
@@ -114,7 +116,7 @@ async def open_tile_engine(
         return await _open_auto(work, options, samples)
     if spec.kind == "threads":
         return ThreadsTileEngine(work, options.workers or processor_count())
-    return await _open_supervised(spec, work, options)
+    return await _open_supervised(spec, work, options, is_bulk=is_bulk)
 
 
 async def _open_auto(work: TileWork, options: EngineOptions, samples: Callable[[], Sequence[Any]]) -> TileEngine:
@@ -140,7 +142,9 @@ async def _open_auto(work: TileWork, options: EngineOptions, samples: Callable[[
     return engine
 
 
-async def _open_supervised(spec: EngineSpec, work: TileWork, options: EngineOptions) -> TileEngine:
+async def _open_supervised(
+    spec: EngineSpec, work: TileWork, options: EngineOptions, *, is_bulk: bool = False
+) -> TileEngine:
     from lazytile.pyramid.engines.dask_tiles import open_dask_tile_engine  # noqa: PLC0415 - as above
     from lazytile.pyramid.engines.supervisor import SupervisedTileEngine  # noqa: PLC0415
 
@@ -150,13 +154,13 @@ async def _open_supervised(spec: EngineSpec, work: TileWork, options: EngineOpti
     fallback = stand_in if options.fallback == "threads" else None
     engine, problem = None, ""
     try:
-        engine = await open_dask_tile_engine(spec, work, options)
+        engine = await open_dask_tile_engine(spec, work, options, is_bulk=is_bulk)
     except EngineError as error:
         if fallback is None or spec.kind != "scheduler":
             raise
         problem = str(error)
 
     async def reopen(places: Places) -> DaskTileEngine:
-        return await open_dask_tile_engine(spec, replace(work, places=places), options, patient=True)
+        return await open_dask_tile_engine(spec, replace(work, places=places), options, patient=True, is_bulk=is_bulk)
 
     return SupervisedTileEngine(str(spec), reopen, work.places, engine, problem=problem, fallback=fallback)

@@ -44,6 +44,8 @@ class Niceness(IntEnum):
     """Light tiles and numbers, styles, documents."""
     HEAVY = 15
     """Work that takes up to some seconds."""
+    BULK = 19
+    """Conversions, exports and warm-ups on a worker that renders tiles, too."""
 
 
 def step_back(niceness: Niceness) -> None:

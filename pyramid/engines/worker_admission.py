@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from lazytile.pyramid.cluster.places import Places
+    from lazytile.pyramid.cluster.worker_address import WorkerAddress
 
 LOG = logging.getLogger(__name__)
 
@@ -38,14 +39,6 @@ AGAIN_S = 15.0
 SETTLE_INTERVAL_S = 1.0
 TRUST_S = 1.0
 """How long an inspection stands where a task blames its worker."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerAddress:
-    """The present address of a worker. When its nanny restarts it, its name stays and its address changes."""
-
-    address: str
-    threads: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,11 @@ class Inherited:
 
 
 async def open_context(
-    settings: Settings, inherited: Inherited | None = None, clients: ClientTable | None = None
+    settings: Settings,
+    inherited: Inherited | None = None,
+    clients: ClientTable | None = None,
+    *,
+    is_bulk: bool = False,
 ) -> AppContext:
     """Open everything that a service works with; ``AppContext.close`` closes it.
 
@@ -96,6 +100,7 @@ async def open_context(
         settings: The settings.
         inherited: What is not opened but taken over.
         clients: The clients whose requests are limited, which server processes may share.
+        is_bulk: Whether nobody waits for the tiles that the engine renders.
 
     Returns:
         The context of the application.
@@ -143,6 +148,7 @@ async def open_context(
                 places=places,
                 stoppable=perform,
                 samples=lambda: sample_tasks(catalogue.snapshot, settings.background),
+                is_bulk=is_bulk,
             )
         else:
             engine = inherited.engine

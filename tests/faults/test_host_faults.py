@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.faults.server import Truth
 
 STORE = f"s3://{s3.BUCKET}/store"
-PATHS = tile_paths("files", range(4)) + tile_paths("shards", range(3))
+PATHS = tile_paths("files", range(4))
 S3_PORT, REDIS_PORT = 9000, 6379
 SMALL = ("--memory", "2MiB")
 HEAL_S = 10.0
@@ -85,7 +85,7 @@ class Site:
         self.cluster = Cluster(self.folder / "cluster", 8786, self.scheduler_address, machine=compute)
 
     def start_s3(self) -> None:
-        """Start the object storage, and convert the datasets into it."""
+        """Start the object storage, with an empty bucket."""
         machine = self.machines["storage"]
         command = [*machine.within, sys.executable, "-c", S3_PROGRAM, self.s3_address, str(S3_PORT)]
         with (self.folder / "s3.log").open("w") as log:
@@ -113,7 +113,6 @@ class Site:
             )
             for number, address in enumerate(self.worker_addresses)
         ]
-        self.cluster.wait_for_workers(2)
 
     def start_server(self, name: str) -> None:
         """Start a server; it may be killed."""
@@ -137,17 +136,15 @@ class Site:
         self.stacks[name].close()
 
     def learn(self, source: Path) -> None:
-        """Convert the datasets, and have the truth from a server that needs no other host than the storage."""
-        for name, options in (("files", ()), ("shards", ("--shard", "2"))):
-            convert = ("convert", str(source), "--store", STORE, "--name", name, *options)
-            ended = subprocess.run(
-                [*self.machines["one"].within, *COMMAND, *convert],
-                env={**os.environ, **self.environment},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert ended.returncode == 0, ended.stderr
+        """Convert the dataset, and have the truth from a server that needs no other host than the storage."""
+        ended = subprocess.run(
+            [*self.machines["one"].within, *COMMAND, "convert", str(source), "--store", STORE, "--name", "files"],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
         alone = {name: text for name, text in self.environment.items() if name != "LAZYTILE_SHARED_CACHE"}
         command = (*self.machines["one"].within, *COMMAND)
         with serving(STORE, self.folder / "alone" / "cache", environment=alone, command=command) as found:
@@ -188,9 +185,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         try:
             running.start_s3()
             running.start_redis()
-            running.learn(write_source(folder / "source.nc"))
             running.cluster.start_scheduler()
             running.start_workers()
+            running.learn(write_source(folder / "source.nc"))
+            running.cluster.wait_for_workers(2)
             for name in ("one", "two"):
                 running.start_server(name)
             yield running
@@ -251,6 +249,7 @@ def test_a_link_from_a_server_to_the_scheduler_is_cut(site: Site, row: Callable[
     )
 
 
+@pytest.mark.slow
 def test_a_link_from_a_server_to_redis_is_cut(site: Site, row: Callable[..., None]) -> None:
     healed, during = disturbed(site, site.machines["one"].cut_from(site.redis_address), 4)
     assert not any(each.refused for each in during)
@@ -306,6 +305,7 @@ def test_the_scheduler_is_killed(site: Site, row: Callable[..., None]) -> None:
             nanny.wait()
         site.cluster.start_scheduler()
         site.start_workers()
+        site.cluster.wait_for_workers(2)
         healed = site.healed()
     assert all(each.statuses <= {503} for each in during)
     row("scheduler of two servers killed", "kill -9; then a new one with new workers", "503 meanwhile", healed, *during)
@@ -330,6 +330,7 @@ def test_redis_is_killed(site: Site, row: Callable[..., None]) -> None:
     row("Redis of two servers killed", "kill -9; an empty one starts later", "nothing", healed, *during)
 
 
+@pytest.mark.slow
 def test_a_server_is_killed(site: Site, row: Callable[..., None]) -> None:
     """It may have leases of tiles that the other one wants."""
     with load(site.servers["two"], site.truth, threads=4) as other:
