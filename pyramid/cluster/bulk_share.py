@@ -8,7 +8,7 @@ task leaves the worker's threads to tiles, and waits for a place in a thread of 
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,17 @@ class BulkShare:
         if worker.bulk is not None:
             return worker.bulk
         return worker.threads if self._is_own else max(1, worker.threads // 2)
+
+    def limit(self, worker: WorkerAddress) -> int:
+        """Return the number of places that a task has to wait for.
+
+        Args:
+            worker: Where it runs.
+
+        Returns:
+            The number; 0 where bulk tasks may have every thread, as nothing else runs there.
+        """
+        return 0 if self._is_own else self.places(worker)
 
     def workers(self, admitted: Mapping[str, WorkerAddress]) -> list[WorkerAddress]:
         """Return the workers that do bulk work: those that declare the resource, where any does.
@@ -108,6 +119,7 @@ class BulkPlaces:
     def __init__(self) -> None:
         self._change = threading.Condition()
         self._running = 0
+        self._waiting: deque[object] = deque()
 
     @classmethod
     def current(cls) -> BulkPlaces:
@@ -120,7 +132,7 @@ class BulkPlaces:
 
     @contextmanager
     def taken(self, places: int) -> Iterator[None]:
-        """Wait until fewer bulk tasks than the process has places run here, and count as one while the block runs.
+        """Wait for a place, first come, first served, and have it while the block runs.
 
         Args:
             places: Number of places of this process.
@@ -129,11 +141,15 @@ class BulkPlaces:
             None.
         """
         with self._change:
-            self._change.wait_for(lambda: self._running < places)
+            ticket = object()
+            self._waiting.append(ticket)
+            self._change.wait_for(lambda: self._running < places and self._waiting[0] is ticket)
+            self._waiting.popleft()
             self._running += 1
+            self._change.notify_all()
         try:
             yield
         finally:
             with self._change:
                 self._running -= 1
-                self._change.notify()
+                self._change.notify_all()

@@ -99,8 +99,8 @@ async def admitted_result(
         session: The cluster.
         admission: Of the work.
         key: Of the task; one that is submitted again has another last part.
-        function: Returns ``NotInspected`` where its process was not inspected. Of bulk work it also takes the number of
-            places of its worker, ``places``.
+        function: Returns ``NotInspected`` where its process was not inspected. Of bulk work it also takes ``places``,
+            the number that its worker has, or 0.
         arguments: Of the function.
         share: Of bulk work; a tile comes first everywhere, on any worker.
 
@@ -149,7 +149,7 @@ def _placement(
         raise EngineError(f"no worker of {session.description} does bulk work: each declares {RESOURCE}=0")
     resources = {"resources": {RESOURCE: 1}} if worker.bulk else {}
     try:
-        yield [worker.address], {"priority": BULK_PRIORITY, "places": share.places(worker), **resources}
+        yield [worker.address], {"priority": BULK_PRIORITY, "places": share.limit(worker), **resources}
     finally:
         share.give_back(worker)
 

@@ -90,7 +90,10 @@ class NotInspected:
 
 @contextmanager
 def _bulk_place(places: int) -> Iterator[None]:
-    """Leave the worker's threads to tiles, and wait for a place in this thread, which ends with the task."""
+    """Leave the worker's threads to tiles, and wait for a place in this thread; without places do nothing."""
+    if not places:
+        yield
+        return
     secede()  # type: ignore[no-untyped-call] # the thread ends with the task, so it need not get its priority back
     step_back(Niceness.BULK)
     with BulkPlaces.current().taken(places):
@@ -107,7 +110,7 @@ def run_task(
         admission: Token of the inspection that the worker must have passed.
         function: The function of the map.
         item: Its argument.
-        places: How many bulk tasks the worker runs at a time.
+        places: How many bulk tasks the worker runs at a time; 0: as many as it has threads.
 
     Returns:
         The result; None where the map was stopped.
@@ -156,7 +159,7 @@ def render_pickled(
         values: Shared values of the task.
         is_heavy: Whether the task takes long: it then leaves the worker's threads to light ones, and has a thread of
             its own and of lower priority.
-        places: Of bulk work, how many bulk tasks the worker runs at a time; 0: it is no bulk work.
+        places: As for ``run_task``, of bulk work; 0 of a tile.
 
     Returns:
         The encoded tiles; None where this process does not have a shared value of the task.
