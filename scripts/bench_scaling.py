@@ -11,15 +11,21 @@ shows prediction beside measurement. wrk is needed.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import math
 import os
 import random
+import re
 import resource
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,18 +35,27 @@ import bench_server
 from bench_document import conditions, write_section
 from bench_processes import family
 from queueing import Simulation, Visit
-from scaling_model import MIXES, Site, Times, balancers_needed, limits
+from scaling_model import MIXES, Site, Times, balancers_needed, limits, shared_needed
 
 from lazytile.pyramid.core.processors import processor_count
+from lazytile.service.http.metrics import Metrics
+from lazytile.service.http.settings import Settings
+from lazytile.service.shared_cache.opening import open_backend
+from lazytile.service.shared_cache.shared_tier import SharedLimits, SharedTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench_server import Server
 
-KINDS = {"computed": ("--no-tile-cache",), "memory": (), "disk": ("--memory", "4MiB")}
-"""Options of the server for each place that tiles come from. In 4 MiB a third of the tiles has room, and they are
-requested in turn, so that none is still there."""
+KINDS = {"computed": ("--no-tile-cache",), "memory": (), "disk": ("--memory", "0")}
+"""Options of the server for each place that tiles come from."""
+LEAST_SHARE = 0.99
+"""Of the tiles of a measurement that come from there: a mixture would depend on the number of processes."""
+MOST_ROUNDS = 20
+"""Of requests until that is so: tiles are written to disk after the reply, and each process has a memory of its own."""
+SHARED_OPERATIONS = 3000
+"""Look-ups in Redis whose processor time is measured."""
 HOSTS = (10, 100, 1000)
 SPIN = "import time\nb=time.perf_counter()\nfor _ in range(3): sum(i*i for i in range(2_000_000))\n"
 """Takes a processor for about half a second."""
@@ -78,7 +93,30 @@ def processor_time_s(hosts: list[Server]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def measure(hosts: list[Server], paths: list[str], connections: int) -> Point:
+def served(hosts: list[Server]) -> dict[str, float]:
+    """Return how many tiles servers have sent, by the tier that they came from."""
+    found: dict[str, float] = {}
+    for host in hosts:
+        with urllib.request.urlopen(f"http://127.0.0.1:{host.port}/metrics") as reply:
+            text = reply.read().decode()
+        for tier, count in re.findall(r'^lazytile_tiles_total\{tier="(\w+)"\} (\S+)', text, re.MULTILINE):
+            found[tier] = found.get(tier, 0.0) + float(count)
+    return found
+
+
+def measure(hosts: list[Server], kind: str, paths: list[str], connections: int) -> Point:
+    """Measure servers whose tiles all come from one place."""
+    for _ in range(MOST_ROUNDS):
+        before = served(hosts)
+        point = put_load(hosts, paths, connections)
+        after = served(hosts)
+        sent = {tier: count - before.get(tier, 0.0) for tier, count in after.items()}
+        if sent.get(kind, 0.0) >= LEAST_SHARE * sum(sent.values()) > 0:
+            return point
+    raise SystemExit(f"{kind}: tiles come from elsewhere too: {sent}")
+
+
+def put_load(hosts: list[Server], paths: list[str], connections: int) -> Point:
     """Put load on servers, an equal share of the connections on each."""
     share = connections // len(hosts)
     found: list[tuple[float, float, float, float]] = []
@@ -158,11 +196,11 @@ def points(store: Path, layer: str, kind: str, busy: float) -> tuple[Point, list
     tiles = [(col, row) for col in range(32) for row in range(8, 24)]
     paths = [f"/xyz/{layer}/5/{col}/{row}.png" for col, row in chance.sample(tiles, 400)]
     with servers(store, kind, 1, 1) as one:
-        single, base = measure(one, paths, 1), measure(one, paths, 8)
+        single, base = measure(one, kind, paths, 1), measure(one, kind, paths, 8)
         found = [("1 process, 8 connections", 1, 1, base.rate)]
     for name, hosts, workers in (("2 processes, 8 connections", 1, 2), ("2 hosts, 8 connections", 2, 1)):
         with servers(store, kind, hosts, workers) as running:
-            found.append((name, hosts, workers, measure(running, paths, 8).rate))
+            found.append((name, hosts, workers, measure(running, kind, paths, 8).rate))
     rows = [
         (
             name,
@@ -174,20 +212,51 @@ def points(store: Path, layer: str, kind: str, busy: float) -> tuple[Point, list
     return base, rows
 
 
-def limits_table(times: Times) -> list[str]:
+def shared_operation_s(body_bytes: int) -> float | None:
+    """Return the processor time of a host for a look-up in the shared tier; None without Redis."""
+    program = shutil.which("redis-server")
+    if program is None:
+        return None
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", tempfile.gettempdir()]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as redis:
+        try:
+            return asyncio.run(_look_up_s(f"redis://127.0.0.1:{port}", body_bytes))
+        finally:
+            redis.kill()
+
+
+async def _look_up_s(address: str, body_bytes: int) -> float:
+    settings = Settings.of(shared_cache=address)
+    tier = SharedTier(open_backend(settings), address, SharedLimits.of(settings), Metrics())
+    key = "0" * 64
+    while await tier.find([key]) is None:  # until Redis listens, and has the tile
+        tier.put({key: os.urandom(body_bytes)})
+        await asyncio.sleep(0.2)
+    began = time.process_time()
+    for _ in range(SHARED_OPERATIONS):
+        await tier.find([key])
+    took = (time.process_time() - began) / SHARED_OPERATIONS
+    await tier.close(1.0)
+    return took
+
+
+def limits_table(times: Times, shared_s: float | None) -> list[str]:
     """Return the table of many hosts."""
     lines = [
-        "| tiles | hosts | load balancers | tiles/s at the limit | first bottleneck | next | $ for a million tiles |",
-        "| --- | --: | --: | --: | --- | --- | --: |",
+        "| tiles | hosts | load balancers | Redis | tiles/s at the limit | first bottleneck | next | $ a million |",
+        "| --- | --: | --: | --: | --: | --- | --- | --: |",
     ]
     for mix in MIXES:
         for hosts in HOSTS:
-            site = Site(hosts)
-            for balancers in dict.fromkeys((1, balancers_needed(times, mix, site))):
-                found = limits(times, mix, replace(site, balancers=balancers))
+            site = Site(hosts) if shared_s is None else Site(hosts, shared_s=shared_s)
+            balancers, redis = balancers_needed(times, mix, site), shared_needed(times, mix, site)
+            for shape in dict.fromkeys(((1, 1), (balancers, 1), (balancers, redis))):
+                found = limits(times, mix, replace(site, balancers=shape[0], shared_processes=shape[1]))
                 first, second = found.resources[:2]
                 lines.append(
-                    f"| {mix.name} | {hosts} | {balancers} | {found.rate:,.0f} | {first.name} | "
+                    f"| {mix.name} | {hosts} | {shape[0]} | {shape[1]} | {found.rate:,.0f} | {first.name} | "
                     f"{second.name}, {second.limit / first.limit:.1f} times as far | {sum(found.prices.values()):.3f} |"
                 )
     return lines
@@ -216,16 +285,19 @@ def main() -> None:
         bases["memory"].server_s, bases["disk"].server_s, bases["computed"].server_s, bases["computed"].body_bytes
     )
     taken = ", ".join(f"{name} {base.server_s * 1e6:.0f} us" for name, base in bases.items())
+    shared_s = shared_operation_s(int(times.body_bytes))
+    operation = "was not measured" if shared_s is None else f"takes {shared_s * 1e6:.0f} us"
     text = [
         (
             f"{conditions()}. Processor time of the server for a tile: {taken}; {times.body_bytes / 1000:.1f} kB. A "
-            f"computation takes {busy:.2f} times as long while both processors are busy."
+            f"computation takes {busy:.2f} times as long while both processors are busy. A look-up in "
+            f"Redis {operation} of a host's processor. At least 99 % of the tiles of each row come from where it says."
         ),
     ]
-    print("\n".join([*text, "", *lines, "", *limits_table(times)]))
+    print("\n".join([*text, "", *lines, "", *limits_table(times, shared_s)]))
     if arguments.document:
         write_section(arguments.document, "measured", ["## Measured and simulated", "", *text, "", *lines])
-        write_section(arguments.document, "limits", ["## Many hosts", "", *limits_table(times)])
+        write_section(arguments.document, "limits", ["## Many hosts", "", *limits_table(times, shared_s)])
 
 
 if __name__ == "__main__":

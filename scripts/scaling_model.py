@@ -42,6 +42,9 @@ class Mix:
     computed: float
 
 
+COMPUTED_OPERATIONS = 5
+"""Operations of the shared tier for a computed tile: look-up, lease, look-up again, write, end of the lease."""
+
 MIXES = (
     Mix("people look at maps", 0.60, 0.20, 0.15, 0.05),
     Mix("a new dataset", 0.30, 0.10, 0.20, 0.40),
@@ -79,6 +82,10 @@ class Site:
     shared_processes: int = 1
     shared_s: float = 60e-6
     """Processor time of a host for one operation of the shared tier."""
+    shared_price: float = 0.126
+    """Dollars an hour for a Redis process: 2 virtual processors with 16 GB, list prices of 2026."""
+    balancer_price: float = 0.17
+    """Dollars an hour for a load balancer: 4 virtual processors on demand, list prices of 2026."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +122,18 @@ class Limits:
 
 def processor_s(times: Times, mix: Mix, site: Site) -> float:
     """Return the processor time of a host for one request, on average."""
-    missed = mix.shared + mix.computed
     return (
         mix.memory * times.memory_s
         + mix.disk * times.disk_s
         + mix.shared * times.memory_s
         + mix.computed * times.computed_s
-        + (missed + mix.computed) * site.shared_s  # one look-up, and one write of what was computed
+        + shared_operations(mix) * site.shared_s
     )
+
+
+def shared_operations(mix: Mix) -> float:
+    """Return the operations of the shared tier for one request, on average."""
+    return mix.shared + COMPUTED_OPERATIONS * mix.computed
 
 
 def limits(times: Times, mix: Mix, site: Site, *, load: float = 0.7) -> Limits:
@@ -144,13 +155,14 @@ def limits(times: Times, mix: Mix, site: Site, *, load: float = 0.7) -> Limits:
         Resource("requests of the load balancer", site.balancers * site.balancer_rate, 1.0),
         Resource("network of the load balancer", site.balancers * site.balancer_bytes, times.body_bytes),
         Resource("reads of the object store", site.store_prefixes * site.store_rate, reads),
-        Resource("operations of the shared tier", site.shared_processes * site.shared_rate, 1 - mix.memory - mix.disk
-                 + mix.computed),
-    )  # fmt: skip
+        Resource("operations of the shared tier", site.shared_processes * site.shared_rate, shared_operations(mix)),
+    )
     ordered = tuple(sorted(found, key=lambda each: each.limit))
     million_s = MILLION / (ordered[0].limit * load)
     prices = {
         "hosts": site.hosts * site.host_price * million_s / HOUR_S,
+        "load balancers": site.balancers * site.balancer_price * million_s / HOUR_S,
+        "shared tier": site.shared_processes * site.shared_price * million_s / HOUR_S,
         "reads": MILLION * reads * site.store_price / MILLION,
     }
     return Limits(site, mix, ordered, prices)
@@ -160,3 +172,9 @@ def balancers_needed(times: Times, mix: Mix, site: Site) -> int:
     """Return how many load balancers keep the hosts' processors the bottleneck."""
     rate = site.hosts * site.cores / processor_s(times, mix, site)
     return max(1, -int(-max(rate / site.balancer_rate, rate * times.body_bytes / site.balancer_bytes) // 1))
+
+
+def shared_needed(times: Times, mix: Mix, site: Site) -> int:
+    """Return how many Redis processes keep the hosts' processors the bottleneck."""
+    rate = site.hosts * site.cores / processor_s(times, mix, site)
+    return max(1, -int(-rate * shared_operations(mix) / site.shared_rate // 1))

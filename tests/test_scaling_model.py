@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.scaling_model import Mix, Site, Times, balancers_needed, limits, processor_s
+from scripts.scaling_model import Mix, Site, Times, balancers_needed, limits, processor_s, shared_needed
 
 TIMES = Times(memory_s=50e-6, disk_s=200e-6, computed_s=500e-6, body_bytes=10_000)
 ALL_COMPUTED = Mix("computed", 0, 0, 0, 1)
@@ -16,8 +16,8 @@ def test_processors_limit_hosts_that_compute_everything():
     assert found.rate == pytest.approx(2 * 4 / 500e-6)
 
 
-def test_a_look_up_and_a_write_are_counted_where_a_tile_is_computed():
-    assert processor_s(TIMES, ALL_COMPUTED, Site(1, shared_s=60e-6)) == pytest.approx(500e-6 + 2 * 60e-6)
+def test_look_ups_lease_and_write_are_counted_where_a_tile_is_computed():
+    assert processor_s(TIMES, ALL_COMPUTED, Site(1, shared_s=60e-6)) == pytest.approx(500e-6 + 5 * 60e-6)
     assert processor_s(TIMES, ALL_IN_MEMORY, Site(1, shared_s=60e-6)) == pytest.approx(50e-6)
 
 
@@ -26,7 +26,7 @@ def test_a_look_up_and_a_write_are_counted_where_a_tile_is_computed():
     [
         (Site(1000), ALL_IN_MEMORY, "requests of the load balancer", 40_000),
         (Site(1000, balancers=1000, host_bytes=1e6), ALL_IN_MEMORY, "network of the hosts", 1000 * 1e6 / 1e4),
-        (Site(1000, balancers=1000), ALL_COMPUTED, "operations of the shared tier", 100_000 / 2),
+        (Site(1000, balancers=1000), ALL_COMPUTED, "operations of the shared tier", 100_000 / 5),
         (
             Site(1000, balancers=1000, shared_processes=100, chunk_hits=0.5),
             ALL_COMPUTED,
@@ -54,6 +54,28 @@ def test_enough_load_balancers_leave_the_processors_as_the_bottleneck():
 
 
 def test_a_million_tiles_cost_what_the_hosts_do_in_that_time():
-    site = Site(1, cores=1, host_price=3.6, store_price=0.0, shared_s=0.0)
+    site = Site(
+        1,
+        cores=1,
+        host_price=3.6,
+        store_price=0.0,
+        shared_s=0.0,
+        balancer_price=0.36,
+        shared_price=0.72,
+        shared_processes=2,
+    )
     found = limits(TIMES, ALL_COMPUTED, site, load=0.5)
     assert found.prices["hosts"] == pytest.approx(1e6 / (2000 * 0.5) * 3.6 / 3600)
+    assert found.prices["load balancers"] == pytest.approx(1e6 / (2000 * 0.5) * 0.36 / 3600)
+    assert found.prices["shared tier"] == pytest.approx(1e6 / (2000 * 0.5) * 2 * 0.72 / 3600)
+
+
+@pytest.mark.parametrize("hosts", [1, 10, 100])
+def test_enough_redis_processes_leave_something_else_as_the_bottleneck(hosts):
+    site = Site(hosts, balancers=10_000, store_prefixes=1000)
+    count = shared_needed(TIMES, ALL_COMPUTED, site)
+    enough = limits(TIMES, ALL_COMPUTED, Site(hosts, balancers=10_000, store_prefixes=1000, shared_processes=count))
+    assert enough.resources[0].name == "processors of the hosts"
+    if count > 1:
+        fewer = Site(hosts, balancers=10_000, store_prefixes=1000, shared_processes=count - 1)
+        assert limits(TIMES, ALL_COMPUTED, fewer).resources[0].name == "operations of the shared tier"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 FAILURES = 3
 """In a row, until the circuit opens."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 4.0
 
 
 class CircuitBreaker:

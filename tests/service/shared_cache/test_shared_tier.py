@@ -263,7 +263,7 @@ def test_pauses_grow_and_end():
             now[0] += 0.5
         pauses.append(now[0] - began)
         breaker.failed()
-    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert pauses == [1, 2, 4, 4, 4, 4, 4, 4]
     breaker.succeeded()
     breaker.failed()
     assert breaker.allows
