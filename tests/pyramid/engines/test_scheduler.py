@@ -173,7 +173,7 @@ def test_bulk_work_whose_workers_go_away_is_an_error(tmp_path):
 
 
 def test_tiles_whose_cluster_goes_away_are_an_error(tmp_path):
-    options = EngineOptions(connect_timeout_s=3, lost_timeout_s=1)
+    options = EngineOptions(connect_timeout_s=30, lost_timeout_s=1)
     with asyncio.Runner() as runner:
         with scheduler(tmp_path) as address, worker(address):
             tiles = runner.run(open_tile_engine(EngineSpec.parse(address), engine_tasks.render, options))
