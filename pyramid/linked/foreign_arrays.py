@@ -6,8 +6,10 @@ chunks as long as there is room, and is read once for all threads that wait for 
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.linked.dated_stores import DatedFolder, DatedObjects, dated_store
 from lazytile.pyramid.linked.direct_chunks import DirectChunks, direct_chunks
 from lazytile.pyramid.sources.formats.container import ZARR
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 MAX_WITNESSES = 256
 MAX_CACHED = 16
 """A box that more chunks than this make up is read at once and not kept: its chunks are small."""
+PARALLEL = 4
+"""Chunks in files from which on several are unpacked at a time."""
 LARGE_SHARE = 4
 """A chunk that is larger than this part of the cache would drive out most others."""
 
@@ -130,11 +135,15 @@ class ForeignArrays:
             raise SourceError(f"{path}: {name} has the shape {array.shape}, too small for {spans}")
         chunks = array.chunks
         counts = [range(start // size, -(-stop // size)) for (start, stop), size in zip(spans, chunks, strict=True)]
-        if math.prod(map(len, counts)) > MAX_CACHED:
+        if math.prod(map(len, counts)) > MAX_CACHED and self._direct[path, name] is None:
             return np.asarray(array[tuple(slice(*span) for span in spans)])
         out = np.empty([stop - start for start, stop in spans], array.dtype)
-        for index in product(*counts):
-            chunk = self._chunk(array, path, name, index)
+        indices = list(product(*counts))
+        read = functools.partial(self._chunk, array, path, name)
+        is_parallel = len(indices) >= PARALLEL and self._direct[path, name] is not None
+        for index, chunk in zip(
+            indices, _threads().map(read, indices) if is_parallel else map(read, indices), strict=True
+        ):
             into, of = [], []
             for at, size, (start, stop), length in zip(index, chunks, spans, chunk.shape, strict=True):
                 first = max(start, at * size)
@@ -164,6 +173,13 @@ class ForeignArrays:
             cache = process.current().resource("large foreign chunk", lambda: BytesLru(1, lambda _: 1))
         found: NDArray[Any] = cache.get(("foreign", self._identity, path, name, index), read)
         return found
+
+
+def _threads() -> ThreadPoolExecutor:
+    """Return the threads of this process that unpack chunks; they wait for nobody."""
+    return process.current().resource(
+        "threads of foreign chunks", lambda: ThreadPoolExecutor(processor_count(), thread_name_prefix="foreign")
+    )
 
 
 def witnessed_store(record: LinkRecord, path: str) -> DatedFolder | DatedObjects:

@@ -21,8 +21,10 @@ from lazytile.pyramid.core.errors import (
     first_line,
 )
 from lazytile.pyramid.core.quiet_log import QuietLog
+from lazytile.pyramid.fetch.source_url import is_url
 from lazytile.pyramid.linked.opened_source import OpenedSource, are_alike, open_record
 from lazytile.pyramid.linked.record import note_change, read_record
+from lazytile.pyramid.sources.formats.container import ZARR
 from lazytile.pyramid.store.layout import Block, padding_code
 
 if TYPE_CHECKING:
@@ -93,6 +95,43 @@ class ForeignChunks:
         rows = chunk_row * chunk.rows, min(shape.rows, (chunk_row + 1) * chunk.rows)
         cols = chunk_col * chunk.cols, min(shape.cols, (chunk_col + 1) * chunk.cols)
         block = Block(tuple((step, step + 1) for step in dim_index), rows, cols, 0)
+        codes = self._codes(block)
+        height, width = rows[1] - rows[0], cols[1] - cols[0]
+        if (height, width) == (chunk.rows, chunk.cols):
+            return codes.reshape(height, width)
+        padded = np.full((chunk.rows, chunk.cols), padding_code(packing), codes.dtype)
+        padded[:height, :width] = codes.reshape(height, width)
+        return padded
+
+    @property
+    def reads_boxes(self) -> bool:
+        """Whether reading again costs little: a folder of Zarr on disk whose cells are not resampled."""
+        try:
+            source = self._opened().source
+        except LazytileError:
+            return False  # the read says what is wrong
+        return source.engine == ZARR and not is_url(source.path) and source.found.resampling is None
+
+    def read_box(self, dim_index: tuple[int, ...], rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[Any]:
+        """Return the codes of a box.
+
+        Args:
+            dim_index: Index along each leading dimension.
+            rows: First row, and the one after the last.
+            cols: First column, and the one after the last.
+
+        Returns:
+            Codes, shape (rows, cols).
+
+        Raises:
+            GenerationChangedError: The source has another version than the dataset.
+            SourceUnavailableError: It does not answer, or what it holds cannot be read.
+        """
+        codes = self._codes(Block(tuple((step, step + 1) for step in dim_index), rows, cols, 0))
+        return codes.reshape(rows[1] - rows[0], cols[1] - cols[0])
+
+    def _codes(self, block: Block) -> NDArray[Any]:
+        """Return the codes of a block; say of a failure whether the source has changed or cannot be read."""
         began = time.monotonic()
         if began < self._paused_until:
             raise SourceUnavailableError(f"the source of dataset {self._dataset.name} does not answer")
@@ -102,12 +141,7 @@ class ForeignChunks:
             raise self._failure(error, time.monotonic() - began) from error
         Conditions.current().clear(self._condition)
         ReadCounts.current().add(codes.nbytes)
-        height, width = rows[1] - rows[0], cols[1] - cols[0]
-        if (height, width) == (chunk.rows, chunk.cols):
-            return codes.reshape(height, width)
-        padded = np.full((chunk.rows, chunk.cols), padding_code(packing), codes.dtype)
-        padded[:height, :width] = codes.reshape(height, width)
-        return padded
+        return codes
 
     def _reader(self) -> LinkedReader:
         opened = self._opened()

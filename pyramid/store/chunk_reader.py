@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import zarr
@@ -75,6 +75,32 @@ class ChunkReader(Protocol):
         ...
 
 
+@runtime_checkable
+class BoxReader(Protocol):
+    """A reader that reads boxes of a level from a source as fast as chunks of ours would be."""
+
+    @property
+    def reads_boxes(self) -> bool:
+        """Whether it does, which depends on the source."""
+        ...
+
+    def read_box(self, dim_index: tuple[int, ...], rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[Any]:
+        """Return the codes of a box.
+
+        Args:
+            dim_index: Index along each dimension before rows and columns.
+            rows: First row, and the one after the last.
+            cols: First column, and the one after the last.
+
+        Returns:
+            Shape (rows, cols).
+
+        Raises:
+            StoreError: It cannot be read at the moment.
+        """
+        ...
+
+
 def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> ChunkReader:
     """Open the reader of one variable at one level of a dataset.
 
@@ -111,6 +137,23 @@ def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> Chu
         level_digests(path, dataset, variable, level),
         lazy,
     )
+
+
+def linked_boxes(folder: Path, dataset: Dataset, variable: str) -> BoxReader | None:
+    """Open the coarsest level that the source of a linked dataset has, to read boxes of it.
+
+    Args:
+        folder: Of the dataset.
+        dataset: Its description.
+        variable: Name of a variable.
+
+    Returns:
+        The reader; None where there is no source, or its boxes are read slowly.
+    """
+    if not dataset.linked:
+        return None
+    reader = open_level(folder, dataset, variable, dataset.linked - 1)
+    return reader if isinstance(reader, BoxReader) and reader.reads_boxes else None
 
 
 def _source(chunks: Path, side: Shape | None) -> EncodedChunks:

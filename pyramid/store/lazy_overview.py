@@ -38,10 +38,11 @@ from lazytile.pyramid.core.file_lock import file_lock
 from lazytile.pyramid.core.quiet_log import QuietLog
 from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.chunk_file import ChunkFolder
+from lazytile.pyramid.store.chunk_reader import linked_boxes, open_level
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.generation_attempts import OpenedFolder, check_opened
 from lazytile.pyramid.store.layout import padding_code
-from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
+from lazytile.pyramid.store.overview import ChunkIndex, derived_codes, overview_codes
 from lazytile.pyramid.store.shard import encode_shard
 
 if TYPE_CHECKING:
@@ -125,9 +126,7 @@ class OverviewWriter:
     def _compute(self, dim_index: tuple[int, ...], row: int, col: int) -> tuple[NDArray[Any], bytes]:
         """Compute the cells of a chunk and its bytes, and compare them with the digest if one is known."""
         description = self._stored.description
-        finer = functools.partial(self._stored.chunk, self._level - 1, self._variable)
-        at = ChunkIndex(self._level, dim_index, row, col)
-        cells = overview_codes(finer, description, description.variable(self._variable), at)
+        cells = self._cells(ChunkIndex(self._level, dim_index, row, col))
         data = self._folder.encode(cells, always=description.lazy)
         digests = self._reader.digests
         known = None if digests is None else digests.find(dim_index, row, col, again=True)
@@ -136,6 +135,22 @@ class OverviewWriter:
             reason = f"what level {self._level - 1} gives is not what was written either"
             raise DamagedChunkError(place, reason, self._reader.source.name(dim_index, row, col))
         return cells, data
+
+    def _cells(self, at: ChunkIndex) -> NDArray[Any]:
+        """Compute the cells of a chunk from those of the next finer level, which are made where they are missing.
+
+        Those of a linked source that is read fast are not made and kept unless somebody asks for them: three quarters
+        of the work on an overview would go into the finest one.
+        """
+        description = self._stored.description
+        variable = description.variable(self._variable)
+        source = linked_boxes(self._stored.path, description, self._variable)
+        if source is not None:
+            made = open_level(self._stored.path, description, self._variable, self._level - 1)
+            with suppress(DamagedChunkError):
+                return derived_codes(made.read, source, description, variable, at)
+        finer = functools.partial(self._stored.chunk, self._level - 1, self._variable)
+        return overview_codes(finer, description, variable, at)
 
     @property
     def _folder(self) -> ChunkFolder:

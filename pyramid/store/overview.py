@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lazytile.pyramid.chunks.damage import ChunkNotMadeError
 from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.reduce import reduce_level
 
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.store.chunk_reader import BoxReader
     from lazytile.pyramid.store.dataset import Dataset, Variable
+
+BOX_CELLS = 2048
+"""Rows and columns of the finer level that are read and reduced at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +63,70 @@ def overview_codes(
     ]
     codes = np.ascontiguousarray(np.block(parts)[:height, :width])
     return reduce_level(codes, variable.packing, variable.reduction)
+
+
+def derived_codes(
+    read: Callable[[tuple[int, ...], int, int], NDArray[Any]],
+    source: BoxReader | None,
+    dataset: Dataset,
+    variable: Variable,
+    at: ChunkIndex,
+) -> NDArray[Any]:
+    """Compute a chunk from those of the next finer level, or where these were never made, from a linked source.
+
+    Args:
+        read: As for ``overview_codes``; it makes nothing.
+        source: Reads the coarsest level that a linked source has; None without one.
+        dataset: Its description.
+        variable: Of the dataset.
+        at: Which chunk.
+
+    Returns:
+        Its cells, as ``overview_codes`` returns them.
+
+    Raises:
+        ChunkNotMadeError: A chunk of the finer level was not made, and there is no source.
+    """
+    try:
+        return overview_codes(read, dataset, variable, at)
+    except ChunkNotMadeError:
+        if source is None:
+            raise
+        return overview_of_boxes(source.read_box, dataset, variable, at, dataset.linked - 1)
+
+
+def overview_of_boxes(
+    read: Callable[[tuple[int, ...], tuple[int, int], tuple[int, int]], NDArray[Any]],
+    dataset: Dataset,
+    variable: Variable,
+    at: ChunkIndex,
+    base: int,
+) -> NDArray[Any]:
+    """Compute a chunk from a much finer level at once, without the chunks in between, with the same result.
+
+    Args:
+        read: Reads a box of the finer level, by index along the leading dimensions, rows and columns.
+        dataset: Its description.
+        variable: Of the dataset.
+        at: Which chunk.
+        base: The finer level.
+
+    Returns:
+        Its cells, as ``overview_codes`` returns them.
+    """
+    depth = at.level - base
+    here, finest = level_shape(dataset.grid.shape, at.level), level_shape(dataset.grid.shape, base)
+    side = max(1, BOX_CELLS >> depth)
+    bands = []
+    bottom = min(here.rows, (at.row + 1) * dataset.chunk.rows)
+    right = min(here.cols, (at.col + 1) * dataset.chunk.cols)
+    for top in range(at.row * dataset.chunk.rows, bottom, side):
+        rows = top << depth, min(finest.rows, min(bottom, top + side) << depth)
+        band = []
+        for left in range(at.col * dataset.chunk.cols, right, side):
+            codes = read(at.dim_index, rows, (left << depth, min(finest.cols, min(right, left + side) << depth)))
+            for _ in range(depth):
+                codes = reduce_level(np.ascontiguousarray(codes), variable.packing, variable.reduction)
+            band.append(codes)
+        bands.append(band)
+    return np.ascontiguousarray(np.block(bands))

@@ -20,11 +20,11 @@ from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.storage.pointer import dataset_folder
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
-from lazytile.pyramid.store.chunk_reader import open_level
+from lazytile.pyramid.store.chunk_reader import linked_boxes, open_level
 from lazytile.pyramid.store.geozarr import axis_names, coordinate_problem
 from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.node_metadata import check_metadata
-from lazytile.pyramid.store.overview import ChunkIndex, overview_codes
+from lazytile.pyramid.store.overview import ChunkIndex, derived_codes
 from lazytile.pyramid.store.store import is_current_state, read_description
 from lazytile.pyramid.store.stored_chunks import StoredChunks
 
@@ -298,6 +298,7 @@ def _check_level(band: _Band) -> _Findings:
     here = folder / str(band.level) / band.variable
     try:
         stored, children = (open_level(folder, dataset, band.variable, band.level - up) for up in (0, 1))
+        source = linked_boxes(folder, dataset, band.variable)
     except StoreError as error:
         return _Findings(problems=(f"{here}: {error}",))
     shape = level_shape(dataset.grid.shape, band.level)
@@ -308,7 +309,8 @@ def _check_level(band: _Band) -> _Findings:
         path = here.joinpath(CHUNKS, *map(str, (*band.dim_index, row, col)))
         try:
             codes = stored.read(band.dim_index, row, col)
-            wanted = overview_codes(children.read, dataset, variable, ChunkIndex(band.level, band.dim_index, row, col))
+            at = ChunkIndex(band.level, band.dim_index, row, col)
+            wanted = derived_codes(children.read, source, dataset, variable, at)
         except ChunkNotMadeError:
             continue
         except Exception as error:  # noqa: BLE001 - whatever a damaged file makes a library raise
