@@ -40,9 +40,9 @@ TASKS_PER_THREAD = 2
 class Niceness(IntEnum):
     """By how much a thread is nicer than its process: by 5, and it gets a third of the time of one that is not."""
 
-    LIGHT = 10
+    LIGHT = 15
     """Light tiles and numbers, styles, documents."""
-    HEAVY = 15
+    HEAVY = 19
     """Work that takes up to some seconds."""
     BULK = 19
     """Conversions, exports and warm-ups on a worker that renders tiles, too."""

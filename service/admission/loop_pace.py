@@ -12,10 +12,10 @@ from __future__ import annotations
 CROWD = 32
 """More than these wait at a time: a crowd, whose work is paced. Fewer delay others by a few milliseconds."""
 TICK_S = 0.004
-LATE_S = 0.003
+LATE_S = 0.002
 """A tick that comes as late as this is late: a timer of asyncio is up to a millisecond late by itself."""
 WINDOW_S = 0.1
-LATE_SHARE = 0.1
+LATE_SHARE = 0.05
 """Share of late ticks in a window that makes the pace slower."""
 FEWEST_PER_S, FIRST_PER_S, MOST_PER_S = 250.0, 500.0, 4000.0
 FASTER_PER_S = 25.0

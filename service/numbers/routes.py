@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.catalog.dimensions import SelectedStep
     from lazytile.pyramid.numbers.region import Region
     from lazytile.pyramid.numbers.statistics import PointCell, StatisticsOptions
+    from lazytile.pyramid.store.dataset import Dataset
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.protocol.context import AppContext
 
@@ -41,6 +42,8 @@ MAX_STEPS = 10_000
 """Most times in one series."""
 SHORT_SERIES = 100
 """Values that are written in less than a millisecond."""
+PROJECTION_MS = 10.0
+"""Of a point that PROJ projects, with a transformation that PROJ has to choose first."""
 
 
 def add_routes(router: web.UrlDispatcher) -> None:
@@ -111,7 +114,7 @@ async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
             steps, times = _steps_of_series(query, layer) if is_series else _steps_of_point(query, layer)
             longitude, latitude = point_of(query, context.settings)
             form = negotiate_format(request, query, MEDIA_TYPES)
-            cell = cell_at(layer.dataset, longitude, latitude)
+            cell = await _cell(context, layer.dataset, longitude, latitude)
             task = _task(context, layer, _indices_of(steps, times), cell=cell)
             values = read_values(await context.broker.compute(task, layer.dataset))
     time = layer.variable.time
@@ -122,6 +125,15 @@ async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
         return _answer(request, answer.written(form, is_series=is_series), MEDIA_TYPES[form])
 
     return respond() if len(values) <= SHORT_SERIES else await context.admission.document(respond)
+
+
+async def _cell(context: AppContext, dataset: Dataset, longitude: float, latitude: float) -> PointCell | None:
+    """Return the cell at a point; in a thread where PROJ finds it."""
+    if dataset.grid.is_geographic:
+        return cell_at(dataset, longitude, latitude)
+    return await context.admission.in_thread(
+        context.admission.class_of(PROJECTION_MS), lambda _: cell_at(dataset, longitude, latitude)
+    )
 
 
 def _steps_of_point(query: Query, layer: Layer) -> tuple[tuple[SelectedStep, ...], Sequence[int]]:

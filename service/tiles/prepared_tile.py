@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 SMALL_MS = 2.5
-"""Estimated time up to which a task may run on the event loop: the estimate is of a task with nothing in memory."""
+"""Estimated time up to which a task may run on the event loop: the estimate is of a task with nothing in memory, and 95
+of 100 took less than four fifths of it, so they stay below two milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 
 import netCDF4
 import numpy as np
@@ -378,3 +379,22 @@ def test_the_answer_names_its_file_and_is_not_sent_twice(server):
     for form in ("tif", "csv"):
         bodies = {fetched(server, f"circle/subset?bbox=0,0,5,5&f={form}").body for _ in range(2)}
         assert len(bodies) == 1
+
+
+def test_no_transformation_is_prepared_on_the_event_loop(server, monkeypatch):
+    """PROJ takes milliseconds to choose one, and all other clients would wait."""
+    really_prepare, threads = pyproj.Transformer.from_crs, []
+
+    def prepare(*arguments, **options):
+        threads.append(threading.current_thread())
+        return really_prepare(*arguments, **options)
+
+    monkeypatch.setattr(pyproj.Transformer, "from_crs", prepare)
+    for layer in server.context.snapshot.layers():
+        for what in ("point", "series"):
+            server.get(f"/numbers/{layer.name}/{what}?lon=20.5&lat=70.5")
+        server.get(f"/xyz/{layer.name}/2/1/1.png")
+        server.get(f"/wms?service=WMS&version=1.3.0&request=GetMap&layers={layer.name}&styles=&crs=EPSG:3857"
+                   "&bbox=0,0,9000000,9000000&width=64&height=64&format=image/png")  # fmt: skip
+    assert threads, "some layers have projected grids"
+    assert server.thread not in threads
