@@ -317,7 +317,12 @@ def main() -> None:
     )  # fmt: skip
     lines = [f"## Floods ({conditions()})", "", summary, "", *table(rows)]
     ratios = [float(row["ratio"]) for row in rows]
+    quietest = min(float(row["calm p95"].split()[0]) for row in rows)
+    to_quietest = [float(row["p95"].split()[0]) / quietest for row in rows]
     lines += ["", f"The median of the ratios is {statistics.median(ratios):.1f}, the largest {max(ratios):.1f}."]
+    # Calm phases on a machine that does other work are not calm.
+    lines.append(f"To the quietest of the calm phases they are {statistics.median(to_quietest):.1f} and "
+                 f"{max(to_quietest):.1f}.")  # fmt: skip
     if options.only_floods:
         print("\n".join(lines))
         return
