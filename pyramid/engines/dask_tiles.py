@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from lazytile.pyramid.cluster.bulk_share import BulkShare
 from lazytile.pyramid.cluster.shared_values import TaskPickler
 from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.engines.dask_bulk import admitted_result, open_session
 from lazytile.pyramid.engines.dask_session import SILENCE_S
 from lazytile.pyramid.engines.dask_worker import render_pickled
@@ -97,7 +98,9 @@ class SubmitCalls:
             arguments = (self._admission.token, self._function, pickled.data, values)
             found = await admitted_result(self._session, self._admission, key, render, *arguments, share=self._share)
             if found is not None:
-                tiles: tuple[bytes, ...] = found
+                tiles: tuple[bytes, ...]
+                tiles, reads = found
+                ReadCounts.current().add_all(reads)
                 return tiles
         raise EngineError(f"a worker of {self._session.description} does not keep the values that it is sent")
 

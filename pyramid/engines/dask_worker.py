@@ -20,12 +20,14 @@ from lazytile.pyramid.cluster.bulk_share import BulkPlaces
 from lazytile.pyramid.cluster.inspection import incarnation, is_inspected
 from lazytile.pyramid.cluster.shared_values import UnknownValueError, keep_values, unpickled
 from lazytile.pyramid.core import process
+from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.engines.threads import Niceness, step_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lazytile.pyramid.core.caches import CacheBudget
+    from lazytile.pyramid.core.read_counts import Reads
     from lazytile.pyramid.engines.protocol import Item, Result
 
 
@@ -149,7 +151,7 @@ def render_pickled(
     *,
     is_heavy: bool = False,
     places: int = 0,
-) -> tuple[bytes, ...] | NotInspected | None:
+) -> tuple[tuple[bytes, ...], Reads] | NotInspected | None:
     """Render a task on a worker, as a Dask task.
 
     Args:
@@ -162,7 +164,8 @@ def render_pickled(
         places: As for ``run_task``, of bulk work; 0 of a tile.
 
     Returns:
-        The encoded tiles; None where this process does not have a shared value of the task.
+        The encoded tiles, and what this process has read since its last result (a server that joins a task of another
+        one counts that too); None where this process does not have a shared value of the task.
     """
     if not is_inspected(admission):
         return not_inspected(get_worker().address)
@@ -173,11 +176,16 @@ def render_pickled(
         return None
     if places:
         with _bulk_place(places):
-            return function(opened)
+            return _with_reads(function, opened)
     if is_heavy:
         secede()  # type: ignore[no-untyped-call] # the thread ends with the task, so it need not get its priority back
         step_back(Niceness.HEAVY)
-    return function(opened)
+    return _with_reads(function, opened)
+
+
+def _with_reads(function: Callable[[Any], tuple[bytes, ...]], task: Any) -> tuple[tuple[bytes, ...], Reads]:
+    tiles = function(task)
+    return tiles, ReadCounts.current().take()
 
 
 def not_inspected(address: str) -> NotInspected:

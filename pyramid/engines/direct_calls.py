@@ -28,6 +28,7 @@ from lazytile.pyramid.core.errors import (
     SourceUnavailableError,
     StoreError,
 )
+from lazytile.pyramid.core.read_counts import ReadCounts, Reads
 from lazytile.pyramid.engines.protocol import one_line
 from lazytile.pyramid.engines.tile_plugin import TilePlugin
 
@@ -166,7 +167,8 @@ class DirectCalls:
     ) -> tuple[bytes, ...] | None:
         """Return the tiles of an answer, or None where the task is to be sent again; raise the task's exception."""
         match answer:
-            case {"tiles": tiles}:
+            case {"tiles": tiles, "reads": [int(number), int(nbytes)]}:
+                ReadCounts.current().add_all(Reads(number, nbytes))
                 return tuple(tiles)
             case {"error": data}:
                 failure = pickle.loads(data)  # noqa: S301 - from a worker, which runs our code anyway

@@ -14,6 +14,7 @@ from lazytile import __version__
 from lazytile.pyramid.cluster.inspection import incarnation, is_inspected
 from lazytile.pyramid.cluster.shared_values import UnknownValueError, keep_values, unpickled
 from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.engines.pending_work import run_in_thread
 from lazytile.pyramid.engines.protocol import one_line
 from lazytile.pyramid.engines.single_flight import SingleFlight
@@ -98,8 +99,9 @@ class TilePlugin(WorkerPlugin):
             is_heavy: Whether the task takes long: it then keeps no thread from light ones.
 
         Returns:
-            The ``tiles``, or a pickled ``error``, or what is ``missing``: the inspection of this process, by its
-            incarnation, or shared values; empty where the call was cancelled or the worker is shutting down.
+            The ``tiles``, with what this process has read since its last answer (``reads``); or a pickled ``error``;
+            or what is ``missing``: the inspection of this process, by its incarnation, or shared values; empty where
+            the call was cancelled or the worker is shutting down.
         """
         if not is_inspected(admission):
             return {"missing": "inspection", "incarnation": incarnation()}
@@ -110,7 +112,7 @@ class TilePlugin(WorkerPlugin):
             return {"missing": "values"}
         except Exception as error:  # noqa: BLE001 - the caller raises it
             return {"error": _pickled_error(error)}
-        return {} if tiles is None else {"tiles": list(tiles)}
+        return {} if tiles is None else {"tiles": list(tiles), "reads": list(ReadCounts.current().take())}
 
     async def _tiles(self, call: str, key: str, task: bytes, pool: ThreadPoolExecutor) -> tuple[bytes, ...] | None:
         """Return the tiles of a task; None where the call was cancelled or the worker is shutting down."""

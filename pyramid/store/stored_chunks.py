@@ -11,9 +11,9 @@ import numpy as np
 from lazytile.pyramid.chunks.array_digests import ArrayDigests, misfit
 from lazytile.pyramid.chunks.damage import ArrayPlace, ChunkNotMadeError, DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
-from lazytile.pyramid.chunks.read_counts import ReadCounts
 from lazytile.pyramid.chunks.unpacking import unpack
 from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError, first_line
+from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.storage.protocol import StorageError
 

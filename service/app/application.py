@@ -124,7 +124,7 @@ async def open_context(
         Metrics(settings.metrics_folder, caches, settings.metric_layers) if inherited is None else inherited.metrics
     )
     catalog = ColormapCatalog(settings.colormaps or default_user_folder())
-    cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc, counters.cache_lost.inc)
+    cache = open_cache(settings, caches["tiles"], counters.cache_errors.inc, counters.cache_lost.inc, counters.evicted)
     spec, (front, workers) = EngineSpec.parse(settings.engine), budget.split()
     options = EngineOptions(
         workers=settings.workers,

@@ -23,7 +23,8 @@ class Family:
     """The tiles whose targets differ in row and column only: everything else was resolved once."""
 
     __slots__ = (
-        "_cost", "_is_small", "_template", "cols", "dataset", "heads", "keys", "layer", "nbytes", "route", "rows",
+        "_cost", "_is_small", "_tag", "_template", "cols", "dataset", "heads", "keys", "layer", "nbytes",
+        "route", "rows",
     )  # fmt: skip
 
     def __init__(self, response: TileResponse, headers: Mapping[str, str], route: str, metatile: int) -> None:
@@ -47,7 +48,7 @@ class Family:
         self.keys = TileKeys(task)
         self._is_small = prepared.is_small
         self._template = TileTemplate(request, task, metatile)
-        self._cost = prepared.cost
+        self._cost, self._tag = prepared.cost, prepared.generation_tag
         self.rows, self.cols = range(request.matrix.matrix_height), range(request.matrix.matrix_width)
         margin = response.limit_margin
         limits = None if margin is None else limits_in(request.layer, request.tms, request.matrix)
@@ -73,7 +74,8 @@ class Family:
         if made is None:
             return None
         request, task = made
-        return PreparedTile(request, task, key, task.block == request.tile, self._is_small, self._cost)
+        is_single = task.block == request.tile
+        return PreparedTile(request, task, key, is_single, self._is_small, self._cost, self._tag)
 
 
 def _within(tiles: range, first: int, last: int) -> range:

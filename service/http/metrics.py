@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from lazytile.pyramid.chunks.damage import DamageRecord
-from lazytile.pyramid.chunks.read_counts import ReadCounts
 from lazytile.pyramid.core.byte_lru import CacheStatistics
+from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.service.http.operating.process_metrics import ProcessMetrics
 from lazytile.service.http.request_counts import SECONDS, RequestCounts
 
@@ -77,6 +77,13 @@ class Metrics:
         self.cache_lost = Counter(
             "lazytile_cache_lost", "Tiles not written to the disk cache, which is too slow", registry=registry
         )
+        self.disk_evictions, self.disk_evicted_bytes = (
+            Counter(f"lazytile_disk_cache_{name}", text, registry=registry)
+            for name, text in (
+                ("evictions", "Tiles evicted from the disk cache to make room"),
+                ("evicted_bytes", "Bytes of the tiles evicted from the disk cache"),
+            )
+        )
         self.shared_cache = Counter(
             "lazytile_shared_cache",
             "What came of the shared tile cache: hit, miss, wait for another host, damaged, lost write, error",
@@ -130,11 +137,9 @@ class Metrics:
         self.rebuilt_chunks = Counter(
             "lazytile_rebuilt_chunks", "Damaged overview chunks that were computed again", registry=registry
         )
-        self.chunk_reads = Counter(
-            "lazytile_chunk_reads", "Stored chunks that server processes have read", registry=registry
-        )
-        self.chunk_read_bytes = Counter(
-            "lazytile_chunk_read_bytes", "Bytes of the stored chunks that server processes have read", registry=registry
+        self.chunk_reads, self.chunk_read_bytes = (
+            Counter(f"lazytile_chunk_{name}", f"{what} read, by server processes and workers", registry=registry)
+            for name, what in (("reads", "Stored chunks"), ("read_bytes", "Bytes of the stored chunks"))
         )
         self.layer_tiles = Counter(
             "lazytile_layer_tiles", "Tiles served, by layer and cache tier", ["layer", "tier"], registry=registry
@@ -170,6 +175,16 @@ class Metrics:
         self.publish()
         self._caches = caches
         self._published = {}
+
+    def evicted(self, tiles: int, nbytes: int) -> None:
+        """Count tiles that the disk cache has evicted. Any thread may call it.
+
+        Args:
+            tiles: Their number.
+            nbytes: Their bytes.
+        """
+        self.disk_evictions.inc(tiles)
+        self.disk_evicted_bytes.inc(nbytes)
 
     def cache_failures(self) -> int:
         """Return how often the disk cache has failed in this process, tiles that were not kept included."""

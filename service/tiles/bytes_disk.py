@@ -8,14 +8,19 @@ the database, and both directions of pickle raise.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import diskcache
 from diskcache.core import MODE_RAW, UNKNOWN
 
 from lazytile.service.http.errors import CacheError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _KEY = re.compile(r"[0-9a-f]{64}")
+_DELETION = "DELETE FROM Cache"
+_COUNT = "SELECT count(*), ifnull(sum(length(value)), 0) FROM Cache"
 
 
 class BytesDisk(diskcache.Disk):  # type: ignore[misc] # diskcache is untyped
@@ -92,3 +97,33 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc] # diskcache is untyped
         if mode == MODE_RAW and filename is None and type(value) is bytes and not read:
             return value
         raise CacheError("the cache holds a value that we did not write")
+
+
+class BytesCache(diskcache.Cache):  # type: ignore[misc] # diskcache is untyped
+    """A ``diskcache.Cache`` of bytes that says what it evicts."""
+
+    def __init__(self, folder: str, on_evicted: Callable[[int, int], object] | None, **options: Any) -> None:
+        """Open the cache.
+
+        Args:
+            folder: Its folder.
+            on_evicted: Called with the number of values evicted to make room, and their bytes.
+            options: As for ``diskcache.Cache``.
+        """
+        self._on_evicted = on_evicted
+        super().__init__(folder, disk=BytesDisk, **options)
+
+    def _cull(self, now: float, sql: Callable[..., Any], cleanup: Callable[..., Any], limit: int | None = None) -> None:
+        """Evict what is oldest; diskcache calls it within the transaction that stores a value."""
+        evicted = [0, 0]
+
+        def counting(statement: str, *arguments: Any) -> Any:
+            if statement.startswith(_DELETION):
+                ((count, size),) = sql(_COUNT + statement.removeprefix(_DELETION), *arguments).fetchall()
+                evicted[0] += count
+                evicted[1] += size
+            return sql(statement, *arguments)
+
+        super()._cull(now, counting, cleanup, limit)
+        if evicted[0] and self._on_evicted is not None:
+            self._on_evicted(*evicted)

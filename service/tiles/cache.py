@@ -242,6 +242,7 @@ def open_cache(
     memory: BytesLru[bytes],
     on_failure: Callable[[], object] | None = None,
     on_lost: Callable[[int], object] = lambda _: None,
+    on_evicted: Callable[[int, int], object] | None = None,
 ) -> TileCache:
     """Open the tile cache of the settings.
 
@@ -250,6 +251,7 @@ def open_cache(
         memory: Cache of the memory tier.
         on_failure: As for ``DiskTier``.
         on_lost: As for ``WriteBehind``.
+        on_evicted: As for ``DiskTier``.
 
     Returns:
         The cache.
@@ -259,7 +261,7 @@ def open_cache(
     """
     if settings.no_tile_cache:
         return NoCache()
-    disk = DiskTier(settings.cache, settings.cache_limit_bytes, on_failure)
+    disk = DiskTier(settings.cache, settings.cache_limit_bytes, on_failure, on_evicted)
     limits = WriteLimits(settings.cache_queue_length, settings.cache_queue_bytes)
     keys = DiskKeys(disk, settings.cache_limit_bytes)
     return TieredCache(disk, keys, memory, WriteBehind(disk.put, limits, on_lost), settings.shutdown_s)

@@ -46,13 +46,20 @@ class DiskTier:
     Failures of the files raise nothing: a tile that cannot be read is a miss, one that cannot be written is dropped.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int, on_failure: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limit_bytes: int,
+        on_failure: Callable[[], object] | None = None,
+        on_evicted: Callable[[int, int], object] | None = None,
+    ) -> None:
         """Open or create the cache. What cannot be opened now, as on a full disk, is opened later.
 
         Args:
             folder: Folder of all caches.
             limit_bytes: Most bytes on disk; the oldest tiles go first.
             on_failure: Called, in any thread, on each failure of the files.
+            on_evicted: Called, in any thread, with the number of tiles evicted to make room, and their bytes.
 
         Raises:
             CacheError: The folder cannot be made private.
@@ -71,7 +78,7 @@ class DiskTier:
                 shutil.rmtree(folder / name, ignore_errors=True)
         log = QuietLog(LOG)
         self._shards = [
-            DiskShard(self.folder / f"{number:03d}", limit_bytes // SHARDS, log) for number in range(SHARDS)
+            DiskShard(self.folder / f"{number:03d}", limit_bytes // SHARDS, log, on_evicted) for number in range(SHARDS)
         ]
         for shard in self._shards:
             self._attempt(shard, "opening", lambda _: None)

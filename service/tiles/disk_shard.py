@@ -15,13 +15,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import diskcache
-
 from lazytile.pyramid.core.file_lock import file_lock
 from lazytile.service.http.errors import CacheError
-from lazytile.service.tiles.bytes_disk import BytesDisk
+from lazytile.service.tiles.bytes_disk import BytesCache
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lazytile.pyramid.core.quiet_log import QuietLog
@@ -63,18 +62,26 @@ class _Opened:
 class DiskShard:
     """One database. Blocking; each thread has a connection of its own."""
 
-    def __init__(self, folder: Path, limit_bytes: int, log: QuietLog) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limit_bytes: int,
+        log: QuietLog,
+        on_evicted: Callable[[int, int], object] | None = None,
+    ) -> None:
         """Open nothing yet.
 
         Args:
             folder: Folder of the database, in the tier's folder, in the folder of all caches.
             limit_bytes: Most bytes on disk; the oldest tiles go first.
             log: Where to report what happened to the files.
+            on_evicted: As for ``BytesCache``.
         """
         self.folder = folder
         self._root = folder.parent.parent
         self._limit_bytes = limit_bytes
         self._log = log
+        self._on_evicted = on_evicted
         self._lock = threading.RLock()
         self._local = threading.local()
         self._opened: _Opened | None = None
@@ -159,10 +166,10 @@ class DiskShard:
 
     def _open(self) -> _Opened:
         self._mark()
-        cache = diskcache.Cache(
+        cache = BytesCache(
             str(self.folder),
+            self._on_evicted,
             timeout=LOCK_TIMEOUT_S,
-            disk=BytesDisk,
             size_limit=self._limit_bytes,
             # Popular tiles are in the memory tier; recording each use here would make every read a write.
             eviction_policy="least-recently-stored",

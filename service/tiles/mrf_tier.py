@@ -94,7 +94,7 @@ class MrfTier:
         Returns:
             False where only ``find`` can say it.
         """
-        return time.monotonic() < self._known_until and not (is_plain(request) and self._index.paths_for(request))
+        return time.monotonic() < self._known_until and not (self._index.paths_for(request) and is_plain(request))
 
     async def find(self, request: TileRequest) -> MrfTile | None:
         """Return a tile, None where no undamaged MRF has it."""

@@ -57,6 +57,8 @@ class PreparedTile:
     """Whether the task may run on the event loop, for which it must not take long."""
     cost: Cost
     """Of the task."""
+    generation_tag: str
+    """Names dataset, generation, layers and time in the disk cache."""
 
     @classmethod
     def of(cls, request: TileRequest, task: RenderTask) -> PreparedTile:
@@ -71,7 +73,8 @@ class PreparedTile:
         """
         cost = tile_cost(request, task.block.rows * task.block.cols)
         is_small = cost.ms <= SMALL_MS and request.is_light
-        return cls(request, task, task.tile_key(request.tile), task.block == request.tile, is_small, cost)
+        is_single, tag = task.block == request.tile, str(TileTag.of(request))
+        return cls(request, task, task.tile_key(request.tile), is_single, is_small, cost, tag)
 
     @property
     def task_key(self) -> str:
@@ -116,11 +119,6 @@ class PreparedTile:
             The tag, quoted; None where no tag is valid.
         """
         return matching_etag(self.key, if_none_match)
-
-    @property
-    def generation_tag(self) -> str:
-        """Names dataset, generation, layers and time in the disk cache."""
-        return str(TileTag.of(self.request))
 
 
 def matching_etag(key: str, if_none_match: str | None) -> str | None:

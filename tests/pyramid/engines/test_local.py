@@ -10,6 +10,7 @@ import dask
 import pytest
 
 from lazytile.pyramid.core.errors import EngineError, InvalidParameterError, StoreError
+from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.engines.dask_bulk import cluster_result, open_session
 from lazytile.pyramid.engines.direct_calls import DirectCalls
@@ -169,6 +170,15 @@ def test_tiles_come_from_the_workers(tiles):
     assert [name for name, _ in results] == [f"tile-{number}".encode() for number in range(20)]
     assert len({process for _, process in results}) == 2
     assert all(isinstance(result, tuple) for result in results)
+
+
+def test_what_workers_read_is_counted_here_once(tiles, tmp_path):
+    counts = ReadCounts.current()
+    tiles.render(*(Task(f"before-{number}") for number in range(8)))
+    counts.take()
+    tiles.render(*(Task(f"reading-{number}", str(tmp_path), "read") for number in range(10)))
+    tiles.render(*(Task(f"after-{number}") for number in range(8)))
+    assert counts.take() == (20, 12340)
 
 
 def test_equal_keys_that_the_caller_shares_are_computed_once(tiles, tmp_path):

@@ -399,3 +399,21 @@ def test_a_transaction_that_cannot_begin_is_a_failure_unless_somebody_holds_the_
     monkeypatch.undo()
     tier.recheck()
     assert not tier.is_failing
+
+
+def test_evictions_are_counted_with_their_bytes(tmp_path):
+    evicted = []
+    limit = 4 << 20
+    tier = DiskTier(tmp_path, limit, on_evicted=lambda tiles, nbytes: evicted.append((tiles, nbytes)))
+    stored, size = 0, 40_000
+    keys = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(300)]
+    for key in keys:
+        tier.put({key: bytes(size)}, "t:1")
+        stored += 1
+    left = sum(tier.get(key) is not None for key in keys)
+    count, nbytes = sum(tiles for tiles, _ in evicted), sum(nbytes for _, nbytes in evicted)
+    assert 0 < count == stored - left
+    assert count * size <= nbytes <= count * (size + 16)  # with checksums
+    tier.drop("t:1")
+    assert sum(tiles for tiles, _ in evicted) == count  # what is dropped was not evicted
+    tier.close()

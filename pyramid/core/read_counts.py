@@ -1,4 +1,4 @@
-"""How many stored chunks this process has read."""
+"""How many stored chunks were read: by this process, and by workers for it, which say so with each result."""
 
 from __future__ import annotations
 
@@ -36,6 +36,16 @@ class ReadCounts:
         with self._lock:
             self._count += 1
             self._bytes += nbytes
+
+    def add_all(self, reads: Reads) -> None:
+        """Count what a worker has read.
+
+        Args:
+            reads: As the worker took it from its own counts.
+        """
+        with self._lock:
+            self._count += max(0, reads.number)
+            self._bytes += max(0, reads.nbytes)
 
     def take(self) -> Reads:
         """Return what was counted, and begin again at zero."""
