@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lazytile.pyramid.cluster.bulk_share import BulkShare
+from lazytile.pyramid.cluster.read_counts import ReadCounts
 from lazytile.pyramid.cluster.shared_values import TaskPickler
 from lazytile.pyramid.core.errors import EngineError
-from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.engines.dask_bulk import admitted_result, open_session
 from lazytile.pyramid.engines.dask_session import SILENCE_S
 from lazytile.pyramid.engines.dask_worker import render_pickled

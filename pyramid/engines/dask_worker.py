@@ -18,16 +18,16 @@ from distributed import WorkerPlugin, get_worker, secede
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.cluster.bulk_share import BulkPlaces
 from lazytile.pyramid.cluster.inspection import incarnation, is_inspected
+from lazytile.pyramid.cluster.read_counts import ReadCounts
 from lazytile.pyramid.cluster.shared_values import UnknownValueError, keep_values, unpickled
 from lazytile.pyramid.core import process
-from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.engines.threads import Niceness, step_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lazytile.pyramid.cluster.read_counts import Reads
     from lazytile.pyramid.core.caches import CacheBudget
-    from lazytile.pyramid.core.read_counts import Reads
     from lazytile.pyramid.engines.protocol import Item, Result
 
 

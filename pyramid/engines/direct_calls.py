@@ -19,6 +19,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from lazytile.pyramid.cluster.read_counts import ReadCounts, Reads
 from lazytile.pyramid.cluster.shared_values import TaskPickler
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.errors import (
@@ -28,7 +29,6 @@ from lazytile.pyramid.core.errors import (
     SourceUnavailableError,
     StoreError,
 )
-from lazytile.pyramid.core.read_counts import ReadCounts, Reads
 from lazytile.pyramid.engines.protocol import one_line
 from lazytile.pyramid.engines.tile_plugin import TilePlugin
 

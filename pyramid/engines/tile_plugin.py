@@ -12,9 +12,9 @@ from distributed.protocol.pickle import dumps
 
 from lazytile import __version__
 from lazytile.pyramid.cluster.inspection import incarnation, is_inspected
+from lazytile.pyramid.cluster.read_counts import ReadCounts
 from lazytile.pyramid.cluster.shared_values import UnknownValueError, keep_values, unpickled
 from lazytile.pyramid.core.errors import EngineError
-from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.engines.pending_work import run_in_thread
 from lazytile.pyramid.engines.protocol import one_line
 from lazytile.pyramid.engines.single_flight import SingleFlight

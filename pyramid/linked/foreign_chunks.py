@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazytile.colormaps.core.errors import LazytileError
+from lazytile.pyramid.cluster.read_counts import ReadCounts
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.conditions import Conditions
@@ -20,7 +21,6 @@ from lazytile.pyramid.core.errors import (
     first_line,
 )
 from lazytile.pyramid.core.quiet_log import QuietLog
-from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.fetch.source_url import is_url
 from lazytile.pyramid.linked.opened_source import OpenedSource, are_alike, open_record
 from lazytile.pyramid.linked.record import note_change, read_record

@@ -12,8 +12,8 @@ from lazytile.pyramid.chunks.array_digests import ArrayDigests, misfit
 from lazytile.pyramid.chunks.damage import ArrayPlace, ChunkNotMadeError, DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
 from lazytile.pyramid.chunks.unpacking import unpack
+from lazytile.pyramid.cluster.read_counts import ReadCounts
 from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError, first_line
-from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.storage.protocol import StorageError
 

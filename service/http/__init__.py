@@ -1,4 +1,4 @@
 """HTTP tools: settings, errors and status codes, responses, negotiation, proxies, metrics. Knows no tile.
 
-May import: colormaps.core, pyramid.core, pyramid.storage, pyramid.chunks, pyramid.catalog.
+May import: colormaps.core, pyramid.core, pyramid.storage, pyramid.cluster, pyramid.chunks, pyramid.catalog.
 """

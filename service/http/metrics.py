@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from lazytile.pyramid.chunks.damage import DamageRecord
+from lazytile.pyramid.cluster.read_counts import ReadCounts
 from lazytile.pyramid.core.byte_lru import CacheStatistics
-from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.service.http.operating.process_metrics import ProcessMetrics
 from lazytile.service.http.request_counts import SECONDS, RequestCounts
 

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from lazytile.pyramid.cluster.read_counts import ReadCounts
 from lazytile.pyramid.core.errors import InvalidParameterError, StoreError
-from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.core.request_field import RequestField
 
 DEADLINE_S = 30.0

@@ -9,8 +9,8 @@ from pathlib import Path
 import dask
 import pytest
 
+from lazytile.pyramid.cluster.read_counts import ReadCounts
 from lazytile.pyramid.core.errors import EngineError, InvalidParameterError, StoreError
-from lazytile.pyramid.core.read_counts import ReadCounts
 from lazytile.pyramid.core.request_field import RequestField
 from lazytile.pyramid.engines.dask_bulk import cluster_result, open_session
 from lazytile.pyramid.engines.direct_calls import DirectCalls
