@@ -38,11 +38,15 @@ class ArrayDigests:
     generation_of: Callable[[tuple[int, ...]], str]
     """Generation of the content of a plane."""
     shard: int = 0
-    """Chunks along a side of a shard; 0: not sharded."""
+    """Chunks along a side of a shard, for tables of older versions; 0: not sharded."""
     checked: bool = True
     """Whether every plane must have a table."""
     lazy: bool = False
     """Whether the chunks are made one by one, and the first creates the table."""
+    steps: int = 1
+    """Time steps whose planes share a table."""
+    axis: int | None = None
+    """Of time among the leading dimensions; None: each plane has its table."""
     _last: dict[int, tuple[tuple[int, ...], int, Plane, Page]] = field(default_factory=dict)
     """The page of the last look-up, under 0: neighbours mostly follow each other."""
     _planes: dict[tuple[int, ...], Plane] = field(default_factory=dict)
@@ -61,7 +65,8 @@ class ArrayDigests:
             if len(self._planes) >= _MAX_PLANES:
                 self._planes.clear()
             generation = self.generation_of(dim_index)
-            found = Plane(self.array, self.level, self.variable, dim_index, generation, self.grid, self.shard)
+            outline = self.array, self.level, self.variable, dim_index, generation, self.grid
+            found = Plane(*outline, self.shard, self.steps, self.axis)
             self._planes[dim_index] = found
         return found
 
@@ -77,11 +82,11 @@ class ArrayDigests:
         Returns:
             The digest; why nothing is known.
         """
-        number = (row * self.grid[1] + col) // PAGE_ENTRIES
         last = self._last.get(0)
+        plane = last[2] if last is not None and last[0] == dim_index else self.plane(dim_index)
+        number = (plane.first + row * self.grid[1] + col) // PAGE_ENTRIES
         if last is not None and last[0] == dim_index and last[1] == number and not again:
-            return digest_in(last[3], last[2], row, col)
-        plane = self.plane(dim_index)
+            return digest_in(last[3], plane, row, col)
         try:
             page = find_page(plane, number, checked=self.checked, again=again)
         except MissingTableError:

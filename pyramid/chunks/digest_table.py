@@ -1,12 +1,14 @@
 """The table of a plane's chunks: which of them exist, and the size and checksum of each, stored beside the chunks.
 
 An array's folder has a folder ``checksums`` with one file for each plane (index along the leading dimensions), named by
-that index. The file is ``MAGIC`` and then 8 bytes for each chunk of the plane, row by row, two little-endian uint32:
-the size in bytes, 0 where the chunk holds nothing but fill value and is not stored, and its CRC-32, exclusive-or a
-stamp. The stamp is derived from the array, the plane, the generation of its content and the position in the table, and
-is never 0. So an entry that was zeroed, moved, or taken from another table or generation fits nothing; 8 zero bytes
-mean that the chunk has not been made yet (an overview of a lazy dataset). A table is read in pages, each once a
-generation; appending a plane adds a file and changes none.
+that index; where shards hold several time steps, one for the planes of a shard, named by the shard's index. The file is
+``MAGIC`` and then 8 bytes for each chunk, plane by plane, row by row, two little-endian uint32: the size in bytes, 0
+where the chunk holds nothing but fill value and is not stored, and its CRC-32, exclusive-or a stamp. The stamp is
+derived from the array, the plane, the generation of its content and the position among the plane's chunks, and is never
+0. So an entry that was zeroed, moved, or taken from another table or generation fits nothing; 8 zero bytes mean that
+the chunk has not been made yet (an overview of a lazy dataset), or that there is no such step. A table is read in
+pages, each once a generation; appending a plane adds a file and changes none, except that of the planes it shares a
+shard with.
 
 Versions before the description had ``checked`` wrote no magic and no stamps, and in a sharded array an entry for each
 shard, of the whole file.
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from lazytile.pyramid.chunks.checksum import crc32
+from lazytile.pyramid.chunks.shard_shape import group_of
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.storage.object_path import ObjectPath, location
@@ -92,12 +95,43 @@ class Plane:
     grid: tuple[int, int]
     """Chunks in rows and columns."""
     shard: int = 0
-    """Chunks along a side of a shard; 0: not sharded."""
+    """Chunks along a side of a shard, for tables of older versions; 0: not sharded."""
+    steps: int = 1
+    """Time steps whose planes share the table."""
+    axis: int | None = None
+    """Of time among the leading dimensions; None: the table is of this plane alone."""
+
+    @property
+    def table(self) -> tuple[int, ...]:
+        """Index of the table."""
+        return group_of(self.dim_index, self.steps, self.axis)
 
     @property
     def file(self) -> Path:
         """The table."""
-        return location(self.array) / FOLDER / plane_name(self.dim_index)
+        return location(self.array) / FOLDER / plane_name(self.table)
+
+    @property
+    def first(self) -> int:
+        """Number of the plane's first entry in the table."""
+        return 0 if self.axis is None else self.dim_index[self.axis] % self.steps * self.grid[0] * self.grid[1]
+
+    @property
+    def table_bytes(self) -> int:
+        """Size of the table."""
+        return len(MAGIC) + self.steps * self.grid[0] * self.grid[1] * ENTRY_BYTES
+
+    def entry_position(self, row: int, col: int) -> int:
+        """Return where the entry of a chunk begins in the table.
+
+        Args:
+            row: Of the chunk.
+            col: Of the chunk.
+
+        Returns:
+            Bytes from the start.
+        """
+        return len(MAGIC) + (self.first + row * self.grid[1] + col) * ENTRY_BYTES
 
     @property
     def stamp(self) -> int:
@@ -119,6 +153,7 @@ class Page:
     data: bytes
     form: _Form
     stamp: int = 0
+    """Of the plane, where the table is of one alone."""
 
     @property
     def nbytes(self) -> int:
@@ -134,7 +169,7 @@ def plane_name(dim_index: tuple[int, ...]) -> str:
     """Return the name of a plane's table.
 
     Args:
-        dim_index: Index along each leading dimension.
+        dim_index: Index of the plane along each leading dimension, or that of the planes it shares the table with.
 
     Returns:
         The indices joined by ``-``; ``plane`` without any.
@@ -180,8 +215,8 @@ def digest_in(page: Page, plane: Plane, row: int, col: int) -> ChunkDigest | Unk
     number = row * plane.grid[1] + col
     match page.form:
         case _Form.STAMPED:
-            size, stored = _ENTRY.unpack_from(page.data, number % PAGE_ENTRIES * ENTRY_BYTES)
-            stamp = (page.stamp + number * STAMP_STEP) & 0xFFFFFFFF | 1
+            size, stored = _ENTRY.unpack_from(page.data, (plane.first + number) % PAGE_ENTRIES * ENTRY_BYTES)
+            stamp = stamp_of(page.stamp if plane.axis is None else plane.stamp, number)
             return ChunkDigest(size, stored ^ stamp) if size else _decode_empty(stored, stamp)
         case _Form.OLD:
             size, crc = _ENTRY.unpack_from(page.data, number % PAGE_ENTRIES * ENTRY_BYTES)
@@ -202,7 +237,9 @@ def page_key(plane: Plane, number: int) -> tuple[str, tuple[int, ...], str, int]
     Returns:
         The key.
     """
-    return plane.array, plane.dim_index, plane.generation, number
+    # In object storage the array's address changes with the dataset, so planes can share a page.
+    generation = "" if plane.axis is not None and "://" in plane.array else plane.generation
+    return plane.array, plane.table, generation, number
 
 
 def _shard_entry(plane: Plane, row: int, col: int) -> ChunkDigest | Unknown:
@@ -247,32 +284,6 @@ def encode_entry(plane: Plane, number: int, digest: ChunkDigest) -> bytes:
     return _ENTRY.pack(digest.size, digest.crc ^ stamp_of(plane.stamp, number))
 
 
-def table_bytes(grid: tuple[int, int]) -> int:
-    """Return the size of a table.
-
-    Args:
-        grid: Chunks in rows and columns.
-
-    Returns:
-        Bytes of the file.
-    """
-    return len(MAGIC) + grid[0] * grid[1] * ENTRY_BYTES
-
-
-def entry_position(grid: tuple[int, int], row: int, col: int) -> int:
-    """Return where the entry of a chunk begins in its file.
-
-    Args:
-        grid: Chunks in rows and columns.
-        row: Of the chunk.
-        col: Of the chunk.
-
-    Returns:
-        Bytes from the start.
-    """
-    return len(MAGIC) + (row * grid[1] + col) * ENTRY_BYTES
-
-
 def _read_page(plane: Plane, number: int, *, checked: bool) -> Page:
     """Read a page; an empty one where there is no table and need be none."""
     path = plane.file
@@ -287,7 +298,7 @@ def _read_page(plane: Plane, number: int, *, checked: bool) -> Page:
     try:
         size = os.fstat(descriptor).st_size
         start, length = number * PAGE_ENTRIES * ENTRY_BYTES, PAGE_ENTRIES * ENTRY_BYTES
-        if size == table_bytes(plane.grid) and os.pread(descriptor, len(MAGIC), 0) == MAGIC:
+        if size == plane.table_bytes and os.pread(descriptor, len(MAGIC), 0) == MAGIC:
             return Page(os.pread(descriptor, length, len(MAGIC) + start), _Form.STAMPED, plane.stamp)
         side = max(1, plane.shard)
         old_size = -(-plane.grid[0] // side) * -(-plane.grid[1] // side) * ENTRY_BYTES
@@ -302,7 +313,7 @@ def _read_page(plane: Plane, number: int, *, checked: bool) -> Page:
 
 def _fetch_page(plane: Plane, path: ObjectPath, number: int, *, checked: bool) -> Page:
     """Read a page of a table that is an object: the whole table where it is small, else the page's part of it."""
-    size, start = table_bytes(plane.grid), len(MAGIC) + number * PAGE_ENTRIES * ENTRY_BYTES
+    size, start = plane.table_bytes, len(MAGIC) + number * PAGE_ENTRIES * ENTRY_BYTES
     stop = min(size, start + PAGE_ENTRIES * ENTRY_BYTES)
     if size <= _WHOLE_BYTES:
         found = path.storage.get(path.key)

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.chunks.digest_table import MAGIC, STAMP_STEP, table_bytes
+from lazytile.pyramid.chunks.digest_table import ENTRY_BYTES, MAGIC, STAMP_STEP
 from lazytile.pyramid.storage.protocol import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from lazytile.pyramid.chunks.digest_table import Plane
 
 
 def encode_table(plane: Plane, digests: NDArray[np.uint32]) -> bytes:
-    """Return the bytes of a table.
+    """Return the bytes of the table of one plane.
 
     Args:
         plane: What it is about.
@@ -25,10 +27,34 @@ def encode_table(plane: Plane, digests: NDArray[np.uint32]) -> bytes:
     Returns:
         The file.
     """
+    return MAGIC + _entries(plane, digests)
+
+
+def encode_shared_table(planes: Mapping[Plane, NDArray[np.uint32]], before: bytes | None = None) -> bytes:
+    """Return the bytes of a table that several planes share.
+
+    Args:
+        planes: Size and CRC-32 of each chunk of some of them, shape (rows, cols, 2), uint32; at least one plane.
+        before: The table of the dataset before steps were appended or replaced, whose other entries stay as they are,
+            right or damaged; None: there are no others.
+
+    Returns:
+        The file.
+    """
+    size = next(iter(planes)).table_bytes
+    is_usable = before is not None and len(before) == size and before.startswith(MAGIC)
+    table = bytearray(before if before is not None and is_usable else MAGIC.ljust(size, b"\0"))
+    for plane, digests in planes.items():
+        entries = _entries(plane, digests)
+        start = len(MAGIC) + plane.first * ENTRY_BYTES
+        table[start : start + len(entries)] = entries
+    return bytes(table)
+
+
+def _entries(plane: Plane, digests: NDArray[np.uint32]) -> bytes:
     entries = digests.reshape(-1, 2).astype("<u4")
-    stamps = _stamps(plane, len(entries))
-    entries[:, 1] ^= stamps
-    return MAGIC + entries.tobytes()
+    entries[:, 1] ^= _stamps(plane, len(entries))
+    return entries.tobytes()
 
 
 def _stamps(plane: Plane, count: int) -> NDArray[np.uint32]:
@@ -39,7 +65,7 @@ def _stamps(plane: Plane, count: int) -> NDArray[np.uint32]:
 
 
 def read_table(plane: Plane) -> tuple[NDArray[np.uint32], NDArray[np.bool_]] | None:
-    """Read a whole table.
+    """Read the whole table of one plane.
 
     Args:
         plane: What it is about.
@@ -55,7 +81,7 @@ def read_table(plane: Plane) -> tuple[NDArray[np.uint32], NDArray[np.bool_]] | N
     except OSError:
         return None
     rows, cols = plane.grid
-    if len(data) != table_bytes(plane.grid) or not data.startswith(MAGIC):
+    if len(data) != plane.table_bytes or not data.startswith(MAGIC):
         return None
     entries: NDArray[np.uint32] = np.frombuffer(data, "<u4", offset=len(MAGIC)).reshape(-1, 2).astype(np.uint32)
     stamps = _stamps(plane, len(entries))

@@ -31,6 +31,7 @@ from lazytile.pyramid.ingest.build import Progress, build_arrays
 from lazytile.pyramid.ingest.convert import with_statistics
 from lazytile.pyramid.ingest.manifest import planes
 from lazytile.pyramid.ingest.recount import States, recomputed_statistics
+from lazytile.pyramid.ingest.shard_packing import Earlier
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.storage.generations import Kept
@@ -49,7 +50,7 @@ from lazytile.pyramid.store.publish import UNFINISHED, staged
 from lazytile.pyramid.store.store import is_current_state, read_description
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.fetch.http_client import HttpOptions
@@ -127,15 +128,16 @@ def _append(
 ) -> Dataset:
     """Append the steps of a source; the places are the store, the dataset, and its metadata on this machine."""
     store, folder, here = places
-    name, kept = old.name, _kept(folder, old, steps.replaced)
+    name, kept = old.name, _kept(folder, old, _left_out(old, steps))
     with staged(store, name, _fingerprint(source, old), kept) as partial, engine_or_threads(engine) as bulk:
         if not is_current_state(folder, old):
             raise StoreError(f"dataset {name} was changed meanwhile, append again")
         new = _extended(old, steps)
         if not (partial / UNFINISHED).exists():
-            _clone(here, partial, old, steps.replaced)
+            _clone(here, partial, old, _left_out(old, steps))
             _write_shapes(partial, new, steps)
-        added = build_arrays(source, partial, new, bulk, progress, time_steps=steps.stored_steps)
+        earlier = Earlier(folder, old)
+        added = build_arrays(source, partial, new, bulk, progress, time_steps=steps.stored_steps, earlier=earlier)
         states = States(partial, new, folder, old, frozenset(steps.stored_steps))
         if steps.replaced:
             totals = {name: recomputed_statistics(states, name, len(levels), bulk) for name, levels in added.items()}
@@ -169,7 +171,13 @@ def _metadata_of(folder: Path, dataset: Dataset) -> Iterator[Path]:
         raise StoreUnavailableError(str(error)) from error
 
 
-def _kept(folder: Path, dataset: Dataset, left_out: Collection[int]) -> Kept | None:
+def _left_out(old: Dataset, steps: StepMapping) -> list[frozenset[int]]:
+    """Return which files of each level are written again, by their index along time: those with a step that changes."""
+    sizes = old.shard_steps or (1,) * old.levels
+    return [frozenset(step // size for step in steps.stored_steps) for size in sizes]
+
+
+def _kept(folder: Path, dataset: Dataset, left_out: Sequence[Collection[int]]) -> Kept | None:
     """Return what the next generation takes over in object storage: chunks and checksums of the steps that stay."""
     if not isinstance(folder, ObjectPath):
         return None
@@ -180,7 +188,7 @@ def _kept(folder: Path, dataset: Dataset, left_out: Collection[int]) -> Kept | N
         if len(parts) < 4 or parts[1] not in axes or parts[2] not in (CHUNKS, FOLDER):
             return False
         axis, index = axes[parts[1]], parts[3].split("-") if parts[2] == FOLDER else parts[3:]
-        return axis is None or int(index[axis]) not in left_out
+        return axis is None or int(index[axis]) not in left_out[int(parts[0])]
 
     return Kept(folder, is_kept)
 
@@ -217,8 +225,8 @@ def _extended_variable(variable: Variable, before: str, now: str, steps: StepMap
     return replace(variable, dimensions=dimensions, generations=runs, first_range=ends)
 
 
-def _clone(folder: Path, partial: Path, old: Dataset, left_out: Collection[int]) -> None:
-    """Create a second dataset of the same files, without some time steps."""
+def _clone(folder: Path, partial: Path, old: Dataset, left_out: Sequence[Collection[int]]) -> None:
+    """Create a second dataset of the same files, without those of some time steps."""
     shutil.copy2(folder / _METADATA, partial / _METADATA)
     for level in range(old.levels):
         here, there = folder / str(level), partial / str(level)
@@ -235,9 +243,9 @@ def _clone(folder: Path, partial: Path, old: Dataset, left_out: Collection[int])
             shutil.copy2(entry / _METADATA, array / _METADATA)
             axis = variable.time_axis
             if (entry / CHUNKS).is_dir():
-                _link_tree(str(entry / CHUNKS), str(array / CHUNKS), axis, left_out)
+                _link_tree(str(entry / CHUNKS), str(array / CHUNKS), axis, left_out[level])
             for plane in planes(entry):
-                if axis is None or plane.name == "plane" or int(plane.name.split("-")[axis]) not in left_out:
+                if axis is None or plane.name == "plane" or int(plane.name.split("-")[axis]) not in left_out[level]:
                     (array / FOLDER).mkdir(exist_ok=True)
                     _link(str(plane), str(array / FOLDER / plane.name))
             if axis is None and (entry / SUMMARY).exists():

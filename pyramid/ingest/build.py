@@ -21,13 +21,14 @@ from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.ingest.build_task import CHUNK, ArrayJob, Task, TaskResult, run_task
 from lazytile.pyramid.ingest.journal import Journal
 from lazytile.pyramid.ingest.manifest import Manifests
-from lazytile.pyramid.ingest.shard_packing import PARTS, pack_shards
+from lazytile.pyramid.ingest.shard_packing import PARTS, Earlier, pack_shards
 from lazytile.pyramid.sources.block_reader import BlockReader
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
 from lazytile.pyramid.store.code_statistics import CodeStatistics
 from lazytile.pyramid.store.codec import Codec
-from lazytile.pyramid.store.layout import Stage, padding_code, plan_stages
+from lazytile.pyramid.store.layout import Stage, padding_code, plan_stages, shard_shape
 from lazytile.pyramid.store.publish import UNFINISHED
+from lazytile.pyramid.store.shard import ShardFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +62,7 @@ def build_arrays(
     progress: Callable[[Progress], None] | None = None,
     *,
     time_steps: tuple[int, ...] | None = None,
+    earlier: Earlier | None = None,
 ) -> dict[str, list[CodeStatistics]]:
     """Fill the arrays of the source's variables, resuming what an earlier run of the same work has left.
 
@@ -71,6 +73,7 @@ def build_arrays(
         engine: Runs the tasks.
         progress: Called after each task.
         time_steps: Stored index of each of the source's time steps; None where they agree.
+        earlier: The dataset before steps were appended or replaced; None: all steps are built.
 
     Returns:
         Statistics of each level built, by variable.
@@ -89,7 +92,7 @@ def build_arrays(
     ]
     meter = _ProgressMeter([task for tasks in rounds for task in tasks], progress)
     statistics: dict[str, dict[int, CodeStatistics]] = {job.name: {} for job, _ in plans}
-    manifests = Manifests(target, dataset)
+    manifests = Manifests(target, dataset, time_steps, None if earlier is None else earlier.folder)
     jobs = {job.name: job for job, _ in plans}
 
     def add_result(task_name: str, result: TaskResult, read_bytes: int) -> None:
@@ -114,8 +117,7 @@ def build_arrays(
                 task = waiting[done]
                 journal.add(task, result)
                 add_result(task.job.name, result, task.read_bytes)
-    if dataset.shard:
-        pack_shards(target, dataset, [*jobs.values()], engine)
+    pack_shards(target, dataset, [*jobs.values()], engine, earlier)
     manifests.check_presence()
     return {name: [found[level] for level in sorted(found)] for name, found in statistics.items()}
 
@@ -133,7 +135,8 @@ def _job(
     source: Source, each: SourceVariable, target: Path, dataset: Dataset, time_steps: tuple[int, ...] | None
 ) -> ArrayJob:
     variable = each.variable
-    folder = PARTS if dataset.shard else CHUNKS
+    arrays = [target / str(level) / variable.name for level in range(dataset.levels)]
+    shapes = [shard_shape(dataset, variable, level) for level in range(dataset.levels)]
     return ArrayJob(
         name=variable.name,
         packing=variable.packing,
@@ -141,13 +144,17 @@ def _job(
         shape=source.found.grid.shape,
         folders=tuple(
             ChunkFolder(
-                str(target / str(level) / variable.name / folder),
+                str(array / (CHUNKS if shape is None else PARTS)),
                 variable.packing.dtype,
                 CHUNK,
                 padding_code(variable.packing),
                 Codec.parse(dataset.codec),
             )
-            for level in range(dataset.levels)
+            for array, shape in zip(arrays, shapes, strict=True)
+        ),
+        shards=tuple(
+            None if shape is None else ShardFiles(str(array / CHUNKS), shape)
+            for array, shape in zip(arrays, shapes, strict=True)
         ),
         reader=block_reader_of(source, each),
         time_axis=variable.time_axis,

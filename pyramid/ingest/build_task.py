@@ -5,14 +5,17 @@ A task is a plain value that travels to any thread or process and opens files by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from lazytile.pyramid.chunks.array_digests import ArrayDigests
+from lazytile.pyramid.chunks.digest_table import ChunkDigest
+from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.store.chunk_file import read_file
 from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, chunk_grid, level_shape
@@ -21,11 +24,39 @@ from lazytile.pyramid.store.reduce import reduce_level
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.chunks.digest_table import ChunkDigest
     from lazytile.pyramid.core.grid import Shape
     from lazytile.pyramid.core.packing import Packing
     from lazytile.pyramid.sources.block_reader import BlockReader
-    from lazytile.pyramid.store.chunk_file import ChunkFolder
+    from lazytile.pyramid.store.chunk_file import ChunkFolder, EncodedChunks
+    from lazytile.pyramid.store.shard import ShardFiles
+    from lazytile.pyramid.store.stored_chunks import StoredChunks
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltChunks:
+    """The chunks of an array that is being built: files, until they are packed into shards. See ``EncodedChunks``."""
+
+    files: EncodedChunks
+    shards: ShardFiles
+    waits: ClassVar[bool] = False
+
+    def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
+        """Return the bytes of a chunk, None for an absent one."""
+        data = self.files.get(dim_index, row, col, limit)
+        return self.shards.get(dim_index, row, col, limit) if data is None else data
+
+    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the path of a chunk's file."""
+        return self.files.name(dim_index, row, col)
+
+    def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the path of a chunk's file."""
+        return self.files.file(dim_index, row, col)
+
+    def fresh(self) -> BuiltChunks:
+        """Return the same files: no cache is in front of them."""
+        return self
+
 
 CHUNK = (CHUNK_CELLS, CHUNK_CELLS)
 
@@ -41,6 +72,8 @@ class ArrayJob:
     """Of level 0."""
     folders: tuple[ChunkFolder, ...]
     """Chunk files of each level."""
+    shards: tuple[ShardFiles | None, ...]
+    """Shards of each level, into which the chunks are packed in the end; None: they stay files."""
     reader: BlockReader
     time_axis: int | None = None
     generation: str = ""
@@ -57,8 +90,46 @@ class ArrayJob:
         Returns:
             The checksums.
         """
-        array = str(Path(self.folders[level].path).parent)
-        return ArrayDigests(array, level, self.name, chunk_grid(self.shape, level), lambda _: self.generation)
+        array, shards = str(Path(self.folders[level].path).parent), self.shards[level]
+        outline = array, level, self.name, chunk_grid(self.shape, level), lambda _: self.generation
+        return (
+            ArrayDigests(*outline)
+            if shards is None
+            else ArrayDigests(*outline, steps=shards.shape.steps, axis=shards.shape.axis)
+        )
+
+    def chunks(self, level: int) -> StoredChunks:
+        """Return the reader of the chunks of a level that is complete.
+
+        Args:
+            level: Of the pyramid.
+
+        Returns:
+            The reader; it compares them with their checksums.
+        """
+        reader = folder_reader(self.folders[level], self.digests(level))
+        shards = self.shards[level]
+        return reader if shards is None else replace(reader, source=BuiltChunks(reader.source, shards))
+
+    def has(self, level: int, index: tuple[int, ...], digest: ChunkDigest) -> bool:
+        """Return whether a chunk was written, and is still there.
+
+        Args:
+            level: Of the pyramid.
+            index: Of the chunk along every axis.
+            digest: Of the chunk.
+
+        Returns:
+            Whether it is.
+        """
+        if ChunkDigest.of(read_file(self.folders[level].file(index)) or b"") == digest:
+            return True
+        shards = self.shards[level]
+        try:
+            packed = None if shards is None else shards.get(index[:-2], index[-2], index[-1], digest.size)
+        except (OSError, StoreError):
+            return False
+        return packed is not None and ChunkDigest.of(packed) == digest
 
     def stored(self, dim_index: tuple[int, ...]) -> tuple[int, ...]:
         """Return the stored index of a step of the source.
@@ -169,7 +240,7 @@ def _read_level(task: Task) -> NDArray[Any]:
     shape = tuple(stop - start for start, stop in (*block.leading, block.rows, block.cols))
     planes = np.empty(shape, np.dtype(job.packing.dtype))
     here = level_shape(job.shape, task.level)
-    chunks = folder_reader(job.folders[task.level], job.digests(task.level))
+    chunks = job.chunks(task.level)
     for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
         plane = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
         for row in range(block.rows[0], block.rows[1], CHUNK_CELLS):

@@ -16,6 +16,7 @@ from lazytile.pyramid.fetch.downloads import FOLDER, local_files
 from lazytile.pyramid.fetch.source_url import base_name, source_stamp
 from lazytile.pyramid.ingest.build import Progress, build_arrays
 from lazytile.pyramid.ingest.proposed_name import dataset_name
+from lazytile.pyramid.ingest.shard_plan import MAX_SHARD_STEPS, automatic_steps, chosen_steps
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of, open_files
 from lazytile.pyramid.storage.object_path import ObjectPath, location
@@ -54,12 +55,18 @@ class Storage:
     lazy_above: int = 0
     """Number of planes, a plane being one step of one variable, up to which overviews are made nevertheless: making all
     of a few takes no longer than making those of the first picture."""
+    shard_steps: int | None = None
+    """Time steps that one file holds; 0: one; None: as many as ``shard_plan.automatic_steps`` says for each level."""
 
     def __post_init__(self) -> None:
         if self.shard and (self.shard < 2 or self.shard > MAX_SHARD or self.shard & (self.shard - 1)):
             raise StoreError(f"a shard has 2, 4, 8 ... {MAX_SHARD} chunks along a side, not {self.shard}")
         if self.shard and self.lazy:
             raise StoreError("lazy overviews are written chunk by chunk, so they cannot be in shards")
+        if self.shard_steps and self.lazy:
+            raise StoreError("lazy overviews are written chunk by chunk, so no file can hold several steps of them")
+        if self.shard_steps is not None and not 0 <= self.shard_steps <= MAX_SHARD_STEPS:
+            raise StoreError(f"a shard holds 0 to {MAX_SHARD_STEPS} time steps, not {self.shard_steps}")
 
 
 DEFAULT_STORAGE = Storage()
@@ -164,11 +171,12 @@ def describe_dataset(
         The description.
     """
     grid = source.found.grid
+    levels = plan_levels(grid.shape)
     return Dataset(
         name=name,
         generation=secrets.token_hex(16),
         grid=grid,
-        levels=len(plan_levels(grid.shape)),
+        levels=len(levels),
         chunk=Shape(CHUNK_CELLS, CHUNK_CELLS),
         variables=tuple(replace(each.variable, colormap=colormap) for each in source.variables),
         title=source.title if title is None else title,
@@ -178,7 +186,16 @@ def describe_dataset(
         lazy=storage.lazy,
         checked=True,
         remarks=_stored_remarks(source.remarks),
+        shard_steps=_shard_steps(levels, [each.variable for each in source.variables], storage),
     )
+
+
+def _shard_steps(levels: Sequence[Shape], variables: Sequence[Variable], storage: Storage) -> tuple[int, ...]:
+    if storage.lazy:
+        return ()
+    if storage.shard_steps is None:
+        return automatic_steps(levels, variables, storage.shard)
+    return chosen_steps(levels, variables, storage.shard, storage.shard_steps)
 
 
 def _stored_remarks(remarks: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from lazytile.pyramid.chunks.digest_table import ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.ingest.build_task import Task, TaskResult
-from lazytile.pyramid.store.chunk_file import read_file
 from lazytile.pyramid.store.code_statistics import CodeStatistics
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Journal:
             Its result; None where it is to be done.
         """
         result = self._done.get(task.key)
-        return result if result is not None and _is_there(task, result) else None
+        return result if result is not None and all(task.job.has(*each) for each in result.digests) else None
 
     def add(self, task: Task, result: TaskResult) -> None:
         """Record that a task is done.
@@ -78,10 +77,3 @@ class Journal:
             )
         except (ValueError, KeyError, TypeError, StoreError):
             return
-
-
-def _is_there(task: Task, result: TaskResult) -> bool:
-    for level, index, digest in result.digests:
-        if ChunkDigest.of(read_file(task.job.folders[level].file(index)) or b"") != digest:
-            return False
-    return True

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.ingest.convert import Storage, convert
+from lazytile.pyramid.ingest.shard_plan import automatic_steps
 from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
+from lazytile.pyramid.store.layout import plan_levels
 from lazytile.pyramid.store.store import Store
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def replace(
     """
     old = Store(location(store)).dataset(name).description
     codec = Codec.parse(old.codec) if old.codec else DEFAULT_CODEC
+    is_automatic = old.shard_steps == automatic_steps(plan_levels(old.grid.shape), old.variables, old.shard)
+    steps = None if is_automatic else max(old.shard_steps, default=0)
     return convert(
         path,
         store,
@@ -81,7 +85,7 @@ def replace(
         time_pattern=time_pattern,
         title=old.title,
         colormap=old.variables[0].colormap,
-        storage=Storage(codec, old.shard, old.lazy),
+        storage=Storage(codec, old.shard, old.lazy, shard_steps=None if old.lazy else steps),
         engine=engine,
         progress=progress,
     )

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.sources.overrides import Overrides
     from lazytile.pyramid.sources.source_variable import SourceVariable
-    from lazytile.pyramid.store.dataset import Coordinate, Dimension
+    from lazytile.pyramid.store.dataset import Dimension
+    from lazytile.pyramid.store.geozarr import Coordinate
 
 
 def files_of(path: str | Path | Sequence[str | Path]) -> list[str]:

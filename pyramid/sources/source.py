@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.sources.grids.coordinate_pair import SourceGrid
     from lazytile.pyramid.sources.source_variable import SourceVariable
     from lazytile.pyramid.sources.stated_time import StatedTime
-    from lazytile.pyramid.store.dataset import Coordinate
+    from lazytile.pyramid.store.geozarr import Coordinate
 
 _ON_MESH = "it lies on another mesh"
 

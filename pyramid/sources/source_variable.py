@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.core.packing import Packing
     from lazytile.pyramid.sources.grids.coordinate_pair import SourceGrid
-    from lazytile.pyramid.store.dataset import Coordinate, Dimension
+    from lazytile.pyramid.store.dataset import Dimension
+    from lazytile.pyramid.store.geozarr import Coordinate
 
 _OF_CODES = frozenset(
     {"scale_factor", "add_offset", "_FillValue", "missing_value", "valid_range", "valid_min", "valid_max", "_Unsigned"}

@@ -16,7 +16,8 @@ from lazytile.pyramid.sources.cf.iso_times import days_of_texts
 from lazytile.pyramid.sources.cf.labels import is_time, time_labels
 from lazytile.pyramid.sources.cf.step_times import is_called_time
 from lazytile.pyramid.sources.cf.time_units import TEXT_TIME
-from lazytile.pyramid.store.dataset import Coordinate, Dimension
+from lazytile.pyramid.store.dataset import Dimension
+from lazytile.pyramid.store.geozarr import Coordinate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

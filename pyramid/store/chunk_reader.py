@@ -25,8 +25,8 @@ from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFiles, ChunkObjects
 from lazytile.pyramid.store.codec import Codec
-from lazytile.pyramid.store.layout import level_shape, padding_code
-from lazytile.pyramid.store.shard import ShardFiles, ShardObjects, shard_side
+from lazytile.pyramid.store.layout import level_shape, padding_code, shard_shape
+from lazytile.pyramid.store.shard import ShardFiles, ShardObjects, shard_shape_of
 from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.chunks.shard_shape import ShardShape
     from lazytile.pyramid.store.chunk_file import ChunkFolder, EncodedChunks
     from lazytile.pyramid.store.dataset import Dataset
 
@@ -126,9 +127,10 @@ def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> Chu
             return replace(reader, lazy=lazy, digests=level_digests(path, dataset, variable, level))
         return replace(reader, lazy=lazy) if isinstance(reader, StoredChunks) else reader
     # The description says everything, and it has a checksum itself.
-    packing = dataset.variable(variable).packing
+    described = dataset.variable(variable)
+    packing = described.packing
     return StoredChunks(
-        _source(path / CHUNKS, Shape(dataset.shard, dataset.shard) if dataset.shard else None),
+        _source(path / CHUNKS, shard_shape(dataset, described, level)),
         np.dtype(packing.dtype).newbyteorder("<"),
         dataset.chunk,
         padding_code(packing),
@@ -156,11 +158,11 @@ def linked_boxes(folder: Path, dataset: Dataset, variable: str) -> BoxReader | N
     return reader if isinstance(reader, BoxReader) and reader.reads_boxes else None
 
 
-def _source(chunks: Path, side: Shape | None) -> EncodedChunks:
+def _source(chunks: Path, shard: ShardShape | None) -> EncodedChunks:
     """Return the encoded chunks of an array: of files or objects, in shards of some chunks or each for itself."""
     if isinstance(chunks, ObjectPath):
-        return ChunkObjects(chunks) if side is None else ShardObjects(chunks, side)
-    return ChunkFiles(str(chunks)) if side is None else ShardFiles(str(chunks), side)
+        return ChunkObjects(chunks) if shard is None else ShardObjects(chunks, shard)
+    return ChunkFiles(str(chunks)) if shard is None else ShardFiles(str(chunks), shard)
 
 
 def level_digests(array: Path, dataset: Dataset, variable: str, level: int) -> ArrayDigests:
@@ -175,7 +177,7 @@ def level_digests(array: Path, dataset: Dataset, variable: str, level: int) -> A
     Returns:
         The checksums.
     """
-    shape = level_shape(dataset.grid.shape, level)
+    shape, shard = level_shape(dataset.grid.shape, level), shard_shape(dataset, dataset.variable(variable), level)
     return ArrayDigests(
         str(array),
         level,
@@ -185,6 +187,7 @@ def level_digests(array: Path, dataset: Dataset, variable: str, level: int) -> A
         dataset.shard,
         dataset.checked,
         dataset.lazy and level > 0,
+        *((1, None) if shard is None else (shard.steps, shard.axis)),
     )
 
 
@@ -244,10 +247,10 @@ def _direct(folder: Path, document: dict[str, Any], chunk: Shape) -> StoredChunk
     source = _source(folder / CHUNKS, None)
     if [codec["name"] for codec in codecs] == ["sharding_indexed"]:
         inside = codecs[0]["configuration"]
-        side = shard_side(inside, shape, chunk)
-        if side is None:
+        shard = shard_shape_of(inside, shape, chunk)
+        if shard is None:
             return None
-        source = _source(folder / CHUNKS, side)
+        source = _source(folder / CHUNKS, shard)
         shape, codecs = tuple(inside["chunk_shape"]), inside["codecs"]
     names = [codec["name"] for codec in codecs]
     fill_value = float("nan") if document["fill_value"] == "NaN" else document["fill_value"]

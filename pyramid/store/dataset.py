@@ -23,11 +23,10 @@ from lazytile.pyramid.core.packing import Packing
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
-
 FORMAT = 3
-LINKED_FORMAT = 4
-"""Version of the description, and that of linked datasets. Higher versions are refused, lower ones are read."""
+NEWEST_FORMAT = 4
+"""Version of the description, and that of one with a field of ``_NEWER``. Higher ones are refused, lower ones read."""
+_NEWER = ("linked", "shard_steps")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 """Names of datasets: no dots (layers are DATASET.VARIABLE), nothing that could be part of a path."""
 SUFFIX = ".zarr"
@@ -177,6 +176,8 @@ class Dataset:
     """What the conversion left out, corrected or found contradictory, one line each."""
     linked: int = 0
     """Levels that lie in the source, from level 0 on; only the others are stored."""
+    shard_steps: tuple[int, ...] = ()
+    """Time steps that one file holds, at each level; empty where no file holds several."""
 
     def __post_init__(self) -> None:
         if self.levels < 1 or not self.variables:
@@ -194,9 +195,9 @@ class Dataset:
         Raises:
             DatasetNotFoundError: The dataset has no such variable.
         """
-        found = next((variable for variable in self.variables if variable.name == name), None)
-        if found is not None:
-            return found
+        for variable in self.variables:
+            if variable.name == name:
+                return variable
         known = ", ".join(variable.name for variable in self.variables)
         raise DatasetNotFoundError(f"dataset {self.name} has no variable {name!r}, it has {known}")
 
@@ -249,9 +250,10 @@ class Dataset:
 
     def to_json(self) -> dict[str, Any]:
         """Return the description as JSON values; ``from_json`` is the inverse."""
-        document: dict[str, Any] = {"format": LINKED_FORMAT if self.linked else FORMAT, **json_values(self)}
-        if not self.linked:
-            del document["linked"]  # as earlier versions have it, and below
+        document: dict[str, Any] = {"format": FORMAT, **json_values(self)}
+        for name in (name for name in _NEWER if not document[name]):
+            del document[name]  # as earlier versions have it, and below
+        document["format"] = _format_of(document)
         for dimension in (each for variable in document["variables"] for each in variable["dimensions"]):
             for name in {"standard_name", "positive"} & {key for key, value in dimension.items() if not value}:
                 del dimension[name]
@@ -276,30 +278,31 @@ class Dataset:
             StoreError: The document has another form or a newer format, or was changed.
         """
         try:
-            if document["format"] > (newest := LINKED_FORMAT if document.get("linked") else FORMAT):
+            if document["format"] > (newest := _format_of(document)):
                 raise StoreError(f"dataset format {document['format']} is newer than this version's {newest}")
             if document.get(CHECKSUM, None) not in (None, _checksum(document)):
                 raise StoreError(
                     f"the description differs from its checksum; if you edited it, remove {CHECKSUM!r} from it"
                 )
             fields = {key: value for key, value in document.items() if key not in ("format", CHECKSUM)}
-            fields["grid"] = _grid(fields["grid"])
+            grid = fields["grid"]
+            fields["grid"] = Grid(grid["crs"], RegularAxis(**grid["x"]), RegularAxis(**grid["y"]))
             fields["chunk"] = Shape(**fields["chunk"])
             fields["variables"] = tuple(_variable(variable) for variable in fields["variables"])
-            fields["remarks"] = tuple(fields.get("remarks", ()))
+            fields |= {name: tuple(fields.get(name, ())) for name in ("remarks", "shard_steps")}
             return cls(**fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"not a dataset description: {type(error).__name__}: {error}") from error
+
+
+def _format_of(document: dict[str, Any]) -> int:
+    return NEWEST_FORMAT if any(document.get(name) for name in _NEWER) else FORMAT
 
 
 def _checksum(document: dict[str, Any]) -> int:
     """Return the CRC-32 of a description in one spelling of its JSON."""
     values = {key: value for key, value in document.items() if key != CHECKSUM}
     return crc32(json.dumps(values, sort_keys=True, separators=(",", ":")).encode())
-
-
-def _grid(document: dict[str, Any]) -> Grid:
-    return Grid(document["crs"], RegularAxis(**document["x"]), RegularAxis(**document["y"]))
 
 
 def _variable(document: dict[str, Any]) -> Variable:
@@ -318,13 +321,3 @@ def _variable(document: dict[str, Any]) -> Variable:
     fields["generations"] = tuple((str(each), int(count)) for each, count in fields.get("generations", ()))
     fields["understanding"] = tuple(Finding(**each) for each in fields.get("understanding", ()))
     return Variable(**fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Coordinate:
-    """The values of a dimension as the source stores them, for other readers."""
-
-    name: str
-    values: NDArray[Any]
-    """Shape (steps,), in stored order."""
-    attributes: dict[str, Any]

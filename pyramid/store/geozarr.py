@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from lazytile.pyramid.chunks.digest_table import ChunkDigest, Plane
 from lazytile.pyramid.chunks.whole_table import encode_table, read_table
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder, read_file
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
-from lazytile.pyramid.store.layout import CHUNK_CELLS
+from lazytile.pyramid.store.layout import CHUNK_CELLS, shard_shape
 from lazytile.pyramid.store.node_metadata import consolidate, write_array, write_group
 from lazytile.pyramid.tiling.crs_spellings import proj_attributes
 
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.core.grid import Grid
     from lazytile.pyramid.core.packing import Packing
-    from lazytile.pyramid.store.dataset import Coordinate, Dataset, Variable
+    from lazytile.pyramid.store.dataset import Dataset, Variable
 
 CRS_VARIABLE = "crs"
+_CHUNK = (CHUNK_CELLS, CHUNK_CELLS)
 RESAMPLING = {"mean": "average", "mode": "mode", "nearest": "nearest", "min": "min", "max": "max"}
 """What other programs call a reduction."""
 _OWN_ATTRIBUTES = frozenset({"scale_factor", "add_offset", "missing_value", "_FillValue", "_Unsigned"})
@@ -54,6 +56,16 @@ PROJ = _convention(
     "proj", "f17cb550-5864-4468-aeb7-f3180cfb622f", "Coordinate reference system information for geospatial data"
 )
 SPATIAL = _convention("spatial", "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "Spatial coordinate information")
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """The values of a dimension as the source stores them, for other readers."""
+
+    name: str
+    values: NDArray[Any]
+    """Shape (steps,), in stored order."""
+    attributes: dict[str, Any]
 
 
 def write_metadata(path: Path, dataset: Dataset, coordinates: Sequence[Coordinate], attributes: dict[str, Any]) -> None:
@@ -162,19 +174,15 @@ def _write_level(
     for variable in () if int(group.name) < dataset.linked else dataset.variables:
         # Other readers would take an array without chunks for one without data.
         leading = [len(dimension.labels) for dimension in variable.dimensions]
-        dtype = np.dtype(variable.packing.dtype)
-        fill = variable.packing.fill_code
-        ones = (1,) * len(leading)
-        shard_cells = dataset.shard * CHUNK_CELLS
-        codec = Codec.parse(dataset.codec) if dataset.codec else DEFAULT_CODEC
+        shard = shard_shape(dataset, variable, int(group.name))
         write_array(
             group / variable.name,
             shape=(*leading, grid.shape.rows, grid.shape.cols),
-            dtype=dtype,
-            chunks=(*ones, CHUNK_CELLS, CHUNK_CELLS),
-            shards=(*ones, shard_cells, shard_cells) if shard_cells else None,
-            codec=codec,
-            fill=0 if fill is None else fill,
+            dtype=np.dtype(variable.packing.dtype),
+            chunks=(*(1 for _ in leading), *_CHUNK),
+            shards=None if shard is None else shard.cells(len(leading), _CHUNK),
+            codec=Codec.parse(dataset.codec) if dataset.codec else DEFAULT_CODEC,
+            fill=variable.packing.fill_code or 0,
             names=[*(dimension.name for dimension in variable.dimensions), *names],
             attributes=variable_attributes(variable),
         )

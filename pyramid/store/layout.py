@@ -11,12 +11,14 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.chunks.shard_shape import ShardShape
 from lazytile.pyramid.core.grid import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lazytile.pyramid.core.packing import Packing
+    from lazytile.pyramid.store.dataset import Dataset, Variable
 
 CHUNK_CELLS = 256
 """Rows and columns of a chunk."""
@@ -212,3 +214,23 @@ def chunk_grid(shape: Shape, level: int) -> tuple[int, int]:
     """
     here = level_shape(shape, level)
     return -(-here.rows // CHUNK_CELLS), -(-here.cols // CHUNK_CELLS)
+
+
+def shard_shape(dataset: Dataset, variable: Variable, level: int) -> ShardShape | None:
+    """Return how many chunks a file of an array holds.
+
+    Args:
+        dataset: The description.
+        variable: Of the dataset.
+        level: Of the pyramid.
+
+    Returns:
+        The shape; None where each chunk has a file of its own.
+    """
+    side, axis = dataset.shard, variable.time_axis
+    steps = dataset.shard_steps[level] if dataset.shard_steps and axis is not None else 1
+    if steps > 1:
+        # Planes that are small enough to be stored together are not divided.
+        rows, cols = (side, side) if side else chunk_grid(dataset.grid.shape, level)
+        return ShardShape(rows, cols, steps, axis)
+    return ShardShape(side, side) if side else None

@@ -28,8 +28,6 @@ from lazytile.pyramid.chunks.digest_table import (
     MAGIC,
     ChunkDigest,
     encode_entry,
-    entry_position,
-    table_bytes,
 )
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.conditions import Conditions
@@ -43,7 +41,7 @@ from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.generation_attempts import OpenedFolder, check_opened
 from lazytile.pyramid.store.layout import padding_code
 from lazytile.pyramid.store.overview import ChunkIndex, derived_codes, overview_codes
-from lazytile.pyramid.store.shard import encode_shard
+from lazytile.pyramid.store.shard import ShardFiles, encode_shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,7 +174,7 @@ class OverviewWriter:
             file = Path(self._reader.source.file(dim_index, row, col))
             is_recorded = False
             try:
-                content = self._shard_with(dim_index, row, col, data) if self._stored.description.shard else data
+                content = self._content(dim_index, row, col, data)
                 if content is None:
                     return False
                 is_recorded = self._record(root, dim_index, row, col, ChunkDigest.of(data))
@@ -207,9 +205,9 @@ class OverviewWriter:
         _make_folders(root, relative)
         descriptor = os.open(relative, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644, dir_fd=root)
         try:
-            if os.fstat(descriptor).st_size != table_bytes(plane.grid):
+            if os.fstat(descriptor).st_size != plane.table_bytes:
                 os.ftruncate(descriptor, 0)
-                os.ftruncate(descriptor, table_bytes(plane.grid))
+                os.ftruncate(descriptor, plane.table_bytes)
             os.pwrite(descriptor, MAGIC, 0)
         finally:
             os.close(descriptor)
@@ -223,31 +221,39 @@ class OverviewWriter:
         plane = digests.plane(dim_index)
         descriptor = os.open(plane.file.relative_to(self._stored.path), os.O_WRONLY | os.O_CLOEXEC, dir_fd=root)
         try:
-            os.pwrite(descriptor, entry, entry_position(plane.grid, row, col))
+            os.pwrite(descriptor, entry, plane.entry_position(row, col))
         finally:
             os.close(descriptor)
         digests.find(dim_index, row, col, again=True)
 
-    def _shard_with(self, dim_index: tuple[int, ...], row: int, col: int, data: bytes) -> bytes | None:
-        """Return the bytes of a shard with one chunk replaced; None where it is too large, or another is damaged."""
-        digests, side = self._reader.digests, self._stored.description.shard
+    def _content(self, dim_index: tuple[int, ...], row: int, col: int, data: bytes) -> bytes | None:
+        """Return the bytes of the file that holds a chunk: the chunk itself, or its shard with this one replaced.
+
+        None where the shard is too large, or has no checksums.
+        """
+        source, digests = self._reader.source, self._reader.digests
+        if not isinstance(source, ShardFiles):
+            return data
         if digests is None:
             return None
-        rows, cols = digests.grid
-        top, left = row // side * side, col // side * side
+        (rows, cols), variable = digests.grid, self._stored.description.variable(self._variable)
+        lengths = [len(dimension.labels) for dimension in variable.dimensions]
         chunks: list[bytes | None] = []
         size = 0
-        for down in range(top, top + side):
-            for across in range(left, left + side):
-                chunk = None
-                if (down, across) == (row, col):
-                    chunk = data or None
-                elif down < rows and across < cols:
-                    chunk = self._chunk_of_shard(dim_index, down, across)
-                size += len(chunk or b"")
-                if size > MAX_SHARD_BYTES:
-                    return None
-                chunks.append(chunk)
+        for at in source.shape.members(source.shape.locate(dim_index, row, col)[0]):
+            chunk = None
+            if at == (dim_index, row, col):
+                chunk = data or None
+            elif (
+                at[1] < rows
+                and at[2] < cols
+                and all(step < length for step, length in zip(at[0], lengths, strict=True))
+            ):
+                chunk = self._chunk_of_shard(*at)
+            size += len(chunk or b"")
+            if size > MAX_SHARD_BYTES:
+                return None
+            chunks.append(chunk)
         return encode_shard(chunks)
 
     def _chunk_of_shard(self, dim_index: tuple[int, ...], row: int, col: int) -> bytes | None:

@@ -60,6 +60,11 @@ class StoredChunks:
         """Bytes of a chunk's codes."""
         return self.chunk.rows * self.chunk.cols * self.stored_dtype.itemsize
 
+    @property
+    def most_bytes(self) -> int:
+        """Most bytes that an encoded chunk can have."""
+        return 2 * self.nbytes + _OVERHEAD_BYTES
+
     def read(self, dim_index: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
         """Return the codes of a chunk; an empty one is all fill value."""
         shape = (self.chunk.rows, self.chunk.cols)
@@ -149,7 +154,7 @@ class StoredChunks:
             StoreError: It cannot be read at the moment.
         """
         try:
-            data = self.source.get(dim_index, row, col, 2 * self.nbytes + _OVERHEAD_BYTES)
+            data = self.source.get(dim_index, row, col, self.most_bytes)
         except StoreError as error:
             raise self._damaged(dim_index, row, col, str(error)) from error
         except StorageError as error:

@@ -52,6 +52,16 @@ def convert(
     shard: Annotated[
         int, typer.Option(metavar="N", help="Store N x N chunks in one file; 0 means one file per chunk.", min=0)
     ] = 0,
+    shard_steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Store N time steps in one file; 0 means a file for each step [default: chosen by size, for 32 steps "
+            "or more of a small grid].",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
     lazy: Annotated[
         bool, typer.Option("--lazy", help="Store level 0 only; overviews are computed when first requested.")
     ] = False,
@@ -72,7 +82,7 @@ def convert(
     from lazytile.pyramid.ingest.proposed_name import dataset_name  # noqa: PLC0415
     from lazytile.pyramid.store.codec import Codec  # noqa: PLC0415 - xarray and zarr take a second to import
 
-    storage = Storage(Codec.parse(codec), shard, lazy)
+    storage = Storage(Codec.parse(codec), shard, lazy, shard_steps=shard_steps)
     arguments = source.arguments()
     sources, checksums = _sources(files, list_file, checksum)
     local = fetch.local_files(fetch.requests(sources), store, checksums)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from lazytile.service.zarr_http.byte_range import Selection
     from lazytile.service.zarr_http.bytes_in_flight import Reservation
-    from lazytile.service.zarr_http.stored_object import FileObject, WholeObject
+    from lazytile.service.zarr_http.shard_object import FileObject
+    from lazytile.service.zarr_http.stored_object import WholeObject
 
 BINARY = "application/octet-stream"
 PIECE_BYTES = 1 << 20

@@ -13,8 +13,10 @@ from aiohttp import hdrs, web
 
 from lazytile.pyramid.chunks.damage import DamagedChunkError
 from lazytile.pyramid.core.errors import DatasetNotFoundError
+from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.store.layer import Layer
+from lazytile.pyramid.store.layout import shard_shape
 from lazytile.service.admission.work_class import WorkClass
 from lazytile.service.http.documents import with_problem_responses
 from lazytile.service.http.errors import GoneError, NotFoundError
@@ -27,7 +29,8 @@ from lazytile.service.zarr_http.byte_range import Selection
 from lazytile.service.zarr_http.bytes_in_flight import BytesInFlight
 from lazytile.service.zarr_http.hierarchy import hierarchy_of
 from lazytile.service.zarr_http.responses import PIECE_BYTES, DataResponse, FileResponse
-from lazytile.service.zarr_http.stored_object import FileObject, ShardObject, WholeObject, open_object
+from lazytile.service.zarr_http.shard_object import FETCH_BYTES, FETCHES, FileObject, ShardObject
+from lazytile.service.zarr_http.stored_object import WholeObject, open_object
 
 if TYPE_CHECKING:
     from lazytile.pyramid.store.store import StoredDataset
@@ -109,8 +112,9 @@ async def _response(
         return text_response(request, node.body, JSON, digest=node.digest, headers=headers)
     _check_index(address, hierarchy)
     level, _, array = address.node.partition("/")
-    kept = IMMUTABLE if is_fixed else _cache_control(context.settings, stored, array, address.chunk)
-    return await _object_response(request, context, stored, (int(level), array, address.chunk), kept)
+    place = int(level), array, address.chunk
+    kept = IMMUTABLE if is_fixed else _cache_control(context.settings, stored, place)
+    return await _object_response(request, context, stored, place, kept)
 
 
 def _check_index(address: ZarrAddress, hierarchy: Hierarchy) -> None:
@@ -125,13 +129,17 @@ def _check_index(address: ZarrAddress, hierarchy: Hierarchy) -> None:
         raise GoneError("path", f"array {address.node} of dataset {address.dataset} has no such chunk")
 
 
-def _cache_control(settings: Settings, stored: StoredDataset, array: str, index: tuple[int, ...]) -> str:
+def _cache_control(settings: Settings, stored: StoredDataset, place: tuple[int, str, tuple[int, ...]]) -> str:
     """Return how long clients may keep a chunk at the address that stays when the dataset changes: as its tiles."""
+    level, array, index = place
     variable = next((each for each in stored.description.variables if each.name == array), None)
     if variable is None:
         return "no-cache"  # the times grow with each append
-    axis = variable.time_axis
-    is_latest = None if axis is None else index[axis] == len(variable.dimensions[axis].labels) - 1
+    axis, is_latest = variable.time_axis, None
+    if axis is not None:
+        shard = shard_shape(stored.description, variable, level)
+        last = len(variable.dimensions[axis].labels) - 1
+        is_latest = index[axis] == last // (1 if shard is None else shard.steps)
     return layer_cache_control(settings, Layer(stored.description, variable), is_latest)
 
 
@@ -174,14 +182,17 @@ def _there(stored: StoredDataset, place: tuple[int, str, tuple[int, ...]]) -> Wh
 
 
 def _bytes_in_memory(stored: StoredDataset) -> int:
-    """Return the bytes that a response holds: a chunk, or a piece of a shard."""
+    """Return the bytes that a response holds: a chunk, or pieces of a shard."""
     description = stored.description
+    is_remote = isinstance(stored.path, ObjectPath)
+    piece = FETCHES * FETCH_BYTES if is_remote else PIECE_BYTES
     if description.shard:
-        return PIECE_BYTES
-    return max(
+        return piece
+    chunk = max(
         description.chunk.rows * description.chunk.cols * np.dtype(variable.packing.dtype).itemsize
         for variable in description.variables
     )
+    return max(chunk, piece) if description.shard_steps else chunk
 
 
 async def _checked(

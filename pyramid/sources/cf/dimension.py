@@ -14,7 +14,8 @@ from lazytile.pyramid.sources.cf.iso_times import days_of_texts
 from lazytile.pyramid.sources.cf.labels import is_time, time_labels, value_labels
 from lazytile.pyramid.sources.cf.step_times import is_called_time, times_of_bounds
 from lazytile.pyramid.sources.cf.time_units import TEXT_TIME, as_plain_times
-from lazytile.pyramid.store.dataset import Coordinate, Dimension
+from lazytile.pyramid.store.dataset import Dimension
+from lazytile.pyramid.store.geozarr import Coordinate
 
 if TYPE_CHECKING:
     import xarray as xr
