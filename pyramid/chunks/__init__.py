@@ -1,4 +1,4 @@
-"""Encoded chunks: bounded unpacking, checksums and their tables, the record of damaged ones.
+"""Encoded chunks: bounded unpacking, the format of shards, checksums and their tables, the record of damaged ones.
 
 May import: core, storage.
 """

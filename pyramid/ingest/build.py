@@ -21,7 +21,8 @@ from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.ingest.build_task import CHUNK, ArrayJob, Task, TaskResult, run_task
 from lazytile.pyramid.ingest.journal import Journal
 from lazytile.pyramid.ingest.manifest import Manifests
-from lazytile.pyramid.ingest.shard_packing import PARTS, Earlier, pack_shards
+from lazytile.pyramid.ingest.shard_packing import Earlier, pack_shards
+from lazytile.pyramid.ingest.shard_pieces import PARTS, ShardPieces
 from lazytile.pyramid.sources.block_reader import BlockReader
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
 from lazytile.pyramid.store.code_statistics import CodeStatistics
@@ -153,7 +154,7 @@ def _job(
             for array, shape in zip(arrays, shapes, strict=True)
         ),
         shards=tuple(
-            None if shape is None else ShardFiles(str(array / CHUNKS), shape)
+            None if shape is None else ShardPieces(str(array / PARTS), ShardFiles(str(array / CHUNKS), shape))
             for array, shape in zip(arrays, shapes, strict=True)
         ),
         reader=block_reader_of(source, each),

@@ -5,16 +5,18 @@ A task is a plain value that travels to any thread or process and opens files by
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.pyramid.chunks.array_digests import ArrayDigests
 from lazytile.pyramid.chunks.digest_table import ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.ingest.shard_pieces import PieceWriter
 from lazytile.pyramid.store.chunk_file import read_file
 from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
@@ -22,40 +24,16 @@ from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, chunk_grid, level_
 from lazytile.pyramid.store.reduce import reduce_level
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from lazytile.pyramid.core.grid import Shape
     from lazytile.pyramid.core.packing import Packing
+    from lazytile.pyramid.ingest.shard_pieces import ShardPieces
     from lazytile.pyramid.sources.block_reader import BlockReader
-    from lazytile.pyramid.store.chunk_file import ChunkFolder, EncodedChunks
-    from lazytile.pyramid.store.shard import ShardFiles
+    from lazytile.pyramid.store.chunk_file import ChunkFolder
     from lazytile.pyramid.store.stored_chunks import StoredChunks
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltChunks:
-    """The chunks of an array that is being built: files, until they are packed into shards. See ``EncodedChunks``."""
-
-    files: EncodedChunks
-    shards: ShardFiles
-    waits: ClassVar[bool] = False
-
-    def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
-        """Return the bytes of a chunk, None for an absent one."""
-        data = self.files.get(dim_index, row, col, limit)
-        return self.shards.get(dim_index, row, col, limit) if data is None else data
-
-    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
-        """Return the path of a chunk's file."""
-        return self.files.name(dim_index, row, col)
-
-    def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
-        """Return the path of a chunk's file."""
-        return self.files.file(dim_index, row, col)
-
-    def fresh(self) -> BuiltChunks:
-        """Return the same files: no cache is in front of them."""
-        return self
 
 
 CHUNK = (CHUNK_CELLS, CHUNK_CELLS)
@@ -72,8 +50,8 @@ class ArrayJob:
     """Of level 0."""
     folders: tuple[ChunkFolder, ...]
     """Chunk files of each level."""
-    shards: tuple[ShardFiles | None, ...]
-    """Shards of each level, into which the chunks are packed in the end; None: they stay files."""
+    shards: tuple[ShardPieces | None, ...]
+    """Shards of each level; None: each chunk has a file."""
     reader: BlockReader
     time_axis: int | None = None
     generation: str = ""
@@ -90,13 +68,12 @@ class ArrayJob:
         Returns:
             The checksums.
         """
-        array, shards = str(Path(self.folders[level].path).parent), self.shards[level]
-        outline = array, level, self.name, chunk_grid(self.shape, level), lambda _: self.generation
-        return (
-            ArrayDigests(*outline)
-            if shards is None
-            else ArrayDigests(*outline, steps=shards.shape.steps, axis=shards.shape.axis)
-        )
+        outline = str(Path(self.folders[level].path).parent), level, self.name, chunk_grid(self.shape, level)
+        pieces = self.shards[level]
+        if pieces is None:
+            return ArrayDigests(*outline, lambda _: self.generation)
+        shape = pieces.shards.shape
+        return ArrayDigests(*outline, lambda _: self.generation, steps=shape.steps, axis=shape.axis)
 
     def chunks(self, level: int) -> StoredChunks:
         """Return the reader of the chunks of a level that is complete.
@@ -107,9 +84,8 @@ class ArrayJob:
         Returns:
             The reader; it compares them with their checksums.
         """
-        reader = folder_reader(self.folders[level], self.digests(level))
-        shards = self.shards[level]
-        return reader if shards is None else replace(reader, source=BuiltChunks(reader.source, shards))
+        reader, pieces = folder_reader(self.folders[level], self.digests(level)), self.shards[level]
+        return reader if pieces is None else replace(reader, source=pieces)
 
     def has(self, level: int, index: tuple[int, ...], digest: ChunkDigest) -> bool:
         """Return whether a chunk was written, and is still there.
@@ -122,14 +98,15 @@ class ArrayJob:
         Returns:
             Whether it is.
         """
-        if ChunkDigest.of(read_file(self.folders[level].file(index)) or b"") == digest:
-            return True
-        shards = self.shards[level]
-        try:
-            packed = None if shards is None else shards.get(index[:-2], index[-2], index[-1], digest.size)
-        except (OSError, StoreError):
-            return False
-        return packed is not None and ChunkDigest.of(packed) == digest
+        pieces = self.shards[level]
+        if pieces is None:
+            data = read_file(self.folders[level].file(index))
+        else:
+            try:
+                data = pieces.get(index[:-2], index[-2], index[-1], digest.size)
+            except (OSError, StoreError):
+                return False
+        return ChunkDigest.of(data or b"") == digest
 
     def stored(self, dim_index: tuple[int, ...]) -> tuple[int, ...]:
         """Return the stored index of a step of the source.
@@ -159,6 +136,11 @@ class Task:
         """Identifier, equal for equal work of one build."""
         block = self.block
         return repr((self.job.name, self.level, block.leading, block.rows, block.cols, block.depth))
+
+    @property
+    def short_key(self) -> str:
+        """Name of the task in file names, equal for equal work of one build."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:20]
 
     @property
     def cells(self) -> int:
@@ -202,36 +184,61 @@ def run_task(task: Task) -> TaskResult:
     job, block = task.job, task.block
     planes = job.reader.read(block) if task.level == 0 else _read_level(task)
     statistics: dict[int, CodeStatistics] = {}
-    digests: list[tuple[int, tuple[int, ...], ChunkDigest]] = []
+    written = _Written(task)
     if task.level == 0:
         statistics[0] = statistics_of(planes, job.packing, binned=True)
     for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
         codes = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
         if task.level == 0:
-            _write_plane(task, 0, dim_index, codes, digests)
+            written.add(0, dim_index, codes)
         for level in range(task.level + 1, task.level + block.depth + 1):
             codes = reduce_level(codes, job.packing, job.reduction)
             statistics[level] = statistics.get(level, CodeStatistics()) + statistics_of(codes, job.packing)
-            _write_plane(task, level, dim_index, codes, digests)
-    return TaskResult(job.name, statistics, tuple(digests))
+            written.add(level, dim_index, codes)
+    return TaskResult(job.name, statistics, tuple(written.digests))
 
 
-def _write_plane(
-    task: Task,
-    level: int,
-    dim_index: tuple[int, ...],
-    codes: NDArray[Any],
-    digests: list[tuple[int, tuple[int, ...], ChunkDigest]],
-) -> None:
-    """Write the chunks of one plane of a block at a level; its first cell is on a chunk edge there."""
-    up = level - task.level
-    first_row, first_col = ((start >> up) // CHUNK_CELLS for start in (task.block.rows[0], task.block.cols[0]))
-    folder, stored = task.job.folders[level], task.job.stored(dim_index)
-    for row in range(0, codes.shape[0], CHUNK_CELLS):
-        for col in range(0, codes.shape[1], CHUNK_CELLS):
-            index = (*stored, first_row + row // CHUNK_CELLS, first_col + col // CHUNK_CELLS)
+class _Written:
+    """Writes the chunks of a task."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self.digests: list[tuple[int, tuple[int, ...], ChunkDigest]] = []
+        self._pieces: dict[int, PieceWriter] = {}
+
+    def add(self, level: int, dim_index: tuple[int, ...], codes: NDArray[Any]) -> None:
+        """Write the chunks of one plane of the block at a level; its first cell is on a chunk edge there."""
+        job = self._task.job
+        folder, pieces, stored = job.folders[level], self._writer(level, codes.shape), job.stored(dim_index)
+        for (row, col), index in zip(_corners(codes.shape), self._indices(level, codes.shape, stored), strict=True):
             part = codes[row : row + CHUNK_CELLS, col : col + CHUNK_CELLS]
-            digests.append((level, index, folder.write(index, part)))
+            if pieces is None:
+                digest = folder.write(index, part)
+            else:
+                data = folder.encode(part)
+                pieces.add(index, data)
+                digest = ChunkDigest.of(data)
+            self.digests.append((level, index, digest))
+
+    def _writer(self, level: int, shape: tuple[int, ...]) -> PieceWriter | None:
+        """Return the writer of a level's pieces; None where each chunk has a file."""
+        job, pieces = self._task.job, self._task.job.shards[level]
+        if pieces is not None and level not in self._pieces:
+            steps = product(*(range(start, stop) for start, stop in self._task.block.leading))
+            indices = (index for step in steps for index in self._indices(level, shape, job.stored(step)))
+            self._pieces[level] = PieceWriter(pieces, self._task.short_key, indices)
+        return self._pieces.get(level)
+
+    def _indices(self, level: int, shape: tuple[int, ...], stored: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        block, up = self._task.block, level - self._task.level
+        first_row, first_col = ((start >> up) // CHUNK_CELLS for start in (block.rows[0], block.cols[0]))
+        for row, col in _corners(shape):
+            yield (*stored, first_row + row // CHUNK_CELLS, first_col + col // CHUNK_CELLS)
+
+
+def _corners(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Yield the first row and column of every chunk of a plane."""
+    return product(range(0, shape[-2], CHUNK_CELLS), range(0, shape[-1], CHUNK_CELLS))
 
 
 def _read_level(task: Task) -> NDArray[Any]:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lazytile.pyramid.chunks.digest_table import FOLDER, Plane
+from lazytile.pyramid.chunks.shard_format import index_bytes
 from lazytile.pyramid.chunks.whole_table import encode_shared_table, encode_table
 from lazytile.pyramid.core.errors import StoreError, first_line
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import level_digests
 from lazytile.pyramid.store.layout import shard_shape
-from lazytile.pyramid.store.shard import ShardFiles, index_bytes
+from lazytile.pyramid.store.shard import ShardFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

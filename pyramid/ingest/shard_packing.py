@@ -1,36 +1,41 @@
 """Packing the chunks of a build into shards.
 
-A build writes chunks as files first, because a block of the source seldom ends at a shard's edge, and packs them when
-all exist: the compressed bytes are concatenated, nothing is compressed twice. A shard is moved into place before its
-parts are removed, so a kill loses none. Appended steps may share a shard with older ones, whose chunks are taken from
-the dataset as it was.
+A build writes pieces of shards first (``shard_pieces``), because a block of the source seldom ends at a shard's edge,
+and packs them when all exist: the compressed bytes are concatenated, nothing is compressed twice, and a piece that is a
+whole shard is moved. A shard is in place before its pieces are removed, so a kill loses none. Appended steps may share
+a shard with older ones, whose chunks are taken from the dataset as it was.
 """
 
 from __future__ import annotations
 
+import heapq
 import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.chunks.array_digests import misfit
+from lazytile.pyramid.chunks.damage import DamagedChunkError
+from lazytile.pyramid.chunks.shard_format import ShardWriter
 from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.store.chunk_file import make_folders
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.layout import chunk_grid
-from lazytile.pyramid.store.shard import ShardFiles, ShardObjects, ShardWriter
+from lazytile.pyramid.store.shard import ShardFiles, ShardObjects
 from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from lazytile.pyramid.chunks.shard_shape import ChunkPosition
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.ingest.build_task import ArrayJob
     from lazytile.pyramid.store.dataset import Dataset
 
-PARTS = "parts"
-"""Folder of the chunks to be packed, in that of their array."""
+BATCH = 64
+"""Chunks that are in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,77 +83,105 @@ def pack_shards(
     for _ in engine.map(_pack, shards, label="pack", places=Places.of(folders=folders)):
         pass
     for job in jobs:
-        for folder, packed in zip(job.folders, job.shards, strict=True):
-            if packed is not None:
-                shutil.rmtree(folder.path, ignore_errors=True)
+        for parts in job.shards:
+            if parts is not None:
+                shutil.rmtree(parts.folder, ignore_errors=True)
 
 
 def _shards(dataset: Dataset, job: ArrayJob, level: int, earlier: Earlier | None) -> list[_Shard]:
     """Return the shards of a level that hold a step which is built."""
-    packed = job.shards[level]
-    if packed is None:
+    parts = job.shards[level]
+    if parts is None:
         return []
+    shape = parts.shards.shape
     lengths = tuple(len(dimension.labels) for dimension in dataset.variable(job.name).dimensions)
-    found = packed.shape.shards(lengths, chunk_grid(dataset.grid.shape, level))
+    found = shape.shards(lengths, chunk_grid(dataset.grid.shape, level))
     axis, steps = job.time_axis, job.time_steps
     if axis is not None and steps is not None:
-        groups = {step // packed.shape.steps for step in steps}
+        groups = {step // shape.steps for step in steps}
         found = (index for index in found if index[axis] in groups)
     return [_Shard(job, level, index, lengths, earlier) for index in found]
 
 
 def _pack(shard: _Shard) -> None:
-    """Write one shard; one without any chunk gets no file. Its parts are compared with their checksums."""
-    job, packed = shard.job, shard.job.shards[shard.level]
-    assert packed is not None
-    parts, reader, grid = job.folders[shard.level], job.chunks(shard.level), chunk_grid(job.shape, shard.level)
-    path, folder = Path(packed.shard(shard.index)), Path(parts.path)
-    positions = [
-        (number, at)
+    """Write one shard; one without any chunk gets no file. The chunks are compared with their checksums."""
+    parts, grid = shard.job.shards[shard.level], chunk_grid(shard.job.shape, shard.level)
+    assert parts is not None
+    packed, pieces, kept = parts.shards, parts.pieces(shard.index), _kept(shard)
+    path = Path(packed.shard(shard.index))
+    if path.exists() and not pieces:
+        return  # a run before this one has packed it
+    positions = {
+        number: at
         for number, at in enumerate(packed.shape.members(shard.index))
         if at[1] < grid[0] and at[2] < grid[1] and _is_step(at[0], shard.lengths)
-    ]
-    kept = _kept(shard)
-    files = {number: parts.file((*at[0], *at[1:])) for number, at in positions if number not in kept}
-    if path.exists() and not any(file.exists() for file in files.values()):
-        return  # a run before this one has packed it
+    }
     make_folders(path.parent, Path(packed.folder).parent)
-    make_folders(folder, folder.parent)
-    temporary = folder / f"{'-'.join(map(str, shard.index))}.{secrets.token_hex(4)}"
-    with temporary.open("wb") as file:
-        writer = ShardWriter(file, packed.shape.count)
-        for number, at in positions:
-            chunk = kept[number] if number in kept else reader.whole(*at)
-            if chunk is not None:
-                writer.add(number, chunk)
-        writer.finish()
-    if writer.is_empty:
-        temporary.unlink()
+    if len(pieces) == 1 and not kept and not path.exists():
+        for _ in _built(shard, positions):
+            pass
+        Path(pieces[0]).replace(path)
     else:
-        temporary.replace(path)
-    for part in files.values():
-        part.unlink(missing_ok=True)
+        make_folders(Path(parts.folder), Path(packed.folder).parent)
+        temporary = Path(parts.folder, f".{'-'.join(map(str, shard.index))}.{secrets.token_hex(4)}")
+        with temporary.open("wb") as file:
+            writer = ShardWriter(file, packed.shape.count)
+            for number, chunk in heapq.merge(sorted(kept.items()), _built(shard, positions)):
+                writer.add(number, chunk)
+            writer.finish()
+        if writer.is_empty:
+            temporary.unlink()
+        else:
+            temporary.replace(path)
+    shutil.rmtree(Path(parts.piece(shard.index, "")), ignore_errors=True)
+
+
+def _built(shard: _Shard, positions: Mapping[int, ChunkPosition]) -> Iterator[tuple[int, bytes]]:
+    """Yield number and bytes of the chunks that the build has written, each compared with its checksum."""
+    job, parts = shard.job, shard.job.shards[shard.level]
+    assert parts is not None
+    reader, digests = job.chunks(shard.level), job.digests(shard.level)
+    numbers = [number for number in positions if not _is_kept(shard, positions[number][0])]
+    for start in range(0, len(numbers), BATCH):
+        batch = numbers[start : start + BATCH]
+        try:
+            found = parts.get_many(shard.index, batch, reader.most_bytes)
+        except (OSError, StoreError) as error:
+            raise StoreError(f"a piece of shard {parts.shards.shard(shard.index)} is damaged: {error}") from error
+        for number in batch:
+            reason = misfit(digests.find(*positions[number]), found.get(number))
+            if reason is not None:
+                place = None if reader.array is None else reader.array.chunk(*positions[number])
+                raise DamagedChunkError(place, reason, reader.source.name(*positions[number]))
+        yield from sorted(found.items())
 
 
 def _is_step(dim_index: tuple[int, ...], lengths: tuple[int, ...]) -> bool:
     return all(step < length for step, length in zip(dim_index, lengths, strict=True))
 
 
-def _kept(shard: _Shard) -> dict[int, bytes | None]:
+def _is_kept(shard: _Shard, dim_index: tuple[int, ...]) -> bool:
+    """Return whether a step is taken from the dataset as it was."""
+    axis, steps = shard.job.time_axis, shard.job.time_steps
+    return shard.earlier is not None and axis is not None and steps is not None and dim_index[axis] not in steps
+
+
+def _kept(shard: _Shard) -> dict[int, bytes]:
     """Return the chunks of a shard that are taken from the dataset as it was, by their number.
 
     Those that are damaged are taken as they are: their checksums stay too, by which every reader sees the damage.
     """
-    job, packed, earlier = shard.job, shard.job.shards[shard.level], shard.earlier
-    if packed is None or earlier is None or packed.shape.axis is None or job.time_steps is None:
+    job, parts, earlier = shard.job, shard.job.shards[shard.level], shard.earlier
+    if parts is None or earlier is None:
         return {}
-    built, axis = frozenset(job.time_steps), packed.shape.axis
     lengths = tuple(len(each.labels) for each in earlier.dataset.variable(job.name).dimensions)
     numbers = [
         number
-        for number, (dim_index, _, _) in enumerate(packed.shape.members(shard.index))
-        if dim_index[axis] not in built and _is_step(dim_index, lengths)
+        for number, (dim_index, _, _) in enumerate(parts.shards.shape.members(shard.index))
+        if _is_kept(shard, dim_index) and _is_step(dim_index, lengths)
     ]
+    if not numbers:
+        return {}
     reader = open_level(earlier.folder, earlier.dataset, job.name, shard.level)
     assert isinstance(reader, StoredChunks)
     source = reader.source.fresh()
@@ -157,4 +190,4 @@ def _kept(shard: _Shard) -> dict[int, bytes | None]:
         found = source.get_many(shard.index, numbers, reader.most_bytes)
     except StoreError as error:
         raise StoreError(f"{error} ({source.shard(shard.index)}): convert the dataset again with replace") from error
-    return dict(zip(numbers, found, strict=True))
+    return {number: chunk for number, chunk in zip(numbers, found, strict=True) if chunk is not None}

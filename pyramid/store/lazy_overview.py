@@ -29,6 +29,7 @@ from lazytile.pyramid.chunks.digest_table import (
     ChunkDigest,
     encode_entry,
 )
+from lazytile.pyramid.chunks.shard_format import encode_shard
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.errors import StoreError, first_line
@@ -41,7 +42,7 @@ from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.generation_attempts import OpenedFolder, check_opened
 from lazytile.pyramid.store.layout import padding_code
 from lazytile.pyramid.store.overview import ChunkIndex, derived_codes, overview_codes
-from lazytile.pyramid.store.shard import ShardFiles, encode_shard
+from lazytile.pyramid.store.shard import ShardFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

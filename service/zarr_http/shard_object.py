@@ -20,10 +20,10 @@ import numpy as np
 from lazytile.pyramid.chunks.array_digests import misfit
 from lazytile.pyramid.chunks.damage import DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
+from lazytile.pyramid.chunks.shard_format import index_bytes
 from lazytile.pyramid.core.errors import StoreUnavailableError
 from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.storage.protocol import StorageError
-from lazytile.pyramid.store.shard import index_bytes
 from lazytile.pyramid.store.sound_chunk import read_sound
 
 if TYPE_CHECKING:

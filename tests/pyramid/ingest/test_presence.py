@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from tests.faults.stores import STORAGES, write_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from lazytile.pyramid.ingest.build_task import Task, TaskResult
 
@@ -32,7 +32,12 @@ def lose(monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None]) -> None:
     def run(task: Task) -> TaskResult:
         result = real(task)
         level, index, _ = next(each for each in result.digests if each[0] == 0 and each[2].size)
-        harm(task.job.folders[level].file(index))
+        pieces = task.job.shards[level]
+        if pieces is None:
+            harm(task.job.folders[level].file(index))
+        else:
+            (piece,) = pieces.pieces(pieces.shards.shape.locate(index[:-2], index[-2], index[-1])[0])
+            harm(Path(piece))
         return result
 
     monkeypatch.setattr(build, "run_task", run)

@@ -6,11 +6,12 @@ import pytest
 import zarr
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, ZstdCodec
 
+from lazytile.pyramid.chunks.shard_format import encode_shard
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.store.chunk_file import ChunkFiles
 from lazytile.pyramid.store.chunk_reader import open_chunks
-from lazytile.pyramid.store.shard import ShardFiles, encode_shard
+from lazytile.pyramid.store.shard import ShardFiles
 from lazytile.pyramid.store.stored_chunks import StoredChunks, ZarrChunks
 
 CHUNK = Shape(8, 16)

@@ -1,0 +1,150 @@
+"""Pieces of shards: what one task of a build writes of a shard, until all pieces exist and are packed.
+
+A block of the source seldom ends at a shard's edge. A piece is a file in the format of a shard that has only the chunks
+of one task, so a build makes few files, and a shard that one task writes alone needs no second copy.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from lazytile.pyramid.chunks.shard_format import ShardWriter, read_chunks
+from lazytile.pyramid.store.chunk_file import make_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lazytile.pyramid.store.shard import ShardFiles
+
+PARTS = "parts"
+"""Folder of the pieces in that of their array."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPieces:
+    """The chunks of an array that is being built: in pieces, until they are in shards. See ``EncodedChunks``."""
+
+    folder: str
+    """Of the pieces."""
+    shards: ShardFiles
+    waits: ClassVar[bool] = False
+
+    def piece(self, index: tuple[int, ...], task: str) -> str:
+        """Return the path of a piece.
+
+        Args:
+            index: Of the shard along every axis.
+            task: Name of the task that writes it.
+
+        Returns:
+            The path.
+        """
+        return f"{self.folder}/{'-'.join(map(str, index))}/{task}"
+
+    def pieces(self, index: tuple[int, ...]) -> list[str]:
+        """List the pieces of a shard.
+
+        Args:
+            index: Of the shard along every axis.
+
+        Returns:
+            Their paths, in order.
+        """
+        folder = f"{self.folder}/{'-'.join(map(str, index))}"
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(entry.path for entry in entries if not entry.name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
+        """Return the bytes of a chunk, None for an absent one."""
+        index, number = self.shards.shape.locate(dim_index, row, col)
+        return self.get_many(index, (number,), limit).get(number)
+
+    def get_many(self, index: tuple[int, ...], numbers: Iterable[int], limit: int) -> dict[int, bytes]:
+        """Return the bytes of several chunks of a shard.
+
+        Args:
+            index: Of the shard along every axis.
+            numbers: Of the chunks in the shard.
+            limit: Most bytes of a chunk.
+
+        Returns:
+            The bytes of those that are present, by number.
+
+        Raises:
+            StoreError: The index of a piece is damaged, or a chunk has more bytes.
+            OSError: A piece cannot be read.
+        """
+        missing = list(numbers)
+        found: dict[int, bytes] = {}
+        for path in (*self.pieces(index), self.shards.shard(index)):
+            chunks = read_chunks(path, self.shards.shape.count, missing, limit)
+            found |= {number: chunk for number, chunk in zip(missing, chunks, strict=True) if chunk is not None}
+            missing = [number for number in missing if number not in found]
+            if not missing:
+                break
+        return found
+
+    def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return what messages call a chunk."""
+        return self.shards.name(dim_index, row, col)
+
+    def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
+        """Return the path of a chunk's shard."""
+        return self.shards.file(dim_index, row, col)
+
+    def fresh(self) -> ShardPieces:
+        """Return the same files: no cache is in front of them."""
+        return self
+
+
+class PieceWriter:
+    """Writes the pieces of one task, each when all of its chunks are known, so that few are in memory."""
+
+    def __init__(self, pieces: ShardPieces, task: str, indices: Iterable[tuple[int, ...]]) -> None:
+        """Begin without chunks.
+
+        Args:
+            pieces: Of the array.
+            task: Name of the task.
+            indices: Of all chunks that the task writes, along every axis.
+        """
+        self._pieces = pieces
+        self._task = task
+        shape = pieces.shards.shape
+        self._missing = Counter(shape.locate(index[:-2], index[-2], index[-1])[0] for index in indices)
+        self._chunks: dict[tuple[int, ...], dict[int, bytes]] = {}
+
+    def add(self, index: tuple[int, ...], data: bytes) -> None:
+        """Add a chunk.
+
+        Args:
+            index: Of the chunk along every axis.
+            data: Its bytes; none for a chunk that is not stored.
+        """
+        shard, number = self._pieces.shards.shape.locate(index[:-2], index[-2], index[-1])
+        if data:
+            self._chunks.setdefault(shard, {})[number] = data
+        self._missing[shard] -= 1
+        if not self._missing[shard]:
+            self._write(shard, self._chunks.pop(shard, {}))
+
+    def _write(self, shard: tuple[int, ...], chunks: dict[int, bytes]) -> None:
+        if not chunks:
+            return
+        path, folder = Path(self._pieces.piece(shard, self._task)), Path(self._pieces.folder)
+        make_folders(path.parent, folder.parent)
+        temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        with temporary.open("wb") as file:
+            writer = ShardWriter(file, self._pieces.shards.shape.count)
+            for number, chunk in chunks.items():
+                writer.add(number, chunk)
+            writer.finish()
+        temporary.replace(path)
