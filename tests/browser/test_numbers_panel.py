@@ -102,6 +102,9 @@ def test_a_click_pins_a_point_and_another_one_lets_go(real):
     run(look())
 
 
+REGION_FIGURES = "[...document.querySelectorAll('.region .figures dd')].map((e) => e.textContent)"
+
+
 @pytest.mark.parametrize("shape", ["box", "circle", "polygon"])
 def test_a_region_has_the_statistics_of_the_service(real, shape):
     async def look():
@@ -117,9 +120,12 @@ def test_a_region_has_the_statistics_of_the_service(real, shape):
                 for _ in range(2):
                     await page.click(520, 430)
             await page.wait_until("document.querySelectorAll('.region .figures dd').length >= 9", 60)
-            figures = await page.evaluate(
-                "[...document.querySelectorAll('.region .figures dd')].map((e) => e.textContent)"
-            )
+            figures = await page.evaluate(REGION_FIGURES)
+            # The link brings the region back.
+            await page.wait_until("location.hash.includes('x.region=')")
+            await page.evaluate("void location.reload()")
+            await page.wait_until(f"document.readyState === 'complete' && {REGION_FIGURES}.length >= 9", 60)
+            assert await page.evaluate(REGION_FIGURES) == figures
             bars = await page.evaluate("document.querySelectorAll('.region .bars span').length")
             await asyncio.sleep(0.6)  # a pin by the last click would be there now
             pins = await page.evaluate("document.querySelectorAll('.pin').length")

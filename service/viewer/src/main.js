@@ -212,6 +212,8 @@ function start(server, first) {
     page.dataset.painted = String(Math.round(performance.now()));
     lines.load();
     showHints(isLink);
+    // What a link marks is seen.
+    if (store.state.extra.pins || store.state.extra.region) drawer.show("numbers");
   });
   followCatalogue(server, () => catalogue, (next) => {
     if (next.layers.length === 0) return;

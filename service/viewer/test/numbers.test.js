@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { csv, fileName } from "../src/numbers/csv.js";
 import { pinsOf, textOf } from "../src/numbers/pins.js";
-import { densified, unturned } from "../src/numbers/region.js";
+import { densified, regionOf, textOfRegion, unturned } from "../src/numbers/region_text.js";
 import { each, thinned } from "../src/numbers/requests.js";
 import { chunksOf, summary } from "../src/panels/how_panel.js";
 
@@ -33,6 +33,18 @@ test("a ring gets points along its sides and stays closed", () => {
 test("longitudes do not jump at 180 degrees", () => {
   assert.deepEqual(unturned([[170, 0], [-170, 0], [-170, 95], [170, 0]]).map(([x]) => x), [170, 190, 190, 170]);
   assert.equal(unturned([[0, 95]])[0][1], 90);
+});
+
+test("a region is the same after a link, also a wide one and one across 180 degrees", () => {
+  for (const [west, east] of [[-150, 140], [170, 200], [-10.123456, 5]]) {
+    const ring = [[west, -20], [east, -20], [east, 30], [west, 30], [west, -20]];
+    const [drawn] = regionOf(textOfRegion(ring, "EPSG:4326"))?.coordinates ?? [];
+    const longitudes = drawn.map(([longitude]) => longitude);
+    assert.ok(Math.abs(Math.max(...longitudes) - Math.min(...longitudes) - (east - west)) < 1e-4);
+    assert.equal(drawn.length, 65);
+    assert.equal(textOfRegion(ring, "EPSG:4326").split(";").length, 5);
+  }
+  for (const text of [undefined, "", "EPSG:4326", "EPSG:4326;1,2;3,4", "EPSG:1;1,2;3,4;5,6", "EPSG:4326;1,2;3,4;5,95", "EPSG:4326;1,2;3,4;5"]) assert.equal(regionOf(text), null);
 });
 
 test("of many steps some are taken, the last one always", () => {

@@ -15,6 +15,9 @@ export function formatNumber(value, digits = 4) {
   return withMinus(String(Number(value.toFixed(Math.min(decimals, 8)))));
 }
 
+/** A size with four significant digits, in full. @param {number} value */
+export const formatLarge = (value) => (value >= 1e4 ? Number(value.toPrecision(4)).toLocaleString("en") : formatNumber(value));
+
 /** A number as fine as a step, for ticks of one axis. @param {number} value @param {number} step */
 export function formatTick(value, step) {
   if (Math.abs(value) < step * 1e-9) return "0";

@@ -1,8 +1,9 @@
 // Comparing two sides: a divider over one map, or two maps beside each other.
 
+import { layerTitle } from "../format/titles.js";
 import { element, h } from "../ui/dom.js";
 
-/** @import {Context, Side} from "../types.js" */
+/** @import {Context, ShownLayer, Side} from "../types.js" */
 /** @import RenderEvent from "ol/render/Event.js" */
 
 const STEP = 0.02;
@@ -10,6 +11,10 @@ const STEP = 0.02;
 /** @param {Context} context */
 export function showComparison(context) {
   const { store, map, picture } = context;
+  const nameOf = (/** @type {ShownLayer} */ { layer, time }) => {
+    const title = layerTitle(layer, context.catalogue.datasets[layer.dataset]);
+    return time === undefined ? title : `${title}, ${context.catalogue.timesOf(layer).format(time)}`;
+  };
   const handle = h("div", {
     id: "divider",
     role: "slider",
@@ -71,7 +76,7 @@ export function showComparison(context) {
   picture.watch((shown) => {
     for (const side of /** @type {Side[]} */ (["a", "b"])) {
       const top = shown[side]?.layers.at(-1);
-      names[side].textContent = top ? `${side.toUpperCase()}  ${top.time ?? top.layer.title}` : side.toUpperCase();
+      names[side].textContent = top ? `${side.toUpperCase()} · ${nameOf(top)}` : side.toUpperCase();
     }
   });
 }

@@ -49,6 +49,15 @@ function label(textAlign, textBaseline) {
   });
 }
 
+/** Degrees between lines; each reads well as a decimal number. */
+const INTERVALS = [90, 45, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
+
+/** @param {number} value @param {string} positive @param {string} negative @param {number} bare Has no direction, as 0 has none. */
+function degrees(value, positive, negative, bare) {
+  const size = Number(Math.abs(value).toFixed(4));
+  return size === 0 || size === bare ? `${size}°` : `${size}° ${value < 0 ? negative : positive}`;
+}
+
 /** The graticule of a map of the world, in the colours of the page. */
 function graticule() {
   const made = new Graticule({
@@ -59,8 +68,11 @@ function graticule() {
     latLabelPosition: 0.997,
     lonLabelStyle: label("center", "bottom"),
     latLabelStyle: label("end", "middle"),
+    lonLabelFormatter: (longitude) => degrees(longitude, "E", "W", 180),
+    intervals: INTERVALS,
+    latLabelFormatter: (latitude) => degrees(latitude, "N", "S", 0),
     wrapX: true,
-    zIndex: 1,
+    zIndex: 3,
   });
   return keepStill(made);
 }

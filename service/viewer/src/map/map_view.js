@@ -6,13 +6,13 @@ import ScaleLine from "ol/control/ScaleLine.js";
 import Zoom from "ol/control/Zoom.js";
 import { getCenter, intersects, getWidth, getHeight } from "ol/extent.js";
 import LayerGroup from "ol/layer/Group.js";
+import VectorLayer from "ol/layer/Vector.js";
 import { fromLonLat, get as getProjection, toLonLat, transformExtent } from "ol/proj.js";
 
 import { WORLD } from "../catalogue/projections.js";
 import { prefersStill } from "../ui/screen.js";
 
 /** @import {LonLat, Position, Layer, Side, PointerEvent, Extent, TileSet} from "../types.js" */
-/** @import BaseLayer from "ol/layer/Base.js" */
 /** @import MapBrowserEvent from "ol/MapBrowserEvent.js" */
 
 /** Zooming to a layer stops at this latitude in EPSG:3857, which is infinitely high at the poles. */
@@ -37,6 +37,8 @@ export class MapView {
   #click = new Set();
   /** @type {Set<(position: Position) => void>} */
   #move = new Set();
+  /** Of what panels draw on the first map, the same on the second. @type {Map<VectorLayer<any>, VectorLayer<any>>} */
+  #mirrors = new Map();
   /** @returns {Covered} */
   covered = () => ({ top: 24, right: 24, bottom: 24, left: 24 });
   /** The side of the comparison at a pixel of the map. @type {(pixel: number[]) => Side} */
@@ -136,14 +138,22 @@ export class MapView {
     return fromLonLat(lonLat, this.view.getProjection());
   }
 
-  /** Adds layers of a panel over data and lines, on both maps of a comparison. @param {BaseLayer} layer */
+  /** Adds what a panel draws over data and lines, on both maps of a comparison. @param {VectorLayer<any>} layer */
   addDrawing(layer) {
+    if (this.#mirrors.has(layer)) return;
+    const mirror = new VectorLayer({ source: layer.getSource(), style: layer.getStyle() });
+    this.#mirrors.set(layer, mirror);
     this.drawings.a.getLayers().push(layer);
+    this.drawings.b.getLayers().push(mirror);
   }
 
-  /** @param {BaseLayer} layer */
+  /** @param {VectorLayer<any>} layer */
   removeDrawing(layer) {
+    const mirror = this.#mirrors.get(layer);
+    if (!mirror) return;
+    this.#mirrors.delete(layer);
     this.drawings.a.getLayers().remove(layer);
+    this.drawings.b.getLayers().remove(mirror);
   }
 
   /** @returns {Position | undefined} */

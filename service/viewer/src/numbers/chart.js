@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 
-import { formatNumber } from "../format/numbers.js";
+import { formatNumber, formatTick } from "../format/numbers.js";
 
 /** @import {Display} from "../format/units.js" */
 
@@ -16,6 +16,14 @@ const TICK_SPACE_PX = 70;
 
 /** @param {string} label A time or another label; midnight is left out. */
 const short = (label) => label.replace(/T00:00:00(\.0+)?Z?$/, "").replace("T", " ").replace(/(:00)?Z$/, "");
+
+/** Ticks that tell their labels apart: dates, or the time of day too where several are of one day. @param {string[]} labels */
+export function tickLabels(labels) {
+  const dates = labels.map((label) => short(label).slice(0, 10));
+  const isOfOneDay = dates.some((date, at) => date !== "" && date === dates[at - 1]);
+  if (!isOfOneDay || !labels.every((label) => label === "" || label.includes("T"))) return dates;
+  return labels.map((label) => label.slice(5, 16).replace("T", " "));
+}
 
 export class Chart {
   /** @type {uPlot | null} */
@@ -37,6 +45,7 @@ export class Chart {
       {
         width: parent.clientWidth || 320,
         height: HEIGHT,
+        padding: [10, 36, 0, 0],
         scales: { x: { time: false } },
         cursor: { drag: { x: true, y: false }, points: { size: 7 } },
         legend: { live: true },
@@ -51,15 +60,17 @@ export class Chart {
           })),
         ],
         axes: [
-          { ...axis, space: TICK_SPACE_PX, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000], values: (_, splits) => splits.map((at) => short(labels[at] ?? "").slice(0, 10)) },
-          { ...axis, size: 52, label: display.units, labelSize: display.units ? 18 : 0, labelFont: "11px system-ui" },
+          { ...axis, space: TICK_SPACE_PX, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000], values: (_, splits) => tickLabels(splits.map((at) => labels[at] ?? "")) },
+          { ...axis, size: 52, values: (_, splits) => splits.map((value) => formatTick(value, splits[1] - splits[0] || 1)), label: display.units, labelSize: display.units ? 18 : 0, labelFont: "11px system-ui" },
         ],
-        hooks: { draw: [(plot) => this.#mark(plot, style.getPropertyValue("--accent"))] },
+        hooks: { ready: [() => this.#tellMarked()], draw: [(plot) => this.#mark(plot, style.getPropertyValue("--accent"))] },
       },
       [labels.map((_, at) => at), ...lines.map(({ values }) => values.map((value) => (value === null ? null : value + display.shift)))],
       parent,
     );
     const { over } = this.#plot;
+    over.addEventListener("pointerleave", () => this.#tellMarked());
+    this.#tellMarked();
     over.addEventListener("click", () => {
       const at = this.#plot?.cursor.idx;
       if (typeof at === "number") onPick(at);
@@ -74,6 +85,12 @@ export class Chart {
   mark(at) {
     this.marked = at;
     this.#plot?.redraw(false, false);
+    if (!this.#plot?.over.matches(":hover")) this.#tellMarked();
+  }
+
+  /** Without a pointer the values are those of the label that the map shows. */
+  #tellMarked() {
+    if (this.marked >= 0) this.#plot?.setLegend({ idx: this.marked }, false);
   }
 
   /** @param {uPlot} plot @param {string} colour */

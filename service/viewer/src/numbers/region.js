@@ -1,36 +1,21 @@
 // The region that people draw, as GeoJSON in longitudes and latitudes.
 
 import Feature from "ol/Feature.js";
-import { LineString, Polygon } from "ol/geom.js";
+import { Polygon } from "ol/geom.js";
 import { fromCircle } from "ol/geom/Polygon.js";
 import Draw, { createBox } from "ol/interaction/Draw.js";
 import VectorLayer from "ol/layer/Vector.js";
 import VectorSource from "ol/source/Vector.js";
 import { Fill, Stroke, Style } from "ol/style.js";
 
+import { CIRCLE_SIDES, regionOf, textOfRegion } from "./region_text.js";
+
 /** @import {Context} from "../types.js" */
+/** @import {GeoPolygon} from "./region_text.js" */
 /** @import OlCircle from "ol/geom/Circle.js" */
 
 export const SHAPES = /** @type {const} */ ({ box: "Box", polygon: "Polygon", circle: "Circle" });
-const CIRCLE_SIDES = 64;
-/** Points along each side: a straight line on the map is none on the globe. */
-const SIDE_POINTS = 16;
 const DOUBLE_CLICK_MS = 350;
-
-/** @typedef {{type: "Polygon", coordinates: number[][][]}} GeoPolygon */
-
-/**
- * Returns a ring with more points along its sides.
- * @param {number[][]} ring Closed. @param {number} points Along each side.
- */
-export function densified(ring, points) {
-  const result = [];
-  for (let at = 0; at + 1 < ring.length; at += 1) {
-    const side = new LineString([ring[at], ring[at + 1]]);
-    for (let step = 0; step < points; step += 1) result.push(side.getCoordinateAt(step / points));
-  }
-  return [...result, ring[ring.length - 1]];
-}
 
 export class Region {
   #source = new VectorSource({ wrapX: false });
@@ -39,7 +24,7 @@ export class Region {
   /** @type {GeoPolygon | null} */
   polygon = null;
 
-  /** @param {Context} context @param {(polygon: GeoPolygon) => void} onDrawn */
+  /** @param {Context} context @param {(polygon: GeoPolygon, text: string) => void} onDrawn */
   constructor(context, onDrawn) {
     this.context = context;
     this.onDrawn = onDrawn;
@@ -57,15 +42,18 @@ export class Region {
     this.#draw.on("drawend", ({ feature }) => {
       const drawn = feature.getGeometry();
       const ring = (drawn instanceof Polygon ? drawn : fromCircle(/** @type {OlCircle} */ (drawn), CIRCLE_SIDES)).getCoordinates()[0];
-      const dense = drawn instanceof Polygon ? densified(ring, SIDE_POINTS) : ring;
-      const lonLats = dense.map((each) => this.context.map.lonLat(each));
       this.stop();
-      if (!lonLats.every((each) => each.every(Number.isFinite))) return;
-      this.polygon = { type: "Polygon", coordinates: [unturned(lonLats)] };
-      this.#show();
-      this.onDrawn(this.polygon);
+      const text = textOfRegion(ring, this.context.map.projection);
+      this.set(text);
+      if (this.polygon) this.onDrawn(this.polygon, text);
     });
     this.context.map.ol().addInteraction(this.#draw);
+  }
+
+  /** Shows the region of a text, or none. @param {string | undefined} text As in the permalink. */
+  set(text) {
+    this.polygon = regionOf(text);
+    this.#show();
   }
 
   get isDrawing() {
@@ -86,8 +74,7 @@ export class Region {
 
   clear() {
     this.stop();
-    this.polygon = null;
-    this.#source.clear();
+    this.set(undefined);
   }
 
   #show() {
@@ -96,13 +83,4 @@ export class Region {
     const ring = this.polygon.coordinates[0].map((each) => this.context.map.coordinate(/** @type {[number, number]} */ (each)));
     if (ring.every((each) => each.every(Number.isFinite))) this.#source.addFeature(new Feature(new Polygon([ring])));
   }
-}
-
-/** Longitudes without a jump of 360 degrees between neighbours. @param {number[][]} ring */
-export function unturned(ring) {
-  let [last] = ring[0];
-  return ring.map(([longitude, latitude]) => {
-    last = longitude - 360 * Math.round((longitude - last) / 360);
-    return [last, Math.max(-90, Math.min(90, latitude))];
-  });
 }

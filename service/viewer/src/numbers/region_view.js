@@ -1,6 +1,6 @@
 // The statistics of a region: a table, a histogram, and the mean through time.
 
-import { formatNumber, formatValue } from "../format/numbers.js";
+import { formatLarge, formatValue } from "../format/numbers.js";
 import { displayOf } from "../format/units.js";
 import { h } from "../ui/dom.js";
 import { csv, download, fileName } from "./csv.js";
@@ -28,16 +28,17 @@ export class RegionView {
   /** @param {Context} context */
   constructor(context) {
     this.context = context;
-    this.region = new Region(context, () => (this.#forgetMeans(), this.refresh()));
+    this.region = new Region(context, (_, text) => this.#link(text));
     this.shapes = h("div", { class: "buttons" });
     for (const [shape, title] of /** @type {[keyof typeof SHAPES, string][]} */ (Object.entries(SHAPES))) {
       this.shapes.append(h("button", { type: "button", class: "plain", "data-shape": shape, on: { click: () => this.#start(shape) } }, title));
     }
-    this.clear = h("button", { type: "button", class: "plain", hidden: true, on: { click: () => this.#clear() } }, "Clear");
+    this.clear = h("button", { type: "button", class: "plain", hidden: true, on: { click: () => this.#link(undefined) } }, "Clear");
     this.shapes.append(this.clear);
     this.status = h("p", { class: "hint", role: "status" }, "Draw a region to get its statistics.");
     this.table = h("dl", { class: "figures" });
     this.bars = h("div", { class: "bars", role: "img", hidden: true });
+    this.barEnds = h("div", { class: "bar-ends", hidden: true });
     this.chart = new ChartPlace(h("div", { class: "chart", role: "img", "aria-label": "Mean of the region through time" }));
     this.progress = h("p", { class: "hint", role: "status" });
     this.through = h("button", { type: "button", class: "plain", on: { click: () => this.#throughTime() } }, "Mean through time");
@@ -45,7 +46,8 @@ export class RegionView {
     this.stop = h("button", { type: "button", class: "plain", hidden: true, on: { click: () => this.#latestMeans.stop() } }, "Stop");
     this.save = h("button", { type: "button", class: "plain", on: { click: () => this.#saveMeans() } }, "CSV");
     this.buttons = h("div", { class: "buttons", hidden: true }, this.through, this.all, this.stop, this.save);
-    this.element = h("section", { class: "region" }, h("h3", {}, "Region"), this.shapes, this.status, this.table, this.bars, this.buttons, this.progress, this.chart.element);
+    this.element = h("section", { class: "region" }, h("h3", {}, "Region"), this.shapes, this.status, this.table, this.bars, this.barEnds, this.buttons, this.progress, this.chart.element);
+    context.store.watch(({ extra }) => extra.region, (text) => this.#follow(text));
     context.picture.watch(() => this.refresh());
     context.store.watch(({ display }) => display.celsius, () => this.refresh());
   }
@@ -56,12 +58,26 @@ export class RegionView {
     this.status.textContent = shape === "polygon" ? "Click the corners, and double-click the last one." : "Click, move, and click again.";
   }
 
-  #clear() {
+  /** Makes a region that of the permalink. @param {string | undefined} text */
+  #link(text) {
+    const extra = { ...this.context.store.state.extra };
+    delete extra.region;
+    if (text !== undefined) extra.region = text;
+    this.context.store.update({ extra });
+  }
+
+  /** Shows the region of the permalink. @param {string | undefined} text */
+  #follow(text) {
     this.#latest.stop();
-    this.region.clear();
+    this.region.stop();
+    this.region.set(text);
     this.#forgetMeans();
+    if (this.region.polygon) {
+      this.refresh();
+      return;
+    }
     this.table.replaceChildren();
-    this.bars.hidden = true;
+    this.bars.hidden = this.barEnds.hidden = true;
     this.buttons.hidden = this.clear.hidden = true;
     this.status.textContent = "Draw a region to get its statistics.";
   }
@@ -100,13 +116,13 @@ export class RegionView {
     /** @type {[string, string][]} */
     const rows = [
       ["Mean", formatValue(found.mean, display)],
-      ["Least", formatValue(found.min, display)],
-      ["Greatest", formatValue(found.max, display)],
+      ["Minimum", formatValue(found.min, display)],
+      ["Maximum", formatValue(found.max, display)],
       ["Standard deviation", formatValue(found.std, spread)],
       ...Object.entries(found.percentiles).map(([share, value]) => /** @type {[string, string]} */ ([share === "50" ? "Median" : `${share}th percentile`, formatValue(/** @type {number | null} */ (value), display)])),
     ];
-    const cells = `${formatNumber(found.valid_cells, 6)} of ${formatNumber(found.cells, 6)}`;
-    const area = `${formatNumber(found.valid_area_m2 / KM2)} of ${formatNumber(found.area_m2 / KM2)} km²`;
+    const cells = `${found.valid_cells.toLocaleString("en")} of ${found.cells.toLocaleString("en")}`;
+    const area = `${formatLarge(found.valid_area_m2 / KM2)} of ${formatLarge(found.area_m2 / KM2)} km²`;
     const figures = [...(isQuantity(shown.layer) && !isEmpty ? rows : []), ["Cells with data", cells], ["Area with data", area]];
     this.table.replaceChildren(...figures.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
     this.#showBars(found.histogram, display);
@@ -124,7 +140,9 @@ export class RegionView {
       return h("span", { title, style: `height: ${Math.max(count > 0 ? 2 : 0, (100 * count) / most)}%` });
     });
     this.bars.replaceChildren(...bars);
-    this.bars.hidden = bars.length === 0;
+    const [first, last] = [histogram?.edges[0], histogram?.edges.at(-1)];
+    this.barEnds.replaceChildren(...[first, last].map((edge) => h("span", {}, formatValue(edge, display))));
+    this.bars.hidden = this.barEnds.hidden = bars.length === 0;
     this.bars.setAttribute("aria-label", `Histogram of ${bars.length} bins; the fullest has ${most} cells`);
   }
 

@@ -4,7 +4,7 @@ import { numbersPath } from "../map/pointer_values.js";
 
 /** @import {Server} from "../tiles/server.js" */
 /** @import {LonLat, ShownLayer, Layer} from "../types.js" */
-/** @import {GeoPolygon} from "./region.js" */
+/** @import {GeoPolygon} from "./region_text.js" */
 
 /** Values along one axis at a place. @typedef {{labels: string[], values: (number | null)[]}} Along */
 

@@ -6,17 +6,17 @@ import { h } from "../ui/dom.js";
 
 /** What people call the stages. @type {Record<string, string>} */
 const NAMES = {
-  resolve: "understanding the address",
-  mrf: "looking into MRFs",
-  disk: "looking into the cache on disk",
-  queue: "waiting for a free thread",
-  render: "rendering: read, map, colour, encode",
-  store: "handing it to the cache",
+  resolve: "Read the address",
+  mrf: "Look into exported MRFs",
+  disk: "Look into the cache on disk",
+  queue: "Wait for a free thread",
+  render: "Render: read, map, colour, encode",
+  store: "Hand over to the cache",
 };
 /** The counters of chunks among the metrics of the server. */
 const COUNTERS = /^lazytile_chunk_(reads|read_bytes)_total(?:\{[^}]*\})? (\S+)$/gm;
 /** Where a tile came from, in the order of their speed. @type {Record<string, string>} */
-const TIERS = { memory: "memory of the server", mrf: "exported MRF", disk: "cache on disk", computed: "computed", shared: "cache of several hosts" };
+const TIERS = { memory: "From the memory of the server", mrf: "From an exported MRF", disk: "From the cache on disk", computed: "Computed", shared: "From the shared cache" };
 const STAGES = ["resolve", "mrf", "disk", "queue", "render", "plan", "read", "map", "colour", "encode", "store"];
 const RECENT = 400;
 

@@ -1,7 +1,7 @@
 // A box of longitude and latitude: as text, around what is drawn, and around what the map shows.
 
 import { WORLD } from "../catalogue/projections.js";
-import { unturned } from "../numbers/region.js";
+import { unturned } from "../numbers/region_text.js";
 
 /** @import {Extent, LonLat} from "../types.js" */
 /** @import {MapView} from "../map/map_view.js" */

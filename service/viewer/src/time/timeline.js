@@ -1,7 +1,6 @@
 // The clock's controls: a slider, steps, and play.
 
 import { element } from "../ui/dom.js";
-import { timeFormatter } from "./times.js";
 
 /** @import {Context} from "../types.js" */
 /** @import {Playback} from "./playback.js" */
@@ -40,7 +39,7 @@ export class Timeline {
     element("timeline").hidden = labels.length === 0;
     document.body.classList.toggle("has-time", labels.length > 0);
     if (labels.length === 0) return;
-    this.format = timeFormatter(labels);
+    this.format = (label) => times.format(label);
     for (const id of ["previous", "next", "play", "slider"]) {
       /** @type {HTMLButtonElement} */ (element(id)).disabled = labels.length === 1;
     }

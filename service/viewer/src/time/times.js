@@ -66,6 +66,8 @@ export function isDated(label) {
 export class Times {
   /** @type {number | undefined} */
   #step;
+  /** @type {((label: string) => string) | undefined} */
+  #formatter;
 
   /** @param {readonly string[]} labels Ascending. */
   constructor(labels) {
@@ -85,6 +87,12 @@ export class Times {
 
   get length() {
     return this.labels.length;
+  }
+
+  /** An instant as people read it, as finely as these times need. @param {string} label */
+  format(label) {
+    this.#formatter ??= timeFormatter(this.labels);
+    return this.#formatter(label);
   }
 
   /** Index of the last instant that is not after an order; -1 before the first. @param {number} order */

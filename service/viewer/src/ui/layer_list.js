@@ -12,6 +12,10 @@ const SEARCH_FROM = 7;
 /** Datasets with more layers than this are folded at first, where there are several. */
 const OPEN_UP_TO = 60;
 
+/** Room above the entry that the list is scrolled to: the title of its dataset. */
+const ABOVE_PX = 34;
+const FRAMES = 4;
+
 /** @param {Context} context @param {{show: (layer: Layer) => void, add: (layer: Layer) => void}} actions */
 export function showLayerList(context, { show, add }) {
   const list = element("layers");
@@ -53,7 +57,7 @@ export function showLayerList(context, { show, add }) {
     );
     search.hidden = context.catalogue.layers.length < SEARCH_FROM;
     filter();
-    mark();
+    mark(true);
   }
 
   function filter() {
@@ -72,29 +76,36 @@ export function showLayerList(context, { show, add }) {
     empty.textContent = found > 0 ? "" : `No layer has “${words.trim()}” in its name.`;
   }
 
-  function mark() {
+  /** @param {boolean} [isFirst] What is above the list may still grow. */
+  function mark(isFirst = false) {
     const { layers, selected } = context.store.scene;
     const shown = new Set(layers.map(({ id }) => id));
     const current = layers.find(({ key }) => key === selected)?.id;
     for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (list.querySelectorAll("input"))) {
       input.checked = input.value === current;
       input.closest(".item")?.classList.toggle("shown", shown.has(input.value));
-      if (input.checked) reveal(input);
+      if (input.checked) reveal(input, isFirst);
     }
   }
 
-  /** Scrolls the list, and nothing else, until an entry is in view. @param {HTMLElement} input */
-  function reveal(input) {
+  /** Scrolls the list, and nothing else, until an entry is in view. @param {HTMLElement} input @param {boolean} isAlways */
+  function reveal(input, isAlways) {
     const group = input.closest("details");
     if (group) group.open = true;
     const item = /** @type {HTMLElement} */ (input.closest(".item"));
     const top = item.offsetTop - list.offsetTop;
-    if (top < list.scrollTop || top + item.offsetHeight > list.scrollTop + list.clientHeight) {
-      list.scrollTop = top - list.clientHeight / 2 + item.offsetHeight / 2;
-    }
+    const below = element("controls").getBoundingClientRect().bottom - list.getBoundingClientRect().top;
+    const height = below > 0 ? Math.min(list.clientHeight, below) : list.clientHeight;
+    if (isAlways || top < list.scrollTop || top + item.offsetHeight > list.scrollTop + height) scrollTo(item, FRAMES);
+  }
+
+  /** Entries get their height when they are first in view, therefore some frames more. @param {HTMLElement} item @param {number} frames */
+  function scrollTo(item, frames) {
+    list.scrollTop = item.offsetTop - list.offsetTop - ABOVE_PX;
+    if (frames > 0) requestAnimationFrame(() => scrollTo(item, frames - 1));
   }
 
   search.addEventListener("input", filter);
   context.store.watch(() => [context.catalogue], build);
-  context.store.watch((state) => [state[state.side].selected, ...state[state.side].layers.map(({ id }) => id)], mark);
+  context.store.watch((state) => [state[state.side].selected, ...state[state.side].layers.map(({ id }) => id)], () => mark());
 }

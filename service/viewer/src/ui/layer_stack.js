@@ -1,7 +1,7 @@
 // The layers on the map: their order, visibility and removal, and which of them the controls change.
 
 import { layerTitle, datasetTitle, rawNames } from "../format/titles.js";
-import { prettyUnits } from "../format/units.js";
+import { displayOf } from "../format/units.js";
 import { element, h, iconButton, ICONS } from "./dom.js";
 
 /** @import {Context, LayerState} from "../types.js" */
@@ -34,7 +34,7 @@ export function showLayerStack(context, { goTo }) {
     const dataset = context.catalogue.datasets[layer.dataset];
     const title = layerTitle(layer, dataset);
     const isSelected = state.key === store.scene.selected;
-    const units = prettyUnits(layer.units);
+    const { units } = displayOf(layer, store.state.display.celsius);
     const name = h(
       "button",
       {
@@ -70,6 +70,7 @@ export function showLayerStack(context, { goTo }) {
     (state) => [
       state.side,
       state[state.side].selected,
+      state.display.celsius,
       context.catalogue,
       ...state[state.side].layers.flatMap(({ key, hidden }) => [key, hidden]),
     ],

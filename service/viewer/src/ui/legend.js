@@ -8,9 +8,30 @@ import { displayOf } from "../format/units.js";
 import { element, h } from "./dom.js";
 import { drawLegend, shareOf } from "./legend_bar.js";
 
-/** @import {Context, ShownLayer, StyleDetails} from "../types.js" */
+/** @import {Context, Shown, ShownLayer, StyleDetails} from "../types.js" */
 
 const KEPT = 200;
+
+/**
+ * The legends that these sides need, the uppermost layer first: one for all layers that look the same. Those of one
+ * side of a comparison say of which. @param {(Shown | null)[]} shown
+ */
+function legendsOf(shown) {
+  /** @type {Map<string, {shown: ShownLayer, keys: string, sides: string, content: string}>} */
+  const found = new Map();
+  const isComparison = shown.length > 1;
+  for (const each of shown) {
+    for (const layer of each?.layers.toReversed() ?? []) {
+      const { id, style, range, spacing } = layer.state;
+      const content = JSON.stringify([id, style, range, spacing]);
+      const known = found.get(content);
+      const side = isComparison && each ? each.side.toUpperCase() : "";
+      if (!known) found.set(content, { shown: layer, keys: layer.state.key, sides: side, content });
+      else Object.assign(known, { keys: `${known.keys} ${layer.state.key}`, sides: known.sides === side ? side : "" });
+    }
+  }
+  return [...found.values()];
+}
 
 export class Legends {
   /** @type {Map<string, Promise<StyleDetails>>} */
@@ -25,7 +46,7 @@ export class Legends {
     this.context = context;
     this.box = element("legend");
     context.picture.watch(() => this.#draw());
-    context.store.watch(({ display, side }) => [display.celsius, side], () => this.#draw());
+    context.store.watch(({ display }) => display.celsius, () => this.#draw());
   }
 
   /** The colours of a layer as it is shown. @param {ShownLayer} shown @returns {Promise<StyleDetails>} */
@@ -52,7 +73,8 @@ export class Legends {
   /** Marks values on the legends. @param {{key: string, value: number | null}[]} values */
   mark(values) {
     for (const figure of /** @type {NodeListOf<HTMLElement>} */ (this.box.querySelectorAll("figure"))) {
-      const value = values.find(({ key }) => key === figure.dataset.key)?.value ?? null;
+      const keys = figure.dataset.key?.split(" ") ?? [];
+      const value = values.find(({ key }) => keys.includes(key))?.value ?? null;
       for (const item of /** @type {NodeListOf<HTMLElement>} */ (figure.querySelectorAll("li"))) {
         item.classList.toggle("here", value !== null && Number(item.dataset.code) === value);
       }
@@ -67,24 +89,24 @@ export class Legends {
 
   async #draw() {
     const { store, picture, catalogue } = this.context;
-    const shown = picture.shown[store.state.side]?.layers.toReversed() ?? [];
+    const wanted = legendsOf(picture.sides.map((side) => picture.shown[side]));
     // Another time changes no legend: a playing clock leaves them alone.
-    const content = JSON.stringify([catalogue.digest, store.state.display.celsius, ...shown.map(({ state }) => [state.key, state.id, state.style, state.range, state.spacing])]);
+    const content = JSON.stringify([catalogue.digest, store.state.display.celsius, ...wanted.map(({ keys, sides, content }) => [keys, sides, content])]);
     if (content === this.#content) return;
     this.#content = content;
     const turn = (this.#drawn += 1);
     const cards = await Promise.all(
-      shown.map(async (each) => {
+      wanted.map(async ({ shown: each, keys, sides }) => {
         const style = await this.styleOf(each).catch(() => ((this.#content = ""), null));
-        this.#colours.set(each.state.key, style);
+        this.#colours.set(keys, style);
         const details = each.layer.isClasses ? detailsOf(this.context, each.layer, each.state, each.time) : null;
         const codes = (await details?.catch(() => null))?.codes ?? null;
         const display = displayOf(each.layer, store.state.display.celsius);
         const title = layerTitle(each.layer, catalogue.datasets[each.layer.dataset]);
         return h(
           "figure",
-          { "data-key": each.state.key, "data-layer": each.layer.id },
-          h("figcaption", {}, h("b", {}, title), display.units && h("span", { class: "units" }, display.units)),
+          { "data-key": keys, "data-layer": each.layer.id },
+          h("figcaption", {}, h("b", { title }, sides && `${sides} · `, title), display.units && h("span", { class: "units" }, display.units)),
           style && drawLegend(style, display, codes),
         );
       }),
