@@ -164,8 +164,8 @@ bench-scaling: setup $(DEMO) ## Measure and simulate one and two processes and h
 	$(BIN)/python scripts/bench_scaling.py $(STORE) sst --document docs/scaling.md
 
 # Of the viewer of the server at http://HOST:PORT/ (make serve), with LAYER (it needs several times).
-bench-viewer: $(VENV)/.installed ## Measure the viewer of the running server in headless Chromium (HOST, PORT, LAYER=air)
-	$(BIN)/python scripts/bench_viewer.py 'http://$(HOST):$(PORT)/' --layer '$(if $(filter command line environment,$(origin LAYER)),$(LAYER),air)'
+bench-viewer: $(VENV)/.installed ## Measure the viewer of the running server in headless Chromium (HOST, PORT, LAYER=air, SLOW=1)
+	$(BIN)/python scripts/bench_viewer.py 'http://$(HOST):$(PORT)/' --layer '$(if $(filter command line environment,$(origin LAYER)),$(LAYER),air)' --slow '$(or $(SLOW),1)'
 
 bench-mrf: $(VENV)/.installed ## Benchmark the MRF export against GDAL (BENCH_DATA, FACTORS=4,1); updates docs/benchmarks.md
 	@test -n '$(BENCH_DATA)' || { echo "usage: make bench-mrf BENCH_DATA=FOLDER (scripts/bench_mrf.py describes the folder)"; exit 2; }

@@ -63,6 +63,9 @@ class Page:
     """Every URL that the page requested."""
     failures: list[str] = field(default_factory=list)
     """Requests without a response or with an error status; those that the page itself gave up are not among them."""
+    trace: list[dict[str, Any]] = field(default_factory=list)
+    """Events of the last trace (https://chromium.googlesource.com/catapult, Trace Event Format)."""
+    _traced: asyncio.Event = field(default_factory=asyncio.Event)
     _urls: dict[str, str] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _answers: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
@@ -70,7 +73,15 @@ class Page:
     async def listen(self) -> None:
         """Dispatch Chromium's messages, answers and events, until the connection ends."""
         async for message in self._socket:
+            self._collect(message.json())
             self._receive(message.json())
+
+    def _collect(self, message: dict[str, Any]) -> None:
+        match message.get("method"):
+            case "Tracing.dataCollected":
+                self.trace.extend(message["params"]["value"])
+            case "Tracing.tracingComplete":
+                self._traced.set()
 
     def _receive(self, message: dict[str, Any]) -> None:
         params = message.get("params", {})
@@ -139,6 +150,16 @@ class Page:
             raise BrowserError(
                 f"after {timeout_s} s {expression} is {state}; the console says {self.console}"
             ) from None
+
+    @contextlib.asynccontextmanager
+    async def tracing(self, *categories: str) -> AsyncIterator[None]:
+        """Fill ``trace`` with what Chromium does meanwhile."""
+        self.trace.clear()
+        self._traced.clear()
+        await self.call("Tracing.start", categories=",".join(categories), transferMode="ReportEvents")
+        yield
+        await self.call("Tracing.end")
+        await self._traced.wait()
 
     async def press(self, key: str, text: str = "") -> None:
         """Press and release a key."""

@@ -57,7 +57,6 @@ def test_points_have_values_a_chart_and_a_table(real):
     async def look():
         async with opened(real, f"{CENTURY}&x.pins=10,50;-60,-5") as page:
             await page.evaluate(KEEP_DOWNLOADS)
-            await page.press("n")
             await page.wait_until("document.querySelectorAll('.points .u-over').length === 1", 60)
             values = await page.evaluate("[...document.querySelectorAll('.pin .value b')].map((b) => b.textContent)")
             table = await saved(page, await press_by_text(page, ".points", "CSV"))
@@ -123,8 +122,8 @@ def test_a_region_has_the_statistics_of_the_service(real, shape):
             figures = await page.evaluate(REGION_FIGURES)
             # The link brings the region back.
             await page.wait_until("location.hash.includes('x.region=')")
-            await page.evaluate("void location.reload()")
-            await page.wait_until(f"document.readyState === 'complete' && {REGION_FIGURES}.length >= 9", 60)
+            await page.evaluate("window.isOld = true, void location.reload()")
+            await page.wait_until(f"!window.isOld && {REGION_FIGURES}.length >= 9", 60)
             assert await page.evaluate(REGION_FIGURES) == figures
             bars = await page.evaluate("document.querySelectorAll('.region .bars span').length")
             await asyncio.sleep(0.6)  # a pin by the last click would be there now
@@ -167,7 +166,6 @@ def test_a_clock_that_moves_asks_for_no_value_again(real):
 
     async def look():
         async with opened(real, f"{CENTURY}&x.pins=10,50;-60,-5") as page:
-            await page.press("n")
             await page.wait_until("document.querySelectorAll('.points .u-over').length === 1", 60)
             before = await page.evaluate(asked)
             shown = set()

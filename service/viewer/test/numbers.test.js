@@ -5,6 +5,7 @@ import { csv, fileName } from "../src/numbers/csv.js";
 import { pinsOf, textOf } from "../src/numbers/pins.js";
 import { densified, regionOf, textOfRegion, unturned } from "../src/numbers/region_text.js";
 import { each, thinned } from "../src/numbers/requests.js";
+import { tickLabels } from "../src/numbers/tick_labels.js";
 import { chunksOf, summary } from "../src/panels/how_panel.js";
 
 test("tables are quoted where they must be, and no text runs as a formula", () => {
@@ -45,6 +46,12 @@ test("a region is the same after a link, also a wide one and one across 180 degr
     assert.equal(textOfRegion(ring, "EPSG:4326").split(";").length, 5);
   }
   for (const text of [undefined, "", "EPSG:4326", "EPSG:4326;1,2;3,4", "EPSG:1;1,2;3,4;5,6", "EPSG:4326;1,2;3,4;5,95", "EPSG:4326;1,2;3,4;5"]) assert.equal(regionOf(text), null);
+});
+
+test("ticks of one day tell the time of day, others the date", () => {
+  assert.deepEqual(tickLabels(["2017-01-01T00:00:00Z", "2017-01-01T12:00:00Z", ""]), ["01-01 00:00", "01-01 12:00", ""]);
+  assert.deepEqual(tickLabels(["2017-01-01T00:00:00Z", "2018-01-01T12:00:00Z"]), ["2017-01-01", "2018-01-01"]);
+  assert.deepEqual(tickLabels(["500", "500"]), ["500", "500"]);
 });
 
 test("of many steps some are taken, the last one always", () => {

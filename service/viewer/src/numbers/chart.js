@@ -3,6 +3,7 @@
 import uPlot from "uplot";
 
 import { formatNumber, formatTick } from "../format/numbers.js";
+import { short, tickLabels } from "./tick_labels.js";
 
 /** @import {Display} from "../format/units.js" */
 
@@ -13,17 +14,6 @@ import { formatNumber, formatTick } from "../format/numbers.js";
 
 const HEIGHT = 190;
 const TICK_SPACE_PX = 70;
-
-/** @param {string} label A time or another label; midnight is left out. */
-const short = (label) => label.replace(/T00:00:00(\.0+)?Z?$/, "").replace("T", " ").replace(/(:00)?Z$/, "");
-
-/** Ticks that tell their labels apart: dates, or the time of day too where several are of one day. @param {string[]} labels */
-export function tickLabels(labels) {
-  const dates = labels.map((label) => short(label).slice(0, 10));
-  const isOfOneDay = dates.some((date, at) => date !== "" && date === dates[at - 1]);
-  if (!isOfOneDay || !labels.every((label) => label === "" || label.includes("T"))) return dates;
-  return labels.map((label) => label.slice(5, 16).replace("T", " "));
-}
 
 export class Chart {
   /** @type {uPlot | null} */
