@@ -152,7 +152,6 @@ def test_a_profile_runs_along_the_levels(real):
             assert layer, "no layer of era5 has a dimension"
             await page.go(f"{real}?again#layer={layer[0]}&x.pins=10,50")
             await page.wait_until(READY, 60)
-            await page.press("n")
             await page.wait_until("document.querySelector('.pin')", 60)
             if await page.evaluate("document.querySelectorAll('#numbers-along option').length > 1"):
                 await choose(page, "#numbers-along", layer[1])

@@ -17,7 +17,10 @@ COUNT_STROKES = """(() => {
 DRAWN_LINES = """(() => {
   const canvas = document.querySelector('#map .lines canvas');
   if (!canvas) return false;
-  return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((each) => each > 0);
+  const copy = Object.assign(document.createElement('canvas'), {width: 64, height: 64});
+  const context = copy.getContext('2d', {willReadFrequently: true});
+  context.drawImage(canvas, 0, 0, 64, 64);
+  return context.getImageData(0, 0, 64, 64).data.some((each) => each > 0);
 })()"""
 TIME = "document.getElementById('time').textContent"
 
