@@ -69,7 +69,8 @@ def test_tiles_that_do_not_fit_are_evicted_and_counted(store, tmp_path):
     with running(store, tmp_path / "cache", memory_bytes=1 << 20) as server:
         for row in range(16):
             for col in range(32):
-                path = f"/xyz/global_180/4/{row}/{col % 16}.png?rescale=270,{300 + col}"
+                # Two styles, for each is compiled once.
+                path = f"/xyz/global_180/4/{row}/{col % 16}.png?rescale=270,{300 + col // 16}"
                 assert server.get(path).status == 200
         assert samples(server, "evictions_total")["tiles"] > 0
         assert samples(server, "bytes")["tiles"] <= samples(server, "limit_bytes")["tiles"]

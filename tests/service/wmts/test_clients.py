@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lazytile.service.cli import main
 from tests.service.harness import running
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,18 +75,17 @@ def test_the_warm_up_over_http_fills_the_cache(store, tmp_path):
         (["global_180", "--concurrency", "0"], "--concurrency"),
     ],
 )
-def test_the_warm_up_over_http_reports_errors(server, arguments, message):
-    done = warm(*arguments, "--url", server.url)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+def test_the_warm_up_over_http_reports_errors(server, capsys, arguments, message):
+    assert main.run(["warm", *arguments, "--url", server.url]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert len(printed.err.splitlines()) == 1
 
 
-def test_the_warm_up_over_http_counts_failures(server):
-    done = warm("time_steps", "--zoom", "0-1", "--url", server.url, "--time", "1999-01-01")
-    assert done.returncode == 1
-    assert "status 404" in done.stderr
-    assert "failed" in done.stdout
-    none = warm("time_steps", "--url", "http://127.0.0.1:9")
-    assert none.returncode == 2
-    assert "no capabilities from http://127.0.0.1:9" in none.stderr
+def test_the_warm_up_over_http_counts_failures(server, capsys):
+    assert main.run(["warm", "time_steps", "--zoom", "0-1", "--url", server.url, "--time", "1999-01-01"]) == 1
+    printed = capsys.readouterr()
+    assert "status 404" in printed.err
+    assert "failed" in printed.out
+    assert main.run(["warm", "time_steps", "--url", "http://127.0.0.1:9"]) == 2
+    assert "no capabilities from http://127.0.0.1:9" in capsys.readouterr().err
