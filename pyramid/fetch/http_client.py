@@ -144,7 +144,7 @@ class Client:
                 aiohttp.ClientConnectorDNSError,
                 aiohttp.InvalidURL,
             ) as error:
-                raise SourceError(f"{self.url} cannot be reached: {first_line(error)}") from error
+                raise SourceError(f"{self.url} cannot be reached: {_text(error)}") from error
             except (TransientError, aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 failures = 1 if size() - before > _GAIN_BYTES else failures + 1
                 reason = self._reason(error)
@@ -167,7 +167,7 @@ class Client:
 
         if isinstance(error, aiohttp.ClientPayloadError):
             return "the response was cut short"
-        return first_line(error)
+        return _text(error)
 
     def _session(self) -> aiohttp.ClientSession:
         import aiohttp  # noqa: PLC0415 - as above
@@ -308,3 +308,8 @@ def _retry_after(response: aiohttp.ClientResponse) -> float:
         return max(0.0, float(response.headers.get("Retry-After", "0")))
     except ValueError:
         return 0.0  # a date: the usual wait is enough
+
+
+def _text(error: Exception) -> str:
+    """Return the text of an error without aiohttp's note on certificates, which is in that of plain http too."""
+    return first_line(error).replace(" ssl:default", "")
