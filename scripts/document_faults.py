@@ -29,6 +29,7 @@ SECTIONS = {
     "full disks": ("test_full_disk",),
     "processes": ("test_process_faults", "test_cache_faults", "test_connection_faults"),
     "cluster": ("test_cluster_faults", "test_cluster_bulk_faults"),
+    "hosts": ("test_host_faults",),
 }
 """The modules of tests whose rows each section of the document has."""
 HEAD = (

@@ -179,7 +179,7 @@ def render_pickled(
             return _with_reads(function, opened)
     if is_heavy:
         secede()  # type: ignore[no-untyped-call] # the thread ends with the task, so it need not get its priority back
-        step_back(Niceness.HEAVY)
+        step_back(Niceness.BULK)
     return _with_reads(function, opened)
 
 

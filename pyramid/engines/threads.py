@@ -44,8 +44,9 @@ class Niceness(IntEnum):
     """Light tiles and numbers, styles, documents."""
     HEAVY = 19
     """Work that takes up to some seconds."""
-    BULK = 19
-    """Conversions, exports and warm-ups on a worker that renders tiles, too."""
+    BULK = 17
+    """Bulk tasks on a worker that renders tiles, too. A thread that is nicer still would keep tiles waiting for the
+    interpreter lock while it has no processor."""
 
 
 def step_back(niceness: Niceness) -> None:
