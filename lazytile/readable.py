@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.exports.archive import ExportedArchive
-    from lazytile.pyramid.mrf.export import ExportedMrf, MrfProgress
     from lazytile.pyramid.numbers.statistics import RegionStatistics
     from lazytile.pyramid.reading.tile import Tile
     from lazytile.pyramid.reading.view import LayerView
+    from lazytile.pyramid.streams.progress import ExportedMrf, MrfProgress
 
 PERCENTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
 

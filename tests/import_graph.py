@@ -33,6 +33,7 @@ LAYERS = (
     "lazytile.pyramid.storage",
     "lazytile.pyramid.demo",
     "lazytile.pyramid.cluster",
+    "lazytile.pyramid.streams",
     "lazytile.pyramid.engines",
     "lazytile.pyramid.tiling",
     "lazytile.pyramid.resampling",

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazytile.pyramid.engines.protocol import BulkEngine
-    from lazytile.pyramid.mrf.export import MrfProgress
     from lazytile.pyramid.mrf.options import ExportOptions
     from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.store.layer import Layer
+    from lazytile.pyramid.streams.progress import MrfProgress
 
 
 class Archive(Enum):

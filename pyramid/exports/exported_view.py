@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.exports.archive import ExportedArchive
-    from lazytile.pyramid.mrf.export import ExportedMrf, MrfProgress
     from lazytile.pyramid.reading.view import LayerView
+    from lazytile.pyramid.streams.progress import ExportedMrf, MrfProgress
 
 COG_PAGE_PX = 512
 

@@ -8,14 +8,14 @@ written. An export that was killed is resumed by the next run, and a finished on
 from __future__ import annotations
 
 import logging
+import sys
 import time
-from collections import deque
 from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.kernel.painting import paint
@@ -31,6 +31,8 @@ from lazytile.pyramid.render.renderer import codes_of, render_codes, render_inde
 from lazytile.pyramid.render.uncoloured import no_colour_text
 from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.store.dataset import SUFFIX
+from lazytile.pyramid.streams.ordered_window import OrderedWindow
+from lazytile.pyramid.streams.progress import ExportedMrf, ProgressMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.render_task import RenderTask
     from lazytile.pyramid.render.style import Style
     from lazytile.pyramid.store.layer import Layer
+    from lazytile.pyramid.streams.progress import MrfProgress
 
 LOG = logging.getLogger(__name__)
 DEFAULT_OPTIONS = ExportOptions()
@@ -51,46 +54,10 @@ WINDOW_JOBS_PER_WORKER = 24
 """Most jobs per concurrent task whose pages are not written: where the oldest is so late, no other one begins."""
 MAX_OPEN_RUNS = 10_000
 """Most runs of pages, those without data too, that are not written."""
-
-
-@dataclass(frozen=True, slots=True)
-class MrfProgress:
-    """Progress of an export, over all its files."""
-
-    path: Path
-    """The MRF being written."""
-    tiles_done: int
-    tiles_total: int
-    tiles_made: int
-    """Tiles done by this run; the others existed already."""
-    seconds: float
-
-    @property
-    def tiles_per_second(self) -> float:
-        """Rate of this run."""
-        return self.tiles_made / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Estimate; None before the first tile."""
-        rate = self.tiles_per_second
-        return (self.tiles_total - self.tiles_done) / rate if rate > 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedMrf:
-    """An exported MRF."""
-
-    path: Path
-    tiles: int
-    empty_tiles: int
-    """Tiles without data, which take no space."""
-    shared_tiles: int
-    """Tiles stored as the bytes of another."""
-    data_bytes: int
-    seconds: float
-    was_complete: bool = False
-    """Whether it was complete before, with the same content, and was left as it is."""
+FINISHERS = 4
+"""Threads that wait for the disk at the end of an MRF."""
+MAX_FINISHING = 8
+"""Most MRFs whose end waits for the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +122,10 @@ def export_mrf(
             parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MrfError(f"folder {folder} cannot be created: {error.strerror}") from error
-    meter = _ProgressMeter(sum(plan.header.records for plan in plans), progress)
-    summaries = []
-    for plan in plans:
-        summaries.append(_finished(plan, meter) or _write(plan, engine, meter))
-        if options.as_slices:
+    meter = ProgressMeter(sum(plan.header.records for plan in plans), progress)
+    summaries = _Stream(plans, meter).run(engine)
+    if options.as_slices:
+        for plan in plans:
             write_zdb(plan.path, time_keys(layer, plan.slices))
     if options.onearth:
         write_onearth(plans, layer, style, folder)
@@ -210,120 +176,149 @@ def _block(job: PageJob) -> NDArray[Any]:
     return render_index(task) if is_image else render_codes(task)
 
 
-class _ProgressMeter:
-    """Counts tiles and reports them."""
-
-    def __init__(self, total: int, progress: Callable[[MrfProgress], None] | None) -> None:
-        self._total = total
-        self._progress = progress
-        self._done = self.made = 0
-        self._started = time.monotonic()
-
-    def add(self, path: Path, tiles: int, *, made: bool) -> None:
-        self._done += tiles
-        self.made += tiles if made else 0
-        if self._progress is not None:
-            seconds = time.monotonic() - self._started
-            self._progress(MrfProgress(path, self._done, self._total, self.made, seconds))
+def _begun(plan: MrfPlan) -> int:
+    """Return how many pages an earlier attempt has left. An MRF of which only names were missing gets them."""
+    if not plan.path.with_name(f".{plan.path.stem}.mrf.part").exists():
+        return 0
+    with MrfWriter(plan.path, plan.header, share_pages=plan.shares_pages) as writer:
+        return writer.written
 
 
-def _finished(plan: MrfPlan, meter: _ProgressMeter) -> ExportedMrf | None:
+def _finished(plan: MrfPlan) -> ExportedMrf | None:
     """Return the MRF if it exists already with the content that the plan would give it."""
     try:
         with MrfReader(plan.path, needs_checksums=True) as mrf:
             if mrf.header != plan.header:
                 return None
-            records = mrf.header.records
-            empty = shared = end = 0
-            for block in mrf.index_blocks():
-                offsets, sizes = block.astype(np.int64).T
-                ends = np.maximum.accumulate(np.append(end, offsets + sizes))
-                empty += int((sizes == 0).sum())
-                # Pages lie in the order of the index: one that does not follow the last is shared.
-                shared += int(((sizes > 0) & (offsets < ends[:-1])).sum())
-                end = int(ends[-1])
+            empty, shared = mrf.count_pages()
             data_bytes = mrf.data_bytes
     except MrfError:
         return None
-    meter.add(plan.path, records, made=False)
-    return ExportedMrf(plan.path, records, empty, shared, data_bytes, 0.0, was_complete=True)
+    return ExportedMrf(plan.path, plan.header.records, empty, shared, data_bytes, 0.0, was_complete=True)
 
 
-def _write(plan: MrfPlan, engine: BulkEngine, meter: _ProgressMeter) -> ExportedMrf:
-    started = time.monotonic()
-    with MrfWriter(plan.path, plan.header, share_pages=plan.shares_pages) as writer:
-        meter.add(plan.path, writer.written, made=False)
-        for pages in _pages(plan, writer.written, engine):
-            if isinstance(pages, int):
-                writer.add_empty(pages)
-                meter.add(plan.path, pages, made=True)
-                continue
-            writer.add(*pages)
-            meter.add(plan.path, len(pages), made=True)
-        writer.finish()
-        seconds = time.monotonic() - started
-        return ExportedMrf(
-            plan.path, writer.written, writer.empty_pages, writer.shared_pages, writer.data_bytes, seconds
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is next in the order of all MRFs: a run of pages, or without one the beginning or the end of an MRF."""
+
+    plan: MrfPlan
+    run: PageRun | None = None
+    begins: bool = False
+    done: ExportedMrf | None = None
+    """The MRF, which is complete already: its only step."""
+    failure: LazytileError | None = None
+    """Why there is no further step. The MRFs before it are finished first."""
+
+
+def _is_job(step: _Step) -> bool:
+    return step.run is not None and step.run.task is not None
+
+
+class _Stream:
+    """The MRFs of an export as one stream: no barrier at the end of one, and disks are waited for beside the work."""
+
+    def __init__(self, plans: list[MrfPlan], meter: ProgressMeter) -> None:
+        self._plans = plans
+        self._meter = meter
+        self._writer: MrfWriter | None = None
+        self._started = 0.0
+        self._made: list[ExportedMrf | Future[ExportedMrf]] = []
+        self._finishers = ThreadPoolExecutor(FINISHERS, thread_name_prefix="lazytile-mrf")
+
+    def run(self, engine: BulkEngine) -> list[ExportedMrf]:
+        """Write every MRF."""
+        limit = WINDOW_JOBS_PER_WORKER * engine.capacity
+        window = OrderedWindow[_Step, tuple[bytes | None, ...]](
+            self._steps(), _is_job, max_jobs=limit, max_steps=MAX_OPEN_RUNS
         )
-
-
-def _pages(plan: MrfPlan, first: int, engine: BulkEngine) -> Iterator[tuple[bytes | None, ...] | int]:
-    """Yield the pages of every run from record ``first`` on, in order, or the number of pages that have no data.
-
-    Jobs return from the engine in any order. So long as none is very late the engine is never without work.
-    """
-    window = _Window(plan, first, WINDOW_JOBS_PER_WORKER * engine.capacity)
-    folder = location(plan.task.store) / f"{plan.task.dataset}{SUFFIX}"
-    places = Places.of(folders=(folder,), traits=plan.page_format.traits)
-    while not window.is_complete:
-        results = engine.map(render_pages, window.jobs(), label="mrf_pages", places=places)
+        first = self._plans[0]
+        folder = location(first.task.store) / f"{first.task.dataset}{SUFFIX}"
+        places = Places.of(folders=(folder,), traits=first.page_format.traits)
         try:
-            for result in results:
-                window.made[result.number] = result.pages
-                yield from window.in_order()
+            while not window.is_complete:
+                results = engine.map(render_pages, _page_jobs(window), label="mrf_pages", places=places)
+                try:
+                    for result in results:
+                        window.put(result.number, result.pages)
+                        self._take(window)
+                finally:
+                    # Where the export fails, no task may still run when the caller cleans up.
+                    if isinstance(results, Generator):
+                        results.close()
+                self._take(window)
+            return [each.result() if isinstance(each, Future) else each for each in self._made]
         finally:
-            # Where the export fails, no task may still run when the caller cleans up.
-            if isinstance(results, Generator):
-                results.close()
-        yield from window.in_order()
+            self._close()
 
-
-class _Window:
-    """The runs whose pages have not all been yielded, in order; at most so many of them are rendered or wait."""
-
-    def __init__(self, plan: MrfPlan, first: int, limit: int) -> None:
-        self.is_complete = False
-        self._plan = plan
-        self._runs = enumerate(plan.runs(first))
-        self._limit = limit
-        self._fill = plan.layer.variable.packing.fill_code
-        self._open: deque[tuple[int, PageRun]] = deque()
-        self._jobs = 0
-        self.made: dict[int, tuple[bytes | None, ...]] = {}
-
-    def jobs(self) -> Iterator[PageJob]:
-        """Yield jobs until the window is full, or no run is left. The engine draws each when it can start it."""
-        plan = self._plan
-        while self._jobs < self._limit and len(self._open) < MAX_OPEN_RUNS:
-            found = next(self._runs, None)
-            if found is None:
-                self.is_complete = True
+    def _steps(self) -> Iterator[_Step]:
+        for plan in self._plans:
+            try:
+                begun = _begun(plan)
+                done = _finished(plan)
+                yield _Step(plan, begins=done is None, done=done)
+                if done is None:
+                    for run in plan.runs(begun):
+                        yield _Step(plan, run)
+                    yield _Step(plan)
+            except LazytileError as error:
+                yield _Step(plan, failure=error)
                 return
-            self._open.append(found)
-            number, run = found
-            if run.task is not None:
-                self._jobs += 1
-                yield PageJob(number, run.task, plan.page_format, self._fill, plan.overviews)
 
-    def in_order(self) -> Iterator[tuple[bytes | None, ...] | int]:
-        """Yield what is next in order, as far as it is there."""
-        while self._open:
-            number, run = self._open[0]
-            if run.task is None:
-                yield run.count
-            elif number in self.made:
-                self._jobs -= 1
-                yield self.made.pop(number)
+    def _take(self, window: OrderedWindow[_Step, tuple[bytes | None, ...]]) -> None:
+        """Do the steps whose turn it is."""
+        for step, pages in window.in_order():
+            plan = step.plan
+            if step.failure is not None:
+                raise step.failure
+            if step.done is not None:
+                self._meter.add(plan.path, step.done.tiles, made=False)
+                self._made.append(step.done)
+            elif step.begins:
+                self._started = time.monotonic()
+                self._writer = MrfWriter(plan.path, plan.header, share_pages=plan.shares_pages)
+                self._meter.add(plan.path, self._writer.written, made=False)
             else:
-                return
-            self._open.popleft()
+                assert self._writer is not None
+                if step.run is None:
+                    self._finish(self._writer)
+                    continue
+                if pages is None:
+                    self._writer.add_empty(step.run.count)
+                else:
+                    self._writer.add(*pages)
+                self._meter.add(plan.path, step.run.count, made=True)
+
+    def _finish(self, writer: MrfWriter) -> None:
+        """Finish an MRF in a thread of its own; wait for an earlier one where many are not on disk yet."""
+        self._writer = None
+        self._made.append(self._finishers.submit(_finish, writer, self._started))
+        waiting = [each for each in self._made if isinstance(each, Future)]
+        if len(waiting) > MAX_FINISHING:
+            waiting[-MAX_FINISHING - 1].result()
+
+    def _close(self) -> None:
+        self._finishers.shutdown(wait=True)
+        if self._writer is not None:
+            self._writer.__exit__(*sys.exc_info())
+
+
+def _finish(writer: MrfWriter, started: float) -> ExportedMrf:
+    with writer:
+        writer.finish()
+    return ExportedMrf(
+        writer.path,
+        writer.written,
+        writer.empty_pages,
+        writer.shared_pages,
+        writer.data_bytes,
+        time.monotonic() - started,
+    )
+
+
+def _page_jobs(window: OrderedWindow[_Step, Any]) -> Iterator[PageJob]:
+    """Yield jobs while there is room. The engine draws each when it can start it."""
+    for number, step in window.jobs():
+        plan, run = step.plan, step.run
+        if run is not None and run.task is not None:
+            fill_code = plan.layer.variable.packing.fill_code
+            yield PageJob(number, run.task, plan.page_format, fill_code, plan.overviews)

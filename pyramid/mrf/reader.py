@@ -156,6 +156,25 @@ class MrfReader:
             )
         return record
 
+    def count_pages(self) -> tuple[int, int]:
+        """Count the pages that take no space of their own.
+
+        Returns:
+            The pages without data, and those stored as the bytes of another.
+
+        Raises:
+            MrfError: The index cannot be read.
+        """
+        empty = shared = end = 0
+        for block in self.index_blocks():
+            offsets, sizes = block.astype(np.int64).T
+            ends = np.maximum.accumulate(np.append(end, offsets + sizes))
+            empty += int((sizes == 0).sum())
+            # Pages lie in the order of the index: one that does not follow the last is shared.
+            shared += int(((sizes > 0) & (offsets < ends[:-1])).sum())
+            end = int(ends[-1])
+        return empty, shared
+
     def index_blocks(self) -> Iterator[NDArray[np.uint64]]:
         """Yield the whole index in blocks, as it is stored: shape (records, 2), offset and size."""
         at = 0

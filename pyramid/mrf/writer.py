@@ -199,7 +199,6 @@ class MrfWriter:
         self._sums = os.open(self._part_sums, flags | os.O_TRUNC, 0o644)
         self._data = os.open(self._part_data, flags | os.O_TRUNC, 0o644)
         self._write_at(self._lock, 0, self._head)
-        os.fsync(self._lock)
 
     def _is_all_written(self) -> bool:
         """Return whether the data has its final name and the whole index, under either name, points into it."""
@@ -276,7 +275,8 @@ class MrfWriter:
         self.written += 1
 
     def _checkpoint(self) -> None:
-        """Flush everything to disk, data and checksums before the records."""
+        """Flush everything to disk; header, data and checksums before the records."""
+        os.fsync(self._lock)
         begun = self.written - len(self._pending) // RECORD_BYTES
         os.fsync(self._data)
         self._write_at(self._sums, HEAD_BYTES + begun * SUM_BYTES, self._pending_sums)

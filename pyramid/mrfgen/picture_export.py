@@ -20,7 +20,6 @@ from pyproj.enums import WktVersion
 
 from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.core.grid import Shape
-from lazytile.pyramid.mrf.export import ExportedMrf
 from lazytile.pyramid.mrf.model import Compression, MrfHeader
 from lazytile.pyramid.mrf.reader import MrfReader, read_header
 from lazytile.pyramid.mrf.writer import MrfWriter
@@ -29,6 +28,7 @@ from lazytile.pyramid.mrfgen.mosaic import Mosaic, lay_out
 from lazytile.pyramid.mrfgen.picture import MAX_PIXELS, RASTER_ERRORS, read_picture
 from lazytile.pyramid.mrfgen.picture_pages import PicturePages
 from lazytile.pyramid.mrfgen.preparation import PALETTE_SIZE, Preparation
+from lazytile.pyramid.streams.progress import ExportedMrf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

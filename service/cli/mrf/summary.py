@@ -11,7 +11,7 @@ from lazytile.service.cli.options.common import counted, print_json
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lazytile.pyramid.mrf.export import ExportedMrf
+    from lazytile.pyramid.streams.progress import ExportedMrf
 
 
 def print_summaries(summaries: Iterable[ExportedMrf], *, as_json: bool = False) -> None:

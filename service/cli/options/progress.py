@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lazytile.pyramid.ingest.build import Progress as ByteProgress
-    from lazytile.pyramid.mrf.export import MrfProgress
+    from lazytile.pyramid.streams.progress import MrfProgress
 
 LOG = logging.getLogger(__name__)
 LOG_EVERY_S = 30.0

@@ -1,9 +1,16 @@
-"""The engine has work throughout an export, and never more of it than has room."""
+"""The engine has work throughout an export of any number of MRFs, and never more of it than has room."""
 
+import numpy as np
+import pytest
+
+from lazytile.pyramid.core.errors import MrfError
 from lazytile.pyramid.engines.threads import ThreadsBulkEngine
 from lazytile.pyramid.mrf.export import export_mrf
 from lazytile.pyramid.mrf.options import ExportOptions
-from tests.pyramid.mrf.stores import export, style, write_store
+from lazytile.pyramid.mrf.reader import read_header
+from lazytile.pyramid.mrf.writer import MrfWriter
+from lazytile.pyramid.store.dataset import Dimension
+from tests.pyramid.mrf.stores import export, field, style, write_store
 from tests.pyramid.mrf.test_sparse import pages_of, sparse
 
 OPTIONS = {"tms": "GoogleMapsCompatible_Level3", "page": 64}
@@ -38,10 +45,10 @@ class CountingEngine(ThreadsBulkEngine):
         yield from late
 
 
-def export_with(engine, store, out):
+def export_with(engine, store, out, options=OPTIONS):
     (layer,) = store.layers()
     with engine:
-        return export_mrf(store.folder, layer, style(), out, engine=engine, options=ExportOptions(**OPTIONS))
+        return export_mrf(store.folder, layer, style(), out, engine=engine, options=ExportOptions(**options))
 
 
 def test_the_engine_is_not_drained_between_jobs(tmp_path):
@@ -62,3 +69,44 @@ def test_no_job_begins_where_the_oldest_is_too_late(tmp_path):
     assert len(engine.drawn) > 1
     (wanted,) = export(store, tmp_path / "wanted", **OPTIONS)
     assert pages_of(made.path) == pages_of(wanted.path)
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory):
+    """A store of 30 days, each of one job for each level."""
+    labels = tuple(f"2019-01-{day:02d}T00:00:00Z" for day in range(1, 31))
+    codes = np.stack([field(100, 200, seed) for seed in range(30)])
+    return write_store(tmp_path_factory.mktemp("days"), codes, dimensions=(Dimension("time", "time", labels),))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_engine_is_not_drained_between_mrfs(days, tmp_path):
+    engine = CountingEngine(late=False)
+    made = export_with(engine, days, tmp_path / "out", {})
+    assert len(engine.drawn) == 1
+    assert [each.path.name for each in made] == [f"sst-2019{day:03d}000000.mrf" for day in range(1, 31)]
+    (tmp_path / "single").mkdir()
+    for each in made:
+        (alone,) = export(days, tmp_path / "single", select={"time": [f"2019-01-{int(each.path.stem[8:11]):02d}"]})
+        assert (alone.tiles, alone.data_bytes) == (each.tiles, each.data_bytes)
+    assert contents(tmp_path / "out") == contents(tmp_path / "single")
+
+
+def test_mrfs_before_one_that_cannot_be_written_are_finished(days, tmp_path):
+    export(days, tmp_path / "whole")
+    out = tmp_path / "out"
+    (third,) = export(days, out, select={"time": ["2019-01-03"]})
+    path, header = third.path, third.path.read_bytes()
+    path.unlink()
+    (out / "x.mrf").write_bytes(header)
+    with MrfWriter(path, read_header(out / "x.mrf")), pytest.raises(MrfError, match="written by another process"):
+        export(days, out)
+    (out / "x.mrf").unlink()
+    for day in (1, 2):
+        assert (out / f"sst-2019{day:03d}000000.mrf").exists()
+    assert not (out / "sst-2019004000000.mrf").exists()
+    export(days, out)
+    assert contents(out) == contents(tmp_path / "whole")
