@@ -1,5 +1,5 @@
 """Meta Raster Format: writing, reading and verifying it, and OnEarth's configuration files.
 
-May import: colormaps.core, colormaps.formats, colormaps.legends, core, storage, cluster, engines, tiling, resampling,
-kernel, store, render.
+May import: colormaps.core, colormaps.formats, colormaps.legends, core, storage, cluster, streams, engines, tiling,
+resampling, kernel, store, render.
 """

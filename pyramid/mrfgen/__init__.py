@@ -1,4 +1,4 @@
 """OnEarth's mrfgen: its configurations as exports of layers, and MRFs of the pictures that they name.
 
-May import: colormaps.core, colormaps.formats, core, tiling, store, mrf.
+May import: colormaps.core, colormaps.formats, core, streams, tiling, store, mrf.
 """
