@@ -203,6 +203,7 @@ def test_chunks_of_a_window_are_read_together_where_reading_means_waiting(tmp_pa
     both = threading.Barrier(2, timeout=30)
 
     class Waiting:
+        array = None
         waits = True
 
         def read(self, leading, chunk_row, chunk_col):
