@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import dask
 from distributed import Client, Status
 
 from lazytile.pyramid.cluster.bulk_share import RESOURCE
@@ -41,6 +42,10 @@ INSPECTION_S = 30.0
 CLOSE_TIMEOUT_S = 10.0
 ATTEMPT_S = 3.0
 """Limit of one attempt to connect again."""
+UNACKNOWLEDGED_S = 11.0
+"""How long what is sent to the scheduler may stay unacknowledged; Dask allows no less. Over a link that was cut for
+longer, the connection would wait for its next retransmission, up to half a minute after the link is back; a new one is
+there at once."""
 
 
 @dataclass(slots=True)
@@ -303,8 +308,10 @@ async def _connected(address: str, timeout_s: float) -> Any:
     silence_dask()
     client = new_client(address, timeout=timeout_s)
     try:
-        async with asyncio.timeout(timeout_s):
-            return await client
+        # Read when a connection is made.
+        with dask.config.set({"distributed.comm.timeouts.tcp": f"{UNACKNOWLEDGED_S:g}s"}):
+            async with asyncio.timeout(timeout_s):
+                return await client
     except BaseException as error:
         await close_quietly(client, None)
         if isinstance(error, OSError):  # TimeoutError is one
