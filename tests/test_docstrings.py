@@ -55,8 +55,10 @@ def test_no_file_holds_a_note_of_work_to_do():
     for name in tracked.stdout.split("\0"):
         path = ROOT / name
         if name and path.is_file() and not path.is_symlink():
-            data = path.read_bytes()
-            text = "" if b"\0" in data else data.decode("utf-8", "ignore")  # the bytes of a picture are no words
+            content = path.read_bytes()
+            if b"\0" in content[:8000]:
+                continue  # as Git tells pictures from text: compressed bytes may spell anything
+            text = content.decode("utf-8", "ignore")
             found += [f"{name}:{text.count(chr(10), 0, match.start()) + 1}" for match in marks.finditer(text)]
     assert found == []
 
