@@ -35,7 +35,12 @@ if TYPE_CHECKING:
     from lazytile.pyramid.ingest.build import Progress
     from tests.s3 import S3Server
 
-STORAGES = {"usual": Storage(), "sharded": Storage(Codec("gzip", 1), shard=2)}
+STORAGES = {
+    "usual": Storage(),
+    "sharded": Storage(Codec("gzip", 1), shard=2),
+    "sharded along time": Storage(Codec("zstd", 1), shard_steps=2),
+    "sharded in three dimensions": Storage(Codec("zstd", 1), shard=2, shard_steps=3),
+}
 TILES = [
     ("WebMercatorQuad", "2", 1, 2),
     ("WebMercatorQuad", "5", 8, 17),

@@ -23,7 +23,12 @@ from lazytile.service.zarr_http.bytes_in_flight import BytesInFlight
 from tests import data
 from tests.service.harness import running
 
-STORAGES = {"files": Storage(), "shards": Storage(Codec.parse("zstd"), shard=2), "lazy": Storage(lazy=True)}
+STORAGES = {
+    "files": Storage(),
+    "shards": Storage(Codec.parse("zstd"), shard=2),
+    "lazy": Storage(lazy=True),
+    "times": Storage(Codec.parse("zstd"), shard_steps=2),
+}
 TOKEN = "a token of twenty characters".replace(" ", "-")
 
 
@@ -73,7 +78,7 @@ def stored_levels(server, name):
     return json.loads(server.get(f"/zarr/{name}/zarr.json").body)["attributes"]["multiscales"]["layout"]
 
 
-@pytest.mark.parametrize("name", ["files", "shards", "two_variables", "extra_dimension", "mercator"])
+@pytest.mark.parametrize("name", ["files", "shards", "times", "two_variables", "extra_dimension", "mercator"])
 def test_xarray_reads_every_level_as_from_disk(served, name):
     levels = [each["asset"] for each in stored_levels(served, name)]
     assert len(levels) > 1 or name in ("two_variables", "extra_dimension")
@@ -155,7 +160,7 @@ def test_numbers_that_json_does_not_have_are_in_quotes(own):
     assert json.loads(body, parse_constant=refuse)["attributes"]["odd"] == ["NaN", {"a": "-Infinity"}]
 
 
-KEYS = {"files": "0/sst/c/1/1/1", "shards": "0/sst/c/1/0/1"}
+KEYS = {"files": "0/sst/c/1/1/1", "shards": "0/sst/c/1/0/1", "times": "0/sst/c/0/0/0"}
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -269,6 +274,38 @@ def test_an_append_is_seen_at_once_and_old_chunks_keep_their_tags(own, tmp_path)
     assert own.get(f"/zarr/files@{old}/0/sst/c/1/1/1").status == 410
 
 
+def test_an_append_changes_of_shards_along_time_only_the_last(own, tmp_path):
+    paths = {kept: f"/zarr/times/0/sst/c/{number}/0/0" for number, kept in enumerate(("604800, immutable", "60"))}
+    before = {}
+    for kept, path in paths.items():
+        before[path] = own.get(path)
+        assert before[path].headers["Cache-Control"] == f"public, max-age={kept}"
+    steps = xr.open_zarr(f"{own.url}/zarr/times/0").sst.load()
+    append(source(tmp_path / "more.nc", first="2024-02-01", times=1), own.store, "times")
+    first, last = (own.get(path) for path in paths.values())
+    was = before[paths["604800, immutable"]]
+    assert (first.headers["ETag"], first.body) == (was.headers["ETag"], was.body)
+    assert last.headers["ETag"] != before[paths["60"]].headers["ETag"]
+    found = xr.open_zarr(f"{own.url}/zarr/times/0").sst.load()
+    xr.testing.assert_equal(found[:3], steps)
+    assert found[3].notnull().any()
+
+
+def test_a_damaged_step_of_a_shard_along_time_is_an_error_and_others_are_not(own):
+    path = own.store / "times.zarr" / KEYS["times"]
+    whole = path.read_bytes()
+    index = np.frombuffer(whole[-(24 * 16 + 4) : -4], "<u8").reshape(2, 3, 4, 2)[:, 1, 1]
+    damage(path, int(index[1, 0]) + int(index[1, 1]) // 2)
+    ranges = [f"bytes={start}-{start + size - 1}" for start, size in index.tolist()]
+    replies = [own.get(f"/zarr/times/{KEYS['times']}", {"Range": each}) for each in ranges]
+    assert [each.status for each in replies] == [206, 500]
+    assert replies[0].body == whole[index[0, 0] : index[0, 0] + index[0, 1]]
+    found = xr.open_zarr(f"{own.url}/zarr/times/0").sst
+    found[0].load()
+    with pytest.raises(aiohttp.ClientResponseError):
+        found[1].load()
+
+
 def test_a_replaced_dataset_has_other_tags_and_its_old_address_is_gone(own, tmp_path):
     tag = own.get("/zarr/files/0/sst/c/1/1/1").headers["ETag"]
     old = own.context.snapshot.dataset("files").description.generation
@@ -306,7 +343,7 @@ def test_a_damaged_coordinate_is_an_error(own):
 
 
 def test_a_damaged_overview_is_computed_again(own):
-    for name, key in (("files", "1/sst/c/1/1/1"), ("shards", "1/sst/c/1/0/0")):
+    for name, key in (("files", "1/sst/c/1/1/1"), ("shards", "1/sst/c/1/0/0"), ("times", "1/sst/c/0/0/0")):
         path = own.store / f"{name}.zarr" / key
         whole = path.read_bytes()
         for at in (40, len(whole) - 3):
