@@ -136,7 +136,10 @@ def is_whole(place: ChunkPlace) -> bool:
     """
     folder = location(place.folder)
     try:
-        reader = open_level(folder, read_description(folder), place.variable, place.level)
+        description = read_description(folder)
+        if place.variable not in {each.name for each in description.variables}:
+            return coordinate_problem(folder / str(place.level), place.variable) is None
+        reader = open_level(folder, description, place.variable, place.level)
         if isinstance(reader, StoredChunks):
             reader.whole(place.dim_index, place.row, place.col)
         else:

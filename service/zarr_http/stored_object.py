@@ -17,9 +17,9 @@ import numpy as np
 
 from lazytile.pyramid.chunks.array_digests import misfit
 from lazytile.pyramid.chunks.checksum import crc32
-from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
+from lazytile.pyramid.chunks.damage import ChunkNotMadeError, ChunkPlace, DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import ChunkDigest
-from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError
+from lazytile.pyramid.core.errors import StoreUnavailableError
 from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.chunk_file import CHUNKS
@@ -93,7 +93,8 @@ def open_object(
         problem = coordinate_problem(stored.path / str(level), array)
         if problem is not None:
             check_opened(stored)
-            raise StoreError(f"coordinate {array} of level {level} of dataset {description.name}: {problem}")
+            place = ChunkPlace(str(stored.path), description.name, array, level, (), 0, 0)
+            raise DamagedChunkError(place, problem, f"{level}/{array}/{CHUNKS}/0")
     found = _plain(
         stored.path.joinpath(str(level), array, CHUNKS, *map(str, index)), (description.generation, level, array, index)
     )

@@ -21,6 +21,7 @@ from lazytile.service.http.errors import BusyError
 from lazytile.service.zarr_http.byte_range import Selection
 from lazytile.service.zarr_http.bytes_in_flight import BytesInFlight
 from tests import data
+from tests.faults.server import wait_for
 from tests.service.harness import running
 
 STORAGES = {
@@ -338,8 +339,16 @@ def test_a_damaged_chunk_is_an_error_and_others_are_not(own):
 
 
 def test_a_damaged_coordinate_is_an_error(own):
-    damage(own.store / "files.zarr/0/lat/c/0", 30)
+    path = own.store / "files.zarr/0/lat/c/0"
+    whole = path.read_bytes()
+    damage(path, 30)
     assert own.get("/zarr/files/0/lat/c/0").status == 500
+    (condition,) = json.loads(own.get("/readyz").body)["conditions"]
+    assert condition["key"] == "dataset files"
+    assert "of lat at level 0 is damaged" in condition["problem"]
+    path.write_bytes(whole)
+    assert own.get("/zarr/files/0/lat/c/0").status == 200
+    wait_for(lambda: json.loads(own.get("/readyz").body)["conditions"] == [])
 
 
 def test_a_damaged_overview_is_computed_again(own):
