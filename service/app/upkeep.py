@@ -70,13 +70,18 @@ async def follow_links(store: Path, every_s: float) -> NoReturn:
     """
     follower: LinkFollower | None = None
     while True:
-        await asyncio.sleep(every_s)
         if follower is None and await asyncio.to_thread(_has_links, store):
-            from lazytile.pyramid.linked.follow import LinkFollower  # noqa: PLC0415 - imports xarray
-
-            follower = LinkFollower(store)
+            follower = await asyncio.to_thread(_follower_of, store)
+        await asyncio.sleep(every_s)
         if follower is not None:
             await asyncio.to_thread(follower.look)
+
+
+def _follower_of(store: Path) -> LinkFollower:
+    # It imports xarray, which the first tile of a linked dataset would else wait for.
+    from lazytile.pyramid.linked.follow import LinkFollower  # noqa: PLC0415
+
+    return LinkFollower(store)
 
 
 def _has_links(store: Path) -> bool:
