@@ -11,20 +11,16 @@ shows prediction beside measurement. wrk is needed.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import math
 import os
 import random
 import re
 import resource
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -36,12 +32,9 @@ from bench_document import conditions, write_section
 from bench_processes import family
 from queueing import Simulation, Visit
 from scaling_model import MIXES, Site, Times, balancers_needed, limits, shared_needed
+from shared_look_up import shared_operation_s
 
 from lazytile.pyramid.core.processors import processor_count
-from lazytile.service.http.metrics import Metrics
-from lazytile.service.http.settings import Settings
-from lazytile.service.shared_cache.opening import open_backend
-from lazytile.service.shared_cache.shared_tier import SharedLimits, SharedTier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +47,6 @@ LEAST_SHARE = 0.99
 """Of the tiles of a measurement that come from there: a mixture would depend on the number of processes."""
 MOST_ROUNDS = 20
 """Of requests until that is so: tiles are written to disk after the reply, and each process has a memory of its own."""
-SHARED_OPERATIONS = 3000
-"""Look-ups in Redis whose processor time is measured."""
 HOSTS = (10, 100, 1000)
 SPIN = "import time\nb=time.perf_counter()\nfor _ in range(3): sum(i*i for i in range(2_000_000))\n"
 """Takes a processor for about half a second."""
@@ -210,36 +201,6 @@ def points(store: Path, layer: str, kind: str, busy: float) -> tuple[Point, list
         for name, hosts, workers, rate in found
     ]
     return base, rows
-
-
-def shared_operation_s(body_bytes: int) -> float | None:
-    """Return the processor time of a host for a look-up in the shared tier; None without Redis."""
-    program = shutil.which("redis-server")
-    if program is None:
-        return None
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = int(taken.getsockname()[1])
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", tempfile.gettempdir()]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as redis:
-        try:
-            return asyncio.run(_look_up_s(f"redis://127.0.0.1:{port}", body_bytes))
-        finally:
-            redis.kill()
-
-
-async def _look_up_s(address: str, body_bytes: int) -> float:
-    settings = Settings.of(shared_cache=address)
-    tier = SharedTier(open_backend(settings), address, SharedLimits.of(settings), Metrics())
-    key = "0" * 64
-    while await tier.find([key]) is None:  # until Redis listens, and has the tile
-        tier.put({key: os.urandom(body_bytes)})
-        await asyncio.sleep(0.2)
-    began = time.process_time()
-    for _ in range(SHARED_OPERATIONS):
-        await tier.find([key])
-    took = (time.process_time() - began) / SHARED_OPERATIONS
-    await tier.close(1.0)
-    return took
 
 
 def limits_table(times: Times, shared_s: float | None) -> list[str]:

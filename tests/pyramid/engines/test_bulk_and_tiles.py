@@ -68,7 +68,7 @@ def test_tiles_do_not_wait_for_bulk_tasks_of_several_programs(threads, options, 
     assert sorted(number for number, _ in results) == [*range(12), *range(100, 112)]
     assert max(MOST) == most
     usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) if sys.platform == "linux" else 0
-    assert {niceness for _, niceness in results} == ({min(19, usual + 15)} if sys.platform == "linux" else {0})
+    assert {niceness for _, niceness in results} == ({min(19, usual + 17)} if sys.platform == "linux" else {0})
 
 
 def test_workers_that_want_no_bulk_work_get_none():

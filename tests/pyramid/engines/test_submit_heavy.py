@@ -38,4 +38,4 @@ def test_a_heavy_task_keeps_no_thread_from_light_ones(monkeypatch):
             assert light.result(60)[0] == (number, str(usual).encode())
         assert not heavy.done()
         GO.set()
-        assert heavy.result(60)[0] == (b"heavy", str(min(19, usual + 15)).encode())
+        assert heavy.result(60)[0] == (b"heavy", str(min(19, usual + 17)).encode())

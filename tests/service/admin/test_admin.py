@@ -133,7 +133,7 @@ def test_the_cache_on_the_command_line(store, tmp_path, capsys):
         assert 0 < document["nbytes"] < document["disk_bytes"]
         assert "3 tiles" in run("cache", "info")[1]
         assert run("cache", "clear", "--layer", "two_variables.rain") == (0, "0 tiles deleted")
-        assert run("cache", "clear", "--layer", "two_variables.u") == (0, "1 tiles deleted")
+        assert run("cache", "clear", "--layer", "two_variables.u") == (0, "1 tile deleted")
         assert run("cache", "clear", "--time", "2024-01-02", "--json") == (0, '{"deleted": 1}')
         wait_for(lambda: "computed" in server.get(TIMES.format(1, "2024-01-02")).headers["Server-Timing"])
         assert run("cache", "clear", "--layer", "none") == (0, "0 tiles deleted")

@@ -31,8 +31,9 @@ def test_tiles_are_counted_by_layer_and_tier_on_every_path(store, tmp_path):
             ("odd_sizes", "client"): 1,
             ("mercator", "computed"): 1,
         }
-        for stage in ("resolve", "queue", "render", "disk", "store"):
-            assert server.counter("lazytile_stage_seconds_count", stage=stage) >= 2, stage
+        # The disk is looked at until the server has read which tiles are there.
+        for stage, least in {"resolve": 2, "queue": 2, "render": 2, "disk": 1, "store": 2}.items():
+            assert server.counter("lazytile_stage_seconds_count", stage=stage) >= least, stage
         assert server.counter("lazytile_chunk_reads_total") >= 2
         assert server.counter("lazytile_chunk_read_bytes_total") > 0
         assert server.counter("lazytile_engine_workers") == server.context.broker.engine.capacity
