@@ -4,20 +4,15 @@ import collections
 import contextlib
 import http.server
 import re
-import shutil
-import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
-from lazytile.service.app.listening import listen
-from tests.service.harness import Server, running
+from tests.service.deploy.nginx import needs_nginx, running_nginx
+from tests.service.harness import running
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "hosts.md"
-NGINX = shutil.which("nginx") or next((path for path in ("/usr/sbin/nginx",) if Path(path).exists()), None)
-needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
 TILES = [f"/xyz/sst/8/{x}/{y}.png" for x in range(20) for y in range(15)]
 QUERIES = [f"/wmts?REQUEST=GetTile&TileRow={row}&TileCol={col}" for row in range(8) for col in range(8)]
 
@@ -70,36 +65,8 @@ def proxied(folder, hosts):
         else:
             # nginx puts hosts on its ring by their names: a host keeps its place where it has its address.
             lines[where] = lines[where].replace(address, f"127.0.0.1:{host.port}")
-    with listen("127.0.0.1", 0) as probe:
-        port = probe.getsockname()[1]
-    text = "\n".join(lines)
-    assert "listen 80;" in text
-    (folder / "site.conf").write_text(text.replace("listen 80;", f"listen 127.0.0.1:{port};"))
-    temporary = "\n".join(
-        f"{kind}_temp_path {folder / kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"daemon off;\nmaster_process off;\npid {folder / 'pid'};\nerror_log {folder / 'error.log'};\n"
-        f"events {{}}\nhttp {{\naccess_log off;\n{temporary}\ninclude {folder / 'site.conf'};\n}}\n"
-    )
-    command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "start.log")]
-    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    server = Server(port)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                server.get("/")
-                break
-            except OSError:
-                assert time.monotonic() < deadline, (folder / "error.log").read_text()
-                time.sleep(0.05)
+    with running_nginx(folder, "\n".join(lines), "/") as server:
         yield server
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture

@@ -2,19 +2,16 @@
 
 import contextlib
 import re
-import shutil
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from lazytile.service.app.listening import listen
-from tests.service.harness import Server, running
+from tests.service.deploy.nginx import needs_nginx, running_nginx
+from tests.service.harness import running
 
 CONFIGURATION = Path(__file__).resolve().parents[3] / "deploy" / "nginx" / "lazytile.conf"
-NGINX = shutil.which("nginx") or next((path for path in ("/usr/sbin/nginx",) if Path(path).exists()), None)
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
+pytestmark = needs_nginx
 TOKEN = "a-token-for-one-dataset"
 TILE = "/xyz/global_180/2/1/1.png"
 
@@ -22,43 +19,15 @@ TILE = "/xyz/global_180/2/1/1.png"
 @contextlib.contextmanager
 def proxied(folder, upstream):
     """Run nginx with the example, in front of a server."""
-    with listen("127.0.0.1", 0) as probe:
-        port = probe.getsockname()[1]
     text = CONFIGURATION.read_text()
     for old, new in (
-        ("listen 80;", f"listen 127.0.0.1:{port};"),
         ("127.0.0.1:8080", f"127.0.0.1:{upstream}"),
         ("/var/cache/nginx/lazytile", str(folder / "cache")),
     ):
         assert old in text
         text = text.replace(old, new)
-    (folder / "site.conf").write_text(text)
-    temporary = "\n".join(
-        f"{kind}_temp_path {folder / kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"daemon off;\nmaster_process off;\npid {folder / 'pid'};\nerror_log {folder / 'error.log'};\n"
-        f"events {{}}\nhttp {{\naccess_log off;\n{temporary}\ninclude {folder / 'site.conf'};\n}}\n"
-    )
-    command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "start.log")]
-    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
-    assert "warn" not in checked.stderr
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    server = Server(port)
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                server.get("/healthz")
-                break
-            except OSError:
-                assert time.monotonic() < deadline, (folder / "error.log").read_text()
-                time.sleep(0.05)
+    with running_nginx(folder, text, "/healthz") as server:
         yield server
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module")
