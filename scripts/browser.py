@@ -9,8 +9,10 @@ import asyncio
 import base64
 import contextlib
 import itertools
+import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,11 +200,29 @@ async def _debugger_url(profile: Path, process: asyncio.subprocess.Process, time
     raise BrowserError("Chromium did not start")
 
 
+def _remove(folder: Path, limit_s: float = 10) -> None:
+    """Remove a folder with what processes that are ending still write into it."""
+    end = time.monotonic() + limit_s
+    while folder.exists() and time.monotonic() < end:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def _profile() -> AsyncIterator[Path]:
+    """Yield a new folder for what Chromium writes."""
+    folder = Path(tempfile.mkdtemp(prefix="chromium-"))
+    try:
+        yield folder
+    finally:
+        await asyncio.to_thread(_remove, folder)
+
+
 @contextlib.asynccontextmanager
 async def open_page(width: int, height: int, scale: float = 1, flags: tuple[str, ...] = ()) -> AsyncIterator[Page]:
     """Start a Chromium with a fresh profile and further flags, yield its only page, and stop it."""
     path = find_chromium()
-    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder:
+    async with _profile() as folder:
         process = await asyncio.create_subprocess_exec(
             path,
             *FLAGS,
@@ -211,9 +231,10 @@ async def open_page(width: int, height: int, scale: float = 1, flags: tuple[str,
             "about:blank",
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(folder)},
         )
         try:
-            url = await _debugger_url(Path(folder), process)
+            url = await _debugger_url(folder, process)
             async with aiohttp.ClientSession() as session:
                 async with session.get(f"{url}/json/list") as reply:
                     target = next(t for t in await reply.json() if t["type"] == "page")

@@ -15,6 +15,8 @@ from lazytile.pyramid.cluster.versions import own_versions
 from lazytile.pyramid.core import process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lazytile.pyramid.cluster.proofs import Proof
 
 MAX_TOKENS = 1024
@@ -30,6 +32,8 @@ class Findings:
     versions: dict[str, str]
     problem: str
     """Why it does not see what the work needs; empty where it does."""
+    kernel: str = ""
+    """Name of what computes tiles there, where that was asked."""
 
 
 class _Record:
@@ -44,12 +48,13 @@ def _record() -> _Record:
     return process.current().resource("inspections", _Record)
 
 
-def inspect(token: str, proofs: tuple[Proof, ...]) -> Findings:
+def inspect(token: str, proofs: tuple[Proof, ...], kernel_name: Callable[[], str] | None = None) -> Findings:
     """Inspect this process on a worker, and record that it is fit where it sees everything.
 
     Args:
         token: Identifies the work.
         proofs: What the work needs.
+        kernel_name: Returns the name of what computes tiles in a process.
 
     Returns:
         The findings. The caller compares the versions.
@@ -61,7 +66,7 @@ def inspect(token: str, proofs: tuple[Proof, ...]) -> Findings:
         record.tokens.move_to_end(token)
         while len(record.tokens) > MAX_TOKENS:
             record.tokens.popitem(last=False)
-    return Findings(record.incarnation, own_versions(), problem)
+    return Findings(record.incarnation, own_versions(), problem, "" if kernel_name is None else kernel_name())
 
 
 def is_inspected(token: str) -> bool:

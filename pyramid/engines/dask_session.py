@@ -142,7 +142,7 @@ class ClusterSession:
             EngineError: Workers are there, and all are left out.
         """
         limit_s = max(self.options.connect_timeout_s, INSPECTION_S)
-        admission = Admission(self.client, self.description, places, limit_s)
+        admission = Admission(self.client, self.description, places, limit_s, self.options.kernel_name)
         self.admissions.append(admission)
         try:
             admission.update(self.workers)

@@ -187,6 +187,11 @@ class DaskTileEngine:
         return len(self._session.workers)
 
     @property
+    def kernels(self) -> frozenset[str]:
+        """Names of what computes tiles on the workers that were admitted."""
+        return frozenset().union(*(admission.kernels for admission in self._session.admissions))
+
+    @property
     def loss(self) -> str:
         """Why the engine will never work again, for one line; empty while it may."""
         session = self._session

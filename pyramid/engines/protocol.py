@@ -92,6 +92,8 @@ class EngineOptions:
     start_gpu: Callable[[], str] | None = None
     """Starts what computes on the GPU of a worker of ``cuda``, and returns its name; importable on the workers. Without
     it the GPU is only tried."""
+    kernel_name: Callable[[], str] | None = None
+    """Returns the name of what computes tiles in a process; importable on the workers, which are asked for people."""
     start: Callable[[], None] | None = None
     """Called in every process that the engine starts, after its caches are there; importable in them."""
     caches: CacheBudget | None = None
@@ -198,6 +200,11 @@ class TileEngine(Protocol):
     @property
     def in_process(self) -> bool:
         """Whether tasks run in this process, so that a hand-over costs next to nothing."""
+        ...
+
+    @property
+    def kernels(self) -> frozenset[str]:
+        """Names of what computes tiles on its workers at present; none where tasks run in this process."""
         ...
 
     def render_inline(self, task: Any) -> tuple[bytes, ...] | None:

@@ -96,6 +96,11 @@ class SupervisedTileEngine:
         """Whether tasks run in this process: as a rule they do not."""
         return False
 
+    @property
+    def kernels(self) -> frozenset[str]:
+        """Names of what computes tiles on the workers; none while the cluster is not available."""
+        return frozenset() if self._engine is None else self._engine.kernels
+
     def render_inline(self, task: Any) -> None:
         """Leave every task to the workers."""
 

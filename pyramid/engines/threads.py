@@ -122,6 +122,7 @@ class ThreadsTileEngine:
     def __init__(self, work: TileWork, threads: int) -> None:
         self.capacity = self.workers = threads
         self.in_process = True
+        self.kernels: frozenset[str] = frozenset()
         self._function = work.function
         self._stoppable = work.stoppable
         self._pending = PendingWork()

@@ -48,6 +48,7 @@ class _Verdict:
     problem: str
     incarnation: str
     at: float
+    kernel: str = ""
 
 
 class Admission:
@@ -59,7 +60,7 @@ class Admission:
         description: str,
         places: Places,
         timeout_s: float,
-        reach: Callable[[str], Awaitable[str]] | None = None,
+        kernel_name: Callable[[], str] | None = None,
     ) -> None:
         """Admit nobody yet.
 
@@ -68,12 +69,14 @@ class Admission:
             description: Names the cluster in messages.
             places: What the work reads and writes.
             timeout_s: Limit for a worker to answer.
-            reach: A further check of a worker, by its address: returns a problem, or an empty text.
+            kernel_name: Returns the name of what computes tiles on a worker; importable there.
         """
         self.token = secrets.token_hex(8)
         self.workers: dict[str, WorkerAddress] = {}
         """Those admitted, by name."""
-        self.reach = reach
+        self.reach: Callable[[str], Awaitable[str]] | None = None
+        """A further check of a worker, by its address: returns a problem, or an empty text."""
+        self._kernel_name = kernel_name
         self._client = client
         self._description = description
         self._places = places
@@ -142,6 +145,14 @@ class Admission:
             await asyncio.wait(set(self._inspections.values()), timeout=SETTLE_INTERVAL_S)
 
     @property
+    def kernels(self) -> frozenset[str]:
+        """Names of what computes tiles on the admitted workers."""
+        addresses = {worker.address for worker in self.workers.values()}
+        return frozenset(
+            each.kernel for address, each in self._verdicts.items() if address in addresses and each.kernel
+        )
+
+    @property
     def empty_s(self) -> float:
         """How long there has been no admitted worker, seconds; 0 where there is one."""
         return 0.0 if self.workers else time.monotonic() - self._empty_since
@@ -194,11 +205,11 @@ class Admission:
     async def _inspect_one(self, address: str, proofs: tuple[Proof, ...]) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
-                problem, incarnation = await self._findings(address, proofs)
+                problem, incarnation, kernel = await self._findings(address, proofs)
                 if not problem and self.reach is not None:
                     problem = await self.reach(address)
         except TimeoutError:
-            problem, incarnation = f"does not answer within {self._timeout_s:g} s", ""
+            problem, incarnation, kernel = f"does not answer within {self._timeout_s:g} s", "", ""
         if problem:
             before = self._verdicts.get(address)
             if before is None or before.problem != problem:
@@ -206,26 +217,27 @@ class Admission:
             Conditions.current().report(f"worker {address}", f"left out: it {problem}", ready=True)
         else:
             Conditions.current().clear(f"worker {address}")
-        self._verdicts[address] = _Verdict(problem, incarnation, time.monotonic())
+        self._verdicts[address] = _Verdict(problem, incarnation, time.monotonic(), kernel)
         self._inspections.pop(address, None)
         self._select()
 
-    async def _findings(self, address: str, proofs: tuple[Proof, ...]) -> tuple[str, str]:
-        """Return a worker's problem, or an empty text, and its incarnation."""
+    async def _findings(self, address: str, proofs: tuple[Proof, ...]) -> tuple[str, str, str]:
+        """Return a worker's problem, or an empty text, its incarnation, and the name of its kernel."""
         # A function of the standard library: a worker without lazytile could not unpickle one of ours.
         version = await self._run(address, pkgutil.resolve_name, "lazytile:__version__")
         if isinstance(version, CommClosedError):
-            return "cannot be reached", ""
+            return "cannot be reached", "", ""
         if isinstance(version, ModuleNotFoundError):
-            return f"has no lazytile, it needs version {__version__}", ""
+            return f"has no lazytile, it needs version {__version__}", "", ""
         if isinstance(version, Exception):
-            return f"cannot import lazytile: {one_line(version)}", ""
+            return f"cannot import lazytile: {one_line(version)}", "", ""
         if version != __version__:
-            return f"has lazytile {version}, this process has {__version__}", ""
-        findings = await self._run(address, inspect, self.token, proofs)
+            return f"has lazytile {version}, this process has {__version__}", "", ""
+        findings = await self._run(address, inspect, self.token, proofs, self._kernel_name)
         if not isinstance(findings, Findings):
-            return f"cannot be inspected: {one_line(findings)}", ""
-        return difference(own_versions(), findings.versions) or findings.problem, findings.incarnation
+            return f"cannot be inspected: {one_line(findings)}", "", ""
+        problem = difference(own_versions(), findings.versions) or findings.problem
+        return problem, findings.incarnation, findings.kernel
 
     async def _run(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return what a function returns on a worker, or the exception that it raises there."""

@@ -53,6 +53,11 @@ def current_kernel() -> Kernel:
     return process.current().resource(_RESOURCE, kernel_of_environment)
 
 
+def kernel_name() -> str:
+    """Return the name of the kernel of this process, such as ``native AVX2``."""
+    return current_kernel().name
+
+
 def install_kernel(kernel: Kernel) -> None:
     """Make a kernel that of this process. Called before the first tile.
 

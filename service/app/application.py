@@ -19,7 +19,7 @@ from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.cuda.worker import start_kernel
 from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
-from lazytile.pyramid.kernel.selection import use_kernel
+from lazytile.pyramid.kernel.selection import kernel_name, use_kernel
 from lazytile.pyramid.render.image import picture_encoders
 from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.store import Store
@@ -132,6 +132,7 @@ async def open_context(
         caches=workers,
         fallback=settings.engine_fallback,
         start_gpu=partial(start_kernel, settings.gpu_memory, settings.kernel, settings.kernel_level),
+        kernel_name=kernel_name,
         start=partial(use_kernel, settings.kernel, settings.kernel_level),
     )
     places = Places.of(folders=(settings.store,), traits=picture_encoders)

@@ -11,7 +11,7 @@ from aiohttp import web
 from lazytile import __version__
 from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.core.conditions import Condition, Conditions
-from lazytile.pyramid.kernel.selection import current_kernel
+from lazytile.pyramid.kernel.selection import kernel_name
 from lazytile.pyramid.store.verify import is_whole
 from lazytile.service.http.errors import without_paths
 from lazytile.service.http.health import Health, Readiness, StandingCondition
@@ -63,7 +63,7 @@ async def readiness(request: web.Request) -> web.StreamResponse:
     state = Readiness(
         ready=all(each.ready for each in standing),
         engine=engine.description,
-        kernel=current_kernel().name if engine.in_process else "of the workers",
+        kernel=kernel_name() if engine.in_process else ", ".join(sorted(engine.kernels)) or "no worker",
         conditions=standing,
     )
     headers = _NOT_CACHED if state.ready else {**_NOT_CACHED, "Retry-After": str(RETRY_AFTER_S)}

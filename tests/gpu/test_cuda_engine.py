@@ -17,6 +17,7 @@ from lazytile.pyramid.engines.factory import open_tile_engine
 from lazytile.pyramid.engines.gpu_devices import GpuDevices
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.kernel.selection import kernel_name
 from lazytile.pyramid.render.image import ImageFormat
 from lazytile.pyramid.render.renderer import render
 from lazytile.pyramid.render.style import Styles
@@ -67,12 +68,14 @@ def test_tiles_are_computed_on_the_workers_gpu(workers, tmp_path):
     made = list(tasks(tmp_path / "store"))
 
     async def main():
-        options = EngineOptions(start_gpu=start_kernel)
+        options = EngineOptions(start_gpu=start_kernel, kernel_name=kernel_name)
         async with await open_tile_engine(EngineSpec("cuda"), perform, options) as engine:
             if workers == "device":
                 assert engine.description.startswith("cuda, ")
+                assert all(name.startswith("cuda sm_") for name in engine.kernels)
                 return await asyncio.gather(*(engine.render(task) for task in made))
             assert engine.description == "cuda, 1 GPU (cuda sm_90), direct calls"
+            assert engine.kernels == {"cuda sm_90"}
             before = await engine._engine._session.run_everywhere(counted, timeout_s=30)
             found = await asyncio.gather(*(engine.render(task) for task in made))
             after = await engine._engine._session.run_everywhere(counted, timeout_s=30)

@@ -22,6 +22,8 @@ def test_a_process_is_fit_for_what_it_has_seen(fresh_process: None, tmp_path: Pa
     assert blind.problem == "does not see /nowhere/at/all"
     assert is_inspected("one")
     assert not is_inspected("two")
+    assert blind.kernel == ""
+    assert inspect("one", proofs, lambda: "native AVX2").kernel == "native AVX2"
 
 
 def test_another_process_has_another_incarnation_and_an_empty_record(fresh_process: None) -> None:

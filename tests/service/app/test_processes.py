@@ -1,6 +1,7 @@
 """Server processes: several on one port, signals, kills, engines."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -135,6 +136,9 @@ def test_children_end_with_a_killed_parent(store, tmp_path):
 def test_the_local_engine_renders_the_same_bytes(store, server, tmp_path):
     with serving(store, tmp_path / "c", "--engine", "local", "--workers", "1") as other:
         assert other.engine.startswith("local")
+        kernel = json.loads(other.get("/readyz").body)["kernel"]
+        assert kernel == json.loads(server.get("/readyz").body)["kernel"]
+        assert kernel.split()[0] in {"numpy", "native"}
         for path in (TILE.format(2, 1, 1), "/xyz/time_steps/2/0/1.jpg"):
             assert other.get(path).body == server.get(path).body
         assert other.get(TILE.format(9, 1, 99999)).status == 404

@@ -32,6 +32,7 @@ class Engine:
 
     capacity = 1
     in_process = True
+    kernels = frozenset()
     workers = 1
     description = "held"
 
