@@ -87,6 +87,9 @@ class ArrayDigests:
         number = (plane.first + row * self.grid[1] + col) // PAGE_ENTRIES
         if last is not None and last[0] == dim_index and last[1] == number and not again:
             return digest_in(last[3], plane, row, col)
+        if last is not None and last[1] == number and not again and _share_page(last[2], plane):
+            self._last[0] = dim_index, number, plane, last[3]
+            return digest_in(last[3], plane, row, col)
         try:
             page = find_page(plane, number, checked=self.checked, again=again)
         except MissingTableError:
@@ -104,6 +107,11 @@ class ArrayDigests:
         self._last.clear()
         start = page_key(self.plane(dim_index), 0)[:-1]
         process.cache("digests").drop(lambda key: isinstance(key, tuple) and key[:-1] == start)
+
+
+def _share_page(one: Plane, other: Plane) -> bool:
+    """Return whether two planes have a table in common, and what is in memory of it serves both."""
+    return one.axis is not None and one.generation == other.generation and one.table == other.table
 
 
 def misfit(digest: ChunkDigest | Unknown, data: bytes | None) -> str | None:

@@ -12,13 +12,15 @@ import numpy as np
 from lazytile.pyramid.core.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
     from numpy.typing import NDArray
 
 _ENTRY = np.dtype([("offset", "<u8"), ("size", "<u8")])
 _CHECKSUM_BYTES = 4
+_PIECE_BYTES = 8 << 20
+"""Chunks are read together up to this size."""
 _ABSENT = 0xFFFFFFFFFFFFFFFF
 """Offset and size of an absent chunk (Zarr v3, sharding codec, section "Binary shard format")."""
 
@@ -91,9 +93,40 @@ def read_chunks(path: str, count: int, numbers: Sequence[int], limit: int) -> li
         end = os.fstat(descriptor).st_size - index_bytes(count)
         table = checked_table(os.pread(descriptor, index_bytes(count), max(end, 0)), count)
         found = [find_chunk(table, number, end, limit) for number in numbers]
-        return [None if each is None else os.pread(descriptor, each[1], each[0]) for each in found]
+        return read_places(found, lambda spans: [os.pread(descriptor, stop - start, start) for start, stop in spans])
     finally:
         os.close(descriptor)
+
+
+def read_places(
+    places: Sequence[tuple[int, int] | None], read: Callable[[list[tuple[int, int]]], Sequence[bytes] | None]
+) -> list[bytes | None]:
+    """Read chunks of a shard; those that lie beside each other in one piece.
+
+    Args:
+        places: First byte and number of bytes of each chunk; None for an absent one.
+        read: Reads pieces, each given by its first byte and the one after the last; None where there is no shard.
+
+    Returns:
+        The bytes of each chunk; None for an absent one, and where there is no shard.
+    """
+    spans: list[tuple[int, int]] = []
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for place in sorted({each for each in places if each is not None}):
+        start, stop = place[0], place[0] + place[1]
+        if spans and start == spans[-1][1] and stop - spans[-1][0] <= _PIECE_BYTES:
+            spans[-1] = spans[-1][0], stop
+        else:
+            spans.append((start, stop))
+        found[place] = len(spans) - 1, start - spans[-1][0]
+    pieces = read(spans) if spans else None
+    if pieces is None:
+        return [None] * len(places)
+    chunks: list[bytes | None] = []
+    for each in places:
+        piece, start = found[each] if each is not None else (0, 0)
+        chunks.append(None if each is None else pieces[piece][start : start + each[1]])
+    return chunks
 
 
 def chunk_sizes(path: str, count: int) -> NDArray[np.int64]:

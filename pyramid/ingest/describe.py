@@ -62,6 +62,8 @@ class Description:
     """None where it is unknown: of remote Zarr."""
     problems: tuple[str, ...]
     """Anything wrong, left out or corrected, one line each."""
+    shard_steps: tuple[int, ...] = ()
+    """Time steps that one file of each level holds; nothing where each step has its own, and of a source."""
 
 
 def describe(path: str | Path, *, group: str | None = None, overrides: Overrides | None = None) -> Description:
@@ -162,6 +164,7 @@ def _of_dataset(folder: Path, attribute: Any) -> Description:
         variables=dataset.variables,
         stored_bytes=_folder_bytes(folder),
         problems=tuple(problems),
+        shard_steps=dataset.shard_steps,
     )
 
 
@@ -217,7 +220,8 @@ def format_description(description: Description) -> str:
     ]
     for number, level in enumerate(description.levels):
         stored = "" if level.stored_bytes is None else f"  {_size(level.stored_bytes)}"
-        lines.append(f"    {number:<2} {level.shape.rows} x {level.shape.cols}{stored}")
+        steps = f", {description.shard_steps[number]} steps a file" if description.shard_steps else ""
+        lines.append(f"    {number:<2} {level.shape.rows} x {level.shape.cols}{stored}{steps}")
     lines.append(f"  variables   {len(description.variables)}")
     for variable in description.variables:
         lines += _variable_lines(variable)

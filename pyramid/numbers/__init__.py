@@ -1,4 +1,4 @@
 """Statistics of a region, values at a point, and time series.
 
-May import: core, tiling, store.
+May import: core, storage, cluster, tiling, chunks, store.
 """

@@ -14,6 +14,7 @@ import numpy as np
 
 from lazytile.pyramid.core.grid import FULL_CIRCLE
 from lazytile.pyramid.core.stop_flag import StoppedError
+from lazytile.pyramid.numbers.cell_series import read_series
 from lazytile.pyramid.numbers.region import CellAxis, Edges, Region, cell_areas, edges_on
 from lazytile.pyramid.tiling.reprojection import transform
 
@@ -281,7 +282,7 @@ def values_at(
         variable: The variable.
         steps: The indices.
         cell: The cell.
-        is_stopped: Called before each chunk; True stops the computation.
+        is_stopped: Called every few chunks, from any thread; True stops the computation.
 
     Returns:
         A value in physical units for each index, None for no data.
@@ -290,12 +291,6 @@ def values_at(
         StoreError: A chunk cannot be read.
         StoppedError: ``is_stopped`` returned True.
     """
-    chunk = stored.description.chunk
-    row, col = cell.row % chunk.rows, cell.col % chunk.cols
-    codes = np.empty(len(steps), variable.packing.dtype)
-    for at, dim_index in enumerate(steps):
-        if is_stopped():
-            raise StoppedError
-        codes[at] = stored.chunk(0, variable.name, dim_index, cell.row // chunk.rows, cell.col // chunk.cols)[row, col]
+    codes = read_series(stored, variable, steps, (cell.row, cell.col), is_stopped)
     values = variable.packing.decode(codes)
     return [float(value) if np.isfinite(value) else None for value in values]

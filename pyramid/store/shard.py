@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lazytile.pyramid.chunks.shard_format import checked_table, chunk_sizes, find_chunk, index_bytes, read_chunks
+from lazytile.pyramid.chunks.shard_format import (
+    checked_table,
+    chunk_sizes,
+    find_chunk,
+    index_bytes,
+    read_chunks,
+    read_places,
+)
 from lazytile.pyramid.chunks.shard_shape import ShardShape
 from lazytile.pyramid.core import process
 from lazytile.pyramid.storage.chunk_cache import cached_range
@@ -132,9 +139,7 @@ class ShardObjects:
     def get_many(self, index: tuple[int, ...], numbers: Sequence[int], limit: int) -> list[bytes | None]:
         """Return the bytes of several chunks of a shard, past the cache of chunks; see ``ShardFiles.get_many``."""
         path, found = self._find(index, numbers, limit)
-        ranges = [(each[0], each[0] + each[1]) for each in found if each is not None]
-        parts = iter((path.storage.get_ranges(path.key, ranges) or []) if ranges else [])
-        return [None if each is None else next(parts, None) for each in found]
+        return read_places(found, lambda spans: path.storage.get_ranges(path.key, spans))
 
     def shard(self, index: tuple[int, ...]) -> str:
         """Return the URL of a shard.

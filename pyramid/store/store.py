@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.storage.pointer import LEAST_S, current_pointers, dataset_folder, is_current
 from lazytile.pyramid.storage.protocol import StorageError
+from lazytile.pyramid.storage.read_pool import READ_AHEAD, read_pool
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX, Dataset
 from lazytile.pyramid.store.layer import Layer
@@ -35,16 +35,6 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.core.byte_lru import BytesLru
     from lazytile.pyramid.store.chunk_reader import ChunkReader
-
-READ_AHEAD = 8
-"""Chunks that are read at the same time where reading means waiting."""
-
-
-def _read_pool() -> ThreadPoolExecutor:
-    """Return this process's threads for reads that wait. Nothing that runs in them reads through them."""
-    return process.current().resource(
-        "read pool", lambda: ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="lazytile-read")
-    )
 
 
 def read_description(path: Path) -> Dataset:
@@ -129,7 +119,7 @@ class StoredDataset:
         Yields:
             The chunks in their order, as ``chunk`` returns them.
         """
-        reader = self._reader(level, variable)
+        reader = self.reader(level, variable)
         plane = self._plane(level, variable, dim_index)
 
         def read(position: tuple[int, int]) -> NDArray[Any]:
@@ -139,7 +129,7 @@ class StoredDataset:
             yield from map(read, positions)
             return
         for first in range(0, len(positions), READ_AHEAD):
-            yield from _read_pool().map(read, positions[first : first + READ_AHEAD])
+            yield from read_pool().map(read, positions[first : first + READ_AHEAD])
 
     def chunk_keys(
         self, level: int, variable: str, dim_index: tuple[int, ...], positions: Sequence[tuple[int, int]]
@@ -175,14 +165,23 @@ class StoredDataset:
             Shape (chunks in rows, chunks in columns); true also where that is unknown.
         """
         shape, chunk = self.description.grid.shape, self.description.chunk
-        reader = self._reader(0, variable)
+        reader = self.reader(0, variable)
         found = np.ones((math.ceil(shape.rows / chunk.rows), math.ceil(shape.cols / chunk.cols)), np.bool_)
         if isinstance(reader, StoredChunks):
             for row, col in np.ndindex(found.shape):
                 found[row, col] = reader.may_hold_data(dim_index, row, col)
         return found
 
-    def _reader(self, level: int, variable: str) -> ChunkReader:
+    def reader(self, level: int, variable: str) -> ChunkReader:
+        """Return the reader of one variable at one level, opened once.
+
+        Args:
+            level: Of the pyramid.
+            variable: Its name.
+
+        Returns:
+            The reader. It knows no cache of decoded chunks, and repairs nothing.
+        """
         reader = self._readers.get((level, variable))
         if reader is None:
             with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.engines.threads import ThreadsBulkEngine
 from lazytile.pyramid.ingest.append import append
 from lazytile.pyramid.ingest.convert import Storage, convert
+from lazytile.pyramid.ingest.describe import describe, format_description
 from lazytile.pyramid.ingest.replace import replace
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.store import Store
@@ -108,6 +110,11 @@ def test_small_grids_with_many_steps_are_packed_by_default(tmp_path: Path) -> No
 def test_coarser_levels_have_more_steps_in_a_file(tmp_path: Path) -> None:
     dataset = convert(source(tmp_path / "in.nc", range(40), 900, 1000), tmp_path, "d")
     assert dataset.shard_steps == (4, 16, 64)
+    described = describe(tmp_path / "d.zarr")
+    assert asdict(described)["shard_steps"] == (4, 16, 64)
+    lines = [line for line in format_description(described).splitlines() if "steps a file" in line]
+    assert [line.split()[0] for line in lines] == ["0", "1", "2"]
+    assert [line.split(", ")[-1] for line in lines] == ["4 steps a file", "16 steps a file", "64 steps a file"]
     assert verify(tmp_path, "d").problems == ()
 
 

@@ -127,6 +127,8 @@ def test_numbers_cost_their_cells_up_to_the_budget(layer):
 def test_a_series_costs_its_steps(layer):
     assert numbers(layer, 1) < 2
     assert numbers(layer, 1000) > 100
+    packed = Layer(replace(layer.dataset, shard_steps=(8,) * layer.dataset.levels), layer.variable)
+    assert numbers(packed, 1000) < numbers(layer, 1000) / 3
 
 
 def test_the_extent_of_a_region_is_that_of_all_its_rings():
