@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 
-app = typer.Typer(help="The tile cache on disk.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Describe and clear the tile cache on disk.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("info")

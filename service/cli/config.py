@@ -48,7 +48,7 @@ def show(*, settings_file: SettingsOption = None, as_json: JsonOption = False) -
         typer.echo(line if sources[name] == "default" else f"{line}  # {sources[name]}")
 
 
-@app.command("check")
+@app.command("check", short_help="Check the settings file and the environment.")
 def check(*, settings_file: SettingsOption = None, as_json: JsonOption = False) -> None:
     """Check the settings file and the environment; name what is unknown or invalid, with the nearest right name.
 

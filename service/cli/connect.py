@@ -21,7 +21,7 @@ def _group() -> None:
     """Keep ``qgis`` a command of its own while there is no other."""
 
 
-@app.command("qgis")
+@app.command("qgis", short_help="Write the connections of a server for QGIS.")
 def qgis(
     url: Annotated[str, typer.Argument(metavar="[URL]", help="Address of the server.")] = DEFAULT_URL,
     *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from importlib import import_module
@@ -37,11 +36,13 @@ from lazytile.service.cli.colormap.group import app as colormap
 from lazytile.service.cli.doctor.command import doctor
 from lazytile.service.cli.mrf.group import app as mrf
 from lazytile.service.cli.options.interruption import interrupted_text
-from lazytile.service.cli.options.subject import is_subject
+from lazytile.service.cli.options.messages import show_messages
+from lazytile.service.cli.options.subject import is_subject, looks_like_file
 
 USAGE_CODE = 2
 """Exit code of any error in the command line, as of the usual Unix tools."""
 INTERRUPTED_CODE = 130
+VERBOSE = ("-v", "--verbose")
 
 app = typer.Typer(
     name="lazytile",
@@ -52,25 +53,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("view")(view.view)
-app.command("demo")(demo.demo)
+app.command("view", short_help="Show files on a map: the same as lazytile FILE.")(view.view)
+app.command("demo", short_help="Show made-up sea surface temperature on a map.")(demo.demo)
 app.command("convert")(convert.convert)
-app.command("link")(link.link)
-for command in (append.append, replace.replace, remove.remove, verify.verify):
+app.command("link", short_help="Show data where it is, without copying it.")(link.link)
+for command in (append.append, replace.replace, remove.remove):
     app.command()(command)
+app.command("verify", short_help="Check every chunk of a dataset against its checksum.")(verify.verify)
 app.command("serve")(serve.serve)
 app.add_typer(mrf, name="mrf")
-app.command("export")(export.export)
+app.command("export", short_help="Export a layer as PMTiles, MBTiles or GeoTIFF.")(export.export)
 app.command("warm")(warm.warm)
 app.command("info")(info.info)
-app.command("bench")(bench.bench)
+app.command("bench", short_help="Measure this installation.")(bench.bench)
 app.add_typer(colormap, name="colormap")
-app.add_typer(config.app, name="config")
+app.add_typer(config.app, name="config", short_help="Show and check the settings of a server.")
 app.add_typer(cache.app, name="cache")
 app.command("stats")(numbers.stats)
 app.command("point")(numbers.point)
-app.command("doctor")(doctor)
-app.command("completion")(completion.completion)
+app.command("doctor", short_help="Say what is wrong with the installation, and what to do.")(doctor)
+app.command("completion", short_help="Print the script that completes commands.")(completion.completion)
 app.add_typer(connect.app, name="connect")
 
 
@@ -87,10 +89,7 @@ def _common(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, to standard error.")] = False,
 ) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("lazytile").setLevel(logging.DEBUG if verbose else logging.INFO)
-    # What an engine says of itself is noise to most; ``lazytile serve`` prints it in a line of its own.
-    logging.getLogger("lazytile.pyramid.engines.factory").setLevel(logging.NOTSET if verbose else logging.WARNING)
+    show_messages(is_verbose=verbose)
 
 
 def main() -> None:
@@ -111,8 +110,10 @@ def run(arguments: list[str]) -> int:
     if completion.VARIABLE in os.environ:
         import_module("typer.completion").completion_init()  # only where a shell asks
     try:
-        arguments = _with_command(arguments)
+        arguments = _with_command(_verbose_first(arguments))
         code = app(args=arguments, prog_name="lazytile", standalone_mode=False)
+        if code == INTERRUPTED_CODE:
+            raise KeyboardInterrupt  # noqa: TRY301 - what newer versions of Typer have made of it
     except (LazytileError, MemoryError) as error:
         return _fail(str(error) or "not enough memory", USAGE_CODE)
     except (KeyboardInterrupt, typer.Abort):
@@ -137,12 +138,25 @@ def command_names() -> set[str]:
     return {*named, *(each.name or "" for each in app.registered_groups)}
 
 
+def _verbose_first(arguments: list[str]) -> list[str]:
+    """Return a command line in which ``-v``, which all commands have in common, comes before the command."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found = [word for word in arguments[:end] if word in VERBOSE]
+    return [*found, *(word for word in arguments[:end] if word not in VERBOSE), *arguments[end:]]
+
+
 def _with_command(arguments: list[str]) -> list[str]:
     """Return a command line in which ``FILE`` is ``view FILE``. Raises ``SourceError`` for a file that is not there."""
-    at = next((at for at, word in enumerate(arguments) if not word.startswith("-")), None)
-    if at is None or arguments[at] in command_names() or not is_subject(arguments[at]):
+    commands = command_names()
+    at = next((at for at, word in enumerate(arguments) if word not in VERBOSE), None)
+    if at is None or not commands.isdisjoint(arguments[at : at + 1]):
         return arguments
-    return [*arguments[:at], "view", *arguments[at:]]
+    if arguments[at].startswith("-"):
+        # Options before the file: lazytile --port 9000 sst.nc
+        is_view = commands.isdisjoint(arguments) and any(map(looks_like_file, arguments[at:]))
+    else:
+        is_view = is_subject(arguments[at])
+    return [*arguments[:at], "view", *arguments[at:]] if is_view else arguments
 
 
 def _usage_error(error: Exception) -> str | None:

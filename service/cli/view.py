@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -294,6 +295,7 @@ def show(
         cache=cache,
         engine=engine,
         offline=offline or None,
+        log_level="debug" if logging.getLogger("lazytile").isEnabledFor(logging.DEBUG) else None,
         # Somebody looks at one map: a line for each tile would be in the way.
         access_log=None if "LAZYTILE_ACCESS_LOG" in os.environ else "off",
     )

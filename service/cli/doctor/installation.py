@@ -26,6 +26,7 @@ FILES = 1024
 DEVELOPMENT = frozenset({"dev", "docs", "gpu-check", "peers-check", "test"})
 """Extras that no user needs."""
 _REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[^]]*\])?([^;]*)(?:;(.*))?")
+_OWN_EXTRAS = re.compile(r"lazytile\[([^]]*)\]")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 _AT_LEAST = re.compile(r">=\s*([0-9]+(?:\.[0-9]+)*)")
 
@@ -85,6 +86,15 @@ def _problems() -> Iterator[tuple[str, str]]:
             yield owner, f"{name} is {found}, {lowest[1]} is needed"
 
 
+def _parts() -> Iterator[tuple[str, str]]:
+    """Yield the extras that consist of others, each with one of those."""
+    for text in metadata.requires("lazytile") or []:
+        own, extra = _OWN_EXTRAS.match(text), _EXTRA.search(text)
+        if own is not None and extra is not None:
+            for part in own[1].split(","):
+                yield extra[1], part.strip()
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"[0-9]+", re.split(r"[a-z+-]", version, maxsplit=1)[0]))
 
@@ -105,6 +115,9 @@ def extras(settings: Settings) -> Iterator[Finding]:
     problems: dict[str, list[str]] = {}
     for extra, problem in _problems():
         problems.setdefault(extra, []).append(problem)
+    for extra, part in _parts():
+        if part in problems:
+            problems.setdefault(extra, []).append(f"the extra {part} is not complete")
     there = sorted(names - problems.keys())
     absent = sorted(name for name in names & problems.keys() if not name.startswith("gpu"))
     needed = [name for name, is_needed in (("uvloop", settings.event_loop == "uvloop"), ("otel", settings.tracing))

@@ -155,6 +155,21 @@ def test_packages_that_are_missing_or_old(monkeypatch):
     assert "lazytile[uvloop]" in findings[0].advice
 
 
+def test_an_extra_that_consists_of_others_is_installed_with_all_of_them(monkeypatch):
+    def version(name):
+        raise installation.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(installation.metadata, "version", version)
+    required = ["lerc>=4.0; extra == 'lerc'", "lazytile[br, lerc] ; extra == 'all'", "lazytile[br]; extra == 'text'"]
+    monkeypatch.setattr(installation.metadata, "requires", lambda _: required)
+    described = email.message.Message()
+    for name in ("all", "br", "lerc", "text"):
+        described["Provides-Extra"] = name
+    monkeypatch.setattr(installation.metadata, "metadata", lambda _: described)
+    (finding,) = installation.extras(Settings.of())
+    assert finding.text == "installed: br, text; not installed: all, lerc"
+
+
 def test_the_kernel(monkeypatch):
     from lazytile.pyramid.core.errors import EngineError
 

@@ -134,6 +134,13 @@ def test_a_command_without_its_subject_shows_its_help(words, capsys):
     assert "see lazytile" not in printed.err
 
 
+def test_lists_of_commands_are_not_cut_off():
+    offered = dict(commands(typer.main.get_command(main.app)))
+    cut = {words for words, command in offered.items() if command.get_short_help_str(limit=62).endswith("...")}
+    assert len(offered) > 20
+    assert not cut
+
+
 def test_a_number_has_its_noun():
     assert [counted(count, "level") for count in (0, 1, 2)] == ["0 levels", "1 level", "2 levels"]
 

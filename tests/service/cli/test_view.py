@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ from lazytile.pyramid.store.store import read_description
 from lazytile.service.cli import main, view
 from lazytile.service.cli.options import replacement
 from lazytile.service.cli.options.fetching import FetchOptions
+from lazytile.service.cli.options.messages import show_messages
 from lazytile.service.cli.options.progress import progress_bar
 from lazytile.service.cli.options.source import SourceOptions
 from tests import api_tour
@@ -170,6 +172,10 @@ def test_the_demo_needs_nothing(tmp_path):
     [
         (["a.nc", "b.nc"], ["view", "a.nc", "b.nc"]),
         (["-v", "a.nc"], ["-v", "view", "a.nc"]),
+        (["--port", "9000", "a.nc"], ["view", "--port", "9000", "a.nc"]),
+        (["-v", "--offline", "none.nc"], ["-v", "view", "--offline", "none.nc"]),
+        (["--offline", "convert", "a.nc"], ["--offline", "convert", "a.nc"]),
+        (["--colour", "red"], ["--colour", "red"]),
         (["https://x.org/a.nc"], ["view", "https://x.org/a.nc"]),
         (["sst-*.nc", "--name", "sst"], ["view", "sst-*.nc", "--name", "sst"]),
         (["convert", "a.nc"], ["convert", "a.nc"]),
@@ -365,9 +371,59 @@ def test_no_bar_where_nothing_is_done(monkeypatch):
     ],
 )
 def test_an_interrupted_command_says_what_is_left(words, text, monkeypatch, capsys):
-    def interrupt(*_, **__):
+    def interrupt(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main.typer.Typer, "__call__", interrupt)
+    monkeypatch.setattr(main, "show_messages", interrupt)  # inside of Typer, which must not keep it to itself
     assert main.run(words) == 130
     assert capsys.readouterr().err == f"lazytile: {text}\n"
+
+
+def test_an_interrupted_conversion_goes_on(source, run, tmp_path, monkeypatch):
+    reports = []
+
+    @contextmanager
+    def interrupting(_):
+        def show(progress):
+            reports.append(progress)
+            if progress.done_tasks == 1:
+                signal.raise_signal(signal.SIGINT)
+
+        yield show
+
+    words = ("convert", source, "--store", tmp_path / "store", "--name", "large", "--workers", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr("lazytile.service.cli.convert.byte_progress", interrupting)
+        code, _, err = run(*words)
+    assert (code, err) == (
+        130,
+        "lazytile: interrupted; what is converted stays, and the same command goes on from there\n",
+    ), reports
+    assert [each.name.partition("-")[0] for each in (tmp_path / "store").iterdir()] == [".large.zarr.partial"]
+    assert run(*words)[0] == 0
+    assert run("verify", "large", "--store", tmp_path / "store")[0] == 0
+
+
+@pytest.mark.parametrize("words", [["info", "-v"], ["-v", "info"], ["info", "--verbose"]])
+def test_more_is_logged_wherever_the_option_stands(words, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").mkdir()
+    assert run(*words)[0] == 0
+    assert logging.getLogger("lazytile").level == logging.DEBUG
+
+
+def test_messages_are_lines_for_people(capsys):
+    for is_verbose, lines in (
+        (False, ["a text", "warning: another"]),
+        (True, ["INFO lazytile.some.where: a text", "WARNING lazytile.some.where: another"]),
+    ):
+        root = logging.getLogger()
+        kept = root.handlers[:]
+        root.handlers.clear()
+        try:
+            show_messages(is_verbose=is_verbose)
+            logging.getLogger("lazytile.some.where").info("a text")
+            logging.getLogger("lazytile.some.where").warning("another")
+        finally:
+            root.handlers[:] = kept
+        assert capsys.readouterr().err.splitlines() == lines
