@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 
 
-@app.command("show")
+@app.command("show", short_help="Print every setting, and where its value is from.")
 def show(*, settings_file: SettingsOption = None, as_json: JsonOption = False) -> None:
     """Print every setting with its value and where it comes from, as a TOML file.
 

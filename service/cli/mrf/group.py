@@ -24,10 +24,11 @@ class _ExportUnlessNamed(TyperGroup):
 
 app = typer.Typer(cls=_ExportUnlessNamed, help="Export a layer as MRF; verify, describe and read MRF files.")
 app.command(short_help="Check every record and page of an MRF against its checksum.")(verify)
-app.command()(info)
-app.command()(extract)
+app.command(short_help="Describe an MRF by its header.")(info)
+app.command(short_help="Write one page of an MRF to a file.")(extract)
 app.command(
+    short_help="Export a layer as MRF.",
     epilog="Further commands: mrf verify FILE, mrf info FILE, mrf extract FILE OUT, mrf from-mrfgen CONFIG. "
-    "To export a layer of such a name: mrf export LAYER OUTDIR."
+    "To export a layer of such a name: mrf export LAYER OUTDIR.",
 )(export)
 app.command("from-mrfgen", short_help="Make the MRF that a mrfgen configuration describes.")(from_mrfgen)
