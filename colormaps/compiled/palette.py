@@ -125,6 +125,17 @@ class Palette:
         counts: NDArray[Any] = xp.where(nan, len(self.cuts) + 1, found)
         return counts
 
+    def runs(self, ascending: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return how many of some values have reached no cut, one cut, two, and so on.
+
+        Args:
+            ascending: Shape (values,), float64, no NaN, in the units of the colormap.
+
+        Returns:
+            Shape (cuts + 1,): lengths of the runs of values of one index, in the order of ``slots``.
+        """
+        return np.diff(np.searchsorted(ascending, self.cuts, side="left"), prepend=0, append=len(ascending))
+
     def colours(self, indices: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the colour of each palette index.
 

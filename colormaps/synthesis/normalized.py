@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,9 @@ def relative_colormap(
     """
     count = len(colours) - 2
     bins = [Bin(Interval(-math.inf, 0.0), colours[0], "below")]
-    for position, rgba in enumerate(colours[1:-1]):
-        interval = Interval(position / count, (position + 1) / count)
-        bins.append(Bin(interval, rgba, f"{position / count:.1%} – {(position + 1) / count:.1%}"))  # noqa: RUF001
+    edges = [position / count for position in range(count + 1)] if count else []
+    texts = [f"{edge:.1%}" for edge in edges]
+    for rgba, ends, shown in zip(colours[1:-1], itertools.pairwise(edges), itertools.pairwise(texts), strict=True):
+        bins.append(Bin(Interval(*ends), rgba, f"{shown[0]} – {shown[1]}"))  # noqa: RUF001
     bins.append(Bin(Interval(1.0, math.inf, closed_upper=True), colours[-1], "above"))
     return binned_colormap(name, bins, units="", nodata=nodata, origin=origin, relative=True)

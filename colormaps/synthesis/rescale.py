@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.core.errors import ColormapError
@@ -11,7 +12,7 @@ from lazytile.colormaps.core.model import Colormap, Entry, Interval, Legend, Leg
 from lazytile.colormaps.core.round_scale import log_ticks, round_scale, tick_labels, usable_range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 SPACINGS = ("keep", "even", "log")
 _TICKS = 7
@@ -85,23 +86,34 @@ def finite_range(colormap: Colormap, part: Part | None = None) -> tuple[float, f
         ColormapError: The bins have fewer than two finite ends.
     """
     part = part or colormap.main_part
-    edges = _edges(colormap, part)
+    edges = _edges(
+        [bin_ for bin_ in colormap.bins(entry) if not bin_.is_empty] for entry in part.entries if not entry.nodata
+    )
+    return _ends(colormap, part, edges)
+
+
+def _edges(bins_by_entry: Iterable[Iterable[Interval]]) -> list[float]:
+    """Return the finite ends of bins, ascending, each once."""
+    ends = {end for bins in bins_by_entry for bin_ in bins for end in (bin_.lower, bin_.upper)}
+    return sorted(end for end in ends if math.isfinite(end))
+
+
+def _ends(colormap: Colormap, part: Part, edges: list[float]) -> tuple[float, float]:
     if len(edges) < 2:
         raise ColormapError(f"colormap {colormap.name}: {part.title!r} has no range of values")
     return edges[0], edges[-1]
 
 
-def _edges(colormap: Colormap, part: Part) -> list[float]:
-    bins = [bin_ for entry in part.entries if not entry.nodata for bin_ in colormap.bins(entry)]
-    ends = {end for bin_ in bins if not bin_.is_empty for end in (bin_.lower, bin_.upper)}
-    return sorted(end for end in ends if math.isfinite(end))
-
-
 def _spread(
     colormap: Colormap, part: Part, ends: tuple[float | None, float | None], spacing: str, units: str | None
 ) -> Part:
-    edges = _edges(colormap, part)
-    low, high = finite_range(colormap, part)
+    filled = {
+        entry.index: tuple(bin_ for bin_ in colormap.bins(entry) if not bin_.is_empty)
+        for entry in part.entries
+        if not entry.nodata
+    }
+    edges = _edges(filled.values())
+    low, high = _ends(colormap, part, edges)
     minimum, maximum = (own if end is None else end for own, end in zip((low, high), ends, strict=True))
     if not (math.isfinite(minimum) and math.isfinite(maximum) and minimum < maximum and maximum - minimum < 1e300):
         raise ColormapError(
@@ -109,57 +121,53 @@ def _spread(
         )
     if spacing == "log" and minimum <= 0:
         raise ColormapError(f"colormap {colormap.name}: a logarithmic range must be positive, not {minimum},{maximum}")
-    rank = {edge: position / (len(edges) - 1) for position, edge in enumerate(edges)}
 
-    def moved_to(value: float) -> float:
-        if math.isinf(value):
-            return value
-        share = (value - low) / (high - low) if spacing == "keep" else rank[value]
+    def moved_to(position: int, value: float) -> float:
+        share = (value - low) / (high - low) if spacing == "keep" else position / (len(edges) - 1)
         if share in {0.0, 1.0}:
             return maximum if share else minimum
         return minimum * (maximum / minimum) ** share if spacing == "log" else minimum + share * (maximum - minimum)
 
+    # Neighbours share an edge, which is moved once.
+    place = {value: moved_to(position, value) for position, value in enumerate(edges)}
+    place |= {-math.inf: -math.inf, math.inf: math.inf}
     moved = {
-        entry.index: tuple(
-            replace(bin_, lower=moved_to(bin_.lower), upper=moved_to(bin_.upper))
-            for bin_ in colormap.bins(entry)
-            if not bin_.is_empty
+        index: tuple(
+            Interval(place[bin_.lower], place[bin_.upper], bin_.closed_lower, bin_.closed_upper) for bin_ in bins
         )
-        for entry in part.entries
-        if not entry.nodata
+        for index, bins in filled.items()
     }
     _open_ends(moved)
-    entries = tuple(_moved_entry(entry, moved) for entry in part.entries)
+    entries = tuple(_moved_entry(entry, moved.get(entry.index)) for entry in part.entries)
     legend = _legend(entries, _ticks(minimum, maximum, log=spacing == "log"), (minimum, maximum))
-    entries = tuple(replace(entry, ref=entry.index) for entry in entries)
     return replace(part, entries=entries, legend=legend, units=part.units if units is None else units)
 
 
 def _open_ends(moved: dict[int, tuple[Interval, ...]]) -> None:
     """Extend the lowest and the highest bin to infinity, where none is infinite yet."""
-    filled = [(index, position) for index, bins in moved.items() for position in range(len(bins))]
+    ends = [
+        (bin_.lower, bin_.upper, index, position) for index, bins in moved.items() for position, bin_ in enumerate(bins)
+    ]
 
-    def bin_at(key: tuple[int, int]) -> Interval:
-        return moved[key[0]][key[1]]
+    def change(index: int, position: int, bin_: Interval) -> None:
+        bins = moved[index]
+        moved[index] = (*bins[:position], bin_, *bins[position + 1 :])
 
-    def change(key: tuple[int, int], bin_: Interval) -> None:
-        bins = list(moved[key[0]])
-        bins[key[1]] = bin_
-        moved[key[0]] = tuple(bins)
-
-    lowest = min(filled, key=lambda key: (bin_at(key).lower, bin_at(key).upper))
-    if bin_at(lowest).lower > -math.inf:
-        change(lowest, replace(bin_at(lowest), lower=-math.inf, closed_lower=True))
-    highest = max(filled, key=lambda key: (bin_at(key).upper, bin_at(key).lower))
-    if bin_at(highest).upper < math.inf or not bin_at(highest).closed_upper:
-        change(highest, replace(bin_at(highest), upper=math.inf, closed_upper=True))
+    lower, _, index, position = min(ends, key=itemgetter(0, 1))
+    if lower > -math.inf:
+        change(index, position, replace(moved[index][position], lower=-math.inf, closed_lower=True))
+    _, upper, index, position = max(ends, key=itemgetter(1, 0))
+    if upper < math.inf or not moved[index][position].closed_upper:
+        change(index, position, replace(moved[index][position], upper=math.inf, closed_upper=True))
 
 
-def _moved_entry(entry: Entry, moved: dict[int, tuple[Interval, ...]]) -> Entry:
-    bins = moved.get(entry.index)
+def _moved_entry(entry: Entry, bins: tuple[Interval, ...] | None) -> Entry:
+    """Return an entry with other bins; None: with its own."""
+    index = entry.index
     if bins is None:
-        return replace(entry, source=())
-    return replace(entry, value=bins, source=(), label=", ".join(bin_text(bin_) for bin_ in bins))
+        return replace(entry, source=(), ref=index)
+    label = ", ".join([bin_text(bin_) for bin_ in bins])
+    return Entry(entry.map, index, entry.rgba, bins, (), entry.nodata, label, index, entry.line)
 
 
 def bin_text(bin_: Interval) -> str:

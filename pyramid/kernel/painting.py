@@ -9,6 +9,7 @@ import numpy as np
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.array_backend import array_module, to_device_of
+from lazytile.pyramid.kernel.code_values import code_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,9 +112,14 @@ def code_table(palette: Palette, packing: Packing) -> NDArray[Any]:
     Returns:
         By unsigned bit pattern of the code: shape (256 or 65536,).
     """
-    table: NDArray[Any] = process.cache("tables").get(
-        ("code", palette.key, packing), lambda: palette.index_of(packing.decode(packing.all_codes()))
-    )
+
+    def make() -> NDArray[Any]:
+        values = code_values(palette, packing)
+        index = values.index(palette)
+        index[values.missing] = 0
+        return index
+
+    table: NDArray[Any] = process.cache("tables").get(("code", palette.key, packing), make)
     return table
 
 
@@ -129,15 +135,13 @@ def between_table(palette: Palette, packing: Packing) -> BetweenTable:
     """
 
     def make() -> BetweenTable:
-        codes = packing.all_codes().astype(np.float64)
-        here = codes * packing.scale_factor + packing.add_offset
-        following = (codes + 1.0) * packing.scale_factor + packing.add_offset
-        last = np.nextafter(following, here)
-        is_cut = palette.cuts_below(here) != palette.cuts_below(last)
+        codes = packing.all_codes()
+        values = code_values(palette, packing)
+        is_cut = values.is_cut(palette)
         # Values beyond the first and the last code are clipped to them.
         ends = np.iinfo(packing.dtype)
         is_cut[(codes == ends.min) | (codes == ends.max)] = True
-        return BetweenTable(palette.index_of(here), is_cut)
+        return BetweenTable(values.index(palette), is_cut)
 
     table: BetweenTable = process.cache("tables").get(("between codes", palette.key, packing), make)
     return table

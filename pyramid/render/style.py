@@ -196,7 +196,7 @@ class Styles:
         return [DEFAULT, *(name for name in self._catalog.names() if name != DEFAULT)]
 
     def style(self, layer: Layer, name: str, rescale_to: Rescale | None = None) -> Style:
-        """Return a style of a layer. Compiling one takes 15 to 40 ms.
+        """Return a style of a layer. Compiling one takes some milliseconds.
 
         Args:
             layer: The layer.
@@ -262,6 +262,19 @@ class Styles:
         return (catalog if isinstance(catalog, ColormapListing) else ColormapListing.of(catalog)).version
 
     def _compile(self, layer: Layer, name: str, rescale_to: Rescale | None) -> Style:
+        units = layer.variable.units
+        if rescale_to is None:
+            colormap, reason = self._fitted(layer, name)
+        else:
+            own = self.style(layer, name)  # finding or making it takes longer than spreading it
+            try:
+                colormap, reason = rescale_to.applied(own.colormap, units), own.reason
+            except ColormapError as error:
+                raise InvalidParameterError(RequestField.RESCALE, str(error)) from error
+        return Style(name or DEFAULT, colormap, compile_colormap(colormap, data_units=units), reason)
+
+    def _fitted(self, layer: Layer, name: str) -> tuple[Colormap, str]:
+        """Return the colormap of a style in its own range, and why it is this one."""
         variable = layer.variable
         if name in ("", DEFAULT):
             colormap, reason = self._default(layer)
@@ -279,14 +292,7 @@ class Styles:
             except ColormapError as error:
                 raise InvalidParameterError(RequestField.STYLE, str(error)) from error
         minimum, maximum = variable.style_range
-        colormap = fitted(colormap, minimum, maximum, variable.units)
-        if rescale_to is not None:
-            try:
-                colormap = rescale_to.applied(colormap, variable.units)
-            except ColormapError as error:
-                raise InvalidParameterError(RequestField.RESCALE, str(error)) from error
-        palette = compile_colormap(colormap, data_units=variable.units)
-        return Style(name or DEFAULT, colormap, palette, reason)
+        return fitted(colormap, minimum, maximum, variable.units), reason
 
     def _default(self, layer: Layer) -> tuple[Colormap, str]:
         variable = layer.variable

@@ -45,11 +45,16 @@ def colours_nothing(folder: Path, layer: Layer, style: Style) -> bool:
         StoreError: A chunk is missing or damaged.
     """
     dataset, variable = layer.dataset, layer.variable
-    key = ("sample for styles", str(folder), dataset.name, dataset.generation, variable.name)
+    conversion = style.palette.conversion
+    key = ("sample for styles", str(folder), dataset.name, dataset.generation, variable.name, conversion)
+
+    def make() -> NDArray[np.float64]:
+        values = variable.packing.decode(_sample(folder, layer))
+        with np.errstate(over="ignore"):  # a value beyond the largest float64 is infinite, as it is for `Palette`
+            return np.sort(conversion.apply(values[np.isfinite(values)]))
+
     # One sample serves all styles of a layer: a new style reads nothing.
-    codes: NDArray[Any] = process.cache("styles").get(key, lambda: _sample(folder, layer))
-    values = variable.packing.decode(codes)
-    met = values[np.isfinite(values)]
+    met: NDArray[np.float64] = process.cache("styles").get(key, make)
     return bool(met.size) and not _colours_some(style.palette, met)
 
 
@@ -71,9 +76,9 @@ def no_colour_text(layer: Layer, style: Style, values: str = "values") -> str:
     return f"style {style.name} colours none of the {values} of {layer.name}{ends}"
 
 
-def _colours_some(palette: Palette, values: NDArray[np.float64]) -> bool:
-    """Return whether any value has a colour, that of no data apart."""
-    index = palette.index_of(values)
+def _colours_some(palette: Palette, ascending: NDArray[np.float64]) -> bool:
+    """Return whether any value has a colour, that of no data apart. Values in the units of the palette, ascending."""
+    index = palette.slots[:-1][palette.runs(ascending) > 0]
     return bool(((index > 0) & (palette.rgba[index, 3] > 0)).any())
 
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 REMOTE_METATILE = 2
 """On another process, a task of four tiles costs little more than one of one; in this one its client would wait."""
-PAINTED = 4096  # palettes that are remembered
 
 
 class TileBroker:
@@ -75,8 +74,6 @@ class TileBroker:
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
         self._generations = CachedGenerations(cache)
-        self._painted: dict[str, None] = {}
-        """Keys of palettes in which tiles were rendered."""
         self._owns_engine = True
         self._prefetcher = (
             Prefetcher(self.prepare, self._render_ahead, lambda: admission.has_room, metrics)
@@ -232,7 +229,6 @@ class TileBroker:
             self.metatile == 1
             and prepared.is_small
             and not self._turns.is_on
-            and prepared.task.palette.key in self._painted  # the tables of a style take longer than its tiles
             and not self._admission.is_under_way(prepared.work_key)
             and self._admission.has_memory(work_class)
             and (work_class is not WorkClass.BACKGROUND or self._admission.is_quiet)
@@ -262,9 +258,6 @@ class TileBroker:
         """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
         ended = time.perf_counter()
         self._metrics.counts.rendered(len(images), ended - began)
-        if len(self._painted) >= PAINTED:
-            self._painted.clear()
-        self._painted[prepared.task.palette.key] = None
         tiles = dict(zip(prepared.tile_keys, images, strict=True))
         self._keep(prepared, tiles)
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
