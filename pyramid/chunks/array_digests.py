@@ -83,13 +83,17 @@ class ArrayDigests:
             The digest; why nothing is known.
         """
         last = self._last.get(0)
-        plane = last[2] if last is not None and last[0] == dim_index else self.plane(dim_index)
-        number = (plane.first + row * self.grid[1] + col) // PAGE_ENTRIES
-        if last is not None and last[0] == dim_index and last[1] == number and not again:
-            return digest_in(last[3], plane, row, col)
-        if last is not None and last[1] == number and not again and _share_page(last[2], plane):
-            self._last[0] = dim_index, number, plane, last[3]
-            return digest_in(last[3], plane, row, col)
+        if last is not None and last[0] == dim_index:
+            _, kept, plane, page = last
+            number = (plane.first + row * self.grid[1] + col) // PAGE_ENTRIES
+            if number == kept and not again:
+                return digest_in(page, plane, row, col)
+        else:
+            plane = self.plane(dim_index)
+            number = (plane.first + row * self.grid[1] + col) // PAGE_ENTRIES
+            if last is not None and last[1] == number and not again and _share_page(last[2], plane):
+                self._last[0] = dim_index, number, plane, last[3]
+                return digest_in(last[3], plane, row, col)
         try:
             page = find_page(plane, number, checked=self.checked, again=again)
         except MissingTableError:

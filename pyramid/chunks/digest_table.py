@@ -7,8 +7,7 @@ where the chunk holds nothing but fill value and is not stored, and its CRC-32, 
 derived from the array, the plane, the generation of its content and the position among the plane's chunks, and is never
 0. So an entry that was zeroed, moved, or taken from another table or generation fits nothing; 8 zero bytes mean that
 the chunk has not been made yet (an overview of a lazy dataset), or that there is no such step. A table is read in
-pages, each once a generation; appending a plane adds a file and changes none, except that of the planes it shares a
-shard with.
+pages, each once a generation; appending a plane adds a file, or changes that of the planes it shares a shard with.
 
 Versions before the description had ``checked`` wrote no magic and no stamps, and in a sharded array an entry for each
 shard, of the whole file.
@@ -20,6 +19,7 @@ import enum
 import os
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from lazytile.pyramid.chunks.checksum import crc32
@@ -81,9 +81,9 @@ class Unknown(enum.Enum):
     NO_TABLE = "the table of checksums of its plane is missing or damaged"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plane:
-    """What the table of a plane is about."""
+    """What the table of a plane is about. Without slots, so that what each chunk needs is computed once."""
 
     array: str
     """Folder of the array."""
@@ -111,7 +111,7 @@ class Plane:
         """The table."""
         return location(self.array) / FOLDER / plane_name(self.table)
 
-    @property
+    @cached_property
     def first(self) -> int:
         """Number of the plane's first entry in the table."""
         return 0 if self.axis is None else self.dim_index[self.axis] % self.steps * self.grid[0] * self.grid[1]
@@ -133,7 +133,7 @@ class Plane:
         """
         return len(MAGIC) + (self.first + row * self.grid[1] + col) * ENTRY_BYTES
 
-    @property
+    @cached_property
     def stamp(self) -> int:
         """Of the plane, from which those of its entries follow."""
         return crc32(repr((self.variable, self.level, self.dim_index, self.generation)).encode())

@@ -260,7 +260,8 @@ def test_a_stopped_worker_of_a_local_cluster(source, whole, tmp_path, table_row)
         code, log = outcome(running, store)
     assert code == 0, log
     assert chunk_files(store) == whole
-    table_row("convert: worker of --engine local stopped", "SIGSTOP", "a whole dataset", time.monotonic() - began)
+    made = "`SIGSTOP`; its nanny restarts it after one or two minutes"
+    table_row("convert: worker of --engine local stopped", made, "a whole dataset", time.monotonic() - began)
 
 
 def archives(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:

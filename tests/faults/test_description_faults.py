@@ -36,9 +36,11 @@ def zero(path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
 
-@pytest.mark.parametrize("damage", [change_the_description, truncate, zero])
+@pytest.mark.parametrize(
+    ("damage", "made"), [(change_the_description, "changed"), (truncate, "truncated"), (zero, "zeroed")]
+)
 def test_a_damaged_description_is_an_error_said_once(
-    store: Path, tmp_path: Path, damage: Callable[[Path], None], table_row: Callable[..., None]
+    store: Path, tmp_path: Path, damage: Callable[[Path], None], made: str, table_row: Callable[..., None]
 ) -> None:
     document = store / f"{NAME}.zarr" / "zarr.json"
     shutil.copy2(document, tmp_path / "kept")
@@ -57,7 +59,7 @@ def test_a_damaged_description_is_an_error_said_once(
         heal_s = heal_time_s(server, truth)
         wait_for(lambda: server.conditions() == [])
         assert "its description can be read again" in server.log()
-    table_row(f"description: {damage.__name__}", "zarr.json of a dataset", "500, logged once", heal_s, seen)
+    table_row(f"description {made}", "zarr.json of a dataset", "500, logged once", heal_s, seen)
 
 
 def test_metadata_that_is_passed_on_is_compared_with_its_checksum(
