@@ -61,6 +61,9 @@ class Accessor:
 
         return serve(self.open(), **settings)
 
+    def __repr__(self) -> str:
+        return f"<lazytile of a {type(self._object).__name__}: open() converts it, explore() shows it on a map>"
+
 
 class Backend(BackendEntrypoint):
     """Opens stored datasets with ``xarray.open_dataset(path, engine="lazytile", level=2)``."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from lazytile.async_twin import async_method
-from lazytile.colormaps.core.errors import LazytileError
-from lazytile.html import picture, table
+from lazytile.html import picture, table, text_table
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.reading.steps import StepSelection
 from lazytile.pyramid.reading.view import LayerView
@@ -254,15 +253,10 @@ class Dataset(Readable):
         self.close()
 
     def __repr__(self) -> str:
-        try:
-            rows = [f"  {name:<12}{text}" for name, text in self._rows()]
-        except LazytileError as error:
-            rows = [f"  {error}"]
-        return "\n".join([f"<lazytile.Dataset {self._name}>", *rows])
+        return text_table(f"lazytile.Dataset {self._name}", self._rows)
 
     def _repr_html_(self) -> str:
-        names = list(self)
-        return table(self._name, self._rows(), picture(lambda: self[names[0]].tile(0, 0, 0).png))
+        return table(self._name, self._rows, picture(lambda: self[next(iter(self))].tile(0, 0, 0).png))
 
     def _rows(self) -> list[tuple[str, str]]:
         found = self.description

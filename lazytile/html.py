@@ -1,4 +1,4 @@
-"""Tables that notebooks show for datasets and variables."""
+"""Tables that programs and notebooks show for datasets and variables."""
 
 from __future__ import annotations
 
@@ -27,20 +27,42 @@ def picture(render: Callable[[], bytes]) -> bytes:
         return b""
 
 
-def table(heading: str, rows: Iterable[tuple[str, str]], shown: bytes = b"") -> str:
+def text_table(heading: str, rows: Callable[[], Iterable[tuple[str, str]]]) -> str:
+    """Return a table as text.
+
+    Args:
+        heading: Above the table.
+        rows: Returns name and text of each row.
+
+    Returns:
+        A line for the heading and for each row; the error in one line where the rows cannot be read.
+    """
+    try:
+        found = list(rows())
+    except LazytileError as error:
+        return f"<{heading}>\n  {error}"
+    width = max([12, *(len(name) + 2 for name, _ in found)])
+    return "\n".join([f"<{heading}>", *(f"  {name:<{width}}{text}" for name, text in found)])
+
+
+def table(heading: str, rows: Callable[[], Iterable[tuple[str, str]]], shown: bytes = b"") -> str:
     """Return a table of names and texts.
 
     Args:
         heading: Above the table.
-        rows: Name and text of each row.
+        rows: Returns name and text of each row; an error is a row.
         shown: A PNG to show beside it; empty for none.
 
     Returns:
         HTML without scripts and without links to other hosts.
     """
+    try:
+        found = list(rows())
+    except LazytileError as error:
+        found = [("error", str(error))]
     cells = "".join(
         f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(text)}</td></tr>"
-        for name, text in rows
+        for name, text in found
     )
     text = base64.b64encode(shown).decode()
     image = f"<img alt='zoom 0' width='192' height='192' src='data:image/png;base64,{text}'>" if shown else ""

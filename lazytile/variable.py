@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lazytile.html import picture, table
+from lazytile.html import picture, table, text_table
 from lazytile.readable import Readable
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ class Variable(Readable):
         return level_dataset(view.store, view.dataset, (view.variable,), view.steps, level)[view.variable]
 
     def __repr__(self) -> str:
-        return "\n".join([f"<lazytile.Variable {self._layer_view.dataset}.{self.name}>", *_lines(self._rows())])
+        return text_table(f"lazytile.Variable {self._layer_view.dataset}.{self.name}", self._rows)
 
     def _repr_html_(self) -> str:
-        return table(f"{self._layer_view.dataset}.{self.name}", self._rows(), picture(lambda: self.tile(0, 0, 0).png))
+        return table(f"{self._layer_view.dataset}.{self.name}", self._rows, picture(lambda: self.tile(0, 0, 0).png))
 
     def _rows(self) -> list[tuple[str, str]]:
         found = self.description
@@ -119,7 +119,3 @@ class Variable(Readable):
         if statistics is not None and statistics.minimum is not None:
             rows.append(("values", f"{statistics.minimum:g} to {statistics.maximum:g}"))
         return rows
-
-
-def _lines(rows: list[tuple[str, str]]) -> list[str]:
-    return [f"  {name:<12}{text}" for name, text in rows]

@@ -7,6 +7,7 @@ import datetime as dt
 import inspect
 import math
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -17,6 +18,7 @@ import pytest
 import xarray as xr
 
 import lazytile
+from lazytile.html import text_table
 from lazytile.pyramid.core.errors import GenerationChangedError
 from tests import api_tour
 from tests.data import CATALOGUE, PROJECTED
@@ -365,6 +367,39 @@ def test_reprs_are_for_people(store):
     assert "2024-01-02T00:00:00Z (selected)" in ds["air"].sel(time="2024-01-02")._repr_html_()
     assert repr(ds["air"]).splitlines()[0] == "<lazytile.Variable time_steps.air>"
     assert repr(ds["air"].tile(0, 0, 0)) == "<lazytile.Tile time_steps.air WebMercatorQuad/0/0/0>"
+
+
+def test_names_and_texts_of_a_repr_are_apart():
+    rows = [("title", "a"), ("analysed_sea_surface", "b")]
+    assert text_table("it", lambda: rows).splitlines()[1:] == ["  title                 a", "  analysed_sea_surface  b"]
+
+
+def test_reprs_of_a_dataset_that_is_gone_say_so(tmp_path):
+    ds = lazytile.convert(api_tour.sample(), tmp_path / "store", "gone")
+    ds["warm"]
+    shutil.rmtree(tmp_path / "store" / "gone.zarr")
+    assert repr(ds).startswith("<lazytile.Dataset gone>\n  ")
+    assert "has no dataset" in ds._repr_html_()
+
+
+def test_a_map_that_is_open_at_the_end_of_the_program_says_nothing():
+    # The temporary store goes, which the server sees, after the thread pools have ended.
+    code = (
+        "import lazytile, time\n"
+        "from lazytile.service.catalogue.catalogue import Catalogue\n"
+        "from tests import api_tour\n"
+        "noted, note = [], Catalogue.note\n"
+        "Catalogue.note = lambda self, *names: (note(self, *names), noted.append(names))[0]\n"
+        "import atexit\n"
+        "@atexit.register\n"
+        "def wait():\n"
+        "    until = time.monotonic() + 30\n"
+        "    while not noted and time.monotonic() < until: time.sleep(0.01)\n"
+        "    print('noted' if noted else 'nothing noted')\n"
+        "api_tour.sample().lazytile.explore()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "noted\n", "")
 
 
 def test_a_notebook_shows_a_map_without_a_base_map(sample):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core.conditions import Conditions
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.catalog.snapshot import Snapshot, SnapshotReader
     from lazytile.service.catalogue.folder_watch import FolderWatch
 
+_Result = TypeVar("_Result")
 LOG = logging.getLogger(__name__)
 CONDITION = "catalogue"
 
@@ -169,12 +170,11 @@ class Catalogue:
 
     async def _read_changes(self) -> None:
         """Read what was noted, until nothing is left."""
-        loop = asyncio.get_running_loop()
         try:
             while self._everything or self._changed:
                 note, names = self._notes, None if self._everything else frozenset(self._changed)
                 try:
-                    snapshot = await loop.run_in_executor(self._thread, self._read, names)
+                    snapshot = await self._in_thread(self._read, names)
                 except (LazytileError, OSError) as error:
                     LOG.warning("the catalogue cannot be read, the last one stays: %s", error)
                     Conditions.current().report(CONDITION, f"it cannot be read: {error}", ready=True)
@@ -219,15 +219,23 @@ class Catalogue:
 
     async def _poll(self) -> None:
         """Look at what cannot be watched, again and again."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._poll_s)
             try:
-                has_changed = await loop.run_in_executor(self._thread, self._may_have_changed)
+                has_changed = await self._in_thread(self._may_have_changed)
             except OSError:
                 has_changed = True  # reading says what is wrong
             if has_changed:
                 self.note()
+
+    async def _in_thread(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
+        """Return what a function returns in the thread. Raises ``CancelledError`` where the program ends."""
+        try:
+            future = self._thread.submit(function, *arguments)
+        except RuntimeError as error:
+            # The pools of a program end before the thread of a server in a notebook does.
+            raise asyncio.CancelledError from error
+        return await asyncio.wrap_future(future)
 
     def _may_have_changed(self) -> bool:
         """Return whether what is not watched has changed, or the store has become another folder; in the thread."""
