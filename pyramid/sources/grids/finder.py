@@ -27,7 +27,7 @@ from lazytile.pyramid.sources.grids.role import Evidence, Kind
 from lazytile.pyramid.sources.grids.source_grid import PlacesDisagreeError, grid_from_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import xarray as xr
 
@@ -78,12 +78,37 @@ def find_grid(
     if not pairs:
         raise SourceError(_nothing_found(groups, refusals))
     chosen = _choose(pairs, wanted)
-    for key, members in pairs.items():
-        if key != chosen:
-            rows, cols = key[1].shape
-            refusals.update({name: f"it lies on another grid ({rows} x {cols})" for _, name in members})
+    refusals.update(_on_other_grids(pairs, chosen))
     found = _grid_of(views[chosen[0]].group, chosen[1], overrides, replace(location, group=chosen[0]))
     return found, pairs[chosen], refusals
+
+
+def _on_other_grids(
+    pairs: Mapping[tuple[str, CoordinatePair], Sequence[tuple[str, str]]], chosen: tuple[str, CoordinatePair]
+) -> dict[str, str]:
+    """Return why variables on other grids than the chosen one are left out."""
+    shown = {name for _, name in pairs[chosen]}
+    halved = _halved(chosen[1].shape)  # overviews of what is shown are not left out: they are made again
+    found: dict[str, str] = {}
+    for key, members in pairs.items():
+        rows, cols = key[1].shape
+        for path, name in members if key != chosen else ():
+            if name not in shown:
+                found[name] = f"it lies on another grid ({rows} x {cols})"
+            elif key[1].shape not in halved:
+                # The name is shown: what is left out is the variable of that name in another group.
+                found[f"{path}/{name}".lstrip("/")] = f"it lies on another grid ({rows} x {cols})"
+    return found
+
+
+def _halved(shape: tuple[int, int]) -> set[tuple[int, int]]:
+    """Return the shapes of overviews, each half the one before, rounded up or down."""
+    rows, cols = {shape[0]}, {shape[1]}
+    found: set[tuple[int, int]] = set()
+    while max(rows | cols) > 1:
+        rows, cols = ({max(1, (each + more) // 2) for each in side for more in (0, 1)} for side in (rows, cols))
+        found |= {(row, col) for row in rows for col in cols}
+    return found
 
 
 def _grid_of(group: xr.Dataset, pair: CoordinatePair, overrides: Overrides, location: SourceLocation) -> SourceGrid:

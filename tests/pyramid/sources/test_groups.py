@@ -137,3 +137,21 @@ def test_hdf5_without_names_of_dimensions(tmp_path: Path) -> None:
         file["data/v"], file["data/extra"] = TILTED_LAT.astype("f4"), np.zeros((3, 60, 50), "f4")
     _, stored = converted(tmp_path, tmp_path / "groups.nc", variables=["v"])
     assert shows_its_latitudes(stored)
+
+
+def test_overviews_of_what_is_shown_are_not_left_out(tmp_path: Path) -> None:
+    with netCDF4.Dataset(tmp_path / "groups.nc", "w") as file:
+        for name, rows, cols in (("0", 9, 16), ("1", 5, 8), ("2", 2, 4), ("other", 4, 6)):
+            group = file.createGroup(name)
+            group.createDimension("lat", rows)
+            group.createDimension("lon", cols)
+            lat = np.linspace(90 - 90 / rows, 90 / rows - 90, rows)
+            lon = np.linspace(180 / cols - 180, 180 - 180 / cols, cols)
+            for axis, values, attributes in (("lat", lat, NORTH), ("lon", lon, EAST)):
+                variable = group.createVariable(axis, "f8", (axis,))
+                variable.setncatts(attributes)
+                variable[:] = values
+            group.createVariable("v", "f4", ("lat", "lon"))[:] = np.zeros((rows, cols))
+    dataset, _ = converted(tmp_path, tmp_path / "groups.nc")
+    assert (dataset.grid.shape.rows, dataset.grid.shape.cols) == (9, 16)
+    assert dataset.remarks == ("other/v is left out: it lies on another grid (4 x 6)",)
