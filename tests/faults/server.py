@@ -33,6 +33,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from lazytile.pyramid.core import process
+from lazytile.service.cli import main
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
@@ -303,3 +306,12 @@ def load(server: ServerProcess, *truths: Truth, threads: int = 2) -> Iterator[Co
         stop.set()
         for worker in workers:
             worker.join(90)
+
+
+def here(*arguments: object) -> int:
+    """Run a command in this process, which is quicker, and return its exit code."""
+    standing = process.current()
+    try:
+        return main.run([str(argument) for argument in arguments])
+    finally:
+        process.reinstall(standing)

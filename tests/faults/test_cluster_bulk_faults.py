@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import filecmp
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
@@ -27,7 +29,7 @@ from tests.faults.cluster import (
     needs_blindness,
     stopped,
 )
-from tests.faults.server import wait_for
+from tests.faults.server import here, wait_for
 from tests.faults.stores import copy_store, write_source
 
 if TYPE_CHECKING:
@@ -45,6 +47,20 @@ MANY_TASKS = (
     ),
 )
 """The command, which cuts a conversion into small tasks as one of a large file is."""
+
+
+@dataclass(frozen=True)
+class HalfBlind:
+    """A cluster, one of whose two workers does not see any of these folders."""
+
+    cluster: Cluster
+    store: Path
+    """An empty folder."""
+    source: Path
+    """A copy of the source."""
+    sound_store: Path
+    own_store: Path
+    """A copy of the sound store, to be changed."""
 
 
 @pytest.fixture(scope="module")
@@ -109,40 +125,71 @@ def wait_until_under_way(store: Path, chunks: int = 6) -> None:
     wait_for(lambda: sum(1 for _ in store.glob(".field.zarr.partial-*/*/*/c/*/*/*")) >= chunks)
 
 
-@pytest.mark.parametrize("late", [False, True])
+@pytest.fixture(scope="module")
+def half_blind(sound_store: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HalfBlind]:
+    """A cluster of a sound worker and one that does not see some folders, for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("half-blind")
+    for name in ("cluster", "new", "source"):
+        (folder / name).mkdir()
+    found = HalfBlind(
+        Cluster(folder / "cluster"),
+        store=folder / "new",
+        source=folder / "source" / source.name,
+        sound_store=sound_store,
+        own_store=copy_store(sound_store, folder / "own"),
+    )
+    shutil.copy2(source, found.source)
+    hidden = (found.store, found.source.parent, found.sound_store, found.own_store)
+    try:
+        found.cluster.start_scheduler()
+        found.cluster.start_worker("sound")
+        # Its own empty folders of these names can be written to, as those on a local disk.
+        found.cluster.start_worker("blind", hidden=hidden)
+        found.cluster.wait_for_workers(2)
+        yield found
+    finally:
+        found.cluster.end()
+
+
 @needs_blindness
-def test_a_worker_that_does_not_see_the_store(cluster, source, whole, tmp_path, table_row, late):
+def test_a_worker_that_does_not_see_the_store(half_blind, source, whole, table_row):
+    store, began = half_blind.store, time.monotonic()
+    code, log = outcome(start_conversion(half_blind.cluster, source, store), store)
+    check_one_left_out(store, code, log, whole)
+    made = "mount namespace that hides the store"
+    table_row("convert: Dask worker without the store", made, "a whole dataset", time.monotonic() - began)
+
+
+@needs_blindness
+def test_a_worker_without_the_store_that_joins_late(cluster, source, whole, tmp_path, table_row):
     store = tmp_path / "store"
     store.mkdir()
     go = tmp_path / "go"
     cluster.start_worker("sound", preload=HELD_WRITES.format(go=str(go)))
     began = time.monotonic()
-    # Its own empty folder of that name can be written to, as one on a local disk.
-    if not late:
-        cluster.start_worker("blind", hidden=(store,))
-    cluster.wait_for_workers(1 if late else 2)
+    cluster.wait_for_workers(1)
     running = start_conversion(cluster, source, store)
-    if late:
-        wait_until_under_way(store)
-        cluster.start_worker("blind", hidden=(store,))
-        wait_for(lambda: "is left out" in log_of(store).read_text())
+    wait_until_under_way(store)
+    cluster.start_worker("blind", hidden=(store,))
+    wait_for(lambda: "is left out" in log_of(store).read_text())
     go.touch()
     code, log = outcome(running, store)
+    check_one_left_out(store, code, log, whole)
+    name, made = "convert: Dask worker without the store, joining late", "mount namespace that hides the store"
+    table_row(name, made, "a whole dataset", time.monotonic() - began)
+
+
+def check_one_left_out(store: Path, code: int, log: list[str], whole: dict[str, bytes]) -> None:
     assert code == 0, log
     assert len([line for line in log if "is left out" in line]) == 1, log
     assert chunk_files(store) == whole
     assert not list(store.glob("**/.lazytile-nonce-*"))
-    name = "convert: Dask worker without the store" + (", joining late" if late else "")
-    table_row(name, "mount namespace that hides the store", "a whole dataset", time.monotonic() - began)
 
 
 @needs_blindness
-def test_a_worker_that_does_not_see_the_source(cluster, source, whole, tmp_path, table_row):
+def test_a_worker_that_does_not_see_the_source(half_blind, whole, tmp_path, table_row):
     store = tmp_path / "store"
-    cluster.start_worker("sound")
-    cluster.start_worker("blind", hidden=(source.parent,))
-    cluster.wait_for_workers(2)
-    code, log = outcome(start_conversion(cluster, source, store), store)
+    code, log = outcome(start_conversion(half_blind.cluster, half_blind.source, store), store)
     assert code == 0, log
     assert any("is left out" in line and "does not see" in line for line in log), log
     assert chunk_files(store) == whole
@@ -264,6 +311,17 @@ def test_a_stopped_worker_of_a_local_cluster(source, whole, tmp_path, table_row)
     table_row("convert: worker of --engine local stopped", made, "a whole dataset", time.monotonic() - began)
 
 
+def check_who_is_left_out(engine: str, *arguments: str) -> None:
+    """Run a command, which must succeed, and name a worker on a cluster only."""
+    if engine == "threads":
+        assert here(*arguments, "--engine", engine) == 0
+        return
+    ended = command(*arguments, "--engine", engine)
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "is left out" in ended.stderr, (arguments, ended.stderr)
+
+
 def archives(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:
     """The tiles of each MBTiles archive of a folder."""
     found = {}
@@ -275,13 +333,10 @@ def archives(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:
 
 
 @needs_blindness
-def test_other_bulk_work_without_a_blind_worker(cluster, sound_store, tmp_path, table_row):
+def test_other_bulk_work_without_a_blind_worker(half_blind, tmp_path, table_row):
     """Export, MRF, verification and warm-up name the blind worker and give what threads give."""
-    cluster.start_worker("sound")
-    cluster.start_worker("blind", hidden=(sound_store,))
-    cluster.wait_for_workers(2)
-    store = ("--store", str(sound_store))
-    for engine in ("threads", cluster.address):
+    store = ("--store", str(half_blind.sound_store))
+    for engine in ("threads", half_blind.cluster.address):
         out = tmp_path / engine.partition(":")[0]
         for arguments in (
             ("mrf", "files", str(out / "mrf"), *store),
@@ -289,10 +344,7 @@ def test_other_bulk_work_without_a_blind_worker(cluster, sound_store, tmp_path, 
             ("export", "files", str(out / "export"), "--to", "mbtiles", *store),
             ("warm", "files", "--zoom", "0-1", *store, "--cache", str(out / "cache")),
         ):
-            ended = command(*arguments, "--engine", engine)
-            assert ended.returncode == 0, ended.stderr
-            assert "Traceback" not in ended.stderr
-            assert ("is left out" in ended.stderr) == (engine != "threads"), (arguments, ended.stderr)
+            check_who_is_left_out(engine, *arguments)
     made = filecmp.dircmp(tmp_path / "threads" / "mrf", tmp_path / "tcp" / "mrf")
     assert made.same_files
     assert not made.diff_files
@@ -305,19 +357,13 @@ def test_other_bulk_work_without_a_blind_worker(cluster, sound_store, tmp_path, 
 
 
 @needs_blindness
-def test_an_append_without_a_blind_worker(cluster, sound_store, tmp_path, table_row):
+def test_an_append_without_a_blind_worker(half_blind, tmp_path, table_row):
     """The steps are those that threads append; the blind worker is named and changes nothing."""
-    store, by_threads = (copy_store(sound_store, tmp_path / name) for name in ("store", "threads"))
+    store, by_threads = half_blind.own_store, copy_store(half_blind.sound_store, tmp_path / "threads")
     source = write_source(tmp_path / "new.nc", seed=4)
-    cluster.start_worker("sound")
-    cluster.start_worker("blind", hidden=(store,))
-    cluster.wait_for_workers(2)
     chunks = []
-    for folder, engine in ((by_threads, "threads"), (store, cluster.address)):
-        ended = command("append", str(source), "files", "--replace-steps", "--store", str(folder), "--engine", engine)
-        assert ended.returncode == 0, ended.stderr
-        assert "Traceback" not in ended.stderr
-        assert ("is left out" in ended.stderr) == (engine != "threads"), ended.stderr
+    for folder, engine in ((by_threads, "threads"), (store, half_blind.cluster.address)):
+        check_who_is_left_out(engine, "append", str(source), "files", "--replace-steps", "--store", str(folder))
         dataset = folder / "files.zarr"
         chunks.append({str(each.relative_to(dataset)): each.read_bytes() for each in dataset.glob("*/t/c/*/*/*")})
         assert verify(folder, "files").problems == ()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lazytile.pyramid.ingest.convert import Storage, convert
-from tests.faults.server import COMMAND, compare, serving, tile_paths, undisturbed, wait_for
+from tests.faults.server import COMMAND, compare, here, serving, tile_paths, undisturbed, wait_for
 from tests.faults.stores import write_source
 from tests.pyramid.netcdf import TIME, centres, write_grid
 from tests.web import Response
@@ -77,6 +77,22 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_source(tmp_path_factory.mktemp("source") / "source.nc")
 
 
+@pytest.fixture(scope="module")
+def sound_conversion(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a conversion with room."""
+    folder = tmp_path_factory.mktemp("sound")
+    convert(source, folder, "x")
+    return contents(folder / "x.zarr")
+
+
+@pytest.fixture(scope="module")
+def sound_mrfs(sound_store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of an export with room."""
+    folder = tmp_path_factory.mktemp("sound")
+    assert here("mrf", "files", folder, "--store", sound_store, "--engine", "threads") == 0
+    return contents(folder)
+
+
 def command(*arguments: object) -> tuple[int, str, str]:
     """Run a command and return its exit code and what it wrote."""
     done = subprocess.run([*COMMAND, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=300)
@@ -108,8 +124,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     "kilobytes", [4, pytest.param(400, marks=pytest.mark.slow), 1200, pytest.param(2600, marks=pytest.mark.slow)]
 )
-def test_convert(source: Path, disk: SmallDisk, tmp_path: Path, table_row: Callable[..., None], kilobytes: int) -> None:
-    convert(source, tmp_path / "sound", "x")
+def test_convert(
+    source: Path,
+    sound_conversion: dict[str, bytes],
+    disk: SmallDisk,
+    table_row: Callable[..., None],
+    kilobytes: int,
+) -> None:
     disk.resize(kilobytes)
     store = disk.folder / "store"
     says_so(command("convert", source, "--store", store, "--name", "x"))
@@ -117,8 +138,8 @@ def test_convert(source: Path, disk: SmallDisk, tmp_path: Path, table_row: Calla
     assert {path.name[:16] for path in store.glob(".x*")} <= {".x.zarr.partial-"}
     disk.resize(100_000)
     assert command("convert", source, "--store", store, "--name", "x")[0] == 0
-    assert contents(store / "x.zarr") == contents(tmp_path / "sound" / "x.zarr")
-    assert command("verify", "x", "--store", store)[0] == 0
+    assert contents(store / "x.zarr") == sound_conversion
+    assert here("verify", "x", "--store", store) == 0
     assert [path.name for path in store.iterdir()] == ["x.zarr"], "nothing else is left"
     if kilobytes == 1200:
         table_row("full disk in convert", "file system of 1.2 MB", "one line, exit 2; a rerun resumes", None)
@@ -148,7 +169,7 @@ def test_append(source: Path, disk: SmallDisk, tmp_path: Path, table_row: Callab
     disk.resize(100_000)
     assert command("append", more, "x", "--store", store)[0] == 0
     assert [path.name for path in store.iterdir()] == ["x.zarr"]
-    assert command("verify", "x", "--store", store)[0] == 0
+    assert here("verify", "x", "--store", store) == 0
     table_row("full disk in append", "file system with 0.6 MB of room", "one line, exit 2; the old state stays", None)
 
 
@@ -156,19 +177,22 @@ def test_append(source: Path, disk: SmallDisk, tmp_path: Path, table_row: Callab
     "kilobytes", [4, 60, pytest.param(400, marks=pytest.mark.slow), pytest.param(600, marks=pytest.mark.slow)]
 )
 def test_mrf(
-    sound_store: Path, disk: SmallDisk, tmp_path: Path, table_row: Callable[..., None], kilobytes: int
+    sound_store: Path,
+    sound_mrfs: dict[str, bytes],
+    disk: SmallDisk,
+    table_row: Callable[..., None],
+    kilobytes: int,
 ) -> None:
     arguments = ("--store", sound_store, "--engine", "threads")
-    assert command("mrf", "files", tmp_path / "sound", *arguments)[0] == 0
     disk.resize(kilobytes)
     out = disk.folder / "out"
     says_so(command("mrf", "files", out, *arguments))
     for path in out.glob("*.mrf"):
-        assert command("mrf", "verify", path)[0] == 0, "what has its name is whole"
+        assert here("mrf", "verify", path) == 0, "what has its name is whole"
     assert all(path.name.endswith(".part") or path.with_suffix(".mrf").exists() for path in out.iterdir())
     disk.resize(100_000)
     assert command("mrf", "files", out, *arguments)[0] == 0
-    assert contents(out) == contents(tmp_path / "sound")
+    assert contents(out) == sound_mrfs
     if kilobytes == 60:
         table_row("full disk in mrf", "file system of 60 kB", "one line, exit 2; a rerun resumes", None)
 
@@ -283,7 +307,7 @@ def test_lazy_overviews_are_served_without_being_stored(
         wait_for(lambda: compare(server, truth).right and not server.conditions())
         healed = time.monotonic() - repaired
         after = compare(server, truth)
-    assert command("verify", "lazy", "--store", store)[0] == 0
+    assert here("verify", "lazy", "--store", store) == 0
     table_row(
         "full disk, lazy overviews", "store without room", "right tiles, computed each time", healed, *seen, after
     )
