@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -189,17 +190,6 @@ class Page:
         return base64.b64decode(answer["data"])
 
 
-async def _debugger_url(profile: Path, process: asyncio.subprocess.Process, timeout_s: float = 30) -> str:
-    announcement = profile / "DevToolsActivePort"
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            while process.returncode is None:
-                if announcement.exists() and (lines := announcement.read_text().split()):
-                    return f"http://127.0.0.1:{lines[0]}"
-                await asyncio.sleep(0.05)
-    raise BrowserError("Chromium did not start")
-
-
 def _remove(folder: Path, limit_s: float = 10) -> None:
     """Remove a folder with what processes that are ending still write into it."""
     end = time.monotonic() + limit_s
@@ -208,45 +198,93 @@ def _remove(folder: Path, limit_s: float = 10) -> None:
         time.sleep(0.02)
 
 
-@contextlib.asynccontextmanager
-async def _profile() -> AsyncIterator[Path]:
-    """Yield a new folder for what Chromium writes."""
-    folder = Path(tempfile.mkdtemp(prefix="chromium-"))
-    try:
-        yield folder
-    finally:
-        await asyncio.to_thread(_remove, folder)
+class Chromium:
+    """A running Chromium with a profile of its own. Its pages share nothing with one another."""
 
+    def __init__(self, flags: tuple[str, ...] = ()) -> None:
+        """Start it.
 
-@contextlib.asynccontextmanager
-async def open_page(width: int, height: int, scale: float = 1, flags: tuple[str, ...] = ()) -> AsyncIterator[Page]:
-    """Start a Chromium with a fresh profile and further flags, yield its only page, and stop it."""
-    path = find_chromium()
-    async with _profile() as folder:
-        process = await asyncio.create_subprocess_exec(
-            path,
-            *FLAGS,
-            *flags,
-            f"--user-data-dir={folder}",
-            "about:blank",
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": str(folder)},
+        Args:
+            flags: Further flags.
+
+        Raises:
+            BrowserError: It is not installed.
+        """
+        self._folder = Path(tempfile.mkdtemp(prefix="chromium-"))
+        self._process = subprocess.Popen(
+            [find_chromium(), *FLAGS, *flags, f"--user-data-dir={self._folder}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(self._folder)},
         )
-        try:
-            url = await _debugger_url(folder, process)
-            async with aiohttp.ClientSession() as session:
-                async with session.get(f"{url}/json/list") as reply:
-                    target = next(t for t in await reply.json() if t["type"] == "page")
-                async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                    page = Page(socket)
-                    listener = asyncio.create_task(page.listen())
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
+    async def _address(self, timeout_s: float = 30) -> str:
+        announcement = self._folder / "DevToolsActivePort"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.is_running:
+                    if announcement.exists() and (lines := announcement.read_text().split()):
+                        return f"http://127.0.0.1:{lines[0]}"
+                    await asyncio.sleep(0.05)
+        raise BrowserError("Chromium did not start")
+
+    @contextlib.asynccontextmanager
+    async def page(self, width: int, height: int, scale: float = 1) -> AsyncIterator[Page]:
+        """Yield a page without cookies and caches of others, and close it.
+
+        Args:
+            width: Of the viewport, in CSS pixels.
+            height: Of the viewport.
+            scale: Device pixels per CSS pixel.
+
+        Raises:
+            BrowserError: Chromium did not start.
+        """
+        url = await self._address()
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/json/version") as reply:
+                whole = (await reply.json())["webSocketDebuggerUrl"]
+            # The context goes with the connection that made it.
+            async with session.ws_connect(whole, max_msg_size=0) as connection, _listening(Page(connection)) as browser:
+                made = await browser.call("Target.createBrowserContext", disposeOnDetach=True)
+                context = made["browserContextId"]
+                target = await browser.call("Target.createTarget", url="about:blank", browserContextId=context)
+                address = f"{url.replace('http', 'ws', 1)}/devtools/page/{target['targetId']}"
+                async with session.ws_connect(address, max_msg_size=0) as socket, _listening(Page(socket)) as page:
                     for domain in ("Page", "Runtime", "Log", "Network"):
                         await page.call(f"{domain}.enable")
                     await page.resize(width, height, scale)
                     yield page
-                    listener.cancel()
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
+                await browser.call("Target.disposeBrowserContext", browserContextId=context)
+
+    def close(self) -> None:
+        """Stop it, and remove its profile."""
+        if self.is_running:
+            self._process.terminate()
+        self._process.wait()
+        _remove(self._folder)
+
+
+@contextlib.asynccontextmanager
+async def _listening(page: Page) -> AsyncIterator[Page]:
+    listener = asyncio.create_task(page.listen())
+    try:
+        yield page
+    finally:
+        listener.cancel()
+
+
+@contextlib.asynccontextmanager
+async def open_page(width: int, height: int, scale: float = 1, flags: tuple[str, ...] = ()) -> AsyncIterator[Page]:
+    """Start a Chromium with further flags, yield a page, and stop it."""
+    chromium = Chromium(flags)
+    try:
+        async with chromium.page(width, height, scale) as page:
+            yield page
+    finally:
+        await asyncio.to_thread(chromium.close)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
-from tests import realstore
+from tests import chromium, realstore
 
 # Servers that tests start must not request colormaps from the network.
 os.environ.setdefault("LAZYTILE_OFFLINE", "true")
@@ -28,6 +28,13 @@ def _reset_loggers():
     yield
     for name in ("lazytile", "lazytile.pyramid.engines.factory"):
         logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _close_browsers():
+    """Stop the browsers that tests have shared."""
+    yield
+    chromium.close_all()
 
 
 @pytest.fixture(scope="session")

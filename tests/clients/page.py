@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from scripts.browser import BrowserError, find_chromium, open_page
+from scripts.browser import BrowserError, find_chromium
+from tests.chromium import chromium
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,7 +76,7 @@ async def showing_page(html: str, size: tuple[int, int] = (800, 600)) -> AsyncIt
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with open_page(*size, flags=("--enable-unsafe-swiftshader", "--use-angle=swiftshader")) as page:
+        async with chromium("--enable-unsafe-swiftshader", "--use-angle=swiftshader").page(*size) as page:
             await page.go(f"http://127.0.0.1:{runner.addresses[0][1]}/")
             yield page
     finally:
