@@ -115,7 +115,7 @@ def test_the_wheel_works_away_from_the_sources(wheel, tmp_path):
     assert run(sys.executable, "-P", "-c", program, cwd=tmp_path).split() == [
         "console_scripts",
         "lazytile",
-        "lazytile.service.cli.main:main",
+        "lazytile.__main__:main",
         "xarray.backends",
         "lazytile",
         "lazytile.accessor:Backend",

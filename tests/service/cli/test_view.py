@@ -427,3 +427,17 @@ def test_messages_are_lines_for_people(capsys):
         finally:
             root.handlers[:] = kept
         assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_an_interruption_while_the_command_is_loaded_is_one_line():
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'lazytile.service.cli.main': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from lazytile.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "lazytile: interrupted\n")
