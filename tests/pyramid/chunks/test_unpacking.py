@@ -15,7 +15,7 @@ from numcodecs import blosc, lz4, zstd
 
 from lazytile.pyramid.chunks.unpacking import unpack, unpack_lzma
 from lazytile.pyramid.core.errors import StoreError
-from tests.pyramid.chunks.bombs import BOMBS, zstd_unsized
+from tests.pyramid.chunks.bombs import BOMBS, deflate, zstd_sized, zstd_unsized
 
 CODES = np.arange(40_000, dtype="int16")
 CONTENT = CODES.tobytes()
@@ -90,3 +90,8 @@ def test_an_lzma_dictionary_is_bounded() -> None:
     data = lzma.compress(b"a" * 100, format=lzma.FORMAT_XZ, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}])
     with pytest.raises(StoreError):
         unpack("lzma", data, 100)
+
+
+def test_bombs_are_sound_but_for_their_size() -> None:
+    assert gzip.decompress(deflate(3, "gzip")) == zlib.decompress(deflate(3, "zlib")) == bytes(3 << 20)
+    assert bytes(zstd.decompress(zstd_sized(2))) == b"a" * (2 << 20)
