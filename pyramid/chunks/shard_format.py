@@ -149,6 +149,18 @@ def chunk_sizes(path: str, count: int) -> NDArray[np.int64]:
             table = checked_table(file.read(), count)
     except FileNotFoundError:
         return np.zeros(0, np.int64)
+    return sizes_in(table)
+
+
+def sizes_in(table: bytes) -> NDArray[np.int64]:
+    """Return the bytes of every chunk of a shard.
+
+    Args:
+        table: As ``checked_table`` returns it.
+
+    Returns:
+        Shape (chunks,), 0 for an absent chunk.
+    """
     sizes = np.frombuffer(table, _ENTRY)["size"]
     return np.where(sizes == _ABSENT, 0, sizes).astype(np.int64)
 

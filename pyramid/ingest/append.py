@@ -129,16 +129,16 @@ def _append(
     """Append the steps of a source; the places are the store, the dataset, and its metadata on this machine."""
     store, folder, here = places
     name, kept = old.name, _kept(folder, old, _left_out(old, steps))
-    with staged(store, name, _fingerprint(source, old), kept) as partial, engine_or_threads(engine) as bulk:
+    with staged(store, name, _fingerprint(source, old), kept) as staging, engine_or_threads(engine) as bulk:
         if not is_current_state(folder, old):
             raise StoreError(f"dataset {name} was changed meanwhile, append again")
-        new = _extended(old, steps)
+        new, partial = _extended(old, steps), staging.folder
         if not (partial / UNFINISHED).exists():
             _clone(here, partial, old, _left_out(old, steps))
             _write_shapes(partial, new, steps)
         earlier = Earlier(folder, old)
-        added = build_arrays(source, partial, new, bulk, progress, time_steps=steps.stored_steps, earlier=earlier)
-        states = States(partial, new, folder, old, frozenset(steps.stored_steps))
+        added = build_arrays(source, staging, new, bulk, progress, time_steps=steps.stored_steps, earlier=earlier)
+        states = States(staging.chunks, new, folder, old, frozenset(steps.stored_steps))
         if steps.replaced:
             totals = {name: recomputed_statistics(states, name, len(levels), bulk) for name, levels in added.items()}
         else:

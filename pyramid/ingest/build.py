@@ -7,7 +7,7 @@ Memory: a task holds one block of codes and what it derives from it, at most abo
 ``layout.MAX_BLOCK_BYTES`` (240 MiB); a process caches up to ``block_reader.CHUNK_CACHE_BYTES`` (192 MiB) of
 decompressed source chunks. A process with n threads thus needs at most 192 + 240 n MiB, whatever the size of the
 source. The exception is a source that is compressed in pieces larger than a block: a piece can only be decompressed
-whole.
+whole. In object storage a task also holds what it has compressed and not sent yet, ``object_writer.WAITING_BYTES``.
 """
 
 from __future__ import annotations
@@ -21,24 +21,28 @@ from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.ingest.build_task import CHUNK, ArrayJob, Task, TaskResult, run_task
 from lazytile.pyramid.ingest.journal import Journal
 from lazytile.pyramid.ingest.manifest import Manifests
+from lazytile.pyramid.ingest.piece_objects import PieceObjects
 from lazytile.pyramid.ingest.shard_packing import Earlier, pack_shards
 from lazytile.pyramid.ingest.shard_pieces import PARTS, ShardPieces
 from lazytile.pyramid.sources.block_reader import BlockReader
+from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder
 from lazytile.pyramid.store.code_statistics import CodeStatistics
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import Stage, padding_code, plan_stages, shard_shape
 from lazytile.pyramid.store.publish import UNFINISHED
-from lazytile.pyramid.store.shard import ShardFiles
+from lazytile.pyramid.store.shard import ShardFiles, ShardObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from lazytile.pyramid.chunks.shard_shape import ShardShape
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.sources.source import Source
     from lazytile.pyramid.sources.source_variable import SourceVariable
     from lazytile.pyramid.store.dataset import Dataset
+    from lazytile.pyramid.store.publish import Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Progress:
 
 def build_arrays(
     source: Source,
-    target: Path,
+    target: Staging,
     dataset: Dataset,
     engine: BulkEngine,
     progress: Callable[[Progress], None] | None = None,
@@ -69,7 +73,7 @@ def build_arrays(
 
     Args:
         source: The source.
-        target: Folder of the dataset; the metadata of its arrays must exist.
+        target: Where the dataset is built; the metadata of its arrays must exist.
         dataset: Its description: codec, shards, and whether only level 0 is built.
         engine: Runs the tasks.
         progress: Called after each task.
@@ -84,7 +88,7 @@ def build_arrays(
         StoreError: A chunk that a task wrote is missing or damaged.
     """
     plans = [
-        (_job(source, each, target, dataset, time_steps), stages_of(source, each, lazy=dataset.lazy))
+        (_job(source, each, target.chunks, dataset, time_steps), stages_of(source, each, lazy=dataset.lazy))
         for each in source.variables
     ]
     rounds = [
@@ -93,7 +97,7 @@ def build_arrays(
     ]
     meter = _ProgressMeter([task for tasks in rounds for task in tasks], progress)
     statistics: dict[str, dict[int, CodeStatistics]] = {job.name: {} for job, _ in plans}
-    manifests = Manifests(target, dataset, time_steps, None if earlier is None else earlier.folder)
+    manifests = Manifests(target.chunks, dataset, time_steps, None if earlier is None else earlier.folder)
     jobs = {job.name: job for job, _ in plans}
 
     def add_result(task_name: str, result: TaskResult, read_bytes: int) -> None:
@@ -104,8 +108,8 @@ def build_arrays(
             manifests.add(task_name, level, index, digest)
         meter.add(result, read_bytes)
 
-    places = Places.of(sources=source.files or (source.path,), folders=(target,))
-    with Journal(target / UNFINISHED) as journal:
+    places = Places.of(sources=source.files or (source.path,), folders=(target.chunks,))
+    with Journal(target.folder / UNFINISHED, target.chunks) as journal:
         for tasks in rounds:
             waiting: list[Task] = []
             for task in tasks:
@@ -118,7 +122,8 @@ def build_arrays(
                 task = waiting[done]
                 journal.add(task, result)
                 add_result(task.job.name, result, task.read_bytes)
-    pack_shards(target, dataset, [*jobs.values()], engine, earlier)
+            manifests.finish()
+    pack_shards(target.chunks, dataset, [*jobs.values()], engine, earlier)
     manifests.check_presence()
     return {name: [found[level] for level in sorted(found)] for name, found in statistics.items()}
 
@@ -154,14 +159,20 @@ def _job(
             for array, shape in zip(arrays, shapes, strict=True)
         ),
         shards=tuple(
-            None if shape is None else ShardPieces(str(array / PARTS), ShardFiles(str(array / CHUNKS), shape))
-            for array, shape in zip(arrays, shapes, strict=True)
+            None if shape is None else _pieces(array, shape) for array, shape in zip(arrays, shapes, strict=True)
         ),
+        lengths=tuple(len(dimension.labels) for dimension in dataset.variable(variable.name).dimensions),
         reader=block_reader_of(source, each),
         time_axis=variable.time_axis,
         time_steps=time_steps,
         generation=dataset.generation,
     )
+
+
+def _pieces(array: Path, shape: ShardShape) -> ShardPieces | PieceObjects:
+    if isinstance(array, ObjectPath):
+        return PieceObjects(array / PARTS, ShardObjects(array / CHUNKS, shape))
+    return ShardPieces(str(array / PARTS), ShardFiles(str(array / CHUNKS), shape))
 
 
 def block_reader_of(source: Source, variable: SourceVariable) -> BlockReader:

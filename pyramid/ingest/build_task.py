@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +15,11 @@ import numpy as np
 from lazytile.pyramid.chunks.array_digests import ArrayDigests
 from lazytile.pyramid.chunks.digest_table import ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
-from lazytile.pyramid.ingest.shard_pieces import PieceWriter
-from lazytile.pyramid.store.chunk_file import read_file
+from lazytile.pyramid.ingest.shard_pieces import PARTS, PieceWriter
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.object_writer import ObjectWriter
+from lazytile.pyramid.storage.read_pool import read_pool
+from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import folder_reader
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.layout import CHUNK_CELLS, Block, chunk_grid, level_shape
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.core.grid import Shape
     from lazytile.pyramid.core.packing import Packing
+    from lazytile.pyramid.ingest.piece_objects import PieceObjects
     from lazytile.pyramid.ingest.shard_pieces import ShardPieces
     from lazytile.pyramid.sources.block_reader import BlockReader
     from lazytile.pyramid.store.chunk_file import ChunkFolder
@@ -50,9 +53,11 @@ class ArrayJob:
     """Of level 0."""
     folders: tuple[ChunkFolder, ...]
     """Chunk files of each level."""
-    shards: tuple[ShardPieces | None, ...]
+    shards: tuple[ShardPieces | PieceObjects | None, ...]
     """Shards of each level; None: each chunk has a file."""
     reader: BlockReader
+    lengths: tuple[int, ...]
+    """Of the leading dimensions of the array."""
     time_axis: int | None = None
     generation: str = ""
     """Of what is built."""
@@ -68,7 +73,7 @@ class ArrayJob:
         Returns:
             The checksums.
         """
-        outline = str(Path(self.folders[level].path).parent), level, self.name, chunk_grid(self.shape, level)
+        outline = str(location(self.folders[level].path).parent), level, self.name, chunk_grid(self.shape, level)
         pieces = self.shards[level]
         if pieces is None:
             return ArrayDigests(*outline, lambda _: self.generation)
@@ -87,8 +92,19 @@ class ArrayJob:
         reader, pieces = folder_reader(self.folders[level], self.digests(level)), self.shards[level]
         return reader if pieces is None else replace(reader, source=pieces)
 
+    def extent(self, level: int) -> tuple[int, ...]:
+        """Return how many chunks the array of a level has.
+
+        Args:
+            level: Of the pyramid.
+
+        Returns:
+            Their number along every axis.
+        """
+        return (*self.lengths, *chunk_grid(self.shape, level))
+
     def has(self, level: int, index: tuple[int, ...], digest: ChunkDigest) -> bool:
-        """Return whether a chunk was written, and is still there.
+        """Return whether a chunk was written to this machine, and is still there.
 
         Args:
             level: Of the pyramid.
@@ -107,6 +123,23 @@ class ArrayJob:
             except (OSError, StoreError):
                 return False
         return ChunkDigest.of(data or b"") == digest
+
+    def objects(self, level: int, index: tuple[int, ...], task: str) -> tuple[str, ...]:
+        """Return the objects that may hold a chunk which a task has written to object storage.
+
+        Args:
+            level: Of the pyramid.
+            index: Of the chunk along every axis.
+            task: Name of the task.
+
+        Returns:
+            Their names in the generation: the chunk's own, or the task's piece and the shard.
+        """
+        array, pieces = f"{level}/{self.name}", self.shards[level]
+        if pieces is None:
+            return (f"{array}/{CHUNKS}/{'/'.join(map(str, index))}",)
+        shard, _ = pieces.shards.shape.locate(index[:-2], index[-2], index[-1])
+        return f"{array}/{PARTS}/{'-'.join(map(str, shard))}/{task}", f"{array}/{CHUNKS}/{'/'.join(map(str, shard))}"
 
     def stored(self, dim_index: tuple[int, ...]) -> tuple[int, ...]:
         """Return the stored index of a step of the source.
@@ -184,25 +217,27 @@ def run_task(task: Task) -> TaskResult:
     job, block = task.job, task.block
     planes = job.reader.read(block) if task.level == 0 else _read_level(task)
     statistics: dict[int, CodeStatistics] = {}
-    written = _Written(task)
     if task.level == 0:
         statistics[0] = statistics_of(planes, job.packing, binned=True)
-    for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
-        codes = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
-        if task.level == 0:
-            written.add(0, dim_index, codes)
-        for level in range(task.level + 1, task.level + block.depth + 1):
-            codes = reduce_level(codes, job.packing, job.reduction)
-            statistics[level] = statistics.get(level, CodeStatistics()) + statistics_of(codes, job.packing)
-            written.add(level, dim_index, codes)
+    with ObjectWriter() as objects:
+        written = _Written(task, objects)
+        for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
+            codes = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
+            if task.level == 0:
+                written.add(0, dim_index, codes)
+            for level in range(task.level + 1, task.level + block.depth + 1):
+                codes = reduce_level(codes, job.packing, job.reduction)
+                statistics[level] = statistics.get(level, CodeStatistics()) + statistics_of(codes, job.packing)
+                written.add(level, dim_index, codes)
     return TaskResult(job.name, statistics, tuple(written.digests))
 
 
 class _Written:
     """Writes the chunks of a task."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, objects: ObjectWriter) -> None:
         self._task = task
+        self._objects = objects
         self.digests: list[tuple[int, tuple[int, ...], ChunkDigest]] = []
         self._pieces: dict[int, PieceWriter] = {}
 
@@ -212,12 +247,17 @@ class _Written:
         folder, pieces, stored = job.folders[level], self._writer(level, codes.shape), job.stored(dim_index)
         for (row, col), index in zip(_corners(codes.shape), self._indices(level, codes.shape, stored), strict=True):
             part = codes[row : row + CHUNK_CELLS, col : col + CHUNK_CELLS]
-            if pieces is None:
-                digest = folder.write(index, part)
-            else:
+            if pieces is not None:
                 data = folder.encode(part)
                 pieces.add(index, data)
                 digest = ChunkDigest.of(data)
+            elif isinstance(path := folder.file(index), ObjectPath):
+                data = folder.encode(part)
+                if data:
+                    self._objects.put(path, data)
+                digest = ChunkDigest.of(data)
+            else:
+                digest = folder.write(index, part)
             self.digests.append((level, index, digest))
 
     def _writer(self, level: int, shape: tuple[int, ...]) -> PieceWriter | None:
@@ -226,7 +266,8 @@ class _Written:
         if pieces is not None and level not in self._pieces:
             steps = product(*(range(start, stop) for start, stop in self._task.block.leading))
             indices = (index for step in steps for index in self._indices(level, shape, job.stored(step)))
-            self._pieces[level] = PieceWriter(pieces, self._task.short_key, indices)
+            extent = job.extent(level)
+            self._pieces[level] = PieceWriter(pieces, self._task.short_key, indices, extent, self._objects)
         return self._pieces.get(level)
 
     def _indices(self, level: int, shape: tuple[int, ...], stored: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -248,12 +289,18 @@ def _read_level(task: Task) -> NDArray[Any]:
     planes = np.empty(shape, np.dtype(job.packing.dtype))
     here = level_shape(job.shape, task.level)
     chunks = job.chunks(task.level)
+    found: list[tuple[NDArray[Any], int, int, tuple[int, ...]]] = []
     for dim_index in product(*(range(start, stop) for start, stop in block.leading)):
         plane = planes[tuple(step - start for step, (start, _) in zip(dim_index, block.leading, strict=True))]
-        for row in range(block.rows[0], block.rows[1], CHUNK_CELLS):
-            for col in range(block.cols[0], block.cols[1], CHUNK_CELLS):
-                codes = chunks.read(job.stored(dim_index), row // CHUNK_CELLS, col // CHUNK_CELLS)
-                codes = codes[: here.rows - row, : here.cols - col]
-                top, left = row - block.rows[0], col - block.cols[0]
-                plane[top : top + codes.shape[0], left : left + codes.shape[1]] = codes
+        corners = product(range(*block.rows, CHUNK_CELLS), range(*block.cols, CHUNK_CELLS))
+        found += [(plane, row, col, job.stored(dim_index)) for row, col in corners]
+
+    def fill(item: tuple[NDArray[Any], int, int, tuple[int, ...]]) -> None:
+        plane, row, col, stored = item
+        codes = chunks.read(stored, row // CHUNK_CELLS, col // CHUNK_CELLS)[: here.rows - row, : here.cols - col]
+        top, left = row - block.rows[0], col - block.cols[0]
+        plane[top : top + codes.shape[0], left : left + codes.shape[1]] = codes
+
+    for _ in read_pool().map(fill, found) if chunks.waits else map(fill, found):
+        pass
     return planes

@@ -138,16 +138,16 @@ def convert(
     if storage.lazy and _planes(source) <= storage.lazy_above:
         storage = replace(storage, lazy=False)
     dataset = describe_dataset(source, chosen, title=title, colormap=colormap, storage=storage)
-    with staged(place, chosen, fingerprint(source, dataset)) as partial, engine_or_threads(engine) as bulk:
-        if not (partial / UNFINISHED).exists():
-            write_metadata(partial, dataset, source.coordinates, source.attributes)
-        statistics = build_arrays(source, partial, dataset, bulk, progress)
+    with staged(place, chosen, fingerprint(source, dataset)) as staging, engine_or_threads(engine) as bulk:
+        if not (staging.folder / UNFINISHED).exists():
+            write_metadata(staging.folder, dataset, source.coordinates, source.attributes)
+        statistics = build_arrays(source, staging, dataset, bulk, progress)
         dataset = replace(
             dataset,
             variables=tuple(with_statistics(variable, statistics[variable.name]) for variable in dataset.variables),
         )
-        write_statistics(partial, statistics)
-        finish_metadata(partial, dataset, source.attributes)
+        write_statistics(staging.folder, statistics)
+        finish_metadata(staging.folder, dataset, source.attributes)
     return dataset
 
 

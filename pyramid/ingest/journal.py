@@ -13,6 +13,7 @@ from lazytile.pyramid.chunks.digest_table import ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.ingest.build_task import Task, TaskResult
+from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.code_statistics import CodeStatistics
 
 if TYPE_CHECKING:
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 class Journal:
     """The finished tasks of a build. Not thread-safe: the process that hands out the tasks writes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, chunks: Path) -> None:
+        """Read a journal, and go on writing it.
+
+        Args:
+            path: Of the file; it need not exist yet.
+            chunks: Where the build writes: a folder, or a prefix of object storage.
+        """
+        self._chunks = chunks
+        self._there: dict[str, int] | None = None
         self._done: dict[str, TaskResult] = {}
         if path.exists():
             with path.open("rb+") as file:
@@ -49,7 +58,29 @@ class Journal:
             Its result; None where it is to be done.
         """
         result = self._done.get(task.key)
-        return result if result is not None and all(task.job.has(*each) for each in result.digests) else None
+        if result is None:
+            return None
+        has = self._has_object if isinstance(self._chunks, ObjectPath) else self._has_file
+        return result if all(has(task, *each) for each in result.digests) else None
+
+    @staticmethod
+    def _has_file(task: Task, level: int, index: tuple[int, ...], digest: ChunkDigest) -> bool:
+        return task.job.has(level, index, digest)
+
+    def _has_object(self, task: Task, level: int, index: tuple[int, ...], digest: ChunkDigest) -> bool:
+        """Return whether an object that holds a chunk is there.
+
+        Objects are written whole, and nobody but this build writes below its prefix, so that a listing tells.
+        """
+        if not digest.size:
+            return True
+        assert isinstance(self._chunks, ObjectPath)
+        if self._there is None:
+            start = len(self._chunks.key) + 1
+            self._there = {each.key[start:]: each.size for each in self._chunks.storage.list(self._chunks.key)}
+        names = task.job.objects(level, index, task.short_key)
+        sizes = [self._there.get(name) for name in names]
+        return sizes == [digest.size] if len(names) == 1 else any(size is not None for size in sizes)
 
     def add(self, task: Task, result: TaskResult) -> None:
         """Record that a task is done.

@@ -5,31 +5,30 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lazytile.pyramid.chunks.digest_table import FOLDER, Plane
-from lazytile.pyramid.chunks.shard_format import index_bytes
 from lazytile.pyramid.chunks.whole_table import encode_shared_table, encode_table
-from lazytile.pyramid.core.errors import StoreError, first_line
+from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.ingest.presence import first_absent
+from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.object_writer import ObjectWriter
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import level_digests
 from lazytile.pyramid.store.layout import shard_shape
-from lazytile.pyramid.store.shard import ShardFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from lazytile.pyramid.chunks.array_digests import ArrayDigests
     from lazytile.pyramid.chunks.digest_table import ChunkDigest
-    from lazytile.pyramid.chunks.shard_shape import ShardShape
     from lazytile.pyramid.store.dataset import Dataset
 
 _PLANE = re.compile(r"[0-9]+(?:-[0-9]+)*|plane")
@@ -49,7 +48,7 @@ class Manifests:
         """Start without digests.
 
         Args:
-            folder: Of the dataset.
+            folder: Of the dataset, or its prefix in object storage.
             dataset: Its description.
             time_steps: Stored indices of the steps that are built; None: all.
             old: Folder of the dataset before steps were appended or replaced; None: there is none.
@@ -61,6 +60,15 @@ class Manifests:
         self._arrays: dict[tuple[str, int], ArrayDigests] = {}
         self._open: dict[_TableKey, dict[Plane, tuple[NDArray[np.uint32], int]]] = {}
         self._sizes: dict[Plane, NDArray[np.uint32]] = {}
+        self._objects = ObjectWriter()
+
+    def finish(self) -> None:
+        """Wait until the tables are written that have all they need.
+
+        Raises:
+            StorageError: One cannot be written.
+        """
+        self._objects.finish()
 
     def add(self, variable: str, level: int, index: tuple[int, ...], digest: ChunkDigest) -> None:
         """Add the digest of a chunk.
@@ -100,14 +108,20 @@ class Manifests:
     def _write(self, table: dict[Plane, NDArray[np.uint32]]) -> None:
         """Write a table."""
         plane = next(iter(table))
-        plane.file.parent.mkdir(exist_ok=True)
+        path = plane.file
         if plane.axis is None:
-            plane.file.write_bytes(encode_table(plane, table[plane]))
+            data = encode_table(plane, table[plane])
         else:
             before = None
             if self._old is not None:
-                before = read_file(self._old / plane.file.relative_to(self._folder), plane.table_bytes)
-            plane.file.write_bytes(encode_shared_table(table, before))
+                parts = path.parts[len(self._folder.parts) :]
+                before = read_file(self._old.joinpath(*parts), plane.table_bytes)
+            data = encode_shared_table(table, before)
+        if isinstance(path, ObjectPath):
+            self._objects.put(path, data)
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
         self._sizes |= {each: digests[..., 0].copy() for each, digests in table.items()}
 
     def check_presence(self) -> None:
@@ -118,10 +132,14 @@ class Manifests:
         """
         if self._open or not self._sizes:
             raise StoreError(f"{self._folder}: {len(self._open)} planes were not finished")
+        arrays: dict[tuple[int, str], dict[Plane, NDArray[np.uint32]]] = {}
         for plane, sizes in self._sizes.items():
-            shard = shard_shape(self._dataset, self._dataset.variable(plane.variable), plane.level)
+            arrays.setdefault((plane.level, plane.variable), {})[plane] = sizes
+        for (level, variable), planes_of in arrays.items():
+            chunks = self._folder / str(level) / variable / CHUNKS
+            shard = shard_shape(self._dataset, self._dataset.variable(variable), level)
             for attempt in range(LISTINGS):
-                problem = _first_absent(plane, sizes, shard)
+                problem = first_absent(chunks, planes_of, shard)
                 if problem is None:
                     break
                 if attempt < LISTINGS - 1:
@@ -131,65 +149,6 @@ class Manifests:
                     f"dataset {self._dataset.name} is not published: {problem}; a worker that wrote it probably does "
                     "not see the same store, or its file system lost it"
                 )
-
-
-def _first_absent(plane: Plane, sizes: NDArray[np.uint32], shard: ShardShape | None) -> str | None:
-    """Return what is wrong with the first file that lacks a chunk of a plane, or holds one of another size."""
-    folder = Path(plane.array, CHUNKS)
-    if shard is None or shard.axis is None:
-        return _first_absent_file(folder.joinpath(*map(str, plane.dim_index)), sizes, plane.shard)
-    shards = ShardFiles(str(folder), shard)
-    rows, cols = sizes.shape
-    for row, col in np.ndindex(-(-rows // shard.rows), -(-cols // shard.cols)):
-        index, first = shard.locate(plane.dim_index, row * shard.rows, col * shard.cols)
-        part = sizes[row * shard.rows :, col * shard.cols :][: shard.rows, : shard.cols]
-        wanted = np.zeros((shard.rows, shard.cols), np.int64)
-        wanted[: part.shape[0], : part.shape[1]] = part
-        try:
-            found = shards.sizes(index)
-        except (OSError, StoreError) as error:
-            return f"{shards.shard(index)} cannot be read: {first_line(error)}"
-        there = found[first : first + wanted.size]
-        if wanted.any() and not np.array_equal(there, wanted.ravel()):
-            state = f"step {plane.dim_index} has chunks of {there.tolist()} bytes" if there.size else "is missing"
-            return f"{shards.shard(index)} {state}, {wanted.ravel().tolist()} bytes were written"
-    return None
-
-
-def _first_absent_file(folder: Path, sizes: NDArray[np.uint32], shard: int) -> str | None:
-    """Return what is wrong with the first file of a plane that is missing or has another size than recorded."""
-    expected = _file_sizes(sizes, shard)
-    for row, wanted in enumerate(expected):
-        if not wanted.any():
-            continue
-        found = _listed(folder / str(row))
-        for col in np.flatnonzero(wanted).tolist():
-            size = found.get(str(col))
-            if size != wanted[col]:
-                state = "is missing" if size is None else f"has {size} bytes"
-                return f"{folder / str(row) / str(col)} {state}, {wanted[col]} bytes were written"
-    return None
-
-
-def _file_sizes(sizes: NDArray[np.uint32], shard: int) -> NDArray[np.int64]:
-    """Return the bytes of each file of a plane, shape (rows of files, cols of files); 0 where there is none."""
-    wide = sizes.astype(np.int64)
-    if not shard:
-        return wide
-    rows, cols = (-(-size // shard) for size in wide.shape)
-    padded = np.zeros((rows * shard, cols * shard), np.int64)
-    padded[: wide.shape[0], : wide.shape[1]] = wide
-    sums = padded.reshape(rows, shard, cols, shard).sum(axis=(1, 3))
-    return np.where(sums > 0, sums + index_bytes(shard * shard), 0)
-
-
-def _listed(folder: Path) -> dict[str, int]:
-    """Return the size of each file of a folder by name; none where there is no folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name: entry.stat().st_size for entry in entries}
-    except FileNotFoundError:
-        return {}
 
 
 def planes(array: Path) -> Iterator[Path]:

@@ -26,13 +26,13 @@ class States:
     """A dataset before and after steps are appended."""
 
     partial: Path
-    """Folder of the state afterwards."""
+    """Where the chunks of the state afterwards are."""
     new: Dataset
     folder: Path
     """Of the state before."""
     old: Dataset
     built: frozenset[int]
-    """Stored steps that are new. Of the others, object storage has the chunks, and the partial folder has not."""
+    """Stored steps that are new. In object storage the others are copied last."""
 
     def holder(self, variable: Variable, dim_index: tuple[int, ...]) -> tuple[Path, Dataset]:
         """Return the folder that has the chunks of a plane, and its description.

@@ -2,8 +2,9 @@
 
 A build writes pieces of shards first (``shard_pieces``), because a block of the source seldom ends at a shard's edge,
 and packs them when all exist: the compressed bytes are concatenated, nothing is compressed twice, and a piece that is a
-whole shard is moved. A shard is in place before its pieces are removed, so a kill loses none. Appended steps may share
-a shard with older ones, whose chunks are taken from the dataset as it was.
+whole shard is moved (in object storage, it is written as the shard at once). A shard is in place before its pieces are
+removed, so a kill loses none. Appended steps may share a shard with older ones, whose chunks are taken from the dataset
+as it was.
 """
 
 from __future__ import annotations
@@ -17,9 +18,15 @@ from typing import TYPE_CHECKING
 
 from lazytile.pyramid.chunks.array_digests import misfit
 from lazytile.pyramid.chunks.damage import DamagedChunkError
-from lazytile.pyramid.chunks.shard_format import ShardWriter
+from lazytile.pyramid.chunks.digest_table import ChunkDigest
+from lazytile.pyramid.chunks.shard_format import ShardWriter, index_bytes
 from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.ingest.piece_objects import PieceObjects
+from lazytile.pyramid.ingest.shard_pieces import ShardPieces
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.object_writer import object_file
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.chunk_file import make_folders
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.layout import chunk_grid
@@ -65,7 +72,7 @@ def pack_shards(
     """Pack the chunks of every level of some arrays that is stored in shards.
 
     Args:
-        target: Folder of the dataset.
+        target: Folder of the dataset, or its prefix in object storage.
         dataset: Its description.
         jobs: Of the arrays; the tables of checksums of their chunks exist.
         engine: Runs the tasks.
@@ -108,21 +115,28 @@ def _pack(shard: _Shard) -> None:
     parts, grid = shard.job.shards[shard.level], chunk_grid(shard.job.shape, shard.level)
     assert parts is not None
     packed, pieces, kept = parts.shards, parts.pieces(shard.index), _kept(shard)
-    path = Path(packed.shard(shard.index))
-    if path.exists() and not pieces:
-        return  # a run before this one has packed it
+    path = location(packed.shard(shard.index))
+    if not pieces and path.exists():
+        return  # a run before this one has packed it, or a task wrote all of it
     positions = {
         number: at
         for number, at in enumerate(packed.shape.members(shard.index))
         if at[1] < grid[0] and at[2] < grid[1] and _is_step(at[0], shard.lengths)
     }
-    make_folders(path.parent, Path(packed.folder).parent)
+    if isinstance(path, ObjectPath):
+        assert isinstance(parts, PieceObjects)
+        _pack_object(shard, parts, path, positions, kept)
+        folder = parts.piece(shard.index, "").parent
+        folder.storage.delete([parts.piece(shard.index, name).key for name in pieces])
+        return
+    assert isinstance(parts, ShardPieces)
+    make_folders(path.parent, Path(parts.shards.folder).parent)
     if len(pieces) == 1 and not kept and not path.exists():
         for _ in _built(shard, positions):
             pass
         Path(pieces[0]).replace(path)
     else:
-        make_folders(Path(parts.folder), Path(packed.folder).parent)
+        make_folders(Path(parts.folder), Path(parts.shards.folder).parent)
         temporary = Path(parts.folder, f".{'-'.join(map(str, shard.index))}.{secrets.token_hex(4)}")
         with temporary.open("wb") as file:
             writer = ShardWriter(file, packed.shape.count)
@@ -136,6 +150,23 @@ def _pack(shard: _Shard) -> None:
     shutil.rmtree(Path(parts.piece(shard.index, "")), ignore_errors=True)
 
 
+def _pack_object(
+    shard: _Shard, parts: PieceObjects, path: ObjectPath, positions: Mapping[int, ChunkPosition], kept: dict[int, bytes]
+) -> None:
+    """Write one shard that is an object; a large one is put together in the staging folder."""
+    digests = shard.job.digests(shard.level)
+    found = (digests.find(*at) for at in positions.values() if not _is_kept(shard, at[0]))
+    size = sum(digest.size for digest in found if isinstance(digest, ChunkDigest))
+    size += sum(map(len, kept.values()))
+    if not size:
+        return
+    with object_file(path, size + index_bytes(parts.shards.shape.count)) as file:
+        writer = ShardWriter(file, parts.shards.shape.count)
+        for number, chunk in heapq.merge(sorted(kept.items()), _built(shard, positions)):
+            writer.add(number, chunk)
+        writer.finish()
+
+
 def _built(shard: _Shard, positions: Mapping[int, ChunkPosition]) -> Iterator[tuple[int, bytes]]:
     """Yield number and bytes of the chunks that the build has written, each compared with its checksum."""
     job, parts = shard.job, shard.job.shards[shard.level]
@@ -146,6 +177,8 @@ def _built(shard: _Shard, positions: Mapping[int, ChunkPosition]) -> Iterator[tu
         batch = numbers[start : start + BATCH]
         try:
             found = parts.get_many(shard.index, batch, reader.most_bytes)
+        except StorageError:
+            raise
         except (OSError, StoreError) as error:
             raise StoreError(f"a piece of shard {parts.shards.shard(shard.index)} is damaged: {error}") from error
         for number in batch:

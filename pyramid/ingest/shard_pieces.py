@@ -1,7 +1,8 @@
 """Pieces of shards: what one task of a build writes of a shard, until all pieces exist and are packed.
 
 A block of the source seldom ends at a shard's edge. A piece is a file in the format of a shard that has only the chunks
-of one task, so a build makes few files, and a shard that one task writes alone needs no second copy.
+of one task, so a build makes few files, and a shard that one task writes alone needs no second copy. In object storage
+pieces are objects (``piece_objects``).
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from lazytile.pyramid.chunks.shard_format import ShardWriter, read_chunks
+from lazytile.pyramid.ingest.piece_objects import PieceObjects
 from lazytile.pyramid.store.chunk_file import make_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lazytile.pyramid.storage.object_writer import ObjectWriter
     from lazytile.pyramid.store.shard import ShardFiles
 
 PARTS = "parts"
@@ -108,18 +111,30 @@ class ShardPieces:
 class PieceWriter:
     """Writes the pieces of one task, each when all of its chunks are known, so that few are in memory."""
 
-    def __init__(self, pieces: ShardPieces, task: str, indices: Iterable[tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        pieces: ShardPieces | PieceObjects,
+        task: str,
+        indices: Iterable[tuple[int, ...]],
+        extent: tuple[int, ...],
+        objects: ObjectWriter,
+    ) -> None:
         """Begin without chunks.
 
         Args:
             pieces: Of the array.
             task: Name of the task.
             indices: Of all chunks that the task writes, along every axis.
+            extent: Chunks of the array along every axis.
+            objects: Writes pieces that are objects.
         """
         self._pieces = pieces
         self._task = task
+        self._extent = extent
+        self._objects = objects
         shape = pieces.shards.shape
         self._missing = Counter(shape.locate(index[:-2], index[-2], index[-1])[0] for index in indices)
+        self._counts = dict(self._missing)
         self._chunks: dict[tuple[int, ...], dict[int, bytes]] = {}
 
     def add(self, index: tuple[int, ...], data: bytes) -> None:
@@ -138,6 +153,12 @@ class PieceWriter:
 
     def _write(self, shard: tuple[int, ...], chunks: dict[int, bytes]) -> None:
         if not chunks:
+            return
+        if isinstance(self._pieces, PieceObjects):
+            members = self._pieces.shards.shape.members(shard)
+            ends = (zip((*at, row, col), self._extent, strict=True) for at, row, col in members)
+            count = sum(all(place < end for place, end in each) for each in ends)
+            self._pieces.write(shard, self._task, chunks, self._objects, is_whole=self._counts[shard] == count)
             return
         path, folder = Path(self._pieces.piece(shard, self._task)), Path(self._pieces.folder)
         make_folders(path.parent, folder.parent)

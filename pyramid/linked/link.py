@@ -184,7 +184,8 @@ def _attempt(record: LinkRecord, store: Path, name: str, progress: Callable[[flo
     witnesses = () if opened.arrays is None else opened.arrays.witnesses()
     if version_of(paths) != record.version:
         raise GenerationChangedError(f"{paths[0]} has been changed")
-    with staged(store, name) as partial:
+    with staged(store, name) as staging:
+        partial = staging.folder
         write_metadata(partial, dataset, opened.source.coordinates, opened.source.attributes)
         write_record(partial, replace(record, generation=dataset.generation, witnesses=witnesses))
         finish_metadata(partial, dataset, opened.source.attributes)

@@ -10,7 +10,6 @@ import importlib.util
 import os
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,10 +20,13 @@ from lazytile.pyramid.storage.protocol import (
     ObjectTooLargeError,
     StorageError,
     StoredObject,
+    content_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
 
     from obstore import PutMode
     from obstore.store import AzureStore, ClientConfig, GCSStore, HTTPStore, RetryConfig, S3Store
@@ -127,13 +129,15 @@ class CloudStorage:
                 return bytes(self._reading.get_range(key, start=start, end=size)), size
             return bytes(found.bytes()), found.meta["size"]
 
-    def put(self, key: str, data: bytes | Path, *, if_absent: bool = False, if_match: str | None = None) -> str:
+    def put(
+        self, key: str, data: bytes | Path | BinaryIO, *, if_absent: bool = False, if_match: str | None = None
+    ) -> str:
         """Write an object; conditional ones in one request."""
         from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415 - an extra
 
         self._check_writable(key)
         is_conditional = if_absent or if_match is not None
-        content = data.read_bytes() if isinstance(data, Path) and is_conditional else data
+        content = content_of(data) if is_conditional else data
         mode: PutMode = "overwrite"
         if if_absent:
             mode = "create"

@@ -47,7 +47,7 @@ class Upload:
         Args:
             root: Of the store.
             name: Of the dataset.
-            folder: Where the dataset is built on this machine. It holds the journal of the upload.
+            folder: Of this machine, with the journals of the build and of the upload, and the metadata.
             kept: What is copied from the generation before.
 
         Raises:
@@ -60,11 +60,20 @@ class Upload:
         token = self._journal.token
         if token is None or (self._before is not None and token == self._before.token):
             token = self._journal.begin(secrets.token_hex(_TOKEN_BYTES))
-        self._target = generation_path(root, name, Published(token, 0))
+        self.target = generation_path(root, name, Published(token, 0))
+        """Where the generation is built."""
         self._put(STARTED, b"")
 
+    def abandon(self) -> None:
+        """Remove what was written, as far as that is possible; the next writer removes the rest when it is old."""
+        try:
+            storage = self.target.storage
+            storage.delete([entry.key for entry in storage.list(self.target.key)])
+        except StorageError as error:
+            LOG.warning("the unfinished %s is left for a later writer to remove: %s", self.target, error)
+
     def publish(self) -> None:
-        """Upload what is missing, check that all of it is there, and make it the generation that counts.
+        """Upload the metadata, copy what is kept, check that both are there, and make it the generation that counts.
 
         Raises:
             StorageError: The store cannot be written.
@@ -85,12 +94,12 @@ class Upload:
         # The description last: a prefix without one is no dataset for anybody who lists the bucket.
         self._upload(("zarr.json", files["zarr.json"]), there.get("zarr.json"))
         self._check(expected)
-        new = Published(self._target.name, time.time_ns())
+        new = Published(self.target.name, time.time_ns())
         swap_pointer(self._root, self._name, self._before, new)
         _tidy(self._root, self._name, keep=new, replaced=self._before)
 
     def _put(self, name: str, data: bytes | Path) -> None:
-        path = self._target / name
+        path = self.target / name
         path.storage.put(path.key, data)
 
     def _upload(self, item: tuple[str, Path], size_there: int | None) -> None:
@@ -118,7 +127,7 @@ class Upload:
         sizes = {name: size for name, size in sizes.items() if name not in files and is_kept(name)}
 
         def copy(name: str) -> None:
-            source.storage.copy(f"{source.key}/{name}", f"{self._target.key}/{name}")
+            source.storage.copy(f"{source.key}/{name}", f"{self.target.key}/{name}")
 
         try:
             self._each(copy, [name for name, size in sizes.items() if there.get(name) != size])
@@ -129,8 +138,8 @@ class Upload:
         return sizes
 
     def _listed(self) -> dict[str, int]:
-        start = len(self._target.key) + 1
-        return {entry.key[start:]: entry.size for entry in self._target.storage.list(self._target.key)}
+        start = len(self.target.key) + 1
+        return {entry.key[start:]: entry.size for entry in self.target.storage.list(self.target.key)}
 
     def _check(self, expected: dict[str, int]) -> None:
         there = self._listed()
@@ -138,9 +147,9 @@ class Upload:
             if there.get(name) != size:
                 state = "is missing" if name not in there else f"has {there[name]} bytes"
                 raise StoreError(
-                    f"dataset {self._name} is not published: {self._target / name} {state}, expected {size}"
+                    f"dataset {self._name} is not published: {self.target / name} {state}, expected {size}"
                 )
-        path = self._target / STARTED
+        path = self.target / STARTED
         path.storage.delete([path.key])
 
     @staticmethod

@@ -17,10 +17,12 @@ from lazytile.pyramid.storage.protocol import (
     ObjectTooLargeError,
     StorageError,
     StoredObject,
+    content_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import BinaryIO
 
 _HIDDEN = ".lazytile-"
 """Start of the names of files that are no objects: locks, and objects that are being written."""
@@ -63,10 +65,12 @@ class LocalStorage:
             return os.pread(file.fileno(), length, max(0, size - length)), size
         return None
 
-    def put(self, key: str, data: bytes | Path, *, if_absent: bool = False, if_match: str | None = None) -> str:
+    def put(
+        self, key: str, data: bytes | Path | BinaryIO, *, if_absent: bool = False, if_match: str | None = None
+    ) -> str:
         """Write an object."""
         path = self._root / key
-        content = data.read_bytes() if isinstance(data, Path) else data
+        content = content_of(data)
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with file_lock(path.with_name(f"{_HIDDEN}{path.name}.lock"), remove=True):

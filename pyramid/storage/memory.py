@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.storage.protocol import ConflictError, ObjectEntry, ObjectTooLargeError, StoredObject
+from lazytile.pyramid.storage.protocol import ConflictError, ObjectEntry, ObjectTooLargeError, StoredObject, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
 
 
 class MemoryStorage:
@@ -46,9 +47,11 @@ class MemoryStorage:
         found = self._objects.get(key)
         return None if found is None else (found[0][max(0, len(found[0]) - length) :], len(found[0]))
 
-    def put(self, key: str, data: bytes | Path, *, if_absent: bool = False, if_match: str | None = None) -> str:
+    def put(
+        self, key: str, data: bytes | Path | BinaryIO, *, if_absent: bool = False, if_match: str | None = None
+    ) -> str:
         """Write an object."""
-        content = data.read_bytes() if isinstance(data, Path) else bytes(data)
+        content = content_of(data)
         with self._lock:
             there = self._objects.get(key)
             if if_absent and there is not None:

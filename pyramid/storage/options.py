@@ -33,7 +33,10 @@ class StorageOptions:
     cache_bytes: int = 10 << 30
     """Size limit of that folder."""
     staging: Path | None = None
-    """Folder where datasets are built before they are uploaded; None: ``lazytile/staging`` in the user's cache."""
+    """Folder of unfinished work on this machine: metadata, journals and downloads, and large objects while they are put
+    together; None: ``lazytile/staging`` in the user's cache."""
+    staging_bytes: int = 4 << 30
+    """Size limit of the large objects that one process has there."""
 
     @staticmethod
     def current() -> StorageOptions:
@@ -70,7 +73,7 @@ def _parsed(name: str, text: str) -> float | int | Path:
     variable = f"{PREFIX}{name.upper()}"
     if name in ("cache", "staging"):
         return Path(text).expanduser()
-    if name == "cache_bytes":
+    if name in ("cache_bytes", "staging_bytes"):
         try:
             return parse_memory(text, machine_memory_bytes())
         except ValueError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
 
 class StorageError(OSError):
@@ -102,12 +103,14 @@ class ObjectStorage(Protocol):
         """
         ...
 
-    def put(self, key: str, data: bytes | Path, *, if_absent: bool = False, if_match: str | None = None) -> str:
+    def put(
+        self, key: str, data: bytes | Path | BinaryIO, *, if_absent: bool = False, if_match: str | None = None
+    ) -> str:
         """Write an object in one step.
 
         Args:
             key: Of the object.
-            data: Its content, or a file that has it.
+            data: Its content, or a file that has it, by its path or open at its start.
             if_absent: Whether to write only where there is no such object.
             if_match: Write only where the object still has this ETag; None: in any case.
 
@@ -160,3 +163,17 @@ class ObjectStorage(Protocol):
             keys: Of the objects.
         """
         ...
+
+
+def content_of(data: bytes | Path | BinaryIO) -> bytes:
+    """Return the content that ``ObjectStorage.put`` is given.
+
+    Args:
+        data: As ``put`` takes it.
+
+    Returns:
+        All of it.
+    """
+    if isinstance(data, bytes):
+        return data
+    return data.read_bytes() if hasattr(data, "read_bytes") else data.read()

@@ -21,8 +21,13 @@ def staging_folder(store: Path) -> Path:
     """
     if not isinstance(store, ObjectPath):
         return store
+    return staging_root() / hashlib.sha256(str(store).encode()).hexdigest()[:16]
+
+
+def staging_root() -> Path:
+    """Return the folder that holds the staging folders of all stores, which need not exist yet."""
     chosen = StorageOptions.current().staging
     if chosen is None:
         cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         chosen = Path(cache).expanduser() / "lazytile" / "staging"
-    return chosen.absolute() / hashlib.sha256(str(store).encode()).hexdigest()[:16]
+    return chosen.absolute()

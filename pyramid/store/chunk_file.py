@@ -16,7 +16,7 @@ import numpy as np
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.storage.chunk_cache import cached_object
-from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.storage.protocol import ObjectTooLargeError
 
 if TYPE_CHECKING:
@@ -163,10 +163,10 @@ class ChunkFolder:
         Returns:
             The path.
         """
-        return Path(self.path, *(str(part) for part in index))
+        return location(self.path).joinpath(*map(str, index))
 
     def write(self, index: Sequence[int], codes: NDArray[Any], *, always: bool = False) -> ChunkDigest:
-        """Write one chunk of one plane.
+        """Write one chunk of one plane to a file.
 
         Args:
             index: Of the chunk along every axis.

@@ -22,7 +22,7 @@ from lazytile.pyramid.chunks.unpacking import UNPACKERS
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.core.json_text import parse_json
-from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFiles, ChunkObjects
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import level_shape, padding_code, shard_shape
@@ -228,7 +228,7 @@ def folder_reader(chunks: ChunkFolder, digests: ArrayDigests | None = None) -> S
     """
     dtype = np.dtype(chunks.dtype).newbyteorder("<")
     place = None if digests is None else ArrayPlace(chunks.path, "being written", digests.variable, digests.level)
-    source, shape = ChunkFiles(chunks.path), Shape(*chunks.chunk)
+    source, shape = _source(location(chunks.path), None).fresh(), Shape(*chunks.chunk)
     return StoredChunks(source, dtype, shape, chunks.fill, chunks.codec.zarr_name, place, digests)
 
 

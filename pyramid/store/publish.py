@@ -6,8 +6,9 @@ resumes the one with its own work's key in the name and removes the others. The 
 old one in one step (Linux ``renameat2`` with ``RENAME_EXCHANGE``). Where the system lacks that, the old one is moved
 aside first, and the next run repairs what a kill between the two renames leaves.
 
-For object storage the partial folder and the lock are in a folder of this machine, and publishing is an upload
-(``storage.generations``). The partial folder stays until the new generation counts.
+For object storage the partial folder and the lock are in a folder of this machine, which holds metadata and journals;
+chunks and checksums go straight to the prefix of the new generation. Publishing uploads the metadata and swaps the
+pointer (``storage.generations``). The partial folder stays until the new generation counts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import secrets
 import shutil
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import (
@@ -50,9 +52,19 @@ UNFINISHED = ".journal"
 _REMOVE_ATTEMPTS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """Where a dataset is built until it is published."""
+
+    folder: Path
+    """Of this machine: metadata, statistics and the journal of the build."""
+    chunks: Path
+    """Of the arrays' chunks and checksums: the same folder, or the prefix of the new generation in object storage."""
+
+
 @contextmanager
-def staged(store: Path, name: str, work: str = "", kept: Kept | None = None) -> Iterator[Path]:
-    """Yield a folder to write a dataset to, and publish it as ``STORE/NAME.zarr`` when the block ends.
+def staged(store: Path, name: str, work: str = "", kept: Kept | None = None) -> Iterator[Staging]:
+    """Yield where to write a dataset to, and publish it as ``STORE/NAME.zarr`` when the block ends.
 
     Where the block raises, the folder is removed and the store is as before. An interrupt, like a kill, leaves it, and
     so do the loss of an engine, a full disk, and an upload that fails: the same work goes on there.
@@ -65,7 +77,7 @@ def staged(store: Path, name: str, work: str = "", kept: Kept | None = None) -> 
         kept: In object storage, what the new generation takes over of the one before.
 
     Yields:
-        The folder.
+        The folder, and the place of the chunks.
 
     Raises:
         StoreUnavailableError: Object storage cannot be reached.
@@ -88,7 +100,7 @@ def staged(store: Path, name: str, work: str = "", kept: Kept | None = None) -> 
             partial.mkdir(exist_ok=True)
             try:
                 upload = Upload(store, name, partial, kept) if isinstance(store, ObjectPath) else None
-                yield partial
+                yield Staging(partial, partial if upload is None else upload.target)
                 is_built = True
                 if upload is None:
                     _publish(partial, target)
@@ -96,13 +108,13 @@ def staged(store: Path, name: str, work: str = "", kept: Kept | None = None) -> 
                     upload.publish()
             except EngineError as error:
                 if is_new and isinstance(error, EngineStartError):
-                    _remove(partial)
+                    _discard(partial, upload)
                 raise  # nothing is wrong with what is there, and a worker may still be writing to it
             except Exception as error:
                 is_upload = is_built and upload is not None
                 is_resumable = is_upload or _is_disk_full(error) or isinstance(error, StorageError)
                 if not (work and is_resumable and (partial / UNFINISHED).is_file()):
-                    _remove(partial)
+                    _discard(partial, upload)
                 raise
             _remove(partial)
     except StorageError as error:
@@ -112,6 +124,13 @@ def staged(store: Path, name: str, work: str = "", kept: Kept | None = None) -> 
         reason = error.strerror or str(error)
         advice = "; make room and repeat the command" if work and _is_disk_full(error) else ""
         raise StoreError(f"{error.filename or target} cannot be written: {reason}{advice}") from error
+
+
+def _discard(partial: Path, upload: Upload | None) -> None:
+    """Remove an unfinished dataset that nobody will go on with."""
+    if upload is not None:
+        upload.abandon()
+    _remove(partial)
 
 
 def _is_disk_full(error: BaseException) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from lazytile.pyramid.chunks.shard_format import (
     checked_table,
     chunk_sizes,
@@ -15,6 +17,7 @@ from lazytile.pyramid.chunks.shard_format import (
     index_bytes,
     read_chunks,
     read_places,
+    sizes_in,
 )
 from lazytile.pyramid.chunks.shard_shape import ShardShape
 from lazytile.pyramid.core import process
@@ -23,7 +26,6 @@ from lazytile.pyramid.storage.chunk_cache import cached_range
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from lazytile.pyramid.core.grid import Shape
@@ -131,15 +133,38 @@ class ShardObjects:
     def get(self, dim_index: tuple[int, ...], row: int, col: int, limit: int) -> bytes | None:
         """Return the bytes of a chunk, None for an absent one."""
         index, number = self.shape.locate(dim_index, row, col)
-        path, (found,) = self._find(index, (number,), limit)
+        path = self.path(index)
+        try:
+            known = _index_of(path, self.shape.count, is_fresh=self.is_fresh)
+        except FileNotFoundError:
+            return None
+        found = find_chunk(known.table, number, known.end, limit)
         if found is None:
             return None
         return cached_range(path, found[0], found[0] + found[1], fresh=self.is_fresh)
 
     def get_many(self, index: tuple[int, ...], numbers: Sequence[int], limit: int) -> list[bytes | None]:
         """Return the bytes of several chunks of a shard, past the cache of chunks; see ``ShardFiles.get_many``."""
-        path, found = self._find(index, numbers, limit)
-        return read_places(found, lambda spans: path.storage.get_ranges(path.key, spans))
+        return read_shard_object(self.path(index), self.shape.count, numbers, limit, is_fresh=self.is_fresh)
+
+    def sizes(self, index: tuple[int, ...]) -> NDArray[np.int64]:
+        """Return the bytes of every chunk of a shard; see ``ShardFiles.sizes``."""
+        try:
+            known = _index_of(self.path(index), self.shape.count, is_fresh=True)
+        except FileNotFoundError:
+            return np.zeros(0, np.int64)
+        return sizes_in(known.table)
+
+    def path(self, index: tuple[int, ...]) -> ObjectPath:
+        """Return the path of a shard.
+
+        Args:
+            index: Along every axis.
+
+        Returns:
+            The path.
+        """
+        return self.folder.joinpath(*map(str, index))
 
     def shard(self, index: tuple[int, ...]) -> str:
         """Return the URL of a shard.
@@ -150,7 +175,7 @@ class ShardObjects:
         Returns:
             The URL.
         """
-        return str(self.folder.joinpath(*map(str, index)))
+        return str(self.path(index))
 
     def file(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
         """Return the URL of a chunk's shard."""
@@ -164,27 +189,50 @@ class ShardObjects:
         """Return the same objects, past the caches."""
         return replace(self, is_fresh=True)
 
-    def _find(
-        self, index: tuple[int, ...], numbers: Sequence[int], limit: int
-    ) -> tuple[ObjectPath, list[tuple[int, int] | None]]:
-        """Return the object of a shard, and first byte and size of some of its chunks."""
-        path = self.folder.joinpath(*map(str, index))
-        cache, key = process.cache("digests"), ("shard", str(path))
-        if self.is_fresh:
-            cache.remove(key)
-        try:
-            known: _Index = cache.get(key, lambda: self._read_index(path))
-        except FileNotFoundError:
-            return path, [None] * len(numbers)
-        return path, [find_chunk(known.table, number, known.end, limit) for number in numbers]
 
-    def _read_index(self, path: ObjectPath) -> _Index:
-        length = index_bytes(self.shape.count)
+def read_shard_object(
+    path: ObjectPath, count: int, numbers: Sequence[int], limit: int, *, is_fresh: bool = False
+) -> list[bytes | None]:
+    """Read chunks of an object in the format of a shard.
+
+    Args:
+        path: Of the object.
+        count: Chunks of a shard.
+        numbers: Of the chunks to read.
+        limit: Most bytes of one.
+        is_fresh: Whether its index is read again.
+
+    Returns:
+        The bytes of each; None for one that is absent, or where there is no object.
+
+    Raises:
+        StoreError: The index is damaged, or a chunk has more bytes.
+        StorageError: The object cannot be read.
+    """
+    try:
+        known = _index_of(path, count, is_fresh=is_fresh)
+    except FileNotFoundError:
+        return [None] * len(numbers)
+    places = [find_chunk(known.table, number, known.end, limit) for number in numbers]
+    return read_places(places, lambda spans: path.storage.get_ranges(path.key, spans))
+
+
+def _index_of(path: ObjectPath, count: int, *, is_fresh: bool) -> _Index:
+    """Return the index of an object in the format of a shard, or raise ``FileNotFoundError``."""
+    cache, key = process.cache("digests"), ("shard", str(path))
+    if is_fresh:
+        cache.remove(key)
+
+    def read() -> _Index:
+        length = index_bytes(count)
         found = path.storage.get_end(path.key, length)
         if found is None:
             raise FileNotFoundError(f"{path} does not exist")
         data, size = found
-        return _Index(checked_table(data, self.shape.count), size - length)
+        return _Index(checked_table(data, count), size - length)
+
+    known: _Index = cache.get(key, read)
+    return known
 
 
 def _name(source: ShardFiles | ShardObjects, dim_index: tuple[int, ...], row: int, col: int) -> str:

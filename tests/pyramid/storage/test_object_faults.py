@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -17,7 +14,6 @@ from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
 from tests.pyramid.ingest.test_append import source
 from tests.pyramid.netcdf import TIME
 from tests.s3 import BUCKET
@@ -26,8 +22,6 @@ from tests.service.harness import running
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import numpy as np
 
     from tests.s3 import S3Server
     from tests.service.harness import Server
@@ -149,105 +143,3 @@ def until(holds: object) -> None:
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < end, "it did not become so in time"
         time.sleep(0.1)
-
-
-CONVERT = """
-import sys
-from lazytile.pyramid.ingest.convert import convert
-convert(sys.argv[1], sys.argv[2], "d")
-"""
-APPEND = """
-import sys
-from lazytile.pyramid.ingest.append import append
-append(sys.argv[1], sys.argv[2], "d")
-"""
-
-
-def killed_at(s3: S3Server, number: int, command: list[str], environment: dict[str, str]) -> bool:
-    """Run a program, kill it before the answer to a request of it, and return whether it was still running."""
-
-    seen: list[str] = []
-    program = subprocess.Popen([sys.executable, "-c", *command], env={**os.environ, **environment})
-
-    def count(_: str, path: str) -> None:
-        seen.append(path)
-        if len(seen) == number:
-            program.kill()
-
-    s3.on_request = count
-    try:
-        code = program.wait(LIMIT_S)
-    finally:
-        s3.on_request = None
-    assert code in (0, -9)
-    return code == -9
-
-
-@pytest.fixture
-def codes() -> object:
-    """Return a function that reads all codes of level 0 past every cache."""
-
-    def read(store: str | Path) -> list[np.ndarray]:
-        process.install(CacheBudget.renderer(64 << 20))
-        opened = Store(location(store)).dataset("d")
-        steps = len(opened.description.variables[0].dimensions[0].labels)
-        return [
-            opened.chunk(0, "t", (step,), row, col) for step in range(steps) for row in range(3) for col in range(3)
-        ]
-
-    return read
-
-
-MOMENTS = (1, 3, 8, 14, 20, 26, 32, 38, 41, 44)
-"""Numbers of requests at which a program is killed."""
-
-
-@pytest.mark.parametrize(
-    "moment", [each if each == 26 else pytest.param(each, marks=pytest.mark.slow) for each in MOMENTS]
-)
-def test_a_kill_leaves_the_old_dataset_or_the_new_one(
-    s3: S3Server, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codes: object, moment: int
-) -> None:
-    store, local = f"s3://{BUCKET}/kill-{moment}", tmp_path / "local"
-    monkeypatch.setenv("LAZYTILE_STORAGE_STAGING", str(tmp_path / "staging"))
-    s3.behave()
-    before = process.current()
-    try:
-        read = codes
-        new = source(tmp_path / "new.nc", 0, 1)
-        later = source(tmp_path / "later.nc", 2)
-        states = []
-        for step, command in enumerate(([CONVERT, str(new), store], [APPEND, str(later), store])):
-            convert(new, local, "d") if step == 0 else append_locally(later, local)
-            states.append([each.tobytes() for each in read(local)])
-            was_killed = killed_at(s3, moment, command, s3.environment)
-            if Store(location(store)).names():
-                found = [each.tobytes() for each in read(store)]
-                assert found in states
-                assert verify(store, "d").problems == ()
-                if was_killed and found == states[-1]:
-                    continue  # killed after it was published
-            else:
-                assert was_killed
-                assert step == 0
-            s3.requests.clear()
-            if was_killed:
-                program = subprocess.run(
-                    [sys.executable, "-c", *command], env=environment_of(s3), timeout=LIMIT_S, check=False
-                )
-                assert program.returncode == 0
-            assert [each.tobytes() for each in read(store)] == states[-1]
-            assert verify(store, "d").problems == ()
-    finally:
-        process.reinstall(before)
-
-
-def environment_of(s3: S3Server) -> dict[str, str]:
-
-    return {**os.environ, **s3.environment}
-
-
-def append_locally(file: Path, store: Path) -> None:
-    from lazytile.pyramid.ingest.append import append
-
-    append(file, store, "d")

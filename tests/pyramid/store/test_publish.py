@@ -109,7 +109,8 @@ def test_everything_is_on_disk_before_the_name_leads_to_it(
         calls.append(("fsync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
         real_fsync(descriptor)
 
-    with staged(store, "d") as partial:
+    with staged(store, "d") as staging:
+        partial = staging.folder
         (partial / "zarr.json").write_text('{"attributes": {"lazytile": {}}}')
         monkeypatch.setattr(publish.ctypes, "CDLL", library)
         monkeypatch.setattr(publish, "exchange", exchange)
@@ -141,12 +142,12 @@ def test_a_run_that_died_between_two_renames_is_put_right(tmp_path: Path) -> Non
 
 
 def test_a_second_writer_is_refused_and_the_first_continues(tmp_path: Path) -> None:
-    with staged(tmp_path, "d") as partial:
-        (partial / "zarr.json").write_text("{}")
+    with staged(tmp_path, "d") as staging:
+        (staging.folder / "zarr.json").write_text("{}")
         with pytest.raises(StoreError, match=f"process {os.getpid()} is writing dataset d"), staged(tmp_path, "d"):
             pass
         with staged(tmp_path, "e") as other:
-            (other / "zarr.json").write_text("{}")
+            (other.folder / "zarr.json").write_text("{}")
     assert (tmp_path / "d.zarr" / "zarr.json").exists()
     assert (tmp_path / "e.zarr" / "zarr.json").exists()
 
@@ -172,8 +173,8 @@ def test_a_folder_that_is_no_dataset_is_kept(tmp_path: Path, text: str | None) -
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     (tmp_path / "d.zarr").mkdir()
-    with staged(tmp_path, "d") as partial:
-        (partial / "zarr.json").write_text("{}")
+    with staged(tmp_path, "d") as staging:
+        (staging.folder / "zarr.json").write_text("{}")
     assert (tmp_path / "d.zarr" / "zarr.json").exists()
 
 
@@ -264,9 +265,9 @@ def test_kill_at_any_moment_leaves_the_old_or_the_new(tmp_path: Path) -> None:
 
 
 def interrupt(folder: Path, work: str, error: Exception, *, has_journal: bool = True) -> None:
-    with staged(folder, "d", work) as partial:
+    with staged(folder, "d", work) as staging:
         if has_journal:
-            (partial / ".journal").write_text("done\n")
+            (staging.folder / ".journal").write_text("done\n")
         raise error
 
 

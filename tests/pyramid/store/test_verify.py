@@ -157,8 +157,8 @@ def test_a_running_server_no_longer_finds_a_removed_dataset(source: Path, tmp_pa
 
 def test_a_dataset_that_is_being_written_is_not_removed(source: Path, tmp_path: Path) -> None:
     convert(source, tmp_path, "d")
-    with staged(tmp_path, "d") as partial:
-        (partial / "zarr.json").write_text("{}")
+    with staged(tmp_path, "d") as staging:
+        (staging.folder / "zarr.json").write_text("{}")
         with pytest.raises(StoreError, match="is writing dataset d"):
             remove(tmp_path, "d")
     for name in ("x", "../s", ""):
