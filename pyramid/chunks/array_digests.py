@@ -17,12 +17,15 @@ from lazytile.pyramid.chunks.digest_table import (
     find_page,
     page_key,
 )
+from lazytile.pyramid.chunks.made_objects import find_made
 from lazytile.pyramid.core import process
+from lazytile.pyramid.storage.object_path import SCHEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAX_PLANES = 4096
+_REMOTE = tuple(f"{scheme}://" for scheme in SCHEMES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +85,8 @@ class ArrayDigests:
         Returns:
             The digest; why nothing is known.
         """
+        if self.lazy and self.array.startswith(_REMOTE):
+            return find_made(self.plane(dim_index), row, col, again=again)
         last = self._last.get(0)
         if last is not None and last[0] == dim_index:
             _, kept, plane, page = last

@@ -19,7 +19,7 @@ from lazytile.pyramid.ingest.proposed_name import dataset_name
 from lazytile.pyramid.ingest.shard_plan import MAX_SHARD_STEPS, automatic_steps, chosen_steps
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of, open_files
-from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.object_path import location
 from lazytile.pyramid.storage.staging import staging_folder
 from lazytile.pyramid.store.code_statistics import write_statistics
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
@@ -128,8 +128,6 @@ def convert(
     """
     chosen = None if name is None else _checked_name(name)
     place = location(store)
-    if isinstance(place, ObjectPath) and storage.lazy:
-        raise StoreError(f"{place} is object storage, which keeps no lazy overviews: convert without --lazy")
     files = local_files(files_of(path), staging_folder(place) / FOLDER, fetching)
     chosen = chosen or dataset_name(files[0])
     source = open_files(

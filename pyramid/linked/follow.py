@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lazytile.colormaps.core.errors import LazytileError
@@ -21,7 +22,11 @@ from lazytile.pyramid.linked.foreign_chunks import opened_source
 from lazytile.pyramid.linked.link import link_again
 from lazytile.pyramid.linked.record import CHANGED, FILE, read_record
 from lazytile.pyramid.linked.source_version import version_of
+from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.pointer import dataset_folder, is_current
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
+from lazytile.pyramid.store.store import store_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +48,7 @@ class LinkFollower:
         """Look at nothing yet.
 
         Args:
-            store: Folder of datasets.
+            store: Folder of datasets, or a prefix of object storage.
         """
         self._store = store
         self._walks: dict[str, tuple[str, Iterator[bool]]] = {}
@@ -64,23 +69,33 @@ class LinkFollower:
         return [name for name in names if self._renewed(name)]
 
     def _renewed(self, name: str) -> bool:
-        folder = self._store / f"{name}{SUFFIX}"
         condition = f"link of dataset {name}"
+        folder = None
         try:
+            folder = dataset_folder(self._store, name)
             record = read_record(folder)
-            if not (folder / CHANGED).exists() and not self._has_changed(name, record):
+            if not (folder / CHANGED).exists() and not self._has_changed(name, folder, record):
                 Conditions.current().clear(condition)
                 return False
-            if read_record(folder).generation != record.generation:
+            if not self._is_there(folder) or read_record(folder).generation != record.generation:
                 return False  # another process was faster
             link_again(self._store, name)
         except (LazytileError, OSError) as error:
-            if not folder.exists():
-                return False  # it was removed meanwhile
+            if folder is None or not self._is_there(folder):
+                return False  # it was removed meanwhile, or another process was faster
             self._report(condition, name, error)
             return False
         Conditions.current().clear(condition)
         LOG.info("dataset %s: its source has changed, and was registered anew", name)
+        return True
+
+    @staticmethod
+    def _is_there(folder: Path) -> bool:
+        """Return whether a dataset still has its folder; True where that cannot be told."""
+        if not isinstance(folder, ObjectPath):
+            return folder.exists()
+        with suppress(StorageError, StoreError):
+            return is_current(folder)
         return True
 
     def _report(self, condition: str, name: str, error: Exception) -> None:
@@ -89,10 +104,10 @@ class LinkFollower:
         Conditions.current().report(condition, f"its source {what}: {reason}", ready=True)
         self._log.warning("the source of dataset %s %s: %s", name, what, reason)
 
-    def _has_changed(self, name: str, record: LinkRecord) -> bool:
+    def _has_changed(self, name: str, folder: Path, record: LinkRecord) -> bool:
         if version_of(record.paths) != record.version:
             return True
-        if any(store.has_changed(OBJECTS_AT_ONCE) for store in self._witnesses(name, record)):
+        if any(store.has_changed(OBJECTS_AT_ONCE) for store in self._witnesses(name, folder, record)):
             return True
         generation, walk = self._walks.get(name, ("", iter(())))
         if generation != record.generation:
@@ -104,7 +119,7 @@ class LinkFollower:
         self._walks[name] = (record.generation, walk)
         return any(found)
 
-    def _witnesses(self, name: str, record: LinkRecord) -> list[DatedObjects]:
+    def _witnesses(self, name: str, folder: Path, record: LinkRecord) -> list[DatedObjects]:
         """Return the objects of a source that were read on linking, and those that this process has read since."""
         generation, stores = self._objects.get(name, ("", []))
         if generation != record.generation:
@@ -112,7 +127,7 @@ class LinkFollower:
             found = [witnessed_store(record, path) for path in paths]
             stores = [each for each in found if isinstance(each, DatedObjects)]
             self._objects[name] = record.generation, stores
-        opened = opened_source(self._store / f"{name}{SUFFIX}", record.generation)
+        opened = opened_source(folder, record.generation)
         read = [] if opened is None or opened.arrays is None else list(opened.arrays.objects.values())
         return [*stores, *read]
 
@@ -121,11 +136,15 @@ def linked_names(store: Path) -> list[str]:
     """Return the names of the linked datasets of a store.
 
     Args:
-        store: Folder of datasets.
+        store: Folder of datasets, or a prefix of object storage.
 
     Returns:
-        The names, sorted.
+        The names, sorted; none where object storage does not answer.
     """
+    if isinstance(store, ObjectPath):
+        with suppress(StorageError, StoreError):
+            return [each.description.name for each in store_at(str(store)).datasets() if each.description.linked]
+        return []
     names = (path.parent.name.removesuffix(SUFFIX) for path in store.glob(f"*{SUFFIX}/{FILE}"))
     return sorted(name for name in names if NAME_PATTERN.fullmatch(name))
 

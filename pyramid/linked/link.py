@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lazytile.pyramid.core.errors import GenerationChangedError, SourceError, SourceUnavailableError, StoreError
+from lazytile.pyramid.core.errors import GenerationChangedError, SourceError, SourceUnavailableError
 from lazytile.pyramid.fetch.source_url import absolute_source
 from lazytile.pyramid.ingest.convert import Storage, describe_dataset
 from lazytile.pyramid.ingest.proposed_name import dataset_name
@@ -20,8 +20,9 @@ from lazytile.pyramid.linked.sampled_range import measured
 from lazytile.pyramid.linked.source_version import check_linkable, settled_time_ns, version_of
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of
-from lazytile.pyramid.storage.object_path import ObjectPath, location
-from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
+from lazytile.pyramid.storage.object_path import location
+from lazytile.pyramid.storage.pointer import dataset_folder
+from lazytile.pyramid.store.dataset import NAME_PATTERN
 from lazytile.pyramid.store.geozarr import finish_metadata, write_metadata
 from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.publish import staged
@@ -73,7 +74,7 @@ def link(
 
     Args:
         path: A file, a folder of Zarr, a URL of Zarr, a pattern, or a list of them, which form one time series.
-        store: Folder of datasets, created where there is none.
+        store: Folder of datasets, created where there is none; or object storage.
         name: As for ``convert``.
         variables: As for ``convert``.
         group: As for ``convert``.
@@ -101,8 +102,6 @@ def link(
             f"a dataset's name has up to 128 letters, digits, _ and -, a letter or digit first; not {name!r}"
         )
     place = location(store)
-    if isinstance(place, ObjectPath):
-        raise StoreError(f"{place} is object storage, which holds no links: link in a folder, or convert")
     paths = tuple(absolute_source(each) for each in files_of(path))
     check_linkable(paths)
     record = LinkRecord(
@@ -134,7 +133,7 @@ def link_again(store: Path, name: str) -> Linked:
         SourceError: The source cannot be read.
         StoreError: The store cannot be written, or the dataset is no linked one.
     """
-    return _registered(read_record(store / f"{name}{SUFFIX}"), store, name)
+    return _registered(read_record(dataset_folder(store, name)), store, name)
 
 
 def _registered(

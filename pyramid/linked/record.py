@@ -11,6 +11,7 @@ from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.json_text import json_values, parse_json
 from lazytile.pyramid.sources.overrides import Overrides
+from lazytile.pyramid.storage.object_path import ObjectPath
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +127,11 @@ def note_change(folder: Path) -> None:
         folder: Of the dataset.
     """
     try:
-        (folder / CHANGED).write_text(secrets.token_hex(4))
+        place, text = folder / CHANGED, secrets.token_hex(4)
+        if isinstance(place, ObjectPath):
+            place.storage.put(place.key, text.encode())
+        else:
+            place.write_text(text)
     except OSError:
         return  # a read-only store: whoever follows the source looks at the source itself
 

@@ -3,11 +3,12 @@
 A store at ``s3://BUCKET/PREFIX`` holds one prefix ``NAME.zarr/TOKEN/`` for each generation of a dataset, plain Zarr as
 on disk, and the object ``datasets.json``, the pointer: it names the generation of each dataset that counts.
 
-Objects of a generation never change. A writer builds the dataset in a folder of this machine (``staging``), uploads it
-under a new token, checks that every object is there, and then swaps the pointer by a put that fails if another writer
-was faster (If-Match). A kill at any moment leaves the old generation or the new one; the folder and its journal stay,
-so a rerun goes on there and uploads only what is missing. Generations that no pointer names are removed by the next
-writer of the same dataset: at once those that it replaced, by age those that were never finished.
+Objects of a generation never change; readers add overviews that were left to them. A writer sends each chunk or shard
+to a new prefix when it is finished (``object_writer``); metadata and journals are in a folder of its machine
+(``staging``). It checks that every object is there, and then swaps the pointer by a put that fails if another writer
+was faster (If-Match). A kill at any moment leaves the old generation or the new one; folder and prefix stay, so a rerun
+goes on there. Generations that no pointer names are removed by the next writer of the same dataset: at once those that
+it replaced, by age those that were never finished.
 
 A reader looks at the pointer every few seconds, not once a tile. Between two looks it reads the old generation. If that
 is removed meanwhile, the first missing object makes it look again, and the request is resolved anew. Whether a chunk is

@@ -2,8 +2,9 @@
 
 Those of a lazy dataset are computed on first read; in any dataset, those that turn out to be damaged are computed
 again. The file is moved into place in one step. A file lock makes one process compute it while others wait; within a
-process the chunk cache does. Locks are taken from coarse levels to fine ones, so they cannot deadlock. Where the store
-cannot be written (it is read-only, the disk is full) the chunk is computed each time.
+process the chunk cache does. Locks are taken from coarse levels to fine ones, so they cannot deadlock. In object
+storage chunks of lazy datasets are put if they are absent (``chunks.made_objects``). Where the store cannot be written
+(it is read-only, the disk is full) the chunk is computed each time.
 
 A dataset may be replaced at any moment. The file is therefore written below the folder that was opened, not below its
 name, after that folder's description is checked: data derived from an old dataset never reaches a new one.
@@ -14,7 +15,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import secrets
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,13 +29,17 @@ from lazytile.pyramid.chunks.digest_table import (
     ChunkDigest,
     encode_entry,
 )
+from lazytile.pyramid.chunks.made_objects import keep_made
+from lazytile.pyramid.chunks.open_folder import make_folders, replace_file
 from lazytile.pyramid.chunks.shard_format import encode_shard
+from lazytile.pyramid.chunks.unpacking import unpack
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.errors import StoreError, first_line
 from lazytile.pyramid.core.file_lock import file_lock
 from lazytile.pyramid.core.quiet_log import QuietLog
-from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.chunk_file import ChunkFolder
 from lazytile.pyramid.store.chunk_reader import linked_boxes, open_level
 from lazytile.pyramid.store.codec import Codec
@@ -169,6 +173,8 @@ class OverviewWriter:
 
     def _store(self, dim_index: tuple[int, ...], row: int, col: int, data: bytes) -> bool:
         """Store a chunk and its digest; return whether that worked."""
+        if isinstance(self._stored.path, ObjectPath):
+            return self._store_object(dim_index, row, col, data)
         root = os.open(self._stored.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             check_opened(self._stored, root)
@@ -179,7 +185,7 @@ class OverviewWriter:
                 if content is None:
                     return False
                 is_recorded = self._record(root, dim_index, row, col, ChunkDigest.of(data))
-                _replace_file(root, file.relative_to(self._stored.path), content)
+                replace_file(root, file.relative_to(self._stored.path), content)
             except (OSError, StoreError) as error:
                 self._warn(error)
                 if is_recorded:
@@ -190,6 +196,27 @@ class OverviewWriter:
             return True
         finally:
             os.close(root)
+
+    def _store_object(self, dim_index: tuple[int, ...], row: int, col: int, data: bytes) -> bool:
+        """Store a chunk of a lazy dataset in object storage; return whether that worked."""
+        digests, chunk = self._reader.digests, location(self._reader.source.file(dim_index, row, col))
+        if not self._stored.description.lazy or digests is None or not isinstance(chunk, ObjectPath):
+            return False  # objects of other generations never change
+        check_opened(self._stored)
+        unpacked = bytes(unpack(self._reader.compressor, data, self._reader.nbytes))
+
+        def is_equal(other: bytes) -> bool:
+            with suppress(StoreError):
+                return bytes(unpack(self._reader.compressor, other, self._reader.nbytes)) == unpacked
+            return False
+
+        try:
+            keep_made(digests.plane(dim_index), (row, col), chunk, data, is_equal)
+        except StorageError as error:
+            self._warn(error)
+            return False
+        Conditions.current().clear(self._condition)
+        return True
 
     def _record(self, root: int, dim_index: tuple[int, ...], row: int, col: int, digest: ChunkDigest) -> bool:
         """Write the digest of a chunk to the table of its plane, which is created where there is none.
@@ -203,7 +230,7 @@ class OverviewWriter:
             return False
         plane = digests.plane(dim_index)
         relative = plane.file.relative_to(self._stored.path)
-        _make_folders(root, relative)
+        make_folders(root, relative)
         descriptor = os.open(relative, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644, dir_fd=root)
         try:
             if os.fstat(descriptor).st_size != plane.table_bytes:
@@ -267,7 +294,7 @@ class OverviewWriter:
     def _lock(self, file: str) -> Iterator[bool]:
         """Hold the lock of a chunk's file; yield False where the store cannot be written."""
         if isinstance(self._array, ObjectPath):
-            yield False  # objects of a generation never change
+            yield True  # of two that make an overview the first writes it
             return
         relative = Path(file).relative_to(self._array)
         path = self._array / f".lazy-{crc32(str(relative).encode()) % LOCKS}"
@@ -290,31 +317,3 @@ class OverviewWriter:
     @property
     def _condition(self) -> str:
         return f"overviews of dataset {self._stored.description.name}"
-
-
-def _make_folders(root: int, relative: Path) -> None:
-    """Create the folders of a path below an open folder."""
-    for parent in reversed(relative.parents[:-1]):
-        try:
-            os.mkdir(parent, dir_fd=root)
-        except FileExistsError:
-            continue
-
-
-def _replace_file(root: int, relative: Path, data: bytes) -> None:
-    """Move a file into place below an open folder; without content, remove it."""
-    if not data:
-        with suppress(FileNotFoundError):
-            os.unlink(relative, dir_fd=root)
-        return
-    temporary = f"{relative.parent}/.{relative.name}-{secrets.token_hex(4)}"
-    _make_folders(root, relative)
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=root)
-        with open(descriptor, "wb") as target:  # noqa: PTH123 - it has no path of its own
-            target.write(data)
-        os.rename(temporary, relative, src_dir_fd=root, dst_dir_fd=root)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=root)
-        raise

@@ -150,10 +150,9 @@ class ShardObjects:
     def sizes(self, index: tuple[int, ...]) -> NDArray[np.int64]:
         """Return the bytes of every chunk of a shard; see ``ShardFiles.sizes``."""
         try:
-            known = _index_of(self.path(index), self.shape.count, is_fresh=True)
+            return sizes_in(_read_index(self.path(index), self.shape.count).table)
         except FileNotFoundError:
             return np.zeros(0, np.int64)
-        return sizes_in(known.table)
 
     def path(self, index: tuple[int, ...]) -> ObjectPath:
         """Return the path of a shard.
@@ -222,17 +221,17 @@ def _index_of(path: ObjectPath, count: int, *, is_fresh: bool) -> _Index:
     cache, key = process.cache("digests"), ("shard", str(path))
     if is_fresh:
         cache.remove(key)
-
-    def read() -> _Index:
-        length = index_bytes(count)
-        found = path.storage.get_end(path.key, length)
-        if found is None:
-            raise FileNotFoundError(f"{path} does not exist")
-        data, size = found
-        return _Index(checked_table(data, count), size - length)
-
-    known: _Index = cache.get(key, read)
+    known: _Index = cache.get(key, lambda: _read_index(path, count))
     return known
+
+
+def _read_index(path: ObjectPath, count: int) -> _Index:
+    length = index_bytes(count)
+    found = path.storage.get_end(path.key, length)
+    if found is None:
+        raise FileNotFoundError(f"{path} does not exist")
+    data, size = found
+    return _Index(checked_table(data, count), size - length)
 
 
 def _name(source: ShardFiles | ShardObjects, dim_index: tuple[int, ...], row: int, col: int) -> str:

@@ -119,6 +119,8 @@ class StoredChunks:
         digest = self._find(dim_index, row, col)
         if digest == NO_CHUNK:
             return None
+        if digest is Unknown.NOT_MADE and self.lazy and self.waits:
+            raise ChunkNotMadeError(self.source.name(dim_index, row, col))
         data = self.encoded(dim_index, row, col)
         reason = misfit(digest, data)
         if reason is not None:

@@ -10,6 +10,7 @@ from lazytile.pyramid.core.allocator import return_freed_memory
 from lazytile.pyramid.linked.record import FILE
 from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.dataset import SUFFIX
+from lazytile.pyramid.store.store import store_at
 from lazytile.service.tiles.cache_folder import clearing_time
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ def _follower_of(store: Path) -> LinkFollower:
 
 
 def _has_links(store: Path) -> bool:
-    # Object storage holds no linked datasets.
-    return not isinstance(store, ObjectPath) and next(store.glob(f"*{SUFFIX}/{FILE}"), None) is not None
+    if isinstance(store, ObjectPath):
+        return any(each.description.linked for each in store_at(str(store)).datasets())
+    return next(store.glob(f"*{SUFFIX}/{FILE}"), None) is not None
 
 
 async def return_memory() -> NoReturn:

@@ -58,7 +58,7 @@ def _layers(description: Description) -> str:
         return ""
     dataset = read_description(location(description.path))
     layers = ", ".join(dataset.layer_name(variable) for variable in dataset.variables)
-    return f"{_source(dataset, Path(description.path))}\n  layers      {layers}"
+    return f"{_source(dataset, location(description.path))}\n  layers      {layers}"
 
 
 def _source(dataset: Dataset, folder: Path) -> str:

@@ -73,15 +73,15 @@ def verify(
 
 def _check_source(store: Path, name: str) -> None:
     """Raise ``StoreError`` where a dataset is linked and its source is not what was linked: nothing else is wrong."""
-    from lazytile.pyramid.store.dataset import SUFFIX  # noqa: PLC0415 - as above
-    from lazytile.pyramid.store.store import read_description  # noqa: PLC0415
+    from lazytile.pyramid.store.store import read_description  # noqa: PLC0415 - as above
 
-    if not read_description(dataset_folder(store, name)).linked:
+    folder = dataset_folder(store, name)
+    if not read_description(folder).linked:
         return
     from lazytile.pyramid.linked.record import read_record  # noqa: PLC0415
     from lazytile.pyramid.linked.source_version import version_of  # noqa: PLC0415 - imports xarray
 
-    record = read_record(store / f"{name}{SUFFIX}")
+    record = read_record(folder)
     if version_of(record.paths) != record.version:
         raise StoreError(f"the source of dataset {name} has changed; a server or lazytile link links it again")
 

@@ -10,13 +10,17 @@ import pytest
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.conditions import Conditions
-from lazytile.pyramid.core.errors import GenerationChangedError, SourceUnavailableError, StoreError
+from lazytile.pyramid.core.errors import GenerationChangedError, SourceUnavailableError
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.linked import dated_stores
-from lazytile.pyramid.linked.follow import LinkFollower
+from lazytile.pyramid.linked.follow import LinkFollower, linked_names
 from lazytile.pyramid.linked.link import link
+from lazytile.pyramid.linked.record import CHANGED
 from lazytile.pyramid.sources.formats.remote_zarr import Patience
+from lazytile.pyramid.storage.pointer import dataset_folder
+from lazytile.pyramid.store.publish import remove
 from lazytile.pyramid.store.store import Store, read_description, store_at
+from lazytile.pyramid.store.verify import verify
 from tests.pyramid.linked.test_link import field, tiles_of
 from tests.s3 import BUCKET, S3Server, s3_server
 
@@ -151,8 +155,42 @@ def test_a_slow_and_erring_source_is_right_or_unavailable(tmp_path, s3):
     assert failed > 0
 
 
-def test_a_store_in_object_storage_holds_no_links(tmp_path, s3):
-    field(tmp_path / "in.zarr")
-    with pytest.raises(StoreError, match="is object storage, which holds no links: link in a folder, or convert"):
-        link(tmp_path / "in.zarr", f"s3://{BUCKET}/links", "d")
-    assert not any("/links" in path for _, path in s3.requests)
+def test_a_store_in_object_storage_holds_links_and_their_overviews(tmp_path, s3):
+    field(tmp_path / "in.zarr", rows=600, cols=530)
+    store = store_at(f"s3://{BUCKET}/links").folder
+    s3.requests.clear()
+    linked = link(tmp_path / "in.zarr", store, "d").dataset
+    assert (linked.linked, linked.lazy) == (1, True)
+    convert(tmp_path / "in.zarr", tmp_path / "converted", "d")
+    expected = tiles_of(tmp_path / "converted", "d")
+    assert tiles_of(store, "d") == expected
+    assert verify(store, "d").problems == ()
+    kept = [path for method, path in s3.requests if method == "PUT" and "/sst/c/" in path]
+    assert len(kept) >= 2
+    assert not any("/0/sst/c/" in path for path in kept)
+    s3.requests.clear()
+    process.install(CacheBudget.renderer(64 << 20))
+    assert tiles_of(store, "d") == expected
+    assert not [path for method, path in s3.requests if method != "GET"]
+
+
+def test_a_source_that_changes_is_a_new_generation_in_object_storage_too(tmp_path, s3):
+    field(tmp_path / "in.zarr", rows=600)
+    store = store_at(f"s3://{BUCKET}/links-change").folder
+    before = link(tmp_path / "in.zarr", store, "d").dataset.generation
+    tiles_of(store, "d")
+    follower = LinkFollower(store)
+    assert linked_names(store) == ["d"]
+    assert follower.look() == []
+    field(tmp_path / "in.zarr", seed=5, rows=600)
+    with pytest.raises(GenerationChangedError, match="the source of dataset d has changed"):
+        chunk_of(store, 1, 1)
+    assert (dataset_folder(store, "d") / CHANGED).exists()
+    assert follower.look() == ["d"]
+    assert read_description(dataset_folder(store, "d")).generation != before
+    assert follower.look() == []
+    convert(tmp_path / "in.zarr", tmp_path / "converted", "d")
+    assert tiles_of(store, "d") == tiles_of(tmp_path / "converted", "d")
+    remove(store, "d")
+    assert (linked_names(store), follower.look()) == ([], [])
+    assert Conditions.current().all() == ()

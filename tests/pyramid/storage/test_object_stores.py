@@ -241,11 +241,6 @@ def test_unfinished_generations_are_removed_by_age(tmp_path: Path, place: str, m
     assert verify(place, "d").problems == ()
 
 
-def test_lazy_overviews_are_refused(tmp_path: Path, place: str) -> None:
-    with pytest.raises(StoreError, match="keeps no lazy overviews: convert without --lazy"):
-        convert(source(tmp_path / "a.nc", 0), place, "d", storage=Storage(lazy=True))
-
-
 def test_a_level_opens_in_xarray(tmp_path: Path, place: str) -> None:
 
     for store in (place, tmp_path / "s"):

@@ -72,7 +72,15 @@ def test_errors_name_the_bucket_and_what_is_allowed(
     text = run("convert", str(source(tmp_path / "a.nc", 0)), "--store", "s3://elsewhere/maps", code=1)
     assert "s3://elsewhere/maps/a.zarr/" in text
     assert "cannot be written: there is no bucket s3://elsewhere" in text
-    text = run("convert", str(tmp_path / "a.nc"), "--lazy", "--store", STORE, code=1)
-    assert "convert without --lazy" in text
-    text = run("link", str(tmp_path / "a.nc"), "--store", STORE, code=1)
-    assert "holds no links: link in a folder, or convert" in text
+
+
+def test_lazy_overviews_and_links(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAZYTILE_STORAGE_STAGING", str(tmp_path / "staging"))
+    file, store = str(source(tmp_path / "a.nc", 0)), f"s3://{BUCKET}/lazy"
+    run("convert", file, "--lazy", "--name", "lazy", "--store", store)
+    assert "chunk" in run("link", file, "--name", "linked", "--store", store)
+    text = run("info", "--store", store)
+    assert f"source      {file}" in text
+    assert "linked: level 0 is in its source" in text
+    for name in ("lazy", "linked"):
+        assert "all is well" in run("verify", name, "--store", store)
