@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LUA = """
-local reqs, i = {}, 0
+local reqs, i, threads = {}, 0, 0
+function setup(thread)
+  thread:set("number", threads)
+  threads = threads + 1
+end
 function init(args)
   for line in io.lines("%s") do
     local path, tag = line:match("([^\\t]*)\\t?(.*)")
@@ -21,7 +25,8 @@ function init(args)
     if tag ~= "" then headers["If-None-Match"] = tag end
     reqs[#reqs + 1] = wrk.format("GET", path, headers)
   end
-  i = math.random(#reqs)
+  -- In step, two threads would request everything twice.
+  i = math.floor(number * #reqs / %d)
 end
 function request() i = i %% #reqs + 1; return reqs[i] end
 function done(s, l, r)
@@ -45,7 +50,7 @@ class Load:
 
 
 def load(port: int, lines: list[str], *, connections: int, seconds: float) -> Load:
-    """Request paths in turn, over and over.
+    """Request paths in turn, over and over; the threads begin far apart, so that none follows another.
 
     Args:
         port: Port on the loopback interface.
@@ -61,8 +66,8 @@ def load(port: int, lines: list[str], *, connections: int, seconds: float) -> Lo
     with tempfile.TemporaryDirectory() as folder:
         listed, script = Path(folder) / "lines", Path(folder) / "list.lua"
         listed.write_text("\n".join(lines) + "\n")
-        script.write_text(_LUA % listed)
         threads = min(2, connections)
+        script.write_text(_LUA % (listed, threads))
         command = [
             "wrk",
             f"-t{threads}",
@@ -109,7 +114,7 @@ async def _python_load(port: int, lines: list[str], connections: int, seconds: f
             taken.append(time.perf_counter() - began)
         writer.close()
 
-    await asyncio.gather(*(client(number * 7) for number in range(connections)))
+    await asyncio.gather(*(client(number * len(requests) // connections) for number in range(connections)))
     taken.sort()
     middle, late = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
     return Load(len(taken) / seconds, middle * 1000, late * 1000, len(taken))

@@ -30,9 +30,9 @@ from bench_document import conditions, write_section
 from bench_load import Load, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    Pair = tuple[Load, Load]
+    Run = Callable[[], Load]
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = 2
@@ -40,15 +40,18 @@ CONNECTIONS = 32
 TILES = 200
 LAYERS = 60
 COLD_ZOOM = 12
+COLD_TILES = 100_000
+"""More than are requested in one run."""
 TARGETS = {
     "warm": "at least 0.80", "304": "at least 0.95", "p50": "at most 1.30", "p99": "at most 3.0", "cold": "at most 80",
 }  # fmt: skip
 SUMMARY = """\
 `make bench-service`: two server processes, tiles of about {body_kb:.1f} kB in memory, {tool}; each figure is the median
-of {rounds} ratios of neighbouring runs of {seconds:g} s on the same processors. *warm*, *304*: requests/s, c={c}.
-*p50*: at c=1. *p99*: with {layers} layers in use beside one, c=4, {long_s:g} s each in all. *cold*: CPU time of a tile
-that is in no cache, less that of the bare handler (the median ratio of {slices} neighbouring runs, times the bare
-handler's least); its renderer and the files of the disk cache are replaced by constants."""
+of {rounds} ratios of neighbouring runs on the same processors, which change places from round to round. *warm*, *304*:
+requests/s, c={c}, {seconds:g} s a run. *p50*: at c=1. *p99*: with {layers} layers in use beside one, c=4,
+{layers_s:g} s a run. *cold*: CPU time of a tile that is in no cache and is requested once, less that of the bare
+handler (the median ratio of runs of {cold_s:g} s, times the bare handler's least); its renderer and the files of the
+disk cache are replaced by constants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,45 +138,83 @@ def fetch(port: int, path: str) -> tuple[bytes, str]:
         return reply.read(), reply.headers["ETag"]
 
 
-def paired(ours: Servers, bare: Servers, lines: list[str], options: argparse.Namespace, c: int) -> list[Pair]:
-    """Load both kinds in turn."""
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What is requested."""
 
-    def once(servers: Servers) -> Load:
-        return load(servers.port, lines, connections=c, seconds=options.seconds)
+    paths: list[str]
+    """Tiles of one layer."""
+    conditional: list[str]
+    """The same, with their entity tags."""
+    spread: list[str]
+    """Tiles of many layers."""
 
-    return [(once(ours), once(bare)) for _ in range(options.rounds)]
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """The ratios of neighbouring runs, each by the round."""
+
+    rates: list[float]
+    """Our tiles a second."""
+    warm: list[float]
+    known: list[float]
+    p50: list[float]
+    p99: list[float]
+
+
+def ratio(figure: str, first: Run, second: Run, number: int) -> tuple[float, float]:
+    """Make two runs, the second one first in every other round; return their figures."""
+    found = {}
+    for place in (0, 1) if number % 2 == 0 else (1, 0):
+        found[place] = getattr((first, second)[place](), figure)
+    return found[0], found[1]
+
+
+def play(ours: Servers, bare: Servers, requests: Requests, options: argparse.Namespace) -> Rounds:
+    """Load both kinds in turn. The many layers are in use in every round."""
+
+    def run(servers: Servers, lines: list[str], c: int, seconds: float) -> Run:
+        return lambda: load(servers.port, lines, connections=c, seconds=seconds)
+
+    done = Rounds([], [], [], [], [])
+    for number in range(options.rounds):
+        short, many_s = options.seconds, options.layers_seconds
+        for lines, c, figure, found in (
+            (requests.paths, CONNECTIONS, "rate", done.warm),
+            (requests.conditional, CONNECTIONS, "rate", done.known),
+            (requests.paths, 1, "p50_ms", done.p50),
+        ):
+            our, other = ratio(figure, run(ours, lines, c, short), run(bare, lines, c, short), number)
+            found.append(our / other)
+            if found is done.warm:
+                done.rates.append(our)
+        one, many = (run(ours, lines, 4, many_s) for lines in (requests.paths, requests.spread))
+        alone, together = ratio("p99_ms", one, many, number)
+        done.p99.append(together / alone)
+    return done
 
 
 def compare(loop: str, store: Path, names: list[str], options: argparse.Namespace) -> tuple[dict[str, str], float]:
     """Measure one loop; return the cells of its row by column, and the mean body."""
-    paths = tiles_of(names[:1], TILES)
+    paths, spread = tiles_of(names[:1], TILES), tiles_of(names, TILES)
     with serving("lazytile", loop, store=str(store)) as ours:
         found = [fetch(ours.port, path) for path in paths]
         body_bytes = round(statistics.mean(len(body) for body, _ in found))
         conditional = [f"{path}\t{etag}" for path, (_, etag) in zip(paths, found, strict=True)]
         with serving("bare", loop, body_bytes=body_bytes) as bare:
-            for servers in (ours, bare):
-                load(servers.port, paths, connections=CONNECTIONS, seconds=3)
-            warm = paired(ours, bare, paths, options, CONNECTIONS)
-            known = paired(ours, bare, conditional, options, CONNECTIONS)
-            alone = paired(ours, bare, paths, options, 1)
-        spread = tiles_of(names, TILES)
-        # Compiles the styles, and renders the tiles, in every process.
-        load(ours.port, spread, connections=CONNECTIONS, seconds=20)
-        part_s = options.long_seconds / options.rounds
-        layers = [
-            tuple(load(ours.port, lines, connections=4, seconds=part_s) for lines in (paths, spread))
-            for _ in range(options.rounds)
-        ]
+            load(ours.port, paths, connections=CONNECTIONS, seconds=1)
+            # Compiles the styles, and renders the tiles, in every process.
+            load(ours.port, spread, connections=CONNECTIONS, seconds=options.ready_seconds)
+            load(bare.port, paths, connections=CONNECTIONS, seconds=1)
+            done = play(ours, bare, Requests(paths, conditional, spread), options)
     cold = cold_overhead_us(loop, store, names[0], body_bytes, options)
-    rate = statistics.median(our.rate for our, _ in warm)
     cells = {
         "loop": loop,
-        "tiles/s": f"{rate:.0f}",
-        "warm": f"{statistics.median(our.rate / other.rate for our, other in warm):.2f}",
-        "304": f"{statistics.median(our.rate / other.rate for our, other in known):.2f}",
-        "p50": f"{statistics.median(our.p50_ms / other.p50_ms for our, other in alone):.2f}",
-        "p99": f"{statistics.median(many.p99_ms / one.p99_ms for one, many in layers):.2f}",
+        "tiles/s": f"{statistics.median(done.rates):.0f}",
+        "warm": f"{statistics.median(done.warm):.2f}",
+        "304": f"{statistics.median(done.known):.2f}",
+        "p50": f"{statistics.median(done.p50):.2f}",
+        "p99": f"{statistics.median(done.p99):.2f}",
         "cold": f"{cold:.0f} us",
     }
     return cells, body_bytes
@@ -186,15 +227,17 @@ def cold_overhead_us(loop: str, store: Path, name: str, body_bytes: int, options
         serving("lazytile", loop, store=str(store), stub=True, body_bytes=body_bytes) as ours,
         serving("bare", loop, body_bytes=body_bytes) as bare,
     ):
-        lines = cold_tiles(name, 1_000_000)
-        size = len(lines) // (2 * options.rounds)
-        for number in range(2 * options.rounds):
-            part = lines[number * size : (number + 1) * size]
+        lines = cold_tiles(name, COLD_TILES * options.rounds)
+        for number in range(options.rounds):
+            part = lines[number * COLD_TILES : (number + 1) * COLD_TILES]
             spent = []
             for servers in (ours, bare):
-                load(servers.port, part[:50], connections=4, seconds=1)
+                if number == 0:
+                    load(servers.port, part[:50], connections=4, seconds=1)
                 before = servers.cpu_s()
-                done = load(servers.port, part, connections=8, seconds=max(2, options.seconds / 2))
+                done = load(servers.port, part, connections=8, seconds=options.cold_seconds)
+                if servers is ours and done.count > COLD_TILES:
+                    raise SystemExit(f"{done.count} requests for {COLD_TILES} tiles: some were in memory")
                 spent.append((servers.cpu_s() - before) / done.count * 1e6)
             floors.append(spent[1])
             ratios.append(spent[0] / spent[1])
@@ -217,8 +260,10 @@ def main() -> None:
     parser.add_argument("--store", type=Path, default=Path("store"), help="a store with the dataset")
     parser.add_argument("--dataset", default="sst", help="a dataset with one variable")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of each run")
-    parser.add_argument("--long-seconds", type=float, default=60.0, help="length of the runs with many layers")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of each run")
+    parser.add_argument("--layers-seconds", type=float, default=3.0, help="of each run with one or many layers")
+    parser.add_argument("--cold-seconds", type=float, default=2.0, help="of each run with cold tiles")
+    parser.add_argument("--ready-seconds", type=float, default=6.0, help="how long the many layers are loaded first")
     parser.add_argument("--loops", default="asyncio,uvloop")
     parser.add_argument("--document", type=Path, help="a Markdown file to write the table to")
     options = parser.parse_args()
@@ -230,7 +275,7 @@ def main() -> None:
     tool = f"wrk -t2 -c{CONNECTIONS}" if shutil.which("wrk") else f"{CONNECTIONS} clients in Python"
     summary = SUMMARY.format(
         body_kb=measured[0][1] / 1000, tool=tool, rounds=options.rounds, seconds=options.seconds, c=CONNECTIONS,
-        layers=LAYERS, long_s=options.long_seconds, slices=2 * options.rounds,
+        layers=LAYERS, layers_s=options.layers_seconds, cold_s=options.cold_seconds,
     )  # fmt: skip
     lines = [f"## The request path beside a bare aiohttp handler ({conditions()})", "", summary, "", *table(rows)]
     print("\n".join(lines))

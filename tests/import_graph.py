@@ -74,6 +74,7 @@ LAYERS = (
     "lazytile.service.catalogue",
     "lazytile.service.admission",
     "lazytile.service.shared_cache",
+    "lazytile.service.claims",
     "lazytile.service.tiles",
     "lazytile.service.admin",
     "lazytile.service.protocol",

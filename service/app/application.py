@@ -61,7 +61,7 @@ from lazytile.service.shared_cache.shared_tier import open_shared_tier
 from lazytile.service.stac import routes as stac
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import open_cache
-from lazytile.service.tiles.claims import Claims
+from lazytile.service.claims.claims import Claims
 from lazytile.service.tiles.mrf_tier import MrfTier
 from lazytile.service.tiles.style_compiler import StyleCompiler
 from lazytile.service.wms import routes as wms

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lazytile.service.http.settings import Settings
     from lazytile.service.shared_cache.shared_tier import SharedTier
     from lazytile.service.tiles.cache import TileCache
-    from lazytile.service.tiles.claims import Claims
+    from lazytile.service.claims.claims import Claims
     from lazytile.service.tiles.mrf_tier import MrfTier
 
 REMOTE_METATILE = 2

@@ -1,19 +1,18 @@
-"""Claims: of several server processes of one machine, one renders a tile while the others wait for it.
+"""The claims of a process on what it renders, and waiting for those of others.
 
-A claim is a lock on one byte of a file beside the tile cache (fcntl(2)), at a position that the key decides. The kernel
-drops the locks of a process that ends, so no claim outlives its holder. When a claim ends, its time is written to the
-file, so that whoever missed the tile just before need not render it again.
+No claim outlives its holder. When one ends, its time is noted, so that whoever missed the tile just before need not
+render it again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import struct
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
+
+from lazytile.service.claims.claim_locks import ClaimLocks
+from lazytile.service.claims.claim_table import ClaimTable
+from lazytile.service.claims.shared_memory import SHARED_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,46 +20,36 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-NAME = "claims-1"
-TIMES = 1 << 14
-"""Times of the last claims that ended, by key; two keys that share one only make somebody look twice."""
-_TIME = struct.Struct("<Q")
-_FIRST_BYTE = TIMES * _TIME.size
-"""Where the bytes begin that are locked; they need not exist."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.05
 """How long to wait until a claim is looked at again."""
-_POSITIONS = (1 << 62) - _FIRST_BYTE
 
 
 class Claims:
     """The claims of this process. Belongs to one event loop; ``release`` may be called in any thread."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the file; without one, as on a disk that cannot be written, every claim is granted.
+    def __init__(self, folder: Path, shared_folder: Path = SHARED_FOLDER) -> None:
+        """Share claims with all who use a folder: in shared memory, by locks where there is none.
 
         Args:
             folder: Folder of the caches, on a local disk.
+            shared_folder: Where the system keeps shared memory.
         """
-        self._descriptor = -1
-        with suppress(OSError):
-            self._descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._table: ClaimTable | ClaimLocks
+        try:
+            self._table = ClaimTable(folder, shared_folder)
+        except (OSError, AttributeError):  # a system without shared memory of this kind lacks its functions too
+            self._table = ClaimLocks(folder)
 
     def take(self, key: str) -> bool:
         """Claim a key.
 
         Args:
-            key: Hexadecimal digits.
+            key: Hexadecimal digits, 20 or more.
 
         Returns:
             False where another process has claimed it.
         """
-        try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte_of(key))
-        except BlockingIOError:
-            return False
-        except (OSError, ValueError):
-            return True  # this file system has no locks
-        return True
+        return self._table.take(key)
 
     def take_anew(self, key: str, since_ns: int) -> bool:
         """Claim a key unless another claim of it has ended lately.
@@ -110,9 +99,7 @@ class Claims:
         Args:
             key: As claimed.
         """
-        with suppress(OSError, ValueError):  # on a full or failed disk; whoever waits then renders the tile itself
-            os.pwrite(self._descriptor, _TIME.pack(time.monotonic_ns()), _time_of(key))
-        self.give_up(key)
+        self._table.release(key)
 
     def give_up(self, key: str) -> None:
         """End a claim that has left nothing behind.
@@ -120,8 +107,7 @@ class Claims:
         Args:
             key: As claimed.
         """
-        with suppress(OSError, ValueError):
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _byte_of(key))
+        self._table.give_up(key)
 
     def was_released(self, key: str, since_ns: int) -> bool:
         """Return whether a claim of a key has ended lately.
@@ -133,22 +119,8 @@ class Claims:
         Returns:
             True where it has, or may have.
         """
-        try:
-            found = os.pread(self._descriptor, _TIME.size, _time_of(key))
-        except (OSError, ValueError):
-            return False
-        return len(found) == _TIME.size and _TIME.unpack(found)[0] >= since_ns
+        return self._table.was_released(key, since_ns)
 
     def close(self) -> None:
         """End all claims of this process."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def _byte_of(key: str) -> int:
-    return _FIRST_BYTE + int(key[:16], 16) % _POSITIONS
-
-
-def _time_of(key: str) -> int:
-    return int(key[-8:], 16) % TIMES * _TIME.size
+        self._table.close()

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lazytile.service.tiles import claims as claims_module
-from lazytile.service.tiles.claims import Claims
+from lazytile.service.claims import claims as claims_module
+from lazytile.service.claims.claims import Claims
 from tests.service.harness import running
 
 KEY, OTHER = "ab" * 32, "cd" * 32
@@ -21,9 +21,9 @@ def fail_to_write(*arguments):
     raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
-def hold(folder, channel):
+def hold(folder, shared, channel):
     """Claim a key in another process until the channel closes."""
-    claims = Claims(folder)
+    claims = Claims(folder, shared)
     channel.send(claims.take(KEY))
     while (told := channel.recv()) in ("release", "release on a failed disk"):
         if told == "release on a failed disk":
@@ -32,10 +32,19 @@ def hold(folder, channel):
         channel.send(None)
 
 
+@pytest.fixture(params=["shared memory", "locks"])
+def shared(request, tmp_path):
+    """A folder for shared memory, or none."""
+    folder = tmp_path / "shared"
+    if request.param == "shared memory":
+        folder.mkdir()
+    return folder
+
+
 @pytest.fixture
-def holder(tmp_path):
+def holder(tmp_path, shared):
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=hold, args=(tmp_path, theirs))
+    process = multiprocessing.get_context("spawn").Process(target=hold, args=(tmp_path, shared, theirs))
     process.start()
     assert ours.recv()
     process.channel = ours
@@ -44,8 +53,8 @@ def holder(tmp_path):
     process.join()
 
 
-def test_a_claim_excludes_other_processes_until_it_is_released(tmp_path, holder):
-    claims = Claims(tmp_path)
+def test_a_claim_excludes_other_processes_until_it_is_released(tmp_path, shared, holder):
+    claims = Claims(tmp_path, shared)
     assert not claims.take(KEY)
     assert claims.take(OTHER)
     before = time.monotonic_ns()
@@ -58,8 +67,8 @@ def test_a_claim_excludes_other_processes_until_it_is_released(tmp_path, holder)
     claims.close()
 
 
-def test_a_claim_ends_even_where_its_time_cannot_be_written(tmp_path, holder):
-    claims = Claims(tmp_path)
+def test_a_claim_ends_even_where_its_time_cannot_be_written(tmp_path, shared, holder):
+    claims = Claims(tmp_path, shared)
     assert not claims.take(KEY)
     holder.channel.send("release on a failed disk")
     holder.channel.recv()
@@ -67,8 +76,8 @@ def test_a_claim_ends_even_where_its_time_cannot_be_written(tmp_path, holder):
     claims.close()
 
 
-def test_a_killed_process_has_no_claims(tmp_path, holder):
-    claims = Claims(tmp_path)
+def test_a_killed_process_has_no_claims(tmp_path, shared, holder):
+    claims = Claims(tmp_path, shared)
     assert not claims.take(KEY)
     holder.kill()
     holder.join()
@@ -76,9 +85,9 @@ def test_a_killed_process_has_no_claims(tmp_path, holder):
     assert not claims.was_released(KEY, 0)
 
 
-def test_who_waits_gets_what_the_holder_leaves(tmp_path, holder):
+def test_who_waits_gets_what_the_holder_leaves(tmp_path, shared, holder):
     async def main():
-        claims, looks = Claims(tmp_path), []
+        claims, looks = Claims(tmp_path, shared), []
 
         async def find():
             looks.append(None)
@@ -95,9 +104,9 @@ def test_who_waits_gets_what_the_holder_leaves(tmp_path, holder):
     asyncio.run(main())
 
 
-def test_who_waits_works_itself_once_the_holder_is_dead_or_too_slow(tmp_path, holder):
+def test_who_waits_works_itself_once_the_holder_is_dead_or_too_slow(tmp_path, shared, holder):
     async def main():
-        claims = Claims(tmp_path)
+        claims = Claims(tmp_path, shared)
 
         async def find():
             return "not there"
