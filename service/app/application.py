@@ -48,6 +48,7 @@ from lazytile.service.catalogue.catalogue import Catalogue
 from lazytile.service.catalogue.folder_watch import FolderWatch
 from lazytile.service.catalogue.local_disks import LocalDisks
 from lazytile.service.catalogue.pointer_watch import PointerWatch
+from lazytile.service.claims.claims import Claims
 from lazytile.service.http.metrics import Metrics
 from lazytile.service.http.parameter_names import parameter_name
 from lazytile.service.legends import routes as legends
@@ -61,7 +62,6 @@ from lazytile.service.shared_cache.shared_tier import open_shared_tier
 from lazytile.service.stac import routes as stac
 from lazytile.service.tiles.broker import TileBroker
 from lazytile.service.tiles.cache import open_cache
-from lazytile.service.claims.claims import Claims
 from lazytile.service.tiles.mrf_tier import MrfTier
 from lazytile.service.tiles.style_compiler import StyleCompiler
 from lazytile.service.wms import routes as wms

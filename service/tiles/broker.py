@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from lazytile.pyramid.render.tile_request import TileRequest
     from lazytile.pyramid.store.dataset import Dataset
     from lazytile.service.admission.admission import Admission
+    from lazytile.service.claims.claims import Claims
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
     from lazytile.service.shared_cache.shared_tier import SharedTier
     from lazytile.service.tiles.cache import TileCache
-    from lazytile.service.claims.claims import Claims
     from lazytile.service.tiles.mrf_tier import MrfTier
 
 REMOTE_METATILE = 2
