@@ -15,7 +15,8 @@ from PIL import Image
 from lazytile.service.app.application import make_app
 from lazytile.service.app.viewer_page import VIEWER
 from lazytile.service.http.settings import Settings
-from scripts.browser import BrowserError, find_chromium, open_page
+from scripts.browser import BrowserError, find_chromium
+from tests.chromium import chromium
 
 READY = "document.documentElement.dataset.state === 'ready'"
 
@@ -53,7 +54,7 @@ async def serving(store, cache, *middlewares):
 @contextlib.asynccontextmanager
 async def viewer(store, cache, hash_="", size=(1000, 700), middlewares=()):
     """Open the page and wait until every tile is drawn."""
-    async with serving(store, cache, *middlewares) as url, open_page(*size) as page:
+    async with serving(store, cache, *middlewares) as url, chromium().page(*size) as page:
         await page.go(url + hash_)
         await page.wait_until(READY)
         yield page
@@ -62,7 +63,7 @@ async def viewer(store, cache, hash_="", size=(1000, 700), middlewares=()):
 @contextlib.asynccontextmanager
 async def opened(address, hash_="", size=(1280, 800), scale=1, *, wait=READY):
     """Open the page of a server; fail at the end if its console has an error or a request failed."""
-    async with open_page(*size, scale) as page:
+    async with chromium().page(*size, scale) as page:
         await page.prefer(prefers_color_scheme="dark")
         await page.go(address + hash_)
         if wait:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from lazytile.pyramid.store.dataset import Dimension
-from scripts.browser import open_page
 from tests.browser.page import READY, choose, click, opened, skip_without_browser
+from tests.chromium import chromium
 from tests.data import CATALOGUE
 from tests.faults.server import serving
 
@@ -180,7 +180,7 @@ def test_a_server_that_is_killed_and_started_again(datasets, tmp_path):
         with serving(datasets, tmp_path / "cache", exit_code=None) as first:
             port = first.port
             address = f"http://127.0.0.1:{port}/"
-            async with open_page(1000, 700) as page:
+            async with chromium().page(1000, 700) as page:
                 await page.go(f"{address}#layer=extra_dimension&time=2024-01-01T00:00:00Z")
                 await page.wait_until(READY)
                 await asyncio.sleep(1)

@@ -13,8 +13,8 @@ from aiohttp import web
 from PIL import Image
 
 from lazytile.pyramid.tiling.tms import REGISTERED
-from scripts.browser import open_page
 from tests.browser.page import READY, choose, listening, serving, skip_without_browser, viewer
+from tests.chromium import chromium
 
 skip_without_browser()
 
@@ -210,7 +210,7 @@ def test_the_page_works_below_a_path_on_another_host(datasets, tmp_path):
 
             proxy = web.Application()
             proxy.router.add_get("/maps/lazytile/{path:.*}", forward)
-            async with listening(proxy) as outside, open_page(800, 600) as page:
+            async with listening(proxy) as outside, chromium().page(800, 600) as page:
                 await page.go(f"{outside}maps/lazytile/#layer=global_180")
                 await page.wait_until(READY)
                 assert tiles(page)
@@ -238,7 +238,7 @@ def test_a_small_screen_has_room_for_the_map(datasets, tmp_path):
 def test_an_empty_store_says_what_to_do(tmp_path):
     async def scenario():
         (tmp_path / "store").mkdir()
-        async with serving(tmp_path / "store", tmp_path / "cache") as url, open_page(800, 600) as page:
+        async with serving(tmp_path / "store", tmp_path / "cache") as url, chromium().page(800, 600) as page:
             await page.go(url)
             await page.wait_until("document.getElementById('message')?.textContent.includes('lazytile convert')")
 
