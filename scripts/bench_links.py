@@ -1,25 +1,31 @@
 """Time cold tiles of Zarr that is not converted: linked here, and opened by other tile servers.
 
     bench_links.py --data FOLDER --peers FOLDER [--tiles 40,80,80] [--seed N] [--document docs/benchmarks.md]
+                   [--servers lazytile,titiler-xarray,xpublish-tiles] [--zooms 3,5,7] [--clients 1,8] [--results FILE]
 
 FOLDER of ``--data`` holds what ``make_mur.py`` and ``tilelist.py`` of the other folder write: ``mur_f1.zarr`` (int16,
 17999 x 36000, chunks of 512 x 512) and a list of tiles with data. FOLDER of ``--peers`` holds the applications of the
 other servers (``peers/*_app.py``), which run in the virtual environment BENCH_VENV. One client in Python asks every
-server for the same tiles of zoom 3, 5 and 7, in the same order: first one alone, then as many by eight connections
-from a new server. Nobody keeps tiles. Two processes serve, and pixels show the nearest cell.
+server for the same tiles of zoom 3, 5 and 7, in the same order: first one alone, then the others, over one connection
+or eight. Nobody keeps tiles. Two processes serve, and pixels show the nearest cell of the level.
 
-Of ours there are two passes over the tiles of each zoom, each by a new server: the first over a new link, which has no
-overview at all, and the second over the overviews that the first has left.
+Each server is asked twice for the tiles of a zoom. For the first pass it has just started; ours then has no overview
+at all. Afterwards ours is started again and asked a third time: all that it has then are the overviews on disk.
+
+``--results`` adds what was measured to a file of JSON, so that the table can be measured in pieces; the document shows
+all of the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import http.client
+import json
 import os
 import random
+import re
 import signal
+import socket
 import statistics
 import struct
 import subprocess
@@ -28,6 +34,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,14 +68,23 @@ PEERS = {
         ),
     ),
 }
+OWN = "lazytile"
+PASSES = ("first", "second")
+RESTARTED = "restarted"
+"""The pass of a new server of ours over the overviews on disk."""
 SUMMARY = """\
 `make bench-links`: an int16 grid of 17999 x 36000 cells as Zarr v3 in chunks of 512 x 512 (Zstandard), linked by
-lazytile and opened by the others. {count} tiles of 256 pixels ({counts}), each asked for once by a client in Python,
-{processes} processes a server, no tile cache, nearest cells. *No overviews*: a new link and a new server for each cell
-of the table. *Second pass*: a new server over the overviews that the first pass made and kept. GDAL, with which TiTiler
-itself reads, does not open this Zarr (`Unsupported codec: bytes`, rasterio 1.4.4); TiTiler's package for Zarr is
-titiler-xarray. Compare figures within one run only."""
-FIRST, SECOND = "lazytile, no overviews", "lazytile, second pass"
+lazytile and opened by the others. {count} tiles of 256 pixels ({counts}), each asked for once a pass by a client in
+Python, {processes} processes a server, no tile cache, nearest cells. *First*: the server has just started, and ours
+has no overview. *Second*: the same server again. *Restarted*: a new server of ours, which has the overviews on disk,
+but no chunk in memory. GDAL, with which TiTiler itself reads, does not open this Zarr (`Unsupported codec: bytes`,
+rasterio 1.4.4); TiTiler's package for Zarr is titiler-xarray.
+
+What they compute differs. lazytile shows the nearest cell of the overview as fine as the tile: means of 2 x 2 cells,
+twice at zoom 5 and four times at zoom 3, of all cells, the same bytes as after a conversion. titiler-xarray and
+xpublish-tiles have no overviews: for each tile they read every chunk that the tile touches. titiler-xarray shows the
+cell of the full grid that is nearest to each pixel, one of 300 at zoom 3; xpublish-tiles first averages squares of
+cells where more than three of a row fall on a pixel. Compare figures within one run only."""
 Tile = tuple[int, int, int]
 
 
@@ -83,6 +99,10 @@ class Pass:
     median_s: float
 
 
+Found = dict[tuple[str, int, int, str], Pass]
+"""By server, zoom, clients and pass."""
+
+
 def main() -> None:
     """Run the benchmark and print Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -90,33 +110,56 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=None)
     parser.add_argument("--tiles", default="40,80,80", help="of zoom 3, 5 and 7")
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--servers", default=",".join((OWN, *PEERS)))
+    parser.add_argument("--zooms", default=",".join(map(str, ZOOMS)))
+    parser.add_argument("--clients", default=",".join(map(str, CLIENTS)))
+    parser.add_argument("--results", type=Path, help="a file of JSON that keeps what was measured")
     parser.add_argument("--document", type=Path, help="a Markdown file to write the table to")
     options = parser.parse_args()
-    zarr = (options.data / "mur_f1.zarr").resolve()
     tiles = chosen_tiles(options.data / "tiles_WebMercatorQuad_256.tsv", options.tiles, options.seed)
-    found: dict[tuple[str, int, int], Pass] = {}
-    for zoom in ZOOMS:
-        for clients in CLIENTS:
-            with tempfile.TemporaryDirectory() as folder:
-                link(zarr, folder, "mur", [VARIABLE])
-                for name in (FIRST, SECOND):
-                    with serving(
-                        Path(folder), "--no-tile-cache", "--workers", str(PROCESSES), "--metatile", "1"
-                    ) as own:
-                        found[name, zoom, clients] = measured(
-                            own.port, "/xyz/mur/{z}/{x}/{y}.png?resampling=nearest", tiles[zoom], clients
-                        )
-            for name, (application, path) in PEERS.items() if options.peers is not None else ():
-                with peer(options.peers / "peers", application, zarr):
-                    address = path.replace("{zarr}", str(zarr))
-                    found[name, zoom, clients] = measured(PORT, address, tiles[zoom], clients)
-            print(
-                zoom, clients, {key[0]: value for key, value in found.items() if key[1:] == (zoom, clients)}, flush=True
-            )
+    found = known_results(options.results)
+    for zoom, clients, name in product(
+        map(int, filter(None, options.zooms.split(","))),
+        map(int, options.clients.split(",")),
+        options.servers.split(","),
+    ):
+        if name != OWN and options.peers is None:
+            continue
+        for kind, each in passes(options, name, tiles[zoom], clients).items():
+            found[name, zoom, clients, kind] = each
+            print(f"{name} z{zoom} c={clients} {kind}: {each}", flush=True)
+        if options.results is not None:
+            rows = [[*key, each.first_s, each.rate, each.median_s] for key, each in found.items()]
+            options.results.write_text(json.dumps(rows, indent=0))
     lines = report(found, {zoom: len(tiles[zoom]) for zoom in ZOOMS})
     print("\n".join(lines))
     if options.document is not None:
         write_section(options.document, "bench-links", lines)
+
+
+def known_results(file: Path | None) -> Found:
+    """Return what other pieces of the run have measured."""
+    if file is None or not file.exists():
+        return {}
+    rows = json.loads(file.read_text())
+    return {(name, zoom, clients, kind): Pass(*numbers) for name, zoom, clients, kind, *numbers in rows}
+
+
+def passes(options: argparse.Namespace, name: str, tiles: list[Tile], clients: int) -> dict[str, Pass]:
+    """Measure all passes of a server over the tiles of a zoom."""
+    zarr = (options.data / "mur_f1.zarr").resolve()
+    if name != OWN:
+        application, path = PEERS[name]
+        with peer(options.peers / "peers", application, zarr):
+            return {kind: measured(PORT, path.replace("{zarr}", str(zarr)), tiles, clients) for kind in PASSES}
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        link(zarr, folder, "mur", [VARIABLE])
+        for kinds in (PASSES, (RESTARTED,)):
+            with serving(Path(folder), "--no-tile-cache", "--workers", str(PROCESSES), "--metatile", "1") as own:
+                for kind in kinds:
+                    found[kind] = measured(own.port, "/xyz/mur/{z}/{x}/{y}.png?resampling=nearest", tiles, clients)
+    return found
 
 
 def chosen_tiles(listed: Path, counts: str, seed: int) -> dict[int, list[Tile]]:
@@ -158,16 +201,13 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     for _ in range(600):
         if process.poll() is not None:
             raise SystemExit("a server did not start")
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            connection.request("GET", "/docs")
-            connection.getresponse().read()
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                answer_of(connection, "/docs")
         except OSError:
             time.sleep(0.2)
         else:
             return
-        finally:
-            connection.close()
     raise SystemExit("a server does not answer")
 
 
@@ -204,20 +244,43 @@ def measured(port: int, path: str, tiles: list[Tile], clients: int) -> Pass:
 
 def seconds_of(port: int, paths: list[str] | Iterator[str]) -> list[float]:
     """Request paths over one connection, check that each is a tile, and return how long each took."""
-    connection, found = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S), []
-    for path in paths:
-        began = time.perf_counter()
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
-        found.append(time.perf_counter() - began)
-        if answer.status != 200 or body[:8] != b"\x89PNG\r\n\x1a\n" or struct.unpack(">II", body[16:24]) != (256, 256):
-            raise SystemExit(f"{path}: {answer.status} {body[:200]!r}")
-    connection.close()
+    found = []
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for path in paths:
+            began = time.perf_counter()
+            status, body = answer_of(connection, path)
+            found.append(time.perf_counter() - began)
+            is_tile = body[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", body[16:24]) == (256, 256)
+            if status != 200 or not is_tile:
+                raise SystemExit(f"{path}: {status} {body[:200]!r}")
     return found
 
 
-def report(found: dict[tuple[str, int, int], Pass], counts: dict[int, int]) -> list[str]:
+def answer_of(connection: socket.socket, path: str) -> tuple[int, bytes]:
+    """Return status and body of an answer. The client of the standard library takes as long as a quick server."""
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    data = bytearray()
+    while (end := data.find(b"\r\n\r\n")) < 0:
+        data += received(connection)
+    length = re.search(rb"\ncontent-length: *(\d+)", data[:end].lower())
+    if length is None:
+        raise SystemExit(f"{path}: an answer without its length: {bytes(data[:end])!r}")
+    size = end + 4 + int(length[1])
+    while len(data) < size:
+        data += received(connection)
+    return int(data[9:12]), bytes(data[end + 4 :])
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return the next bytes of a connection."""
+    part = connection.recv(1 << 16)
+    if not part:
+        raise OSError("the connection was closed")
+    return part
+
+
+def report(found: Found, counts: dict[int, int]) -> list[str]:
     """Return the section of the document."""
     lines = [
         f"## Zarr that is not converted, against other tile servers ({conditions()})",
@@ -228,30 +291,46 @@ def report(found: dict[tuple[str, int, int], Pass], counts: dict[int, int]) -> l
             processes=PROCESSES,
         ),
         "",
-        "| server | zoom | first tile, ms | tiles/s, 1 client | p50, ms | tiles/s, 8 clients | p50, ms |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| server | pass | zoom | first tile, ms | tiles/s, 1 client | p50, ms | tiles/s, 8 clients | p50, ms |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    names = list(dict.fromkeys(name for name, _, _ in found))
-    for name in names:
-        for zoom in ZOOMS:
-            one, eight = (found[name, zoom, clients] for clients in CLIENTS)
+    for name, kind, zoom in product((OWN, *PEERS), (*PASSES, RESTARTED), ZOOMS):
+        pair = [found.get((name, zoom, clients, kind)) for clients in CLIENTS]
+        if all(pair):
+            one, eight = pair
             lines.append(
-                f"| {name} | {zoom} | {one.first_s * 1e3:.0f} | {one.rate:.1f} | {one.median_s * 1e3:.1f} "
+                f"| {name} | {kind} | {zoom} | {one.first_s * 1e3:.0f} | {one.rate:.1f} | {one.median_s * 1e3:.1f} "
                 f"| {eight.rate:.1f} | {eight.median_s * 1e3:.1f} |"
             )
-    peers = [name for name in names if name in PEERS]
-    if not peers:
-        return lines
-    lines += ["", "Times as fast as the faster of the other servers, in tiles a second (first tile: in time):", ""]
-    lines += ["| | zoom | first tile | 1 client | 8 clients |", "| --- | --- | ---: | ---: | ---: |"]
-    for name in (FIRST, SECOND):
+    lines += ["", *ratios(found, counts)]
+    return lines
+
+
+def ratios(found: Found, counts: dict[int, int]) -> list[str]:
+    """Return the table of how many times as fast ours is as the faster of the others, in the same pass."""
+    lines = [
+        "Times as fast as the faster of the other servers in its second pass (*first*: in its first), in tiles a",
+        "second; first tile: in time. *All*: the time that the tiles of all zooms take together.",
+        "",
+        "| pass | zoom | first tile | 1 client | 8 clients |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for kind in (*PASSES, RESTARTED):
+        other = "first" if kind == "first" else "second"
+        totals = []
         for zoom in ZOOMS:
-            first = min(found[each, zoom, 1].first_s for each in peers) / found[name, zoom, 1].first_s
-            ratios = [
-                found[name, zoom, clients].rate / max(found[each, zoom, clients].rate for each in peers)
-                for clients in CLIENTS
-            ]
-            lines.append(f"| {name} | {zoom} | {first:.1f} | {ratios[0]:.1f} | {ratios[1]:.1f} |")
+            keys = [(zoom, clients, other) for clients in CLIENTS]
+            if not all((each, *key) in found for each in PEERS for key in keys):
+                return lines
+            mine = [found[OWN, zoom, clients, kind] for clients in CLIENTS]
+            theirs = [max((found[each, *key] for each in PEERS), key=lambda one: one.rate) for key in keys]
+            first = min(found[each, zoom, 1, other].first_s for each in PEERS) / mine[0].first_s
+            times = [own.rate / its.rate for own, its in zip(mine, theirs, strict=True)]
+            pairs = zip(mine, theirs, strict=True)
+            totals.append([(counts[zoom] / own.rate, counts[zoom] / its.rate) for own, its in pairs])
+            lines.append(f"| {kind} | {zoom} | {first:.1f} | {times[0]:.1f} | {times[1]:.1f} |")
+        both = [sum(each[at][1] for each in totals) / sum(each[at][0] for each in totals) for at in range(len(CLIENTS))]
+        lines.append(f"| {kind} | all | | {both[0]:.1f} | {both[1]:.1f} |")
     return lines
 
 

@@ -21,6 +21,8 @@ Value = TypeVar("Value")
 
 USED_SHARE = 0.8
 """Share of the limit that values take at most that were used again."""
+RAW_SHARE = 0.25
+"""Share of the limit that raw values keep where there is no room for all."""
 
 
 class _Pending(Generic[Value]):
@@ -65,7 +67,8 @@ class CacheStatistics:
 class BytesLru(Generic[Value]):
     """The most recently used values up to a number of bytes, those used again before others. Thread-safe.
 
-    A value larger than the limit is computed and returned but not stored.
+    A value larger than the limit is computed and returned but not stored. Raw values, from which others of the cache
+    are made, make room first.
     """
 
     def __init__(self, limit_bytes: int, size_of: Callable[[Value], int]) -> None:
@@ -75,6 +78,8 @@ class BytesLru(Generic[Value]):
         self._used: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         """Values that were found at least once since they were stored."""
         self._used_bytes = 0
+        self._raw: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+        self._raw_bytes = 0
         self._pending: dict[Hashable, _Pending[Value]] = {}
         self._lock = threading.Lock()
         self._bytes = 0
@@ -87,13 +92,13 @@ class BytesLru(Generic[Value]):
             return CacheStatistics(
                 self._limit_bytes,
                 self._bytes,
-                len(self._new) + len(self._used),
+                len(self._new) + len(self._used) + len(self._raw),
                 self._hits,
                 self._misses,
                 self._evictions,
             )
 
-    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+    def get(self, key: Hashable, make: Callable[[], Value], *, raw: bool = False) -> Value:
         """Return the value of a key; compute it in one thread while others that request it wait.
 
         What ``make`` raises reaches every waiting thread, and nothing is stored. Where it was stopped, one of the
@@ -102,6 +107,7 @@ class BytesLru(Generic[Value]):
         Args:
             key: Names the value.
             make: Computes the value where it is not in the cache.
+            raw: Whether other values of this cache are made from it.
 
         Returns:
             The value.
@@ -132,7 +138,7 @@ class BytesLru(Generic[Value]):
             raise
         with self._lock:
             del self._pending[key]
-            self._store(key, value, size)
+            self._store(key, value, size, raw=raw)
         pending.succeed(value)
         return value
 
@@ -194,7 +200,7 @@ class BytesLru(Generic[Value]):
             Number of values removed.
         """
         with self._lock:
-            dead = [key for values in (self._new, self._used) for key in values if is_dead(key)]
+            dead = [key for values in (self._new, self._used, self._raw) for key in values if is_dead(key)]
             for key in dead:
                 self._pop(key)
             return len(dead)
@@ -204,7 +210,8 @@ class BytesLru(Generic[Value]):
         with self._lock:
             self._new.clear()
             self._used.clear()
-            self._bytes = self._used_bytes = 0
+            self._raw.clear()
+            self._bytes = self._used_bytes = self._raw_bytes = 0
 
     def _find(self, key: Hashable) -> tuple[Value, int] | None:
         """Return a value with its size, and mark it as used."""
@@ -214,7 +221,10 @@ class BytesLru(Generic[Value]):
             return found
         found = self._new.pop(key, None)
         if found is None:
-            return None
+            found = self._raw.get(key)
+            if found is not None:
+                self._raw.move_to_end(key)
+            return found
         self._used[key] = found
         self._used_bytes += found[1]
         while self._used_bytes > self._limit_bytes * USED_SHARE:
@@ -227,21 +237,32 @@ class BytesLru(Generic[Value]):
         found = self._new.pop(key, None)
         if found is None:
             found = self._used.pop(key, None)
-            if found is None:
-                return
-            self._used_bytes -= found[1]
+            if found is not None:
+                self._used_bytes -= found[1]
+            else:
+                found = self._raw.pop(key, None)
+                if found is None:
+                    return
+                self._raw_bytes -= found[1]
         self._bytes -= found[1]
 
-    def _store(self, key: Hashable, value: Value, size: int) -> None:
-        if size > self._limit_bytes or key in self._new or key in self._used:
+    def _store(self, key: Hashable, value: Value, size: int, *, raw: bool = False) -> None:
+        if size > self._limit_bytes or key in self._new or key in self._used or key in self._raw:
             return
-        self._new[key] = (value, size)
+        if raw:
+            self._raw[key] = (value, size)
+            self._raw_bytes += size
+        else:
+            self._new[key] = (value, size)
         self._bytes += size
         self._evict()
 
     def _evict(self) -> None:
         while self._bytes > self._limit_bytes:
-            if self._new:
+            if self._raw and (self._raw_bytes > self._limit_bytes * RAW_SHARE or not (self._new or self._used)):
+                _, (_, size) = self._raw.popitem(last=False)
+                self._raw_bytes -= size
+            elif self._new:
                 _, (_, size) = self._new.popitem(last=False)
             else:
                 _, (_, size) = self._used.popitem(last=False)

@@ -83,8 +83,7 @@ class DatedFolder(WrapperStore[LocalStore]):
         path = self.root / key
         while True:
             try:
-                # Unlike the time of modification, nobody can set that of the last change of status.
-                changed_ns = os.stat(path).st_ctime_ns  # noqa: PTH116 - called for each chunk
+                status = os.stat(path)  # noqa: PTH116 - called for each chunk
                 break
             except (FileNotFoundError, NotADirectoryError):
                 if not is_absent:
@@ -92,10 +91,23 @@ class DatedFolder(WrapperStore[LocalStore]):
                 if path == self.root:
                     raise StoreError(f"{self.root} is not there") from None
                 path = path.parent
-        if changed_ns > self._as_of_ns:
-            raise GenerationChangedError(f"{path} has been changed")
+        self.check_changed(str(path), status)
         if is_absent and not any((self.root / name).exists() for name in _ROOTS):
             raise StoreError(f"{self.root} holds no Zarr any more")
+
+    def check_changed(self, name: str, status: os.stat_result) -> None:
+        """Check that a file or folder has not been changed since.
+
+        Args:
+            name: What messages call it.
+            status: Its status now.
+
+        Raises:
+            GenerationChangedError: It has been changed.
+        """
+        # Unlike the time of modification, nobody can set that of the last change of status.
+        if status.st_ctime_ns > self._as_of_ns:
+            raise GenerationChangedError(f"{name} has been changed")
 
 
 class DatedObjects(WrapperStore[ObjectStore[Any]]):

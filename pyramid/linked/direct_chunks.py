@@ -61,7 +61,6 @@ class DirectChunks:
         name = self.prefix + self.separator.join(map(str, index))
         nbytes = math.prod(self.chunks) * self.stored.itemsize
         data = self._bytes(name, nbytes)
-        self.folder.check(name, is_absent=data is None)
         native = self.stored.newbyteorder("=")
         if data is None:
             return np.full(self.chunks, self.fill, native)
@@ -72,17 +71,27 @@ class DirectChunks:
         return np.frombuffer(unpacked, self.stored).reshape(self.chunks).astype(native, copy=False)
 
     def _bytes(self, name: str, nbytes: int) -> bytes | None:
+        """Return the bytes of a file as it was, None where there was none."""
         limit = nbytes + max(nbytes // 16, PACKED_GROWTH_BYTES)
         try:
-            with open(f"{self.folder.root}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - for each chunk
-                size = os.fstat(file.fileno()).st_size
-                if size > limit:
-                    raise StoreError(f"{name} has {size} bytes, a packed chunk of {nbytes} at most {limit}")
-                return file.read()
+            descriptor = os.open(f"{self.folder.root}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
+            self.folder.check(name, is_absent=True)
             return None
         except OSError as error:
             raise StoreError(f"{name} cannot be read: {error.strerror}") from error
+        try:
+            size = os.fstat(descriptor).st_size
+            if size > limit:
+                raise StoreError(f"{name} has {size} bytes, a packed chunk of {nbytes} at most {limit}")
+            data = os.read(descriptor, size)
+            # Afterwards: it may be written to at the same time.
+            self.folder.check_changed(name, os.fstat(descriptor))
+        except OSError as error:
+            raise StoreError(f"{name} cannot be read: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
+        return data
 
 
 def direct_chunks(folder: DatedFolder, name: str, array: zarr.Array[Any]) -> DirectChunks | None:

@@ -18,7 +18,7 @@ from lazytile.pyramid.core.errors import SourceError, StoreError, first_line
 from lazytile.pyramid.core.quiet_log import QuietLog
 from lazytile.pyramid.linked.dated_stores import DatedObjects
 from lazytile.pyramid.linked.foreign_arrays import witnessed_store
-from lazytile.pyramid.linked.foreign_chunks import opened_source
+from lazytile.pyramid.linked.foreign_chunks import open_level, opened_source
 from lazytile.pyramid.linked.link import link_again
 from lazytile.pyramid.linked.record import CHANGED, FILE, read_record
 from lazytile.pyramid.linked.source_version import version_of
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 FILES_AT_ONCE = 5000
 """Files of a folder of Zarr that one look compares."""
+OPENED_AHEAD = 16
+"""Datasets whose sources are open before anybody asks."""
 OBJECTS_AT_ONCE = 16
 """Objects of remote Zarr that one look asks the server for."""
 
@@ -130,6 +132,22 @@ class LinkFollower:
         opened = opened_source(folder, record.generation)
         read = [] if opened is None or opened.arrays is None else list(opened.arrays.objects.values())
         return [*stores, *read]
+
+
+def open_sources(store: Path) -> None:
+    """Open the sources of linked datasets in this process, which the first tile of each would else wait for. Blocking.
+
+    Args:
+        store: Folder of the datasets; at most ``OPENED_AHEAD`` of them.
+    """
+    opened = store_at(str(store))
+    for name in linked_names(store)[:OPENED_AHEAD]:
+        try:
+            found = opened.dataset(name)
+        except StoreError:
+            continue  # whoever asks for it is told
+        for variable in found.description.variables:
+            open_level(found.path, found.description, variable.name, 0).open()
 
 
 def linked_names(store: Path) -> list[str]:

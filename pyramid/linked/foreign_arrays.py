@@ -6,7 +6,6 @@ chunks as long as there is room, and is read once for all threads that wait for 
 
 from __future__ import annotations
 
-import functools
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,7 @@ from lazytile.pyramid.sources.formats.virtual_zarr import KERCHUNK, reference_st
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +39,8 @@ MAX_CACHED = 16
 """A box that more chunks than this make up is read at once and not kept: its chunks are small."""
 PARALLEL = 4
 """Chunks in files from which on several are unpacked at a time."""
+QUICK_BYTES = 1 << 20
+"""A chunk of so many bytes is unpacked in about a millisecond."""
 LARGE_SHARE = 4
 """A chunk that is larger than this part of the cache would drive out most others."""
 
@@ -109,13 +110,33 @@ class ForeignArrays:
         met = ((path, key, tag) for path, store in self.objects.items() for key, tag in list(store.seen.items()) if tag)
         return tuple(islice(met, MAX_WITNESSES))
 
-    def read(self, path: str, name: str, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
+    def is_quick(self, path: str, name: str) -> bool:
+        """Return whether chunks of an array are unpacked in less time than other threads take to do it.
+
+        Args:
+            path: Of the source.
+            name: Path of the array in it.
+
+        Returns:
+            Whether they are: small ones, in files.
+
+        Raises:
+            SourceError: It is too large, or no array.
+        """
+        array = self.array(path, name)
+        is_direct = self._direct[path, name] is not None
+        return is_direct and math.prod(array.chunks) * array.dtype.itemsize <= QUICK_BYTES
+
+    def read(
+        self, path: str, name: str, key: tuple[slice | list[int], ...], out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
         """Return the codes of a box of cells.
 
         Args:
             path: Of the source.
             name: Path of the array in it.
             key: Cells along each axis; slices have a start and a stop.
+            out: Where to write the codes of a box without lists, shape by ``key``; None: to a new array.
 
         Returns:
             Codes as they are stored, read-only, shape by ``key``.
@@ -135,22 +156,30 @@ class ForeignArrays:
             raise SourceError(f"{path}: {name} has the shape {array.shape}, too small for {spans}")
         chunks = array.chunks
         counts = [range(start // size, -(-stop // size)) for (start, stop), size in zip(spans, chunks, strict=True)]
-        if math.prod(map(len, counts)) > MAX_CACHED and self._direct[path, name] is None:
-            return np.asarray(array[tuple(slice(*span) for span in spans)])
-        out = np.empty([stop - start for start, stop in spans], array.dtype)
+        if out is None:
+            out = np.empty([stop - start for start, stop in spans], array.dtype)
+        is_direct = self._direct[path, name] is not None
+        if math.prod(map(len, counts)) > MAX_CACHED and not is_direct:
+            out[...] = array[tuple(slice(*span) for span in spans)]
+            return out
         indices = list(product(*counts))
-        read = functools.partial(self._chunk, array, path, name)
-        is_parallel = len(indices) >= PARALLEL and self._direct[path, name] is not None
-        for index, chunk in zip(
-            indices, _threads().map(read, indices) if is_parallel else map(read, indices), strict=True
-        ):
-            into, of = [], []
+        into = out
+
+        def copy(index: tuple[int, ...]) -> None:
+            chunk = self._chunk(array, path, name, index)
+            to, of = [], []
             for at, size, (start, stop), length in zip(index, chunks, spans, chunk.shape, strict=True):
                 first = max(start, at * size)
                 last = min(stop, at * size + length)
-                into.append(slice(first - start, last - start))
+                to.append(slice(first - start, last - start))
                 of.append(slice(first - at * size, last - at * size))
-            out[tuple(into)] = chunk[tuple(of)]
+            into[tuple(to)] = chunk[tuple(of)]
+
+        if is_direct and len(indices) >= PARALLEL:
+            _for_all(copy, indices)
+        else:
+            for index in indices:
+                copy(index)
         return out
 
     def _chunk(self, array: zarr.Array[Any], path: str, name: str, index: tuple[int, ...]) -> NDArray[Any]:
@@ -171,8 +200,32 @@ class ForeignArrays:
         nbytes = math.prod(array.chunks) * array.dtype.itemsize
         if nbytes * LARGE_SHARE > cache.statistics.limit_bytes:
             cache = process.current().resource("large foreign chunk", lambda: BytesLru(1, lambda _: 1))
-        found: NDArray[Any] = cache.get(("foreign", self._identity, path, name, index), read)
+        found: NDArray[Any] = cache.get(("foreign", self._identity, path, name, index), read, raw=True)
         return found
+
+
+def _for_all(work: Callable[[tuple[int, ...]], None], indices: Sequence[tuple[int, ...]]) -> None:
+    """Do work for each index, in this thread and in those that have nothing else to do."""
+    waiting, lock = iter(indices), threading.Lock()
+
+    def run() -> None:
+        while True:
+            with lock:
+                index = next(waiting, None)
+            if index is None:
+                return
+            work(index)
+
+    helpers = [_threads().submit(run) for _ in range(min(processor_count(), len(indices)) - 1)]
+    try:
+        run()
+    finally:
+        with lock:
+            waiting = iter(())  # after an error nobody needs the rest
+        errors = [helper.exception() for helper in helpers if not helper.cancel()]
+    for error in errors:
+        if error is not None:
+            raise error
 
 
 def _threads() -> ThreadPoolExecutor:

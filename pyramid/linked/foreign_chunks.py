@@ -70,9 +70,10 @@ class ForeignChunks:
 
     @property
     def waits(self) -> bool:
-        """Whether concurrent reads are faster: not through the library of HDF5, which has one lock."""
+        """Whether concurrent reads are faster: not through HDF5's library, which has one lock, nor of small chunks."""
         try:
-            return self._opened().arrays is not None
+            reader = self._reader()
+            return reader.arrays is not None and not reader.arrays.is_quick(reader.path, reader.array)
         except LazytileError:
             return False  # the read says what is wrong
 
@@ -129,6 +130,15 @@ class ForeignChunks:
         """
         codes = self._codes(Block(tuple((step, step + 1) for step in dim_index), rows, cols, 0))
         return codes.reshape(rows[1] - rows[0], cols[1] - cols[0])
+
+    def open(self) -> None:
+        """Open the source, which the first read would else wait for. Never raises; a read says what is wrong."""
+        try:
+            reader = self._reader()
+            if reader.arrays is not None:
+                reader.arrays.array(reader.path, reader.array)
+        except LazytileError:
+            return
 
     def _codes(self, block: Block) -> NDArray[Any]:
         """Return the codes of a block; say of a failure whether the source has changed or cannot be read."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lazytile.pyramid.core.errors import GenerationChangedError
 from lazytile.pyramid.linked.foreign_arrays import ForeignArrays
 from lazytile.pyramid.linked.source_version import version_of
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.linked.record import LinkRecord
     from lazytile.pyramid.sources.source import Source
     from lazytile.pyramid.sources.source_variable import SourceVariable
+    from lazytile.pyramid.store.layout import Block
 
 ZARRS = frozenset({ZARR, ICECHUNK, KERCHUNK})
 ROUNDING = 1e-3
@@ -35,15 +38,53 @@ class LinkedReader(BlockReader):
     known_version: str = ""
     """What ``version_of`` must return after each read of a source whose parts bear no times."""
 
+    @property
+    def array(self) -> str:
+        """Path of the variable's array in a Zarr source."""
+        return f"{self.placement.group.rstrip('/')}/{self.placement.name}"
+
+    def read(self, block: Block) -> NDArray[Any]:
+        """Read the codes of a block, north up and west to east: of plain arrays without a copy on the way."""
+        if self.arrays is None or not self._is_plain:
+            return BlockReader.read(self, block)  # a class with slots is made twice, as below
+        out = np.empty([stop - start for start, stop in (*block.leading, block.rows, block.cols)], self.dtype)
+        ranges = (*block.leading, self.rows.source_range(*block.rows), self.cols.source_range(*block.cols))
+        turned = out[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1]
+        try:
+            self.arrays.read(self.path, self.array, tuple(slice(*span) for span in ranges), turned)
+        except Exception as error:
+            raise self._error(ranges, error) from error
+        self._check_version()
+        return out
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the array holds the codes as they are shown, but for its directions."""
+        placement = self.placement
+        return (
+            self.resampling is None
+            and placement.series is None
+            and not placement.recodings
+            and placement.axes == tuple(range(len(placement.axes)))
+            and all(order is None for order in placement.orders)
+            and self.rows.nearest is None
+            and self.cols.nearest is None
+            and self.arrays is not None
+            and self.arrays.array(self.path, self.array).dtype == np.dtype(self.dtype)
+        )
+
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
         if self.arrays is not None:
-            codes = self.arrays.read(self.path, f"{self.placement.group.rstrip('/')}/{self.placement.name}", key)
+            codes = self.arrays.read(self.path, self.array, key)
         else:
             # A class with slots is made twice, which super() without arguments does not survive.
             codes = BlockReader._stored(self, key)  # noqa: SLF001 - its own
+        self._check_version()
+        return codes
+
+    def _check_version(self) -> None:
         if self.known_version and version_of(self.files or (self.path,)) != self.known_version:
             raise GenerationChangedError(f"{self.path} has been changed")
-        return codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     from lazytile.colormaps.compiled.palette import Palette
     from lazytile.pyramid.render.style import Style
+    from lazytile.pyramid.store.dataset import Variable
     from lazytile.pyramid.store.layer import Layer
 
+BETWEEN = 1024
+"""Values that stand for those of a level that was not made."""
 MAX_OVERVIEW_CHUNKS = 4
 """Chunks of the coarsest level that are looked at; it has one, unless the dataset has no overviews."""
 
@@ -38,7 +41,8 @@ def colours_nothing(folder: Path, layer: Layer, style: Style) -> bool:
 
     Returns:
         Whether there are values in the coarsest level and in one chunk of the finest, and all of them are transparent.
-        False where there are no values to look at.
+        False where there are no values to look at. Where a read would first make the coarsest level, from all of the
+        data, values between the least and the greatest stand for it.
 
     Raises:
         DatasetNotFoundError: The dataset is gone.
@@ -88,14 +92,30 @@ def _sample(folder: Path, layer: Layer) -> NDArray[Any]:
     stored = store_at(str(folder)).dataset(dataset.name)
     time = variable.time
     dim_index = tuple(len(each.labels) - 1 if each == time else 0 for each in variable.dimensions)
-    shape = dataset.grid.coarsen(dataset.levels - 1).shape
-    chunks = np.ndindex(math.ceil(shape.rows / dataset.chunk.rows), math.ceil(shape.cols / dataset.chunk.cols))
-    coarsest = list(itertools.islice(chunks, MAX_OVERVIEW_CHUNKS))
     occupied = np.argwhere(stored.occupied(variable.name, dim_index))
-    finest = [tuple(occupied[len(occupied) // 2].tolist())] if len(occupied) else []
+    wanted = [(0, [tuple(occupied[len(occupied) // 2].tolist())])] if len(occupied) else []
+    is_stored = not dataset.lazy or dataset.levels - 1 < max(1, dataset.linked)
+    if is_stored:
+        shape = dataset.grid.coarsen(dataset.levels - 1).shape
+        chunks = np.ndindex(math.ceil(shape.rows / dataset.chunk.rows), math.ceil(shape.cols / dataset.chunk.cols))
+        wanted.append((dataset.levels - 1, list(itertools.islice(chunks, MAX_OVERVIEW_CHUNKS))))
     found = [
         np.unique(codes)
-        for level, positions in ((dataset.levels - 1, coarsest), (0, finest))
+        for level, positions in wanted
         for codes in stored.chunks(level, variable.name, dim_index, positions)
     ]
+    if not is_stored:
+        found.append(_between(variable))
     return np.unique(np.concatenate(found)) if found else np.zeros(0, variable.packing.dtype)
+
+
+def _between(variable: Variable) -> NDArray[Any]:
+    """Return codes from the least value to the greatest, shape (codes,), as far as these are known."""
+    packing, (least, greatest) = variable.packing, variable.style_range
+    if least is None or greatest is None:
+        return np.zeros(0, packing.dtype)
+    codes = (np.linspace(least, greatest, BETWEEN) - packing.add_offset) / packing.scale_factor
+    if np.dtype(packing.dtype).kind == "f":
+        return codes.astype(packing.dtype)
+    limits = np.iinfo(packing.dtype)
+    return np.clip(np.round(codes), limits.min, limits.max).astype(packing.dtype)

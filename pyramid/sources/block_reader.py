@@ -26,7 +26,7 @@ from lazytile.pyramid.sources.formats.container import NETCDF, open_group
 from lazytile.pyramid.sources.formats.hdf5_filters import advice, filters_of, load_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -280,10 +280,7 @@ class BlockReader:
         try:
             stored = self._stored(tuple(key))
         except Exception as error:
-            where = ", ".join(f"{start}..{stop - 1}" for start, stop in ranges)
-            cause = error.__cause__ or error  # rasterio's own text is "see previous exception"
-            reason = self._missing_filter() or first_line(cause)
-            raise SourceError(f"{self.path}: {self.placement.name} cannot be read at {where}: {reason}") from error
+            raise self._error(ranges, error) from error
         codes = stored.transpose([axis for axis in axes if axis is not None])
         for position, axis in enumerate(axes):
             if axis is None:
@@ -296,6 +293,13 @@ class BlockReader:
         steps = range(own.shape[0]) if not leading else range(*leading[recoding.axis])
         order = self.placement.orders[recoding.axis] if leading else None
         return recoding.apply(own, steps if order is None else [order[step] for step in steps])
+
+    def _error(self, ranges: Sequence[Range], error: Exception) -> SourceError:
+        """Return the error that names what cannot be read: ranges of source cells by axis."""
+        where = ", ".join(f"{start}..{stop - 1}" for start, stop in ranges)
+        cause = error.__cause__ or error  # rasterio's own text is "see previous exception"
+        reason = self._missing_filter() or first_line(cause)
+        return SourceError(f"{self.path}: {self.placement.name} cannot be read at {where}: {reason}")
 
     def _missing_filter(self) -> str:
         """Return what brings the compression filter of a variable of HDF5; empty for others."""

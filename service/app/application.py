@@ -42,7 +42,14 @@ from lazytile.service.app.monitoring import (
     recheck_damaged_chunks,
 )
 from lazytile.service.app.startup import fetch_missing_colormaps, prepare
-from lazytile.service.app.upkeep import clear_memory, follow_clearing, follow_links, recheck_cache, return_memory
+from lazytile.service.app.upkeep import (
+    clear_memory,
+    follow_clearing,
+    follow_links,
+    open_links,
+    recheck_cache,
+    return_memory,
+)
 from lazytile.service.app.viewer_page import base_map_origins, page, viewer_file
 from lazytile.service.catalogue.catalogue import Catalogue
 from lazytile.service.catalogue.folder_watch import FolderWatch
@@ -256,6 +263,7 @@ def _context_of(
         )
         app[zarr_http.FLOW] = zarr_http.open_flow(settings)
         await prepare(app[wmts.CAPABILITIES], opened.snapshot, settings)
+        opening = await open_links(settings.store)
         background = [
             asyncio.create_task(fetch_missing_colormaps(app[APP_CONTEXT])),
             asyncio.create_task(recheck_damaged_chunks()),
@@ -264,6 +272,8 @@ def _context_of(
             asyncio.create_task(recheck_cache(opened.broker)),
             asyncio.create_task(follow_clearing(settings.cache, clear_memory)),
         ]
+        if opening is not None:
+            background.append(opening)
         if settings.metrics_folder is not None:
             background.append(asyncio.create_task(publish_metrics(app[APP_CONTEXT].metrics)))
         yield

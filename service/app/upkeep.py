@@ -24,6 +24,8 @@ RETURN_EVERY_S = 60.0
 """Pages that are returned have to be mapped again: seldom enough not to be felt."""
 
 
+OPEN_S = 3.0
+"""How long a server that starts waits for the sources of its linked datasets."""
 RECHECK_EVERY_S = 5.0
 FOLLOW_S = 0.25
 """How often to look whether the cache was cleared."""
@@ -62,6 +64,29 @@ def clear_memory() -> None:
         process.cache(name).clear()
 
 
+async def open_links(store: Path) -> asyncio.Task[None] | None:
+    """Open the sources of linked datasets before the first request. Waits ``OPEN_S`` at most; a source may not answer.
+
+    Args:
+        store: Folder of the datasets.
+
+    Returns:
+        The work that may still go on; None without linked datasets.
+    """
+    if not await asyncio.to_thread(_has_links, store):
+        return None
+    task = asyncio.create_task(asyncio.to_thread(_open_sources, store))
+    await asyncio.wait({task}, timeout=OPEN_S)
+    return task
+
+
+def _open_sources(store: Path) -> None:
+    # It imports xarray, which takes a second.
+    from lazytile.pyramid.linked.follow import open_sources  # noqa: PLC0415
+
+    open_sources(store)
+
+
 async def follow_links(store: Path, every_s: float) -> NoReturn:
     """Look at the sources of linked datasets again and again; one that has changed becomes a new generation.
 
@@ -79,8 +104,7 @@ async def follow_links(store: Path, every_s: float) -> NoReturn:
 
 
 def _follower_of(store: Path) -> LinkFollower:
-    # It imports xarray, which the first tile of a linked dataset would else wait for.
-    from lazytile.pyramid.linked.follow import LinkFollower  # noqa: PLC0415
+    from lazytile.pyramid.linked.follow import LinkFollower  # noqa: PLC0415 - as above
 
     return LinkFollower(store)
 

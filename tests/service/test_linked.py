@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 
 import pytest
 import zarr
@@ -11,13 +12,16 @@ import zarr
 import lazytile
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.linked import dated_stores
+from lazytile.pyramid.linked.foreign_chunks import opened_source
 from lazytile.pyramid.linked.link import link
+from lazytile.pyramid.linked.record import FILE
 from lazytile.pyramid.sources.formats.remote_zarr import Patience
 from lazytile.pyramid.store.store import read_description
+from lazytile.service.app import upkeep
 from lazytile.service.cli.main import run
 from tests.pyramid.linked.test_link import field
 from tests.service.harness import running
-from tests.web import Response, folder, serving, until
+from tests.web import Request, Response, folder, serving, until
 
 TILES = tuple(f"/xyz/d/{address}.png" for address in ("0/0/0", "2/2/1", "4/8/9", "5/17/19"))
 
@@ -69,6 +73,58 @@ def test_tiles_of_a_source_that_does_not_answer_are_503_and_come_back(tmp_path, 
             web.default = files
             until(lambda: server.get(TILES[1]).status == 200)
             assert json.loads(server.get("/readyz").body)["conditions"] == []
+
+
+def test_sources_are_open_before_the_first_request(tmp_path):
+    field(tmp_path / "in.zarr")
+    link(tmp_path / "in.zarr", tmp_path / "store", "d")
+    (tmp_path / "store" / "damaged.zarr").mkdir()
+    (tmp_path / "store" / "damaged.zarr" / FILE).write_text("{}")
+    generation = read_description(tmp_path / "store" / "d.zarr").generation
+    with running(tmp_path / "store", tmp_path / "cache"):
+        until(lambda: opened_source(tmp_path / "store" / "d.zarr", generation) is not None)
+
+
+def test_a_tile_of_the_finest_level_makes_no_overview(tmp_path, caplog):
+    """Whether a style colours anything is said without reading all of the data."""
+    field(tmp_path / "in.zarr")
+    link(tmp_path / "in.zarr", tmp_path / "store", "d")
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "far.xml").write_text('<ColorMap><ColorMapEntry rgb="1,2,3" value="[1e9,2e9)"/></ColorMap>')
+    with running(tmp_path / "store", tmp_path / "cache", colormaps=tmp_path / "maps") as server:
+        for style in ("", "?colormap=grey", "?colormap=far"):
+            assert server.get(f"{TILES[-1]}{style}").status == 200
+        made = list((tmp_path / "store" / "d.zarr").glob("[1-9]*/sst/c/**/*"))
+        assert [each for each in made if each.is_file()] == []
+        told = [each.getMessage() for each in caplog.records if "colours none" in each.getMessage()]
+        assert ["style far" in each for each in told] == [True]
+        assert server.get(TILES[0]).status == 200
+        made = list((tmp_path / "store" / "d.zarr").glob("[1-9]*/sst/c/**/*"))
+        assert [each for each in made if each.is_file()] != []
+
+
+def test_a_server_starts_while_a_source_does_not_answer(tmp_path, monkeypatch):
+    pytest.importorskip("obstore")
+    monkeypatch.setattr(upkeep, "OPEN_S", 0.1)
+    field(tmp_path / "www" / "in.zarr")
+    with serving() as web:
+        files = folder(tmp_path / "www")
+        web.default = files
+        link(web.url("/in.zarr"), tmp_path / "store", "d")
+        answers = threading.Event()
+
+        def late(request: Request) -> Response:
+            answers.wait(60)
+            return files(request)
+
+        web.default = late
+        try:
+            with running(tmp_path / "store", tmp_path / "cache", link_poll_s=3600) as server:
+                assert server.get("/healthz").status == 200
+                answers.set()
+                until(lambda: server.get(TILES[1]).status == 200)
+        finally:
+            answers.set()
 
 
 def test_zarr_over_http_has_the_overviews_and_no_empty_level(tmp_path):

@@ -150,14 +150,55 @@ template <class T> static i32 run_job(const Job& job, u8* scratch, const volatil
 }
 #endif
 
+// Means of blocks of four integers of 8 or 16 bits. Of RUN blocks mostly all cells are data, or none is: the smallest and
+// largest code tell. All others are left to mean_of_cells.
+enum { RUN = 64 };
+template <class T, bool HAS_LIST>
+static void halve_run(const T* top, const T* bottom, i32 length, const NoData& nodata, const T* fill, T* out) {
+    T least = top[0], most = top[0];
+    for (i32 i = 0; i < 2 * length; ++i) {
+        T low = top[i] < bottom[i] ? top[i] : bottom[i], high = top[i] < bottom[i] ? bottom[i] : top[i];
+        least = low < least ? low : least;
+        most = high > most ? high : most;
+    }
+    bool all = (least >= nodata.low) & (most <= nodata.high);
+    bool none = (most < nodata.low) | (least > nodata.high) | ((least == most) & !is_data<HAS_LIST>(least, nodata));
+    if (HAS_LIST) for (i32 k = 0; k < nodata.count; ++k) {
+        i32 missing = nodata.missing[k];
+        if ((missing < least) | (missing > most)) continue;
+        i32 found = 0;
+        for (i32 i = 0; i < 2 * length; ++i) found |= (top[i] == missing) | (bottom[i] == missing);
+        all &= !found;
+    }
+    if (all) {
+        for (i32 x = 0; x < length; ++x) {
+            i32 total = top[2 * x] + top[2 * x + 1] + bottom[2 * x] + bottom[2 * x + 1];
+            out[x] = (T)((total + 1 + ((total >> 2) & 1)) >> 2);  // exactly the halves of odd quotients carry
+        }
+    } else if (none && fill) {
+        for (i32 x = 0; x < length; ++x) out[x] = *fill;
+    } else {
+        for (i32 x = 0; x < length; ++x) {
+            T cells[4] = {top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]};
+            out[x] = mean_of_cells<T, HAS_LIST>(cells, 4, nodata, fill ? *fill : cells[0]);
+        }
+    }
+}
 // One row of the next coarser level, of one or two rows of cells.
 template <class T, bool HAS_LIST>
 static void halve_row(const T* top, const T* bottom, i64 cols, const NoData& nodata, const T* fill, T* out) {
     i64 whole = cols / 2;
     if (bottom) {
-        for (i64 x = 0; x < whole; ++x) {
-            T cells[4] = {top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]};
-            out[x] = mean_of_cells<T, HAS_LIST>(cells, 4, nodata, fill ? *fill : cells[0]);
+        if constexpr (Code<T>::IS_EXACT) {
+            for (i64 x = 0; x < whole; x += RUN) {
+                i32 length = whole - x < RUN ? (i32)(whole - x) : (i32)RUN;
+                halve_run<T, HAS_LIST>(top + 2 * x, bottom + 2 * x, length, nodata, fill, out + x);
+            }
+        } else {
+            for (i64 x = 0; x < whole; ++x) {
+                T cells[4] = {top[2 * x], top[2 * x + 1], bottom[2 * x], bottom[2 * x + 1]};
+                out[x] = mean_of_cells<T, HAS_LIST>(cells, 4, nodata, fill ? *fill : cells[0]);
+            }
         }
     } else {
         for (i64 x = 0; x < whole; ++x)

@@ -55,6 +55,31 @@ def test_values_used_again_leave_room_for_new_ones_and_the_longest_unused_goes_f
     assert cache.peek("again") is not None
 
 
+def test_raw_values_make_room_for_what_is_made_from_them_but_keep_a_part():
+    cache: BytesLru[bytes] = BytesLru(1000, len)
+    for number in range(8):
+        assert cache.get(("raw", number), lambda: b"r" * 100, raw=True) == b"r" * 100
+        assert cache.get(("raw", number), lambda: b"other", raw=True) == b"r" * 100, "it is kept while there is room"
+    for number in range(20):
+        cache.get(number, lambda: b"m" * 100)
+        assert cache.statistics.size_bytes <= 1000
+    assert [number for number in range(8) if cache.peek(("raw", number))] == [6, 7], "the longest unused go first"
+    assert [number for number in range(20) if cache.peek(number)] == list(range(12, 20))
+    for number in range(8, 20):
+        cache.get(("raw", number), lambda: b"r" * 100, raw=True)
+    assert [number for number in range(20) if cache.peek(number)] == list(range(12, 20)), "they displace nothing else"
+    cache.resize(300)
+    assert cache.statistics.size_bytes <= 300
+    cache.remove(("raw", 19))
+    cache.drop(lambda key: isinstance(key, tuple))
+    cache.clear()
+    assert (cache.statistics.size_bytes, cache.statistics.entries) == (0, 0)
+    cache.resize(1000)
+    for number in range(20):
+        cache.get(number, lambda: b"r" * 100, raw=True)
+    assert [number for number in range(20) if cache.peek(number)] == list(range(10, 20)), "alone they take all"
+
+
 def test_a_value_over_the_limit_is_returned_and_not_kept():
     cache: BytesLru[bytes] = BytesLru(3, len)
     assert cache.get("a", lambda: b"12345") == b"12345"

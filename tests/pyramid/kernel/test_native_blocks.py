@@ -54,6 +54,49 @@ def test_coarser_levels_are_equal(name: str, reduction: str, seed: int, rows: in
 
 
 @pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
+def test_long_runs_of_a_coarser_level_are_equal(name: str, dtype: str) -> None:
+    """Blocks that are all data or all none are handled together; their ends lie anywhere."""
+    random, info = np.random.default_rng(13), np.iinfo(dtype)
+    low, high = info.min + 3, info.max - 5
+    packings = (
+        Packing(dtype),
+        Packing(dtype, missing=(info.min,)),
+        Packing(dtype, missing=(7, 9), valid_min=low, valid_max=high),
+        Packing(dtype, missing=(info.max,), valid_max=high),
+        Packing(dtype, valid_min=low),
+        Packing(dtype, valid_min=high, valid_max=high),
+    )
+    for packed in packings:
+        for rows, cols in ((2, 1000), (7, 517), (64, 256), (5, 129)):
+            level = random.integers(info.min, info.max + 1, (rows, cols)).astype(dtype)
+            level[rows // 2 :] = random.choice([info.min, info.max, 7, 8])
+            for _ in range(6):
+                start, length = random.integers(0, cols), random.integers(1, 400)
+                level[:, start : start + length] = random.choice([info.min, info.max, 7, 8, low, high])
+            expected = reduce.reduce_level(level, packed, "mean")
+            found = kernel_of(name).blocks.reduce(level, packed, "mean")
+            assert found is not None
+            assert found.tobytes() == expected.tobytes(), (packed, rows, cols)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_halves_are_rounded_to_even_in_long_runs(name: str) -> None:
+    """Every sum of four that ends on another quarter, below and above zero and at both ends of the type."""
+    info = np.iinfo(np.int16)
+    firsts = np.concatenate(
+        [np.arange(-70, 70), np.arange(info.min, info.min + 70), np.arange(info.max - 72, info.max - 2)]
+    )
+    for parts in ((0, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0), (1, 1, 1, 0), (2, 0, 3, 1)):
+        level = np.empty((2, 2 * firsts.size), np.int16)
+        level[0, 0::2], level[0, 1::2], level[1, 0::2], level[1, 1::2] = (firsts + part for part in parts)
+        expected = np.round((4 * firsts + sum(parts)) / 4).astype(np.int16)
+        found = kernel_of(name).blocks.reduce(level, Packing("int16"), "mean")
+        assert found is not None
+        np.testing.assert_array_equal(found[0], expected)
+
+
+@pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("dtype", ["int32", "uint64", "float16"])
 def test_other_types_are_left_to_numpy(name: str, reduction: str, dtype: str) -> None:
