@@ -40,8 +40,11 @@ TASKS_PER_THREAD = 2
 class Niceness(IntEnum):
     """By how much a thread is nicer than its process: by 5, and it gets a third of the time of one that is not."""
 
-    LIGHT = 15
-    """Light tiles and numbers, styles, documents."""
+    LIGHT = 5
+    """Light tiles and numbers, styles, documents in a server. They hold the interpreter's lock, which its event loop
+    waits for: a nicer thread would keep it for milliseconds while other programs have the processor."""
+    ON_WORKER = 15
+    """Light tiles and numbers on a Dask worker."""
     HEAVY = 19
     """Work that takes up to some seconds."""
     BULK = 17

@@ -57,7 +57,7 @@ class TilePlugin(WorkerPlugin):
         if self.version != __version__:
             raise EngineError(f"the worker at {worker.address} has lazytile {__version__}, the server {self.version}")
         self.is_open = True
-        self.pool = nice_pool(worker.state.nthreads, "lazytile-tile", Niceness.LIGHT)
+        self.pool = nice_pool(worker.state.nthreads, "lazytile-tile", Niceness.ON_WORKER)
         self.heavy_pool = nice_pool(worker.state.nthreads, "lazytile-heavy", Niceness.HEAVY)
         # Each server shares the equal work of its own requests; this shares that of several servers.
         self.flights: SingleFlight[tuple[bytes, ...]] = SingleFlight()

@@ -220,8 +220,7 @@ class Admission:
             with self._metrics.running.track_inprogress():
                 yield
         finally:
-            entered.record(time.perf_counter() - began)
-            entered.line.give()
+            entered.ended(time.perf_counter() - began)
 
     def _refused(self, work_class: WorkClass, why: str, reason: str = "busy") -> BusyError:
         """Count a refusal, and return it."""

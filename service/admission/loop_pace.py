@@ -14,14 +14,15 @@ CROWD = 32
 TICK_S = 0.004
 LATE_S = 0.002
 """A tick that comes as late as this is late: a timer of asyncio is up to a millisecond late by itself."""
-WINDOW_S = 0.1
-LATE_SHARE = 0.05
-"""Share of late ticks in a window that makes the pace slower."""
+WINDOW_S = 0.2
+LATE_SHARE = 0.03
+"""Share of late ticks in a window that makes the pace slower. A reply from memory takes two or three rounds of
+the loop: fewer than one in twenty meets a late one then."""
 FEWEST_PER_S, FIRST_PER_S, MOST_PER_S = 250.0, 500.0, 4000.0
-FASTER_PER_S = 25.0
+FASTER_PER_S = 50.0
 SLOWER = 0.75
 AT_ONCE = 4.0
-"""Pieces of work that begin in one tick at most."""
+"""Pieces of work that begin in one tick at most, one in each round of the loop."""
 
 
 class LoopPace:

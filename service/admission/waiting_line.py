@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_RETRY_S = 60
+LONGEST_REST_S = 0.1
 
 
 class LineFullError(Exception):
@@ -120,16 +121,22 @@ class ClassLine:
         self.line = WaitingLine(limits.running, limits.waiting, limits.wait_s, overload)
         self._mean_s = 0.0
 
-    def record(self, spent_s: float) -> None:
-        """Take note of how long a task took.
+    def ended(self, spent_s: float) -> None:
+        """Take note of how long a task took, and return its slot: later where the class rests and others wait.
 
         Args:
             spent_s: Seconds.
         """
         self._mean_s += (spent_s - self._mean_s) * 0.1
+        if self.limits.rests and self.line.waiting:
+            rest_s = min(LONGEST_REST_S, spent_s * self.limits.rests)
+            asyncio.get_running_loop().call_later(rest_s, self.line.give)
+        else:
+            self.line.give()
 
     @property
     def retry_after_s(self) -> int:
         """When there may be room: once those that wait now are done, on average."""
-        done_s = (self.line.waiting + 1) * self._mean_s / self.limits.running
+        each_s = self._mean_s + min(LONGEST_REST_S, self._mean_s * self.limits.rests)
+        done_s = (self.line.waiting + 1) * each_s / self.limits.running
         return max(self.limits.retry_after_s, min(LONGEST_RETRY_S, math.ceil(done_s)))

@@ -18,6 +18,9 @@ TASKS_PER_THREAD = 2
 PYTHON_SLOTS = 1
 """Compiling a style and writing a document hold the interpreter's lock: two at a time only take it from the event loop
 more often."""
+PYTHON_RESTS = 3.0
+"""For so many times its own duration such a task's slot stays empty while others wait. A crowd's styles, one right
+after another, would take a whole processor, and the event loop would wait for the lock several times in each reply."""
 
 
 class WorkClass(StrEnum):
@@ -47,6 +50,8 @@ class ClassLimits:
     """How long a task may wait before it is refused."""
     retry_after_s: int = 1
     """When refused clients may ask again, at the earliest."""
+    rests: float = 0.0
+    """For how many times the duration of a task its slot stays empty, where others wait for it."""
 
 
 def class_limits(settings: Settings, engine_threads: int) -> dict[WorkClass, ClassLimits]:
@@ -64,7 +69,7 @@ def class_limits(settings: Settings, engine_threads: int) -> dict[WorkClass, Cla
     return {
         WorkClass.LIGHT: ClassLimits(engine_threads * TASKS_PER_THREAD, length, wait_s, 1),
         WorkClass.HEAVY: ClassLimits(heavy, min(length, settings.heavy_queue_length), wait_s, 5),
-        WorkClass.STYLE: ClassLimits(PYTHON_SLOTS, length, wait_s, 2),
-        WorkClass.DOCUMENT: ClassLimits(PYTHON_SLOTS, length, wait_s, 2),
+        WorkClass.STYLE: ClassLimits(PYTHON_SLOTS, length, wait_s, 2, PYTHON_RESTS),
+        WorkClass.DOCUMENT: ClassLimits(PYTHON_SLOTS, length, wait_s, 2, PYTHON_RESTS),
         WorkClass.BACKGROUND: ClassLimits(settings.background_slots, length, wait_s, 5),
     }

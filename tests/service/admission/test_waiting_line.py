@@ -10,9 +10,10 @@ from lazytile.service.admission.loop_pace import LoopPace
 from lazytile.service.admission.loop_turns import LoopTurns
 from lazytile.service.admission.queue_order import Overload, Visitor
 from lazytile.service.admission.visitors import Visitors
-from lazytile.service.admission.waiting_line import LineFullError, LineTimeoutError, WaitingLine
+from lazytile.service.admission.waiting_line import ClassLine, LineFullError, LineTimeoutError, WaitingLine
+from lazytile.service.admission.work_class import ClassLimits
 
-TURNS = 2
+TURNS = 1
 """In a round of the loop."""
 
 
@@ -283,12 +284,60 @@ def test_the_work_of_a_crowd_is_paced_and_that_of_a_few_is_not():
                 rounds += 1
                 await asyncio.sleep(0)
                 assert turns.is_crowded <= is_paced
-            # Unpaced, each round of the loop has its two pieces of work; a paced crowd leaves most rounds without.
+            # Unpaced, each round of the loop has its piece of work; a paced crowd leaves most rounds without.
             assert (rounds > 4 * count) == is_paced
             crowd.leave()
             await asyncio.gather(*crowd.tasks, return_exceptions=True)
             await asyncio.wait_for(turns.turn(), 30)
             assert not turns.waiting
+
+    asyncio.run(main())
+
+
+def test_a_crowd_has_one_turn_in_a_round_too(monkeypatch):
+    monkeypatch.setattr(LoopPace, "tick", lambda *_: 4)
+
+    async def main():
+        turns = LoopTurns(60, Overload())
+        crowd = Crowd(turns, [Visitor(0.0, 0.0, requests=9 * (number % 2)) for number in range(200)])
+        await crowd.come()
+        most = 0
+        while len(crowd.served) < 400:
+            before = len(crowd.served)
+            await asyncio.sleep(0)
+            most = max(most, len(crowd.served) - before)
+        assert turns.is_crowded
+        assert most == TURNS
+        crowd.leave()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("rests", "spent_s", "rest_s"), [(3.0, 0.01, 0.03), (3.0, 5.0, 0.1), (0.0, 5.0, None)])
+def test_the_slot_of_a_class_that_rests_stays_empty_while_others_wait(monkeypatch, rests, spent_s, rest_s):
+    async def main():
+        line = ClassLine(ClassLimits(1, 10, rests=rests), Overload())
+        later = []
+        await line.line.take()
+        line.ended(spent_s)
+        assert line.line.is_idle, "nobody waits for it"
+        await line.line.take()
+        waiting = asyncio.create_task(line.line.take())
+        await asyncio.sleep(0)
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncio.get_running_loop(), "call_later", lambda *call: later.append(call))
+            line.ended(spent_s)
+        await asyncio.sleep(0)
+        if rest_s is None:
+            assert later == []
+        else:
+            (delay_s, give), *others = later
+            assert delay_s == pytest.approx(rest_s)
+            assert others == []
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            give()
+        await asyncio.wait_for(waiting, 30)
 
     asyncio.run(main())
 
