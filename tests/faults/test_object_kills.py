@@ -168,6 +168,7 @@ def test_a_kill_leaves_the_old_dataset_or_the_new_one(
             for command, task in tasks(files, kind, f"{place}-whole", tmp_path / "whole").items():
                 code, totals[kind, command] = run(s3, forks, task)
                 assert code == 0
+                codes_of(f"{place}-whole")  # as below: an append copies the overviews that readers have made
         seen: list[list[bytes]] = []
         for command, task in tasks(files, kind, place, tmp_path / "staging").items():
             at = 1 + moment * (totals[kind, command] - 1) // (MOMENTS - 1)
