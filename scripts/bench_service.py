@@ -233,7 +233,7 @@ def cold_overhead_us(loop: str, store: Path, name: str, body_bytes: int, options
         serving("bare", loop, body_bytes=body_bytes) as bare,
     ):
         lines = cold_tiles(name, COLD_TILES * COLD_ROUNDS)
-        for number in range(options.rounds):
+        for number in range(COLD_ROUNDS):
             part = lines[number * COLD_TILES : (number + 1) * COLD_TILES]
             spent = []
             for servers in (ours, bare):
