@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 REMOTE_METATILE = 2
 """On another process, a task of four tiles costs little more than one of one; in this one its client would wait."""
+READ = 4096  # datasets and variables that are remembered
 
 
 class TileBroker:
@@ -74,6 +75,8 @@ class TileBroker:
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
         self._generations = CachedGenerations(cache)
+        self._read: dict[tuple[str, ...], None] = {}
+        """Dataset, generation and variables of which tiles were rendered."""
         self._owns_engine = True
         self._prefetcher = (
             Prefetcher(self.prepare, self._render_ahead, lambda: admission.has_room, metrics)
@@ -229,6 +232,7 @@ class TileBroker:
             self.metatile == 1
             and prepared.is_small
             and not self._turns.is_on
+            and _what_it_reads(prepared) in self._read  # the first tile opens the dataset
             and not self._admission.is_under_way(prepared.work_key)
             and self._admission.has_memory(work_class)
             and (work_class is not WorkClass.BACKGROUND or self._admission.is_quiet)
@@ -258,6 +262,9 @@ class TileBroker:
         """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
         ended = time.perf_counter()
         self._metrics.counts.rendered(len(images), ended - began)
+        if len(self._read) >= READ:
+            self._read.clear()
+        self._read[_what_it_reads(prepared)] = None
         tiles = dict(zip(prepared.tile_keys, images, strict=True))
         self._keep(prepared, tiles)
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
@@ -316,3 +323,8 @@ class TileBroker:
         await self._cache.close()
         if self._claims is not None:
             self._claims.close()
+
+
+def _what_it_reads(prepared: PreparedTile) -> tuple[str, ...]:
+    task = prepared.task
+    return (task.dataset, task.generation, *task.variables)

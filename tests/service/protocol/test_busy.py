@@ -48,7 +48,7 @@ def test_a_few_run_some_wait_and_the_rest_are_refused(store, tmp_path, monkeypat
     monkeypatch.setattr(module, name, gate)
     with running(store, tmp_path / "c", queue_length=1, workers=2) as server, ThreadPoolExecutor(8) as clients:
         try:
-            assert server.get("/xyz/global_180/1/0/0.png").status == 200  # it compiles the style, in a thread
+            assert server.get("/xyz/global_180/1/0/0.png").status == 200  # it opens the dataset, in a thread
             first = [clients.submit(server.get, path.format(at)) for at in range(SLOTS)]
             until(lambda: gate.entered == threads)
             waiting = clients.submit(server.get, path.format(SLOTS))
