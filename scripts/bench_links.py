@@ -23,11 +23,9 @@ import csv
 import json
 import os
 import random
-import re
 import signal
 import socket
 import statistics
-import struct
 import subprocess
 import tempfile
 import threading
@@ -38,6 +36,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench_connection import answer_of, seconds_of
 from bench_document import conditions, write_section
 from bench_server import serving
 
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 ZOOMS = (3, 5, 7)
 CLIENTS = (1, 8)
 PROCESSES = 2
-TIMEOUT_S = 120
 PORT = 8190
 VARIABLE = "analysed_sst"
 PEERS = {
@@ -240,44 +238,6 @@ def measured(port: int, path: str, tiles: list[Tile], clients: int) -> Pass:
     if len(took) != len(others):
         raise SystemExit(f"{len(others) - len(took)} of {len(others)} tiles of {path} failed")
     return Pass(first_s, len(took) / lasted, statistics.median(took))
-
-
-def seconds_of(port: int, paths: list[str] | Iterator[str]) -> list[float]:
-    """Request paths over one connection, check that each is a tile, and return how long each took."""
-    found = []
-    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for path in paths:
-            began = time.perf_counter()
-            status, body = answer_of(connection, path)
-            found.append(time.perf_counter() - began)
-            is_tile = body[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", body[16:24]) == (256, 256)
-            if status != 200 or not is_tile:
-                raise SystemExit(f"{path}: {status} {body[:200]!r}")
-    return found
-
-
-def answer_of(connection: socket.socket, path: str) -> tuple[int, bytes]:
-    """Return status and body of an answer. The client of the standard library takes as long as a quick server."""
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    data = bytearray()
-    while (end := data.find(b"\r\n\r\n")) < 0:
-        data += received(connection)
-    length = re.search(rb"\ncontent-length: *(\d+)", data[:end].lower())
-    if length is None:
-        raise SystemExit(f"{path}: an answer without its length: {bytes(data[:end])!r}")
-    size = end + 4 + int(length[1])
-    while len(data) < size:
-        data += received(connection)
-    return int(data[9:12]), bytes(data[end + 4 :])
-
-
-def received(connection: socket.socket) -> bytes:
-    """Return the next bytes of a connection."""
-    part = connection.recv(1 << 16)
-    if not part:
-        raise OSError("the connection was closed")
-    return part
 
 
 def report(found: Found, counts: dict[int, int]) -> list[str]:

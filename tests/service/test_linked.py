@@ -14,7 +14,6 @@ from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.linked import dated_stores
 from lazytile.pyramid.linked.foreign_chunks import opened_source
 from lazytile.pyramid.linked.link import link
-from lazytile.pyramid.linked.record import FILE
 from lazytile.pyramid.sources.formats.remote_zarr import Patience
 from lazytile.pyramid.store.store import read_description
 from lazytile.service.app import upkeep
@@ -79,7 +78,7 @@ def test_sources_are_open_before_the_first_request(tmp_path):
     field(tmp_path / "in.zarr")
     link(tmp_path / "in.zarr", tmp_path / "store", "d")
     (tmp_path / "store" / "damaged.zarr").mkdir()
-    (tmp_path / "store" / "damaged.zarr" / FILE).write_text("{}")
+    (tmp_path / "store" / "damaged.zarr" / "link.json").write_text("{}")
     generation = read_description(tmp_path / "store" / "d.zarr").generation
     with running(tmp_path / "store", tmp_path / "cache"):
         until(lambda: opened_source(tmp_path / "store" / "d.zarr", generation) is not None)

@@ -15,7 +15,6 @@ from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.linked import dated_stores
 from lazytile.pyramid.linked.follow import LinkFollower, linked_names
 from lazytile.pyramid.linked.link import link
-from lazytile.pyramid.linked.record import CHANGED
 from lazytile.pyramid.sources.formats.remote_zarr import Patience
 from lazytile.pyramid.storage.pointer import dataset_folder
 from lazytile.pyramid.store.publish import remove
@@ -185,7 +184,7 @@ def test_a_source_that_changes_is_a_new_generation_in_object_storage_too(tmp_pat
     field(tmp_path / "in.zarr", seed=5, rows=600)
     with pytest.raises(GenerationChangedError, match="the source of dataset d has changed"):
         chunk_of(store, 1, 1)
-    assert (dataset_folder(store, "d") / CHANGED).exists()
+    assert (dataset_folder(store, "d") / "link-changed").exists()
     assert follower.look() == ["d"]
     assert read_description(dataset_folder(store, "d")).generation != before
     assert follower.look() == []

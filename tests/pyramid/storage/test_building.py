@@ -23,7 +23,6 @@ from lazytile.pyramid.storage.options import StorageOptions
 from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.storage.staging import staging_folder
 from lazytile.pyramid.store.codec import Codec
-from lazytile.pyramid.store.publish import UNFINISHED
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.store.verify import verify
 from tests.pyramid.ingest.test_time_shards import source
@@ -108,7 +107,7 @@ def test_a_run_goes_on_where_storage_was_lost(
     monkeypatch.setattr(build, "run_task", counted)
     with pytest.raises(StoreUnavailableError, match="the bucket is lost"):
         convert(files[0], place, "d", storage=STORAGES[kind], progress=lose)
-    (journal,) = staging_folder(location(place)).glob(f".d.zarr.partial-*/{UNFINISHED}")
+    (journal,) = staging_folder(location(place)).glob(".d.zarr.partial-*/.journal")
     done = {json.loads(line)["task"] for line in journal.read_bytes().splitlines()}
     assert len(done) == 5
     run.clear()

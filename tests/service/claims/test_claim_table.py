@@ -185,7 +185,7 @@ def full(*arguments):
 
 @pytest.mark.parametrize("why", ["missing", "full", "open to others", "a link", "places"])
 def test_where_there_is_no_shared_memory_claims_are_locks(cache, shared, monkeypatch, why, tmp_path):
-    name = f"{shared_memory.PREFIX}-{os.geteuid()}-{cache.stat().st_dev}-{cache.stat().st_ino}"
+    name = f"lazytile-claims-1-{os.geteuid()}-{cache.stat().st_dev}-{cache.stat().st_ino}"
     others = []
     if why == "missing":
         shared.rmdir()
