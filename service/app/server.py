@@ -43,7 +43,6 @@ RETIRE_IDLE_S = 5.0
 """The same when the application is replaced."""
 MAX_LINE_BYTES = 64 << 10
 """Longest request line that aiohttp accepts; ``max_query_bytes`` is lower and is reported properly."""
-KEEPALIVE_S = 75.0
 
 
 class _BadHttpFilter(logging.Filter):
@@ -90,7 +89,7 @@ def make_runner(
         access_log=None,
         logger=logger,
         handler_cancellation=True,
-        keepalive_timeout=KEEPALIVE_S,
+        keepalive_timeout=settings.keepalive_s,
         max_line_size=MAX_LINE_BYTES,
         shutdown_timeout=CANCEL_S,
     )

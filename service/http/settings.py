@@ -164,6 +164,9 @@ class Settings(SharingSettings):
     """Time that running requests get to finish when the server stops."""
     client_timeout_s: float = Field(20.0, gt=0, le=3600)
     """Time that a client gets to send the first request of a connection, to send a body, and to read a response."""
+    keepalive_s: float = Field(75.0, gt=0, le=3600)
+    """How long a connection without a request stays open. Make it longer than a proxy in front does: then none is
+    closed while a request is on its way."""
     max_connections: int | None = Field(None, ge=1)
     """Most connections of one server process; at the limit, those without a request make room. By default what the
     limit of open files leaves."""
