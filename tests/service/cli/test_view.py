@@ -394,7 +394,12 @@ def test_an_interrupted_conversion_goes_on(source, run, tmp_path, monkeypatch):
     words = ("convert", source, "--store", tmp_path / "store", "--name", "large", "--workers", "1")
     with monkeypatch.context() as patch:
         patch.setattr("lazytile.service.cli.convert.byte_progress", interrupting)
-        code, _, err = run(*words)
+        # Tests that run in the background of a shell have inherited that it is ignored.
+        kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            code, _, err = run(*words)
+        finally:
+            signal.signal(signal.SIGINT, kept)
     assert (code, err) == (
         130,
         "lazytile: interrupted; what is converted stays, and the same command goes on from there\n",
