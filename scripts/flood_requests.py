@@ -8,7 +8,7 @@ POLAR = (
     "&bbox=-4194304,-4194304,4194304,41%d%04d&width=2048&height=2048&format=image/png"
 )
 FLOODS = {
-    "cold tiles": ("/xyz/{layer}/13/%d/%d.png", "n % 8192, (n * 2654435761) % 8192"),
+    "cold tiles": ("/xyz/{layer}/13/%d/%d.png", "n % 8192, (n * 4793 + math.floor(n / 8192)) % 8192"),
     "rescale": ("/xyz/{layer}/2/1/1.png?rescale=270,%d.%06d", "300 + n % 50, n % 1000000"),
     "random-N": ("/xyz/{layer}/2/1/1.png?colormap=random-%d%06d", "seed, n % 1000000"),
     "legends": ("/legends/random-%d%06d_H.svg", "seed, n % 1000000"),
