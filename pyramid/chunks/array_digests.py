@@ -88,15 +88,12 @@ class ArrayDigests:
         if self.lazy and self.array.startswith(_REMOTE):
             return find_made(self.plane(dim_index), row, col, again=again)
         last = self._last.get(0)
-        if last is not None and last[0] == dim_index:
-            _, kept, plane, page = last
-            number = (plane.first + row * self.grid[1] + col) // PAGE_ENTRIES
-            if number == kept and not again:
-                return digest_in(page, plane, row, col)
-        else:
-            plane = self.plane(dim_index)
-            number = (plane.first + row * self.grid[1] + col) // PAGE_ENTRIES
-            if last is not None and last[1] == number and not again and _share_page(last[2], plane):
+        plane = last[2] if last is not None and last[0] == dim_index else self.plane(dim_index)
+        number = (plane.first + row * self.grid[1] + col) // PAGE_ENTRIES
+        if last is not None and last[1] == number and not again:
+            if last[2] is plane:
+                return digest_in(last[3], plane, row, col)
+            if _share_page(last[2], plane):
                 self._last[0] = dim_index, number, plane, last[3]
                 return digest_in(last[3], plane, row, col)
         try:

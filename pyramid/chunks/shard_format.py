@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import google_crc32c
 import numpy as np
@@ -12,10 +12,12 @@ import numpy as np
 from lazytile.pyramid.core.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import BinaryIO
 
     from numpy.typing import NDArray
+
+Place = TypeVar("Place")
 
 _ENTRY = np.dtype([("offset", "<u8"), ("size", "<u8")])
 _CHECKSUM_BYTES = 4
@@ -96,6 +98,34 @@ def read_chunks(path: str, count: int, numbers: Sequence[int], limit: int) -> li
         return read_places(found, lambda spans: [os.pread(descriptor, stop - start, start) for start, stop in spans])
     finally:
         os.close(descriptor)
+
+
+def read_first(
+    shards: Iterable[Place],
+    count: int,
+    numbers: Iterable[int],
+    read: Callable[[Place, int, Sequence[int]], Sequence[bytes | None]],
+) -> dict[int, bytes]:
+    """Read chunks from several files or objects in the format of a shard: each from the first that has it.
+
+    Args:
+        shards: Where they are; no more are read than needed.
+        count: Chunks of a shard.
+        numbers: Of the chunks to read.
+        read: Reads chunks, as ``read_chunks`` does.
+
+    Returns:
+        The bytes of those that are present, by number.
+    """
+    missing = list(numbers)
+    found: dict[int, bytes] = {}
+    for shard in shards:
+        chunks = read(shard, count, missing)
+        found |= {number: chunk for number, chunk in zip(missing, chunks, strict=True) if chunk is not None}
+        missing = [number for number in missing if number not in found]
+        if not missing:
+            break
+    return found
 
 
 def read_places(

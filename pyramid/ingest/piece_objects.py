@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from lazytile.pyramid.chunks.shard_format import ShardWriter
+from lazytile.pyramid.chunks.shard_format import ShardWriter, read_first
 from lazytile.pyramid.core import process
 from lazytile.pyramid.store.shard import ShardObjects, read_shard_object
 
@@ -114,15 +115,8 @@ class PieceObjects:
             StoreError: The index of a piece is damaged, or a chunk has more bytes.
             StorageError: A piece cannot be read.
         """
-        missing = list(numbers)
-        found: dict[int, bytes] = {}
-        for path in self._paths(index):
-            chunks = read_shard_object(path, self.shards.shape.count, missing, limit, is_fresh=self.is_fresh)
-            found |= {number: chunk for number, chunk in zip(missing, chunks, strict=True) if chunk is not None}
-            missing = [number for number in missing if number not in found]
-            if not missing:
-                break
-        return found
+        read = partial(read_shard_object, limit=limit, is_fresh=self.is_fresh)
+        return read_first(self._paths(index), self.shards.shape.count, numbers, read)
 
     def _paths(self, index: tuple[int, ...]) -> list[ObjectPath]:
         """Return the objects that may hold chunks of a shard: its pieces as they were listed last, and the shard."""

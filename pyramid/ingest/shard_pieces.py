@@ -11,10 +11,11 @@ import os
 import secrets
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from lazytile.pyramid.chunks.shard_format import ShardWriter, read_chunks
+from lazytile.pyramid.chunks.shard_format import ShardWriter, read_chunks, read_first
 from lazytile.pyramid.ingest.piece_objects import PieceObjects
 from lazytile.pyramid.store.chunk_file import make_folders
 
@@ -85,15 +86,8 @@ class ShardPieces:
             StoreError: The index of a piece is damaged, or a chunk has more bytes.
             OSError: A piece cannot be read.
         """
-        missing = list(numbers)
-        found: dict[int, bytes] = {}
-        for path in (*self.pieces(index), self.shards.shard(index)):
-            chunks = read_chunks(path, self.shards.shape.count, missing, limit)
-            found |= {number: chunk for number, chunk in zip(missing, chunks, strict=True) if chunk is not None}
-            missing = [number for number in missing if number not in found]
-            if not missing:
-                break
-        return found
+        paths = (*self.pieces(index), self.shards.shard(index))
+        return read_first(paths, self.shards.shape.count, numbers, partial(read_chunks, limit=limit))
 
     def name(self, dim_index: tuple[int, ...], row: int, col: int) -> str:
         """Return what messages call a chunk."""
