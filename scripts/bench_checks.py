@@ -85,7 +85,7 @@ def tasks_of(store: Path, name: str, zoom: int) -> list[RenderTask]:
 @contextmanager
 def switched(is_checked: list[bool]) -> Iterator[None]:
     """Have every reader compare nothing in the block while ``is_checked`` holds False."""
-    checked = vars(StoredDataset)["_reader"]
+    checked = vars(StoredDataset)["reader"]
     made: dict[tuple[int, int, str], object] = {}
 
     def reader_of(self: StoredDataset, level: int, variable: str) -> object:
@@ -94,7 +94,7 @@ def switched(is_checked: list[bool]) -> Iterator[None]:
             return reader
         return made.setdefault((id(self), level, variable), replace(reader, digests=None))
 
-    with patch.object(StoredDataset, "_reader", reader_of):
+    with patch.object(StoredDataset, "reader", reader_of):
         yield
 
 
