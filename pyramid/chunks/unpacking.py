@@ -30,7 +30,7 @@ LZMA_MEMORY = 192 << 20
 """Most memory that an LZMA decoder may ask for; ``xz -9`` needs 65 MiB."""
 
 
-def unpack(name: str, data: Any, limit: int, *, exact: bool = True) -> Any:
+def unpack(name: str, data: Any, limit: int, *, exact: bool = True, into: bytearray | None = None) -> Any:
     """Decompress a chunk.
 
     Args:
@@ -38,15 +38,19 @@ def unpack(name: str, data: Any, limit: int, *, exact: bool = True) -> Any:
         data: The compressed bytes.
         limit: Bytes that the chunk holds.
         exact: Whether it must hold exactly as many, not fewer.
+        into: Memory of ``limit`` bytes, which may be used for the result: new memory costs half as much as unpacking.
 
     Returns:
-        The bytes of the chunk, of any buffer type.
+        The bytes of the chunk, of any buffer type; ``into`` where it was used.
 
     Raises:
         StoreError: The bytes are damaged, or hold more or fewer.
     """
     try:
-        found = UNPACKERS[name](data, limit)
+        if into is not None and name in _INTO and len(into) == limit:
+            found = _INTO[name](data, limit, into)
+        else:
+            found = UNPACKERS[name](data, limit)
     except (RuntimeError, ValueError, EOFError, OSError, zlib.error, lzma.LZMAError, MemoryError) as error:
         raise StoreError(first_line(error)) from error
     size = memoryview(found).nbytes
@@ -95,7 +99,7 @@ def _check_size(stated: int, limit: int) -> None:
         raise StoreError(f"it states {stated} bytes of content, a chunk has {limit}")
 
 
-def _unpack_blosc(data: Any, limit: int) -> Any:
+def _unpack_blosc(data: Any, limit: int, into: bytearray | None = None) -> Any:
     """Decompress Blosc, whose header states the sizes of content and compressed data (C-Blosc, README_CHUNK_FORMAT)."""
     view = memoryview(data).cast("B")
     if len(view) < _BLOSC_HEADER:
@@ -107,17 +111,17 @@ def _unpack_blosc(data: Any, limit: int) -> Any:
         raise StoreError(f"its header states {stored} compressed bytes, there are {len(view)}")
     if block > max(content, 256):
         raise StoreError(f"its header states blocks of {block} bytes in a content of {content}")
-    return blosc.decompress(data)
+    return blosc.decompress(data, into if content == limit else None)
 
 
-def _unpack_zstd(data: Any, limit: int) -> Any:
+def _unpack_zstd(data: Any, limit: int, into: bytearray | None = None) -> Any:
     """Decompress a Zstandard frame. One that does not state the size of its content must fill the chunk exactly."""
     stated = zstd_content_size(data)
     size = limit if stated is None else stated
     _check_size(size, limit)
     if not size:
         return b""
-    return zstd.decompress(data, bytearray(size))
+    return zstd.decompress(data, bytearray(size) if into is None or size != limit else into)
 
 
 def zstd_content_size(data: Any) -> int | None:
@@ -167,10 +171,11 @@ def _unpack_deflate(bits: int) -> Callable[[Any, int], bytes]:
     return unpack_members
 
 
-def _unpack_lz4(data: Any, limit: int) -> Any:
+def _unpack_lz4(data: Any, limit: int, into: bytearray | None = None) -> Any:
     """Decompress an LZ4 block, which numcodecs stores after the size of its content."""
-    _check_size(int.from_bytes(memoryview(data).cast("B")[:4], "little"), limit)
-    return lz4.decompress(data)
+    stated = int.from_bytes(memoryview(data).cast("B")[:4], "little")
+    _check_size(stated, limit)
+    return lz4.decompress(data, into if stated == limit else None)
 
 
 def _unpack_bz2(data: Any, limit: int) -> bytes:
@@ -197,3 +202,9 @@ UNPACKERS: Mapping[str, Callable[[Any, int], Any]] = {
     "none": lambda data, _: data,
 }
 """Decompressors by the name of the Zarr codec, each of bytes and a limit."""
+_INTO: Mapping[str, Callable[[Any, int, bytearray], Any]] = {
+    "blosc": _unpack_blosc,
+    "zstd": _unpack_zstd,
+    "lz4": _unpack_lz4,
+}
+"""Those that can write to memory that is there."""

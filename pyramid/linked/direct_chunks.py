@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazytile.pyramid.chunks.unpacking import UNPACKERS, unpack
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.core.memory_size import max_chunk_bytes
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 PACKED_GROWTH_BYTES = 1 << 20
 """Bytes by which packing may enlarge a chunk that does not shrink, at most."""
+SCRATCH_BYTES = 4 << 20
+"""Chunks of so many bytes at most are unpacked into memory that their thread keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +62,40 @@ class DirectChunks:
             GenerationChangedError: The file was changed.
             StoreError: It is damaged, or the source is not there.
         """
-        name = self.prefix + self.separator.join(map(str, index))
-        nbytes = math.prod(self.chunks) * self.stored.itemsize
-        data = self._bytes(name, nbytes)
         native = self.stored.newbyteorder("=")
+        found = self._unpacked(index, None)
+        return np.full(self.chunks, self.fill, native) if found is None else found.astype(native, copy=False)
+
+    def copy(self, index: tuple[int, ...], out: NDArray[Any]) -> None:
+        """Write the numbers of a chunk to an array, through memory that is used again.
+
+        Args:
+            index: Along each axis.
+            out: For its first numbers along each axis: a chunk at the end of the array holds more than it shows.
+
+        Raises:
+            GenerationChangedError: The file was changed.
+            StoreError: It is damaged, or the source is not there.
+        """
+        found = self._unpacked(index, _scratch(self.nbytes) if self.nbytes <= SCRATCH_BYTES else None)
+        out[...] = self.fill if found is None else found[tuple(map(slice, out.shape))]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of an unpacked chunk."""
+        return math.prod(self.chunks) * self.stored.itemsize
+
+    def _unpacked(self, index: tuple[int, ...], into: bytearray | None) -> NDArray[Any] | None:
+        """Return the numbers of a chunk as they are stored, in ``into`` where that is possible; None where absent."""
+        name = self.prefix + self.separator.join(map(str, index))
+        data = self._bytes(name, self.nbytes)
         if data is None:
-            return np.full(self.chunks, self.fill, native)
+            return None
         try:
-            unpacked = unpack(self.compressor, data, nbytes)
+            unpacked = unpack(self.compressor, data, self.nbytes, into=into)
         except StoreError as error:
             raise StoreError(f"{name}: {error}") from error
-        return np.frombuffer(unpacked, self.stored).reshape(self.chunks).astype(native, copy=False)
+        return np.frombuffer(unpacked, self.stored).reshape(self.chunks)
 
     def _bytes(self, name: str, nbytes: int) -> bytes | None:
         """Return the bytes of a file as it was, None where there was none."""
@@ -92,6 +119,15 @@ class DirectChunks:
         finally:
             os.close(descriptor)
         return data
+
+
+def _scratch(nbytes: int) -> bytearray:
+    """Return memory of this thread."""
+    here = process.current().resource("scratch of foreign chunks", threading.local)
+    found: bytearray | None = getattr(here, "scratch", None)
+    if found is None or len(found) != nbytes:
+        found = here.scratch = bytearray(nbytes)
+    return found
 
 
 def direct_chunks(folder: DatedFolder, name: str, array: zarr.Array[Any]) -> DirectChunks | None:

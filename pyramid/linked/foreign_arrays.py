@@ -1,14 +1,14 @@
 """The Zarr arrays of a source at one version, and their decoded chunks, kept in memory.
 
 A chunk of the source has any shape. What is asked of it is cut out; the whole of it stays in the cache of decoded
-chunks as long as there is room, and is read once for all threads that wait for it.
+chunks as long as there is room, and is read once for all threads that wait for it. Where all of it is asked for, nobody
+needs the rest, and it is not kept.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,15 +20,15 @@ from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.linked.dated_stores import DatedFolder, DatedObjects, dated_store
 from lazytile.pyramid.linked.direct_chunks import DirectChunks, direct_chunks
 from lazytile.pyramid.sources.formats.container import ZARR
 from lazytile.pyramid.sources.formats.virtual_zarr import KERCHUNK, reference_store, virtual_store
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
+from lazytile.pyramid.streams.spare_threads import for_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
@@ -158,29 +158,44 @@ class ForeignArrays:
         counts = [range(start // size, -(-stop // size)) for (start, stop), size in zip(spans, chunks, strict=True)]
         if out is None:
             out = np.empty([stop - start for start, stop in spans], array.dtype)
-        is_direct = self._direct[path, name] is not None
-        if math.prod(map(len, counts)) > MAX_CACHED and not is_direct:
+        direct = self._direct[path, name]
+        if math.prod(map(len, counts)) > MAX_CACHED and direct is None:
             out[...] = array[tuple(slice(*span) for span in spans)]
             return out
-        indices = list(product(*counts))
-        into = out
+        indices, into = list(product(*counts)), out
 
         def copy(index: tuple[int, ...]) -> None:
-            chunk = self._chunk(array, path, name, index)
-            to, of = [], []
-            for at, size, (start, stop), length in zip(index, chunks, spans, chunk.shape, strict=True):
-                first = max(start, at * size)
-                last = min(stop, at * size + length)
-                to.append(slice(first - start, last - start))
-                of.append(slice(first - at * size, last - at * size))
-            into[tuple(to)] = chunk[tuple(of)]
+            self._copy(array, (path, name), index, spans, into)
 
-        if is_direct and len(indices) >= PARALLEL:
-            _for_all(copy, indices)
+        if direct is not None and len(indices) >= PARALLEL:
+            for_all(copy, indices)
         else:
             for index in indices:
                 copy(index)
         return out
+
+    def _copy(
+        self,
+        array: zarr.Array[Any],
+        place: tuple[str, str],
+        index: tuple[int, ...],
+        spans: Sequence[tuple[int, int]],
+        out: NDArray[Any],
+    ) -> None:
+        """Write what a box of cells has of a chunk to the array of the box."""
+        to, of, is_whole = [], [], True
+        for at, size, (start, stop), length in zip(index, array.chunks, spans, array.shape, strict=True):
+            end = min((at + 1) * size, length)
+            first, last = max(start, at * size), min(stop, end)
+            is_whole = is_whole and first == at * size and last == end
+            to.append(slice(first - start, last - start))
+            of.append(slice(first - at * size, last - at * size))
+        direct, part = self._direct[place], out[tuple(to)]
+        kept = process.cache("chunks").peek(self._key(*place, index), again=True) if is_whole else None
+        if direct is None or not is_whole or kept is not None:
+            part[...] = (self._chunk(array, *place, index) if kept is None else kept)[tuple(of)]
+        else:
+            direct.copy(index, part)
 
     def _chunk(self, array: zarr.Array[Any], path: str, name: str, index: tuple[int, ...]) -> NDArray[Any]:
         """Return a chunk, cut at the edge of the array."""
@@ -200,39 +215,12 @@ class ForeignArrays:
         nbytes = math.prod(array.chunks) * array.dtype.itemsize
         if nbytes * LARGE_SHARE > cache.statistics.limit_bytes:
             cache = process.current().resource("large foreign chunk", lambda: BytesLru(1, lambda _: 1))
-        found: NDArray[Any] = cache.get(("foreign", self._identity, path, name, index), read, raw=True)
+        found: NDArray[Any] = cache.get(self._key(path, name, index), read, raw=True)
         return found
 
-
-def _for_all(work: Callable[[tuple[int, ...]], None], indices: Sequence[tuple[int, ...]]) -> None:
-    """Do work for each index, in this thread and in those that have nothing else to do."""
-    waiting, lock = iter(indices), threading.Lock()
-
-    def run() -> None:
-        while True:
-            with lock:
-                index = next(waiting, None)
-            if index is None:
-                return
-            work(index)
-
-    helpers = [_threads().submit(run) for _ in range(min(processor_count(), len(indices)) - 1)]
-    try:
-        run()
-    finally:
-        with lock:
-            waiting = iter(())  # after an error nobody needs the rest
-        errors = [helper.exception() for helper in helpers if not helper.cancel()]
-    for error in errors:
-        if error is not None:
-            raise error
-
-
-def _threads() -> ThreadPoolExecutor:
-    """Return the threads of this process that unpack chunks; they wait for nobody."""
-    return process.current().resource(
-        "threads of foreign chunks", lambda: ThreadPoolExecutor(processor_count(), thread_name_prefix="foreign")
-    )
+    def _key(self, path: str, name: str, index: tuple[int, ...]) -> Hashable:
+        """Return the key of a chunk in caches."""
+        return ("foreign", self._identity, path, name, index)
 
 
 def witnessed_store(record: LinkRecord, path: str) -> DatedFolder | DatedObjects:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 MAX_SOURCES = 64
 """Sources that a process keeps open at a time."""
+NARROW_CELLS = 512
+"""Columns of a box, below which reading it costs more than what it holds."""
 LONG_S = 5.0
 """A read that fails after this time has waited for a source that does not answer."""
 PAUSE_S = 2.0
@@ -112,6 +114,16 @@ class ForeignChunks:
         except LazytileError:
             return False  # the read says what is wrong
         return source.engine == ZARR and not is_url(source.path) and source.found.resampling is None
+
+    @property
+    def narrow_cols(self) -> int:
+        """Columns of the smallest box worth reading: those of a small chunk; 0 for large ones."""
+        reader = self._reader()
+        if reader.arrays is None or not reader.arrays.is_quick(reader.path, reader.array):
+            return 0  # one at a time fills the memory
+        axis = reader.placement.axes[-1]
+        width = 1 if axis is None else reader.arrays.array(reader.path, reader.array).chunks[axis]
+        return max(width, NARROW_CELLS)
 
     def read_box(self, dim_index: tuple[int, ...], rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[Any]:
         """Return the codes of a box.

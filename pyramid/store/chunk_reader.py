@@ -85,6 +85,11 @@ class BoxReader(Protocol):
         """Whether it does, which depends on the source."""
         ...
 
+    @property
+    def narrow_cols(self) -> int:
+        """Columns of the smallest box worth reading, where several threads read such boxes faster than one; else 0."""
+        ...
+
     def read_box(self, dim_index: tuple[int, ...], rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[Any]:
         """Return the codes of a box.
 

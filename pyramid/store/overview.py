@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError
 from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.reduce import reduce_level
+from lazytile.pyramid.streams.spare_threads import for_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,24 +90,21 @@ def derived_codes(
         ChunkNotMadeError: A chunk of the finer level was not made, and there is no source.
     """
     try:
-        return overview_codes(read, dataset, variable, at)
+        if source is None or at.level > dataset.linked:
+            return overview_codes(read, dataset, variable, at)
     except ChunkNotMadeError:
         if source is None:
             raise
-        return overview_of_boxes(source.read_box, dataset, variable, at, dataset.linked - 1)
+    return overview_of_boxes(source, dataset, variable, at, dataset.linked - 1)
 
 
 def overview_of_boxes(
-    read: Callable[[tuple[int, ...], tuple[int, int], tuple[int, int]], NDArray[Any]],
-    dataset: Dataset,
-    variable: Variable,
-    at: ChunkIndex,
-    base: int,
+    source: BoxReader, dataset: Dataset, variable: Variable, at: ChunkIndex, base: int
 ) -> NDArray[Any]:
     """Compute a chunk from a much finer level at once, without the chunks in between, with the same result.
 
     Args:
-        read: Reads a box of the finer level, by index along the leading dimensions, rows and columns.
+        source: Reads boxes of the finer level.
         dataset: Its description.
         variable: Of the dataset.
         at: Which chunk.
@@ -116,17 +115,25 @@ def overview_of_boxes(
     """
     depth = at.level - base
     here, finest = level_shape(dataset.grid.shape, at.level), level_shape(dataset.grid.shape, base)
-    side = max(1, BOX_CELLS >> depth)
-    bands = []
-    bottom = min(here.rows, (at.row + 1) * dataset.chunk.rows)
-    right = min(here.cols, (at.col + 1) * dataset.chunk.cols)
-    for top in range(at.row * dataset.chunk.rows, bottom, side):
-        rows = top << depth, min(finest.rows, min(bottom, top + side) << depth)
-        band = []
-        for left in range(at.col * dataset.chunk.cols, right, side):
-            codes = read(at.dim_index, rows, (left << depth, min(finest.cols, min(right, left + side) << depth)))
-            for _ in range(depth):
-                codes = reduce_level(np.ascontiguousarray(codes), variable.packing, variable.reduction)
-            band.append(codes)
-        bands.append(band)
-    return np.ascontiguousarray(np.block(bands))
+    top, left = at.row * dataset.chunk.rows, at.col * dataset.chunk.cols
+    bottom, right = min(here.rows, top + dataset.chunk.rows), min(here.cols, left + dataset.chunk.cols)
+    cells = np.empty((bottom - top, right - left), variable.packing.dtype)
+    narrow = source.narrow_cols
+    height, width = (max(1, min(BOX_CELLS, side) >> depth) for side in (BOX_CELLS, narrow or BOX_CELLS))
+
+    def fill(corner: tuple[int, int]) -> None:
+        row, col = corner
+        rows = row << depth, min(finest.rows, min(bottom, row + height) << depth)
+        cols = col << depth, min(finest.cols, min(right, col + width) << depth)
+        codes = source.read_box(at.dim_index, rows, cols)
+        for _ in range(depth):
+            codes = reduce_level(np.ascontiguousarray(codes), variable.packing, variable.reduction)
+        cells[row - top : row - top + codes.shape[0], col - left : col - left + codes.shape[1]] = codes
+
+    corners = list(product(range(top, bottom, height), range(left, right, width)))
+    if narrow:
+        for_all(fill, corners)
+    else:
+        for corner in corners:
+            fill(corner)
+    return cells

@@ -1,4 +1,4 @@
-"""Streams of results: work runs ahead of its turn, and what it made follows in order.
+"""Streams of results: work runs ahead of its turn, what it made follows in order, and idle threads join in.
 
-May import: nothing else of ours.
+May import: core.
 """

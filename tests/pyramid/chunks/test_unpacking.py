@@ -40,6 +40,19 @@ def test_what_was_packed_is_unpacked(name: str) -> None:
             unpack(name, PACKED[name], limit)
 
 
+@pytest.mark.parametrize("name", PACKED)
+def test_memory_for_the_result_is_used_only_where_it_fits(name: str) -> None:
+    into = bytearray(len(CONTENT))
+    found = unpack(name, PACKED[name], len(CONTENT), into=into)
+    assert bytes(found) == CONTENT
+    assert (found is into) == (name in {"zstd", "blosc", "lz4"})
+    into[:] = bytes(len(into))
+    assert bytes(unpack(name, PACKED[name], len(CONTENT) + 1, exact=False, into=into)) == CONTENT
+    assert bytes(unpack(name, PACKED[name], len(CONTENT) + 1, exact=False, into=bytearray(len(CONTENT) + 1))) == CONTENT
+    with pytest.raises(StoreError):
+        unpack(name, PACKED[name], len(CONTENT) - 1, into=bytearray(len(CONTENT) - 1))
+
+
 @pytest.mark.parametrize("name", [name for name in PACKED if name != "none"])
 def test_truncated_and_foreign_bytes_are_refused(name: str) -> None:
     data = PACKED[name]

@@ -55,6 +55,10 @@ def test_plain_chunks_are_read_without_zarr_python_with_the_same_result(tmp_path
         assert found.dtype == np.dtype("int16")
         assert found.shape == (32, 32)
         assert np.array_equal(found[: wanted.shape[0], : wanted.shape[1]], wanted)
+        turned = np.empty(wanted.shape[::-1], np.int16)
+        read.copy(index, turned.T)
+        assert np.array_equal(turned.T, wanted)
+        assert np.array_equal(found[: wanted.shape[0], : wanted.shape[1]], wanted)  # it has memory of its own
 
 
 def test_a_chunk_that_is_no_chunk_is_refused(tmp_path):
