@@ -129,7 +129,7 @@ class Downloads:
                 return str(self._gridded(source, entry))
         scheme = urlsplit(source).scheme.lower()
         if scheme not in {"http", "https", *OBJECT_SCHEMES}:
-            raise SourceError(f"{source} has the scheme {scheme}; use http, https, s3, gs or nexus+https")
+            raise SourceError(f"{source} has the scheme {scheme}; use http, https, s3, gs, az or nexus+https")
         if is_zarr_url(source, self._options):
             if checksum is not None:
                 raise SourceError(f"{source} is Zarr, which has many files, so it has no checksum")

@@ -8,7 +8,7 @@ from lazytile.pyramid.core.errors import ResponseTooLargeError
 from lazytile.pyramid.fetch.http_client import Client, HttpOptions
 from lazytile.pyramid.fetch.source_url import METADATA_NAMES
 
-OBJECT_SCHEMES = frozenset({"s3", "gs"})
+OBJECT_SCHEMES = frozenset({"s3", "gs", "az"})
 _MAX_METADATA_BYTES = 64 << 20
 
 

@@ -36,7 +36,8 @@ from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.storage.generations import Kept
 from lazytile.pyramid.storage.metadata_copy import local_metadata
-from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.object_path import ObjectPath, store_location
+from lazytile.pyramid.storage.pinned import pinned
 from lazytile.pyramid.storage.pointer import dataset_folder
 from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.storage.staging import staging_folder
@@ -98,7 +99,7 @@ def append(
         SourceError: The source cannot be read or does not fit the dataset.
         StoreError: The store cannot be written, or the dataset was changed meanwhile.
     """
-    place = location(store)
+    place = store_location(store)
     folder = dataset_folder(place, name)
     old = read_description(folder)
     if old.linked:
@@ -109,7 +110,7 @@ def append(
     if not timed:
         raise SourceError(f"dataset {name} has no time dimension, nothing can be appended to it")
     (file,) = local_files([str(path)], staging_folder(place) / DOWNLOADS, fetching)
-    source = open_source(file, timed, group=group, overrides=Overrides(time=time, time_pattern=time_pattern))
+    source = open_source(pinned(file), timed, group=group, overrides=Overrides(time=time, time_pattern=time_pattern))
     check_fits(source, old)
     source = in_packing_of(old, source)
     with _metadata_of(folder, old) as here:

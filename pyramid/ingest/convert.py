@@ -19,7 +19,8 @@ from lazytile.pyramid.ingest.proposed_name import dataset_name
 from lazytile.pyramid.ingest.shard_plan import MAX_SHARD_STEPS, automatic_steps, chosen_steps
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of, open_files
-from lazytile.pyramid.storage.object_path import location
+from lazytile.pyramid.storage.object_path import store_location
+from lazytile.pyramid.storage.pinned import pinned
 from lazytile.pyramid.storage.staging import staging_folder
 from lazytile.pyramid.store.code_statistics import write_statistics
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
@@ -127,11 +128,14 @@ def convert(
         StoreError: The store cannot be written.
     """
     chosen = None if name is None else _checked_name(name)
-    place = location(store)
+    place = store_location(store)
     files = local_files(files_of(path), staging_folder(place) / FOLDER, fetching)
     chosen = chosen or dataset_name(files[0])
     source = open_files(
-        files, variables, group=group, overrides=Overrides(x, y, crs, bounds, nodata, time, time_pattern)
+        [pinned(each) for each in files],
+        variables,
+        group=group,
+        overrides=Overrides(x, y, crs, bounds, nodata, time, time_pattern),
     )
     if storage.lazy and _planes(source) <= storage.lazy_above:
         storage = replace(storage, lazy=False)

@@ -38,37 +38,49 @@ def stored_name(path: str | Path) -> StoredName | None:
     Raises:
         StoreError: The folder is a store of several datasets, or the dataset is damaged.
     """
+    found = stored_names(path)
+    if len(found) > 1:
+        names = ", ".join(each.name for each in found)
+        raise StoreError(f"{path} is a store of {len(found)} datasets; open one: {names}")
+    return found[0] if found else None
+
+
+def stored_names(path: str | Path) -> tuple[StoredName, ...]:
+    """Return the datasets that a path names: one, or all of a store.
+
+    Args:
+        path: As for ``stored_name``.
+
+    Returns:
+        The datasets, sorted by name; none for anything else.
+
+    Raises:
+        StoreError: A dataset is damaged.
+    """
     place = location(path)
-    if isinstance(place, ObjectPath) and place.parts[0] not in _WEB:
-        return _remote_name(place)
+    if isinstance(place, ObjectPath) and place.parts[0] not in _WEB and ".." not in place.parts:
+        return _remote_names(place)
     if is_url(path):
-        return None
+        return ()
     folder = Path(path).resolve()
     for candidate in (folder, folder.with_name(f"{folder.name}{SUFFIX}")):
         if candidate.suffix == SUFFIX and _is_ours(candidate):
-            return StoredName(candidate.parent, candidate.name.removesuffix(SUFFIX))
+            return (StoredName(candidate.parent, candidate.name.removesuffix(SUFFIX)),)
     if not folder.is_dir():
-        return None
-    names = [name for name in Store(folder).names() if _is_ours(folder / f"{name}{SUFFIX}")]
-    if len(names) > 1:
-        raise StoreError(f"{path} is a store of {len(names)} datasets; open one: {', '.join(names)}")
-    return StoredName(folder, names[0]) if names else None
+        return ()
+    names = (name for name in Store(folder).names() if _is_ours(folder / f"{name}{SUFFIX}"))
+    return tuple(StoredName(folder, name) for name in names)
 
 
-def _remote_name(place: ObjectPath) -> StoredName | None:
-    """Return the dataset that a URL names: one of a store, or the only one of it."""
+def _remote_names(place: ObjectPath) -> tuple[StoredName, ...]:
+    """Return the datasets that a URL names: one of a store, or all of it."""
+    name = place.name.removesuffix(SUFFIX)
     try:
-        for root, name in ((place.parent, place.name.removesuffix(SUFFIX)), (place, None)):
-            names = [*current_pointers(root).get().datasets] if len(root.parts) > 1 else []
-            if name in names:
-                return StoredName(root, name)
-            if name is None and len(names) > 1:
-                raise StoreError(f"{place} is a store of {len(names)} datasets; open one: {', '.join(sorted(names))}")
-            if name is None and names:
-                return StoredName(root, names[0])
+        if len(place.parent.parts) > 1 and name in current_pointers(place.parent).get().datasets:
+            return (StoredName(place.parent, name),)
+        return tuple(StoredName(place, each) for each in sorted(current_pointers(place).get().datasets))
     except StorageError:
-        return None  # opening it as a source says what is wrong
-    return None
+        return ()  # opening it as a source says what is wrong
 
 
 def _is_ours(folder: Path) -> bool:

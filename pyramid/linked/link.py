@@ -20,7 +20,8 @@ from lazytile.pyramid.linked.sampled_range import measured
 from lazytile.pyramid.linked.source_version import check_linkable, settled_time_ns, version_of
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of
-from lazytile.pyramid.storage.object_path import location
+from lazytile.pyramid.storage.object_path import store_location
+from lazytile.pyramid.storage.pinned import pinned
 from lazytile.pyramid.storage.pointer import dataset_folder
 from lazytile.pyramid.store.dataset import NAME_PATTERN
 from lazytile.pyramid.store.geozarr import finish_metadata, write_metadata
@@ -101,9 +102,10 @@ def link(
         raise SourceError(
             f"a dataset's name has up to 128 letters, digits, _ and -, a letter or digit first; not {name!r}"
         )
-    place = location(store)
-    paths = tuple(absolute_source(each) for each in files_of(path))
-    check_linkable(paths)
+    place = store_location(store)
+    given = tuple(absolute_source(each) for each in files_of(path))
+    check_linkable(given)
+    paths = tuple(str(pinned(each)) for each in given)
     record = LinkRecord(
         generation="",
         paths=paths,
@@ -116,7 +118,7 @@ def link(
         colormap=colormap,
         is_exact=exact,
     )
-    return _registered(record, place, name or dataset_name(paths[0]), progress)
+    return _registered(record, place, name or dataset_name(given[0]), progress)
 
 
 def link_again(store: Path, name: str) -> Linked:
@@ -133,7 +135,8 @@ def link_again(store: Path, name: str) -> Linked:
         SourceError: The source cannot be read.
         StoreError: The store cannot be written, or the dataset is no linked one.
     """
-    return _registered(read_record(dataset_folder(store, name)), store, name)
+    record = read_record(dataset_folder(store, name))
+    return _registered(replace(record, paths=tuple(str(pinned(each)) for each in record.paths)), store, name)
 
 
 def _registered(

@@ -35,10 +35,11 @@ class ReadingCost:
     @property
     def text(self) -> str:
         """One line for people."""
+        is_less = self.stored_tile_bytes < self.tile_bytes
         return (
             f"{self.variable}: chunk {size_text(self.chunk_bytes)}: a tile reads {size_text(self.tile_bytes)}, the "
-            f"first map of the whole {size_text(self.step_bytes)}; convert would bring a tile to "
-            f"{size_text(self.stored_tile_bytes)}"
+            f"first map of the whole {size_text(self.step_bytes)}"
+            + (f"; convert would bring a tile to {size_text(self.stored_tile_bytes)}" if is_less else "")
         )
 
 

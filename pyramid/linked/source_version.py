@@ -23,6 +23,8 @@ from lazytile.pyramid.linked.dated_stores import TILE_PATIENCE
 from lazytile.pyramid.sources.formats.remote_zarr import object_store
 from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK, virtual_engine, virtual_store
 from lazytile.pyramid.sources.references.references import references_of, references_stamp
+from lazytile.pyramid.storage.bucket import reason_of
+from lazytile.pyramid.storage.pinned import pinned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +102,7 @@ def _stamp(path: str) -> object:
 
 
 def _remote_stamp(url: str) -> object:
-    store = object_store(url, TILE_PATIENCE)
+    store = object_store(str(pinned(url)), TILE_PATIENCE)
     found = []
     for name in METADATA_NAMES:
         try:
@@ -108,7 +110,7 @@ def _remote_stamp(url: str) -> object:
         except FileNotFoundError:
             continue
         except Exception as error:
-            raise SourceUnavailableError(f"{url} does not answer: {first_line(error)}") from error
+            raise SourceUnavailableError(f"{url} cannot be read: {reason_of(error, url)}") from error
         found.append((name, meta["e_tag"], meta["last_modified"], meta["size"]))
     if not found:
         raise SourceUnavailableError(f"{url} holds no Zarr group: it has none of {', '.join(METADATA_NAMES)}")
@@ -148,7 +150,7 @@ def check_linkable(paths: Sequence[str]) -> None:
                 raise SourceError(f"{path} is compressed as a whole and cannot be read in parts; convert unpacks it")
             continue
         if parts.scheme not in {*OBJECT_SCHEMES, "http", "https"}:
-            raise SourceError(f"{path} has the scheme {parts.scheme}; Zarr is linked at s3, gs, https and http")
+            raise SourceError(f"{path} has the scheme {parts.scheme}; Zarr is linked at s3, gs, az, https and http")
         if not is_zarr_url(path, _OPTIONS):
             raise SourceError(
                 f"{path} is a file on a server, not Zarr; link references to its chunks (kerchunk), or use convert, "

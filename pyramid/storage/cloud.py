@@ -1,19 +1,18 @@
 """Object storage of the clouds and web servers, through obstore: ``s3://``, ``gs://``, ``az://``, ``https://``.
 
-Credentials, regions and endpoints come from the variables that the clouds' own tools use (``AWS_...``, ``GOOGLE_...``,
-``AZURE_...``). obstore repeats requests that failed: server errors, lost connections, and reads that took too long.
+obstore repeats requests that failed: server errors, lost connections, and reads that took too long. ``bucket`` opens
+what it reads.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from lazytile.pyramid.core.errors import StoreError, first_line
+from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.storage.bucket import is_web, open_bucket, reason_of
 from lazytile.pyramid.storage.protocol import (
     ConflictError,
     ObjectEntry,
@@ -29,34 +28,14 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from obstore import PutMode
-    from obstore.store import AzureStore, ClientConfig, GCSStore, HTTPStore, RetryConfig, S3Store
+    from obstore.store import RetryConfig
 
     from lazytile.pyramid.storage.options import StorageOptions
 
-_AWS_CREDENTIALS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
-_GOOGLE_CREDENTIALS = (
-    "GOOGLE_SERVICE_ACCOUNT",
-    "GOOGLE_SERVICE_ACCOUNT_PATH",
-    "GOOGLE_SERVICE_ACCOUNT_KEY",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-)
-_CREDENTIALS = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
-    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-}
-"""Environment variables that messages name, by scheme."""
 _CONNECT_S = 5.0
 _WRITE_S = 120.0
 """Time limit of one request that writes: a part of an object, at most a shard."""
 _RETRIES = 8
-_TEXT = 200
-"""Most characters of a library's message in one of ours."""
 
 
 class CloudStorage:
@@ -70,12 +49,12 @@ class CloudStorage:
             options: Time limits.
 
         Raises:
-            StoreError: obstore is not installed.
+            StoreError: obstore is not installed, or the URL or the environment cannot be used.
         """
         if importlib.util.find_spec("obstore") is None:
             raise StoreError(f"{url} is object storage, which needs obstore: pip install 'lazytile[cloud]'")
         self._url = url
-        self._is_read_only = urlsplit(url).scheme in ("http", "https")
+        self._is_read_only = is_web(url)
         retry: RetryConfig = {
             "max_retries": _RETRIES if options.retry_s else 0,
             "retry_timeout": timedelta(seconds=options.retry_s),
@@ -198,24 +177,14 @@ class CloudStorage:
     @contextmanager
     def _explained(self, done: str, key: str) -> Iterator[None]:
         """Raise whatever obstore raises as one line that names the object."""
-        from obstore.exceptions import (  # noqa: PLC0415 - an extra
-            BaseError,
-            PermissionDeniedError,
-            UnauthenticatedError,
-        )
+        from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
 
         try:
             yield
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            source = _CREDENTIALS.get(urlsplit(self._url).scheme)
-            advice = "" if source is None else f"; the credentials come from {source}"
-            raise StorageError(f"{self._url}/{key} cannot be {done}: access is denied{advice}") from error
         except BaseError as error:
             if isinstance(error, FileNotFoundError):
                 raise FileNotFoundError(f"{self._url}/{key} does not exist") from error
-            # The library's text: what it did, how often, and after a dash what came of it.
-            reason = first_line(error).rpartition(" - ")[2].strip(" :")
-            raise StorageError(f"{self._url}/{key} cannot be {done}: {reason[:_TEXT]}") from error
+            raise StorageError(f"{self._url}/{key} cannot be {done}: {reason_of(error, self._url)}") from error
 
 
 @contextmanager
@@ -224,38 +193,3 @@ def _absence_allowed() -> Iterator[None]:
         yield
     except FileNotFoundError:
         return
-
-
-def open_bucket(url: str, client: ClientConfig, retry: RetryConfig) -> S3Store | GCSStore | AzureStore | HTTPStore:
-    """Open a bucket, container or web server with obstore, by the credentials of the environment.
-
-    Args:
-        url: Of the bucket or of a prefix in it, or of a web server.
-        client: Time limits.
-        retry: How often failed requests are repeated.
-
-    Returns:
-        obstore's object; no request has been made.
-    """
-    from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store  # noqa: PLC0415 - an extra
-
-    environment, scheme = os.environ, urlsplit(url).scheme
-    client = dict(client)  # type: ignore[assignment] # a copy
-    if scheme == "s3":
-        endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
-        if endpoint.startswith("http://"):
-            client["allow_http"] = True
-        # Otherwise obstore spends seconds looking for an identity outside Amazon's network.
-        anonymous = "AWS_SKIP_SIGNATURE" not in environment and not any(map(environment.get, _AWS_CREDENTIALS))
-        if anonymous:
-            return S3Store.from_url(url, client_options=client, retry_config=retry, skip_signature=True)
-        return S3Store.from_url(url, client_options=client, retry_config=retry)
-    if scheme == "gs":
-        if any(map(environment.get, _GOOGLE_CREDENTIALS)):
-            return GCSStore.from_url(url, client_options={**client, "allow_http": True}, retry_config=retry)
-        return GCSStore.from_url(url, client_options=client, retry_config=retry, skip_signature=True)
-    if scheme == "az":
-        return AzureStore.from_url(url, client_options=client, retry_config=retry)
-    if scheme == "http":
-        client["allow_http"] = True
-    return HTTPStore.from_url(url, client_options=client, retry_config=retry)

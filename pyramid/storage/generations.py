@@ -150,7 +150,10 @@ class Upload:
                     f"dataset {self._name} is not published: {self.target / name} {state}, expected {size}"
                 )
         path = self.target / STARTED
-        path.storage.delete([path.key])
+        try:
+            path.storage.delete([path.key])
+        except StorageError as error:  # some may write and not remove
+            LOG.warning("%s; it stays there, and no reader minds it", error)
 
     @staticmethod
     def _each(function: Callable[[Any], None], items: Iterable[Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path, PosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lazytile.pyramid.core import process
+from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.storage.cloud import CloudStorage
 from lazytile.pyramid.storage.local import LocalStorage
 from lazytile.pyramid.storage.memory import MemoryStorage
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 SCHEMES = ("s3", "gs", "az", "https", "http", "file", "memory")
-_URL = re.compile(rf"({'|'.join(SCHEMES)}):/+(?=[^/])")
+_URL = re.compile(rf"({'|'.join(SCHEMES)}):/+(?=[^/])", re.IGNORECASE)
 """A path of ``pathlib`` has one slash where a URL has two."""
+_NO_PREFIX = re.compile(r"([a-z][a-z0-9+.-]+):(/+|$)", re.IGNORECASE)
+"""What looks like a URL, but for letters of drives."""
 
 
 class ObjectPath(PosixPath):
@@ -159,7 +162,35 @@ def location(place: str | Path) -> Path:
     match = _URL.match(str(place))
     if match is None:
         return Path(place)
-    return ObjectPath(f"{match[1]}:/{str(place)[match.end() :]}")
+    return ObjectPath(f"{match[1].lower()}:/{str(place)[match.end() :]}")
+
+
+def store_location(place: str | Path) -> Path:
+    """Return the path of a store.
+
+    Args:
+        place: A folder, or a URL of object storage, as ``location`` takes it.
+
+    Returns:
+        The path, an ``ObjectPath`` for a URL.
+
+    Raises:
+        StoreError: It is a URL of another kind, which would become a folder of that name, or lacks the bucket.
+    """
+    found = location(place)
+    if isinstance(found, ObjectPath) and ".." in found.parts:
+        raise StoreError(f"{found}: a URL of object storage has no part '..'")
+    url = _NO_PREFIX.match(str(place))
+    if isinstance(found, ObjectPath) or url is None or found.exists():
+        return found
+    scheme = url[1].lower()
+    if scheme in SCHEMES:
+        raise StoreError(f"{scheme}:// names no bucket; a store in object storage is {scheme}://BUCKET/PREFIX")
+    rest = str(place)[url.end() :]
+    raise StoreError(
+        f"a store has no address such as {url[1]}://{rest}; it is a folder, or at s3://, gs:// or az://BUCKET/PREFIX, "
+        f"or, to be read only, at https://"
+    )
 
 
 def storage_at(bucket: str) -> ObjectStorage:

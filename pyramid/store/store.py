@@ -17,7 +17,7 @@ import numpy as np
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError, StoreUnavailableError
 from lazytile.pyramid.core.json_text import parse_json
-from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.object_path import ObjectPath, location, store_location
 from lazytile.pyramid.storage.pointer import LEAST_S, current_pointers, dataset_folder, is_current
 from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.storage.read_pool import READ_AHEAD, read_pool
@@ -200,7 +200,7 @@ class Store:
             folder: The folder or URL; it need not exist yet.
             chunks: Cache of decoded chunks; without one, the process's own.
         """
-        self.folder = location(folder)
+        self.folder = store_location(folder)
         self._root = str(self.folder)
         self._pointers = current_pointers(self.folder) if isinstance(self.folder, ObjectPath) else None
         self._chunks = process.cache("chunks") if chunks is None else chunks

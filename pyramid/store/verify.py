@@ -17,7 +17,7 @@ from lazytile.pyramid.cluster.places import Places
 from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError, first_line
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.engines.factory import engine_or_threads
-from lazytile.pyramid.storage.object_path import location
+from lazytile.pyramid.storage.object_path import location, store_location
 from lazytile.pyramid.storage.pointer import dataset_folder
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import linked_boxes, open_level
@@ -101,7 +101,7 @@ def verify(
         DatasetNotFoundError: The store has no such dataset.
         StoreError: Its description cannot be read, or it was changed meanwhile.
     """
-    folder = dataset_folder(location(store), name)
+    folder = dataset_folder(store_location(store), name)
     dataset = read_description(folder)
     problems = [*metadata_problems(folder, dataset), *_coordinate_problems(folder, dataset)]
     files, bands = _bands(folder, dataset)

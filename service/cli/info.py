@@ -75,11 +75,18 @@ def _source(dataset: Dataset, folder: Path) -> str:
 def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence[str | Path]:
     """Return what to describe: all datasets of the store, one dataset by name, or a file or URL."""
     from lazytile.pyramid.fetch.source_url import is_url  # noqa: PLC0415 - as below
+    from lazytile.pyramid.ingest.opening import stored_names  # noqa: PLC0415 - as below
+    from lazytile.pyramid.storage.pointer import dataset_folder  # noqa: PLC0415 - as below
+    from lazytile.pyramid.store.dataset import SUFFIX  # noqa: PLC0415 - as below
     from lazytile.pyramid.store.store import Store  # noqa: PLC0415 - slow to import
 
     if subject is None:
         return [stored.path for stored in Store(existing(store)).datasets()]
     is_stored = subject in Store(store).names() if isinstance(store, ObjectPath) else False
+    if is_url(subject) or (Path(subject).name != subject and Path(subject).suffix != SUFFIX):
+        named = stored_names(subject)
+        if named:
+            return [dataset_folder(each.store, each.name) for each in named]
     if is_url(subject) or (Path(subject).exists() and not is_stored and not (store / f"{subject}.zarr").exists()):
         return fetch.local_files([subject], store)
     if Path(subject).suffix:

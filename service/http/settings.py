@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError as UnreadableSettingError
 from lazytile.colormaps.core.safe_xml import LIMIT_BYTES
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.memory_size import default_memory_bytes, default_watermark_bytes
-from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.object_path import ObjectPath, store_location
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.operating.access_settings import Texts  # noqa: TC001 - pydantic reads annotations
 from lazytile.service.http.operating.sharing_settings import SharingSettings
@@ -279,7 +279,7 @@ class Settings(SharingSettings):
     @field_validator("store")
     @classmethod
     def _locate_store(cls, value: Path) -> Path:
-        return location(value)
+        return store_location(value)
 
     @field_validator("public_url")
     @classmethod

@@ -19,12 +19,12 @@ import zarr
 from zarr.storage import ObjectStore, WrapperStore
 
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
-from lazytile.pyramid.core.errors import SourceError, first_line
+from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.fetch.http_client import checked_url
 from lazytile.pyramid.fetch.source_url import METADATA_NAMES
 from lazytile.pyramid.fetch.zarr_url import OBJECT_SCHEMES
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
-from lazytile.pyramid.storage.cloud import open_bucket
+from lazytile.pyramid.storage.bucket import open_bucket, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -158,7 +158,7 @@ def version_of(url: str) -> str:
         except FileNotFoundError:
             continue
         except Exception as error:
-            raise SourceError(f"{url} cannot be read: {first_line(error)}") from error
+            raise SourceError(f"{url} cannot be read: {reason_of(error, url)}") from error
         digest.update(repr((name, answer.meta["e_tag"], answer.meta["last_modified"], content)).encode())
         found += 1
     if not found:
@@ -181,7 +181,7 @@ def object_store(url: str, patience: Patience = PATIENCE) -> S3Store | GCSStore 
     """
     parts = urlsplit(url)
     if parts.scheme not in {*OBJECT_SCHEMES, "http", "https"}:
-        raise SourceError(f"{url} has the scheme {parts.scheme}; use s3, gs, https or http")
+        raise SourceError(f"{url} has the scheme {parts.scheme}; use s3, gs, az, https or http")
     if parts.query or parts.fragment:
         raise SourceError(f"{url}: a Zarr URL may hold neither ? nor #")
     if importlib.util.find_spec("obstore") is None:

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError
-from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.object_path import ObjectPath, store_location
 from lazytile.pyramid.storage.pointer import POINTER
 from lazytile.pyramid.storage.protocol import StorageError
 
@@ -24,7 +24,7 @@ StoreOption = Annotated[
         metavar="FOLDER",
         envvar="LAZYTILE_STORE",
         help="Folder of the datasets, or s3://BUCKET/PREFIX, gs:// or az://.",
-        callback=location,
+        callback=store_location,
     ),
 ]
 CacheOption = Annotated[

@@ -195,6 +195,11 @@ def test_the_cost_of_a_tile_is_stated(tmp_path):
     (small,) = link(tmp_path / "in.zarr", tmp_path / "linked", "d").costs
     assert (small.tile_bytes, small.stored_tile_bytes) == (4 * 2 * 2 * 300 * 300, 4 * 2 * 256 * 256)
     assert "chunk 360 kB: a tile reads 1.4 MB" in small.text
+    assert "convert would bring a tile to 0.5 MB" in small.text
+    field(tmp_path / "in.zarr", chunks=(1, 256, 256))
+    (same,) = link(tmp_path / "in.zarr", tmp_path / "linked", "d").costs
+    assert same.tile_bytes == same.stored_tile_bytes
+    assert "convert" not in same.text
 
 
 def test_a_chunk_is_read_once_for_all_tiles_that_it_covers(tmp_path, fresh_process):

@@ -193,3 +193,27 @@ def test_a_source_that_changes_is_a_new_generation_in_object_storage_too(tmp_pat
     remove(store, "d")
     assert (linked_names(store), follower.look()) == ([], [])
     assert Conditions.current().all() == ()
+
+
+@pytest.mark.parametrize("form", ["d", "d.zarr"])
+def test_a_dataset_of_a_store_is_a_source_whose_generations_follow_each_other(tmp_path, s3, form):
+    field(tmp_path / "in.zarr", rows=340, cols=530)
+    store = f"s3://{BUCKET}/own-{form}"
+    convert(tmp_path / "in.zarr", store, "d")
+    expected = tiles_of(store_at(store).folder, "d")
+    made = link(f"{store}/{form}", tmp_path / "links").dataset
+    assert (made.name, made.linked) == ("d", made.levels)
+    assert tiles_of(tmp_path / "links", "d") == expected
+    convert(f"{store}/{form}", tmp_path / "copies", "d")
+    assert tiles_of(tmp_path / "copies", "d") == expected
+    follower = LinkFollower(tmp_path / "links")
+    assert follower.look() == []
+    field(tmp_path / "in.zarr", seed=5, rows=340, cols=530)
+    convert(tmp_path / "in.zarr", store, "d")
+    with pytest.raises((GenerationChangedError, SourceUnavailableError)):
+        chunk_of(tmp_path / "links", 1, 1)
+    assert follower.look() == ["d"]
+    later = tiles_of(store_at(store).folder, "d")
+    assert later != expected
+    assert tiles_of(tmp_path / "links", "d") == later
+    assert follower.look() == []

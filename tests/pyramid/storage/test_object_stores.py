@@ -19,9 +19,11 @@ from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.ingest.describe import describe
 from lazytile.pyramid.ingest.opening import stored_name
 from lazytile.pyramid.ingest.replace import replace
+from lazytile.pyramid.storage.memory import MemoryStorage
 from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.storage.options import StorageOptions
 from lazytile.pyramid.storage.pointer import dataset_folder, read_pointers
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.publish import remove
 from lazytile.pyramid.store.store import Store
@@ -239,6 +241,22 @@ def test_unfinished_generations_are_removed_by_age(tmp_path: Path, place: str, m
     assert not left.exists()
     assert len(prefixes(place)) == 1
     assert verify(place, "d").problems == ()
+
+
+def test_who_may_write_and_not_remove_can_publish(
+    tmp_path: Path, place_of: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = place_of("memory")
+
+    def refuse(*_: object) -> None:
+        raise StorageError("access is denied")
+
+    monkeypatch.setattr(MemoryStorage, "delete", refuse)
+    convert(source(tmp_path / "a.nc", 0), place, "d")
+    second = convert(source(tmp_path / "b.nc", 1), place, "d")
+    assert Store(location(place)).dataset("d").description == second
+    assert verify(place, "d").problems == ()
+    assert len(prefixes(place)) == 2
 
 
 def test_a_level_opens_in_xarray(tmp_path: Path, place: str) -> None:

@@ -129,7 +129,8 @@ def test_convert_info_and_warm(run, netcdf, tmp_path):
     assert "layers      temps\n" in out
     assert "2024-01-01T00:00:00Z" in out
     assert run("info", "temps", "--store", store)[1] == out
-    assert run("info", store / "temps.zarr")[1] == out
+    for subject in (store / "temps.zarr", store / "temps", store):
+        assert run("info", subject)[1] == out
     assert json.loads(run("info", "temps", "--store", store, "--json")[1])[0]["title"] == "Two days"
     code, out, _ = run("info", netcdf)
     assert code == 0

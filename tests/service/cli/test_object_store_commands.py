@@ -48,6 +48,8 @@ def test_commands_work_on_a_store_in_object_storage(
     (described,) = json.loads(run("info", "--json"))
     assert described["kind"] == "dataset"
     assert "layers      d" in run("info", "d")
+    for subject in (STORE, f"{STORE}/d", f"{STORE}/d.zarr"):
+        assert "layers      d" in run("info", subject, "--store", "none")
     assert "all is well" in run("verify", "d")
     assert "d.zarr holds a.nc; --overwrite replaces it" in run("convert", str(third), "--name", "d", code=1)
     run("mrf", "d", str(tmp_path / "mrf"), "--offline")
@@ -79,7 +81,8 @@ def test_lazy_overviews_and_links(s3: S3Server, tmp_path: Path, monkeypatch: pyt
     file, store = str(source(tmp_path / "a.nc", 0)), f"s3://{BUCKET}/lazy"
     run("convert", file, "--lazy", "--name", "lazy", "--store", store)
     assert "chunk" in run("link", file, "--name", "linked", "--store", store)
-    text = run("info", "--store", store)
+    text = run("info", store)
+    assert text == run("info", "--store", store)
     assert f"source      {file}" in text
     assert "linked: level 0 is in its source" in text
     for name in ("lazy", "linked"):
