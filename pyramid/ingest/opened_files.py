@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.fetch.source_url import absolute_source
-from lazytile.pyramid.sources.block_reader import release
+from lazytile.pyramid.sources.open_files import release
 from lazytile.pyramid.sources.series import files_of
 
 if TYPE_CHECKING:

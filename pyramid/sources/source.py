@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.core.errors import SourceError, StoreError, first_line
 from lazytile.pyramid.fetch.source_url import absolute_source, path_or_url
-from lazytile.pyramid.sources.block_reader import release_changed
 from lazytile.pyramid.sources.cf import attributes as cf
 from lazytile.pyramid.sources.formats.container import GRIB, Container, open_container
 from lazytile.pyramid.sources.grids.coordinate_pair import SourceLocation
@@ -19,6 +18,7 @@ from lazytile.pyramid.sources.grids.finder import find_grid
 from lazytile.pyramid.sources.groups import chosen_groups
 from lazytile.pyramid.sources.layer_names import layer_names, listed, selected_members
 from lazytile.pyramid.sources.meshes.finder import find_meshes, helper_names, mesh_grid
+from lazytile.pyramid.sources.open_files import release_changed
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.source_variable import Member, SharedDimensions, describe_variable
 from lazytile.pyramid.sources.stated_time import stated_time, with_time

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lazytile.pyramid.ingest.build import block_reader_of, stages_of
-from lazytile.pyramid.sources import block_reader
+from lazytile.pyramid.sources import block_reader, open_files
 from lazytile.pyramid.sources.source import open_source
 from tests.pyramid.netcdf import centres, write_grid
 
@@ -58,9 +58,9 @@ def test_a_file_stays_open_for_those_who_are_reading_it(readers, monkeypatch: py
     """A read waits until so many others were opened that its own is evicted; it still ends well."""
     entered, go_on = threading.Event(), threading.Event()
     first, block = readers[0]
-    usual = block_reader._library_locks
+    usual = block_reader.library_locks
 
-    handles = block_reader._handles()
+    handles = open_files.handles()
 
     def waiting(engine: str):
         # Files are opened and closed under the lock of the handles, and read without it.
@@ -69,7 +69,7 @@ def test_a_file_stays_open_for_those_who_are_reading_it(readers, monkeypatch: py
             assert go_on.wait(30)
         return usual(engine)
 
-    monkeypatch.setattr(block_reader, "_library_locks", waiting)
+    monkeypatch.setattr(block_reader, "library_locks", waiting)
     with ThreadPoolExecutor(1, thread_name_prefix="slow") as pool:
         found = pool.submit(first.read, block)
         assert entered.wait(30)

@@ -1,0 +1,186 @@
+"""The source files that a process keeps open between blocks: a few, closed as soon as nobody reads them.
+
+The netCDF and HDF5 libraries are not thread-safe, so their reads take turns under the locks that xarray uses.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
+
+from lazytile.pyramid.core import process
+from lazytile.pyramid.fetch.source_url import path_or_url, source_stamp
+from lazytile.pyramid.sources.formats.container import NETCDF, open_group
+from lazytile.pyramid.sources.formats.hdf5_filters import load_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEFAULT_OPEN_FILES = 4
+"""Source files that a process keeps open between blocks."""
+
+
+@dataclass(slots=True)
+class _Leased:
+    """An open source file, and how many threads are reading it."""
+
+    handle: Any
+    engine: str
+    readers: int = 0
+    is_evicted: bool = False
+
+    def close_unread(self) -> None:
+        """Close the file if it was evicted and nobody reads it any more."""
+        if self.is_evicted and not self.readers:
+            _close(self.handle, self.engine)
+
+
+class Handles:
+    """The source files that this process has open, the most recently used last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[tuple[Any, ...], _Leased] = {}
+
+    @contextmanager
+    def lease(self, path: str, engine: str, group: str, version: str) -> Iterator[Any]:
+        """Yield the open group of a file, which stays open meanwhile unless the file changes.
+
+        A file that is not open or has changed is opened. Of others than the most recently used ones, each is closed as
+        soon as nobody reads it.
+
+        Args:
+            path: Of the file, or a URL.
+            engine: Name of the format.
+            group: Path of the group.
+            version: Of a remote source; empty for others.
+
+        Yields:
+            The group, as the library of the format opens it.
+        """
+        key = (os.getpid(), path, engine, group, version, source_stamp(path))
+        with self._lock:
+            leased = self._open.pop(key, None)
+            if leased is None:
+                self._drop_changed(path, version, key[-1])
+                leased = _Leased(_open(path, engine, group), engine)
+            self._open[key] = leased
+            leased.readers += 1
+            while len(self._open) > DEFAULT_OPEN_FILES:
+                evicted = self._open.pop(next(iter(self._open)))
+                evicted.is_evicted = True
+                evicted.close_unread()
+        try:
+            yield leased.handle
+        finally:
+            with self._lock:
+                leased.readers -= 1
+                leased.close_unread()
+
+    def drop_changed(self, path: str) -> None:
+        """Close a file that has changed since it was opened.
+
+        Args:
+            path: Of the file, or a URL.
+        """
+        try:
+            stamp = source_stamp(path)
+        except OSError:
+            stamp = (-1,)  # it is gone
+        with self._lock:
+            self._drop_changed(path, None, stamp)
+
+    def drop(self, path: str) -> bool:
+        """Forget a file; it closes with its last reference.
+
+        Args:
+            path: Of the file, or a URL.
+
+        Returns:
+            Whether it was open.
+        """
+        with self._lock:
+            keys = [each for each in self._open if each[1] == path]
+            for key in keys:
+                del self._open[key]
+        return bool(keys)
+
+    def _drop_changed(self, path: str, version: str | None, stamp: tuple[int, ...]) -> None:
+        for key in [each for each in self._open if each[1] == path]:
+            if key[-1] != stamp or (version is not None and key[-2] != version):
+                _close(self._open.pop(key).handle, key[2])
+
+
+def release_changed(path: str) -> None:
+    """Close a source file that has changed since this process opened it.
+
+    The HDF5 library gives everybody who opens a file that is open in the process its old content, whatever was written
+    to it since.
+
+    Args:
+        path: Of the file, absolute, or a URL.
+    """
+    handles().drop_changed(path)
+
+
+def release(path: str) -> None:
+    """Let a source file go, so that a program may write to it after it was converted.
+
+    Args:
+        path: Of the file, absolute, or a URL.
+    """
+    if handles().drop(path):
+        gc.collect()  # a file of netCDF and its variables refer to each other
+
+
+def handles() -> Handles:
+    """Return the files that this process has open."""
+    return process.current().resource("source files", Handles)
+
+
+@contextmanager
+def library_locks(engine: str) -> Iterator[None]:
+    """Hold the locks of the libraries that read a format, if they are not thread-safe.
+
+    Args:
+        engine: Name of the format.
+
+    Yields:
+        Nothing; the locks are held meanwhile.
+    """
+    if engine != NETCDF:
+        yield
+        return
+    with NETCDFC_LOCK, HDF5_LOCK:
+        yield
+
+
+def _open(path: str, engine: str, group: str) -> Any:
+    if engine == NETCDF:
+        import netCDF4  # noqa: PLC0415 - other formats do not need it
+
+        load_plugins()
+        with library_locks(engine):
+            root = netCDF4.Dataset(path)
+            root.set_auto_maskandscale(False)
+            root.set_always_mask(False)
+            return root if group == "/" else root[group]
+    return open_group(path_or_url(path), engine, group)
+
+
+def _close(handle: Any, engine: str) -> None:
+    """Close a file that nobody reads, or that has changed: its content is then neither the old nor the new one."""
+    if engine != NETCDF:
+        return  # its last reference closes it
+    with library_locks(engine):
+        # A group and its variables refer to each other: the last reference may live until the next collection.
+        while handle.parent is not None:
+            handle = handle.parent
+        if handle.isopen():
+            handle.close()
