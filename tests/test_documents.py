@@ -285,7 +285,7 @@ VALUES = [
     ("docs/renderer.md", r"more than 2\^(\d+) pixels", "pyramid.render.renderer.MAX_BLOCK_PX", "power"),
     ("docs/converting.md", r"exceeds (\d+) MiB", "pyramid.fetch.nexus_request.RESPONSE_BYTES", 1 << 20),
     ("docs/converting.md", r"fit into (\d+) MiB", "pyramid.store.layout.MAX_BLOCK_BYTES", 1 << 20),
-    ("docs/converting.md", r"(\d+) MiB of decompressed", "pyramid.sources.block_reader.CHUNK_CACHE_BYTES", 1 << 20),
+    ("docs/converting.md", r"(\d+) MiB of decompressed", "pyramid.sources.formats.hdf5_chunks.CACHE_BYTES", 1 << 20),
     ("docs/store.md", r"`--shard N` \(2, 4, 8 \.\.\. (\d+)\)", "pyramid.ingest.convert.MAX_SHARD", 1),
     ("docs/serving.md", r"nearest value within (\d+) % of", "pyramid.times.lookup.TOLERANCE", 0.01),
     ("docs/apis.md", r"up to 64 KiB and (\d+) positions", "pyramid.numbers.geojson.MAX_VERTICES", 1),

@@ -4,7 +4,7 @@ Each task reads one block, reduces it as deep as the block allows and writes who
 Tasks are plain functions of plain values: they open files by path, wherever they run.
 
 Memory: a task holds one block of codes and what it derives from it, at most about 2.5 times
-``layout.MAX_BLOCK_BYTES`` (240 MiB); a process caches up to ``block_reader.CHUNK_CACHE_BYTES`` (192 MiB) of
+``layout.MAX_BLOCK_BYTES`` (240 MiB); a process caches up to ``hdf5_chunks.CACHE_BYTES`` (192 MiB) of
 decompressed source chunks. A process with n threads thus needs at most 192 + 240 n MiB, whatever the size of the
 source. The exception is a source that is compressed in pieces larger than a block: a piece can only be decompressed
 whole. In object storage a task also holds what it has compressed and not sent yet, ``object_writer.WAITING_BYTES``.

@@ -15,6 +15,7 @@ import numpy as np
 from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.sources.cf.attributes import native_codes
 from lazytile.pyramid.sources.formats.container import NETCDF
+from lazytile.pyramid.sources.formats.hdf5_chunks import CACHE_BYTES
 from lazytile.pyramid.sources.formats.hdf5_filters import advice, filters_of
 from lazytile.pyramid.sources.open_files import handles, library_locks
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from lazytile.pyramid.sources.source_variable import Placement
     from lazytile.pyramid.store.layout import Block, Range
 
-CHUNK_CACHE_BYTES = 192 << 20
-"""Decompressed source chunks that the HDF5 library caches for a variable: those on the edge between two blocks."""
 _CACHE_SLOTS = 4001
 _STRIP_BYTES = 32 << 20
 """Source codes that are read at once where cells are resampled."""
@@ -165,21 +164,25 @@ class BlockReader:
         if self.engine != NETCDF:
             return ""
         with (
-            handles().lease(self.path, self.engine, self.placement.group, self.version) as handle,
+            handles().lease(self.path, self.engine, self.placement.group, self.version) as file,
             library_locks(self.engine),
         ):
-            return advice(filters_of(handle.variables[self.placement.name]))
+            return advice(filters_of(file.handle.variables[self.placement.name]))
 
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
-        with handles().lease(self.path, self.engine, self.placement.group, self.version) as handle:
+        placement = self.placement
+        with handles().lease(self.path, self.engine, placement.group, self.version) as file:
+            chunks = file.chunks(placement.group, placement.name)
+            if chunks is not None:
+                return chunks.read(key)
             if self.engine != NETCDF:
-                return np.asarray(handle.variables[self.placement.name][key].values)
+                return np.asarray(file.handle.variables[placement.name][key].values)
             with library_locks(self.engine):
-                variable = handle.variables[self.placement.name]
+                variable = file.handle.variables[placement.name]
                 if isinstance(variable.chunking(), list):
                     size, _, _ = variable.get_var_chunk_cache()
-                    if size < CHUNK_CACHE_BYTES:
-                        variable.set_var_chunk_cache(CHUNK_CACHE_BYTES, _CACHE_SLOTS, 1.0)
+                    if size < CACHE_BYTES:
+                        variable.set_var_chunk_cache(CACHE_BYTES, _CACHE_SLOTS, 1.0)
                 return np.asarray(variable[key])
 
 

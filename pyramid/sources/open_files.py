@@ -9,7 +9,7 @@ import gc
 import os
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
@@ -17,23 +17,49 @@ from xarray.backends.locks import HDF5_LOCK, NETCDFC_LOCK
 from lazytile.pyramid.core import process
 from lazytile.pyramid.fetch.source_url import path_or_url, source_stamp
 from lazytile.pyramid.sources.formats.container import NETCDF, open_group
+from lazytile.pyramid.sources.formats.hdf5_chunks import forget, hdf5_chunks
 from lazytile.pyramid.sources.formats.hdf5_filters import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lazytile.pyramid.sources.formats.hdf5_chunks import Hdf5Chunks
 
 DEFAULT_OPEN_FILES = 4
 """Source files that a process keeps open between blocks."""
 
 
 @dataclass(slots=True)
-class _Leased:
+class OpenFile:
     """An open source file, and how many threads are reading it."""
 
     handle: Any
+    """The group that is read, as the library of the format opens it."""
     engine: str
+    path: str
+    stamp: tuple[int, ...]
+    """Of the file when it was opened."""
     readers: int = 0
     is_evicted: bool = False
+    _chunks: dict[str, Hdf5Chunks | None] = field(default_factory=dict)
+
+    def chunks(self, group: str, name: str) -> Hdf5Chunks | None:
+        """Return the chunks of a variable of netCDF, for reading them outside the library.
+
+        Args:
+            group: Path of the group.
+            name: Of the variable.
+
+        Returns:
+            The chunks; None where the library must read them.
+        """
+        if self.engine != NETCDF:
+            return None
+        if name not in self._chunks:
+            with library_locks(self.engine):
+                shape = tuple(map(int, self.handle.variables[name].shape))
+                self._chunks[name] = hdf5_chunks(self.path, self.stamp, f"{group.rstrip('/')}/{name}", shape)
+        return self._chunks[name]
 
     def close_unread(self) -> None:
         """Close the file if it was evicted and nobody reads it any more."""
@@ -46,11 +72,11 @@ class Handles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: dict[tuple[Any, ...], _Leased] = {}
+        self._open: dict[tuple[Any, ...], OpenFile] = {}
 
     @contextmanager
-    def lease(self, path: str, engine: str, group: str, version: str) -> Iterator[Any]:
-        """Yield the open group of a file, which stays open meanwhile unless the file changes.
+    def lease(self, path: str, engine: str, group: str, version: str) -> Iterator[OpenFile]:
+        """Yield an open file, which stays open meanwhile unless the file changes.
 
         A file that is not open or has changed is opened. Of others than the most recently used ones, each is closed as
         soon as nobody reads it.
@@ -62,14 +88,14 @@ class Handles:
             version: Of a remote source; empty for others.
 
         Yields:
-            The group, as the library of the format opens it.
+            The file, its group open.
         """
         key = (os.getpid(), path, engine, group, version, source_stamp(path))
         with self._lock:
             leased = self._open.pop(key, None)
             if leased is None:
                 self._drop_changed(path, version, key[-1])
-                leased = _Leased(_open(path, engine, group), engine)
+                leased = OpenFile(_open(path, engine, group), engine, path, key[-1])
             self._open[key] = leased
             leased.readers += 1
             while len(self._open) > DEFAULT_OPEN_FILES:
@@ -77,7 +103,7 @@ class Handles:
                 evicted.is_evicted = True
                 evicted.close_unread()
         try:
-            yield leased.handle
+            yield leased
         finally:
             with self._lock:
                 leased.readers -= 1
@@ -126,6 +152,7 @@ def release_changed(path: str) -> None:
     Args:
         path: Of the file, absolute, or a URL.
     """
+    forget(path)
     handles().drop_changed(path)
 
 
@@ -135,6 +162,7 @@ def release(path: str) -> None:
     Args:
         path: Of the file, absolute, or a URL.
     """
+    forget(path)
     if handles().drop(path):
         gc.collect()  # a file of netCDF and its variables refer to each other
 
