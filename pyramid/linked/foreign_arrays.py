@@ -1,8 +1,6 @@
 """The Zarr arrays of a source at one version, and their decoded chunks, kept in memory.
 
-A chunk of the source has any shape. What is asked of it is cut out; the whole of it stays in the cache of decoded
-chunks as long as there is room, and is read once for all threads that wait for it. Where all of it is asked for, nobody
-needs the rest, and it is not kept.
+A chunk of the source has any shape. What is asked of it is cut out; where the rest stays, ``kept_chunks`` decides.
 """
 
 from __future__ import annotations
@@ -17,11 +15,10 @@ import numpy as np
 import zarr
 
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
-from lazytile.pyramid.core import process
-from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.linked.dated_stores import DatedFolder, DatedObjects, dated_store
 from lazytile.pyramid.linked.direct_chunks import DirectChunks, direct_chunks
+from lazytile.pyramid.linked.kept_chunks import ForeignChunk
 from lazytile.pyramid.sources.formats.container import ZARR
 from lazytile.pyramid.sources.formats.virtual_zarr import KERCHUNK, reference_store, virtual_store
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
@@ -41,8 +38,6 @@ PARALLEL = 4
 """Chunks in files from which on several are unpacked at a time."""
 QUICK_BYTES = 1 << 20
 """A chunk of so many bytes is unpacked in about a millisecond."""
-LARGE_SHARE = 4
-"""A chunk that is larger than this part of the cache would drive out most others."""
 
 
 class ForeignArrays:
@@ -190,37 +185,8 @@ class ForeignArrays:
             is_whole = is_whole and first == at * size and last == end
             to.append(slice(first - start, last - start))
             of.append(slice(first - at * size, last - at * size))
-        direct, part = self._direct[place], out[tuple(to)]
-        kept = process.cache("chunks").peek(self._key(*place, index), again=True) if is_whole else None
-        if direct is None or not is_whole or kept is not None:
-            part[...] = (self._chunk(array, *place, index) if kept is None else kept)[tuple(of)]
-        else:
-            direct.copy(index, part)
-
-    def _chunk(self, array: zarr.Array[Any], path: str, name: str, index: tuple[int, ...]) -> NDArray[Any]:
-        """Return a chunk, cut at the edge of the array."""
-        box = tuple(
-            slice(at * size, min((at + 1) * size, length))
-            for at, size, length in zip(index, array.chunks, array.shape, strict=True)
-        )
-
-        direct = self._direct[path, name]
-
-        def read() -> NDArray[Any]:
-            if direct is None:
-                return np.asarray(array[box])
-            return direct.read(index)[tuple(slice(cells.stop - cells.start) for cells in box)]
-
-        cache = process.cache("chunks")
-        nbytes = math.prod(array.chunks) * array.dtype.itemsize
-        if nbytes * LARGE_SHARE > cache.statistics.limit_bytes:
-            cache = process.current().resource("large foreign chunk", lambda: BytesLru(1, lambda _: 1))
-        found: NDArray[Any] = cache.get(self._key(path, name, index), read, raw=True)
-        return found
-
-    def _key(self, path: str, name: str, index: tuple[int, ...]) -> Hashable:
-        """Return the key of a chunk in caches."""
-        return ("foreign", self._identity, path, name, index)
+        key = ("foreign", self._identity, *place, index)
+        ForeignChunk(array, self._direct[place], index, key).copy(tuple(of), out[tuple(to)], is_whole=is_whole)
 
 
 def witnessed_store(record: LinkRecord, path: str) -> DatedFolder | DatedObjects:

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.cluster.shared_chunks import SharedChunks
 from lazytile.pyramid.core.cgroups import MOUNT, cgroup_folders, own_membership
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.service.admission.work_class import WorkClass
@@ -32,11 +33,23 @@ _FILES = (("memory.max", "memory.current", "inactive_file"),
 
 
 def resident_bytes() -> int:
-    """Return the memory of this process that is in RAM, 0 where the system does not say."""
+    """Return the memory of this process that is in RAM, 0 where the system does not say.
+
+    Of chunks in memory that server processes share, each counts its own.
+    """
+    shared, others = SharedChunks.current(), 0
     try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
+        if shared is not None:
+            others = _shared_bytes() - shared.held_bytes
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES - max(0, others)
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def _shared_bytes() -> int:
+    """Return the memory without a file of its own that this process shares, as far as it has seen it."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("RssShmem:")), 0)
 
 
 def group_share(membership: str, mount: Path) -> float:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lazytile.pyramid.cluster.shared_chunks import SharedChunks
 from lazytile.pyramid.core.conditions import Condition
 from lazytile.service.access.rate_limit import ClientTable
 
@@ -28,17 +30,22 @@ _ATTEMPTS = 3
 class Board:
     """One place a process: places 0 to ``count - 1`` for server processes, the last one for the supervisor."""
 
-    def __init__(self, context: SpawnContext, count: int, clients: int = 64) -> None:
+    def __init__(self, context: SpawnContext, count: int, clients: int = 64, chunk_bytes: int = 0) -> None:
         """Create the memory.
 
         Args:
             context: Starts the processes that will share it.
             count: Number of server processes.
             clients: Number of clients whose requests are limited.
+            chunk_bytes: Most bytes of chunks that each process keeps for all.
         """
         self.count = count
         self.clients = ClientTable(clients, context)
         """What they know of clients."""
+        self.chunks: SharedChunks | None = None
+        """What they have unpacked; None where the system has no memory for that."""
+        with suppress(OSError):
+            self.chunks = SharedChunks(count, chunk_bytes)
         # Declared by their typecodes: ctypes arrays in memory that spawned processes inherit.
         self._beats: Any = context.RawArray("d", count + 1)
         self._connections: Any = context.RawArray("q", count + 1)

@@ -185,6 +185,8 @@ class ServerProcess:
             await runner.cleanup()
             raise
         assert runner.server is not None
+        if self._board is not None and self._board.chunks is not None:
+            self._board.chunks.install(self._place)
         self._connections.serve(runner.server)
         return runner
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lazytile.colormaps.core.errors import LazytileError
+from lazytile.pyramid.cluster.shared_chunks import MEMORY_SHARE
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.service.app.administration import listed
 from lazytile.service.app.board import Board
@@ -111,7 +112,9 @@ class Supervisor:
         Raises:
             ServiceError: A process cannot start, before all of them have once served.
         """
-        self._board = Board(self._context, count, self._settings.rate_limit_clients)
+        limits = self._settings_of_one(self._settings).cache_budget.limits()
+        shared_bytes = int(limits["chunks"] * MEMORY_SHARE)
+        self._board = Board(self._context, count, self._settings.rate_limit_clients, shared_bytes)
         self._slots = [_Slot(place) for place in range(count)]
         with _signals() as woken:
             try:

@@ -1,9 +1,13 @@
 """Work is refused while memory is short: heavy work first, all else a little later."""
 
 import asyncio
+import os
 
 import pytest
 
+from lazytile.pyramid.cluster.shared_chunks import SharedChunks
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.service.admission import memory_watch
 from lazytile.service.admission.admission import Admission
@@ -94,6 +98,21 @@ def test_tiles_in_memory_are_served_without_any(store, tmp_path, at_once):
 
 def test_this_process_has_memory():
     assert 10 << 20 < resident_bytes() < 1 << 40
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no memory without a name")
+def test_chunks_of_other_processes_are_their_memory(fresh_process):
+    process.install(CacheBudget(1 << 30, (("chunks", 1),)))
+    shared = SharedChunks(1, 256 << 20)
+    shared.install(0)
+    before = resident_bytes()
+    shared.put("mine", 32 << 20, lambda memory: memory.__setitem__(slice(None), bytes(32 << 20)))
+    assert (32 << 20) - (8 << 20) < resident_bytes() - before < (32 << 20) + (8 << 20)
+    shared.install(0)
+    shared.put("mine", 32 << 20, lambda memory: memory.__setitem__(slice(None), bytes(32 << 20)))
+    before = resident_bytes()
+    shared._begun = shared._position  # as if another process had put it there
+    assert (24 << 20) < before - resident_bytes() < (40 << 20)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from lazytile.pyramid.core.processors import processor_count
+from lazytile.pyramid.linked.link import link
+from tests.pyramid.linked.test_link import field
 from tests.service.harness import Server
 
 COMMAND = [sys.executable, "-c", "from lazytile.service.cli.main import main\nif __name__ == '__main__': main()"]
@@ -120,6 +122,20 @@ def test_several_processes(store, tmp_path):
         assert server.counter("lazytile_requests_total", route="xyz", status="200") == 18
         last = children_of(server.process.pid)
     wait_for(lambda: not any(is_alive(pid) for pid in last))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory without a name")
+def test_processes_share_what_they_unpack_of_a_linked_source(tmp_path):
+    """The process that has unpacked a chunk gives a quarter of its cache of chunks for it."""
+    field(tmp_path / "in.zarr", chunks=(1, 300, 300))
+    link(tmp_path / "in.zarr", tmp_path / "store", "d")
+    options = ("--engine", "threads", "--workers", "2", "--no-tile-cache", "--memory", "64MiB")
+    with serving(tmp_path / "store", tmp_path / "c", *options) as server:
+        before = server.counter('lazytile_cache_limit_bytes{cache="chunks"}')
+        assert server.get("/xyz/d/4/10/7.png").status == 200
+        wait_for(lambda: server.counter('lazytile_cache_limit_bytes{cache="chunks"}') < before)
+        given = before - server.counter('lazytile_cache_limit_bytes{cache="chunks"}')
+        assert before * 0.125 - 200 <= given <= before * 0.125
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")

@@ -1,0 +1,119 @@
+"""The chunks of a source that stay in memory once they are unpacked, since others may need the rest of them.
+
+A server of several processes keeps them in memory that all of them share, any other program in its cache of decoded
+chunks. Either way a chunk is read once for all threads that wait for it. Of a chunk that is needed whole nobody needs
+the rest, and it is not kept.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lazytile.pyramid.cluster.shared_chunks import SharedChunks
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.byte_lru import BytesLru
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import zarr
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.linked.direct_chunks import DirectChunks
+
+LARGE_SHARE = 4
+"""A chunk that is larger than this part of the cache would drive out most others."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignChunk:
+    """One chunk of an array of a source."""
+
+    array: zarr.Array[Any]
+    direct: DirectChunks | None
+    """Reads it without zarr-python; None where that is impossible."""
+    index: tuple[int, ...]
+    """Along each axis."""
+    key: Hashable
+    """Names the chunk and the version of its source."""
+
+    def copy(self, of: tuple[slice, ...], out: NDArray[Any], *, is_whole: bool) -> None:
+        """Write a part of the chunk to an array.
+
+        Args:
+            of: The part, in cells of the chunk along each axis.
+            out: Of the shape of the part.
+            is_whole: Whether the part is all that the array has of the chunk.
+
+        Raises:
+            StoreError: It is damaged, or the source is not there.
+        """
+        shared = SharedChunks.current()
+        if shared is not None and shared.takes(self._nbytes) and self.array.dtype.kind in "iuf":
+            self._copy_shared(shared, of, out, is_whole=is_whole)
+            return
+        cache = process.cache("chunks")
+        kept = cache.peek(self.key, again=True) if is_whole else None
+        if kept is None and is_whole and self.direct is not None:
+            self.direct.copy(self.index, out)
+            return
+        if kept is None:
+            if self._nbytes * LARGE_SHARE > cache.statistics.limit_bytes:
+                cache = process.current().resource("large foreign chunk", lambda: BytesLru(1, lambda _: 1))
+            kept = cache.get(self.key, self._read, raw=True)
+        out[...] = kept[of]
+
+    def _copy_shared(self, shared: SharedChunks, of: tuple[slice, ...], out: NDArray[Any], *, is_whole: bool) -> None:
+        def use(memory: memoryview) -> None:
+            out[...] = self._in(memory)[of]
+
+        if shared.find(self.key, use):
+            return
+        if is_whole and self.direct is not None:
+            self.direct.copy(self.index, out)
+            return
+        is_done = False
+
+        def write(memory: memoryview) -> None:
+            nonlocal is_done
+            codes = self._in(memory)
+            if self.direct is None:
+                codes[...] = self.array[self._box]
+            else:
+                self.direct.copy(self.index, codes)
+            out[...] = codes[of]
+            is_done = True
+
+        _reads().get(self.key, lambda: shared.put(self.key, self._nbytes, write))
+        if not is_done and not shared.find(self.key, use):
+            out[...] = self._read()[of]  # there was no room for it, or it was overwritten already
+
+    @property
+    def _nbytes(self) -> int:
+        return math.prod(self.array.chunks) * self.array.dtype.itemsize
+
+    @property
+    def _box(self) -> tuple[slice, ...]:
+        """The cells of the array that it holds."""
+        sizes = zip(self.index, self.array.chunks, self.array.shape, strict=True)
+        return tuple(slice(at * size, min((at + 1) * size, length)) for at, size, length in sizes)
+
+    def _in(self, memory: memoryview) -> NDArray[Any]:
+        """Return the chunk as it lies in shared memory, cut at the edge of the array."""
+        codes = np.frombuffer(memory, self.array.dtype.newbyteorder("=")).reshape(self.array.chunks)
+        return codes[tuple(slice(cells.stop - cells.start) for cells in self._box)]
+
+    def _read(self) -> NDArray[Any]:
+        """Read the chunk, cut at the edge of the array."""
+        if self.direct is None:
+            return np.asarray(self.array[self._box])
+        return self.direct.read(self.index)[tuple(slice(cells.stop - cells.start) for cells in self._box)]
+
+
+def _reads() -> BytesLru[bool]:
+    """Return the reads of this process that go on: one thread reads a chunk, the others wait. Nothing is kept."""
+    return process.current().resource("foreign chunks being read", lambda: BytesLru(0, lambda _: 1))

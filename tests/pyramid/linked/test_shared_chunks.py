@@ -1,0 +1,118 @@
+"""Server processes unpack a chunk of a source once for all of them, with the same result."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import zarr
+
+from lazytile.pyramid.cluster.shared_chunks import SharedChunks
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.caches import CacheBudget
+from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.linked.direct_chunks import DirectChunks
+from lazytile.pyramid.linked.link import link
+from lazytile.pyramid.store.store import Store
+from tests.pyramid.cluster.test_shared_chunks import twin
+from tests.pyramid.linked.test_link import field
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no memory without a name")
+
+
+@pytest.fixture
+def server(fresh_process):
+    """Return what begins to be a process of a server of two."""
+    shared = SharedChunks(2, 64 << 20)
+
+    def begin(place: int) -> None:
+        process.install(CacheBudget.server(256 << 20))
+        twin(shared).install(place)
+
+    return begin
+
+
+@pytest.fixture
+def unpacked(monkeypatch):
+    """Return the chunks that are read without zarr-python."""
+    found = []
+    read = DirectChunks._unpacked
+
+    def noting(chunks, index, into):
+        found.append(index)
+        return read(chunks, index, into)
+
+    monkeypatch.setattr(DirectChunks, "_unpacked", noting)
+    return found
+
+
+def planes(store, name="d"):
+    """Return all chunks of level 0 and one overview."""
+    stored = Store(store).dataset(name)
+    places = [(0, row, col) for row in range(3) for col in range(5)] + [(1, 0, 0)]
+    return [stored.chunk(level, "sst", (1,), row, col).tobytes() for level, row, col in places]
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_another_process_unpacks_no_chunk_again(tmp_path, server, unpacked, monkeypatch, is_direct):
+    if not is_direct:
+        getitem = zarr.Array.__getitem__
+
+        def noting(array, box):
+            if array.ndim == 3 and box[0].start is not None:
+                unpacked.append(tuple(cells.start // size for cells, size in zip(box, array.chunks, strict=True)))
+            return getitem(array, box)
+
+        monkeypatch.setattr(zarr.Array, "__getitem__", noting)
+    options = {} if is_direct else {"shards": (1, 600, 900)}
+    field(tmp_path / "in.zarr", chunks=(1, 300, 300), **options)
+    link(tmp_path / "in.zarr", tmp_path / "linked", "d")
+    convert(tmp_path / "in.zarr", tmp_path / "converted", "d")
+    expected = planes(tmp_path / "converted")
+    server(0)
+    unpacked.clear()
+    assert planes(tmp_path / "linked") == expected
+    assert sorted(unpacked) == [(1, row, col) for row in range(3) for col in range(4)]
+    server(1)
+    unpacked.clear()
+    assert planes(tmp_path / "linked") == expected
+    assert unpacked == []
+
+
+def test_threads_of_a_process_unpack_a_chunk_once(tmp_path, server, unpacked):
+    field(tmp_path / "in.zarr", chunks=(1, 700, 1100))
+    link(tmp_path / "in.zarr", tmp_path / "linked", "d")
+    server(0)
+    stored = Store(tmp_path / "linked").dataset("d")
+    stored.chunk(0, "sst", (1,), 0, 0)
+    unpacked.clear()
+    together = threading.Barrier(8)
+
+    def read(col: int) -> bytes:
+        together.wait(30)
+        return stored.chunk(0, "sst", (0,), col % 3, col % 4).tobytes()
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(read, range(8)))
+    assert unpacked == [(0, 0, 0)]
+    codes = zarr.open_array(tmp_path / "in.zarr", path="sst", mode="r")[0][::-1]
+    assert found[1] == np.ascontiguousarray(codes[256:512, 256:512]).tobytes()
+
+
+def test_a_source_that_changed_is_noticed_as_without(tmp_path, server):
+    field(tmp_path / "in.zarr", chunks=(1, 300, 300))
+    link(tmp_path / "in.zarr", tmp_path / "linked", "d")
+    server(0)
+    stored = Store(tmp_path / "linked").dataset("d")
+    stored.chunk(0, "sst", (0,), 0, 0)
+    field(tmp_path / "in.zarr", seed=1, chunks=(1, 300, 300))
+    with pytest.raises(GenerationChangedError):
+        stored.chunk(0, "sst", (0,), 2, 2)
+    link(tmp_path / "in.zarr", tmp_path / "linked", "d")
+    codes = zarr.open_array(tmp_path / "in.zarr", path="sst", mode="r")[0][::-1]
+    again = Store(tmp_path / "linked").dataset("d").chunk(0, "sst", (0,), 0, 0)
+    assert np.array_equal(again, codes[:256, :256])
