@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.layer import Layer
 
 DEFAULT = "default"
+_PREPARED = " prepared"  # names of colormaps begin with no blank
 ENTRY_OBJECT_BYTES = 600
 """Estimate for an entry of a colormap with its interval and its texts."""
 
@@ -211,6 +212,17 @@ class Styles:
         """
         return self._cache.get(self.key(layer, name, rescale_to), lambda: self._compile(layer, name, rescale_to))
 
+    def prepare(self, layer: Layer) -> Style:
+        """Compile the default style of a layer before somebody asks for it; ``compiled`` does not know it yet.
+
+        Args:
+            layer: The layer.
+
+        Returns:
+            The style, which the first call of ``style`` returns, too.
+        """
+        return self._cache.get(self.key(layer, _PREPARED), lambda: self._compile(layer, DEFAULT, None))
+
     def compiled(self, layer: Layer, name: str, rescale_to: Rescale | None = None) -> Style | None:
         """Return a style of a layer if it is compiled already.
 
@@ -263,6 +275,10 @@ class Styles:
 
     def _compile(self, layer: Layer, name: str, rescale_to: Rescale | None) -> Style:
         units = layer.variable.units
+        key = self.key(layer, _PREPARED)
+        if rescale_to is None and name in ("", DEFAULT) and (prepared := self._cache.peek(key, again=True)):
+            self._cache.remove(key)
+            return prepared
         if rescale_to is None:
             colormap, reason = self._fitted(layer, name)
         else:

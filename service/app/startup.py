@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from lazytile.colormaps.core.names import is_name
 from lazytile.colormaps.library.catalog import default_user_folder
 from lazytile.colormaps.library.online import DEFAULT_SOURCES, OnlineColormaps, OnlineSource
 from lazytile.colormaps.synthesis.named import named_colormap
+from lazytile.pyramid.kernel.code_tables import output_table
 from lazytile.service.overview.layers import overview_of
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ LOG = logging.getLogger(__name__)
 MAX_FETCHED = 64
 """Most colormaps to request at one start, for the sake of the servers."""
 MAX_LOGGED_NAMES = 12
+STYLED_AHEAD = 16
+"""Layers whose default styles are compiled before anybody asks, some 10 ms each."""
 NAME = "{name}"
 
 
@@ -59,7 +64,7 @@ def _announce(settings: Settings, names: list[str]) -> None:
 
 
 async def prepare(capabilities: Capabilities, snapshot: Snapshot, settings: Settings) -> None:
-    """Build the capabilities and the overview before the first request: opening a thousand datasets takes a second.
+    """Build before the first request what it would wait for: opening a thousand datasets takes a second.
 
     Never raises; failures are logged, and occur again in the request.
 
@@ -73,6 +78,17 @@ async def prepare(capabilities: Capabilities, snapshot: Snapshot, settings: Sett
         await asyncio.to_thread(overview_of, snapshot, settings)
     except (LazytileError, OSError) as error:
         LOG.warning("cannot prepare the documents: %s", error)
+    await asyncio.to_thread(_prepare_styles, snapshot)
+
+
+def _prepare_styles(snapshot: Snapshot) -> None:
+    """Compile the default styles of some layers and their tables, which takes longer than their first tile else does.
+
+    Whether a style colours anything is looked at in the first request: that reads data.
+    """
+    for layer in islice(snapshot.layers(), STYLED_AHEAD):
+        with suppress(LazytileError, OSError):  # the request says what is wrong
+            output_table(snapshot.styles.prepare(layer).palette, layer.variable.packing)
 
 
 def _missing(context: AppContext) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from lazytile.colormaps.formats.gibs_writer import gibs_xml
 from lazytile.colormaps.synthesis.named import named_colormap
+from lazytile.pyramid.render import style as style_module
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.settings import Settings
 from tests import data
@@ -122,3 +123,18 @@ def test_a_slow_source_delays_neither_start_nor_end(small_store, tmp_path):
 def test_addresses_are_checked(tmp_path, url):
     with pytest.raises(SettingsError, match=r"colormap_urls.*\{name\}"):
         Settings.of(store=tmp_path, colormap_urls=(url,))
+
+
+def test_default_styles_are_compiled_before_the_first_request(small_store, tmp_path, monkeypatch):
+    with running(small_store, tmp_path / "cache") as server:
+        compiled, compile_colormap = [], style_module.compile_colormap
+
+        def noting(colormap, **options):
+            compiled.append(colormap.name)
+            return compile_colormap(colormap, **options)
+
+        monkeypatch.setattr(style_module, "compile_colormap", noting)
+        assert server.get("/xyz/constant/0/0/0.png").status == 200
+        assert compiled == []
+        assert server.get("/xyz/constant/0/0/0.png?colormap=grey").status == 200
+        assert compiled

@@ -303,3 +303,22 @@ def test_library_styles_notice_a_changed_file(tmp_path):
     assert styles.style(layer, "mine") is first
     shutil.copy(BUNDLED / "anomaly.xml", maps / "mine.xml")
     assert styles.style(layer, "mine").palette.key != first.palette.key
+
+
+def test_a_style_that_was_prepared_is_compiled_once_and_not_known_before_it_is_asked_for(tmp_path):
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    data.CATALOGUE["constant"]().write(tmp_path / "store")
+    layer = Store(tmp_path / "store").layer("constant")
+    styles = Styles(ColormapCatalog(maps))
+    prepared = styles.prepare(layer)
+    assert styles.prepare(layer) is prepared
+    assert styles.compiled(layer, "default") is None
+    assert styles.style(layer, "grey") is not prepared
+    assert styles.style(layer, "") is prepared
+    assert styles.compiled(layer, "default") is prepared
+    assert styles.style(layer, "default") is prepared
+    earlier = styles.prepare(layer)
+    shutil.copy(BUNDLED / "anomaly.xml", maps / "constant.xml")
+    assert styles.style(layer, "default") is not earlier
+    assert styles.drop_dead({}) >= 2
