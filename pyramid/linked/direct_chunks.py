@@ -66,6 +66,23 @@ class DirectChunks:
         found = self._unpacked(index, None)
         return np.full(self.chunks, self.fill, native) if found is None else found.astype(native, copy=False)
 
+    def passing(self, index: tuple[int, ...]) -> NDArray[Any]:
+        """Return the numbers of a chunk until this thread asks for another one: in memory that is used again.
+
+        Args:
+            index: Along each axis.
+
+        Returns:
+            As ``read`` returns them.
+
+        Raises:
+            GenerationChangedError: The file was changed.
+            StoreError: It is damaged, or the source is not there.
+        """
+        native = self.stored.newbyteorder("=")
+        found = self._unpacked(index, _scratch(self.nbytes) if self.nbytes <= SCRATCH_BYTES else None)
+        return np.full(self.chunks, self.fill, native) if found is None else found.astype(native, copy=False)
+
     def copy(self, index: tuple[int, ...], out: NDArray[Any]) -> None:
         """Write the numbers of a chunk to an array, through memory that is used again.
 
@@ -77,8 +94,7 @@ class DirectChunks:
             GenerationChangedError: The file was changed.
             StoreError: It is damaged, or the source is not there.
         """
-        found = self._unpacked(index, _scratch(self.nbytes) if self.nbytes <= SCRATCH_BYTES else None)
-        out[...] = self.fill if found is None else found[tuple(map(slice, out.shape))]
+        out[...] = self.passing(index)[tuple(map(slice, out.shape))]
 
     @property
     def nbytes(self) -> int:

@@ -69,7 +69,8 @@ class ForeignChunk:
 
     def _copy_shared(self, shared: SharedChunks, of: tuple[slice, ...], out: NDArray[Any], *, is_whole: bool) -> None:
         def use(memory: memoryview) -> None:
-            out[...] = self._in(memory)[of]
+            codes = np.frombuffer(memory, self.array.dtype.newbyteorder("=")).reshape(self.array.chunks)
+            out[...] = codes[self._held][of]
 
         if shared.find(self.key, use):
             return
@@ -78,17 +79,14 @@ class ForeignChunk:
             return
         is_done = False
 
-        def write(memory: memoryview) -> None:
+        def make() -> NDArray[Any]:
             nonlocal is_done
-            codes = self._in(memory)
-            if self.direct is None:
-                codes[...] = self.array[self._box]
-            else:
-                self.direct.copy(self.index, codes)
-            out[...] = codes[of]
+            codes = self._passing()
+            out[...] = codes[self._held][of]
             is_done = True
+            return codes
 
-        _reads().get(self.key, lambda: shared.put(self.key, self._nbytes, write))
+        _reads().get(self.key, lambda: shared.put(self.key, self._nbytes, make))
         if not is_done and not shared.find(self.key, use):
             out[...] = self._read()[of]  # there was no room for it, or it was overwritten already
 
@@ -102,16 +100,24 @@ class ForeignChunk:
         sizes = zip(self.index, self.array.chunks, self.array.shape, strict=True)
         return tuple(slice(at * size, min((at + 1) * size, length)) for at, size, length in sizes)
 
-    def _in(self, memory: memoryview) -> NDArray[Any]:
-        """Return the chunk as it lies in shared memory, cut at the edge of the array."""
-        codes = np.frombuffer(memory, self.array.dtype.newbyteorder("=")).reshape(self.array.chunks)
-        return codes[tuple(slice(cells.stop - cells.start) for cells in self._box)]
+    @property
+    def _held(self) -> tuple[slice, ...]:
+        """The cells of the chunk that the array holds."""
+        return tuple(slice(cells.stop - cells.start) for cells in self._box)
+
+    def _passing(self) -> NDArray[Any]:
+        """Read all of the chunk; the next read may overwrite it."""
+        if self.direct is not None:
+            return self.direct.passing(self.index)
+        codes = np.zeros(self.array.chunks, self.array.dtype.newbyteorder("="))
+        codes[self._held] = self.array[self._box]
+        return codes
 
     def _read(self) -> NDArray[Any]:
         """Read the chunk, cut at the edge of the array."""
         if self.direct is None:
             return np.asarray(self.array[self._box])
-        return self.direct.read(self.index)[tuple(slice(cells.stop - cells.start) for cells in self._box)]
+        return self.direct.read(self.index)[self._held]
 
 
 def _reads() -> BytesLru[bool]:

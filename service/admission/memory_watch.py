@@ -41,7 +41,7 @@ def resident_bytes() -> int:
     try:
         if shared is not None:
             others = _shared_bytes() - shared.held_bytes
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES - max(0, others)
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES - others
     except (OSError, ValueError, IndexError):
         return 0
 
