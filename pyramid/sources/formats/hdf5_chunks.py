@@ -32,6 +32,8 @@ CACHE_BYTES = 192 << 20
 """Decompressed chunks of sources that a process keeps: those on the edge between two blocks are needed twice."""
 MAX_CHUNK_BYTES = CACHE_BYTES // 4
 """Largest chunk that several threads may hold at a time; the library reads larger ones, one after the other."""
+LEAST_CHUNK_BYTES = 8 << 10
+"""Smallest chunk that is worth it: what Python does for each takes as long as the library takes for a smaller one."""
 MAX_CHUNKS = 1 << 22
 """Places of chunks that are remembered of a variable, 24 bytes each."""
 _DEFLATE, _SHUFFLE = 1, 2
@@ -190,7 +192,8 @@ def _chunks_of(found: Any, path: str, name: str, stamp: tuple[int, ...], shape: 
     if kind.get_size() != dtype.itemsize or kind.get_precision() != 8 * dtype.itemsize:
         return None
     extent = [-(-size // length) for size, length in zip(shape, chunks, strict=True)]
-    if math.prod(chunks) * dtype.itemsize > MAX_CHUNK_BYTES or math.prod(extent) > MAX_CHUNKS:
+    nbytes = math.prod(chunks) * dtype.itemsize
+    if not LEAST_CHUNK_BYTES <= nbytes <= MAX_CHUNK_BYTES or math.prod(extent) > MAX_CHUNKS:
         return None
     properties = found.id.get_create_plist()
     filters = tuple(_filter(properties.get_filter(at)) for at in range(properties.get_nfilters()))

@@ -27,7 +27,8 @@ NAME = "cells"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept():
+def _small_chunks_and_nothing_kept(monkeypatch):
+    monkeypatch.setattr(chunks_module, "LEAST_CHUNK_BYTES", 1)
     yield
     for path in {key[0] for key in list(chunks_module._cache()._new) + list(chunks_module._cache()._used)}:
         chunks_module.forget(path)
@@ -154,6 +155,13 @@ def test_what_only_the_library_reads_is_left_to_it(tmp_path, options):
             file.createVariable(NAME, dtype, ("x",), **chunks, **options)
         except RuntimeError as error:
             pytest.skip(f"this netCDF library writes no such file: {error}")
+    assert opened(path) is None
+
+
+def test_chunks_too_small_to_be_worth_it_are_left_to_the_library(tmp_path, monkeypatch):
+    path = write(tmp_path / "in.nc", np.zeros((64, 64), "i2"), (32, 64), zlib=True)
+    assert opened(path) is not None
+    monkeypatch.setattr(chunks_module, "LEAST_CHUNK_BYTES", 4097)
     assert opened(path) is None
 
 
