@@ -17,8 +17,8 @@ import zarr
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.linked.dated_stores import DatedFolder, DatedObjects, dated_store
-from lazytile.pyramid.linked.direct_chunks import DirectChunks, direct_chunks
-from lazytile.pyramid.linked.kept_chunks import ForeignChunk
+from lazytile.pyramid.linked.direct_chunks import direct_chunks
+from lazytile.pyramid.linked.kept_chunks import ForeignArray, ForeignChunk
 from lazytile.pyramid.sources.formats.container import ZARR
 from lazytile.pyramid.sources.formats.virtual_zarr import KERCHUNK, reference_store, virtual_store
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
@@ -56,11 +56,10 @@ class ForeignArrays:
         self.objects: dict[str, DatedObjects] = {}
         """What was opened of remote Zarr, by source."""
         self._identity = identity
-        self._arrays: dict[tuple[str, str], zarr.Array[Any]] = {}
-        self._direct: dict[tuple[str, str], DirectChunks | None] = {}
+        self._arrays: dict[tuple[str, str], ForeignArray] = {}
         self._lock = threading.Lock()
 
-    def array(self, path: str, name: str) -> zarr.Array[Any]:
+    def array(self, path: str, name: str) -> ForeignArray:
         """Return an array.
 
         Args:
@@ -73,15 +72,18 @@ class ForeignArrays:
         Raises:
             SourceError: It is too large, or no array.
         """
+        found = self._arrays.get((path, name))
+        if found is not None:
+            return found
         with self._lock:
             found = self._arrays.get((path, name))
             if found is None:
                 store = self._store(path)
                 with bounded_unpacking():
-                    found = zarr.open_array(store, path=name.strip("/"), mode="r")
-                check_arrays(path, [(name, found)])
-                is_folder = isinstance(store, DatedFolder)
-                self._direct[path, name] = direct_chunks(store, name, found) if is_folder else None
+                    opened = zarr.open_array(store, path=name.strip("/"), mode="r")
+                check_arrays(path, [(name, opened)])
+                direct = direct_chunks(store, name, opened) if isinstance(store, DatedFolder) else None
+                found = ForeignArray(opened, direct, opened.shape, opened.chunks, opened.dtype)
                 self._arrays[path, name] = found
         return found
 
@@ -119,8 +121,7 @@ class ForeignArrays:
             SourceError: It is too large, or no array.
         """
         array = self.array(path, name)
-        is_direct = self._direct[path, name] is not None
-        return is_direct and math.prod(array.chunks) * array.dtype.itemsize <= QUICK_BYTES
+        return array.direct is not None and array.chunk_bytes <= QUICK_BYTES
 
     def read(
         self, path: str, name: str, key: tuple[slice | list[int], ...], out: NDArray[Any] | None = None
@@ -153,16 +154,15 @@ class ForeignArrays:
         counts = [range(start // size, -(-stop // size)) for (start, stop), size in zip(spans, chunks, strict=True)]
         if out is None:
             out = np.empty([stop - start for start, stop in spans], array.dtype)
-        direct = self._direct[path, name]
-        if math.prod(map(len, counts)) > MAX_CACHED and direct is None:
-            out[...] = array[tuple(slice(*span) for span in spans)]
+        if math.prod(map(len, counts)) > MAX_CACHED and array.direct is None:
+            out[...] = array.opened[tuple(slice(*span) for span in spans)]
             return out
         indices, into = list(product(*counts)), out
 
         def copy(index: tuple[int, ...]) -> None:
             self._copy(array, (path, name), index, spans, into)
 
-        if direct is not None and len(indices) >= PARALLEL:
+        if array.direct is not None and len(indices) >= PARALLEL:
             for_all(copy, indices)
         else:
             for index in indices:
@@ -171,7 +171,7 @@ class ForeignArrays:
 
     def _copy(
         self,
-        array: zarr.Array[Any],
+        array: ForeignArray,
         place: tuple[str, str],
         index: tuple[int, ...],
         spans: Sequence[tuple[int, int]],
@@ -186,7 +186,7 @@ class ForeignArrays:
             to.append(slice(first - start, last - start))
             of.append(slice(first - at * size, last - at * size))
         key = ("foreign", self._identity, *place, index)
-        ForeignChunk(array, self._direct[place], index, key).copy(tuple(of), out[tuple(to)], is_whole=is_whole)
+        ForeignChunk(array, index, key).copy(tuple(of), out[tuple(to)], is_whole=is_whole)
 
 
 def witnessed_store(record: LinkRecord, path: str) -> DatedFolder | DatedObjects:

@@ -30,12 +30,27 @@ LARGE_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignArray:
+    """An array of a source, and what zarr-python takes microseconds to say of it."""
+
+    opened: zarr.Array[Any]
+    direct: DirectChunks | None
+    """Reads its chunks without zarr-python; None where that is impossible."""
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of an unpacked chunk."""
+        return math.prod(self.chunks) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignChunk:
     """One chunk of an array of a source."""
 
-    array: zarr.Array[Any]
-    direct: DirectChunks | None
-    """Reads it without zarr-python; None where that is impossible."""
+    array: ForeignArray
     index: tuple[int, ...]
     """Along each axis."""
     key: Hashable
@@ -53,16 +68,16 @@ class ForeignChunk:
             StoreError: It is damaged, or the source is not there.
         """
         shared = SharedChunks.current()
-        if shared is not None and shared.takes(self._nbytes) and self.array.dtype.kind in "iuf":
+        if shared is not None and shared.takes(self.array.chunk_bytes) and self.array.dtype.kind in "iuf":
             self._copy_shared(shared, of, out, is_whole=is_whole)
             return
         cache = process.cache("chunks")
         kept = cache.peek(self.key, again=True) if is_whole else None
-        if kept is None and is_whole and self.direct is not None:
-            self.direct.copy(self.index, out)
+        if kept is None and is_whole and self.array.direct is not None:
+            self.array.direct.copy(self.index, out)
             return
         if kept is None:
-            if self._nbytes * LARGE_SHARE > cache.statistics.limit_bytes:
+            if self.array.chunk_bytes * LARGE_SHARE > cache.statistics.limit_bytes:
                 cache = process.current().resource("large foreign chunk", lambda: BytesLru(1, lambda _: 1))
             kept = cache.get(self.key, self._read, raw=True)
         out[...] = kept[of]
@@ -70,29 +85,25 @@ class ForeignChunk:
     def _copy_shared(self, shared: SharedChunks, of: tuple[slice, ...], out: NDArray[Any], *, is_whole: bool) -> None:
         def use(memory: memoryview) -> None:
             codes = np.frombuffer(memory, self.array.dtype.newbyteorder("=")).reshape(self.array.chunks)
-            out[...] = codes[self._held][of]
+            out[...] = codes[of]
 
         if shared.find(self.key, use):
             return
-        if is_whole and self.direct is not None:
-            self.direct.copy(self.index, out)
+        if is_whole and self.array.direct is not None:
+            self.array.direct.copy(self.index, out)
             return
         is_done = False
 
         def make() -> NDArray[Any]:
             nonlocal is_done
             codes = self._passing()
-            out[...] = codes[self._held][of]
+            out[...] = codes[of]
             is_done = True
             return codes
 
-        _reads().get(self.key, lambda: shared.put(self.key, self._nbytes, make))
+        _reads().get(self.key, lambda: shared.put(self.key, self.array.chunk_bytes, make))
         if not is_done and not shared.find(self.key, use):
             out[...] = self._read()[of]  # there was no room for it, or it was overwritten already
-
-    @property
-    def _nbytes(self) -> int:
-        return math.prod(self.array.chunks) * self.array.dtype.itemsize
 
     @property
     def _box(self) -> tuple[slice, ...]:
@@ -107,17 +118,17 @@ class ForeignChunk:
 
     def _passing(self) -> NDArray[Any]:
         """Read all of the chunk; the next read may overwrite it."""
-        if self.direct is not None:
-            return self.direct.passing(self.index)
+        if self.array.direct is not None:
+            return self.array.direct.passing(self.index)
         codes = np.zeros(self.array.chunks, self.array.dtype.newbyteorder("="))
-        codes[self._held] = self.array[self._box]
+        codes[self._held] = self.array.opened[self._box]
         return codes
 
     def _read(self) -> NDArray[Any]:
         """Read the chunk, cut at the edge of the array."""
-        if self.direct is None:
-            return np.asarray(self.array[self._box])
-        return self.direct.read(self.index)[self._held]
+        if self.array.direct is None:
+            return np.asarray(self.array.opened[self._box])
+        return self.array.direct.read(self.index)[self._held]
 
 
 def _reads() -> BytesLru[bool]:
