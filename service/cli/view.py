@@ -126,7 +126,7 @@ def converted(
         SourceError: A source cannot be converted.
         StoreError: The store cannot be written, or a dataset must not be replaced.
     """
-    from lazytile.pyramid.fetch.source_url import base_name  # noqa: PLC0415 - as above
+    from lazytile.pyramid.fetch.source_url import base_name, is_url  # noqa: PLC0415 - as above
     from lazytile.pyramid.ingest.convert import Storage, convert  # noqa: PLC0415 - xarray takes a second to import
     from lazytile.pyramid.ingest.opening import StoredName  # noqa: PLC0415
     from lazytile.pyramid.ingest.proposed_name import dataset_name  # noqa: PLC0415
@@ -149,8 +149,9 @@ def converted(
             typer.echo(f"{store / chosen}.zarr is up to date", err=True)
             continue
         check_replacement(store, chosen, base_name(group[0]), overwrite=overwrite)
-        is_in_place = not isinstance(store, ObjectPath) and set(group) <= set(given)
-        if is_in_place and _links(group, arguments):
+        # Other hosts that read a store in object storage have no files of this one.
+        is_seen = not isinstance(store, ObjectPath) or all(map(is_url, group))
+        if is_seen and set(group) <= set(given) and _links(group, arguments):
             with progress_bar(f"reading {base_name(group[0])} for its range", "bytes") as bar:
                 linked = link(
                     group,
@@ -231,18 +232,19 @@ def _is_current(store: Path, name: str, files: Sequence[str]) -> bool:
     from lazytile.pyramid.fetch.source_url import absolute_source  # noqa: PLC0415
     from lazytile.pyramid.linked.record import read_record  # noqa: PLC0415
     from lazytile.pyramid.linked.source_version import version_of  # noqa: PLC0415
+    from lazytile.pyramid.storage.pointer import dataset_folder  # noqa: PLC0415
     from lazytile.pyramid.store.store import Store  # noqa: PLC0415
 
-    if isinstance(store, ObjectPath) or not (store / f"{name}.zarr").exists():
+    if not isinstance(store, ObjectPath) and not (store / f"{name}.zarr").exists():
         return False
     paths = [Path(file) for file in files]
     try:
         opened = Store(store)
         if opened.dataset(name).description.linked:
-            record = read_record(store / f"{name}.zarr")
+            record = read_record(dataset_folder(opened.folder, name))
             sources = tuple(map(absolute_source, files))
             return record.is_plain and record.paths == sources and version_of(sources) == record.version
-        if len(paths) != 1 or not paths[0].is_file():
+        if isinstance(store, ObjectPath) or len(paths) != 1 or not paths[0].is_file():
             return False  # the description names one file; folders and URLs state no time of change
         stamp = opened.stamp_of(name)
         if stamp is None or paths[0].stat().st_mtime_ns >= stamp[0]:

@@ -10,9 +10,18 @@ from typer.testing import CliRunner
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
+from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.linked import first_map
+from lazytile.pyramid.storage.pointer import dataset_folder
+from lazytile.pyramid.store.store import Store, read_description, store_at
+from lazytile.service.cli import view
 from lazytile.service.cli.main import app
+from lazytile.service.cli.options.fetching import FetchOptions
+from lazytile.service.cli.options.source import SourceOptions
 from tests.pyramid.ingest.test_append import source
+from tests.pyramid.linked.test_link import field
 from tests.s3 import BUCKET, S3Server, s3_server
+from tests.web import folder, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,3 +96,38 @@ def test_lazy_overviews_and_links(s3: S3Server, tmp_path: Path, monkeypatch: pyt
     assert "linked: level 0 is in its source" in text
     for name in ("lazy", "linked"):
         assert "all is well" in run("verify", name, "--store", store)
+
+
+def test_zarr_at_a_url_is_shown_where_it_is_where_that_is_quicker_and_a_file_is_copied(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAZYTILE_STORAGE_STAGING", str(tmp_path / "staging"))
+    monkeypatch.setattr(first_map, "SAVED_S", -1e9)
+    field(tmp_path / "www" / "sea.zarr")
+    store = store_at(f"{STORE}-shown").folder
+
+    def shown(given: str) -> tuple[int, str, str]:
+        process.install(CacheBudget.renderer(64 << 20))
+        options = SourceOptions(), FetchOptions()
+        (found,) = view.converted([given], store, None, *options, colormap=None, overwrite=True)
+        dataset = read_description(dataset_folder(store, found.name))
+        return dataset.linked, dataset.generation, capsys.readouterr().err
+
+    def again(given: str) -> str:
+        options = SourceOptions(), FetchOptions()
+        view.converted([given], store, None, *options, colormap=None, overwrite=False)
+        return capsys.readouterr().err
+
+    with serving() as web:
+        web.default = folder(tmp_path / "www")
+        linked, generation, told = shown(web.url("/sea.zarr"))
+        assert linked == 1
+        assert "is shown where it is; lazytile convert copies it" in told
+        convert(tmp_path / "www" / "sea.zarr", tmp_path / "converted", "sea")
+        codes = Store(store).dataset("sea").chunk(0, "sst", (0,), 1, 1)
+        assert codes.tobytes() == Store(tmp_path / "converted").dataset("sea").chunk(0, "sst", (0,), 1, 1).tobytes()
+        assert "sea.zarr is up to date" in again(web.url("/sea.zarr"))
+        assert read_description(dataset_folder(store, "sea")).generation == generation
+    linked, _, told = shown(str(tmp_path / "www" / "sea.zarr"))
+    assert linked == 0
+    assert "is shown where it is" not in told
