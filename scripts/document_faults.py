@@ -30,6 +30,7 @@ SECTIONS = {
     "processes": ("test_process_faults", "test_cache_faults", "test_connection_faults"),
     "cluster": ("test_cluster_faults", "test_cluster_bulk_faults"),
     "hosts": ("test_host_faults",),
+    "object storage": ("test_object_kills",),
 }
 """The modules of tests whose rows each section of the document has."""
 HEAD = (
@@ -50,6 +51,7 @@ REQUIRED = (
     *("cache on a full disk", "cache foreign", "full disk in convert", "full disk in append", "full disk in mrf"),
     *(f"full disk in export --to {kind}" for kind in ("mbtiles", "pmtiles", "cog")),
     *("full disk in warm, 4 kB", "full disk in colormap fetch", "full disk, lazy overviews", "clock steps"),
+    "convert and append to S3 killed, plain",
     *("descriptor limit", "slow-loris headers", "slow-loris body", "bomb of gzip", "bomb of zstd", "bomb of blosc"),
 )
 """Faults that the document must have."""

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
+from lazytile.pyramid.sources import open_files
 from tests import chromium, realstore
 
 # Servers that tests start must not request colormaps from the network.
@@ -20,6 +21,31 @@ settings.register_profile(
     "lazytile", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 settings.load_profile("lazytile")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_files_open():
+    """Hand the source files that are open on from one process object to the next.
+
+    netCDF's library crashes where the collector closes a file in one thread while another thread reads, and a process
+    object that a test gives up is collected by any thread, such as that of a server.
+    """
+    key = "source files"
+    install, reinstall = process.install, process.reinstall
+
+    def handed_on(replace):
+        def run(argument):
+            files = process.current().resource(key, open_files.Handles)
+            found = replace(argument)
+            process.current().replace(key, files)
+            return found
+
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "install", handed_on(install))
+        patch.setattr(process, "reinstall", handed_on(reinstall))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -77,8 +77,8 @@ class S3Server:
 
 
 @contextmanager
-def s3_server() -> Iterator[S3Server]:
-    """Run a server with one bucket, and set the environment of this process to use it."""
+def running_server() -> Iterator[S3Server]:
+    """Run a server without a bucket."""
     pytest.importorskip("obstore")
     moto = pytest.importorskip("moto.server")
     serving = pytest.importorskip("werkzeug.serving")
@@ -89,7 +89,18 @@ def s3_server() -> Iterator[S3Server]:
     server.port = running.server_port
     thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
-    with pytest.MonkeyPatch.context() as patch:
+    try:
+        yield server
+    finally:
+        running.shutdown()
+        thread.join(30)
+        running.server_close()
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    """Run a server with one bucket, and set the environment of this process to use it."""
+    with running_server() as server, pytest.MonkeyPatch.context() as patch:
         for name, value in server.environment.items():
             patch.setenv(name, value)
         before = process.current()
@@ -99,9 +110,6 @@ def s3_server() -> Iterator[S3Server]:
             yield server
         finally:
             process.reinstall(before)
-            running.shutdown()
-            thread.join(30)
-            running.server_close()
 
 
 def make_bucket(name: str) -> None:

@@ -123,7 +123,7 @@ class Handles:
             self._drop_changed(path, None, stamp)
 
     def drop(self, path: str) -> bool:
-        """Forget a file; it closes with its last reference.
+        """Forget a file, and close it as soon as nobody reads it.
 
         Args:
             path: Of the file, or a URL.
@@ -132,10 +132,11 @@ class Handles:
             Whether it was open.
         """
         with self._lock:
-            keys = [each for each in self._open if each[1] == path]
-            for key in keys:
-                del self._open[key]
-        return bool(keys)
+            found = [self._open.pop(key) for key in [*self._open] if key[1] == path]
+            for file in found:
+                file.is_evicted = True
+                file.close_unread()
+        return bool(found)
 
     def _drop_changed(self, path: str, version: str | None, stamp: tuple[int, ...]) -> None:
         for key in [each for each in self._open if each[1] == path]:
@@ -164,7 +165,7 @@ def release(path: str) -> None:
     """
     forget(path)
     if handles().drop(path):
-        gc.collect()  # a file of netCDF and its variables refer to each other
+        gc.collect()  # files of other libraries close with their last reference, which may be in a circle
 
 
 def handles() -> Handles:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +22,12 @@ from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.store.verify import verify
 from tests.faults.forked import ForkServer, fork_server
+from tests.faults.server import Comparison
 from tests.pyramid.ingest.test_time_shards import source
 from tests.s3 import BUCKET, S3Server, s3_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -133,11 +136,26 @@ def tasks(files: dict[str, Path], kind: str, store: str, staging: Path) -> dict[
 
 
 @pytest.fixture(scope="module")
-def totals(
-    s3: S3Server, forks: ForkServer, files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[tuple[str, str], int]:
+def totals() -> dict[tuple[str, str], int]:
     """Return how many requests each command makes that nobody kills, by kind and command; filled as needed."""
     return {}
+
+
+@dataclass
+class Seen:
+    """What the kills of one kind of storage came to."""
+
+    chunks: Comparison = field(default_factory=Comparison)
+    """Each chunk that was read after a kill or a rerun."""
+    rerun_s: float = 0.0
+    """The longest rerun."""
+    moments: int = 0
+
+
+@pytest.fixture(scope="module")
+def seen_of() -> dict[str, Seen]:
+    """Return what was seen, by kind of storage."""
+    return {kind: Seen() for kind in KINDS}
 
 
 @pytest.mark.parametrize(
@@ -154,6 +172,8 @@ def test_a_kill_leaves_the_old_dataset_or_the_new_one(
     files: dict[str, Path],
     states: dict[str, list[bytes]],
     totals: dict[tuple[str, str], int],
+    seen_of: dict[str, Seen],
+    table_row: Callable[..., None],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
@@ -162,6 +182,7 @@ def test_a_kill_leaves_the_old_dataset_or_the_new_one(
     monkeypatch.setenv("LAZYTILE_STORAGE_STAGING", str(tmp_path / "staging"))
     s3.behave()
     before = process.current()
+    record = seen_of[kind]
     place = f"s3://{BUCKET}/{kind.replace(' ', '-').replace(',', '')}-{moment}"
     try:
         if (kind, "append") not in totals:
@@ -169,16 +190,17 @@ def test_a_kill_leaves_the_old_dataset_or_the_new_one(
                 code, totals[kind, command] = run(s3, forks, task)
                 assert code == 0
                 codes_of(f"{place}-whole")  # as below: an append copies the overviews that readers have made
-        seen: list[list[bytes]] = []
+        possible: list[list[bytes]] = []
         for command, task in tasks(files, kind, place, tmp_path / "staging").items():
             at = 1 + moment * (totals[kind, command] - 1) // (MOMENTS - 1)
             code, _ = run(s3, forks, task, at)
             root = location(place)
             assert isinstance(root, ObjectPath)
-            seen.append(states[command])
+            possible.append(states[command])
             if Store(root).names():
                 found = codes_of(place)
-                assert found in seen
+                assert found in possible
+                record.chunks.right += [command] * len(found)
                 assert verify(place, "d").problems == ()
                 is_published = found == states[command]
             else:
@@ -186,13 +208,25 @@ def test_a_kill_leaves_the_old_dataset_or_the_new_one(
                 is_published = False
             if not is_published:
                 assert code == -signal.SIGKILL
+                began = time.monotonic()
                 code, again = run(s3, forks, task)
                 assert code == 0
+                record.rerun_s = max(record.rerun_s, time.monotonic() - began)
                 # What the killed run has written is not written again; reading the journal and listing is more work.
                 assert again <= totals[kind, command] + 8
             assert codes_of(place) == states[command]
+            record.chunks.right += [command] * len(states[command])
             assert verify(place, "d").problems == ()
             assert_nothing_is_left(root)
+        record.moments += 1
+        if record.moments == MOMENTS:
+            table_row(
+                f"convert and append to S3 killed, {kind}",
+                f"SIGKILL at {MOMENTS} moments, from the first request to the last",
+                "the old dataset or the new one",
+                record.rerun_s,
+                record.chunks,
+            )
     finally:
         process.reinstall(before)
 

@@ -22,7 +22,7 @@ from lazytile.pyramid.sources.formats.hdf_eos import with_structure
 from lazytile.pyramid.sources.formats.netcdf3 import needed_bytes
 from lazytile.pyramid.sources.formats.numpy_arrays import NUMPY, open_numpy, with_coordinates
 from lazytile.pyramid.sources.formats.remote_zarr import open_remote_group, remote_group_names, version_of
-from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK, virtual_engine, virtual_store
+from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK, own_axes, virtual_engine, virtual_store
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
                 # Zarr 2 gives every array a fill value, mostly this one, which coordinates seldom mean.
                 del variable.attrs["_FillValue"]
         # A folder lists its arrays in arbitrary order.
-        return group[sorted(map(str, group.data_vars))]
+        return own_axes(group[sorted(map(str, group.data_vars))])
     return _marked(group, path, name)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import xarray as xr
     from zarr.abc.store import Store
 
 ICECHUNK = "icechunk"
@@ -105,6 +106,22 @@ def reference_store(path: Path, open_root: Callable[[str], Store]) -> Any:
     fsspec = importlib.import_module("fsspec.implementations.reference")
     files = fsspec.ReferenceFileSystem(str(path), remote_protocol="file", asynchronous=True)
     return FsspecStore(files, path="")
+
+
+def own_axes(group: xr.Dataset) -> xr.Dataset:
+    """Name dimensions without the path of their group, which kerchunk puts before those of HDF5's groups.
+
+    Args:
+        group: The variables of a group.
+
+    Returns:
+        The same, with the coordinates of these dimensions; the group itself where two would have one name.
+    """
+    names = {name: str(name).rpartition("/")[2] for name in group.dims}
+    changed = {name: short for name, short in names.items() if name != short}
+    if not changed or len(set(names.values())) < len(names):
+        return group
+    return group.swap_dims(changed).set_coords([name for name in changed.values() if name in group])
 
 
 def _package(path: Path, name: str, what: str) -> Any:

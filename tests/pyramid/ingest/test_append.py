@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from lazytile.pyramid.store.store import Store
 from tests.pyramid.netcdf import TIME, centres, write_grid
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.stores import StorePlace
 
 ROWS, COLS = 600, 700
 
@@ -43,8 +44,8 @@ def source(path: Path, *times: float, units: dict[str, Any] = TIME, **changes: A
     )
 
 
-def levels_of(store: Path, name: str = "d") -> list[np.ndarray]:
-    group = zarr.open_group(store / f"{name}.zarr", mode="r")
+def levels_of(store: Path | StorePlace) -> list[np.ndarray]:
+    group = zarr.open_group(store / "d.zarr", mode="r") if isinstance(store, Path) else store.group()
     return [group[f"{level}/t"][...] for level in range(3)]
 
 
@@ -52,13 +53,13 @@ STORAGES = {"usual": Storage(), "sharded": Storage(Codec("gzip", 1), shard=2)}
 
 
 @pytest.mark.parametrize("kind", STORAGES)
-def test_appended_steps_are_as_if_converted_at_once(tmp_path: Path, kind: str) -> None:
+def test_appended_steps_are_as_if_converted_at_once(tmp_path: Path, place: StorePlace, kind: str) -> None:
     whole = convert(source(tmp_path / "all.nc", 0, 1, 2.5, 4), tmp_path / "w", "d", storage=STORAGES[kind])
-    first = convert(source(tmp_path / "a.nc", 0, 1), tmp_path / "s", "d", storage=STORAGES[kind])
+    first = convert(source(tmp_path / "a.nc", 0, 1), place.root, "d", storage=STORAGES[kind])
     hours = {**TIME, "units": "hours since 2001-01-01"}
-    second = append(source(tmp_path / "b.nc", 2.5, units=hours), tmp_path / "s", "d")
-    third = append(source(tmp_path / "c.nc", 4), tmp_path / "s", "d")
-    for ours, theirs in zip(levels_of(tmp_path / "s"), levels_of(tmp_path / "w"), strict=True):
+    second = append(source(tmp_path / "b.nc", 2.5, units=hours), place.root, "d")
+    third = append(source(tmp_path / "c.nc", 4), place.root, "d")
+    for ours, theirs in zip(levels_of(place), levels_of(tmp_path / "w"), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     ours, theirs = third.variables[0], whole.variables[0]
     assert ours.dimensions == theirs.dimensions
@@ -66,14 +67,14 @@ def test_appended_steps_are_as_if_converted_at_once(tmp_path: Path, kind: str) -
     assert ours.histogram == theirs.histogram
     assert ours.generations == ((first.generation, 2), (second.generation, 1), (third.generation, 1))
     assert ours.first_range == (first.variables[0].statistics.minimum, first.variables[0].statistics.maximum)
-    assert Store(tmp_path / "s").dataset("d").description == third
+    assert Store(place.root).dataset("d").description == third
     for level in "012":
         with (
-            xr.open_zarr(tmp_path / "s/d.zarr", group=level) as stored,
+            xr.open_zarr(place.group().store, group=level) as stored,
             xr.open_zarr(tmp_path / "w/d.zarr", group=level) as at_once,
         ):
             xr.testing.assert_equal(stored.load(), at_once.load())
-    assert [path.name for path in (tmp_path / "s").iterdir()] == ["d.zarr"]
+    assert place.leftovers() == []
 
 
 def test_old_steps_are_linked_not_copied(tmp_path: Path) -> None:
@@ -100,8 +101,8 @@ def test_where_links_are_not_known_files_are_copied(tmp_path: Path, monkeypatch:
     np.testing.assert_array_equal(levels_of(tmp_path / "s")[0], codes_of(0, 1))
 
 
-def test_a_step_is_replaced_and_the_others_keep_their_generation(tmp_path: Path) -> None:
-    first = convert(source(tmp_path / "a.nc", 0, 1, 2), tmp_path / "s", "d")
+def test_a_step_is_replaced_and_the_others_keep_their_generation(tmp_path: Path, place: StorePlace) -> None:
+    first = convert(source(tmp_path / "a.nc", 0, 1, 2), place.root, "d")
     changed = source(tmp_path / "b.nc", 1, 3)
     with xr.open_dataset(changed, mask_and_scale=False) as file:
         codes = file["t"].values.copy()
@@ -116,7 +117,7 @@ def test_a_step_is_replaced_and_the_others_keep_their_generation(tmp_path: Path)
         fill=-32768,
         attributes={"scale_factor": 0.01},
     )
-    second = append(changed, tmp_path / "s", "d", replace_steps=True)
+    second = append(changed, place.root, "d", replace_steps=True)
     variable = second.variables[0]
     assert variable.generations == (
         (first.generation, 1),
@@ -124,7 +125,7 @@ def test_a_step_is_replaced_and_the_others_keep_their_generation(tmp_path: Path)
         (first.generation, 1),
         (second.generation, 1),
     )
-    stored = levels_of(tmp_path / "s")
+    stored = levels_of(place)
     np.testing.assert_array_equal(stored[0][[1, 3]], codes)
     np.testing.assert_array_equal(stored[0][[0, 2]], codes_of(0, 2))
     assert (stored[2][1, 125:, 125:] == 20_000).all()
@@ -147,35 +148,35 @@ def test_a_step_is_replaced_and_the_others_keep_their_generation(tmp_path: Path)
     ],
 )
 def test_a_source_that_does_not_fit_is_refused(
-    tmp_path: Path, times: Any, changes: dict[str, Any], message: str
+    tmp_path: Path, place: StorePlace, times: Any, changes: dict[str, Any], message: str
 ) -> None:
-    before = convert(source(tmp_path / "a.nc", 0, 1), tmp_path / "s", "d")
+    before = convert(source(tmp_path / "a.nc", 0, 1), place.root, "d")
     with pytest.raises(SourceError, match=message):
-        append(source(tmp_path / "b.nc", *times, **changes), tmp_path / "s", "d")
-    assert Store(tmp_path / "s").dataset("d").description == before
-    assert [path.name for path in (tmp_path / "s").iterdir()] == ["d.zarr"]
+        append(source(tmp_path / "b.nc", *times, **changes), place.root, "d")
+    assert Store(place.root).dataset("d").description == before
+    assert place.leftovers() == []
 
 
-def test_a_dataset_without_times_takes_none(tmp_path: Path) -> None:
+def test_a_dataset_without_times_takes_none(tmp_path: Path, place: StorePlace) -> None:
     codes = codes_of(0)[0]
     write_grid(tmp_path / "a.nc", codes, centres(60, -0.1, ROWS), centres(0, 0.1, COLS))
-    convert(tmp_path / "a.nc", tmp_path, "d")
+    convert(tmp_path / "a.nc", place.root, "d")
     with pytest.raises(SourceError, match="dataset d has no time"):
-        append(tmp_path / "a.nc", tmp_path, "d")
+        append(tmp_path / "a.nc", place.root, "d")
     with pytest.raises(DatasetNotFoundError):
-        append(tmp_path / "a.nc", tmp_path, "other")
+        append(tmp_path / "a.nc", place.root, "other")
 
 
-def test_a_variable_without_times_stays(tmp_path: Path) -> None:
+def test_a_variable_without_times_stays(tmp_path: Path, place: StorePlace) -> None:
     path = source(tmp_path / "a.nc", 0)
     with xr.open_dataset(path, mask_and_scale=False) as file:
         both = file.load().assign(mask=(("lat", "lon"), np.ones((ROWS, COLS), "uint8")))
     both["mask"].attrs["long_name"] = "land mask"
     both.to_netcdf(tmp_path / "both.nc")
-    first = convert(tmp_path / "both.nc", tmp_path / "s", "d")
-    second = append(source(tmp_path / "b.nc", 1), tmp_path / "s", "d")
+    first = convert(tmp_path / "both.nc", place.root, "d")
+    second = append(source(tmp_path / "b.nc", 1), place.root, "d")
     assert second.variable("mask").generations == ((first.generation, 1),)
     assert second.variable("mask").statistics == first.variable("mask").statistics
-    assert (zarr.open_group(tmp_path / "s/d.zarr", mode="r")["0/mask"][...] == 1).all()
+    assert (place.group()["0/mask"][...] == 1).all()
     assert second.content_generation(["t"], (0,)) == first.generation
     assert second.content_generation(["t"], (1,)) == second.generation

@@ -23,6 +23,7 @@ from lazytile.pyramid.sources.source import open_source
 from lazytile.pyramid.store.dataset import Dataset
 from lazytile.pyramid.store.reduce import reduce_level
 from tests.pyramid.netcdf import TIME, centres, write_grid
+from tests.stores import StorePlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 NUMBERS = np.random.default_rng(7)
 
 
-def level(store: Path, name: str, number: int, variable: str = "t") -> np.ndarray:
-    return zarr.open_group(store / f"{name}.zarr", mode="r")[f"{number}/{variable}"][...]
+def level(store: Path | StorePlace, name: str, number: int, variable: str = "t") -> np.ndarray:
+    group = store.group(name) if isinstance(store, StorePlace) else zarr.open_group(store / f"{name}.zarr", mode="r")
+    return group[f"{number}/{variable}"][...]
 
 
 def codes_of(*shape: int) -> np.ndarray:
@@ -66,7 +68,8 @@ def test_any_orientation_gives_north_up_and_west_to_east(
     np.testing.assert_array_equal(level(tmp_path / "store", "in", 0), north_up)
 
 
-def test_every_level_is_the_reduction_of_the_one_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["folder", "memory"], indirect=True)  # 17 MB
+def test_every_level_is_the_reduction_of_the_one_before(tmp_path: Path, place: StorePlace) -> None:
     codes = codes_of(3, 1301, 2111)
     write_grid(
         tmp_path / "in.nc",
@@ -77,16 +80,16 @@ def test_every_level_is_the_reduction_of_the_one_before(tmp_path: Path) -> None:
         fill=-32768,
         chunks=(1, 500, 700),
     )
-    dataset = convert(tmp_path / "in.nc", tmp_path / "s", "d")
+    dataset = convert(tmp_path / "in.nc", place.root, "d")
     assert dataset.levels == 5
     finer = codes
     packing = dataset.variables[0].packing
     for number in range(1, dataset.levels):
         finer = np.stack([reduce_level(plane, packing, "mean") for plane in finer])
-        np.testing.assert_array_equal(level(tmp_path / "s", "d", number), finer)
+        np.testing.assert_array_equal(level(place, "d", number), finer)
 
 
-def test_xarray_decodes_the_same_values(tmp_path: Path) -> None:
+def test_xarray_decodes_the_same_values(tmp_path: Path, place: StorePlace) -> None:
     path = write_grid(
         tmp_path / "in.nc",
         codes_of(2, 40, 60),
@@ -96,8 +99,8 @@ def test_xarray_decodes_the_same_values(tmp_path: Path) -> None:
         fill=-32768,
         attributes={"scale_factor": 0.01, "add_offset": 273.15, "units": "K", "long_name": "made up"},
     )
-    convert(path, tmp_path, "d")
-    with xr.open_dataset(path) as source, xr.open_zarr(tmp_path / "d.zarr", group="0") as stored:
+    convert(path, place.root, "d")
+    with xr.open_dataset(path) as source, xr.open_zarr(place.group().store, group="0") as stored:
         xr.testing.assert_equal(source["t"].load(), stored["t"].load())
         assert stored["t"].attrs["units"] == "K"
         assert stored["t"].encoding["_FillValue"] == -32768
@@ -108,21 +111,21 @@ def test_xarray_decodes_the_same_values(tmp_path: Path) -> None:
     "dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float32", "float64"]
 )
 @pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_CLASSIC"])
-def test_every_type_is_kept_to_the_bit(tmp_path: Path, dtype: str, kind: str) -> None:
+def test_every_type_is_kept_to_the_bit(tmp_path: Path, place: StorePlace, dtype: str, kind: str) -> None:
     if kind == "NETCDF3_CLASSIC" and dtype in ("uint8", "uint16", "uint32", "int64"):
         pytest.skip("netCDF-3 has no such type")
     codes = (NUMBERS.random((30, 20)) * 100).astype(dtype)
     write_grid(tmp_path / "in.nc", codes, centres(0, 1, 30), centres(0, 1, 20), kind=kind)
-    dataset = convert(tmp_path / "in.nc", tmp_path)
-    stored = level(tmp_path, "in", 0)
+    dataset = convert(tmp_path / "in.nc", place.root)
+    stored = level(place, "in", 0)
     assert dataset.variables[0].packing.dtype == dtype == stored.dtype.name
     np.testing.assert_array_equal(stored, codes[::-1])
 
 
-def test_the_description_is_in_the_group(tmp_path: Path) -> None:
+def test_the_description_is_in_the_group(tmp_path: Path, place: StorePlace) -> None:
     write_grid(tmp_path / "in.nc", codes_of(50, 60), centres(0, 1, 50), centres(0, 1, 60))
-    dataset = convert(tmp_path / "in.nc", tmp_path, "d", title="A title", colormap="grey")
-    attributes = json.loads((tmp_path / "d.zarr" / "zarr.json").read_text())["attributes"]
+    dataset = convert(tmp_path / "in.nc", place.root, "d", title="A title", colormap="grey")
+    attributes = json.loads((place.dataset() / "zarr.json").read_text())["attributes"]
     assert Dataset.from_json(attributes["lazytile"]) == dataset
     assert (dataset.title, dataset.variables[0].colormap, dataset.source) == ("A title", "grey", "in.nc")
     assert attributes["multiscales"]["layout"][0]["spatial:transform"] == [1.0, 0.0, 0.0, 0.0, -1.0, 50.0]

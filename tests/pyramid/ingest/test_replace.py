@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import zarr
 
 from lazytile.pyramid.core.errors import DatasetNotFoundError, SourceError
 from lazytile.pyramid.ingest.convert import Storage, convert
@@ -21,6 +20,8 @@ from tests.service.harness import running
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.stores import StorePlace
+
 
 def source(path: Path, value: int, size: int = 600) -> Path:
     codes = np.full((size, size), value, "int16")
@@ -28,32 +29,33 @@ def source(path: Path, value: int, size: int = 600) -> Path:
 
 
 @pytest.mark.parametrize("storage", [Storage(Codec("gzip", 1), shard=2), Storage(lazy=True)], ids=["sharded", "lazy"])
-def test_the_properties_of_the_old_dataset_stay(tmp_path: Path, storage: Storage) -> None:
-    old = convert(source(tmp_path / "a.nc", 1), tmp_path, "d", title="Mine", colormap="viridis", storage=storage)
-    new = replace(source(tmp_path / "b.nc", 2, 700), tmp_path, "d")
+def test_the_properties_of_the_old_dataset_stay(tmp_path: Path, place: StorePlace, storage: Storage) -> None:
+    old = convert(source(tmp_path / "a.nc", 1), place.root, "d", title="Mine", colormap="viridis", storage=storage)
+    new = replace(source(tmp_path / "b.nc", 2, 700), place.root, "d")
     assert new.generation != old.generation
     assert new.grid.shape.rows == 700
     assert (new.title, new.codec, new.shard, new.lazy) == ("Mine", old.codec, old.shard, old.lazy)
     assert new.variables[0].colormap == "viridis"
-    assert (zarr.open_group(tmp_path / "d.zarr", mode="r")["0/t"][...] == 2).all()
-    assert verify(tmp_path, "d").problems == ()
+    assert (place.group()["0/t"][...] == 2).all()
+    assert verify(place.root, "d").problems == ()
+    assert place.leftovers() == []
 
 
-def test_the_layers_stay_unless_others_are_named(tmp_path: Path) -> None:
-    convert(source(tmp_path / "a.nc", 1), tmp_path, "d")
+def test_the_layers_stay_unless_others_are_named(tmp_path: Path, place: StorePlace) -> None:
+    convert(source(tmp_path / "a.nc", 1), place.root, "d")
     other = write_grid(
         tmp_path / "b.nc", np.ones((30, 40), "int16"), centres(0, 1, 30), centres(0, 1, 40), name="other"
     )
     with pytest.raises(SourceError, match="there is no layer 't'"):
-        replace(other, tmp_path, "d")
-    assert Store(tmp_path).dataset("d").description.variables[0].name == "t"
-    assert replace(other, tmp_path, "d", ["other"]).variables[0].name == "other"
+        replace(other, place.root, "d")
+    assert Store(place.root).dataset("d").description.variables[0].name == "t"
+    assert replace(other, place.root, "d", ["other"]).variables[0].name == "other"
 
 
-def test_there_must_be_one(tmp_path: Path) -> None:
+def test_there_must_be_one(tmp_path: Path, place: StorePlace) -> None:
     with pytest.raises(DatasetNotFoundError):
-        replace(source(tmp_path / "a.nc", 1), tmp_path, "d")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.nc"]
+        replace(source(tmp_path / "a.nc", 1), place.root, "d")
+    assert place.is_empty()
 
 
 def test_the_command_under_a_running_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.errors import SourceError, StoreError
 from lazytile.pyramid.ingest.append import append
-from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.ingest.describe import describe
 from lazytile.pyramid.linked import sampled_range
 from lazytile.pyramid.linked.link import link
@@ -133,6 +133,20 @@ def test_a_real_file_by_references(tmp_path):
     path = shared("realdata", REAL[0])
     (tmp_path / "refs.json").write_text(json.dumps(hdf.SingleHdf5ToZarr(str(path)).translate()))
     assert_same_tiles(tmp_path, path, tmp_path / "refs.json")
+
+
+@pytest.mark.parametrize("path", ["GPM_3IMERGHH_bounds.nc4", "SPL3FTP_subsetted.nc4"])
+def test_groups_of_a_real_file_by_references(tmp_path, path):
+    """Names of dimensions have the path of the group in references."""
+    hdf = pytest.importorskip("kerchunk.hdf", reason="kerchunk is not installed (extra kerchunk)")
+    path = shared("realdata", path)
+    (tmp_path / "refs.json").write_text(json.dumps(hdf.SingleHdf5ToZarr(str(path)).translate()))
+    made = link(tmp_path / "refs.json", tmp_path / "linked", "d").dataset
+    convert(path, tmp_path / "converted", "d")
+    expected, found = tiles_of(tmp_path / "converted", "d"), tiles_of(tmp_path / "linked", "d")
+    assert made.variables
+    assert found.keys() == expected.keys()
+    assert [key for key in expected if found[key] != expected[key]] == []
 
 
 def test_an_icechunk_repository(tmp_path):
@@ -301,6 +315,18 @@ def test_the_levels_of_our_own_pyramid_are_used_as_they_are(tmp_path):
     assert tiles_of(tmp_path / "linked", "d") == tiles_of(tmp_path / "converted", "d")
     assert verify(tmp_path / "linked", "d").problems == ()
     assert not list((tmp_path / "linked" / "d.zarr").glob("*/sst/c"))
+
+
+def test_overviews_that_a_dataset_of_ours_has_not_made_yet_are_not_taken_for_empty(tmp_path):
+    field(tmp_path / "in.zarr")
+    convert(tmp_path / "in.zarr", tmp_path / "converted", "d")
+    convert(tmp_path / "in.zarr", tmp_path / "lazy", "d", storage=Storage(lazy=True))
+    linked = link(tmp_path / "lazy" / "d.zarr", tmp_path / "linked", "d").dataset
+    assert linked.linked == 1
+    expected = tiles_of(tmp_path / "converted", "d")
+    assert tiles_of(tmp_path / "linked", "d") == expected
+    assert tiles_of(tmp_path / "lazy", "d") == expected
+    assert tiles_of(tmp_path / "linked", "d") == expected, "overviews that are made there change nothing here"
 
 
 def test_levels_of_others_are_used_where_they_are_those_of_a_pyramid(tmp_path):

@@ -54,6 +54,23 @@ def test_files_that_were_read_long_ago_are_closed_at_once(readers, tmp_path: Pat
         gc.enable()
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not list open files")
+def test_a_file_that_is_let_go_is_closed_under_the_lock_and_not_by_the_collector(
+    readers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """netCDF's library crashes where one thread closes a file while another one reads."""
+    (reader, block), (other, there) = readers[:2]
+    reader.read(block)
+    other.read(there)
+    monkeypatch.setattr(open_files.gc, "collect", lambda: 0)
+    gc.disable()
+    try:
+        open_files.release(reader.path)
+        assert open_sources(tmp_path) == [other.path]
+    finally:
+        gc.enable()
+
+
 def test_a_file_stays_open_for_those_who_are_reading_it(readers, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read waits until so many others were opened that its own is evicted; it still ends well."""
     entered, go_on = threading.Event(), threading.Event()

@@ -23,6 +23,7 @@ from lazytile.pyramid.store.verify import verify
 from tests.pyramid.ingest.test_append import source
 from tests.pyramid.netcdf import centres, write_grid
 from tests.service.harness import running
+from tests.stores import StorePlace
 
 LAZY = Storage(lazy=True)
 ROWS, COLS = 1301, 2111
@@ -43,33 +44,28 @@ def eager(field: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
-def overview_files(store: Path) -> list[str]:
-    folder = store / "d.zarr"
-    return sorted(
-        path.relative_to(folder).as_posix()
-        for level in range(1, 5)
-        for path in (folder / str(level) / "t" / "c").rglob("*")
-        if path.is_file()
-    )
+def overview_files(store: Path | StorePlace) -> list[str]:
+    place = StorePlace(store) if isinstance(store, Path) else store
+    return [name for name in place.files() if name[0] in "1234" and name[1:].startswith("/t/c/")]
 
 
-def test_overviews_are_made_on_demand_and_equal_the_eager_ones(field: Path, eager: Path, tmp_path: Path) -> None:
-    dataset = convert(field, tmp_path, "d", storage=LAZY)
+def test_overviews_are_made_on_demand_and_equal_the_eager_ones(field: Path, eager: Path, place: StorePlace) -> None:
+    dataset = convert(field, place.root, "d", storage=LAZY)
     assert dataset.lazy
     assert len(dataset.variables[0].level_statistics) == 1
-    assert overview_files(tmp_path) == []
-    stored, wanted = Store(tmp_path).dataset("d"), Store(eager).dataset("d")
+    assert overview_files(place) == []
+    stored, wanted = Store(place.root).dataset("d"), Store(eager).dataset("d")
     np.testing.assert_array_equal(stored.chunk(2, "t", (), 1, 2), wanted.chunk(2, "t", (), 1, 2))
-    made = overview_files(tmp_path)
+    made = overview_files(place)
     assert "2/t/c/1/2" in made
     assert not any(path.startswith(("3/", "4/")) for path in made)
     np.testing.assert_array_equal(stored.chunk(4, "t", (), 0, 0), wanted.chunk(4, "t", (), 0, 0))
     # With the coarsest chunk all finer ones have been made, also those that are all fill.
-    ours, theirs = (zarr.open_group(store / "d.zarr", mode="r") for store in (tmp_path, eager))
+    ours, theirs = place.group(), zarr.open_group(eager / "d.zarr", mode="r")
     for level in range(5):
         np.testing.assert_array_equal(ours[f"{level}/t"][...], theirs[f"{level}/t"][...])
-    assert len(overview_files(tmp_path)) == 3 * 5 + 2 * 3 + 1 * 2 + 1
-    found = verify(tmp_path, "d")
+    assert len(overview_files(place)) == 3 * 5 + 2 * 3 + 1 * 2 + 1
+    found = verify(place.root, "d")
     assert found.problems == ()
     assert (found.files, found.unknown, found.chunks) == (6 * 9 + 24, 0, 24)
 
@@ -121,13 +117,13 @@ def test_processes_agree_and_leave_nothing_behind(field: Path, eager: Path, tmp_
     assert not list(tmp_path.rglob(".*-????????"))
 
 
-def test_overviews_of_replaced_data_are_not_stored(field: Path, tmp_path: Path) -> None:
-    convert(field, tmp_path, "d", storage=LAZY)
-    stored = Store(tmp_path).dataset("d")
-    convert(field, tmp_path, "d", storage=LAZY)
+def test_overviews_of_replaced_data_are_not_stored(field: Path, place: StorePlace) -> None:
+    convert(field, place.root, "d", storage=LAZY)
+    stored = Store(place.root).dataset("d")
+    convert(field, place.root, "d", storage=LAZY)
     with pytest.raises(GenerationChangedError):
         stored.chunk(1, "t", (), 0, 0)
-    assert overview_files(tmp_path) == []
+    assert overview_files(place) == []
 
 
 def test_a_store_that_cannot_be_written_is_served(
@@ -149,24 +145,26 @@ def test_a_store_that_cannot_be_written_is_served(
     assert overview_files(tmp_path) == []
 
 
-def test_steps_can_be_appended(tmp_path: Path) -> None:
-    convert(source(tmp_path / "a.nc", 0), tmp_path / "s", "d", storage=LAZY)
+def test_steps_can_be_appended(tmp_path: Path, place: StorePlace) -> None:
+    convert(source(tmp_path / "a.nc", 0), place.root, "d", storage=LAZY)
     convert(source(tmp_path / "all.nc", 0, 1), tmp_path / "w", "d")
-    Store(tmp_path / "s").dataset("d").chunk(2, "t", (0,), 0, 0)
-    made = overview_files(tmp_path / "s")
+    Store(place.root).dataset("d").chunk(2, "t", (0,), 0, 0)
+    made = overview_files(place)
     assert made
-    append(source(tmp_path / "b.nc", 1), tmp_path / "s", "d")
-    assert overview_files(tmp_path / "s") == made
-    chunk = Store(tmp_path / "s").dataset("d").chunk(2, "t", (1,), 0, 0)
+    append(source(tmp_path / "b.nc", 1), place.root, "d")
+    assert overview_files(place) == made
+    chunk = Store(place.root).dataset("d").chunk(2, "t", (1,), 0, 0)
     np.testing.assert_array_equal(chunk, Store(tmp_path / "w").dataset("d").chunk(2, "t", (1,), 0, 0))
-    assert verify(tmp_path / "s", "d").problems == ()
+    assert verify(place.root, "d").problems == ()
 
 
-def test_tiles_of_a_lazy_dataset_are_those_of_an_eager_one(field: Path, eager: Path, tmp_path: Path) -> None:
-    store = tmp_path / "s"
-    convert(field, store, "lazy", storage=LAZY)
+@pytest.mark.parametrize("place", ["folder", "s3"], indirect=True)  # the server is a process of its own
+def test_tiles_of_a_lazy_dataset_are_those_of_an_eager_one(
+    field: Path, eager: Path, tmp_path: Path, place: StorePlace
+) -> None:
+    convert(field, place.root, "lazy", storage=LAZY)
     shutil.copytree(eager / "d.zarr", tmp_path / "e/d.zarr")
-    with running(store, tmp_path / "c1") as ours, running(tmp_path / "e", tmp_path / "c2") as theirs:
+    with running(place.root, tmp_path / "c1") as ours, running(tmp_path / "e", tmp_path / "c2") as theirs:
         for path in ("0/0/0", "2/2/1", "3/4/3"):
             one, other = ours.get(f"/xyz/lazy/{path}.png"), theirs.get(f"/xyz/d/{path}.png")
             assert (one.status, one.body) == (200, other.body)

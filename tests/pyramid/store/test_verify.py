@@ -22,10 +22,14 @@ from lazytile.service.cli import main
 from tests import data
 from tests.pyramid.netcdf import TIME, centres, write_grid
 from tests.service.harness import running
+from tests.stores import drop, flip, put
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.stores import StorePlace
+
+LZ4 = Codec("blosc-lz4", 5)
 STORAGES = {"usual": Storage(), "sharded": Storage(Codec("zstd", 1), shard=2), "lazy": Storage(lazy=True)}
 
 
@@ -38,37 +42,35 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", STORAGES)
-def test_a_written_dataset_is_sound(source: Path, tmp_path: Path, kind: str) -> None:
-    convert(source, tmp_path, "d", storage=STORAGES[kind])
-    found = verify(tmp_path, "d")
+def test_a_written_dataset_is_sound(source: Path, place: StorePlace, kind: str) -> None:
+    convert(source, place.root, "d", storage=STORAGES[kind])
+    found = verify(place.root, "d")
     assert found.problems == ()
     files = {"usual": 2 * (3 * 4 + 2 * 2 + 1), "sharded": 2 * (3 * 4 + 2 * 2 + 1), "lazy": 2 * 3 * 4}
     assert (found.files, found.unknown) == (files[kind], 0)
     assert found.chunks == (0 if kind == "lazy" else 2 * (2 * 2 + 1))
 
 
-def test_damage_is_found_by_path(source: Path, tmp_path: Path) -> None:
-    dataset = convert(source, tmp_path, "d")
-    folder = tmp_path / "d.zarr"
+def test_damage_is_found_by_path(source: Path, tmp_path: Path, place: StorePlace) -> None:
+    dataset = convert(source, place.root, "d")
+    folder = place.dataset()
     flipped, missing, extra, stale = (
         folder / f"{path}" for path in ("0/t/c/0/0/1", "0/t/c/1/2/2", "0/t/c/0/1/0", "1/t/c/1/0/0")
     )
-    content = bytearray(flipped.read_bytes())
-    content[len(content) // 2] ^= 4
-    flipped.write_bytes(content)
-    missing.unlink()
-    extra.write_bytes(b"x")
+    flip(flipped, len(flipped.read_bytes()) // 2)
+    drop(missing)
+    put(extra, b"x")
     # A sound chunk with its checksum that differs from what the finer level gives.
-    chunks = ChunkFolder(str(folder / "1/t/c"), "int16", (256, 256), -1, Codec("blosc-lz4", 5))
-    codes = folder_reader(chunks).read((1,), 0, 0).copy()
+    codes = folder_reader(ChunkFolder(str(folder / "1/t/c"), "int16", (256, 256), -1, LZ4)).read((1,), 0, 0).copy()
     codes[7, 7] += 1
-    digest = chunks.write((1, 0, 0), codes)
+    digest = ChunkFolder(str(tmp_path), "int16", (256, 256), -1, LZ4).write((1, 0, 0), codes)
+    put(stale, (tmp_path / "1/0/0").read_bytes())
     plane = level_digests(folder / "1/t", dataset, "t", 1).plane((1,))
     digests, valid = read_table(plane)
     assert valid.all()
     digests[0, 0] = digest.size, digest.crc
-    plane.file.write_bytes(encode_table(plane, digests))
-    problems = verify(tmp_path, "d").problems
+    put(plane.file, encode_table(plane, digests))
+    problems = verify(place.root, "d").problems
     by_path = {line.partition(": ")[0]: line for line in problems}
     assert "damaged, its checksum differs from the one recorded" in "".join(
         line for line in problems if line.startswith(f"{flipped}:")
@@ -78,14 +80,14 @@ def test_damage_is_found_by_path(source: Path, tmp_path: Path) -> None:
     assert "differs from what level 0 gives" in by_path[str(stale)]
 
 
-def test_missing_metadata_and_checksums_are_found(source: Path, tmp_path: Path) -> None:
-    convert(source, tmp_path, "d")
-    folder = tmp_path / "d.zarr"
-    (folder / "0/t/checksums/1").unlink()
+def test_missing_metadata_and_checksums_are_found(source: Path, place: StorePlace) -> None:
+    convert(source, place.root, "d")
+    folder = place.dataset()
+    drop(folder / "0/t/checksums/1")
     document = json.loads((folder / "1/t/zarr.json").read_text())
     document["shape"][0] = 3
-    (folder / "1/t/zarr.json").write_text(json.dumps(document))
-    problems = "\n".join(verify(tmp_path, "d").problems)
+    put(folder / "1/t/zarr.json", json.dumps(document).encode())
+    problems = "\n".join(verify(place.root, "d").problems)
     assert f"{folder / '0/t'}: the checksums of step (1,) are missing" in problems
     assert f"{folder / '1/t/zarr.json'}: it is [3, 350, 450] of int16, expected [2, 350, 450] of int16" in problems
 
@@ -167,33 +169,36 @@ def test_a_dataset_that_is_being_written_is_not_removed(source: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("harm", ["flipped", "truncated", "missing", "swapped"])
-def test_damage_of_a_coordinate_is_found_and_moves_no_picture(source: Path, tmp_path: Path, harm: str) -> None:
+def test_damage_of_a_coordinate_is_found_and_moves_no_picture(source: Path, place: StorePlace, harm: str) -> None:
     """Servers know times from the description; other readers take them from the array, and so does an append."""
-    before = convert(source, tmp_path, "d")
-    chunk = tmp_path / "d.zarr" / "0" / "time" / "c" / "0"
-    content = bytearray(chunk.read_bytes())
+    before = convert(source, place.root, "d")
+    chunk = place.dataset() / "0" / "time" / "c" / "0"
     if harm == "flipped":
-        content[-1] ^= 4
-        chunk.write_bytes(content)
+        flip(chunk, -1)
     elif harm == "truncated":
-        chunk.write_bytes(content[:-3])
+        put(chunk, chunk.read_bytes()[:-3])
     elif harm == "missing":
-        chunk.unlink()
+        drop(chunk)
     else:
-        chunk.write_bytes((tmp_path / "d.zarr" / "0" / "lat" / "c" / "0").read_bytes())
-    (problem,) = verify(tmp_path, "d").problems
-    assert problem.startswith(f"{tmp_path / 'd.zarr' / '0' / 'time'}: it")
-    assert Store(tmp_path).dataset("d").description.variables[0].time == before.variables[0].time
+        put(chunk, (place.dataset() / "0" / "lat" / "c" / "0").read_bytes())
+    (problem,) = verify(place.root, "d").problems
+    assert problem.startswith(f"{place.dataset() / '0' / 'time'}: it")
+    assert Store(place.root).dataset("d").description.variables[0].time == before.variables[0].time
     with pytest.raises(SourceError, match="coordinate time in level 0 is damaged: it"):
-        append(source, tmp_path, "d", replace_steps=True)
-    assert Store(tmp_path).dataset("d").description == before
+        append(source, place.root, "d", replace_steps=True)
+    assert Store(place.root).dataset("d").description == before
 
 
-def test_coordinates_without_checksums_are_those_of_older_versions(source: Path, tmp_path: Path) -> None:
-    convert(source, tmp_path, "d")
-    for table in (tmp_path / "d.zarr").glob("*/time/checksums/plane"):
-        table.unlink()
-    assert verify(tmp_path, "d").problems == ()
-    append(source, tmp_path, "d", replace_steps=True)
-    assert verify(tmp_path, "d").problems == ()
-    assert len(list((tmp_path / "d.zarr").glob("*/time/checksums/plane"))) == 3
+def test_coordinates_without_checksums_are_those_of_older_versions(source: Path, place: StorePlace) -> None:
+    convert(source, place.root, "d")
+    for name in tables_of(place):
+        drop(place.dataset() / name)
+    assert verify(place.root, "d").problems == ()
+    append(source, place.root, "d", replace_steps=True)
+    assert verify(place.root, "d").problems == ()
+    assert len(tables_of(place)) == 3
+
+
+def tables_of(place: StorePlace) -> list[str]:
+    """Return the tables of checksums of the coordinate of time."""
+    return [name for name in place.files() if name.endswith("/time/checksums/plane")]
