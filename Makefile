@@ -34,7 +34,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/*.* $(VIEWER)/src/*/* $(VIEWER)/static/
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-faults soak check docs tables mutants format mrf warm bench bench-convert bench-service bench-viewer bench-scaling bench-links bench-mrf gpu-check peers-check wheel-check deploy-check sbom screenshot clean
+.PHONY: help setup serve test test-faults soak probe-loop check docs tables mutants format mrf warm bench bench-convert bench-service bench-viewer bench-scaling bench-links bench-mrf gpu-check peers-check wheel-check deploy-check sbom screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -117,6 +117,9 @@ test-faults: setup ## Test what clients see on a failing machine, the long tests
 # REQUESTS: how many; the store is one of synthetic datasets. Fails if memory, descriptors or threads go on growing.
 soak: $(VENV)/.installed ## Send a server REQUESTS mixed requests, and watch its memory
 	$(BIN)/python scripts/soak.py --requests $(REQUESTS)
+
+probe-loop: $(VENV)/.installed ## Measure every callback of a server's event loop under requests of all kinds
+	$(BIN)/python scripts/probe_loop.py --seeds 1 2 3
 
 check: $(VENV)/.installed ## Lint, check format and types, imports between packages, docstrings
 	$(BIN)/ruff check .
