@@ -136,3 +136,13 @@ def test_the_extent_of_a_region_is_that_of_all_its_rings():
     assert Region((ring,)).extent_share == pytest.approx(0.25 * 0.25)
     assert Region((ring, ring + np.array([90.0, 45.0]))).extent_share == pytest.approx(0.5 * 0.5)
     assert Region.of_bounds(Bounds(-400, -90, 400, 90)).extent_share == 1.0
+
+
+def test_a_chunk_of_floats_costs_more_to_unpack_than_one_of_small_integers(layer):
+    def unpacking(dtype):
+        variable = replace(layer.variable, packing=replace(layer.variable.packing, dtype=dtype, missing=()))
+        changed = Layer(replace(layer.dataset, variables=(variable,)), variable)
+        return ms(changed) - ms(layer)
+
+    assert unpacking("uint8") == unpacking("int16") == 0
+    assert 0.2 < unpacking("float32") < unpacking("float64") < 3
