@@ -9,9 +9,10 @@ import zlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from lazytile.pyramid.core import process
+from lazytile.service.http.long_text import PIECE_BYTES, LongText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -185,7 +186,10 @@ def text_response(
         fields["Content-Encoding"] = coding
     if digest is not None:
         fields["ETag"] = f'"{digest}-{coding}"' if coding else f'"{digest}"'
-    return web.Response(status=status, body=body, headers={"Content-Type": content_type, **fields})
+    fields = {"Content-Type": content_type, **fields}
+    if len(body) > PIECE_BYTES and request.method != hdrs.METH_HEAD:
+        return LongText(body, status=status, headers=fields)
+    return web.Response(status=status, body=body, headers=fields)
 
 
 def server_timing(stages_s: Mapping[str, float], **described: str) -> str:

@@ -100,21 +100,28 @@ def _check_generation(address: ZarrAddress, stored: StoredDataset) -> None:
 async def _response(
     request: web.Request, context: AppContext, address: ZarrAddress, stored: StoredDataset
 ) -> web.StreamResponse:
-    hierarchy = await context.admission.document(lambda: hierarchy_of(stored))
-    node = hierarchy.nodes.get(address.node)
     is_fixed = address.generation is not None
     if address.chunk is None:
-        if node is None:
-            raise NotFoundError("path", f"dataset {address.dataset} has no group or array {address.node[:100]!r}")
         root = store_url(context.base_url(request), address.dataset, stored.description.generation)
-        location = "/".join(filter(None, (root, address.node, "zarr.json")))
-        headers = {"Cache-Control": IMMUTABLE if is_fixed else "no-cache", "Content-Location": location}
-        return text_response(request, node.body, JSON, digest=node.digest, headers=headers)
+        return await context.admission.document(lambda: _metadata(request, address, stored, root))
+    hierarchy = await context.admission.document(lambda: hierarchy_of(stored))
     _check_index(address, hierarchy)
     level, _, array = address.node.partition("/")
     place = int(level), array, address.chunk
     kept = IMMUTABLE if is_fixed else _cache_control(context.settings, stored, place)
     return await _object_response(request, context, stored, place, kept)
+
+
+def _metadata(request: web.Request, address: ZarrAddress, stored: StoredDataset, root: str) -> web.Response:
+    """Return the document of a group or an array, which may be long."""
+    node = hierarchy_of(stored).nodes.get(address.node)
+    if node is None:
+        raise NotFoundError("path", f"dataset {address.dataset} has no group or array {address.node[:100]!r}")
+    location = "/".join(filter(None, (root, address.node, "zarr.json")))
+    headers = {
+        "Cache-Control": "no-cache" if address.generation is None else IMMUTABLE, "Content-Location": location
+    }  # fmt: skip
+    return text_response(request, node.body, JSON, digest=node.digest, headers=headers)
 
 
 def _check_index(address: ZarrAddress, hierarchy: Hierarchy) -> None:

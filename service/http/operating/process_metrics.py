@@ -69,7 +69,8 @@ class ProcessMetrics:
             pages = _STATUS.read_text().split()
             self.virtual.set(int(pages[0]) * resource.getpagesize())
             self.resident.set(int(pages[1]) * resource.getpagesize())
-            self.open_fds.set(sum(1 for _ in _FILES.iterdir()))
+            # Linux counts them itself from version 6.2 on; with ten thousand connections a list takes milliseconds.
+            self.open_fds.set(_FILES.stat().st_size or len(os.listdir(_FILES)))  # noqa: PTH208 - makes no paths
         except OSError:
             pass  # no Linux
         for generation, counted in enumerate(gc.get_stats()):
