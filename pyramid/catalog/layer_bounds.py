@@ -73,7 +73,7 @@ def bounds_in(layer: Layer, tms: TileMatrixSet) -> Bounds:
         south, north = np.clip(northing_of(latitudes), -MERCATOR_HALF_WIDTH_M, MERCATOR_HALF_WIDTH_M).tolist()
         return Bounds(bounds.west * METRES_PER_DEGREE, south, bounds.east * METRES_PER_DEGREE, north)
     key = ("bounds in a CRS", bounds, tms.crs, tms.bounds)
-    projected: Bounds = process.cache("layers").get(key, lambda: _projected(bounds, tms.crs, tms.bounds))
+    projected: Bounds = process.computed("layers", key, lambda: _projected(bounds, tms.crs, tms.bounds))
     return projected
 
 

@@ -100,7 +100,7 @@ def limits_in(layer: Layer, tms: TileMatrixSet, matrix: TileMatrix) -> MatrixLim
     def make() -> _SetLimits:
         return _SetLimits({limits.matrix: limits for limits in limits_of(layer, tms)})
 
-    known: _SetLimits = process.cache("layers").get(("tile limits", *key), make)
+    known: _SetLimits = process.computed("layers", ("tile limits", *key), make)
     return known.by_matrix.get(matrix.identifier)
 
 

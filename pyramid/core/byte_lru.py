@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from lazytile.pyramid.core.errors import NotComputedError
 from lazytile.pyramid.core.stop_flag import StoppedError
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ class BytesLru(Generic[Value]):
     def get(self, key: Hashable, make: Callable[[], Value], *, raw: bool = False) -> Value:
         """Return the value of a key; compute it in one thread while others that request it wait.
 
-        What ``make`` raises reaches every waiting thread, and nothing is stored. Where it was stopped, one of the
-        threads that wait computes the value instead.
+        What ``make`` raises reaches every waiting thread, and nothing is stored. Where it was stopped, or its thread
+        may not compute what it needs, one of the threads that wait computes the value instead.
 
         Args:
             key: Names the value.
@@ -126,8 +127,8 @@ class BytesLru(Generic[Value]):
                 self._hits += 1
             try:
                 return pending.wait()
-            except StoppedError:
-                continue  # nobody waits for the other thread's work any more, but somebody does for this one's
+            except (StoppedError, NotComputedError):
+                continue  # that is about the other thread alone
         try:
             value = make()
             size = self._size_of(value)
@@ -207,11 +208,19 @@ class BytesLru(Generic[Value]):
 
     def clear(self) -> None:
         """Remove every value."""
+        self.detach()
+
+    def detach(self) -> tuple[OrderedDict[Hashable, tuple[Value, int]], ...]:
+        """Remove every value, and return what holds them: to free a million of them takes long.
+
+        Returns:
+            Mappings, with each value under its key.
+        """
         with self._lock:
-            self._new.clear()
-            self._used.clear()
-            self._raw.clear()
+            held = self._new, self._used, self._raw
+            self._new, self._used, self._raw = OrderedDict(), OrderedDict(), OrderedDict()
             self._bytes = self._used_bytes = self._raw_bytes = 0
+        return held
 
     def _find(self, key: Hashable) -> tuple[Value, int] | None:
         """Return a value with its size, and mark it as used."""

@@ -19,6 +19,20 @@ class SourceError(LazytileError):
     """A source cannot be opened, or has no grid that can be located on the Earth."""
 
 
+class NotComputedError(LazytileError):
+    """Something that takes long would have to be computed, where only what is known may be used (``process``)."""
+
+    def __init__(self, text: str, key: object = None) -> None:
+        """Say what is lacking.
+
+        Args:
+            text: For people.
+            key: Names the value that is lacking; None where the work leaves none behind.
+        """
+        super().__init__(text)
+        self.key = key
+
+
 class NoSeriesError(SourceError):
     """Several files do not form one time series."""
 

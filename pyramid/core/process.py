@@ -1,5 +1,8 @@
 """What a process has one of: its caches, and every other object that all code in it shares.
 
+Some of what is created on first use takes milliseconds or more. Code on an event loop calls it through ``if_known``:
+there it raises ``NotComputedError`` in place of being created, and the caller has a thread do the whole instead.
+
 This is the only module with global state. A program of ours sets its process up (``begin``, ``install``) and passes
 caches down; a renderer on a Dask worker, which receives a task and nothing else, finds them here.
 """
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple
 
 from lazytile.pyramid.core.allocator import keep_freed_memory
 from lazytile.pyramid.core.caches import CacheBudget, Caches
-from lazytile.pyramid.core.errors import EngineError
+from lazytile.pyramid.core.errors import EngineError, NotComputedError
 from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
 
 if TYPE_CHECKING:
@@ -40,11 +43,19 @@ class _Memo(Generic[Resource]):
     nbytes: int = MEMO_BYTES
 
 
+class _Here(threading.local):
+    """What holds for the running thread."""
+
+    knows_only = False
+    """Whether nothing that takes long may be computed."""
+
+
 class Process:
     """The caches of a process, and its resources: objects that are created on first use, one of each."""
 
     def __init__(self, budget: CacheBudget) -> None:
         self.caches = Caches(budget)
+        self.here = _Here()
         self._resources: dict[Hashable, Any] = {}
         self._lock = threading.RLock()
 
@@ -164,3 +175,78 @@ def memo(function: Callable[[*Arguments], Resource]) -> Callable[[*Arguments], R
         return found.result
 
     return cached
+
+
+def slow_memo(function: Callable[[*Arguments], Resource]) -> Callable[[*Arguments], Resource]:
+    """Cache the small results of a pure function as ``memo`` does, where computing one may take a millisecond.
+
+    Args:
+        function: Takes hashable arguments. Exceptions are not cached.
+
+    Returns:
+        The function, looking its results up first. Within ``if_known`` it computes none.
+    """
+
+    @functools.wraps(function)
+    def cached(*arguments: *Arguments) -> Resource:
+        found: _Memo[Resource] = computed("memos", (function, arguments), lambda: _Memo(function(*arguments)))
+        return found.result
+
+    return cached
+
+
+def computed(name: str, key: Hashable, make: Callable[[], Resource]) -> Resource:
+    """Return a value from a cache of the process; compute it where it is not there, which may take a millisecond.
+
+    Args:
+        name: As for ``cache``.
+        key: Names the value.
+        make: Computes it.
+
+    Returns:
+        The value.
+
+    Raises:
+        NotComputedError: It is not in the cache, within ``if_known``.
+    """
+    process = current()
+    if not process.here.knows_only:
+        value: Resource = process.caches[name].get(key, make)
+        return value
+    found: Resource | None = process.caches[name].peek(key, again=True)
+    if found is None:
+        raise NotComputedError(f"a value of the cache {name} is not computed", (name, key))
+    return found
+
+
+def check_may_compute(what: str) -> None:
+    """Check that something which may take a millisecond may be done here.
+
+    Args:
+        what: What is done, for people.
+
+    Raises:
+        NotComputedError: It may not, within ``if_known``.
+    """
+    if current().here.knows_only:
+        raise NotComputedError(f"{what} takes long")
+
+
+def if_known(function: Callable[[], Resource]) -> Resource:
+    """Return what a function returns, if that needs nothing computed that takes long.
+
+    Args:
+        function: Runs in this thread. It may end anywhere, so it must leave nothing half done.
+
+    Returns:
+        Its result.
+
+    Raises:
+        NotComputedError: Something would have to be computed first.
+    """
+    here = current().here
+    before, here.knows_only = here.knows_only, True
+    try:
+        return function()
+    finally:
+        here.knows_only = before

@@ -205,7 +205,7 @@ def output_table(palette: Palette | None, packing: Packing) -> OutputTable:
         return OutputTable.of_values(packing) if palette is None else OutputTable.of_palette(palette, packing)
 
     key = ("output", None if palette is None else palette.key, packing)
-    table: OutputTable = process.cache("tables").get(key, make)
+    table: OutputTable = process.computed("tables", key, make)
     return table
 
 
@@ -218,7 +218,7 @@ def is_injective(packing: Packing) -> bool:
     Returns:
         False where an offset so large that it swallows the steps between codes makes values equal.
     """
-    found: _Answer = process.cache("tables").get(("injective", packing), lambda: _Answer(_is_injective(packing)))
+    found: _Answer = process.computed("tables", ("injective", packing), lambda: _Answer(_is_injective(packing)))
     return found.is_so
 
 

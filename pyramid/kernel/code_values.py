@@ -86,8 +86,8 @@ def code_values(palette: Palette, packing: Packing) -> CodeValues:
         The values.
     """
     conversion = palette.conversion
-    values: CodeValues = process.cache("tables").get(
-        ("values of codes", packing, conversion), lambda: _ordered(packing, conversion)
+    values: CodeValues = process.computed(
+        "tables", ("values of codes", packing, conversion), lambda: _ordered(packing, conversion)
     )
     return values
 

@@ -119,7 +119,7 @@ def code_table(palette: Palette, packing: Packing) -> NDArray[Any]:
         index[values.missing] = 0
         return index
 
-    table: NDArray[Any] = process.cache("tables").get(("code", palette.key, packing), make)
+    table: NDArray[Any] = process.computed("tables", ("code", palette.key, packing), make)
     return table
 
 
@@ -143,5 +143,5 @@ def between_table(palette: Palette, packing: Packing) -> BetweenTable:
         is_cut[(codes == ends.min) | (codes == ends.max)] = True
         return BetweenTable(values.index(palette), is_cut)
 
-    table: BetweenTable = process.cache("tables").get(("between codes", palette.key, packing), make)
+    table: BetweenTable = process.computed("tables", ("between codes", palette.key, packing), make)
     return table

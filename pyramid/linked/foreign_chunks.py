@@ -184,6 +184,7 @@ class ForeignChunks:
         identity = _identity(self._folder, self._dataset.generation)
 
         def make() -> OpenedSource:
+            process.check_may_compute("opening a source")
             record = read_record(self._folder)
             if record.generation != self._dataset.generation:
                 raise GenerationChangedError(f"dataset {self._dataset.name} has been replaced, repeat the request")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.numbers.statistics import Histogram, RegionStatistics, statistics, values_at
@@ -36,13 +36,14 @@ class NumbersTask:
     cell: PointCell | None = None
     limit_s: float = 30.0
     """How long the computation may take where nothing else can stop it, seconds."""
+    key: str = field(init=False, repr=False, compare=False)
+    """Hash of everything that decides the numbers."""
 
-    @property
-    def key(self) -> str:
-        """Hash of everything that decides the numbers."""
+    def __post_init__(self) -> None:
         rings = () if self.region is None else tuple(ring.tolist() for ring in self.region.rings)
         parts = (self.dataset, self.generation, self.variable, self.indices, rings, self.options, self.cell)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        # Made where the task is made, in a thread if it is long. The dataclass is frozen.
+        object.__setattr__(self, "key", hashlib.sha256(repr(parts).encode()).hexdigest())
 
     @property
     def locality(self) -> str:

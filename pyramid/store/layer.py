@@ -117,7 +117,7 @@ def _set_bounds(crs: str, bounds: Bounds) -> Bounds:
 def _projected_bounds(crs: str, bounds: Bounds) -> Bounds:
     """Return the geographic bounds of a projected area, computed once."""
     key = ("geographic bounds", crs, bounds)
-    found: Bounds = process.cache("layers").get(key, lambda: _compute_bounds(crs, bounds))
+    found: Bounds = process.computed("layers", key, lambda: _compute_bounds(crs, bounds))
     return found
 
 

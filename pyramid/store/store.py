@@ -184,6 +184,8 @@ class StoredDataset:
         """
         reader = self._readers.get((level, variable))
         if reader is None:
+            if level < self.description.linked or not self.description.checked:
+                process.check_may_compute("opening an array")  # of any other the description says everything
             with self._lock:
                 reader = open_level(self.path, self.description, variable, level)
                 reader = self._readers.setdefault((level, variable), reader)
@@ -260,6 +262,7 @@ class Store:
             known_stamp, opened = self._open.get(name, (None, None))
             if opened is not None and known_stamp == stamp:
                 return opened
+        process.check_may_compute("opening a dataset")
         path = dataset_folder(self.folder, name)
         description = read_description(path)
         if description.name != name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.numbers.unchanged import read_unchanged
@@ -42,12 +42,13 @@ class SubsetTask:
     """Most cells of all steps together."""
     limit_s: float = 30.0
     """How long it may take where nothing else can stop it, seconds."""
+    key: str = field(init=False, repr=False, compare=False)
+    """Hash of everything that decides the file."""
 
-    @property
-    def key(self) -> str:
-        """Hash of everything that decides the file."""
+    def __post_init__(self) -> None:
         parts = (self.dataset, self.generation, self.variable, self.indices, self.box, self.form, self.max_cells)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        # Made where the task is made, in a thread if it is long. The dataclass is frozen.
+        object.__setattr__(self, "key", hashlib.sha256(repr(parts).encode()).hexdigest())
 
     @property
     def locality(self) -> str:

@@ -23,7 +23,7 @@ def proj_attributes(crs: str) -> dict[str, Any]:
     return {**({"proj:code": crs} if has_code else {}), **_spelled_out(crs)}
 
 
-@process.memo
+@process.slow_memo
 def _spelled_out(crs: str) -> dict[str, Any]:
     known = pyproj.CRS.from_user_input(crs)
     return {"proj:wkt2": known.to_wkt("WKT2_2019"), "proj:projjson": known.to_json_dict()}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.core.grid import Grid, Shape
 
 
-@process.memo
+@process.slow_memo
 def crs_urn(crs: str) -> str:
     """Return the URN of a CRS (OGC 07-092r3), x first for longitude and latitude.
 

@@ -47,7 +47,8 @@ def find_tms(identifier: str) -> TileMatrixSet | None:
     Returns:
         The set, or None.
     """
-    return REGISTERED.get(identifier) or _custom().get(identifier) or _from_ogc_registry(identifier)
+    found = REGISTERED.get(identifier) or _custom().get(identifier)
+    return _from_ogc_registry(identifier) if found is None and identifier in morecantile.tms.list() else found
 
 
 def custom_sets() -> tuple[TileMatrixSet, ...]:
@@ -101,10 +102,8 @@ def register_folder(folder: Path) -> tuple[TileMatrixSet, ...]:
     return tuple(register_file(path) for path in paths)
 
 
-@process.memo
+@process.slow_memo
 def _from_ogc_registry(identifier: str) -> TileMatrixSet | None:
-    if identifier not in morecantile.tms.list():
-        return None
     document = morecantile.tms.get(identifier)
     return None if document.is_variable else _freeze(document)
 

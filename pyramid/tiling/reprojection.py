@@ -166,7 +166,9 @@ def transform(
 
     Raises:
         InvalidParameterError: There is no transformation between the CRSs.
+        NotComputedError: Within ``process.if_known``.
     """
+    process.check_may_compute("a projection")
     transformers = process.current().resource("pyproj transformers", _Transformers)
     target_x, target_y = transformers.get(source, target).transform(x, y, errcheck=False)
     return np.asarray(target_x, np.float64), np.asarray(target_y, np.float64)

@@ -61,6 +61,38 @@ def parse_instant(text: str) -> Interval | None:
         return None
 
 
+def index_of_label(labels: tuple[str, ...], text: str) -> int | None:
+    """Return the index of a label.
+
+    Args:
+        labels: Labels of a dimension.
+        text: The label.
+
+    Returns:
+        Its index; None if there is no such label.
+    """
+    return _label_indices(labels).get(text)
+
+
+def range_between(labels: tuple[str, ...], start: datetime | None, end: datetime | None) -> range:
+    """Return the indices of the times between two instants.
+
+    Args:
+        labels: Labels of a dimension.
+        start: The first instant; None: there is no limit.
+        end: The instant before which all end; None: there is no limit.
+
+    Returns:
+        The indices; none if the labels are not instants of the standard calendar in order.
+    """
+    axis = _standard_axis(labels)
+    if axis is None:
+        return range(0)
+    starts_us = axis.starts_us
+    first = 0 if start is None else bisect.bisect_left(starts_us, start, key=to_datetime)
+    return range(first, len(starts_us) if end is None else bisect.bisect_left(starts_us, end, key=to_datetime))
+
+
 def default_index(dimension: Dimension) -> int:
     """Return the index that a request without a value selects.
 
@@ -118,7 +150,7 @@ def _label_indices(labels: tuple[str, ...]) -> dict[str, int]:
     def make() -> _LabelIndices:
         return _LabelIndices(labels, {label: index for index, label in enumerate(labels)})
 
-    cached: _LabelIndices = process.cache("layers").get(("label indices", id(labels)), make)
+    cached: _LabelIndices = process.computed("layers", ("label indices", id(labels)), make)
     return cached.indices
 
 
@@ -131,8 +163,25 @@ def instants_of(labels: tuple[str, ...]) -> list[datetime] | None:
     Returns:
         The instants, ascending; None if the labels are not instants of the standard calendar in order.
     """
+    axis = _standard_axis(labels)
+    return None if axis is None else [to_datetime(start_us) for start_us in axis.starts_us]
+
+
+def has_instants(labels: tuple[str, ...]) -> bool:
+    """Return whether labels are instants.
+
+    Args:
+        labels: Labels of a dimension.
+
+    Returns:
+        Whether ``instants_of`` returns any.
+    """
+    return _standard_axis(labels) is not None
+
+
+def _standard_axis(labels: tuple[str, ...]) -> TimeAxis | None:
     axis = time_axis(labels)
-    return [to_datetime(start_us) for start_us in axis.starts_us] if axis is not None and is_standard(axis) else None
+    return axis if axis is not None and is_standard(axis) else None
 
 
 def _time_index(dimension: Dimension, requested: str) -> int | None:

@@ -100,8 +100,8 @@ def time_axis(labels: tuple[str, ...]) -> TimeAxis | None:
         The axis; None if the labels are not ascending times of one calendar.
     """
     # By identity, since hashing 100,000 labels for each request would cost more than the request.
-    cached: _CachedAxis = process.cache("layers").get(
-        ("time axis", id(labels)), lambda: _CachedAxis(labels, _make(labels))
+    cached: _CachedAxis = process.computed(
+        "layers", ("time axis", id(labels)), lambda: _CachedAxis(labels, _make(labels))
     )
     return cached.axis
 

@@ -22,6 +22,9 @@ PYTHON_RESTS = 3.0
 """For so many times its own duration such a task's slot stays empty while others wait. A crowd's styles, one right
 after another, would take a whole processor, and the event loop would wait for the lock several times in each reply."""
 
+FEWEST_PREPARED = 64
+"""As many may wait for a preparation at least: it takes some milliseconds, and all that need it wait for one."""
+
 
 class WorkClass(StrEnum):
     """What kind of work a request causes."""
@@ -32,6 +35,8 @@ class WorkClass(StrEnum):
     """Those that take longer."""
     STYLE = "style"
     """A style that is not compiled yet, a legend, a colormap."""
+    PREPARATION = "preparation"
+    """What is computed for the first request that needs it: limits of tiles, a time axis, a projection."""
     DOCUMENT = "document"
     """Capabilities, descriptions, long series as text."""
     BACKGROUND = "background"
@@ -70,6 +75,7 @@ def class_limits(settings: Settings, engine_threads: int) -> dict[WorkClass, Cla
         WorkClass.LIGHT: ClassLimits(engine_threads * TASKS_PER_THREAD, length, wait_s, 1),
         WorkClass.HEAVY: ClassLimits(heavy, min(length, settings.heavy_queue_length), wait_s, 5),
         WorkClass.STYLE: ClassLimits(PYTHON_SLOTS, length, wait_s, 2, PYTHON_RESTS),
+        WorkClass.PREPARATION: ClassLimits(PYTHON_SLOTS, max(length, FEWEST_PREPARED), wait_s, 1),
         WorkClass.DOCUMENT: ClassLimits(PYTHON_SLOTS, length, wait_s, 2, PYTHON_RESTS),
         WorkClass.BACKGROUND: ClassLimits(settings.background_slots, length, wait_s, 5),
     }

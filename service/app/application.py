@@ -182,7 +182,7 @@ async def open_context(
         settings=settings,
         catalogue=catalogue,
         admission=admission,
-        styles=StyleCompiler(admission),
+        styles=StyleCompiler(admission, renders_here=engine.in_process),
         broker=TileBroker(
             settings, cache, engine, counters, admission=admission, mrfs=mrfs, claims=claims, shared=shared
         ),

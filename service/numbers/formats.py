@@ -130,7 +130,7 @@ class PointValues:
         geographic = ReferenceSystem(type="GeographicCRS", id=_CRS84)
         referencing = [ReferenceSystemConnection(coordinates=["x", "y"], system=geographic)]
         if self.times:
-            is_gregorian = time is not None and lookup.instants_of(time.labels) is not None
+            is_gregorian = time is not None and lookup.has_instants(time.labels)
             temporal = ReferenceSystem(type="TemporalRS", calendar="Gregorian" if is_gregorian else "unknown")
             referencing.append(ReferenceSystemConnection(coordinates=["t"], system=temporal))
         return CoverageDomain(

@@ -8,12 +8,14 @@ time, within a time limit.
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.numbers.statistics import cell_at
 from lazytile.pyramid.numbers.task import NumbersTask, read_statistics, read_values
 from lazytile.pyramid.store.generation_attempts import generation_attempts
+from lazytile.service.admission.first_use import computed
 from lazytile.service.http.documents import with_problem_responses
 from lazytile.service.http.json_document import JSON, json_bytes
 from lazytile.service.http.negotiation import negotiate_format
@@ -62,12 +64,15 @@ def add_routes(router: web.UrlDispatcher) -> None:
 async def box_statistics(request: web.Request) -> web.StreamResponse:
     """Respond with the statistics of a box."""
     query = _query(request)
-    return await _statistics(request, query, box_of(query))
+    region = box_of(query)
+    return await _statistics(request, query, region)
 
 
 async def polygon_statistics(request: web.Request) -> web.StreamResponse:
     """Respond with the statistics of the GeoJSON polygon in the body."""
-    return await _statistics(request, _query(request), polygon_of(await request.read()))
+    body = await request.read()
+    region = await context_of(request).admission.document(lambda: polygon_of(body))
+    return await _statistics(request, _query(request), region)
 
 
 async def _statistics(request: web.Request, query: Query, region: Region) -> web.Response:
@@ -78,12 +83,21 @@ async def _statistics(request: web.Request, query: Query, region: Region) -> web
         with attempt:
             name = request.match_info["collectionId"]
             layer = (await context.catalogue.at(name, again=attempt.is_repeated)).layer(name)
-            steps = steps_of(query, layer, label_of(layer, DATETIME.text(query)))
-            task = _task(context, layer, (_index_of(steps),), region=region, options=options)
+            make = partial(_task_of_region, context, layer, query, region, options)
+            is_long = request.method == "POST"  # a polygon may have many corners
+            steps, task = await (context.admission.document(make) if is_long else computed(context.admission, make))
             found = read_statistics(await context.broker.compute(task, layer.dataset))
     time = next((step.label for step in steps if step.is_time), None)
     document = statistics_document(layer, time, _other_labels(steps), found, options)
     return _answer(request, json_bytes(document), JSON)
+
+
+def _task_of_region(
+    context: AppContext, layer: Layer, query: Query, region: Region, options: StatisticsOptions
+) -> tuple[tuple[SelectedStep, ...], NumbersTask]:
+    """Return the step along each dimension, and the task of their statistics."""
+    steps = steps_of(query, layer, label_of(layer, DATETIME.text(query)))
+    return steps, _task(context, layer, (_index_of(steps),), region=region, options=options)
 
 
 def _index_of(steps: Sequence[SelectedStep]) -> tuple[int, ...]:
@@ -111,20 +125,34 @@ async def _at_point(request: web.Request, *, is_series: bool) -> web.Response:
         with attempt:
             name = request.match_info["collectionId"]
             layer = (await context.catalogue.at(name, again=attempt.is_repeated)).layer(name)
-            steps, times = _steps_of_series(query, layer) if is_series else _steps_of_point(query, layer)
+            choose = _steps_of_series if is_series else _steps_of_point
+            steps, times = await computed(context.admission, partial(choose, query, layer))
+            is_long = len(times) > SHORT_SERIES
             longitude, latitude = point_of(query, context.settings)
             form = negotiate_format(request, query, MEDIA_TYPES)
             cell = await _cell(context, layer.dataset, longitude, latitude)
-            task = _task(context, layer, _indices_of(steps, times), cell=cell)
-            values = read_values(await context.broker.compute(task, layer.dataset))
-    time = layer.variable.time
-    labels = () if time is None else tuple(time.labels[at] for at in times)
-    answer = PointValues(layer, longitude, latitude, cell, _other_labels(steps), labels, tuple(values))
+            make = partial(_task_of_cell, context, layer, steps, times, cell)
+            task = await context.admission.document(make) if is_long else make()
+            found = await context.broker.compute(task, layer.dataset)
 
     def respond() -> web.Response:
+        time = layer.variable.time
+        labels = () if time is None else tuple(time.labels[at] for at in times)
+        values = tuple(read_values(found))
+        answer = PointValues(layer, longitude, latitude, cell, _other_labels(steps), labels, values)
         return _answer(request, answer.written(form, is_series=is_series), MEDIA_TYPES[form])
 
-    return respond() if len(values) <= SHORT_SERIES else await context.admission.document(respond)
+    return await (context.admission.document(respond) if is_long else computed(context.admission, respond))
+
+
+def _task_of_cell(
+    context: AppContext,
+    layer: Layer,
+    steps: tuple[SelectedStep, ...],
+    times: Sequence[int],
+    cell: PointCell | None,
+) -> NumbersTask:
+    return _task(context, layer, _indices_of(steps, times), cell=cell)
 
 
 async def _cell(context: AppContext, dataset: Dataset, longitude: float, latitude: float) -> PointCell | None:

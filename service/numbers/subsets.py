@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from aiohttp import web
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.store.generation_attempts import generation_attempts
 from lazytile.pyramid.subsets.task import SubsetTask
+from lazytile.service.admission.first_use import computed
 from lazytile.service.http.negotiation import negotiate_format
 from lazytile.service.http.query import Query
 from lazytile.service.http.reply import CODINGS, matches, text_response
@@ -18,6 +20,8 @@ from lazytile.service.protocol.parameters import DATETIME
 from lazytile.service.protocol.views import context_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lazytile.pyramid.store.layer import Layer
     from lazytile.service.protocol.context import AppContext
 
@@ -36,7 +40,7 @@ async def subset(request: web.Request) -> web.StreamResponse:
         with attempt:
             name = request.match_info["collectionId"]
             layer = (await context.catalogue.at(name, again=attempt.is_repeated)).layer(name)
-            task = _task(context, query, layer, form)
+            task = await _made(context, DATETIME.text(query), partial(_task, context, query, layer, form))
             headers = {
                 "Cache-Control": f"public, max-age={context.settings.latest_max_age_s}",
                 "Content-Disposition": f'attachment; filename="{_file_name(layer, task)}"',
@@ -59,6 +63,11 @@ async def subset(request: web.Request) -> web.StreamResponse:
         return web.Response(body=content, headers=headers | fields)
 
     return await context.admission.document(respond) if form == "csv" else respond()
+
+
+async def _made(context: AppContext, times: str, make: Callable[[], SubsetTask]) -> SubsetTask:
+    """Return the task for some times; in a thread where these may be many."""
+    return await (context.admission.document(make) if "/" in times else computed(context.admission, make))
 
 
 def _task(context: AppContext, query: Query, layer: Layer, form: str) -> SubsetTask:

@@ -189,7 +189,7 @@ def extent_of(layer: Layer) -> Extent:
     for dimension in layer.variable.dimensions:
         labels = dimension.labels
         interval = [(labels[0], labels[-1])]
-        if dimension.kind == "time" and lookup.instants_of(labels) is not None:
+        if dimension.kind == "time" and lookup.has_instants(labels):
             dimensions["temporal"] = TemporalExtent(interval=interval, trs=GREGORIAN)
             continue
         values = list(labels) if len(labels) <= LISTED_VALUES else None

@@ -13,6 +13,7 @@ from lazytile.pyramid.catalog.style_catalog import offered_styles
 from lazytile.pyramid.catalog.tile_address import RawTileAddress
 from lazytile.pyramid.core.errors import RequestError, StoreError
 from lazytile.pyramid.render.image import ImageFormat
+from lazytile.service.admission.first_use import computed
 from lazytile.service.http.documents import DOCUMENT_TYPES, HTML, document_response, with_problem_responses
 from lazytile.service.http.json_document import JSON
 from lazytile.service.http.negotiation import negotiate_format
@@ -174,7 +175,8 @@ async def _tile(request: web.Request) -> web.StreamResponse:
     image_format = ImageFormat.from_mime(TILE_FORMATS[negotiate_format(request, query, TILE_FORMATS)])
     path = request.match_info
     snapshot = await context.catalogue.at(path["collectionId"])
-    time = label_of(snapshot.layer(path["collectionId"]), DATETIME.text(query))
+    layer, wanted = snapshot.layer(path["collectionId"]), DATETIME.text(query)
+    time = await computed(context.admission, lambda: label_of(layer, wanted))
     address = RawTileAddress(
         layer=path["collectionId"],
         style=path.get("styleId", ""),

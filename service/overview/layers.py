@@ -214,7 +214,7 @@ def _definition(crs: str) -> str:
         return pyproj.CRS.from_user_input(crs).to_proj4()
 
 
-_proj_string = process.memo(_definition)
+_proj_string = process.slow_memo(_definition)
 
 
 def _corners(bounds: Bounds) -> tuple[float, float, float, float]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import bisect
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import InvalidParameterError
-from lazytile.pyramid.times.lookup import Interval, index_of, instants_of, parse_instant
+from lazytile.pyramid.times.lookup import Interval, index_of, index_of_label, parse_instant, range_between
 from lazytile.service.http.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def label_of(layer: Layer, text: str) -> str:
         NotFoundError: The layer has no time there.
     """
     time = layer.variable.time
-    if not text or (time is not None and text in time.labels):
+    if not text or (time is not None and index_of_label(time.labels, text) is not None):
         return text
     ends = _ends(text)
     if time is None:
@@ -60,26 +59,24 @@ def indices_of(layer: Layer, text: str) -> range:
         NotFoundError: The layer has no time there.
     """
     time = layer.variable.time
-    ends = _ends(text) if text and (time is None or text not in time.labels) else None
+    at = None if time is None else index_of_label(time.labels, text)
+    ends = _ends(text) if text and at is None else None
     if time is None:
         return range(1)
     if "/" in text and ends is not None:
         return _between(layer, time, ends, text)
     if text:
-        at = time.labels.index(label_of(layer, text))
+        at = at if at is not None else index_of(time, label_of(layer, text))
         return range(at, at + 1)
     return range(len(time.labels))
 
 
 def _between(layer: Layer, time: Dimension, ends: tuple[Interval | None, Interval | None], text: str) -> range:
     """Return the indices of the times between two instants."""
-    instants = instants_of(time.labels)
     start, end = ends
-    if instants is not None:
-        first = 0 if start is None else bisect.bisect_left(instants, start.start)
-        after = len(instants) if end is None else bisect.bisect_left(instants, end.end)
-        if first < after:
-            return range(first, after)
+    found = range_between(time.labels, None if start is None else start.start, None if end is None else end.end)
+    if found:
+        return found
     raise NotFoundError(
         "datetime", f"{layer.name} has no time in {text}, it has {len(time.labels)} from {time.labels[0]} to "
         f"{time.labels[-1]}"

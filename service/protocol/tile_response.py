@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from typing import TYPE_CHECKING
@@ -63,6 +64,7 @@ async def tile_response(request: web.Request, address: RawTileAddress) -> TileRe
                     status=304,
                     headers=headers,
                 )
+            await asyncio.sleep(0)  # resolving and rendering are two pieces of work
             tile = await context.broker.tile(prepared, is_background=is_background(request.headers))
     stages_s = {"resolve": resolved_s, **tile.stages_s}
     context.metrics.counts.tile(resolved.request.layer.name, tile.tier, {} if tile.tier == "memory" else stages_s)

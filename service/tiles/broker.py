@@ -7,6 +7,8 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.core import process
+from lazytile.pyramid.core.errors import NotComputedError
 from lazytile.pyramid.numbers.cost import numbers_ms
 from lazytile.pyramid.subsets.task import SubsetTask
 from lazytile.service.admission.work_class import WorkClass
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 REMOTE_METATILE = 2
 """On another process, a task of four tiles costs little more than one of one; in this one its client would wait."""
-READ = 4096  # datasets and variables that are remembered
 
 
 class TileBroker:
@@ -75,8 +76,6 @@ class TileBroker:
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
         self._generations = CachedGenerations(cache)
-        self._read: dict[tuple[str, ...], None] = {}
-        """Dataset, generation and variables of which tiles were rendered."""
         self._owns_engine = True
         self._prefetcher = (
             Prefetcher(self.prepare, self._render_ahead, lambda: admission.has_room, metrics)
@@ -218,8 +217,8 @@ class TileBroker:
     ) -> Tile | None:
         """Render a small tile on the event loop, in a turn of it: nothing else runs meanwhile.
 
-        None where that is not allowed, or the tile is being rendered. ``lookup``: seconds spent on other tiers.
-        ``since_ns``: when the search began.
+        None where that is not allowed, something else has to be computed for it first, or it is being rendered.
+        ``lookup``: seconds spent on other tiers. ``since_ns``: when the search began.
         """
         if self.metatile == 1 and prepared.is_small:
             await self._admission.turn()
@@ -232,7 +231,6 @@ class TileBroker:
             self.metatile == 1
             and prepared.is_small
             and not self._turns.is_on
-            and _what_it_reads(prepared) in self._read  # the first tile opens the dataset
             and not self._admission.is_under_way(prepared.work_key)
             and self._admission.has_memory(work_class)
             and (work_class is not WorkClass.BACKGROUND or self._admission.is_quiet)
@@ -244,7 +242,9 @@ class TileBroker:
             return None
         began = time.perf_counter()
         try:
-            images = self._engine.render_inline(prepared.task)
+            images = process.if_known(partial(self._engine.render_inline, prepared.task))
+        except NotComputedError:
+            images = None  # the dataset is not open yet, for one
         except BaseException:
             if claims is not None:
                 claims.release(key)
@@ -262,9 +262,6 @@ class TileBroker:
         """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
         ended = time.perf_counter()
         self._metrics.counts.rendered(len(images), ended - began)
-        if len(self._read) >= READ:
-            self._read.clear()
-        self._read[_what_it_reads(prepared)] = None
         tiles = dict(zip(prepared.tile_keys, images, strict=True))
         self._keep(prepared, tiles)
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
@@ -323,8 +320,3 @@ class TileBroker:
         await self._cache.close()
         if self._claims is not None:
             self._claims.close()
-
-
-def _what_it_reads(prepared: PreparedTile) -> tuple[str, ...]:
-    task = prepared.task
-    return (task.dataset, task.generation, *task.variables)

@@ -1,4 +1,4 @@
-"""Compiled styles for requests: in a thread, equal ones once at a time, a bounded number of them."""
+"""Compiled styles for requests, and what else they resolve by: in a thread, equal styles once at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.render.style import DEFAULT, StyleNotCompiledError
+from lazytile.pyramid.render.style_tables import make_tables
 from lazytile.pyramid.render.uncoloured import colours_nothing, no_colour_text
+from lazytile.service.admission.first_use import computed
 from lazytile.service.admission.work_class import WorkClass
 
 if TYPE_CHECKING:
@@ -27,15 +29,17 @@ LOG = logging.getLogger(__name__)
 
 
 class StyleCompiler:
-    """Resolves requests on an event loop, and compiles in a thread the style that one lacks."""
+    """Resolves requests on an event loop, and computes in a thread what one lacks: its style, or other things."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, *, renders_here: bool = True) -> None:
         """Compile within limits.
 
         Args:
             admission: The bounded queue.
+            renders_here: Whether this process renders: then it makes the tables of a style as well.
         """
         self._admission = admission
+        self._renders_here = renders_here
 
     async def resolved(self, snapshot: Snapshot, resolve: Callable[[Resolver], Result]) -> Result:
         """Return what a function makes of a resolver; call it again once the style that it lacked is compiled.
@@ -48,7 +52,7 @@ class StyleCompiler:
             The result of the function.
 
         Raises:
-            BusyError: Too many styles wait to be compiled.
+            BusyError: Too many styles wait to be compiled, or too much else of what requests lack.
             OverdueError: The style was not compiled within the time limit.
             LazytileError: What the function raises, or the style is invalid.
         """
@@ -56,13 +60,13 @@ class StyleCompiler:
         resolver = snapshot.resolver()
         while True:
             try:
-                return resolve(resolver)
+                return await computed(self._admission, partial(resolve, resolver))
             except StyleNotCompiledError as error:
                 lacking = error
             key = snapshot.styles.key(lacking.layer, lacking.name, lacking.rescale_to)
             compiled[key] = await self._admission.in_thread(
                 WorkClass.STYLE,
-                partial(_compiled, snapshot, lacking),
+                partial(_compiled, snapshot, lacking, renders_here=self._renders_here),
                 key=repr(key),
             )
             resolver = snapshot.resolver(compiled)
@@ -84,10 +88,12 @@ class StyleCompiler:
         return await self._admission.in_thread(WorkClass.STYLE, partial(_made, make))
 
 
-def _compiled(snapshot: Snapshot, lacking: StyleNotCompiledError, stop: StopFlag) -> Style:
+def _compiled(snapshot: Snapshot, lacking: StyleNotCompiledError, stop: StopFlag, *, renders_here: bool) -> Style:
     """Compile a style, and say so if it colours nothing."""
     layer = lacking.layer
     style = _made(partial(snapshot.styles.style, layer, lacking.name, lacking.rescale_to), stop)
+    if renders_here:
+        make_tables(style, layer.variable.packing)
     try:
         is_empty = colours_nothing(snapshot.folder, layer, style)
     except LazytileError as error:

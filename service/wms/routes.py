@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -36,7 +36,9 @@ from lazytile.service.wms.metadata import ITEMS, animation_steps, layer_details,
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from lazytile.pyramid.catalog.snapshot import Snapshot
     from lazytile.pyramid.catalog.tile_address import ResolvedTile
+    from lazytile.pyramid.store.layer import Layer
     from lazytile.service.protocol.context import AppContext
 
 DEFAULT_INFO_FORMAT = "text/plain"
@@ -187,17 +189,14 @@ async def _get_metadata(request: web.Request, query: Query, version: str) -> web
         raise InvalidParameterError("item", f"item is invalid, it may be {', '.join(ITEMS)}")
     if item == "menu":
         snapshot = await context.catalogue.whole()
-        return _json(request, menu(context.settings.capabilities_title, snapshot.layers()))
+        title = context.settings.capabilities_title
+        return await context.admission.document(lambda: _json(request, menu(title, snapshot.layers())))
     name = query.get("layerName") or query.get("layers") or query.require("layerName")
     snapshot = await context.catalogue.at(name)
     layer = snapshot.layer(name)
-    if item == "layerDetails":
-        palettes = [DEFAULT, *(each.style.name for each in snapshot.known_colormaps)]
-        return _json(request, layer_details(layer, snapshot.known_colormaps, palettes))
-    if item == "timesteps":
-        return _json(request, time_steps(layer, query.require("day")))
-    if item == "animationTimesteps":
-        return _json(request, animation_steps(layer, query.require("start"), query.require("end")))
+    if item in _DESCRIPTIONS:
+        describe = _DESCRIPTIONS[item]
+        return await context.admission.document(lambda: _json(request, describe(snapshot, layer, query)))
     query.values.setdefault("layers", name)
     query.values.setdefault("format", "image/png")
     resolved = await _resolved(context, query, version, again=False)
@@ -212,6 +211,18 @@ def _json(request: web.Request, document: object) -> web.Response:
     return text_response(request, body, JSON, digest=hashlib.sha256(body).hexdigest(), headers=headers)
 
 
+def _layer_details(snapshot: Snapshot, layer: Layer, query: Query) -> dict[str, Any]:
+    del query
+    palettes = [DEFAULT, *(each.style.name for each in snapshot.known_colormaps)]
+    return layer_details(layer, snapshot.known_colormaps, palettes)
+
+
+_DESCRIPTIONS: dict[str, Callable[[Snapshot, Layer, Query], dict[str, Any]]] = {
+    "layerDetails": _layer_details,
+    "timesteps": lambda _, layer, query: time_steps(layer, query.require("day")),
+    "animationTimesteps": lambda _, layer, query: animation_steps(layer, query.require("start"), query.require("end")),
+}
+"""What GetMetadata says of a layer, by item."""
 _OPERATIONS: dict[str, Callable[[web.Request, Query, str], Awaitable[web.Response]]] = {
     "getcapabilities": _get_capabilities,
     "capabilities": _get_capabilities,

@@ -136,13 +136,13 @@ async def domains_response(
     """
     context = context_of(request)
     layer = (await context.catalogue.at(domains_request.layer)).layer(domains_request.layer)
-    tms = layer.tile_matrix_set(domains_request.tms)
-    limit = _integer("limit", domains_request.limit, PAGE, 1, PAGE)
-    offset = _integer("offset", domains_request.offset, 0, 0, MAX_OFFSET)
-    names = _requested(layer, domains_request.domains)
     next_page = _next_page(context.base_url(request), endpoint, domains_request)
 
     def respond() -> web.Response:
+        tms = layer.tile_matrix_set(domains_request.tms)
+        limit = _integer("limit", domains_request.limit, PAGE, 1, PAGE)
+        offset = _integer("offset", domains_request.offset, 0, 0, MAX_OFFSET)
+        names = _requested(layer, domains_request.domains)
         root = etree.Element("Domains", nsmap={"ows": ows_xml.OWS})
         if SPACE in names:
             _space(root, layer, tms, domains_request.bbox)

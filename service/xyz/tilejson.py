@@ -70,8 +70,11 @@ async def tilejson(request: web.Request) -> web.StreamResponse:
         request.match_info["collectionId"], STYLE.text(query), XYZ_SET, "0", "0", "0", image_format, query.values
     )
     snapshot = await context.catalogue.at(address.layer)
-    resolved = await context.styles.resolved(snapshot, lambda resolver: resolver.resolve(address))
-    body = json_bytes(document(context.base_url(request), resolved, query))
+    base_url = context.base_url(request)
+    found = await context.styles.resolved(
+        snapshot, lambda resolver: document(base_url, resolver.resolve(address), query)
+    )
+    body = json_bytes(found)
     headers = {"Cache-Control": f"public, max-age={context.settings.latest_max_age_s}"}
     digest = hashlib.sha256(body).hexdigest()
     return text_response(request, body, JSON, digest=digest, headers=headers)

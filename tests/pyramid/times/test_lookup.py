@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.store.dataset import Dimension
-from lazytile.pyramid.times.lookup import index_of, parse_instant
+from lazytile.pyramid.times.lookup import has_instants, index_of, index_of_label, parse_instant, range_between
 from lazytile.pyramid.times.periods import periods_of
 
 
@@ -205,3 +205,15 @@ def test_periods_hold_exactly_the_labels(days):
                 months = at.month - 1 + int(step[1:-1]) * (12 if step.endswith("Y") else 1)
                 at = at.replace(year=at.year + months // 12, month=months % 12 + 1)
     assert tuple(unfolded) == labels
+
+
+def test_times_between_two_instants():
+    labels = tuple(f"2024-01-{day:02d}T00:00:00Z" for day in range(1, 11))
+    third, fifth = (datetime(2024, 1, day, tzinfo=UTC) for day in (3, 5))
+    assert range_between(labels, None, None) == range(10)
+    assert range_between(labels, third, fifth) == range(2, 4)
+    assert range_between(labels, third + timedelta(hours=1), None) == range(3, 10)
+    assert list(range_between(labels, fifth, third)) == []
+    assert list(range_between(("a", "b"), third, fifth)) == []
+    assert [index_of_label(labels, text) for text in (labels[4], "2024-01-05")] == [4, None]
+    assert (has_instants(labels), has_instants(("2", "1"))) == (True, False)

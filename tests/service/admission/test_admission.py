@@ -182,6 +182,7 @@ def test_the_settings_decide_how_much_waits_and_the_engine_how_many_tiles_run():
         WorkClass.LIGHT: (6, 7),
         WorkClass.HEAVY: (1, 7),
         WorkClass.STYLE: (1, 7),
+        WorkClass.PREPARATION: (1, 64),
         WorkClass.DOCUMENT: (1, 7),
         WorkClass.BACKGROUND: (1, 7),
     }

@@ -1,5 +1,9 @@
 """What the front learns, how much of it, and what it leaves to the application."""
 
+import asyncio
+import itertools
+
+from lazytile.service.front import front as front_module
 from tests.service.front.requests import Client
 from tests.service.harness import running
 
@@ -94,3 +98,27 @@ def test_a_request_that_is_not_admitted_goes_on_to_the_application(store, tmp_pa
         assert client.timing != SHORT
         client.ask(TILE, headers={"Authorization": "Bearer x"})
         assert client.timing == SHORT
+
+
+def test_what_was_learned_is_forgotten_at_once_and_freed_in_parts(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(front_module, "FREED", 2)
+    with running(store, tmp_path / "c") as server:
+        for _ in range(3):
+            for col in range(4):
+                assert server.get(f"/xyz/global_180/2/{col}/1.png").status == 200
+        cache, held = server.front._cache, []
+        detach = cache.detach
+        monkeypatch.setattr(cache, "detach", lambda: held.extend(detach()) or tuple(held))
+
+        async def forget():
+            server.front._forget()
+            left = [sum(map(len, held))]
+            while left[-1]:
+                await asyncio.sleep(0)
+                left.append(sum(map(len, held)))
+            return left
+
+        left = asyncio.run_coroutine_threadsafe(forget(), server.loop).result(60)
+        assert cache.statistics.entries == 0
+    assert left[0] >= 5
+    assert all(0 <= before - after <= 2 for before, after in itertools.pairwise(left))

@@ -38,7 +38,8 @@ def counted(request, store, tmp_path, monkeypatch):
     count(tile_request.TileRequest, "__post_init__")
     count(Dataset, "content_generation")
     with running(store, tmp_path / "cache", short_path=request.param) as server:
-        server.get("/xyz/time_steps/0/0/0.png")  # a layer's first style takes a sample of its values
+        # The first style takes a sample of values; the first tile opens arrays, and its address needs a time axis.
+        server.get("/wmts/time_steps/default/2024-01-01/WebMercatorQuad/3/3/2.png")
 
         def steps_of(path):
             calls.clear()

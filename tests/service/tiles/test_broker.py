@@ -7,6 +7,7 @@ import time
 import pytest
 
 from lazytile.pyramid.catalog.resolver import Resolver
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import EngineError
 from lazytile.pyramid.numbers.statistics import PointCell
@@ -14,7 +15,7 @@ from lazytile.pyramid.numbers.task import NumbersTask, compute
 from lazytile.pyramid.render.renderer import render
 from lazytile.pyramid.render.style import Styles
 from lazytile.pyramid.resampling.method import Resampling
-from lazytile.pyramid.store.store import Store
+from lazytile.pyramid.store.store import Store, store_at
 from lazytile.service.admission.admission import Admission
 from lazytile.service.http.errors import BusyError, OverdueError
 from lazytile.service.http.metrics import Metrics
@@ -287,9 +288,20 @@ def test_light_tasks_need_no_pool_and_others_do(store, tmp_path, monkeypatch):
     with running(store, tmp_path / "cache") as server:
         engine, light = server.context.broker._engine, []
         render_inline = engine.render_inline
-        monkeypatch.setattr(engine, "render_inline", lambda task: light.append(task) or render_inline(task))
-        assert server.get("/xyz/global_180/2/1/2.png").status == 200
-        assert light == [], "the first tile of a dataset opens it, which takes longer"
+
+        def note(task):
+            images = render_inline(task)
+            light.append(task)
+            return images
+
+        monkeypatch.setattr(engine, "render_inline", note)
+        assert server.get("/xyz/global_180/2/1/2.png").status == 200  # with its style, the dataset was opened
+        light.clear()
+        opened = process.current()._resources.pop(("store", str(store.resolve())))
+        assert server.get("/xyz/global_180/2/1/0.png").status == 200
+        assert light == [], "a tile that has to open its dataset takes longer"
+        assert server.get("/xyz/global_180/0/0/0.png?filter=blur").status == 200  # it opens an array without checksums
+        assert opened is not store_at(str(store.resolve()))
         assert server.get("/xyz/global_180/2/1/3.png?colormap=random-7").status == 200
         assert len(light) == 1, "the tables of another style take less than a tile"
         light.clear()
