@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 import sys
@@ -43,7 +44,12 @@ DOCUMENTS = (
     "/ogc/tileMatrixSets/UTM31WGS84Quad?f=html", "/catalogue", "/stac", "/stac/collections", "/colormaps/viridis.xml",
     "/colormaps/random-77.xml", "/legends/viridis_H.svg", "/nowhere",
 )  # fmt: skip
-POLYGON = json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [20, 0], [20, 20], [0, 20], [0, 0]]]})
+CORNERS = 1500
+POLYGON = json.dumps({
+    "type": "Polygon",
+    "coordinates": [[[20 * math.cos(at % CORNERS), 20 * math.sin(at % CORNERS)] for at in range(CORNERS + 1)]],
+})  # fmt: skip
+"""Nearly as long as a body may be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
@@ -130,6 +131,7 @@ async def _get_map(request: web.Request, query: Query, version: str) -> web.Resp
             headers = {"ETag": prepared.etag, **tile_headers(context, resolved)}
             if matches(request.headers.get("If-None-Match"), prepared.etag):
                 return web.Response(status=304, headers=headers)
+            await asyncio.sleep(0)  # resolving and rendering are two pieces of work
             tile = await context.broker.tile(prepared)
     context.metrics.counts.tile(resolved.request.layer.name, tile.tier, tile.stages_s)
     headers["Server-Timing"] = server_timing(tile.stages_s, cache=tile.tier)
