@@ -23,7 +23,7 @@ class NotComputedError(LazytileError):
     """Something that takes long would have to be computed, where only what is known may be used (``process``)."""
 
     def __init__(self, text: str, key: object = None) -> None:
-        """Say what is lacking.
+        """Name what is lacking.
 
         Args:
             text: For people.

@@ -100,7 +100,8 @@ def test_what_a_first_tile_needs_is_computed_once_in_a_thread(odd_store, tmp_pat
             assert server.get(f"/wmts/{layer}/default/{times}EPSG3413_1km/1/2/{column}.png").status == 200
             return [thread for thread, key in made if key == what or key[0] == what]
 
-        process.cache("layers").clear()  # the documents at the start have made time axes
+        for name in ("layers", "tables"):
+            process.cache(name).clear()  # the documents and styles at the start have made some
         threads = computed_for(1)
         assert threads
         assert server.thread not in threads
