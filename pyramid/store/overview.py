@@ -119,7 +119,9 @@ def overview_of_boxes(
     bottom, right = min(here.rows, top + dataset.chunk.rows), min(here.cols, left + dataset.chunk.cols)
     cells = np.empty((bottom - top, right - left), variable.packing.dtype)
     narrow = source.narrow_cols
-    height, width = (max(1, min(BOX_CELLS, side) >> depth) for side in (BOX_CELLS, narrow or BOX_CELLS))
+    # The fewer ends boxes have, the fewer chunks of the source are needed for two of them.
+    sides = (2 * BOX_CELLS, min(BOX_CELLS, narrow)) if narrow else (BOX_CELLS, BOX_CELLS)
+    height, width = (max(1, side >> depth) for side in sides)
 
     def fill(corner: tuple[int, int]) -> None:
         row, col = corner
