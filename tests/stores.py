@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import zarr
-from zarr.core.buffer import cpu
+from zarr.core.buffer import Buffer, cpu
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
@@ -25,6 +26,35 @@ if TYPE_CHECKING:
     from tests.s3 import S3Server
 
 KINDS = ("folder", "memory", "s3")
+
+
+class _Objects(MutableMapping[str, Buffer]):
+    """Objects below a prefix, each fetched once, when it is first read."""
+
+    def __init__(self, folder: ObjectPath, names: list[str]) -> None:
+        self._folder = folder
+        self._found: dict[str, Buffer | None] = dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> Buffer:
+        found = self._found[name]
+        if found is None:
+            found = self._found[name] = cpu.Buffer.from_bytes((self._folder / name).read_bytes())
+        return found
+
+    def __setitem__(self, name: str, value: Buffer) -> None:
+        raise TypeError(f"{name} is read only")
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(f"{name} is read only")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._found
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +86,7 @@ class StorePlace:
         folder = self.dataset(name)
         if not isinstance(folder, ObjectPath):
             return zarr.open_group(folder, mode="r")
-        found: dict[str, Any] = {each: cpu.Buffer.from_bytes((folder / each).read_bytes()) for each in self.files(name)}
-        return zarr.open_group(zarr.storage.MemoryStore(found), mode="r")
+        return zarr.open_group(zarr.storage.MemoryStore(_Objects(folder, self.files(name))), mode="r")
 
     def leftovers(self) -> list[str]:
         """Return what lies in the store besides its datasets: unfinished and earlier generations, and other names."""

@@ -121,7 +121,11 @@ def test_coarser_levels_have_more_steps_in_a_file(tmp_path: Path, place: StorePl
     assert verify(place.root, "d").problems == ()
 
 
-@pytest.mark.parametrize("side", [0, 2])
+@pytest.mark.parametrize(
+    ("place", "side"),
+    [("folder", 0), ("folder", 2), ("memory", 0), ("memory", 2), ("s3", 2)],
+    indirect=["place"],
+)
 def test_appended_steps_fill_the_last_file(plain: Path, tmp_path: Path, place: StorePlace, side: int) -> None:
     storage = Storage(Codec("zstd", 1), shard=side, shard_steps=3)
     first = convert(source(tmp_path / "in.nc", range(4)), place.root, "d", storage=storage)
@@ -151,6 +155,7 @@ def test_replaced_steps_change_alone(plain: Path, tmp_path: Path, packed: StoreP
     assert verify(packed.root, "d").problems == ()
 
 
+@pytest.mark.parametrize("place", ["folder", "memory"], indirect=True)
 def test_a_replacement_is_stored_as_before(tmp_path: Path, packed: StorePlace) -> None:
     assert replace(source(tmp_path / "b.nc", range(5)), packed.root, "d").shard_steps == (3, 3)
     convert(source(tmp_path / "many.nc", range(40), 30, 40), packed.root, "d")

@@ -54,9 +54,8 @@ CASES = {
     "floats, at depths, across the date line": Case(
         330, 290, (330, 64), "float32", depths=2, west=165.0, cell=0.11, storage=Storage(lazy=True)
     ),
-    "doubles, times and depths": Case(131, 268, (50, 268), "float64", steps=3, depths=2),
+    "doubles, times and depths": Case(131, 268, (50, 268), "float64", steps=2, depths=2),
     "bytes, many times": Case(60, 90, (35, 41), "uint8", steps=20, storage=Storage(Codec("zstd", 1), shard_steps=8)),
-    "unsigned, one plane": Case(517, 333, (517, 333), "uint16", is_south_up=True, west=-20.0, cell=0.07),
 }
 
 
@@ -122,13 +121,13 @@ def write_forms(folder: Path, case: Case) -> None:
 
 
 def tiles_of(store: str | Path) -> dict[tuple[Any, ...], bytes]:
-    """Render tiles of the native set and of Web Mercator: corners and middles, of the first and the last step."""
+    """Render tiles of the first step in the native set, and of the last one in Web Mercator: corners and middles."""
     process.install(CacheBudget.renderer(64 << 20))
     folder = location(store)
     (layer,) = Store(folder).layers()
     found = {}
     sets = [layer.native_set, *(each for each in layer.tile_matrix_sets() if each.identifier == "WebMercatorQuad")]
-    for step, tms in product((0, -1), sets):
+    for step, tms in zip((0, -1), sets, strict=False):
         labels = {each.name: each.labels[step] for each in layer.variable.dimensions}
         for matrix in tms.matrices[:5]:
             height, width = matrix.matrix_height, matrix.matrix_width
@@ -157,9 +156,9 @@ def test_every_tile_is_the_same_from_every_place(
     assert len(set(expected.values())) > 10
     bucket = f"s3://{BUCKET}/every-{case.rows}"
     convert(tmp_path / "in.nc", f"{bucket}/store", "d", storage=case.storage)
-    convert(tmp_path / "v2.zarr", tmp_path / "converted v2", "d", storage=case.storage)
-    places = [f"{bucket}/store", tmp_path / "converted v2"]
     remote = uploaded(tmp_path / "v3.zarr", f"every-{case.rows}/v3.zarr")
+    convert(remote, tmp_path / "converted from S3", "d", storage=case.storage)
+    places = [f"{bucket}/store", tmp_path / "converted from S3"]
     here = [tmp_path / each for each in ("in.nc", "v2.zarr", "sharded.zarr", "repository", "references.json")]
     for source in (*here, remote, tmp_path / "reference/d.zarr", f"{bucket}/store/d"):
         place = tmp_path / f"link {len(places)}"

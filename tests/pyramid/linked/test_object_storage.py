@@ -65,33 +65,6 @@ def chunk_of(store: Path, row: int, col: int) -> bytes:
     return Store(store).dataset("d").chunk(0, "sst", (0,), row, col).tobytes()
 
 
-def test_every_tile_is_the_same_from_local_disk_s3_linked_zarr_linked_netcdf_and_converted(tmp_path, s3):
-    made = field(tmp_path / "in.zarr", rows=340, cols=530)
-    made["sst"].encoding = {"chunksizes": (1, 100, 300), "zlib": True}
-    made.to_netcdf(tmp_path / "in.nc")
-    remote = uploaded(tmp_path / "in.zarr", "equal/in.zarr")
-    stored = f"s3://{BUCKET}/equal/store"
-    convert(tmp_path / "in.zarr", tmp_path / "local disk", "d")
-    convert(tmp_path / "in.zarr", stored, "d")
-    link(tmp_path / "in.zarr", tmp_path / "linked Zarr", "d")
-    link(remote, tmp_path / "linked Zarr on S3", "d")
-    link(tmp_path / "in.nc", tmp_path / "linked netCDF", "d")
-    convert(tmp_path / "in.nc", tmp_path / "converted netCDF", "d")
-    convert(remote, tmp_path / "converted from S3", "d")
-    expected = tiles_of(tmp_path / "local disk", "d")
-    assert len(expected) >= 10
-    assert len(set(expected.values())) >= 5
-    for place in ("linked Zarr", "linked Zarr on S3", "linked netCDF", "converted netCDF", "converted from S3"):
-        assert tiles_of(tmp_path / place, "d") == expected, place
-    assert tiles_of(store_at(stored).folder, "d") == expected
-    assert {
-        each: read_description(tmp_path / each / "d.zarr").linked for each in ("linked Zarr on S3", "local disk")
-    } == {
-        "linked Zarr on S3": 1,
-        "local disk": 0,
-    }
-
-
 def test_a_source_that_changes_is_a_new_generation(tmp_path, s3):
     field(tmp_path / "in.zarr", rows=600)
     remote = uploaded(tmp_path / "in.zarr", "change/in.zarr")

@@ -49,7 +49,11 @@ STORAGES = {
 }
 
 
-@pytest.mark.parametrize("kind", STORAGES)
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [*((place, kind) for place in ("folder", "memory") for kind in STORAGES), ("s3", "gzip"), ("s3", "sharded")],
+    indirect=["place"],
+)
 def test_the_numbers_are_the_same(source: Path, usual: Path, place: StorePlace, kind: str) -> None:
     storage = STORAGES[kind]
     dataset = convert(source, place.root, "d", storage=storage)

@@ -189,6 +189,7 @@ def test_damage_of_a_coordinate_is_found_and_moves_no_picture(source: Path, plac
     assert Store(place.root).dataset("d").description == before
 
 
+@pytest.mark.parametrize("place", ["folder", "memory"], indirect=True)
 def test_coordinates_without_checksums_are_those_of_older_versions(source: Path, place: StorePlace) -> None:
     convert(source, place.root, "d")
     for name in tables_of(place):
