@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 REACH = 1.2
 """How far from its centre a source cell reaches, in halves of its diagonal: a little over 1 closes seams."""
 _SAMPLE_CELLS = 1 << 20
+_TIED = 16
+"""Cells that may be equally near: two or three, each of them twice where a grid overlaps itself."""
 _STRIP_CELLS = 1 << 19
 _LON_BINS = 7200
 _CACHED_MAP_BYTES = 768 << 20
@@ -133,7 +135,7 @@ class CellCentres:
         step = max(1, _STRIP_CELLS // lons.size)
         for top in range(0, lats.size, step):
             points = unit_vectors(*np.meshgrid(lats[top : top + step], lons, indexing="ij"))
-            distance, index = tree.query(points, distance_upper_bound=self._farthest * (1 + 1e-9) + 1e-12)
+            distance, index = _nearest(tree, points, self._farthest * (1 + 1e-9) + 1e-12)
             there = index < near.size
             there[there] = distance[there] <= reach[index[there]]
             strip = found[top : top + step]
@@ -151,6 +153,20 @@ class CellCentres:
                 off = np.abs((self._lon - (lons.max() + lons.min()) / 2 + 180) % FULL_CIRCLE - 180)
                 near &= off <= half
         return np.flatnonzero(near)
+
+
+def _nearest(tree: Any, points: NDArray[np.float64], limit: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return distance and index of the point of a tree that is nearest to each point, of equally near ones the first.
+
+    Which of them a tree finds depends on what else is in it, and thus on the block that is asked for.
+    """
+    distance, index = tree.query(points, k=2, distance_upper_bound=limit)
+    tied = (distance[..., 0] == distance[..., 1]) & np.isfinite(distance[..., 0])
+    distance, index = distance[..., 0], index[..., 0]
+    if tied.any():
+        distances, indices = tree.query(points[tied], k=_TIED, distance_upper_bound=limit)
+        index[tied] = np.where(distances == distances[:, :1], indices, tree.n).min(axis=1)
+    return distance, index
 
 
 def _reaches(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -36,6 +36,7 @@ REAL = (
     "tos_O1_2001-2002.nc",
     "tmmx_20190121.nc",
     "etopo20.cdf",
+    "nemo_1m_20150101-20150201_grid-T.nc",
 )
 
 

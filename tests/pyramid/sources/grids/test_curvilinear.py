@@ -13,6 +13,7 @@ import pytest
 import zarr
 
 from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.grid import Grid, RegularAxis
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.sources.grids.regrid import CellCentres
 from lazytile.pyramid.sources.source import open_source
@@ -21,8 +22,6 @@ from tests.shared import shared
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from lazytile.pyramid.core.grid import Grid
 
 
 @pytest.mark.parametrize("down", [False, True])
@@ -40,6 +39,28 @@ def test_uneven_latitudes_take_the_nearest_row(tmp_path: Path, down: bool) -> No
 
 
 spatial = pytest.importorskip("scipy.spatial", reason="SciPy is not installed (extra regrid)")
+
+
+@pytest.mark.parametrize("block", [1000, 17, 5])
+def test_of_equally_near_cells_the_first_is_taken_whatever_block_is_asked_for(block: int) -> None:
+    """A grid that overlaps itself, as tripolar ones do, has its cells twice; others lie in the middle of two."""
+    lat, lon = np.meshgrid(np.arange(40.0) + 0.5, np.tile(np.arange(35.0) + 0.5, 2), indexing="ij")
+    cells = CellCentres(lat, lon)
+    grid = Grid("EPSG:4326", RegularAxis(0.0, 0.5, 70), RegularAxis(40.0, -0.5, 80))
+    found = np.concatenate(
+        [
+            np.concatenate(
+                [
+                    cells.nearest(grid, (row, min(80, row + block)), (col, min(70, col + block)))
+                    for col in range(0, 70, block)
+                ],
+                axis=1,
+            )
+            for row in range(0, 80, block)
+        ]
+    )
+    assert (found >= 0).all()
+    assert (found % 70 < 35).all()
 
 
 def vectors(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
