@@ -13,6 +13,7 @@ from lazytile.pyramid.numbers.cost import numbers_ms
 from lazytile.pyramid.subsets.task import SubsetTask
 from lazytile.service.admission.work_class import WorkClass
 from lazytile.service.tiles.cache import CachedGenerations
+from lazytile.service.tiles.loop_share import LoopShare
 from lazytile.service.tiles.prefetch import Prefetcher
 from lazytile.service.tiles.prepared_tile import PreparedTile, RenderedTiles, Tile
 from lazytile.service.tiles.shared_turns import SharedTurns
@@ -76,6 +77,7 @@ class TileBroker:
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
         self._generations = CachedGenerations(cache)
+        self._loop_share = LoopShare()
         self._owns_engine = True
         self._prefetcher = (
             Prefetcher(self.prepare, self._render_ahead, lambda: admission.has_room, metrics)
@@ -230,6 +232,7 @@ class TileBroker:
         may_begin = (
             self.metatile == 1
             and prepared.is_small
+            and self._loop_share.allows(prepared.cost.ms)
             and not self._turns.is_on
             and not self._admission.is_under_way(prepared.work_key)
             and self._admission.has_memory(work_class)
@@ -240,7 +243,7 @@ class TileBroker:
         claims, key = self._claims, prepared.key
         if claims is not None and not claims.take_anew(key, since_ns):
             return None
-        began = time.perf_counter()
+        began, began_ns = time.perf_counter(), time.thread_time_ns()
         try:
             images = process.if_known(partial(self._engine.render_inline, prepared.task))
         except NotComputedError:
@@ -253,6 +256,7 @@ class TileBroker:
             if claims is not None:
                 claims.give_up(key)  # the work that renders it in a thread takes it again
             return None
+        self._loop_share.record(prepared.cost.ms, (time.thread_time_ns() - began_ns) * 1e-6)
         rendered = self._store_tiles(prepared, images, began, began)
         return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
 
