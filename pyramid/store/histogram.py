@@ -90,7 +90,8 @@ def count_bins(numbers: NDArray[Any], weights: NDArray[Any] | None = None) -> Bi
         if found is not None:
             return Bins(exponent, first, tuple(found.tolist()))
     if numbers.dtype.kind == "f":
-        index = np.floor(np.ldexp(numbers.astype(np.float64), -exponent)).astype(np.int64)
+        position = np.ldexp(numbers.astype(np.float64), -exponent)
+        index = np.floor(position).astype(np.int64) - ((position == 0) & (numbers < 0))
     else:
         index = (numbers >> numbers.dtype.type(exponent)).astype(np.int64)
     # Weights go through float64, exact up to 2**53 cells.
@@ -99,7 +100,11 @@ def count_bins(numbers: NDArray[Any], weights: NDArray[Any] | None = None) -> Bi
 
 
 def _index(number: float, exponent: int) -> int:
-    return number >> exponent if isinstance(number, int) else math.floor(math.ldexp(number, -exponent))
+    """Return the bin of a number. A negative one so small that ``ldexp`` makes it 0 is below 0 all the same."""
+    if isinstance(number, int):
+        return number >> exponent
+    position = math.ldexp(number, -exponent)
+    return math.floor(position) - (position == 0 and number < 0)
 
 
 def _exponent(least: float, greatest: float) -> int:

@@ -106,12 +106,12 @@ template <class T> static void select(const T* codes, i64 count, const NoData& n
     found[1] = finite;
 }
 // ``per_unit`` is a power of two, by which a product is exact unless it is smaller than any normal number, and then it
-// is rounded as ldexp rounds.
+// is rounded as ldexp rounds: a negative one may become 0, and is below it all the same.
 template <class T> static void bin(const T* numbers, i64 count, f64 per_unit, i64 first, i64 bins, i64* counts) {
     for (i64 i = 0; i < count; ++i) {
         f64 position = mul((f64)numbers[i], per_unit);
         i64 index = (i64)position;
-        index -= (f64)index > position;
+        index -= (f64)index > position || (position == 0 && numbers[i] < 0);
         index -= first;
         if ((u64)index < (u64)bins) ++counts[index];
     }

@@ -15,6 +15,8 @@ from hypothesis.extra import numpy as arrays
 
 from lazytile.pyramid.core.packing import Packing
 from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.kernel.selection import choose_kernel
+from lazytile.pyramid.store import histogram
 from lazytile.pyramid.store.code_statistics import CodeStatistics, read_statistics, statistics_of
 from lazytile.pyramid.store.histogram import count_bins
 from tests.pyramid.netcdf import TIME, centres, write_grid
@@ -95,6 +97,19 @@ def test_bins_do_not_depend_on_the_order_of_the_parts(data: np.ndarray, seed: in
     assert total == whole
     width = 2.0**whole.exponent
     assert math.floor(data.min().item() / width) in (whole.first, whole.first + 1, whole.first - 1)
+
+
+@pytest.mark.parametrize("kernel", ["auto", "numpy"])
+@pytest.mark.parametrize("tiny", [-5e-324, -1e-310, -2.5e-308])
+def test_a_negative_number_that_vanishes_in_units_of_its_bin_is_below_zero(
+    monkeypatch: pytest.MonkeyPatch, kernel: str, tiny: float
+) -> None:
+    chosen = choose_kernel(kernel)
+    monkeypatch.setattr(histogram, "current_kernel", lambda: chosen)
+    whole = count_bins(np.array([511.0, tiny]))
+    parts = count_bins(np.array([511.0])) + count_bins(np.array([tiny]))
+    assert whole == parts
+    assert whole.first == -1
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "uint64", "float32"])
