@@ -74,7 +74,8 @@ async def readiness(request: web.Request) -> web.StreamResponse:
 async def prometheus_metrics(request: web.Request) -> web.StreamResponse:
     """Return the metrics of all server processes."""
     context = request.app[APP_CONTEXT]
-    context.metrics.publish()
+    context.metrics.take()
+    await asyncio.to_thread(context.metrics.hand_over)
     body = await context.admission.shared("metrics", lambda: asyncio.to_thread(context.metrics.text))
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE, **_NOT_CACHED})
 
@@ -95,5 +96,6 @@ async def publish_metrics(counters: Metrics) -> NoReturn:
         counters: The metrics of this process.
     """
     while True:
-        counters.publish()
+        counters.take()
+        await asyncio.to_thread(counters.hand_over)
         await asyncio.sleep(PUBLISH_EVERY_S)

@@ -6,6 +6,8 @@ that processes share; ``lazytile.service.app.processes`` sets it for the process
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -53,8 +55,7 @@ class Metrics:
             caches: Caches of this process to report, if any.
             layers: Most layers that have labels of their own.
         """
-        self._folder = folder
-        self._caches = caches
+        self._folder, self._caches = folder, caches
         self._registry = CollectorRegistry()
         registry = self._registry
         self.renders = Counter("lazytile_renders", "Metatiles rendered", registry=registry)
@@ -68,7 +69,7 @@ class Metrics:
             "lazytile_request_seconds", "Time to answer a request", ["route"], buckets=SECONDS, registry=registry
         )
         self.counts = RequestCounts()
-        """What is counted for each request; ``publish`` hands it over."""
+        """What is counted for each request; ``take`` empties it."""
         self.refused = Counter(
             "lazytile_refused", "Requests rejected, by reason and class of work", ["reason", "work"], registry=registry
         )
@@ -164,6 +165,7 @@ class Metrics:
         self.workers: Callable[[], int] = lambda: 0
         """Returns the number of workers of the engine."""
         self._published_damage = (0, 0)
+        self._taken, self._publishing = deque[RequestCounts](), threading.Lock()
         self.publish()
 
     def follow(self, caches: Caches) -> None:
@@ -173,8 +175,9 @@ class Metrics:
             caches: The new caches, whose statistics begin at 0.
         """
         self.publish()
-        self._caches = caches
-        self._published = {}
+        with self._publishing:
+            self._caches = caches
+            self._published = {}
 
     def evicted(self, tiles: int, nbytes: int) -> None:
         """Count tiles that the disk cache has evicted. Any thread may call it.
@@ -193,12 +196,27 @@ class Metrics:
 
     def publish(self) -> None:
         """Update the metrics of requests, stored chunks, caches and the process, which server processes share."""
-        self.process.publish()
+        self.take()
+        self.hand_over()
+
+    def take(self) -> None:
+        """Take what was counted for requests, which the event loop counts, for ``hand_over``."""
+        self._taken.append(self.counts.take())
         self.engine_workers.set(self.workers())
-        reads = ReadCounts.current().take()
-        self.chunk_reads.inc(reads.number)
-        self.chunk_read_bytes.inc(reads.nbytes)
-        taken = self.counts.take()
+
+    def hand_over(self) -> None:
+        """Update the metrics with what was taken, and with everything else. Takes milliseconds; thread-safe."""
+        with self._publishing:
+            self.process.publish()
+            reads = ReadCounts.current().take()
+            self.chunk_reads.inc(reads.number)
+            self.chunk_read_bytes.inc(reads.nbytes)
+            while self._taken:
+                self._add(self._taken.popleft())
+            self._publish_damage()
+            self._publish_caches()
+
+    def _add(self, taken: RequestCounts) -> None:
         for (layer, tier), count in taken.layer_tiles.items():
             self.layer_tiles.labels(self._label_of(layer), tier).inc(count)
         for stage, durations in taken.stages.items():
@@ -212,8 +230,6 @@ class Metrics:
         self.renders.inc(taken.renders)
         self.rendered_tiles.inc(taken.rendered_tiles)
         self.render_seconds.add(taken.render_durations.buckets, taken.render_durations.seconds)
-        self._publish_damage()
-        self._publish_caches()
 
     def _label_of(self, layer: str) -> str:
         """Return the label of a layer: its name for the first ones that are asked for, the same for all others."""

@@ -1,8 +1,12 @@
 """Metrics by layer and stage, of chunks, engine and process: what is counted, and that labels are bounded."""
 
+import asyncio
+import contextlib
 import os
 import re
+import threading
 
+from lazytile.service.app.monitoring import publish_metrics
 from lazytile.service.http.metrics import Metrics
 from tests.service.harness import running
 
@@ -62,3 +66,46 @@ def test_the_process_is_that_of_the_system():
     sum(range(3_000_000))
     again = dict(re.findall(r"^(\w+) ([0-9.e+-]+)$", metrics.exposition().decode(), re.MULTILINE))
     assert float(again["process_cpu_seconds_total"]) > first
+
+
+def test_a_scrape_updates_the_metrics_in_a_thread(store, tmp_path, monkeypatch):
+    names, usual = [], Metrics.hand_over
+
+    def noting(self):
+        names.append(threading.current_thread().name)
+        usual(self)
+
+    monkeypatch.setattr(Metrics, "hand_over", noting)
+    with running(store, tmp_path / "c") as server:
+        names.clear()
+        assert server.get("/metrics").status == 200
+        assert len(names) == 1
+        assert names[0].startswith("asyncio_")
+
+
+def test_the_metrics_are_published_again_and_again_in_a_thread():
+    metrics, threads = Metrics(), []
+
+    class Noting:
+        take = metrics.take
+
+        def hand_over(self):
+            threads.append(threading.get_ident())
+
+    async def publish():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(publish_metrics(Noting()), 1)
+
+    asyncio.run(publish())
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_what_was_taken_is_handed_over_once_even_if_the_first_thread_never_ran():
+    metrics = Metrics()
+    metrics.counts.rendered(3, 0.1)
+    metrics.take()  # its client left
+    metrics.counts.rendered(4, 0.1)
+    metrics.publish()
+    metrics.publish()
+    assert b"lazytile_rendered_tiles_total 7.0" in metrics.text()
