@@ -96,7 +96,7 @@ def test_the_benchmark_of_conversions(source, tmp_path):
     module = load("bench_convert")
     run = module.run("ours", "", source, "analysed_sst", tmp_path)
     assert min(run.wall_s, run.cpu_s, run.peak_bytes, run.written_bytes) > 0
-    assert list(tmp_path.iterdir()) == []
+    assert len(list(tmp_path.glob("*/bench.zarr"))) == 1  # until all have run
 
 
 def test_a_section_of_a_document_is_replaced(tmp_path):
