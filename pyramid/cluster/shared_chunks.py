@@ -109,7 +109,7 @@ class SharedChunks:
             self._words[start + _INDEX // _WORD : start + _RING // _WORD] = memoryview(bytes(_RING - _INDEX)).cast("Q")
             self._words[start + _LIMIT] = limit
             self._on_use = lambda: cache.resize(whole - limit)
-            if hasattr(mmap, "MADV_REMOVE"):
+            if hasattr(mmap, "MADV_REMOVE") and self._part > _RING:
                 self._map.madvise(mmap.MADV_REMOVE, place * self._part + _RING, self._part - _RING)
         process.current().replace(SharedChunks, (self,))
 

@@ -207,3 +207,13 @@ def test_another_process_has_the_same_memory(pair):
     child.join(60)
     assert child.exitcode == 0
     assert found(pair[0], "answer") == b"cba"
+
+
+def test_processes_without_memory_for_caches_share_none(fresh_process):
+    process.install(CacheBudget(0, (("chunks", 1),)))
+    shared = SharedChunks(2, 0)
+    for place in (0, 1):
+        shared.install(place)
+    assert not shared.takes(1)
+    assert not put(shared, "a", b"1")
+    assert found(shared, "a") is None
