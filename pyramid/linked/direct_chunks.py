@@ -62,9 +62,7 @@ class DirectChunks:
             GenerationChangedError: The file was changed.
             StoreError: It is damaged, or the source is not there.
         """
-        native = self.stored.newbyteorder("=")
-        found = self._unpacked(index, None)
-        return np.full(self.chunks, self.fill, native) if found is None else found.astype(native, copy=False)
+        return self._native(index, None)
 
     def passing(self, index: tuple[int, ...]) -> NDArray[Any]:
         """Return the numbers of a chunk until this thread asks for another one: in memory that is used again.
@@ -79,9 +77,7 @@ class DirectChunks:
             GenerationChangedError: The file was changed.
             StoreError: It is damaged, or the source is not there.
         """
-        native = self.stored.newbyteorder("=")
-        found = self._unpacked(index, _scratch(self.nbytes) if self.nbytes <= SCRATCH_BYTES else None)
-        return np.full(self.chunks, self.fill, native) if found is None else found.astype(native, copy=False)
+        return self._native(index, _scratch(self.nbytes) if self.nbytes <= SCRATCH_BYTES else None)
 
     def copy(self, index: tuple[int, ...], out: NDArray[Any]) -> None:
         """Write the numbers of a chunk to an array, through memory that is used again.
@@ -100,6 +96,12 @@ class DirectChunks:
     def nbytes(self) -> int:
         """Bytes of an unpacked chunk."""
         return math.prod(self.chunks) * self.stored.itemsize
+
+    def _native(self, index: tuple[int, ...], into: bytearray | None) -> NDArray[Any]:
+        """Return the numbers of a chunk in this machine's order of bytes, in ``into`` where that is possible."""
+        native = self.stored.newbyteorder("=")
+        found = self._unpacked(index, into)
+        return np.full(self.chunks, self.fill, native) if found is None else found.astype(native, copy=False)
 
     def _unpacked(self, index: tuple[int, ...], into: bytearray | None) -> NDArray[Any] | None:
         """Return the numbers of a chunk as they are stored, in ``into`` where that is possible; None where absent."""

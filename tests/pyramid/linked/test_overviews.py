@@ -6,7 +6,6 @@ import pytest
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.ingest.convert import convert
-from lazytile.pyramid.linked.direct_chunks import DirectChunks
 from lazytile.pyramid.linked.link import link
 from lazytile.pyramid.store.store import Store
 from lazytile.pyramid.store.verify import verify
@@ -16,33 +15,26 @@ from tests.pyramid.linked.test_link import field
 
 @pytest.mark.parametrize("processors", [1, 3])
 def test_an_overview_reads_no_chunk_twice_and_keeps_only_those_that_others_need(
-    tmp_path, fresh_process, monkeypatch, processors
+    tmp_path, fresh_process, monkeypatch, unpacked, processors
 ):
     """The rows run from south to north, so that 1100 of them are cut otherwise than the chunks of 512."""
     monkeypatch.setattr(spare_threads, "processor_count", lambda: processors)
     field(tmp_path / "in.zarr", rows=1100, cols=4000, chunks=(1, 512, 512))
     link(tmp_path / "in.zarr", tmp_path / "linked", "d")
     convert(tmp_path / "in.zarr", tmp_path / "converted", "d")
-    read = []
-    unpacked = DirectChunks._unpacked
-
-    def noting(chunks, index, into):
-        read.append(index)
-        return unpacked(chunks, index, into)
-
-    monkeypatch.setattr(DirectChunks, "_unpacked", noting)
     linked, converted = (Store(tmp_path / each).dataset("d") for each in ("linked", "converted"))
     process.cache("chunks").clear()
+    unpacked.clear()
     codes = linked.chunk(1, "sst", (0,), 0, 0)
     assert codes.tobytes() == converted.chunk(1, "sst", (0,), 0, 0).tobytes()
-    assert sorted(read) == [(0, row, 0) for row in (1, 2)]
+    assert sorted(unpacked) == [(0, row, 0) for row in (1, 2)]
     linked.chunk(1, "sst", (0,), 1, 0)
-    assert sorted(read) == [(0, row, 0) for row in (0, 1, 2)]  # the second begins in a chunk where the first ended
-    read.clear()
+    assert sorted(unpacked) == [(0, row, 0) for row in (0, 1, 2)]  # the second begins in a chunk where the first ended
+    unpacked.clear()
     codes = linked.chunk(3, "sst", (0,), 0, 0)
     assert codes.tobytes() == converted.chunk(3, "sst", (0,), 0, 0).tobytes()
     kept = {(0, 0), (1, 0)}
-    assert sorted(read) == [(0, row, col) for row in range(3) for col in range(4) if (row, col) not in kept]
+    assert sorted(unpacked) == [(0, row, col) for row in range(3) for col in range(4) if (row, col) not in kept]
 
 
 def test_an_overview_of_a_folder_of_zarr_is_made_at_once_and_checked_without_those_between(tmp_path):

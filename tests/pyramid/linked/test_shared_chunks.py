@@ -15,7 +15,6 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.errors import GenerationChangedError
 from lazytile.pyramid.ingest.convert import convert
-from lazytile.pyramid.linked.direct_chunks import DirectChunks
 from lazytile.pyramid.linked.link import link
 from lazytile.pyramid.store.store import Store
 from tests.pyramid.cluster.test_shared_chunks import twin
@@ -34,20 +33,6 @@ def server(fresh_process):
         twin(shared).install(place)
 
     return begin
-
-
-@pytest.fixture
-def unpacked(monkeypatch):
-    """Return the chunks that are read without zarr-python."""
-    found = []
-    read = DirectChunks._unpacked
-
-    def noting(chunks, index, into):
-        found.append(index)
-        return read(chunks, index, into)
-
-    monkeypatch.setattr(DirectChunks, "_unpacked", noting)
-    return found
 
 
 def planes(store, name="d"):
