@@ -112,7 +112,7 @@ def shown_variables(variable: str, expression: Expression | None, rgb: Rgb | Non
     return (variable,) if expression is None else tuple(expression.variables)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: ``TileTemplate`` makes one from a dictionary
 class RenderTask:
     """A block of tiles of one layer in one style: what to compute and where its data is."""
 

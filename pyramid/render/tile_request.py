@@ -50,7 +50,7 @@ class PixelOptions:
     """Shown instead of the layer's variable in its style."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: ``TileTemplate`` makes one from a dictionary
 class TileRequest:
     """One tile of a layer. An invalid one cannot be built."""
 

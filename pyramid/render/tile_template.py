@@ -9,6 +9,7 @@ import hashlib
 import weakref
 from typing import TYPE_CHECKING
 
+from lazytile.pyramid.render.location import TileBlock
 from lazytile.pyramid.render.render_task import RenderTask
 from lazytile.pyramid.render.tile_request import TileRequest, metatile_of
 
@@ -35,8 +36,8 @@ class TileTemplate:
         self._matrix = request.matrix
         self._metatile = metatile
         self._style: weakref.ref[Style] = weakref.ref(request.style)
-        self._request = _fields(request, {"row", "col", "style"})
-        self._task = _fields(task, {"block", "palette"})
+        self._request = {name: value for name, value in vars(request).items() if name not in {"row", "col", "style"}}
+        self._task = {name: value for name, value in vars(task).items() if name not in {"block", "palette"}}
 
     def at(self, row: int, col: int) -> tuple[TileRequest, RenderTask] | None:
         """Return the request and the task of a tile.
@@ -51,23 +52,13 @@ class TileTemplate:
         style = self._style()
         if style is None:
             return None
+        side = self._metatile
+        block = TileBlock(row, col) if side == 1 else metatile_of(self._matrix, row, col, side)
         put = object.__setattr__  # the dataclasses are frozen, and what they check has been checked
-        request = object.__new__(TileRequest)
-        for name, value in self._request:
-            put(request, name, value)
-        put(request, "row", row)
-        put(request, "col", col)
-        put(request, "style", style)
-        task = object.__new__(RenderTask)
-        for name, value in self._task:
-            put(task, name, value)
-        put(task, "block", metatile_of(self._matrix, row, col, self._metatile))
-        put(task, "palette", style.palette)
+        request, task = object.__new__(TileRequest), object.__new__(RenderTask)
+        put(request, "__dict__", {**self._request, "row": row, "col": col, "style": style})
+        put(task, "__dict__", {**self._task, "block": block, "palette": style.palette})
         return request, task
-
-
-def _fields(value: TileRequest | RenderTask, omitted: set[str]) -> tuple[tuple[str, object], ...]:
-    return tuple((name, getattr(value, name)) for name in type(value).__slots__ if name not in omitted)
 
 
 class TileKeys:

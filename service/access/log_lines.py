@@ -27,6 +27,7 @@ _REFERER, _USER_AGENT = istr("Referer"), istr("User-Agent")
 MAX_TEXT = 2048
 """Longest text of a client in a line; what is beyond is cut off."""
 _UNSAFE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
+_TIER_FIELD = "cache;desc="
 _TIER = re.compile(r"(?:^|, )cache;desc=([a-z]+)")
 _STAGE = re.compile(r"(?:^|, )([a-z]+);dur=([0-9.]+)")
 
@@ -62,9 +63,7 @@ class _CombinedLines:
         if second != self._second:
             self._second, self._time = second, time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(second))
         if timing is not self._timing:  # that of tiles in memory is one object
-            found, stages = tier_and_stages(timing)
-            self._timing = timing
-            self._stages = found or "-", " ".join([f"{name}={value}" for name, value in stages]) or "-"
+            self._timing, self._stages = timing, _tier_and_text(timing)
         tier, spent = self._stages
         client = client_of(remote, headers, self._proxies) if self._proxies else remote or "-"
         referer, agent = headers.get(_REFERER), headers.get(_USER_AGENT)
@@ -73,6 +72,15 @@ class _CombinedLines:
             f'"{_quoted(referer) if referer else "-"}" "{_quoted(agent) if agent else "-"}" {request_id} {tier} '
             f'{seconds:.6f} "{spent}"'
         )
+
+
+def _tier_and_text(timing: str) -> tuple[str, str]:
+    """Return the tier and the milliseconds of the stages as they stand in a line, as ``tier_and_stages`` has them."""
+    if timing.startswith(_TIER_FIELD):
+        tier, _, stages = timing.removeprefix(_TIER_FIELD).partition(", ")
+    else:
+        tier, stages = "-", timing
+    return tier, stages.replace(", ", " ").replace(";dur=", "=") or "-"
 
 
 def _quoted(text: str) -> str:

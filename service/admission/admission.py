@@ -79,10 +79,12 @@ class Admission:
         self._flights: SingleFlight[Any] = SingleFlight()
         self._numbers = itertools.count()
         self._deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-        self._visitors = Visitors()
+        self.visitors = Visitors()
+        """Who has asked for work so far."""
         light = limits[WorkClass.LIGHT]
         self._look_ups = WaitingLine(LOOK_UPS, max(light.waiting, FEWEST_WAITING), light.wait_s, self._overload)
-        self._turns = LoopTurns(light.wait_s, self._overload)
+        self.turns = LoopTurns(light.wait_s, self._overload)
+        """Of the event loop; ``turn`` waits for one on behalf of the running request."""
         self._pool = nice_pool(sum(each.running for each in limits.values()), "lazytile-work", Niceness.LIGHT)
 
     @classmethod
@@ -131,7 +133,7 @@ class Admission:
             connection: The transport that it came by; None where that is closed.
         """
         self._deadline.set(at + self._timeout_s)
-        self._visitors.arrived(at, connection)
+        self.visitors.arrived(at, connection)
 
     def has_memory(self, work_class: WorkClass) -> bool:
         """Return whether there is memory for work of a class.
@@ -148,7 +150,7 @@ class Admission:
     def is_quiet(self) -> bool:
         """Whether nobody waits but background work."""
         waiting = (each.line.waiting for name, each in self._classes.items() if name is not WorkClass.BACKGROUND)
-        return not self._turns.waiting and not any(waiting)
+        return not self.turns.waiting and not any(waiting)
 
     @property
     def has_room(self) -> bool:
@@ -167,10 +169,10 @@ class Admission:
         Raises:
             BusyError: That took too long.
         """
-        if self._turns.is_crowded or self._look_ups.waiting >= CROWD:
+        if self.turns.is_crowded or self._look_ups.waiting >= CROWD:
             await self.turn()
         try:
-            await self._look_ups.take(self._visitors.running)
+            await self._look_ups.take(self.visitors.running)
         except (LineTimeoutError, LineFullError):
             raise self._refused(WorkClass.LIGHT, "the server has more requests than it can look up") from None
         try:
@@ -184,11 +186,11 @@ class Admission:
         Raises:
             BusyError: That took too long.
         """
-        visitor = self._visitors.running
+        visitor = self.visitors.running
         if visitor is not None and visitor.has_turn:
             return  # it was one of a crowd, whose pace allows for the whole of its work
         try:
-            await self._turns.turn(visitor)
+            await self.turns.turn(visitor)
         except LineTimeoutError:
             raise self._refused(WorkClass.LIGHT, "the server has more requests than it can read") from None
 
@@ -208,7 +210,7 @@ class Admission:
             raise self._refused(work_class, f"the server has no memory left for {work_class} requests", "memory")
         try:
             with self._metrics.queue_depth.track_inprogress():
-                await entered.line.take(self._visitors.running)
+                await entered.line.take(self.visitors.running)
         except LineFullError:
             waits = f"{limits.running} running, {limits.waiting} waiting"
             raise self._refused(work_class, f"the queue for {work_class} requests is full ({waits})") from None

@@ -2,12 +2,14 @@
 
 A thousand clients whose requests arrive together would otherwise be worked through in one round, and a request for a
 tile in memory would wait for all of them. Such a request takes two or three rounds, from its bytes to its reply: with
-one piece of work in each round it is done after as many pieces.
+one piece of work in each round it is done after as many pieces. While nobody waits, short pieces of work share a round,
+for the system is asked for new requests once in each.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from lazytile.service.admission.loop_pace import CROWD, TICK_S, LoopPace
@@ -17,6 +19,10 @@ from lazytile.service.admission.waiting_line import LineTimeoutError
 if TYPE_CHECKING:
     from lazytile.service.admission.queue_order import Overload, Visitor
 
+SHARE_S = 0.001
+"""In a round, further work begins in this time from the first piece on; as many as fit into it are woken together."""
+_SMOOTHING = 0.125
+"""Weight of a round in the mean time of a piece."""
 GUESTS_A_TICK = 4
 """Guests of a crowd are not paced: that they have not asked before is what makes them guests, so they are as many as
 there are connections. A thousand that come at once are answered within a second."""
@@ -35,6 +41,12 @@ class LoopTurns:
         self._wait_s = wait_s
         self._is_free = True
         """Whether nobody has begun in this round."""
+        self._round_began = 0.0
+        """When the first piece of work of this round began, by ``time.monotonic``: uvloop's own counts milliseconds."""
+        self._begun = 0
+        """Pieces of work in this round."""
+        self._piece_s = SHARE_S
+        """How long a piece takes on average, with all else that its round has to do."""
         self._is_scheduled = False
         """Whether ``_next_round`` follows this round."""
         self._pace = LoopPace()
@@ -61,7 +73,7 @@ class LoopTurns:
         loop = asyncio.get_running_loop()
         self._schedule(loop)
         if self._is_free and not self._order:
-            self._is_free = False
+            self._begins(time.monotonic())
             return
         begin: asyncio.Future[None] = loop.create_future()
         self._order.add(begin, visitor, loop.time())
@@ -69,24 +81,56 @@ class LoopTurns:
         if visitor is not None:
             visitor.has_turn = self.is_crowded
 
+    def begins_at_once(self) -> bool:
+        """Begin a short piece of work, if it need not wait: nobody does, and the round has time left.
+
+        Returns:
+            Whether it may begin, without an await before it.
+        """
+        if self.is_crowded or self._order:
+            return False
+        now = time.monotonic()
+        if self._is_free:
+            self._schedule(asyncio.get_running_loop())
+            self._begins(now)
+            return True
+        if now - self._round_began >= SHARE_S:
+            return False
+        self._begun += 1
+        return True
+
+    def _begins(self, now: float) -> None:
+        """Take note of the first piece of work of a round."""
+        self._is_free = False
+        self._round_began, self._begun = now, 1
+
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._is_scheduled:
             self._is_scheduled = True
             loop.call_soon(self._next_round, loop)
 
     def _next_round(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
+        began = time.monotonic()
         self._is_scheduled = False
+        if not self._is_free:
+            self._piece_s += _SMOOTHING * ((began - self._round_began) / self._begun - self._piece_s)
+            self._is_free = True
+        if not self._order:
+            return
+        now = loop.time()
         if not self.is_crowded and len(self._order) > CROWD:
             self.is_crowded = True
             self._pace.begin(now)
             self._tick(loop, now)
         for begin in self._order.overdue(now - self._wait_s):
             begin.set_exception(LineTimeoutError())
-        has_begun = self._begin_one(now)
-        self._is_free = not has_begun
-        if has_begun:
-            self._schedule(loop)
+        if not self._begin_one(now):
+            return
+        self._begins(began)
+        if not self.is_crowded:
+            while (self._begun + 1) * self._piece_s <= SHARE_S and self._begin_one(now):
+                self._begun += 1
+        self._schedule(loop)
 
     def _begin_one(self, now: float) -> bool:
         """Let the next one begin; return whether there was one."""

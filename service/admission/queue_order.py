@@ -35,6 +35,7 @@ class Visitor:
     arrived: float
     """When the request arrived that it waits for now."""
     requests: int = 0
+    """Those whose work did not begin at once."""
     has_turn: bool = False
     """Whether this request has waited for its turn in a crowd."""
 

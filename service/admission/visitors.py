@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
@@ -21,6 +22,16 @@ class Visitors:
     def running(self) -> Visitor | None:
         """The visitor whom the running task answers; None for work of our own."""
         return self._running.get()
+
+    def seen(self, connection: object | None) -> None:
+        """Take note of a request whose work began at once: the visitor has had nothing that others wait for.
+
+        Args:
+            connection: The transport that it came by; None where that is closed.
+        """
+        if connection is not None and connection not in self._known:
+            now = asyncio.get_running_loop().time()
+            self._known[connection] = Visitor(now, now)
 
     def arrived(self, at: float, connection: object | None) -> None:
         """Take note of a request that the running task answers.

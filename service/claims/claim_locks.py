@@ -54,6 +54,23 @@ class ClaimLocks:
             return True  # this file system has no locks
         return True
 
+    def take_anew(self, key: str, since_ns: int) -> bool:
+        """Claim a key unless a claim of it has ended lately.
+
+        Args:
+            key: Hexadecimal digits.
+            since_ns: As for ``was_released``.
+
+        Returns:
+            False where another process has claimed it, or a claim has ended since.
+        """
+        if not self.take(key):
+            return False
+        if self.was_released(key, since_ns):
+            self.give_up(key)
+            return False
+        return True
+
     def release(self, key: str) -> None:
         """End a claim, and note when.
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from lazytile.service.claims.shared_memory import SHARED_FOLDER, SharedMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PLACES = 64
@@ -50,8 +49,7 @@ class ClaimTable:
         self._shared = SharedMemory(folder, SIZE, shared_folder)
         self._lock = threading.Lock()
         self._held: dict[str, int] = {}
-        """Positions of the entries of the claims that stand, by key."""
-        self._used: set[int] = set()
+        """The words of the entries of the claims that stand, by key."""
         self._is_open = True
         try:
             self._part = self._free_place(folder) * _PART
@@ -78,53 +76,79 @@ class ClaimTable:
         Returns:
             False where another process has claimed it.
         """
+        return self.take_anew(key, None)
+
+    def take_anew(self, key: str, since_ns: int | None) -> bool:
+        """Claim a key unless a claim of it has ended lately.
+
+        Args:
+            key: Hexadecimal digits, 20 or more.
+            since_ns: As for ``was_released``; None: that does not matter.
+
+        Returns:
+            False where another process has claimed it, or a claim has ended since.
+        """
         name, row = _place_of(key)
         with self._lock:
-            if key in self._held or not self._is_open:
-                return True
-            first = row + self._part
-            entries = range(first, first + _PART, _ENTRY)
-            at = next((entry for entry in entries if entry not in self._used), None)
-            if at is None:
-                return True
-            self._held[key] = at
-            self._used.add(at)
-            self._put(at, int.from_bytes(name, sys.byteorder))
+            may_claim = self._is_open and key not in self._held
+            word = self._free_word((row + self._part) // _WORD) if may_claim else None
+            if word is not None:
+                self._held[key] = word
+                self._put(word, int.from_bytes(name, sys.byteorder))
+        if word is None:
+            return since_ns is None or not self.was_released(key, since_ns)
         # The lock's release is a barrier: what was written is seen by others before theirs is read.
-        if not self._is_held_by_others(name, row):
+        if self._may_begin(name, row, since_ns):
             return True
         self.give_up(key)
         return False
 
-    def _put(self, at: int, name: int) -> None:
+    def _free_word(self, first: int) -> int | None:
+        """Return the word of an entry of this process in a row where no claim stands; None where each has one."""
+        words = self._words
+        for word in range(first, first + _PART // _WORD, 2):
+            if not words[word] or words[word + 1]:
+                return word
+        return None
+
+    def _put(self, word: int, name: int) -> None:
         """Write an entry. An entry without a name is none, so that nobody takes half of a new one for an old one."""
-        word = at // _WORD
         self._words[word] = 0
         self._words[word + 1] = 0
         self._words[word] = name
 
-    def _is_held_by_others(self, name: bytes, row: int) -> bool:
+    def _may_begin(self, name: bytes, row: int, since_ns: int | None) -> bool:
+        """Return whether no other process has claimed a key, and no claim of it has ended since."""
         for at, ended in self._entries(name, row):
-            if ended or self._part <= at - row < self._part + _PART:
-                continue
-            place = (at - row) // _PART
-            if not self._shared.take_place(place):
-                return True
-            with self._lock:
-                if self._is_open:
-                    self._put(at, 0)  # its process has ended
-            self._shared.leave_place(place)
-        return False
+            if ended:
+                if since_ns is not None and ended >= since_ns:
+                    return False
+            elif not self._part <= at - row < self._part + _PART and not self._has_ended(at, row):
+                return False
+        return True
 
-    def _entries(self, name: bytes, row: int) -> Iterator[tuple[int, int]]:
-        """Yield position and end of each entry of a key."""
+    def _has_ended(self, at: int, row: int) -> bool:
+        """Return whether the process of an entry has ended; then its claim has too."""
+        place = (at - row) // _PART
+        if not self._shared.take_place(place):
+            return False
+        with self._lock:
+            if self._is_open:
+                self._put(at // _WORD, 0)
+        self._shared.leave_place(place)
+        return True
+
+    def _entries(self, name: bytes, row: int) -> list[tuple[int, int]]:
+        """Return position and end of each entry of a key."""
         with self._lock:
             found = self._memory[row : row + _ROW] if self._is_open else b""
+        entries = []
         at = found.find(name)
         while at >= 0:
             if at % _ENTRY == 0:
-                yield row + at, int.from_bytes(found[at + _WORD : at + _ENTRY], sys.byteorder)
+                entries.append((row + at, int.from_bytes(found[at + _WORD : at + _ENTRY], sys.byteorder)))
             at = found.find(name, at + 1)
+        return entries
 
     def release(self, key: str) -> None:
         """End a claim, and note when.
@@ -144,14 +168,13 @@ class ClaimTable:
 
     def _end(self, key: str, at_ns: int | None) -> None:
         with self._lock:
-            entry = self._held.pop(key, None)
-            if entry is None or not self._is_open:
+            word = self._held.pop(key, None)
+            if word is None or not self._is_open:
                 return
-            self._used.discard(entry)
             if at_ns is None:
-                self._words[entry // _WORD] = 0
+                self._words[word] = 0
             else:
-                self._words[entry // _WORD + 1] = at_ns
+                self._words[word + 1] = at_ns
 
     def was_released(self, key: str, since_ns: int) -> bool:
         """Return whether a claim of a key has ended lately.
@@ -171,8 +194,8 @@ class ClaimTable:
             if not self._is_open:
                 return
             self._is_open = False
-            for entry in self._held.values():
-                self._words[entry // _WORD] = 0
+            for word in self._held.values():
+                self._words[word] = 0
             self._words.release()
             self._shared.close()
 

@@ -61,12 +61,7 @@ class Claims:
         Returns:
             False where another process has claimed it, or has done the work meanwhile.
         """
-        if not self.take(key):
-            return False
-        if self.was_released(key, since_ns):
-            self.give_up(key)
-            return False
-        return True
+        return self._table.take_anew(key, since_ns)
 
     async def taken(
         self, key: str, since_ns: int, find: Callable[[], Awaitable[Found | None]], limit_s: float

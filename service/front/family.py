@@ -23,7 +23,7 @@ class Family:
     """The tiles whose targets differ in row and column only: everything else was resolved once."""
 
     __slots__ = (
-        "_cost", "_is_small", "_tag", "_template", "cols", "dataset", "heads", "keys", "layer", "nbytes",
+        "_cost", "_is_single", "_is_small", "_tag", "_template", "cols", "dataset", "heads", "keys", "layer", "nbytes",
         "route", "rows",
     )  # fmt: skip
 
@@ -48,6 +48,7 @@ class Family:
         self.keys = TileKeys(task)
         self._is_small = prepared.is_small
         self._template = TileTemplate(request, task, metatile)
+        self._is_single = metatile == 1
         self._cost, self._tag = prepared.cost, prepared.generation_tag
         self.rows, self.cols = range(request.matrix.matrix_height), range(request.matrix.matrix_width)
         margin = response.limit_margin
@@ -74,7 +75,7 @@ class Family:
         if made is None:
             return None
         request, task = made
-        is_single = task.block == request.tile
+        is_single = self._is_single or task.block == request.tile
         return PreparedTile(request, task, key, is_single, self._is_small, self._cost, self._tag)
 
 

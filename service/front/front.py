@@ -189,13 +189,18 @@ class Front:
 
     async def _later(self, request: web.BaseRequest, known: KnownTarget, began: float) -> web.StreamResponse | None:
         """Find or render the tile; None where its address has to be resolved again."""
-        self._arrive(request)
         prepared = known.family.prepared(known.row, known.col, known.key)
         if prepared is None:
             return None
         resolved_s = time.perf_counter() - began
+        for_nobody = is_background(request.headers)
         try:
-            tile: Tile = await self._broker.tile(prepared, again=True, is_background=is_background(request.headers))
+            tile: Tile | None = None if for_nobody else self._broker.now(prepared)
+            if tile is not None:
+                self._context.admission.visitors.seen(request.transport)
+            else:
+                self._arrive(request)
+                tile = await self._broker.tile(prepared, again=True, is_background=for_nobody)
         except GenerationChangedError:
             return None
         except asyncio.CancelledError:

@@ -203,4 +203,5 @@ def server_timing(stages_s: Mapping[str, float], **described: str) -> str:
         The value of the header, in milliseconds.
     """
     parts = [f"{name};desc={word}" for name, word in described.items()]
-    return ", ".join([*parts, *(f"{name};dur={seconds * 1000:.2f}" for name, seconds in stages_s.items())])
+    parts += [f"{name};dur={seconds * 1000:.2f}" for name, seconds in stages_s.items()]
+    return ", ".join(parts)

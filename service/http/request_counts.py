@@ -112,7 +112,8 @@ class RequestCounts:
             found = self.stages.get(name)
             if found is None:
                 found = self.stages[name] = Durations()
-            found.add(seconds)
+            found.buckets[bisect_left(SECONDS, seconds)] += 1  # as ``add`` does, which takes twice as long
+            found.seconds += seconds
 
     def take(self) -> RequestCounts:
         """Return what was counted, and begin again at zero."""

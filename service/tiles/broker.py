@@ -7,13 +7,11 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core import process
-from lazytile.pyramid.core.errors import NotComputedError
 from lazytile.pyramid.numbers.cost import numbers_ms
 from lazytile.pyramid.subsets.task import SubsetTask
 from lazytile.service.admission.work_class import WorkClass
 from lazytile.service.tiles.cache import CachedGenerations
-from lazytile.service.tiles.loop_share import LoopShare
+from lazytile.service.tiles.inline_tiles import InlineTiles
 from lazytile.service.tiles.prefetch import Prefetcher
 from lazytile.service.tiles.prepared_tile import PreparedTile, RenderedTiles, Tile
 from lazytile.service.tiles.shared_turns import SharedTurns
@@ -77,7 +75,7 @@ class TileBroker:
         self.metatile = settings.metatile or (1 if engine.in_process else REMOTE_METATILE)
         """Tiles on a side of the block that one task renders."""
         self._generations = CachedGenerations(cache)
-        self._loop_share = LoopShare()
+        self._inline = InlineTiles(engine, admission, self._turns, claims, self._store_tiles)
         self._owns_engine = True
         self._prefetcher = (
             Prefetcher(self.prepare, self._render_ahead, lambda: admission.has_room, metrics)
@@ -126,6 +124,28 @@ class TileBroker:
             if self._prefetcher is not None:
                 self._prefetcher.found(key)
         return data
+
+    def now(self, prepared: PreparedTile) -> Tile | None:
+        """Render a small tile that is nowhere yet, and count it as served, without waiting for anything.
+
+        Args:
+            prepared: The request with its keys, for a tile that is not in memory.
+
+        Returns:
+            The tile; None where ``tile`` is to be awaited.
+
+        Raises:
+            GenerationChangedError: The dataset was replaced; resolve the request again.
+            LazytileError: The tile cannot be rendered.
+        """
+        since_ns = self._slower.absent_since(prepared) if self.metatile == 1 and prepared.is_small else None
+        rendered = None if since_ns is None else self._inline.at_once(prepared, since_ns)
+        if rendered is None:
+            return None
+        self._metrics.counts.tiles["computed"] += 1
+        if self._prefetcher is not None:
+            self._prefetcher.requested(prepared)
+        return Tile(rendered.tiles[prepared.key], "computed", rendered.stages_s)
 
     async def tile(self, prepared: PreparedTile, *, again: bool = False, is_background: bool = False) -> Tile:
         """Find or render a tile.
@@ -219,8 +239,7 @@ class TileBroker:
     ) -> Tile | None:
         """Render a small tile on the event loop, in a turn of it: nothing else runs meanwhile.
 
-        None where that is not allowed, something else has to be computed for it first, or it is being rendered.
-        ``lookup``: seconds spent on other tiers. ``since_ns``: when the search began.
+        None where that is not possible. ``lookup``: seconds spent on other tiers. ``since_ns``: when the search began.
         """
         if self.metatile == 1 and prepared.is_small:
             await self._admission.turn()
@@ -229,36 +248,8 @@ class TileBroker:
         data = self._cache.peek(prepared.key, again=True)
         if data is not None:
             return Tile(data, "memory", lookup)
-        may_begin = (
-            self.metatile == 1
-            and prepared.is_small
-            and self._loop_share.allows(prepared.cost.ms)
-            and not self._turns.is_on
-            and not self._admission.is_under_way(prepared.work_key)
-            and self._admission.has_memory(work_class)
-            and (work_class is not WorkClass.BACKGROUND or self._admission.is_quiet)
-        )
-        if not may_begin:
-            return None
-        claims, key = self._claims, prepared.key
-        if claims is not None and not claims.take_anew(key, since_ns):
-            return None
-        began, began_ns = time.perf_counter(), time.thread_time_ns()
-        try:
-            images = process.if_known(partial(self._engine.render_inline, prepared.task))
-        except NotComputedError:
-            images = None  # the dataset is not open yet, for one
-        except BaseException:
-            if claims is not None:
-                claims.release(key)
-            raise
-        if images is None:
-            if claims is not None:
-                claims.give_up(key)  # the work that renders it in a thread takes it again
-            return None
-        self._loop_share.record(prepared.cost.ms, (time.thread_time_ns() - began_ns) * 1e-6)
-        rendered = self._store_tiles(prepared, images, began, began)
-        return Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
+        rendered = self._inline.render(prepared, since_ns, work_class) if self.metatile == 1 else None
+        return None if rendered is None else Tile(rendered.tiles[prepared.key], "computed", lookup | rendered.stages_s)
 
     def _store_tiles(
         self, prepared: PreparedTile, images: tuple[bytes, ...], arrived: float, began: float
@@ -266,7 +257,7 @@ class TileBroker:
         """Count and cache the tiles of a task that was queued and started at these times and has just ended."""
         ended = time.perf_counter()
         self._metrics.counts.rendered(len(images), ended - began)
-        tiles = dict(zip(prepared.tile_keys, images, strict=True))
+        tiles = {prepared.key: images[0]} if prepared.is_single else dict(zip(prepared.tile_keys, images, strict=True))
         self._keep(prepared, tiles)
         stages = {"queue": began - arrived, "render": ended - began, "store": time.perf_counter() - ended}
         return RenderedTiles(tiles, stages)

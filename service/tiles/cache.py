@@ -210,6 +210,8 @@ class CachedGenerations:
         self._cached: dict[str, set[str]] = {}
         """Generations of each dataset's content that have tiles in the cache."""
         self._drops: set[asyncio.Task[None]] = set()
+        self._noted: tuple[str, str, str] | None = None
+        """What was noted last."""
 
     def note(self, dataset: Dataset, generation: str) -> None:
         """Take note that a tile is stored.
@@ -218,6 +220,10 @@ class CachedGenerations:
             dataset: The dataset that it shows, as it is now.
             generation: Of the content that it shows.
         """
+        noted = dataset.name, dataset.generation, generation
+        if noted == self._noted:
+            return
+        self._noted = noted
         cached = self._cached.setdefault(dataset.name, set())
         cached.add(generation)
         known = self._generations.get(dataset.name)

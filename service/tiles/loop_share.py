@@ -12,6 +12,8 @@ STEP = 0.05
 """By how much a tile that takes longer than expected raises the ratio."""
 OTHERS = 19
 """Of 20 tiles so many take less than the ratio says."""
+WATCHED = 32
+"""Tiles whose processor time is read after one that seemed to take too long. That time takes two system calls."""
 FORGETTING = 0.0005
 """By how much a tile that is not allowed lowers the ratio: now and then one is tried again."""
 
@@ -25,6 +27,7 @@ class LoopShare:
 
     def __init__(self) -> None:
         self._ratio = USUAL_RATIO
+        self._watched = WATCHED
 
     def allows(self, estimate_ms: float) -> bool:
         """Return whether a tile may be rendered on the loop.
@@ -40,12 +43,24 @@ class LoopShare:
         self._ratio = max(self._ratio - FORGETTING, USUAL_RATIO)
         return False
 
-    def record(self, estimate_ms: float, spent_ms: float) -> None:
+    @property
+    def is_watching(self) -> bool:
+        """Whether to read the processor time of the next tile."""
+        return self._watched > 0
+
+    def record(self, estimate_ms: float, elapsed_ms: float, spent_ms: float | None = None) -> None:
         """Take note of what a tile took.
 
         Args:
             estimate_ms: Its estimated time, milliseconds.
-            spent_ms: The processor time, milliseconds.
+            elapsed_ms: The time from its beginning to its end, milliseconds. Another program may have had the
+                processor meanwhile.
+            spent_ms: The processor time, milliseconds; None where that was not read.
         """
-        step = STEP if spent_ms > estimate_ms * self._ratio else -STEP / OTHERS
+        expected_ms = estimate_ms * self._ratio
+        self._watched = max(self._watched - 1, 0)
+        if spent_ms is None and elapsed_ms > expected_ms:
+            self._watched = WATCHED
+            return
+        step = STEP if (elapsed_ms if spent_ms is None else spent_ms) > expected_ms else -STEP / OTHERS
         self._ratio = min(max(self._ratio + step, USUAL_RATIO), LARGEST_RATIO)

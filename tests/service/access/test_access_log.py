@@ -13,8 +13,9 @@ from lazytile.pyramid.core.conditions import Conditions
 from lazytile.service.access.access_log import AccessLog
 from lazytile.service.access.exchange import Exchange, Exchanges, Sent
 from lazytile.service.access.line_writer import LineWriter
-from lazytile.service.access.log_lines import line_format
+from lazytile.service.access.log_lines import line_format, tier_and_stages
 from lazytile.service.http.proxies import networks_of
+from lazytile.service.http.reply import server_timing
 from tests.service.front.requests import Client
 from tests.service.harness import running
 
@@ -93,6 +94,20 @@ def test_no_log_where_it_is_switched_off(store, tmp_path, options):
         server.get(TILE)
         assert not server.context.exchanges.is_wanted
     assert not log.exists()
+
+
+@pytest.mark.parametrize(
+    ("stages_s", "described"),
+    [
+        ({}, {}), ({}, {"cache": "memory"}), ({"resolve": 0.00123}, {}),
+        ({"resolve": 0.00123, "queue": 0.0, "render": 12.5}, {"cache": "computed"}),
+    ],
+)  # fmt: skip
+def test_a_line_says_what_server_timing_says(stages_s, described):
+    timing = server_timing(stages_s, **described)
+    line = LINE.fullmatch(line_format("combined", ())(exchange(timing=timing)))
+    tier, stages = tier_and_stages(timing)
+    assert (line["tier"], line["stages"]) == (tier or "-", " ".join("=".join(each) for each in stages) or "-")
 
 
 def test_no_client_forges_a_line():

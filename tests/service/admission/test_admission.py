@@ -262,15 +262,38 @@ def test_a_request_that_waits_too_long_is_504(store, tmp_path, work_class):
 def test_each_request_of_a_connection_is_its_visitors(store, tmp_path):
     """Else everybody were new at each request, and nobody a guest among them."""
     with running(store, tmp_path / "cache") as server:
-        known = server.context.admission._visitors._known
+        known = server.context.admission.visitors._known
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-        for number in range(3):
-            connection.request("GET", f"/xyz/global_180/3/{number}/1.png")
+
+        def requests_after(path):
+            connection.request("GET", path)
             connection.getresponse().read()
-        assert [visitor.requests for visitor in known.values()] == [3]
-        connection.request("GET", "/xyz/global_180/3/0/1.png")  # in memory: no work, nothing to note
-        connection.getresponse().read()
-        connection.request("GET", "/xyz/nowhere/3/0/1.png")
-        connection.getresponse().read()
-        assert [visitor.requests for visitor in known.values()] == [4]
-        connection.close()
+            return [visitor.requests for visitor in known.values()]
+
+        try:
+            assert requests_after("/xyz/global_180/3/0/1.png") == [1]
+            # In memory, or rendered at once: nothing that others wait for.
+            assert requests_after("/xyz/global_180/3/0/1.png") == [1]
+            assert requests_after("/xyz/global_180/3/1/1.png") == [1]
+            for number in range(3):
+                assert requests_after(f"/xyz/nowhere/3/{number}/1.png") == [2 + number]
+        finally:
+            connection.close()
+
+
+def test_a_connection_is_as_old_as_its_first_tile_although_that_was_rendered_at_once(store, tmp_path):
+    """Else a map that was there before a flood were taken for a part of it."""
+    with running(store, tmp_path / "cache") as server:
+        assert server.get("/xyz/global_180/3/0/1.png").status == 200
+        known = server.context.admission.visitors._known
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        try:
+            connection.request("GET", "/xyz/global_180/3/1/1.png")
+            connection.getresponse().read()
+            (visitor,) = [each for each in known.values() if not each.requests]
+            first = visitor.since
+            connection.request("GET", "/xyz/nowhere/3/1/1.png")
+            connection.getresponse().read()
+            assert (visitor.requests, visitor.since) == (1, first)
+        finally:
+            connection.close()

@@ -1,10 +1,11 @@
 """Who waits for a slot, and who comes next."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from lazytile.service.admission import queue_order
+from lazytile.service.admission import loop_turns, queue_order
 from lazytile.service.admission.error_pace import ErrorPace
 from lazytile.service.admission.loop_pace import LoopPace
 from lazytile.service.admission.loop_turns import LoopTurns
@@ -174,24 +175,73 @@ def test_a_slot_is_not_lost_to_one_who_leaves_at_that_moment(gives_first):
     asyncio.run(main())
 
 
-def test_one_round_of_the_loop_has_few_turns():
-    async def main():
-        turns, begun, rounds = LoopTurns(60, Overload()), [], []
+class Pieces:
+    """Pieces of work that wait for turns and take a set time, by a clock of ours; in which round each began."""
 
-        async def work(name):
-            await turns.turn()
-            begun.append((len(rounds), name))
+    def __init__(self, monkeypatch, seconds):
+        self.now, self.seconds = 1000.0, seconds
+        self.turns, self.begun, self.rounds = LoopTurns(60, Overload()), [], 0
+        monkeypatch.setattr(loop_turns, "time", SimpleNamespace(monotonic=lambda: self.now))
 
-        async def count():
-            while len(begun) < 20:
-                rounds.append(None)
+    async def work(self, name):
+        await self.turns.turn()
+        self.begun.append((self.rounds, name))
+        self.now += self.seconds
+
+    async def all(self, count):
+        """Return how many begin in each round; they come together."""
+        self.begun, self.rounds = [], 0
+
+        async def count_rounds():
+            while len(self.begun) < count:
+                self.rounds += 1
                 await asyncio.sleep(0)
 
-        await asyncio.gather(count(), *(work(name) for name in range(20)))
-        by_round = [each for each, _ in begun]
-        assert max(by_round.count(each) for each in by_round) == TURNS
-        assert [name for _, name in begun] == list(range(20))
-        assert turns.waiting == 0
+        await asyncio.gather(count_rounds(), *(self.work(name) for name in range(count)))
+        rounds = [each for each, _ in self.begun]
+        assert [name for _, name in self.begun] == list(range(count))
+        assert self.turns.waiting == 0
+        return [rounds.count(each) for each in range(1, self.rounds + 1)]
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.002, 1), (0.0006, 1), (0.0004, 2), (0.0003, 3)])
+def test_a_round_of_the_loop_has_as_many_turns_as_fit_into_a_millisecond(monkeypatch, seconds, most):
+    async def main():
+        pieces = Pieces(monkeypatch, seconds)
+        first = await pieces.all(30)
+        assert first[0] == 1, "nothing is known of them at first"
+        for _ in range(3):
+            later = await pieces.all(30)
+        assert max(first + later) == most
+
+    asyncio.run(main())
+
+
+def test_short_work_begins_at_once_while_nobody_waits_and_the_round_has_time_left(monkeypatch):
+    async def main():
+        pieces = Pieces(monkeypatch, 0.0003)
+        turns = pieces.turns
+
+        def begun():
+            number = 0
+            while turns.begins_at_once():
+                number += 1
+                pieces.now += pieces.seconds
+            return number
+
+        assert begun() == 4, "the last one may end later"
+        pieces.now += 60
+        assert not turns.begins_at_once(), "the loop has not been asked for new requests"
+        await asyncio.sleep(0)
+        assert begun() == 4
+        waiting = asyncio.create_task(turns.turn())
+        await asyncio.sleep(0)
+        while not waiting.done():
+            assert not turns.begins_at_once() or not turns.waiting, "who waits comes first"
+            await asyncio.sleep(0)
+        turns.is_crowded = True
+        await asyncio.sleep(0)
+        assert not turns.begins_at_once()
 
     asyncio.run(main())
 

@@ -60,6 +60,40 @@ def test_a_claim_stands_until_it_is_released_or_given_up(cache, shared):
     other.close()
 
 
+@pytest.mark.parametrize("kind", [ClaimTable, lambda folder, _: ClaimLocks(folder)], ids=["memory", "locks"])
+def test_a_key_is_claimed_anew_unless_a_claim_of_it_ended_lately(cache, shared, kind):
+    one, other = kind(cache, shared), kind(cache, shared)
+    before = time.monotonic_ns()
+    assert one.take_anew(KEY, before)
+    one.release(KEY)
+    assert not other.take_anew(KEY, before), "the work was done since"
+    after = time.monotonic_ns()
+    assert one.take_anew(KEY, after), "what was refused has left no claim behind"
+    one.give_up(KEY)
+    assert other.take_anew(KEY, after), "a claim that was given up has left nothing"
+    one.close()
+    other.close()
+
+
+def test_who_claims_anew_looks_at_the_claims_of_others(cache, shared):
+    one, other = ClaimTable(cache, shared), ClaimTable(cache, shared)
+    before = time.monotonic_ns()
+    assert one.take(KEY)
+    assert not other.take_anew(KEY, before)
+    assert one.take_anew(KEY, before), "who has a claim may ask again"
+    one.release(KEY)
+    assert not other.take_anew(KEY, before)
+    assert other.take_anew(KEY, time.monotonic_ns())
+    assert not one.take(KEY)
+    keys = [f"{number:015x}{'0' * 49}" for number in range(5)]
+    assert all(one.take(key) for key in keys)
+    other.take(keys[4])
+    other.release(keys[4])
+    assert not one.take_anew(keys[4], before), "a full row claims nothing, but the work was done"
+    one.close()
+    other.close()
+
+
 def test_any_number_of_keys_are_told_apart(cache, shared):
     one, other = ClaimTable(cache, shared), ClaimTable(cache, shared)
     keys = [random.Random(number).randbytes(32).hex() for number in range(500)]

@@ -174,8 +174,11 @@ def test_claims_end_with_the_work_whatever_becomes_of_it(store, tmp_path, monkey
         broker = server.context.broker
         assert server.get("/xyz/global_180/2/2/2.png").status == 200
         taken, released = [], []
-        take, release = Claims.take, Claims.release
+        take, take_anew, release = Claims.take, Claims.take_anew, Claims.release
         monkeypatch.setattr(claims_module.Claims, "take", lambda self, key: taken.append(key) or take(self, key))
+        monkeypatch.setattr(
+            claims_module.Claims, "take_anew", lambda self, key, ns: taken.append(key) or take_anew(self, key, ns)
+        )
         monkeypatch.setattr(
             claims_module.Claims, "release", lambda self, key: released.append(key) or release(self, key)
         )
