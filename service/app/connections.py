@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.conditions import Conditions
 from lazytile.pyramid.core.quiet_log import QuietLog
+from lazytile.service.app.listening import connection_limit
 
 if TYPE_CHECKING:
     import socket
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-KEPT_DESCRIPTORS = 128
-"""Of the limit of open files, for everything but connections: chunks, caches, libraries, other connections."""
-MOST_CONNECTIONS = 4096
 SWEEP_S = 1.0
 """How often the limits of time are checked."""
 PAUSE_S = 0.1
@@ -41,23 +38,6 @@ IDLE_S = 0.5
 """A connection that waits for a request as long as this makes room for a new one at the limit."""
 FULL = "connections"
 """Key of the condition at the limit."""
-
-
-def connection_limit(settings: Settings) -> int:
-    """Return how many connections a server process may hold.
-
-    Args:
-        settings: ``max_connections``.
-
-    Returns:
-        The setting; without it, what the limit of open files leaves.
-    """
-    if settings.max_connections is not None:
-        return settings.max_connections
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    return max(files // 4, min(files - KEPT_DESCRIPTORS, MOST_CONNECTIONS))
 
 
 class _Connection:
@@ -118,9 +98,10 @@ class Connections:
         """Accept connections for a server, from now on instead of another one.
 
         Args:
-            server: aiohttp's server, whose ``request_handler`` this wraps.
+            server: aiohttp's server, whose ``request_handler`` and ``connection_lost`` this wraps.
         """
         server.request_handler = self._noting(server, server.request_handler)
+        server.connection_lost = self._forgetting(server.connection_lost)  # type: ignore[method-assign]
         self._server = server
         if not self._is_listening:
             self._listen()
@@ -146,6 +127,19 @@ class Connections:
             return response
 
         return handle
+
+    def _forgetting(self, lost: Callable[..., None]) -> Callable[..., None]:
+        """Return what aiohttp calls at the end of a connection, which is then no longer counted.
+
+        Other processes would otherwise accept more than their part of the connections that come next.
+        """
+
+        def forget(protocol: object, error: BaseException | None = None) -> None:
+            if self._open.pop(protocol, None) is not None:
+                self._state()
+            lost(protocol, error)
+
+        return forget
 
     # --- accepting ---
 

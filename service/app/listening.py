@@ -1,8 +1,9 @@
-"""The listening socket of a server."""
+"""The listening socket of a server, and how many of its connections a process may hold."""
 
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from lazytile.service.http.errors import ServiceError
 if TYPE_CHECKING:
     from lazytile.service.http.settings import Settings
 
+KEPT_DESCRIPTORS = 128
+"""Of the limit of open files, for everything but connections: chunks, caches, libraries, other connections."""
+MOST_CONNECTIONS = 4096
 BACKLOG = 4096
 """Connections that wait to be accepted; Linux takes at most ``net.core.somaxconn`` of them."""
 BIND_S = 2.0
@@ -84,3 +88,20 @@ def address_of(settings: Settings, sock: socket.socket) -> str:
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "localhost"
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def connection_limit(settings: Settings) -> int:
+    """Return how many connections a server process may hold.
+
+    Args:
+        settings: ``max_connections``.
+
+    Returns:
+        The setting; without it, what the limit of open files leaves.
+    """
+    if settings.max_connections is not None:
+        return settings.max_connections
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(files // 4, min(files - KEPT_DESCRIPTORS, MOST_CONNECTIONS))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -23,7 +25,9 @@ def library_of(*flags: str) -> Path:
     """Return a library of the simplest variant built with more flags; skip where there is no compiler."""
     if find_compiler() is None:
         pytest.skip("there is no C++ compiler")
-    return build(Path(tempfile.mkdtemp(prefix="lazytile-kernel-")), variants=("base",), flags=flags)
+    folder = Path(tempfile.mkdtemp(prefix="lazytile-kernel-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build(folder, variants=("base",), flags=flags)
 
 
 @functools.cache
