@@ -9,9 +9,8 @@ Zarr pyramid, which is made first and not timed. Both write PPNG pages of 512 pi
 own; seconds are those of the export, *total* those of the process, with the start of Python in ours. What takes under
 five seconds is run three times, and the fastest counts. Peak memory is of all processes together, each at its highest.
 
-On a machine that others use as well, look at *runnable*: the share of the machine's cores that the export was running
-on or waiting for (Linux counts a thread's time in the queue). It was idle for the rest. Linux only, because it reads
-/proc.
+On a machine that others use, too, look at *runnable*: the share of the cores that the export was running on or waiting
+for (Linux counts a thread's time in the queue), and *idle*: what nobody used meanwhile. Linux only: it reads /proc.
 """
 
 from __future__ import annotations
@@ -51,6 +50,7 @@ class Figures:
     whole_s: float
     processor_s: float
     queued_s: float
+    idle_s: float | None
     peak_bytes: int
     written: int
 
@@ -90,8 +90,8 @@ def main() -> None:
     for factor in map(int, options.factors.split(",")):
         found[factor] = {}
         report(text, "", f"{36000 // factor} x {-(-17999 // factor)}:", "")
-        report(text, "| run | s | total s | CPU s | cores busy | runnable | peak MB | MB |")
-        report(text, "| --- | --: | --: | --: | --: | --: | --: | --: |")
+        report(text, "| run | s | total s | CPU s | cores busy | runnable | idle | peak MB | MB |")
+        report(text, "| --- | --: | --: | --: | --: | --: | --: | --: | --: |")
         for name, figures in exports(options, factor):
             found[factor][name] = figures
             report(text, line(f"`{name}`" if name in options.efforts else f"GDAL, QUALITY={name}", figures))
@@ -127,6 +127,7 @@ def line(label: str, figures: Figures) -> str:
     busy = figures.processor_s / figures.seconds / cores
     runnable = f"{busy + figures.queued_s / figures.seconds / cores:.0%}" if figures.queued_s else "-"
     times = f"{figures.seconds:.2f} | {figures.whole_s:.2f} | {figures.processor_s:.2f} | {busy:.0%} of {cores}"
+    runnable += " | -" if figures.idle_s is None else f" | {figures.idle_s / figures.seconds / cores:.1%}"
     return f"| {label} | {times} | {runnable} | {figures.peak_bytes / 1e6:.0f} | {figures.written / 1e6:.2f} |"
 
 
@@ -213,7 +214,7 @@ def fastest(commands: list[list[str]], out: Path) -> Figures:
         )
         written = sum(path.stat().st_size for path in out.iterdir())
         peak = max(figures.peak_bytes for figures in each)
-        runs.append(Figures(seconds, whole_s, processor_s, queued_s, peak, written))
+        runs.append(Figures(seconds, whole_s, processor_s, queued_s, each[0].idle_s, peak, written))
     shutil.rmtree(out)
     return min(runs, key=lambda figures: figures.seconds)
 
@@ -235,8 +236,9 @@ def measure(command: list[str]) -> Figures:
     if process.returncode:
         raise SystemExit(f"{command[0]} failed with {process.returncode}")
     processor_s = after.children_user + after.children_system - before.children_user - before.children_system
-    own = {"seconds": whole_s, "processor_s": processor_s, "queued_s": 0.0} | (json.loads(answer) if answer else {})
-    return Figures(own["seconds"], whole_s, own["processor_s"], own["queued_s"], sum(peaks.values()), 0)
+    own = {"seconds": whole_s, "processor_s": processor_s, "queued_s": 0.0, "idle_s": None}
+    own |= json.loads(answer or "{}")
+    return Figures(own["seconds"], whole_s, own["processor_s"], own["queued_s"], own["idle_s"], sum(peaks.values()), 0)
 
 
 def export(work: Path, effort: str, engine: str) -> None:
@@ -258,7 +260,7 @@ def export(work: Path, effort: str, engine: str) -> None:
     layer = store.layer("mur")
     style = Styles(ColormapCatalog(work / "colormaps")).style(layer, "bench")
     with open_bulk_engine(EngineSpec.parse(engine), EngineOptions(caches=caches)) as opened:
-        started, processor, queued = time.monotonic(), time.process_time(), queued_seconds()
+        started, processor, queued, idle = time.monotonic(), time.process_time(), queued_seconds(), idle_seconds()
         export_mrf(
             store.folder,
             layer,
@@ -268,14 +270,19 @@ def export(work: Path, effort: str, engine: str) -> None:
             options=ExportOptions(page=512, effort=CompressionEffort(effort)),
         )
         seconds, processor_s = time.monotonic() - started, time.process_time() - processor
-        queued_s = queued_seconds() - queued
-    print(json.dumps({"seconds": seconds, "processor_s": processor_s, "queued_s": queued_s}))
+        queued_s, idle_s = queued_seconds() - queued, idle_seconds() - idle
+    print(json.dumps({"seconds": seconds, "processor_s": processor_s, "queued_s": queued_s, "idle_s": idle_s}))
 
 
 def queued_seconds() -> float:
     """Return how long the threads of this process have waited for a processor, seconds."""
     files = Path("/proc/self/task").glob("*/schedstat")
     return sum(int(file.read_text().split()[1]) for file in files) / 1e9
+
+
+def idle_seconds() -> float:
+    """Return for how long the machine's processors have been idle or waited for a disk, all together, seconds."""
+    return sum(map(int, Path("/proc/stat").read_text().split()[4:6])) / os.sysconf("SC_CLK_TCK")
 
 
 def write_section(document: Path, rows: list[str]) -> None:

@@ -88,7 +88,7 @@ def test_the_benchmark_of_mrf_exports(source, tmp_path, capsys):
     module.prepare(source, tmp_path)
     capsys.readouterr()
     module.export(tmp_path, "fast", "threads")
-    assert json.loads(capsys.readouterr().out).keys() == {"seconds", "processor_s", "queued_s"}
+    assert json.loads(capsys.readouterr().out).keys() == {"seconds", "processor_s", "queued_s", "idle_s"}
     assert list((tmp_path / "out-fast").glob("*.mrf"))
 
 

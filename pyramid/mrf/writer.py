@@ -29,6 +29,7 @@ from lazytile.pyramid.mrf.checksums import (
 from lazytile.pyramid.mrf.model import RECORD_BYTES
 from lazytile.pyramid.mrf.reader import read_header, read_records
 from lazytile.pyramid.mrf.xml import format_header
+from lazytile.pyramid.storage.writeback import Writeback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,6 +93,7 @@ class MrfWriter:
             self.close()
             raise
         self._synced_bytes, self._synced_at = self.data_bytes, time.monotonic()
+        self._writeback = Writeback(self.data_bytes)
 
     def add(self, *pages: bytes | None) -> None:
         """Write the next pages in the order of the index.
@@ -108,6 +110,7 @@ class MrfWriter:
             begin, new = self.data_bytes, list[bytes]()
             places = [self._place(page, new) for page in pages]
             self._write_at(self._data, begin, b"".join(new))
+            self._writeback.grown(self._data, self.data_bytes)
             for place, page in zip(places, pages, strict=True):
                 self._append(place, page)
             now = time.monotonic()

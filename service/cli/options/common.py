@@ -70,6 +70,16 @@ MemoryOption = Annotated[
         help="Memory of all caches, in all processes together: 2GiB, 512MB or 25% [default: 1/8 of the machine's].",
     ),
 ]
+ExportMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        envvar="LAZYTILE_MEMORY",
+        help="Memory of all caches, in all processes together: 2GiB, 512MB or 25% [default: 256 MiB for each process, "
+        "at most 1/8 of the machine's].",
+    ),
+]
 DashboardOption = Annotated[
     str | None,
     typer.Option(

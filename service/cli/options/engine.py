@@ -10,12 +10,13 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.errors import EngineError, EngineStartError
 from lazytile.pyramid.core.memory_size import default_memory_bytes, machine_memory_bytes, parse_memory
+from lazytile.pyramid.core.processors import processor_count
 from lazytile.pyramid.engines.factory import open_bulk_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.service.cli.options.common import (
     DashboardOption,  # noqa: TC001 - Typer reads annotations
     EngineOption,  # noqa: TC001
-    MemoryOption,  # noqa: TC001
+    ExportMemoryOption,  # noqa: TC001
     WorkersOption,  # noqa: TC001
 )
 
@@ -46,7 +47,7 @@ class BulkEngineOptions:
 class RenderingEngineOptions(BulkEngineOptions):
     """The options that select an engine for rendering, which has caches."""
 
-    memory: MemoryOption = None
+    memory: ExportMemoryOption = None
 
     def open(self) -> LazyEngine:
         """Install the caches of this process and return the engine, not started yet.
@@ -54,14 +55,21 @@ class RenderingEngineOptions(BulkEngineOptions):
         Raises:
             EngineError: There is no such engine, or the memory is no size.
         """
-        return LazyEngine(self.engine, self.workers, self.dashboard, install_caches(self.memory))
+        processes = 1
+        if EngineSpec.parse(self.engine).kind in {"local", "cuda"}:
+            processes = self.workers or processor_count()
+        return LazyEngine(self.engine, self.workers, self.dashboard, install_caches(self.memory, processes))
 
 
-def install_caches(memory: str | None) -> CacheBudget:
+def install_caches(memory: str | None, processes: int = 1) -> CacheBudget:
     """Make the caches of this process.
+
+    By default they are small: an export needs most chunks once. A cache that has room for all of them is filled with
+    them instead of using the memory of the last ones again, and new memory costs more than the chunks in it.
 
     Args:
         memory: The option ``--memory``.
+        processes: Number of processes that share them.
 
     Returns:
         Their budget, which the workers of an engine divide among them.
@@ -70,7 +78,10 @@ def install_caches(memory: str | None) -> CacheBudget:
         EngineError: The option is no size.
     """
     try:
-        size = default_memory_bytes() if memory is None else parse_memory(memory, machine_memory_bytes())
+        if memory is None:
+            size = min(default_memory_bytes(), processes * process.LIBRARY_BYTES)
+        else:
+            size = parse_memory(memory, machine_memory_bytes())
     except ValueError as error:
         raise EngineError(f"--memory {error}") from error
     budget = CacheBudget.renderer(size)

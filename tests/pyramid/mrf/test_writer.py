@@ -13,6 +13,7 @@ from lazytile.pyramid.mrf.model import Compression, MrfHeader
 from lazytile.pyramid.mrf.reader import MrfReader
 from lazytile.pyramid.mrf.writer import MrfWriter
 from lazytile.pyramid.render.image import encode_png8
+from lazytile.pyramid.storage import writeback
 from tests.pyramid.mrf.stores import export, field, write_store
 
 RGBA = np.arange(1024, dtype=np.uint32).astype(np.uint8).reshape(256, 4)
@@ -235,3 +236,16 @@ def test_a_write_that_fails_anywhere_is_resumed(tmp_path, monkeypatch, at):
             export(store, tmp_path / "out")
     export(store, tmp_path / "out")
     assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_data_are_on_their_way_to_the_disk_long_before_the_end(tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr(writeback, "begin_writeback", lambda _, offset, count: begun.append((offset, count)))
+    noise = np.random.default_rng(1).bytes(1 << 20)
+    with MrfWriter(tmp_path / "a.mrf", header(64, 64 * 20)) as writer:
+        for _ in range(20):
+            writer.add(noise)
+    assert len(begun) >= 4
+    ends = [offset + count for offset, count in begun]
+    assert [offset for offset, _ in begun] == [0, *ends[:-1]]
+    assert 16 << 20 <= ends[-1] <= 20 << 20

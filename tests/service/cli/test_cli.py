@@ -11,6 +11,7 @@ import pytest
 from lazytile import __version__
 from lazytile.pyramid.core import process
 from lazytile.service.cli import main
+from lazytile.service.cli.options.engine import RenderingEngineOptions
 from tests.service.harness import running
 from tests.shared import SHARED
 
@@ -172,6 +173,22 @@ def test_the_memory_of_an_export_is_that_of_the_option(run, store, tmp_path, mon
     monkeypatch.setenv("LAZYTILE_MEMORY", "32MiB")
     assert run(*command)[0] == 0
     assert sum(statistics.limit_bytes for _, statistics in process.current().caches.statistics()) == 32 << 20
+
+
+def test_an_export_keeps_few_chunks_by_default_on_any_machine(run, store, tmp_path, monkeypatch):
+    monkeypatch.delenv("LAZYTILE_MEMORY", raising=False)
+    for machine, expected in ((512 << 30, 256 << 20), (1 << 30, 128 << 20)):
+        monkeypatch.setattr("lazytile.pyramid.core.memory_size.machine_memory_bytes", lambda size=machine: size)
+        assert run("mrf", "export", "odd_sizes", tmp_path / f"{machine}", "--store", store)[0] == 0
+        assert sum(statistics.limit_bytes for _, statistics in process.current().caches.statistics()) == expected
+
+
+def test_each_worker_process_of_an_export_has_such_a_cache(monkeypatch):
+    monkeypatch.setattr("lazytile.pyramid.core.memory_size.machine_memory_bytes", lambda: 512 << 30)
+    for engine, workers, expected in (("threads", 7, 1), ("local", 3, 3), ("tcp://127.0.0.1:9", None, 1)):
+        RenderingEngineOptions(engine=engine, workers=workers).open()
+        limits = [statistics.limit_bytes for _, statistics in process.current().caches.statistics()]
+        assert sum(limits) == expected * 256 << 20
 
 
 def test_serve_and_warm_refuse_a_memory_that_is_no_size_and_what_it_replaced(run, store, tmp_path, monkeypatch):
