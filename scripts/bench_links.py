@@ -10,7 +10,8 @@ server for the same tiles of zoom 3, 5 and 7, in the same order: first one alone
 or eight. Nobody keeps tiles. Two processes serve, and pixels show the nearest cell of the level.
 
 Each server is asked twice for the tiles of a zoom. For the first pass it has just started; ours then has no overview
-at all. Afterwards ours is started again and asked a third time: all that it has then are the overviews on disk.
+at all. Before each server starts, all files of the Zarr are read once, so that none has to wait for the disk.
+Afterwards ours is started again and asked a third time: all that it has then are the overviews on disk.
 
 ``--results`` adds what was measured to a file of JSON, so that the table can be measured in pieces; the document shows
 all of the file.
@@ -73,7 +74,8 @@ RESTARTED = "restarted"
 SUMMARY = """\
 `make bench-links`: an int16 grid of 17999 x 36000 cells as Zarr v3 in chunks of 512 x 512 (Zstandard), linked by
 lazytile and opened by the others. {count} tiles of 256 pixels ({counts}), each asked for once a pass by a client in
-Python, {processes} processes a server, no tile cache, nearest cells. *First*: the server has just started, and ours
+Python, {processes} processes a server, no tile cache, nearest cells, all
+files in the system's page cache. *First*: the server has just started, and ours
 has no overview. *Second*: the same server again. *Restarted*: a new server of ours, which has the overviews on disk,
 but no chunk in memory. GDAL, with which TiTiler itself reads, does not open this Zarr (`Unsupported codec: bytes`,
 rasterio 1.4.4); TiTiler's package for Zarr is titiler-xarray.
@@ -146,6 +148,7 @@ def known_results(file: Path | None) -> Found:
 def passes(options: argparse.Namespace, name: str, tiles: list[Tile], clients: int) -> dict[str, Pass]:
     """Measure all passes of a server over the tiles of a zoom."""
     zarr = (options.data / "mur_f1.zarr").resolve()
+    read_files(zarr)
     if name != OWN:
         application, path = PEERS[name]
         with peer(options.peers / "peers", application, zarr):
@@ -158,6 +161,13 @@ def passes(options: argparse.Namespace, name: str, tiles: list[Tile], clients: i
                 for kind in kinds:
                     found[kind] = measured(own.port, "/xyz/mur/{z}/{x}/{y}.png?resampling=nearest", tiles, clients)
     return found
+
+
+def read_files(folder: Path) -> None:
+    """Read all files of a folder, so that they are in the system's page cache."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.read_bytes()
 
 
 def chosen_tiles(listed: Path, counts: str, seed: int) -> dict[int, list[Tile]]:

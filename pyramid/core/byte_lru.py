@@ -99,7 +99,7 @@ class BytesLru(Generic[Value]):
                 self._evictions,
             )
 
-    def get(self, key: Hashable, make: Callable[[], Value], *, raw: bool = False) -> Value:
+    def get(self, key: Hashable, make: Callable[[], Value], *, raw: bool = False, waits: bool = True) -> Value:
         """Return the value of a key; compute it in one thread while others that request it wait.
 
         What ``make`` raises reaches every waiting thread, and nothing is stored. Where it was stopped, or its thread
@@ -109,9 +109,13 @@ class BytesLru(Generic[Value]):
             key: Names the value.
             make: Computes the value where it is not in the cache.
             raw: Whether other values of this cache are made from it.
+            waits: Whether to wait for a thread that computes it.
 
         Returns:
             The value.
+
+        Raises:
+            NotComputedError: Another thread computes it, and this one does not wait.
         """
         while True:
             with self._lock:
@@ -124,6 +128,8 @@ class BytesLru(Generic[Value]):
                     self._misses += 1
                     pending = self._pending[key] = _Pending()
                     break
+                if not waits:
+                    raise NotComputedError("another thread computes it")
                 self._hits += 1
             try:
                 return pending.wait()

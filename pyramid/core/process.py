@@ -219,6 +219,11 @@ def computed(name: str, key: Hashable, make: Callable[[], Resource]) -> Resource
     return found
 
 
+def may_compute() -> bool:
+    """Return whether something that takes a millisecond may be done here: not within ``if_known``."""
+    return not current().here.knows_only
+
+
 def check_may_compute(what: str) -> None:
     """Check that something which may take a millisecond may be done here.
 
@@ -228,7 +233,7 @@ def check_may_compute(what: str) -> None:
     Raises:
         NotComputedError: It may not, within ``if_known``.
     """
-    if current().here.knows_only:
+    if not may_compute():
         raise NotComputedError(f"{what} takes long")
 
 

@@ -5,7 +5,6 @@ A chunk of the source has any shape. What is asked of it is cut out; where the r
 
 from __future__ import annotations
 
-import math
 import threading
 from itertools import islice, product
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import zarr
 
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
+from lazytile.pyramid.core import process
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.linked.dated_stores import DatedFolder, DatedObjects, dated_store
 from lazytile.pyramid.linked.direct_chunks import direct_chunks
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.linked.record import LinkRecord
 
+_Part = tuple[ForeignChunk, tuple[slice, ...], tuple[slice, ...], bool]
+"""A chunk, the cells in it and in the box that shows them, and whether these are all that the array has of it."""
 MAX_WITNESSES = 256
 MAX_CACHED = 16
 """A box that more chunks than this make up is read at once and not kept: its chunks are small."""
@@ -83,7 +85,7 @@ class ForeignArrays:
                     opened = zarr.open_array(store, path=name.strip("/"), mode="r")
                 check_arrays(path, [(name, opened)])
                 direct = direct_chunks(store, name, opened) if isinstance(store, DatedFolder) else None
-                found = ForeignArray(opened, direct, opened.shape, opened.chunks, opened.dtype)
+                found = ForeignArray.of(opened, direct)
                 self._arrays[path, name] = found
         return found
 
@@ -139,6 +141,7 @@ class ForeignArrays:
 
         Raises:
             SourceError: The array is smaller than that.
+            NotComputedError: A chunk is not in memory, within ``process.if_known``.
         """
         array = self.array(path, name)
         for axis, cells in enumerate(key):
@@ -150,43 +153,65 @@ class ForeignArrays:
         spans = [(int(cells.start), int(cells.stop)) for cells in key if isinstance(cells, slice)]
         if any(start < 0 or stop > size for (start, stop), size in zip(spans, array.shape, strict=True)):
             raise SourceError(f"{path}: {name} has the shape {array.shape}, too small for {spans}")
-        chunks = array.chunks
-        counts = [range(start // size, -(-stop // size)) for (start, stop), size in zip(spans, chunks, strict=True)]
         if out is None:
             out = np.empty([stop - start for start, stop in spans], array.dtype)
-        if math.prod(map(len, counts)) > MAX_CACHED and array.direct is None:
+        parts, into = self._parts(array, (path, name), spans), out
+        if len(parts) > MAX_CACHED and array.direct is None:
+            process.check_may_compute("a box of a source")
             out[...] = array.opened[tuple(slice(*span) for span in spans)]
             return out
-        indices, into = list(product(*counts)), out
 
-        def copy(index: tuple[int, ...]) -> None:
-            self._copy(array, (path, name), index, spans, into)
+        def copy(part: _Part) -> None:
+            chunk, of, to, is_whole = part
+            chunk.copy(of, into[to], is_whole=is_whole)
 
-        if array.direct is not None and len(indices) >= PARALLEL:
-            for_all(copy, indices)
+        if array.direct is not None and len(parts) >= PARALLEL and process.may_compute():
+            for_all(copy, parts)
         else:
-            for index in indices:
-                copy(index)
+            for part in parts:
+                copy(part)
         return out
 
-    def _copy(
-        self,
-        array: ForeignArray,
-        place: tuple[str, str],
-        index: tuple[int, ...],
-        spans: Sequence[tuple[int, int]],
-        out: NDArray[Any],
-    ) -> None:
-        """Write what a box of cells has of a chunk to the array of the box."""
-        to, of, is_whole = [], [], True
-        for at, size, (start, stop), length in zip(index, array.chunks, spans, array.shape, strict=True):
-            end = min((at + 1) * size, length)
-            first, last = max(start, at * size), min(stop, end)
-            is_whole = is_whole and first == at * size and last == end
-            to.append(slice(first - start, last - start))
-            of.append(slice(first - at * size, last - at * size))
-        key = ("foreign", self._identity, *place, index)
-        ForeignChunk(array, index, key).copy(tuple(of), out[tuple(to)], is_whole=is_whole)
+    def copy_at_hand(self, path: str, name: str, spans: Sequence[tuple[int, int]], out: NDArray[Any]) -> bool:
+        """Write the codes of a box of cells to an array if all of them lie unpacked in memory that processes share.
+
+        Args:
+            path: Of the source.
+            name: Path of the array in it.
+            spans: First cell along each axis, and the one after the last.
+            out: Where to write them. It may have been written to where this returns False.
+
+        Returns:
+            Whether they do.
+        """
+        array = self.array(path, name)
+        shared = array.shared
+        if shared is None or any(stop > size for (_, stop), size in zip(spans, array.shape, strict=True)):
+            return False
+        parts = self._parts(array, (path, name), spans)
+        return all(chunk.copy_at_hand(shared, of, out[to]) for chunk, of, to, _ in parts)
+
+    def _parts(self, array: ForeignArray, place: tuple[str, str], spans: Sequence[tuple[int, int]]) -> list[_Part]:
+        """Return the chunks that a box of cells has a part of."""
+        key = ("foreign", self._identity, *place)
+        sides = map(_pieces, spans, array.chunks, array.shape)
+        parts: list[_Part] = []
+        for pieces in product(*sides):
+            index, of, to, is_whole = zip(*pieces, strict=True)
+            parts.append((ForeignChunk(array, index, (*key, index)), of, to, all(is_whole)))
+        return parts
+
+
+def _pieces(span: tuple[int, int], size: int, length: int) -> list[tuple[int, slice, slice, bool]]:
+    """Return the pieces of a box along an axis: index of the chunk, cells in the chunk and in the box, whether all."""
+    start, stop = span
+    pieces = []
+    for at in range(start // size, -(-stop // size)):
+        begin, end = at * size, min((at + 1) * size, length)
+        first, last = max(start, begin), min(stop, end)
+        is_whole = first == begin and last == end
+        pieces.append((at, slice(first - begin, last - begin), slice(first - start, last - start), is_whole))
+    return pieces
 
 
 def witnessed_store(record: LinkRecord, path: str) -> DatedFolder | DatedObjects:

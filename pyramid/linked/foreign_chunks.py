@@ -10,6 +10,7 @@ import numpy as np
 
 from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.cluster.read_counts import ReadCounts
+from lazytile.pyramid.cluster.shared_chunks import SharedChunks
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.conditions import Conditions
@@ -65,10 +66,13 @@ class ForeignChunks:
         self._folder = folder
         self._level = level
         self._grid = dataset.grid.coarsen(level)
+        self._shape = self._grid.shape
         self._dataset = dataset
         self._variable = dataset.variable(variable)
         self._condition = f"source of dataset {dataset.name}"
         self._paused_until = 0.0
+        self._kept: tuple[OpenedSource, LinkedReader] | None = None
+        """The reader that was used last, and its source."""
 
     @property
     def waits(self) -> bool:
@@ -94,15 +98,45 @@ class ForeignChunks:
             GenerationChangedError: The source has another version than the dataset.
             SourceUnavailableError: It does not answer, or what it holds cannot be read.
         """
-        chunk, shape, packing = self._dataset.chunk, self._grid.shape, self._variable.packing
+        return self._padded(self._codes(self._block(dim_index, chunk_row, chunk_col)))
+
+    def read_at_hand(self, dim_index: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any] | None:
+        """Return the codes of a chunk where all that it shows of the source lies in memory that processes share.
+
+        Args:
+            dim_index: Index along each leading dimension.
+            chunk_row: Row of the chunk.
+            chunk_col: Column of the chunk.
+
+        Returns:
+            As ``read``; None where that takes longer than to copy it.
+
+        Raises:
+            GenerationChangedError: The source has another version than the dataset.
+            SourceUnavailableError: It does not answer.
+        """
+        if SharedChunks.current() is None:
+            return None
+        try:
+            codes = self._reader().read_at_hand(self._block(dim_index, chunk_row, chunk_col))
+        except (SourceError, StoreError) as error:
+            raise self._failure(error, 0.0) from error
+        return None if codes is None else self._padded(codes)
+
+    def _block(self, dim_index: tuple[int, ...], chunk_row: int, chunk_col: int) -> Block:
+        """Return the cells of a chunk."""
+        chunk, shape = self._dataset.chunk, self._shape
         rows = chunk_row * chunk.rows, min(shape.rows, (chunk_row + 1) * chunk.rows)
         cols = chunk_col * chunk.cols, min(shape.cols, (chunk_col + 1) * chunk.cols)
-        block = Block(tuple((step, step + 1) for step in dim_index), rows, cols, 0)
-        codes = self._codes(block)
-        height, width = rows[1] - rows[0], cols[1] - cols[0]
+        return Block(tuple((step, step + 1) for step in dim_index), rows, cols, 0)
+
+    def _padded(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """Return the codes of a chunk, which end at the edge of the grid, without their leading axes."""
+        height, width = codes.shape[-2:]
+        chunk = self._dataset.chunk
         if (height, width) == (chunk.rows, chunk.cols):
             return codes.reshape(height, width)
-        padded = np.full((chunk.rows, chunk.cols), padding_code(packing), codes.dtype)
+        padded = np.full((chunk.rows, chunk.cols), padding_code(self._variable.packing), codes.dtype)
         padded[:height, :width] = codes.reshape(height, width)
         return padded
 
@@ -158,7 +192,10 @@ class ForeignChunks:
         if began < self._paused_until:
             raise SourceUnavailableError(f"the source of dataset {self._dataset.name} does not answer")
         try:
-            codes = self._reader().read(block)
+            reader = self._reader()
+            if reader.arrays is None:
+                process.check_may_compute("a part of a source")
+            codes = reader.read(block)
         except (SourceError, StoreError) as error:
             raise self._failure(error, time.monotonic() - began) from error
         Conditions.current().clear(self._condition)
@@ -166,7 +203,9 @@ class ForeignChunks:
         return codes
 
     def _reader(self) -> LinkedReader:
-        opened = self._opened()
+        opened, kept = self._opened(), self._kept
+        if kept is not None and kept[0] is opened:
+            return kept[1]
         name = self._variable.name
         source = opened.level(self._level)
         found = next((each for each in source.variables if each.variable.name == name), None)
@@ -177,7 +216,9 @@ class ForeignChunks:
             or not are_alike(source.found.grid, self._grid)
         ):
             raise GenerationChangedError(f"{opened.record.paths[0]} is understood otherwise than when it was linked")
-        return opened.reader(found, self._level)
+        reader = opened.reader(found, self._level)
+        self._kept = opened, reader
+        return reader
 
     def _opened(self) -> OpenedSource:
         """Return the source, opened once a process."""

@@ -39,11 +39,33 @@ class ForeignArray:
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
+    native: np.dtype[Any]
+    """The same in this machine's order of bytes."""
+    chunk_bytes: int
+    """Bytes of an unpacked chunk."""
+
+    @classmethod
+    def of(cls, opened: zarr.Array[Any], direct: DirectChunks | None) -> ForeignArray:
+        """Return an array.
+
+        Args:
+            opened: As zarr-python opened it.
+            direct: Reads its chunks without zarr-python, where that is possible.
+
+        Returns:
+            The array.
+        """
+        dtype, chunks = opened.dtype, opened.chunks
+        chunk_bytes = math.prod(chunks) * dtype.itemsize
+        return cls(opened, direct, opened.shape, chunks, dtype, dtype.newbyteorder("="), chunk_bytes)
 
     @property
-    def chunk_bytes(self) -> int:
-        """Bytes of an unpacked chunk."""
-        return math.prod(self.chunks) * self.dtype.itemsize
+    def shared(self) -> SharedChunks | None:
+        """The memory that processes share, where it takes chunks of this array."""
+        shared = SharedChunks.current()
+        if shared is None or self.dtype.kind not in "iuf" or not shared.takes(self.chunk_bytes):
+            return None
+        return shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +88,16 @@ class ForeignChunk:
 
         Raises:
             StoreError: It is damaged, or the source is not there.
+            NotComputedError: It is not in memory, within ``process.if_known``.
         """
-        shared = SharedChunks.current()
-        if shared is not None and shared.takes(self.array.chunk_bytes) and self.array.dtype.kind in "iuf":
+        shared = self.array.shared
+        if shared is not None:
             self._copy_shared(shared, of, out, is_whole=is_whole)
             return
         cache = process.cache("chunks")
-        kept = cache.peek(self.key, again=True) if is_whole else None
+        kept = cache.peek(self.key, again=True) if is_whole or not process.may_compute() else None
+        if kept is None:
+            process.check_may_compute("a chunk of a source")
         if kept is None and is_whole and self.array.direct is not None:
             self.array.direct.copy(self.index, out)
             return
@@ -82,13 +107,27 @@ class ForeignChunk:
             kept = cache.get(self.key, self._read, raw=True)
         out[...] = kept[of]
 
-    def _copy_shared(self, shared: SharedChunks, of: tuple[slice, ...], out: NDArray[Any], *, is_whole: bool) -> None:
-        def use(memory: memoryview) -> None:
-            codes = np.frombuffer(memory, self.array.dtype.newbyteorder("=")).reshape(self.array.chunks)
-            out[...] = codes[of]
+    def copy_at_hand(self, shared: SharedChunks, of: tuple[slice, ...], out: NDArray[Any]) -> bool:
+        """Write a part of the chunk to an array if it lies unpacked in memory that processes share.
 
-        if shared.find(self.key, use):
+        Args:
+            shared: That memory.
+            of: The part, in cells of the chunk along each axis.
+            out: Of the shape of the part. It may have been written to where this returns False.
+
+        Returns:
+            Whether it does.
+        """
+
+        def use(memory: memoryview) -> None:
+            out[...] = np.frombuffer(memory, self.array.native).reshape(self.array.chunks)[of]
+
+        return shared.find(self.key, use)
+
+    def _copy_shared(self, shared: SharedChunks, of: tuple[slice, ...], out: NDArray[Any], *, is_whole: bool) -> None:
+        if self.copy_at_hand(shared, of, out):
             return
+        process.check_may_compute("a chunk of a source")
         if is_whole and self.array.direct is not None:
             self.array.direct.copy(self.index, out)
             return
@@ -102,7 +141,7 @@ class ForeignChunk:
             return codes
 
         _reads().get(self.key, lambda: shared.put(self.key, self.array.chunk_bytes, make))
-        if not is_done and not shared.find(self.key, use):
+        if not is_done and not self.copy_at_hand(shared, of, out):
             out[...] = self._read()[of]  # there was no room for it, or it was overwritten already
 
     @property
@@ -120,7 +159,7 @@ class ForeignChunk:
         """Read all of the chunk; the next read may overwrite it."""
         if self.array.direct is not None:
             return self.array.direct.passing(self.index)
-        codes = np.zeros(self.array.chunks, self.array.dtype.newbyteorder("="))
+        codes = np.zeros(self.array.chunks, self.array.native)
         codes[self._held] = self.array.opened[self._box]
         return codes
 

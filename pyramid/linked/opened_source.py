@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.core.errors import GenerationChangedError
+from lazytile.pyramid.core.errors import GenerationChangedError, NotComputedError
 from lazytile.pyramid.linked.foreign_arrays import ForeignArrays
 from lazytile.pyramid.linked.source_version import version_of
 from lazytile.pyramid.sources.block_reader import BlockReader
@@ -22,23 +23,26 @@ if TYPE_CHECKING:
     from lazytile.pyramid.linked.record import LinkRecord
     from lazytile.pyramid.sources.source import Source
     from lazytile.pyramid.sources.source_variable import SourceVariable
-    from lazytile.pyramid.store.layout import Block
+    from lazytile.pyramid.store.layout import Block, Range
 
 ZARRS = frozenset({ZARR, ICECHUNK, KERCHUNK})
 ROUNDING = 1e-3
 """Cells by which the edges of two levels may differ."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LinkedReader(BlockReader):
-    """Reads blocks of a source at one version. See ``BlockReader``."""
+    """Reads blocks of a source at one version. Without slots, so that what each block needs is computed once.
+
+    See ``BlockReader``.
+    """
 
     arrays: ForeignArrays | None = None
     """Those of a Zarr source."""
     known_version: str = ""
     """What ``version_of`` must return after each read of a source whose parts bear no times."""
 
-    @property
+    @cached_property
     def array(self) -> str:
         """Path of the variable's array in a Zarr source."""
         return f"{self.placement.group.rstrip('/')}/{self.placement.name}"
@@ -46,18 +50,45 @@ class LinkedReader(BlockReader):
     def read(self, block: Block) -> NDArray[Any]:
         """Read the codes of a block, north up and west to east: of plain arrays without a copy on the way."""
         if self.arrays is None or not self._is_plain:
-            return BlockReader.read(self, block)  # a class with slots is made twice, as below
-        out = np.empty([stop - start for start, stop in (*block.leading, block.rows, block.cols)], self.dtype)
-        ranges = (*block.leading, self.rows.source_range(*block.rows), self.cols.source_range(*block.cols))
-        turned = out[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1]
+            return super().read(block)
+        out, turned, ranges = self._room(block)
         try:
             self.arrays.read(self.path, self.array, tuple(slice(*span) for span in ranges), turned)
+        except NotComputedError:
+            raise
         except Exception as error:
             raise self._error(ranges, error) from error
         self._check_version()
         return out
 
-    @property
+    def read_at_hand(self, block: Block) -> NDArray[Any] | None:
+        """Read the codes of a block that lies unpacked in memory that processes share.
+
+        Args:
+            block: Ranges of leading steps, rows and columns.
+
+        Returns:
+            As ``read``; None where a part of it lies elsewhere.
+
+        Raises:
+            GenerationChangedError: The source has another version.
+        """
+        if self.arrays is None or not self._is_plain:
+            return None
+        out, turned, ranges = self._room(block)
+        if not self.arrays.copy_at_hand(self.path, self.array, ranges, turned):
+            return None
+        self._check_version()
+        return out
+
+    def _room(self, block: Block) -> tuple[NDArray[Any], NDArray[Any], tuple[Range, ...]]:
+        """Return an array for a block of a plain array, the same as the source has it, and its ranges there."""
+        out = np.empty([stop - start for start, stop in (*block.leading, block.rows, block.cols)], self.dtype)
+        turned = out[..., :: -1 if self.rows.flipped else 1, :: -1 if self.cols.flipped else 1]
+        ranges = (*block.leading, self.rows.source_range(*block.rows), self.cols.source_range(*block.cols))
+        return out, turned, ranges
+
+    @cached_property
     def _is_plain(self) -> bool:
         """Whether the array holds the codes as they are shown, but for its directions."""
         placement = self.placement
@@ -74,11 +105,7 @@ class LinkedReader(BlockReader):
         )
 
     def _stored(self, key: tuple[slice | list[int], ...]) -> NDArray[Any]:
-        if self.arrays is not None:
-            codes = self.arrays.read(self.path, self.array, key)
-        else:
-            # A class with slots is made twice, which super() without arguments does not survive.
-            codes = BlockReader._stored(self, key)  # noqa: SLF001 - its own
+        codes = self.arrays.read(self.path, self.array, key) if self.arrays is not None else super()._stored(key)
         self._check_version()
         return codes
 

@@ -49,6 +49,8 @@ class Cost:
 
     ms: float
     """Time on one processor with nothing in memory, milliseconds: right within a factor of about three."""
+    ready_ms: float
+    """The same where every overview that the task needs has been made already. Less than ``ms`` in lazy datasets."""
     pixels: int
     """Pixels that are computed."""
     cells: int
@@ -73,8 +75,9 @@ def tile_cost(request: TileRequest, tiles: int = 1) -> Cost:
     rows, cols = matrix.tile_height + margin, matrix.tile_width + margin
     size = tiles * rows * cols
     is_mesh = not (request.tms.is_native or keeps_axes_apart(request.tms.crs, dataset.grid.crs))
-    covered, opened, chunks = _cells_read(request, rows, cols)
-    ns = size * PIXEL_NS[method] + tiles * variables * (opened * _cell_ns(request) + covered * READ_NS[method])
+    covered, held, opened, chunks = _cells_read(request, rows, cols)
+    cell_ns = _cell_ns(request)
+    ns = size * PIXEL_NS[method] + tiles * variables * (held * cell_ns + covered * READ_NS[method])
     if is_mesh:
         ns += size * MESH_NS[method]
     if pixels.filter is not None:
@@ -82,8 +85,9 @@ def tile_cost(request: TileRequest, tiles: int = 1) -> Cost:
     if pixels.expression is not None or pixels.rgb is not None:
         ns += size * VALUE_NS * variables
     ns += size * FORMAT_NS[request.image_format]
-    ms = TILE_MS + tiles * variables * chunks * CHUNK_MS + ns * _NS
-    return Cost(ms, size, tiles * variables * opened, is_mesh)
+    ready_ms = TILE_MS + tiles * variables * chunks * CHUNK_MS + ns * _NS
+    made_ns = tiles * variables * (opened - held) * cell_ns
+    return Cost(ready_ms + made_ns * _NS, ready_ms, size, tiles * variables * opened, is_mesh)
 
 
 def _cell_ns(request: TileRequest) -> float:
@@ -92,8 +96,8 @@ def _cell_ns(request: TileRequest) -> float:
     return max(CELL_NS[np.dtype(variable.packing.dtype).itemsize] for variable in shown)
 
 
-def _cells_read(request: TileRequest, rows: int, cols: int) -> tuple[int, int, int]:
-    """Return the cells under the pixels of a tile, those of the chunks that hold them, and the number of the chunks."""
+def _cells_read(request: TileRequest, rows: int, cols: int) -> tuple[int, int, int, int]:
+    """Return the cells under the pixels, of the chunks that hold them, and that these are made from; and the chunks."""
     matrix, dataset, tms = request.matrix, request.layer.dataset, request.tms
     grid, level = dataset.grid, choose_level(dataset.grid, dataset.levels, tms, matrix)
     if tms.is_native:
@@ -106,8 +110,8 @@ def _cells_read(request: TileRequest, rows: int, cols: int) -> tuple[int, int, i
     high, wide = min(high, shape.rows), min(wide, shape.cols)
     down = _chunks(high, shape.rows, chunk.rows)
     across = _chunks(wide, shape.cols, chunk.cols)
-    opened = down * across * chunk.rows * chunk.cols
-    return math.ceil(high * wide), opened * _lazy_factor(dataset, level), down * across
+    held = down * across * chunk.rows * chunk.cols
+    return math.ceil(high * wide), held, held * _lazy_factor(dataset, level), down * across
 
 
 def _chunks(length: float, cells: int, chunk: int) -> int:

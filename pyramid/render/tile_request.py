@@ -116,15 +116,14 @@ class TileRequest:
 
     @property
     def is_light(self) -> bool:
-        """Whether two vectors, a table and a few chunk files are enough for a tile."""
-        dataset, pixels = self.layer.dataset, self.pixels
+        """Whether two vectors, a table and a few chunks that are at hand are enough for a tile."""
+        pixels = self.pixels
         return (
             self.matrix.tile_width * self.matrix.tile_height <= LIGHT_PX[self.resampling]
             and (pixels.expression, pixels.filter, pixels.rgb) == (None, None, None)
             and self.image_format is ImageFormat.PNG
             and len(self.style.palette.rgba) <= PALETTE_SIZE
-            and not dataset.lazy
-            and keeps_axes_apart(self.tms.crs, dataset.grid.crs)
+            and keeps_axes_apart(self.tms.crs, self.layer.dataset.grid.crs)
         )
 
     def task(self, store: Path, *, metatile: int = 1, background: tuple[int, int, int] = WHITE) -> RenderTask:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.core.errors import SourceError, first_line
+from lazytile.pyramid.core.errors import NotComputedError, SourceError, first_line
 from lazytile.pyramid.sources.cf.attributes import native_codes
 from lazytile.pyramid.sources.formats.container import NETCDF
 from lazytile.pyramid.sources.formats.hdf5_chunks import CACHE_BYTES
@@ -137,6 +137,8 @@ class BlockReader:
                 key[axis] = slice(*span) if order is None else _steps(order, span)
         try:
             stored = self._stored(tuple(key))
+        except NotComputedError:
+            raise
         except Exception as error:
             raise self._error(ranges, error) from error
         codes = stored.transpose([axis for axis in axes if axis is not None])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import zarr
@@ -76,13 +76,28 @@ class ChunkReader(Protocol):
         ...
 
 
-@runtime_checkable
-class BoxReader(Protocol):
-    """A reader that reads boxes of a level from a source as fast as chunks of ours would be."""
+class SourceReader(ChunkReader, Protocol):
+    """The chunks of one variable at a level that lies in a source, and boxes of its cells."""
+
+    def read_at_hand(self, dim_index: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any] | None:
+        """Return the codes of a chunk if all that it shows of the source lies unpacked in memory that processes share.
+
+        Args:
+            dim_index: Index along each dimension before rows and columns.
+            chunk_row: Row of the chunk.
+            chunk_col: Column of the chunk.
+
+        Returns:
+            As ``read``; None where it does not.
+
+        Raises:
+            StoreError: The source has changed, or does not answer.
+        """
+        ...
 
     @property
     def reads_boxes(self) -> bool:
-        """Whether it does, which depends on the source."""
+        """Whether boxes are read as fast as chunks of ours would be, which depends on the source."""
         ...
 
     @property
@@ -146,7 +161,7 @@ def open_level(folder: Path, dataset: Dataset, variable: str, level: int) -> Chu
     )
 
 
-def linked_boxes(folder: Path, dataset: Dataset, variable: str) -> BoxReader | None:
+def linked_boxes(folder: Path, dataset: Dataset, variable: str) -> SourceReader | None:
     """Open the coarsest level that the source of a linked dataset has, to read boxes of it.
 
     Args:
@@ -159,8 +174,20 @@ def linked_boxes(folder: Path, dataset: Dataset, variable: str) -> BoxReader | N
     """
     if not dataset.linked:
         return None
-    reader = open_level(folder, dataset, variable, dataset.linked - 1)
-    return reader if isinstance(reader, BoxReader) and reader.reads_boxes else None
+    return boxes_of(open_level(folder, dataset, variable, dataset.linked - 1))
+
+
+def boxes_of(reader: ChunkReader) -> SourceReader | None:
+    """Return a reader of the coarsest level that a source has, to read boxes of it.
+
+    Args:
+        reader: As ``open_level`` returned it.
+
+    Returns:
+        The reader; None where boxes are read slowly.
+    """
+    source = cast("SourceReader", reader)
+    return source if source.reads_boxes else None
 
 
 def _source(chunks: Path, shard: ShardShape | None) -> EncodedChunks:

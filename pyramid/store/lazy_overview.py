@@ -23,12 +23,7 @@ import numpy as np
 
 from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
-from lazytile.pyramid.chunks.digest_table import (
-    ENTRY_BYTES,
-    MAGIC,
-    ChunkDigest,
-    encode_entry,
-)
+from lazytile.pyramid.chunks.digest_table import ENTRY_BYTES, MAGIC, ChunkDigest, encode_entry
 from lazytile.pyramid.chunks.made_objects import keep_made
 from lazytile.pyramid.chunks.open_folder import make_folders, replace_file
 from lazytile.pyramid.chunks.shard_format import encode_shard
@@ -41,7 +36,7 @@ from lazytile.pyramid.core.quiet_log import QuietLog
 from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.chunk_file import ChunkFolder
-from lazytile.pyramid.store.chunk_reader import linked_boxes, open_level
+from lazytile.pyramid.store.chunk_reader import boxes_of
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.generation_attempts import OpenedFolder, check_opened
 from lazytile.pyramid.store.layout import padding_code
@@ -53,6 +48,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.store.chunk_reader import ChunkReader
     from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 LOG = logging.getLogger(__name__)
@@ -77,6 +73,18 @@ class OpenedDataset(OpenedFolder, Protocol):
 
         Returns:
             Shape ``description.chunk``, read-only.
+        """
+        ...
+
+    def reader(self, level: int, variable: str) -> ChunkReader:
+        """Return the reader of one variable at one level, which makes and repairs nothing.
+
+        Args:
+            level: Of the pyramid.
+            variable: Its name.
+
+        Returns:
+            The reader.
         """
         ...
 
@@ -147,9 +155,10 @@ class OverviewWriter:
         """
         description = self._stored.description
         variable = description.variable(self._variable)
-        source = linked_boxes(self._stored.path, description, self._variable)
+        linked = description.linked
+        source = boxes_of(self._stored.reader(linked - 1, self._variable)) if linked else None
         if source is not None:
-            made = open_level(self._stored.path, description, self._variable, self._level - 1)
+            made = self._stored.reader(self._level - 1, self._variable)
             with suppress(DamagedChunkError):
                 return derived_codes(made.read, source, description, variable, at)
         finer = functools.partial(self._stored.chunk, self._level - 1, self._variable)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lazytile.pyramid.store.chunk_reader import BoxReader
+    from lazytile.pyramid.store.chunk_reader import SourceReader
     from lazytile.pyramid.store.dataset import Dataset, Variable
 
 BOX_CELLS = 2048
@@ -69,7 +69,7 @@ def overview_codes(
 
 def derived_codes(
     read: Callable[[tuple[int, ...], int, int], NDArray[Any]],
-    source: BoxReader | None,
+    source: SourceReader | None,
     dataset: Dataset,
     variable: Variable,
     at: ChunkIndex,
@@ -99,7 +99,7 @@ def derived_codes(
 
 
 def overview_of_boxes(
-    source: BoxReader, dataset: Dataset, variable: Variable, at: ChunkIndex, base: int
+    source: SourceReader, dataset: Dataset, variable: Variable, at: ChunkIndex, base: int
 ) -> NDArray[Any]:
     """Compute a chunk from a much finer level at once, without the chunks in between, with the same result.
 

@@ -24,7 +24,7 @@ from lazytile.pyramid.storage.read_pool import READ_AHEAD, read_pool
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX, Dataset
 from lazytile.pyramid.store.layer import Layer
-from lazytile.pyramid.store.sound_chunk import read_sound
+from lazytile.pyramid.store.sound_chunk import kept_chunk
 from lazytile.pyramid.store.stored_chunks import StoredChunks
 
 if TYPE_CHECKING:
@@ -120,10 +120,10 @@ class StoredDataset:
             The chunks in their order, as ``chunk`` returns them.
         """
         reader = self.reader(level, variable)
-        plane = self._plane(level, variable, dim_index)
+        plane, in_source = self._plane(level, variable, dim_index), level < self.description.linked
 
         def read(position: tuple[int, int]) -> NDArray[Any]:
-            return self._chunks.get((plane, position), lambda: read_sound(self, reader, dim_index, *position))
+            return kept_chunk(self, reader, self._chunks, (plane, position), dim_index, in_source=in_source)
 
         if len(positions) < 2 or not reader.waits:
             yield from map(read, positions)

@@ -77,7 +77,7 @@ class InlineTiles:
         return (
             prepared.is_small
             and prepared.is_single
-            and self._share.allows(prepared.cost.ms)
+            and self._share.allows(prepared.cost.ready_ms)
             and not self._turns.is_on
             and not self._admission.is_under_way(prepared.work_key)
             and self._admission.has_memory(work_class)
@@ -93,7 +93,7 @@ class InlineTiles:
         try:
             images = process.if_known(partial(self._engine.render_inline, prepared.task))
         except NotComputedError:
-            images = None  # the dataset is not open yet, for one
+            images = None  # the dataset is not open yet, for one, or an overview is not made
         except BaseException:
             if claims is not None:
                 claims.release(key)
@@ -103,5 +103,5 @@ class InlineTiles:
                 claims.give_up(key)  # the work that renders it in a thread takes it again
             return None
         spent_ms = None if began_ns is None else (time.thread_time_ns() - began_ns) * 1e-6
-        share.record(prepared.cost.ms, (time.perf_counter() - began) * 1e3, spent_ms)
+        share.record(prepared.cost.ready_ms, (time.perf_counter() - began) * 1e3, spent_ms)
         return self._store(prepared, images, began, began)

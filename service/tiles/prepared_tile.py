@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 SMALL_MS = 2.5
 """Estimated time up to which a task may run on the event loop: the estimate is of a task with nothing in memory, and 95
-of 100 took less than four fifths of it, so they stay below two milliseconds."""
+of 100 took less than four fifths of it, so they stay below two milliseconds. Of a lazy dataset it is the time where
+nothing has to be made or unpacked from a source first; a task that finds that it must, goes to a thread."""
 
 
 _VARIANT = re.compile(r'"([0-9a-f]{64})-[0-9a-f]{8}"')
@@ -76,7 +77,7 @@ class PreparedTile:
             The prepared tile.
         """
         cost = tile_cost(request, task.block.rows * task.block.cols)
-        is_small = cost.ms <= SMALL_MS and request.is_light
+        is_small = cost.ready_ms <= SMALL_MS and request.is_light
         is_single, tag = task.block == request.tile, str(TileTag.of(request))
         return cls(request, task, task.tile_key(request.tile), is_single, is_small, cost, tag)
 

@@ -10,6 +10,7 @@ import pytest
 import zarr
 
 import lazytile
+from lazytile.pyramid.core import process
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.linked import dated_stores
 from lazytile.pyramid.linked.foreign_chunks import opened_source
@@ -51,6 +52,28 @@ def test_a_server_shows_the_tiles_of_the_converted_source_and_follows_a_change(t
 
         until(shows_the_new)
         assert mine.get(TILES[0]).headers["ETag"] != before[0].headers["ETag"]
+
+
+def test_tiles_of_overviews_that_are_made_are_rendered_on_the_event_loop(tmp_path, monkeypatch):
+    field(tmp_path / "in.zarr")
+    link(tmp_path / "in.zarr", tmp_path / "linked", "d")
+    with running(tmp_path / "linked", tmp_path / "cache", no_tile_cache=True, metatile=1) as server:
+        engine, in_threads = server.context.broker._engine, []
+        render = engine.render
+
+        async def noting(task, *, is_heavy=False):
+            in_threads.append(task)
+            return await render(task, is_heavy=is_heavy)
+
+        monkeypatch.setattr(engine, "render", noting)
+        first = [server.get(f"{path}?resampling=nearest").body for path in TILES]
+        assert in_threads, "overviews are made in threads"
+        dropped = process.cache("chunks").drop(lambda key: isinstance(key[0], tuple) and key[0][4] > 0)
+        assert dropped, "overviews are read from their files again"
+        in_threads.clear()
+        again = [server.get(f"{path}?resampling=nearest").body for path in TILES]
+        assert again == first
+        assert in_threads == []
 
 
 def test_tiles_of_a_source_that_does_not_answer_are_503_and_come_back(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from lazytile.pyramid.core.byte_lru import BytesLru
+from lazytile.pyramid.core.errors import NotComputedError
 from lazytile.pyramid.core.stop_flag import StoppedError
 
 
@@ -110,6 +111,26 @@ def test_equal_values_are_made_once_for_all_who_wait():
         thread.join(10)
     assert results == [b"x"] * 8
     assert len(made) == 1
+
+
+def test_a_caller_may_choose_not_to_wait_for_another_thread():
+    cache: BytesLru[bytes] = BytesLru(100, len)
+    inside, go = threading.Event(), threading.Event()
+
+    def make() -> bytes:
+        inside.set()
+        assert go.wait(10)
+        return b"x"
+
+    thread = threading.Thread(target=cache.get, args=("k", make))
+    thread.start()
+    assert inside.wait(10)
+    with pytest.raises(NotComputedError):
+        cache.get("k", lambda: b"y", waits=False)
+    assert cache.get("other", lambda: b"z", waits=False) == b"z"
+    go.set()
+    thread.join(10)
+    assert cache.get("k", lambda: b"y", waits=False) == b"x"
 
 
 def test_a_failure_reaches_the_caller_and_is_not_kept():
