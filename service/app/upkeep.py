@@ -11,10 +11,11 @@ from lazytile.pyramid.linked.record import FILE
 from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.dataset import SUFFIX
 from lazytile.pyramid.store.store import store_at
+from lazytile.service.front.front import free_in_parts
 from lazytile.service.tiles.cache_folder import clearing_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from lazytile.pyramid.linked.follow import LinkFollower
@@ -42,7 +43,7 @@ async def recheck_cache(broker: TileBroker) -> NoReturn:
         await broker.recheck_cache()
 
 
-async def follow_clearing(folder: Path, clear: Callable[[], object]) -> NoReturn:
+async def follow_clearing(folder: Path, clear: Callable[[], Awaitable[None]]) -> NoReturn:
     """Empty the caches in memory whenever the tile cache on disk is cleared.
 
     Args:
@@ -55,13 +56,16 @@ async def follow_clearing(folder: Path, clear: Callable[[], object]) -> NoReturn
         found = clearing_time(folder)
         if found != last:
             last = found
-            clear()
+            await clear()
 
 
-def clear_memory() -> None:
-    """Empty the caches of tiles, of their values, and of resolved addresses in this process."""
-    for name in ("tiles", "values", "requests"):
-        process.cache(name).clear()
+async def clear_memory() -> None:
+    """Empty the caches of tiles, of their values, and of resolved addresses in this process at once.
+
+    What they held is freed a part in each round of the event loop: to free many takes long.
+    """
+    held = [each for name in ("tiles", "values", "requests") for each in process.cache(name).detach()]
+    await free_in_parts(held)
 
 
 async def open_links(store: Path) -> asyncio.Task[None] | None:

@@ -90,7 +90,7 @@ class Front:
 
     def _forget(self) -> None:
         self._generation += 1
-        freeing = asyncio.get_running_loop().create_task(_free(self._cache.detach()))
+        freeing = asyncio.get_running_loop().create_task(free_in_parts(self._cache.detach()))
         self._freeing.add(freeing)
         freeing.add_done_callback(self._freeing.discard)
 
@@ -264,8 +264,12 @@ class Front:
         self._cache.put(split.family, family)
 
 
-async def _free(held: Iterable[OrderedDict[Any, Any]]) -> None:
-    """Free what was learned, a part in each round of the event loop."""
+async def free_in_parts(held: Iterable[OrderedDict[Any, Any]]) -> None:
+    """Free what a cache held, a part in each round of the event loop.
+
+    Args:
+        held: As ``BytesLru.detach`` returns it.
+    """
     for each in held:
         while each:
             for _ in range(min(len(each), FREED)):
