@@ -21,7 +21,7 @@ def test_a_cleared_cache_is_empty_at_once_and_freed_in_parts(monkeypatch):
     async def clear():
         for name, at in itertools.product(("tiles", "values", "requests"), range(5)):
             process.cache(name).put(at, Tile(100))
-        left.append(15)
+        left.extend((15, 15))
         clearing = asyncio.create_task(clear_memory())
         await asyncio.sleep(0)
         entries = [process.cache(name).statistics.entries for name in ("tiles", "values", "requests")]
