@@ -13,8 +13,7 @@ Each server is asked twice for the tiles of a zoom. For the first pass it has ju
 at all. Before each server starts, all files of the Zarr are read once, so that none has to wait for the disk.
 Afterwards ours is started again and asked a third time: all that it has then are the overviews on disk.
 
-``--results`` adds what was measured to a file of JSON, so that the table can be measured in pieces; the document shows
-all of the file.
+``--results`` adds what was measured to a file of JSON, so that the table can be measured in pieces.
 """
 
 from __future__ import annotations
@@ -39,6 +38,7 @@ from typing import TYPE_CHECKING
 
 from bench_connection import answer_of, seconds_of
 from bench_document import conditions, write_section
+from bench_processes import read_files
 from bench_server import serving
 
 from lazytile.pyramid.linked.link import link
@@ -74,17 +74,15 @@ RESTARTED = "restarted"
 SUMMARY = """\
 `make bench-links`: an int16 grid of 17999 x 36000 cells as Zarr v3 in chunks of 512 x 512 (Zstandard), linked by
 lazytile and opened by the others. {count} tiles of 256 pixels ({counts}), each asked for once a pass by a client in
-Python, {processes} processes a server, no tile cache, nearest cells, all
-files in the system's page cache. *First*: the server has just started, and ours
-has no overview. *Second*: the same server again. *Restarted*: a new server of ours, which has the overviews on disk,
-but no chunk in memory. GDAL, with which TiTiler itself reads, does not open this Zarr (`Unsupported codec: bytes`,
-rasterio 1.4.4); TiTiler's package for Zarr is titiler-xarray.
-
-What they compute differs. lazytile shows the nearest cell of the overview as fine as the tile: means of 2 x 2 cells,
-twice at zoom 5 and four times at zoom 3, of all cells, the same bytes as after a conversion. titiler-xarray and
-xpublish-tiles have no overviews: for each tile they read every chunk that the tile touches. titiler-xarray shows the
-cell of the full grid that is nearest to each pixel, one of 300 at zoom 3; xpublish-tiles first averages squares of
-cells where more than three of a row fall on a pixel. Compare figures within one run only."""
+Python, {processes} processes a server, no tile cache, nearest cells, all files in the page cache. *First*: the server
+has just started, and ours has no overview. *Second*: the same server again. *Restarted*: a new server of ours, which
+has the overviews on disk, but no chunk in memory. GDAL, with which TiTiler itself reads, does not open this Zarr
+(`Unsupported codec: bytes`, rasterio 1.4.4); TiTiler's package for Zarr is titiler-xarray. What they compute differs.
+lazytile shows the nearest cell of the overview as fine as the tile: means of 2 x 2 cells, twice at zoom 5 and four
+times at zoom 3, of all cells, the same bytes as after a conversion. titiler-xarray and xpublish-tiles have no
+overviews: for each tile they read every chunk that the tile touches. titiler-xarray shows the cell of the full grid
+that is nearest to each pixel, one of 300 at zoom 3; xpublish-tiles first averages squares of cells where more than
+three of a row fall on a pixel. Compare figures within one run only."""
 Tile = tuple[int, int, int]
 
 
@@ -161,13 +159,6 @@ def passes(options: argparse.Namespace, name: str, tiles: list[Tile], clients: i
                 for kind in kinds:
                     found[kind] = measured(own.port, "/xyz/mur/{z}/{x}/{y}.png?resampling=nearest", tiles, clients)
     return found
-
-
-def read_files(folder: Path) -> None:
-    """Read all files of a folder, so that they are in the system's page cache."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            file.read_bytes()
 
 
 def chosen_tiles(listed: Path, counts: str, seed: int) -> dict[int, list[Tile]]:

@@ -1,4 +1,4 @@
-"""Memory of processes under measurement, from Linux's /proc."""
+"""What a measurement needs of the system: the memory of processes, from Linux's /proc, and files in its page cache."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ def peak_bytes(pid: int) -> int:
             if text.startswith("VmHWM:"):
                 return int(text.split()[1]) << 10
     return 0
+
+
+def read_files(folder: Path) -> None:
+    """Read all files of a folder, so that they are in the system's page cache."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.read_bytes()

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.core.byte_lru import BytesLru
     from lazytile.service.protocol.context import AppContext
-    from lazytile.service.tiles.prepared_tile import Tile
 
     Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -194,13 +193,17 @@ class Front:
             return None
         resolved_s = time.perf_counter() - began
         for_nobody = is_background(request.headers)
+        tile, in_thread = None, False
         try:
-            tile: Tile | None = None if for_nobody else self._broker.now(prepared)
+            try:
+                tile = None if for_nobody else self._broker.now(prepared)
+            except NotComputedError:
+                in_thread = True
             if tile is not None:
                 self._context.admission.visitors.seen(request.transport)
             else:
                 self._arrive(request)
-                tile = await self._broker.tile(prepared, again=True, is_background=for_nobody)
+                tile = await self._broker.tile(prepared, again=True, is_background=for_nobody, in_thread=in_thread)
         except GenerationChangedError:
             return None
         except asyncio.CancelledError:

@@ -135,6 +135,7 @@ class TileBroker:
             The tile; None where ``tile`` is to be awaited.
 
         Raises:
+            NotComputedError: Something else has to be computed for it first.
             GenerationChangedError: The dataset was replaced; resolve the request again.
             LazytileError: The tile cannot be rendered.
         """
@@ -147,13 +148,16 @@ class TileBroker:
             self._prefetcher.requested(prepared)
         return Tile(rendered.tiles[prepared.key], "computed", rendered.stages_s)
 
-    async def tile(self, prepared: PreparedTile, *, again: bool = False, is_background: bool = False) -> Tile:
+    async def tile(
+        self, prepared: PreparedTile, *, again: bool = False, is_background: bool = False, in_thread: bool = False
+    ) -> Tile:
         """Find or render a tile.
 
         Args:
             prepared: The request with its keys.
             again: Whether the tile was not found in memory a moment ago.
             is_background: Whether everybody else comes first.
+            in_thread: Whether something else has to be computed for it first, as ``now`` has found.
 
         Returns:
             The tile.
@@ -169,7 +173,7 @@ class TileBroker:
             return Tile(data, "memory")
         work_class = WorkClass.BACKGROUND if is_background else self._admission.class_of(prepared.cost.ms)
         since_ns = None if is_background else self._slower.absent_since(prepared)
-        tile = None if since_ns is None else await self._at_once(prepared, {}, since_ns, work_class)
+        tile = None if since_ns is None or in_thread else await self._at_once(prepared, {}, since_ns, work_class)
         if tile is None:
             # Background work has its slot before anybody may join it, or wait for what it has claimed.
             slot = self._admission.slot(work_class) if is_background else nullcontext()

@@ -53,7 +53,10 @@ class InlineTiles:
             since_ns: When it was in no slower tier, by ``time.monotonic_ns``.
 
         Returns:
-            As ``render`` does.
+            The tile, which is in the caches now. None where it has to wait, or may not be rendered here.
+
+        Raises:
+            NotComputedError: Something else has to be computed for it first.
         """
         if not self._may_render(prepared, WorkClass.LIGHT) or not self._admission.turns.begins_at_once():
             return None
@@ -71,7 +74,10 @@ class InlineTiles:
             The tile, which is in the caches now. None where it may not be rendered here, something else has to be
             computed for it first, or it is being rendered.
         """
-        return self._render(prepared, since_ns) if self._may_render(prepared, work_class) else None
+        try:
+            return self._render(prepared, since_ns) if self._may_render(prepared, work_class) else None
+        except NotComputedError:
+            return None
 
     def _may_render(self, prepared: PreparedTile, work_class: WorkClass) -> bool:
         return (
@@ -92,8 +98,10 @@ class InlineTiles:
         began, began_ns = time.perf_counter(), time.thread_time_ns() if share.is_watching else None
         try:
             images = process.if_known(partial(self._engine.render_inline, prepared.task))
-        except NotComputedError:
-            images = None  # the dataset is not open yet, for one, or an overview is not made
+        except NotComputedError:  # the dataset is not open yet, for one, or an overview is not made
+            if claims is not None:
+                claims.give_up(key)
+            raise
         except BaseException:
             if claims is not None:
                 claims.release(key)

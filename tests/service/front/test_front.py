@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 
+from lazytile.pyramid.core.errors import NotComputedError
 from lazytile.service.front import front as front_module
 from tests.service.front.requests import Client
 from tests.service.harness import running
@@ -98,6 +99,20 @@ def test_a_request_that_is_not_admitted_goes_on_to_the_application(store, tmp_pa
         assert client.timing != SHORT
         client.ask(TILE, headers={"Authorization": "Bearer x"})
         assert client.timing == SHORT
+
+
+def test_what_has_to_be_computed_first_is_not_tried_twice_on_the_loop(store, tmp_path, monkeypatch):
+    with running(store, tmp_path / "c") as server:
+        assert server.get("/xyz/global_180/3/0/0.png").status == 200
+        tried = []
+
+        def lack(task):
+            tried.append(task)
+            raise NotComputedError("nothing is at hand")
+
+        monkeypatch.setattr(server.context.broker.engine, "render_inline", lack)
+        assert server.get("/xyz/global_180/3/1/1.png").status == 200
+        assert len(tried) == 1
 
 
 def test_what_was_learned_is_forgotten_at_once_and_freed_in_parts(store, tmp_path, monkeypatch):
