@@ -113,8 +113,8 @@ def points(
                 with confined(one, max(1, processor_count() // count)):
                     found.append(measure(one, kind.name, paths, CONNECTIONS // count))
             rates[SHAPES[0][0]].append(parts[1][-1].rate)
-            for name, hosts, workers in SHAPES[1:]:
-                rates[name].append(measure(running[name], kind.name, paths, CONNECTIONS, hosts * workers).rate)
+            for name, *_ in SHAPES[1:]:
+                rates[name].append(measure(running[name], kind.name, paths, CONNECTIONS).rate)
     rows = []
     for name, hosts, workers in SHAPES:
         wanted = predict(typical(single), typical(parts[hosts * workers]), busy, hosts * workers)
