@@ -207,6 +207,28 @@ def test_caches_that_forget_at_once_make_nobody_wait_for_ever(admission):
     assert threading.main_thread() not in calls
 
 
+def test_a_request_waits_for_a_few_others_and_then_computes_all_itself(admission):
+    process.install(CacheBudget(0, ()))
+    calls, tries = [], [0] * 20
+
+    def request(at):
+        compute = slow(calls)
+
+        def function():
+            tries[at] += 1
+            return compute()
+
+        return computed(admission, function)
+
+    async def main():
+        await asyncio.gather(*map(request, range(20)))
+        await admission.close()
+
+    asyncio.run(main())
+    assert min(tries) == 2, "the first one looks, and computes"
+    assert max(tries) == 5, "the last one looks four times, and computes"
+
+
 def test_work_that_leaves_nothing_behind_is_done_for_each_request(admission):
     threads = []
 
