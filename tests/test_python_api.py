@@ -436,4 +436,5 @@ def test_the_notebook_runs():
     texts = [str(output) for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in text for text in texts)
     assert any("200 image/png True" in text for text in texts)
-    assert not [text for text in texts if "'stderr'" in text]
+    errors = [text for text in texts if "'stderr'" in text]
+    assert not errors, "\n".join(errors)
