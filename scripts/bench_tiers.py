@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import resource
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
     from bench_server import Server
 
-LEAST_SHARE = 0.99
+LEAST_SHARE = 0.95
 """Of the tiles of a measurement that come from there: a mixture would depend on the number of processes."""
+ADVANCE = 0.85
+"""Part of a load generator's share of the tiles by which each load begins further on than the one before."""
+_LOADS = itertools.count()
 MOST_ROUNDS = 20
 """Of requests until that is so: tiles are written to disk after the reply, and each process has a memory of its own."""
 
@@ -44,13 +48,19 @@ class Kind:
     """Of the server."""
     is_warmed: bool = False
     """Whether all tiles of the zoom are put on disk before the server starts."""
+    has_own_clients: bool = False
+    """Whether each connection has a load generator of its own, in place of one for each server process.
+
+    One generator reads the replies of a process together, and sends as many requests together. A look-up on disk is in
+    a thread, which takes less time where several wait. For tiles in memory, eight generators would take the processors.
+    """
 
 
 KINDS = (
     Kind("computed", 5, 400, ("--no-tile-cache",)),
     Kind("memory", 5, 400),
     # Memory for the style, and for a thirteenth of the tiles: until one is asked for again it has long been evicted.
-    Kind("disk", 7, 16_384, ("--memory", "8MB"), is_warmed=True),
+    Kind("disk", 7, 16_384, ("--memory", "8MB"), is_warmed=True, has_own_clients=True),
 )
 
 
@@ -106,24 +116,23 @@ def served(hosts: list[Server]) -> dict[str, float]:
     return found
 
 
-def measure(hosts: list[Server], tier: str, paths: list[str], connections: int) -> Point:
+def measure(hosts: list[Server], kind: Kind, paths: list[str], connections: int, processes: int = 1) -> Point:
     """Measure servers whose tiles all come from one place.
-
-    Each connection has a load generator of its own. One generator with all of them would read the replies of a process
-    together, and send as many requests together, which take a process less time than those of people do.
 
     Args:
         hosts: The servers.
-        tier: Where the tiles come from.
+        kind: Where the tiles come from.
         paths: Requested in turn.
         connections: In all.
+        processes: Server processes in all.
 
     Returns:
         What was measured.
     """
+    tier, clients = kind.name, connections if kind.has_own_clients else processes
     for _ in range(MOST_ROUNDS):
         before, began_s, used = served(hosts), processor_time_s(hosts), resource.getrusage(resource.RUSAGE_CHILDREN)
-        found = put_load(hosts, paths, connections)
+        found = put_load(hosts, paths, connections, clients)
         took_s, after = processor_time_s(hosts) - began_s, resource.getrusage(resource.RUSAGE_CHILDREN)
         sent = {name: count - before.get(name, 0.0) for name, count in served(hosts).items()}
         count = sum(sent.values())
@@ -136,16 +145,21 @@ def measure(hosts: list[Server], tier: str, paths: list[str], connections: int) 
     raise SystemExit(f"{tier}: tiles come from elsewhere too: {sent}")
 
 
-def put_load(hosts: list[Server], paths: list[str], connections: int) -> list[tuple[float, float, float, float]]:
+def put_load(
+    hosts: list[Server], paths: list[str], connections: int, clients: int
+) -> list[tuple[float, float, float, float]]:
     """Put load on servers at the same time; return what each load generator has seen."""
     found: list[tuple[float, float, float, float]] = []
+    share = len(paths) // clients
+    # Beyond what was asked for last time, which may be in memory, and would be kept there the better for it.
+    first = int(next(_LOADS) * ADVANCE * share)
 
     def request(number: int) -> None:
-        begin = number * len(paths) // connections  # far apart: none asks for what another one has just asked for
+        begin = (first + number * share) % len(paths)  # far apart: none asks for what another one has just asked for
         host = hosts[number % len(hosts)]
-        found.append(bench_server.load(host.port, [*paths[begin:], *paths[:begin]], 1))
+        found.append(bench_server.load(host.port, [*paths[begin:], *paths[:begin]], connections // clients))
 
-    threads = [threading.Thread(target=request, args=(number,)) for number in range(connections)]
+    threads = [threading.Thread(target=request, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
