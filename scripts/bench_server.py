@@ -72,18 +72,38 @@ def serving(store: Path, *options: str) -> Iterator[Server]:
         process.wait(20)
 
 
+class Load:
+    """wrk, requesting paths in turn from a server."""
+
+    def __init__(self, port: int, paths: list[str], connections: int, seconds: int) -> None:
+        """Begin.
+
+        Args:
+            port: Of the server.
+            paths: Requested in turn, over all connections.
+            connections: Opened at once.
+            seconds: How long requests are sent.
+        """
+        self._folder = tempfile.TemporaryDirectory()
+        listed, script = Path(self._folder.name) / "paths", Path(self._folder.name) / "list.lua"
+        listed.write_text("\n".join(paths) + "\n")
+        script.write_text(_LUA % listed)
+        options = (f"-c{connections}", f"-d{seconds}", "--latency", "-s", str(script))
+        command = ["wrk", "-t1", *options, f"http://127.0.0.1:{port}"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def result(self) -> tuple[float, float, float, float]:
+        """Wait for its end and return tiles/s, p50 ms, p95 ms and bytes per reply."""
+        with self._folder:
+            text, _ = self._process.communicate()
+        rate, p50, p95, size, errors = re.search(r"RESULT (.*)", text)[1].split()
+        if int(errors):
+            raise SystemExit(f"{errors} bad replies")
+        return float(rate), float(p50), float(p95), float(size)
+
+
 def load(port: int, paths: list[str], concurrency: int) -> tuple[float, float, float, float]:
     """Request the paths in turn and return tiles/s, p50 ms, p95 ms and bytes per reply."""
-    with tempfile.TemporaryDirectory() as folder:
-        listed = Path(folder) / "paths"
-        listed.write_text("\n".join(paths) + "\n")
-        script = Path(folder) / "list.lua"
-        script.write_text(_LUA % listed)
-        # A connection stays with one process of the server: one second of load first warms all of them.
-        command = ["wrk", "-t1", f"-c{concurrency}", "--latency", "-s", str(script), f"http://127.0.0.1:{port}"]
-        subprocess.run([*command[:3], "-d1", *command[3:]], capture_output=True, check=True)
-        reply = subprocess.run([*command[:3], f"-d{SECONDS}", *command[3:]], capture_output=True, check=True, text=True)
-    rate, p50, p95, size, errors = re.search(r"RESULT (.*)", reply.stdout)[1].split()
-    if int(errors):
-        raise SystemExit(f"{errors} bad replies")
-    return float(rate), float(p50), float(p95), float(size)
+    # A connection stays with one process of the server: one second of load first warms all of them.
+    Load(port, paths, concurrency, 1).result()
+    return Load(port, paths, concurrency, SECONDS).result()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import os
 import re
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
@@ -22,15 +23,14 @@ import bench_server
 from bench_processes import family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bench_server import Server
 
-LEAST_SHARE = 0.95
+LEAST_SHARE = 0.99
 """Of the tiles of a measurement that come from there: a mixture would depend on the number of processes."""
-ADVANCE = 0.85
-"""Part of a load generator's share of the tiles by which each load begins further on than the one before."""
-_LOADS = itertools.count()
+ACCEPT_S = 1.0
+"""How long a process may take to accept the connections of a load generator."""
 MOST_ROUNDS = 20
 """Of requests until that is so: tiles are written to disk after the reply, and each process has a memory of its own."""
 
@@ -48,19 +48,13 @@ class Kind:
     """Of the server."""
     is_warmed: bool = False
     """Whether all tiles of the zoom are put on disk before the server starts."""
-    has_own_clients: bool = False
-    """Whether each connection has a load generator of its own, in place of one for each server process.
-
-    One generator reads the replies of a process together, and sends as many requests together. A look-up on disk is in
-    a thread, which takes less time where several wait. For tiles in memory, eight generators would take the processors.
-    """
 
 
 KINDS = (
     Kind("computed", 5, 400, ("--no-tile-cache",)),
     Kind("memory", 5, 400),
     # Memory for the style, and for a thirteenth of the tiles: until one is asked for again it has long been evicted.
-    Kind("disk", 7, 16_384, ("--memory", "8MB"), is_warmed=True, has_own_clients=True),
+    Kind("disk", 7, 16_384, ("--memory", "8MB"), is_warmed=True),
 )
 
 
@@ -80,14 +74,17 @@ class Point:
 
 @contextmanager
 def servers(store: Path, kind: Kind, hosts: int, workers: int, warmed: Path | None) -> Iterator[list[Server]]:
-    """Run servers that share nothing but a store, each with a copy of a tile cache, or an empty one."""
+    """Run servers that share nothing but a store, each with its part of the processors and a copy of a tile cache."""
     with ExitStack() as stack:
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(hosts)]
         if warmed is not None:
             for folder in folders:
                 shutil.copytree(warmed, folder, dirs_exist_ok=True)
         options = ("--engine", "threads", "--offline", "--workers", str(workers), *kind.options)
-        yield [stack.enter_context(bench_server.serving(store, "--cache", str(each), *options)) for each in folders]
+        started = [stack.enter_context(bench_server.serving(store, "--cache", str(each), *options)) for each in folders]
+        for host, part in zip(started, parts(hosts), strict=True):
+            _allow(host, part)
+        yield started
 
 
 def warm(store: Path, layer: str, zoom: int, cache: Path) -> None:
@@ -116,7 +113,7 @@ def served(hosts: list[Server]) -> dict[str, float]:
     return found
 
 
-def measure(hosts: list[Server], kind: Kind, paths: list[str], connections: int, processes: int = 1) -> Point:
+def measure(hosts: list[Server], kind: Kind, paths: list[str], connections: int) -> Point:
     """Measure servers whose tiles all come from one place.
 
     Args:
@@ -124,15 +121,14 @@ def measure(hosts: list[Server], kind: Kind, paths: list[str], connections: int,
         kind: Where the tiles come from.
         paths: Requested in turn.
         connections: In all.
-        processes: Server processes in all.
 
     Returns:
         What was measured.
     """
-    tier, clients = kind.name, connections if kind.has_own_clients else processes
+    tier = kind.name
     for _ in range(MOST_ROUNDS):
         before, began_s, used = served(hosts), processor_time_s(hosts), resource.getrusage(resource.RUSAGE_CHILDREN)
-        found = put_load(hosts, paths, connections, clients)
+        found = put_load(hosts, paths, connections)
         took_s, after = processor_time_s(hosts) - began_s, resource.getrusage(resource.RUSAGE_CHILDREN)
         sent = {name: count - before.get(name, 0.0) for name, count in served(hosts).items()}
         count = sum(sent.values())
@@ -145,44 +141,88 @@ def measure(hosts: list[Server], kind: Kind, paths: list[str], connections: int,
     raise SystemExit(f"{tier}: tiles come from elsewhere too: {sent}")
 
 
-def put_load(
-    hosts: list[Server], paths: list[str], connections: int, clients: int
-) -> list[tuple[float, float, float, float]]:
-    """Put load on servers at the same time; return what each load generator has seen."""
-    found: list[tuple[float, float, float, float]] = []
-    share = len(paths) // clients
-    # Beyond what was asked for last time, which may be in memory, and would be kept there the better for it.
-    first = int(next(_LOADS) * ADVANCE * share)
+def put_load(hosts: list[Server], paths: list[str], connections: int) -> list[tuple[float, float, float, float]]:
+    """Put load on servers at the same time; return what each load generator has seen.
 
-    def request(number: int) -> None:
-        begin = (first + number * share) % len(paths)  # far apart: none asks for what another one has just asked for
-        host = hosts[number % len(hosts)]
-        found.append(bench_server.load(host.port, [*paths[begin:], *paths[:begin]], connections // clients))
+    Each server process has a generator, whose connections it alone accepts: the others of its server are stopped until
+    it has them. A generator that reads the replies of two processes is woken more often, for fewer replies, and so are
+    they. That takes processor time of this machine, which clients on other machines would not.
+    """
+    every = os.sched_getaffinity(0)
+    allowed = [every] if len(hosts) == 1 else parts(len(hosts))
+    places = [(host, pid, part) for host, part in zip(hosts, allowed, strict=True) for pid in workers_of(host)]
+    each, share = connections // len(places), len(paths) // len(places)
+    loads = []
+    for number, (host, pid, part) in enumerate(places):
+        begin = number * share  # far apart: none asks for what another one has just asked for
+        with stopped(other for server, other, _ in places if server is host and other != pid):
+            os.sched_setaffinity(0, part)  # for the generator
+            loads.append(bench_server.Load(host.port, [*paths[begin:], *paths[:begin]], each, bench_server.SECONDS))
+            os.sched_setaffinity(0, every)
+            until = time.monotonic() + ACCEPT_S
+            while connections_of(pid) < each:
+                if time.monotonic() > until:
+                    raise SystemExit(f"process {pid} did not accept {each} connections in {ACCEPT_S:g} s")
+                time.sleep(0.001)
+    return [load.result() for load in loads]
 
-    threads = [threading.Thread(target=request, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
+
+def workers_of(host: Server) -> list[int]:
+    """Return the processes of a server that answer requests."""
+    forked = [pid for pid in family(host.process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return forked or [host.process.pid]
+
+
+def connections_of(pid: int) -> int:
+    """Return how many connections a process holds whose clients have not ended them."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = {f"socket:[{line[9]}]" for line in lines if line[3] == "01"}
+    count = 0
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            count += str(each.readlink()) in established
+    return count
 
 
 @contextmanager
-def confined(hosts: list[Server], processors: int) -> Iterator[None]:
-    """Let servers and what this thread starts use some processors only."""
-    every = os.sched_getaffinity(0)
-
-    def confine(allowed: set[int]) -> None:
-        os.sched_setaffinity(0, allowed)
-        for pid in (pid for host in hosts for pid in family(host.process.pid)):
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                os.sched_setaffinity(int(thread.name), allowed)
-
-    confine(set(sorted(every)[:processors]))
+def stopped(pids: Iterable[int]) -> Iterator[None]:
+    """Keep processes from running."""
+    held = list(pids)
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        confine(every)
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+
+
+def parts(count: int) -> list[set[int]]:
+    """Divide the processors; where there are fewer than parts, parts share one."""
+    every = sorted(os.sched_getaffinity(0))
+    size = max(1, len(every) // count)
+    return [{every[(number * size + at) % len(every)] for at in range(size)} for number in range(count)]
+
+
+def _allow(host: Server, processors: set[int]) -> None:
+    """Let a server use some processors only."""
+    for pid in family(host.process.pid):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.sched_setaffinity(int(thread.name), processors)
+
+
+@contextmanager
+def confined(host: Server, processors: set[int]) -> Iterator[None]:
+    """Let a server and what this thread starts use some processors only."""
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    _allow(host, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every)
+        _allow(host, every)
 
 
 def typical(points: list[Point]) -> Point:
