@@ -16,6 +16,7 @@ import xarray as xr
 
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core.errors import SourceError, first_line
+from lazytile.pyramid.sources.cf.assumed_fill import drop_assumed_fill
 from lazytile.pyramid.sources.formats.extents import check_extents, check_length
 from lazytile.pyramid.sources.formats.hdf5_filters import load_plugins
 from lazytile.pyramid.sources.formats.hdf_eos import with_structure
@@ -238,7 +239,9 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
         The variables of the group.
     """
     if isinstance(path, str):
-        return open_remote_group(path, name, UNDECODED)
+        group = open_remote_group(path, name, UNDECODED)
+        drop_assumed_fill(group)
+        return group
     if engine == GEOTIFF:
         from lazytile.pyramid.sources.formats.geotiff import open_geotiff  # noqa: PLC0415 - GDAL, as for GRIB
 
@@ -257,10 +260,7 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
     with bounded_unpacking() if engine in _ZARRS else nullcontext():
         group = xr.open_dataset(source, engine=reader, group=None if name == "/" else name, **options)
     if engine in _ZARRS:
-        for variable in group.variables.values():
-            if variable.ndim <= 1 and str(variable.attrs.get("_FillValue")) in ("0", "0.0"):
-                # Zarr 2 gives every array a fill value, mostly this one, which coordinates seldom mean.
-                del variable.attrs["_FillValue"]
+        drop_assumed_fill(group)
         # A folder lists its arrays in arbitrary order.
         return own_axes(group[sorted(map(str, group.data_vars))])
     return _marked(group, path, name)
