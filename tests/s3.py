@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "LAZYTILE_STORAGE_POLL_S": "0.2",
 }
 
+_DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
 
 @dataclass
 class S3Server:
@@ -41,6 +43,8 @@ class S3Server:
     """Share of the requests that are answered with 503."""
     is_lost: bool = False
     """Whether every request is answered with 503."""
+    is_denied: bool = False
+    """Whether every request is answered with 403."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     """Method and path of each request."""
     on_request: Callable[[str, str], None] | None = None
@@ -53,7 +57,8 @@ class S3Server:
 
     def behave(self) -> None:
         """Answer at once and without faults."""
-        self.delay_s, self.error_share, self.is_lost, self.on_request = 0.0, 0.0, False, None
+        self.delay_s, self.error_share, self.is_lost = 0.0, 0.0, False
+        self.is_denied, self.on_request = False, None
 
     def wrapped(self, application: Any) -> Any:
         """Return a WSGI application that does what is set here."""
@@ -70,6 +75,10 @@ class S3Server:
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                 start("503 Slow Down", [("Content-Length", "0")])
                 return [b""]
+            if self.is_denied:
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+                start("403 Forbidden", [("Content-Length", str(len(_DENIED)))])
+                return [_DENIED]
             found: Iterable[bytes] = application(environ, start)
             return found
 

@@ -104,5 +104,7 @@ def read_old_table(plane: Plane) -> NDArray[Any] | None:
     files = -(-plane.grid[0] // side), -(-plane.grid[1] // side)
     try:
         return np.frombuffer(plane.file.read_bytes(), "<u4").reshape(*files, 2)
+    except StorageError:
+        raise
     except (OSError, ValueError):
         return None

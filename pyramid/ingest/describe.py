@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyproj
 
-from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.errors import SourceError, StoreUnavailableError
 from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.fetch.source_url import is_url
@@ -18,10 +18,11 @@ from lazytile.pyramid.sources.cf.crs import crs_name
 from lazytile.pyramid.sources.formats.container import FORMATS
 from lazytile.pyramid.sources.source import Source, open_source
 from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.dataset import SUFFIX, Dataset, Dimension, Variable
 from lazytile.pyramid.store.layout import CHUNK_CELLS, level_shape, plan_levels
-from lazytile.pyramid.store.verify import metadata_problems
+from lazytile.pyramid.store.node_metadata import metadata_problems
 
 if TYPE_CHECKING:
     from lazytile.pyramid.core.grid import Grid
@@ -80,6 +81,7 @@ def describe(path: str | Path, *, group: str | None = None, overrides: Overrides
     Raises:
         SourceError: The source cannot be read.
         StoreError: The dataset is damaged.
+        StoreUnavailableError: Object storage does not answer.
     """
     if is_url(path) and not isinstance(path, ObjectPath):
         return _of_source(open_source(path, group=group, overrides=overrides))
@@ -94,6 +96,8 @@ def _our_attributes(folder: Path) -> Any | None:
     """Return the ``lazytile`` attribute of a dataset folder; None for anything else."""
     try:
         document = parse_json((folder / _METADATA).read_text(encoding="utf-8"))
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
     except (OSError, ValueError):
         return None
     attributes = document.get("attributes") if isinstance(document, dict) else None

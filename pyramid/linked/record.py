@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lazytile.pyramid.chunks.checksum import crc32
-from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError
 from lazytile.pyramid.core.json_text import json_values, parse_json
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.protocol import StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,9 +112,12 @@ def read_record(folder: Path) -> LinkRecord:
 
     Raises:
         StoreError: It is missing or damaged.
+        StoreUnavailableError: Object storage does not answer.
     """
     try:
         return LinkRecord.from_json(parse_json((folder / FILE).read_bytes()))
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
     except OSError as error:
         raise StoreError(f"the record of the source cannot be read: {folder / FILE}: {error.strerror}") from error
     except ValueError as error:

@@ -19,5 +19,5 @@ storage stays out of reach, clients get 503, never other bytes.
 Paths: ``ObjectPath`` is a ``Path`` that reads objects, so the code above reads both kinds of store the same way. Local
 chunks are still read directly by ``os.open`` (``store.chunk_file``, ``store.shard``): the seam costs them nothing.
 
-May import: core.
+May import: colormaps.core, core.
 """

@@ -42,6 +42,8 @@ _ENDPOINTS = {
 }
 """Variables that name the server, by scheme: the first that is set counts."""
 _BUCKET = re.compile(r"[\w.$-]+", re.ASCII)
+_DENIED = re.compile(r"status code: 40[13]\b")
+"""Listings are refused with the same error as any other that fails."""
 _LIBRARY = re.compile(r"^Generic \w+ error: ")
 _TEXT = 200
 """Most characters of a library's message in one of ours."""
@@ -99,7 +101,7 @@ def reason_of(error: BaseException, url: str) -> str:
     """
     from obstore.exceptions import PermissionDeniedError, UnauthenticatedError  # noqa: PLC0415 - an extra
 
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _DENIED.search(first_line(error)):
         return f"access is denied{_hint(url)}"
     done, _, reason = first_line(error).rpartition(" - ")
     address = re.search(r"https?://[^/\s]+", done)

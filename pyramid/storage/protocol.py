@@ -6,14 +6,19 @@ import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from lazytile.colormaps.core.errors import LazytileError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
 
-class StorageError(OSError):
-    """A request to object storage failed, and repeating it did not help. The text is one line."""
+class StorageError(LazytileError, OSError):
+    """A request to object storage failed, and repeating it did not help. The text is one line.
+
+    Readers of files that catch ``OSError`` catch it too. It tells nothing of what is stored: that may be whole.
+    """
 
     def __init__(self, text: str) -> None:
         """State what failed.

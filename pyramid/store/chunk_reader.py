@@ -19,10 +19,11 @@ from lazytile.pyramid.chunks.array_digests import ArrayDigests
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.chunks.damage import ArrayPlace
 from lazytile.pyramid.chunks.unpacking import UNPACKERS
-from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.errors import StoreError, StoreUnavailableError
 from lazytile.pyramid.core.grid import Shape
 from lazytile.pyramid.core.json_text import parse_json
 from lazytile.pyramid.storage.object_path import ObjectPath, location
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFiles, ChunkObjects
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.layout import level_shape, padding_code, shard_shape
@@ -236,6 +237,7 @@ def open_chunks(folder: Path, chunk: Shape, place: ArrayPlace | None = None) -> 
 
     Raises:
         StoreError: The array's metadata is missing or damaged.
+        StoreUnavailableError: Object storage does not answer.
     """
     try:
         document = parse_json((folder / "zarr.json").read_bytes())
@@ -244,6 +246,8 @@ def open_chunks(folder: Path, chunk: Shape, place: ArrayPlace | None = None) -> 
             return replace(direct, array=place)
         with bounded_unpacking():
             return ZarrChunks(zarr.open_array(str(folder), mode="r"), chunk, place)
+    except StorageError as error:
+        raise StoreUnavailableError(str(error)) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"array {folder} cannot be opened: {error}") from error
 

@@ -17,6 +17,7 @@ import pyproj
 from lazytile.pyramid.chunks.array_digests import misfit
 from lazytile.pyramid.chunks.digest_table import ChunkDigest, Plane
 from lazytile.pyramid.chunks.whole_table import encode_table, read_table
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.chunk_file import CHUNKS, ChunkFolder, read_file
 from lazytile.pyramid.store.codec import DEFAULT_CODEC, Codec
 from lazytile.pyramid.store.layout import CHUNK_CELLS, shard_shape
@@ -221,11 +222,8 @@ def axis_attributes(grid: Grid) -> tuple[dict[str, Any], dict[str, Any]]:
     unit = crs.axis_info[0].unit_name if crs.axis_info else "metre"
     units = {"metre": "m", "degree": "degrees"}.get(unit, unit)
     kinds = ("grid_latitude", "grid_longitude") if crs.is_geographic else _PROJECTED_KINDS
-    return {"standard_name": kinds[0], "units": units, "axis": "Y"}, {
-        "standard_name": kinds[1],
-        "units": units,
-        "axis": "X",
-    }
+    rows, cols = ({"standard_name": kind, "units": units, "axis": axis} for kind, axis in zip(kinds, "YX", strict=True))
+    return rows, cols
 
 
 _PROJECTED_KINDS = ("projection_y_coordinate", "projection_x_coordinate")
@@ -275,9 +273,10 @@ def coordinate_problem(group: Path, name: str) -> str | None:
     found = read_table(table)
     if found is None or not found[1].all():
         return "its checksum is damaged"
-    size, crc = found[0][0, 0].tolist()
     try:
-        return misfit(ChunkDigest(size, crc), read_file(group / name / CHUNKS / "0"))
+        return misfit(ChunkDigest(*found[0][0, 0].tolist()), read_file(group / name / CHUNKS / "0"))
+    except StorageError:
+        raise
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
 

@@ -15,12 +15,16 @@ import numpy as np
 
 from lazytile.pyramid.chunks.checksum import crc32
 from lazytile.pyramid.core.errors import StoreError
+from lazytile.pyramid.core.json_text import parse_json
+from lazytile.pyramid.storage.protocol import StorageError
+from lazytile.pyramid.store.layout import level_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from lazytile.pyramid.store.codec import Codec
+    from lazytile.pyramid.store.dataset import Dataset
 
 NODE = "zarr.json"
 METADATA_CHECKSUM = "lazytile_metadata_checksum"
@@ -168,6 +172,50 @@ def check_metadata(root: dict[str, Any]) -> None:
         raise StoreError(
             f"zarr.json differs from its checksum; if you edited it, remove {METADATA_CHECKSUM!r} from its attributes"
         )
+
+
+def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
+    """Compare the metadata of every array with the description and with the copy in the root.
+
+    Args:
+        folder: Of the dataset.
+        dataset: Its description.
+
+    Returns:
+        What differs, one line each, the path first.
+
+    Raises:
+        StorageError: Object storage does not answer.
+    """
+    problems = []
+    consolidated: dict[str, Any] = {}
+    try:
+        root = parse_json((folder / NODE).read_bytes())
+        consolidated = (root.get("consolidated_metadata") or {}).get("metadata", {})
+        check_metadata(root)
+    except StorageError:
+        raise
+    except (OSError, ValueError, StoreError) as error:
+        problems.append(f"{folder / NODE}: {error}")
+    for level in range(dataset.levels):
+        shape = level_shape(dataset.grid.shape, level)
+        for variable in () if level < dataset.linked else dataset.variables:
+            path = folder / str(level) / variable.name / NODE
+            wanted = [*(len(dimension.labels) for dimension in variable.dimensions), shape.rows, shape.cols]
+            try:
+                document = parse_json(path.read_bytes())
+            except StorageError:
+                raise
+            except (OSError, ValueError) as error:
+                problems.append(f"{path}: missing or damaged: {type(error).__name__}")
+                continue
+            copy = consolidated.get(f"{level}/{variable.name}", document)
+            if document.get("shape") != wanted or document.get("data_type") != variable.packing.dtype:
+                found = f"{document.get('shape')} of {document.get('data_type')}"
+                problems.append(f"{path}: it is {found}, expected {wanted} of {variable.packing.dtype}")
+            elif (copy.get("shape"), copy.get("codecs")) != (document.get("shape"), document.get("codecs")):
+                problems.append(f"{path}: its copy in the root's zarr.json differs")
+    return problems
 
 
 def _consolidated(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:

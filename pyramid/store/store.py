@@ -290,12 +290,13 @@ class Store:
         return self._pointers is not None
 
     def datasets(self) -> Iterator[StoredDataset]:
-        """Yield every dataset that can be read, by name; damaged ones are omitted."""
+        """Yield every dataset, by name; damaged ones are omitted, and what cannot be reached raises an error."""
         for name in self.names():
             try:
                 yield self.dataset(name)
-            except StoreError:
-                continue
+            except StoreError as error:
+                if isinstance(error, StoreUnavailableError):
+                    raise
 
     def layers(self) -> Iterator[Layer]:
         """Yield every layer of every dataset that can be read, by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,16 +14,16 @@ from lazytile.pyramid.chunks.damage import ChunkNotMadeError, DamagedChunkError
 from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
 from lazytile.pyramid.chunks.whole_table import read_old_table, read_table
 from lazytile.pyramid.cluster.places import Places
-from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError, first_line
-from lazytile.pyramid.core.json_text import parse_json
+from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError, StoreUnavailableError, first_line
 from lazytile.pyramid.engines.factory import engine_or_threads
 from lazytile.pyramid.storage.object_path import location, store_location
 from lazytile.pyramid.storage.pointer import dataset_folder
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import linked_boxes, open_level
 from lazytile.pyramid.store.geozarr import axis_names, coordinate_problem
 from lazytile.pyramid.store.layout import level_shape
-from lazytile.pyramid.store.node_metadata import check_metadata
+from lazytile.pyramid.store.node_metadata import metadata_problems
 from lazytile.pyramid.store.overview import ChunkIndex, derived_codes
 from lazytile.pyramid.store.store import is_current_state, read_description
 from lazytile.pyramid.store.stored_chunks import StoredChunks
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.store.dataset import Dataset
 
-_METADATA = "zarr.json"
+_UNREACHED = (StorageError, StoreUnavailableError)
+"""What says nothing about a file: it ends the verification, and is no damage."""
 BAND_CHUNKS = 4
 """Rows of chunks of a level that one task recomputes."""
 
@@ -100,6 +101,7 @@ def verify(
     Raises:
         DatasetNotFoundError: The store has no such dataset.
         StoreError: Its description cannot be read, or it was changed meanwhile.
+        StorageError: Object storage does not answer: then nothing is known of what it holds.
     """
     folder = dataset_folder(store_location(store), name)
     dataset = read_description(folder)
@@ -146,7 +148,7 @@ def is_whole(place: ChunkPlace) -> bool:
             reader.read(place.dim_index, place.row, place.col)
     except (ChunkNotMadeError, DatasetNotFoundError):
         return True
-    except StoreError:
+    except (StorageError, StoreError):
         return False
     return True
 
@@ -167,43 +169,6 @@ def _bands(folder: Path, dataset: Dataset) -> tuple[list[_Band], list[_Band]]:
     return files, levels
 
 
-def metadata_problems(folder: Path, dataset: Dataset) -> list[str]:
-    """Compare the metadata of every array with the description and with the copy in the root.
-
-    Args:
-        folder: Of the dataset.
-        dataset: Its description.
-
-    Returns:
-        What differs, one line each, the path first.
-    """
-    problems = []
-    consolidated: dict[str, Any] = {}
-    try:
-        root = parse_json((folder / _METADATA).read_bytes())
-        consolidated = (root.get("consolidated_metadata") or {}).get("metadata", {})
-        check_metadata(root)
-    except (OSError, ValueError, StoreError) as error:
-        problems.append(f"{folder / _METADATA}: {error}")
-    for level in range(dataset.levels):
-        shape = level_shape(dataset.grid.shape, level)
-        for variable in () if level < dataset.linked else dataset.variables:
-            path = folder / str(level) / variable.name / _METADATA
-            wanted = [*(len(dimension.labels) for dimension in variable.dimensions), shape.rows, shape.cols]
-            try:
-                document = parse_json(path.read_bytes())
-            except (OSError, ValueError) as error:
-                problems.append(f"{path}: missing or damaged: {type(error).__name__}")
-                continue
-            copy = consolidated.get(f"{level}/{variable.name}", document)
-            if document.get("shape") != wanted or document.get("data_type") != variable.packing.dtype:
-                found = f"{document.get('shape')} of {document.get('data_type')}"
-                problems.append(f"{path}: it is {found}, expected {wanted} of {variable.packing.dtype}")
-            elif (copy.get("shape"), copy.get("codecs")) != (document.get("shape"), document.get("codecs")):
-                problems.append(f"{path}: its copy in the root's zarr.json differs")
-    return problems
-
-
 def _coordinate_problems(folder: Path, dataset: Dataset) -> list[str]:
     """Compare the coordinates of every level with their checksums."""
     dimensions = {each.name for variable in dataset.variables for each in variable.dimensions}
@@ -219,6 +184,8 @@ def _check_files(band: _Band) -> _Findings:
     """Compare the chunks of a plane with the checksums recorded when they were written."""
     try:
         reader = open_level(location(band.folder), band.dataset, band.variable, band.level)
+    except _UNREACHED:
+        raise
     except StoreError as error:
         return _Findings(problems=(str(error),))
     digests = reader.digests if isinstance(reader, StoredChunks) else None
@@ -253,6 +220,8 @@ def _check_chunk(reader: StoredChunks, digests: ArrayDigests, dim_index: tuple[i
         data = reader.encoded(dim_index, row, col)
     except DamagedChunkError as error:
         return f"{file}: {error.reason}"
+    except _UNREACHED:
+        raise
     except (OSError, StoreError) as error:
         return f"{file}: {first_line(error)}"
     if digest is Unknown.UNCHECKED or (reader.lazy and digest is Unknown.NOT_MADE):
@@ -302,6 +271,8 @@ def _check_level(band: _Band) -> _Findings:
     try:
         stored, children = (open_level(folder, dataset, band.variable, band.level - up) for up in (0, 1))
         source = linked_boxes(folder, dataset, band.variable)
+    except _UNREACHED:
+        raise
     except StoreError as error:
         return _Findings(problems=(f"{here}: {error}",))
     shape = level_shape(dataset.grid.shape, band.level)
@@ -316,6 +287,8 @@ def _check_level(band: _Band) -> _Findings:
             wanted = derived_codes(children.read, source, dataset, variable, at)
         except ChunkNotMadeError:
             continue
+        except _UNREACHED:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a damaged file makes a library raise
             problems.append(f"{path}: it or a chunk it derives from cannot be read: {str(error).splitlines()[0][:200]}")
             continue

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.allocator import return_freed_memory
+from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.linked.record import FILE
 from lazytile.pyramid.storage.object_path import ObjectPath
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.dataset import SUFFIX
 from lazytile.pyramid.store.store import store_at
 from lazytile.service.front.front import free_in_parts
@@ -115,7 +118,9 @@ def _follower_of(store: Path) -> LinkFollower:
 
 def _has_links(store: Path) -> bool:
     if isinstance(store, ObjectPath):
-        return any(each.description.linked for each in store_at(str(store)).datasets())
+        with suppress(StorageError, StoreError):  # it is asked again
+            return any(each.description.linked for each in store_at(str(store)).datasets())
+        return False
     return next(store.glob(f"*{SUFFIX}/{FILE}"), None) is not None
 
 

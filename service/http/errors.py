@@ -27,6 +27,7 @@ from lazytile.pyramid.core.errors import (
     TileOutOfRangeError,
 )
 from lazytile.pyramid.core.stop_flag import StoppedError
+from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.service.http.parameter_names import parameter_of
 
 LOG = logging.getLogger(__name__)
@@ -196,6 +197,7 @@ RULES: dict[type[Exception], Rule] = {
     GenerationChangedError: Rule(503, 503, "NoApplicableCode"),
     SourceUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     StoreUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
+    StorageError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
     EngineError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.LINE),
     EngineUnavailableError: Rule(503, 503, "NoApplicableCode", has_public_text=False, logs=Logs.NOTHING),
     DamagedChunkError: Rule(500, 500, "NoApplicableCode", has_public_text=False),
@@ -253,9 +255,7 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
         locator = parameter_of(error.field)
         text = error.spelled(locator)
     text = short_line(without_paths(text))
-    headers = {}
-    if isinstance(error, AccessError):
-        headers["WWW-Authenticate"] = error.challenge
+    headers = {"WWW-Authenticate": error.challenge} if isinstance(error, AccessError) else {}
     if rule.status in (429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 1))
     if isinstance(error, DamagedChunkError):
@@ -264,8 +264,7 @@ def failure_of(error: Exception, *, in_path: bool) -> Failure:
         text = _DAMAGED
     elif not rule.has_public_text:
         if rule.logs is not Logs.NOTHING:
-            trace = error if rule.logs is Logs.TRACEBACK else None
-            LOG.error("%s: %s", type(error).__name__, text, exc_info=trace)
+            LOG.error("%s: %s", type(error).__name__, text, exc_info=error if rule.logs is Logs.TRACEBACK else None)
         text = _FAILED if rule.status == 500 else _UNAVAILABLE
         if isinstance(error, DamagedDescriptionError):
             text = _DAMAGED

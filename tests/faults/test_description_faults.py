@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lazytile.pyramid.store.node_metadata import metadata_problems
 from lazytile.pyramid.store.store import read_description
-from lazytile.pyramid.store.verify import metadata_problems
 from tests.faults.server import compare, heal_time_s, record, serving, tile_paths, wait_for
 
 if TYPE_CHECKING:

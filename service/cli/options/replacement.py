@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError
+from lazytile.pyramid.core.errors import DatasetNotFoundError, StoreError, StoreUnavailableError
 from lazytile.pyramid.storage.pointer import dataset_folder
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def check_replacement(store: Path, name: str, source: str, *, overwrite: bool) -
         overwrite: Whether it may be replaced anyway.
 
     Raises:
-        StoreError: The dataset must not be replaced.
+        StoreError: The dataset must not be replaced, or the storage does not tell what it is.
     """
     from lazytile.pyramid.store.store import read_description  # noqa: PLC0415 - numpy takes a moment to import
 
@@ -39,6 +39,8 @@ def check_replacement(store: Path, name: str, source: str, *, overwrite: bool) -
         there = read_description(dataset_folder(store, name))
     except DatasetNotFoundError:
         return
+    except StoreUnavailableError:
+        raise  # nobody knows what would be replaced
     except StoreError:
         return  # damaged, or nobody's: the conversion replaces the one and refuses the other
     other = there.source or "an unknown source"

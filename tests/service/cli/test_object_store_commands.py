@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
+from lazytile.colormaps.core.errors import LazytileError
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.ingest.convert import convert
@@ -83,6 +86,58 @@ def test_errors_name_the_bucket_and_what_is_allowed(
     text = run("convert", str(source(tmp_path / "a.nc", 0)), "--store", "s3://elsewhere/maps", code=1)
     assert "s3://elsewhere/maps/a.zarr/" in text
     assert "cannot be written: there is no bucket s3://elsewhere" in text
+
+
+@pytest.fixture(scope="module")
+def kinds(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a store with a dataset, a lazy one and a linked one."""
+    folder, store = tmp_path_factory.mktemp("kinds"), f"s3://{BUCKET}/kinds"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAZYTILE_STORAGE_STAGING", str(folder / "staging"))
+        file = str(source(folder / "a.nc", 0))
+        run("convert", file, "--name", "plain", "--store", store)
+        run("convert", file, "--lazy", "--name", "lazy", "--store", store)
+        run("link", file, "--name", "linked", "--store", store)
+    return store
+
+
+@pytest.mark.parametrize(
+    "command", ["info", "info lazy", "verify plain", "verify lazy", "verify linked", "stats plain", "convert"]
+)
+def test_a_store_that_stops_answering_is_said_in_one_line_and_is_no_damage(
+    s3: S3Server, kinds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("LAZYTILE_STORAGE_STAGING", str(tmp_path / "staging"))
+    other = str(source(tmp_path / "b.nc", 5))
+    arguments = ["convert", other, "--name", "plain"] if command == "convert" else command.split()
+    count = 0
+
+    def denied_from(number: int, only: bool) -> tuple[int, str]:
+        nonlocal count
+        count = 0
+
+        def count_up(*_: str) -> None:
+            nonlocal count
+            count += 1
+            s3.is_denied = count == number if only else count >= number
+
+        s3.on_request = count_up
+        process.install(CacheBudget.renderer(64 << 20))
+        result = CliRunner().invoke(app, [*arguments, "--store", kinds])
+        s3.behave()
+        assert isinstance(result.exception, LazytileError | SystemExit | None), (number, result.exception)
+        return result.exit_code, f"{result.output}{result.exception or ''}"
+
+    code, whole = denied_from(0, only=True)
+    numbers = {*range(1, 7), *range(7, count + 1, 5), count}
+    for number, only in product(sorted(numbers), (False, True)):
+        found, text = denied_from(number, only=only)
+        if count < number or text == whole:
+            continue  # threads made fewer requests, or one of no account was denied
+        assert found == 1, text
+        assert "access is denied; the credentials come from AWS_ACCESS_KEY_ID" in text
+        assert not {"damaged", "missing", "holds no dataset"} & {*re.findall("damaged|missing|holds no dataset", text)}
+    assert "holds a.nc" in whole if command == "convert" else code == 0
 
 
 def test_lazy_overviews_and_links(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
