@@ -92,7 +92,7 @@ class ObjectStorage(Protocol):
             ranges: First byte and the one after the last, of each part.
 
         Returns:
-            The parts; None where there is no such object.
+            The parts, shorter where the object ends before; None where there is no such object.
         """
         ...
 

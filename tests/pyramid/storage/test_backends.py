@@ -41,6 +41,19 @@ def test_what_is_put_is_there_whole_and_in_parts(root: ObjectPath, tmp_path: Pat
         storage.get(key, limit=100)
 
 
+def test_an_object_that_ends_before_a_range_gives_what_it_has(root: ObjectPath) -> None:
+    storage, key, empty = root.storage, (root / "a/short").key, (root / "a/empty").key
+    storage.put(key, b"0123456789")
+    assert storage.get_ranges(key, [(8, 15)]) == [b"89"]
+    assert storage.get_ranges(key, [(20, 25)]) == [b""]
+    assert storage.get_ranges(key, [(0, 3), (20, 25)]) == [b"012", b""]
+    assert storage.get_ranges(key, [(0, 3), (9 << 20, 10 << 20)]) == [b"012", b""]
+    storage.put(empty, b"")
+    assert storage.get_end(empty, 5) == (b"", 0)
+    assert storage.get_ranges(empty, [(0, 5)]) == [b""]
+    assert (root / "a/empty").exists()
+
+
 def test_what_is_not_there_is_none(root: ObjectPath) -> None:
     storage, key = root.storage, (root / "nothing").key
     assert storage.get(key) is None

@@ -80,6 +80,17 @@ def test_damage_is_found_by_path(source: Path, tmp_path: Path, place: StorePlace
     assert "differs from what level 0 gives" in by_path[str(stale)]
 
 
+def test_shards_that_end_early_are_damaged_and_no_failure_of_the_storage(source: Path, place: StorePlace) -> None:
+    convert(source, place.root, "d", storage=STORAGES["sharded"])
+    folder = place.dataset()
+    empty, short = folder / "0/t/c/0/0/1", folder / "0/t/c/1/0/0"
+    put(empty, b"")
+    put(short, short.read_bytes()[:1000])
+    lines = verify(place.root, "d").problems
+    for path in (empty, short):
+        assert [line for line in lines if f"{path}: the checksum of the shard's index is wrong" in line], lines
+
+
 def test_missing_metadata_and_checksums_are_found(source: Path, place: StorePlace) -> None:
     convert(source, place.root, "d")
     folder = place.dataset()
