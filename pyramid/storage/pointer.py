@@ -28,6 +28,7 @@ FORMAT = 1
 LEAST_S = 0.1
 """Looks that many threads ask for at once are one, if none is older."""
 _LIMIT_BYTES = 64 << 20
+_LATEST_NS = 2**63 - 1
 _SWAPS = 40
 """Attempts to swap the pointer while other writers do."""
 _PAUSE_S = 2.0
@@ -42,6 +43,11 @@ class Published:
     """Name of its prefix below that of the dataset, hexadecimal digits, never used again."""
     published_ns: int
     """Time of publication, nanoseconds since 1970, by the writer's clock."""
+
+    def __post_init__(self) -> None:
+        int(self.token, 16)
+        if not 0 <= self.published_ns <= _LATEST_NS:
+            raise ValueError(f"published_ns is no time: {self.published_ns:.6g}")
 
     @property
     def stamp(self) -> tuple[int, int, int]:
@@ -83,9 +89,7 @@ def read_pointers(root: ObjectPath) -> Pointers:
             str(name): Published(str(entry["token"]), int(entry["published_ns"]))
             for name, entry in document["datasets"].items()
         }
-        for each in datasets.values():
-            int(each.token, 16)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is no pointer of a store: {type(error).__name__}: {error}") from error
     return Pointers(datasets, found.etag)
 

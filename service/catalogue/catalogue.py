@@ -223,7 +223,7 @@ class Catalogue:
             await asyncio.sleep(self._poll_s)
             try:
                 has_changed = await self._in_thread(self._may_have_changed)
-            except OSError:
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may succeed
                 has_changed = True  # reading says what is wrong
             if has_changed:
                 self.note()

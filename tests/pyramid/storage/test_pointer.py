@@ -45,6 +45,28 @@ def test_only_the_state_that_was_seen_is_replaced(root: ObjectPath) -> None:
     assert read_pointers(root).datasets == {}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "\xff\x00",
+        '{"format": 99, "datasets": {}}',
+        '{"format": 1e999, "datasets": {}}',
+        '{"format": 1, "datasets": []}',
+        '{"format": 1, "datasets": {"d": {"token": "../d", "published_ns": 1}}}',
+        '{"format": 1, "datasets": {"d": {"token": "1", "published_ns": 1e999}}}',
+        '{"format": 1, "datasets": {"d": {"token": "1", "published_ns": 1e99}}}',
+        '{"format": 1, "datasets": {"d": {"token": "1", "published_ns": -1}}}',
+    ],
+)
+def test_what_is_no_pointer_is_an_error_of_the_store(root: ObjectPath, content: str) -> None:
+    path = root / "datasets.json"
+    path.storage.put(path.key, content.encode("latin-1"))
+    with pytest.raises(StoreError, match=r"is no pointer of a store|this version reads"):
+        read_pointers(root)
+
+
 def test_it_is_looked_at_after_a_while_only(root: ObjectPath, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     looks: list[None] = []

@@ -187,6 +187,29 @@ def test_a_store_that_is_replaced_is_seen_by_the_next_poll(tmp_path):
     bench.run(work)
 
 
+def test_changes_are_seen_after_a_poll_that_failed(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, poll_s=SOON_S)
+    bench.write()
+    data.CATALOGUE["odd_sizes"]().write(tmp_path / "other")
+    failed = []
+    real = bench.watch.add_store
+
+    def add_store():
+        if threading.current_thread() is not threading.main_thread() and len(failed) < 2:
+            failed.append(None)
+            raise OverflowError("nobody thought of this")
+        return real()
+
+    async def work(catalogue):
+        monkeypatch.setattr(bench.watch, "add_store", add_store)
+        await until(lambda: len(failed) == 2)
+        bench.store.rename(tmp_path / "old")
+        (tmp_path / "other").rename(bench.store)
+        await until(lambda: catalogue.snapshot.names() == ["odd_sizes"])
+
+    bench.run(work)
+
+
 def test_a_changed_colormap_is_seen_and_the_dead_styles_leave(tmp_path, way):
     bench = Bench(tmp_path, way, poll_s=SOON_S if way == POLLED else NEVER_S)
     bench.write()
