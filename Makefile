@@ -34,7 +34,7 @@ PAGE_SOURCES := $(wildcard $(VIEWER)/src/*.* $(VIEWER)/src/*/* $(VIEWER)/static/
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-faults soak probe-loop check docs tables mutants format mrf warm bench bench-convert bench-service bench-viewer bench-scaling bench-links bench-mrf gpu-check peers-check wheel-check deploy-check sbom screenshot clean
+.PHONY: help setup serve test test-faults soak probe-loop check docs tables mutants format mrf warm bench bench-convert bench-service bench-viewer bench-scaling bench-links bench-mrf bench-before gpu-check peers-check wheel-check deploy-check sbom screenshot clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
@@ -165,6 +165,13 @@ bench-links: $(VENV)/.installed ## Benchmark Zarr that is linked against other t
 
 bench-scaling: setup $(DEMO) ## Measure and simulate one and two processes and hosts; updates docs/scaling.md
 	$(BIN)/python scripts/bench_scaling.py $(STORE) sst --document docs/scaling.md
+
+# COMMIT is any earlier one; WORK keeps its checkout, its kernel and both stores (git worktree remove WORK/tree ends that).
+bench-before: FILE ?= demo/sst.nc
+bench-before: WORK ?= bench-results/before
+bench-before: setup demo/.made ## Compare tiles/s with those of another commit (COMMIT=e6e1acb, FILE=demo/sst_full.nc, WORK=FOLDER)
+	@test -n '$(COMMIT)' || { echo "usage: make bench-before COMMIT=e6e1acb [FILE=demo/sst_full.nc] [WORK=FOLDER]"; exit 2; }
+	$(BIN)/python scripts/bench_before.py '$(COMMIT)' '$(FILE)' --work '$(WORK)'
 
 # Of the viewer of the server at http://HOST:PORT/ (make serve), with LAYER (it needs several times).
 bench-viewer: $(VENV)/.installed ## Measure the viewer of the running server in headless Chromium (HOST, PORT, LAYER=air, SLOW=1)

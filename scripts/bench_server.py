@@ -48,13 +48,22 @@ class Server:
 
 
 @contextmanager
-def serving(store: Path, *options: str) -> Iterator[Server]:
-    """Run a server on a free port of the loopback interface; without an access log, as the other servers run."""
+def serving(store: Path, *options: str, tree: Path = ROOT) -> Iterator[Server]:
+    """Run a server on a free port of the loopback interface; without an access log, as the other servers run.
+
+    Args:
+        store: The store, as seen from the tree.
+        options: Of ``serve``.
+        tree: Where the modules are.
+
+    Yields:
+        The server.
+    """
     command = [sys.executable, "-m", "lazytile.service", "serve", "--store", str(store), "--port", "0", *options]
     process = subprocess.Popen(
         command,
-        cwd=ROOT,
-        env={**os.environ, "LAZYTILE_ACCESS_LOG": "off"},
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree), "LAZYTILE_ACCESS_LOG": "off"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
