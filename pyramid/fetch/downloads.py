@@ -121,7 +121,7 @@ class Downloads:
             path = Path(source)
             if checksum is not None and path.is_file():
                 checksum.check(path, source)
-            return self._unpacked(path) if path.is_file() and is_packed(path) else source
+            return self._unpacked(path) if os.path.isfile(path) and is_packed(path) else source  # noqa: PTH113 - false for any name
         if is_nexus(source):
             if checksum is not None:
                 raise SourceError(f"{source} is assembled from many responses, so it has no checksum")

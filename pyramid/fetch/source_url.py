@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def absolute_source(source: str | Path) -> str:
     Returns:
         An absolute path, or the URL.
     """
-    return str(source) if is_url(source) else str(Path(source).resolve())
+    # Unlike that of pathlib, it takes links that lead round in circles for a file that is not there.
+    return str(source) if is_url(source) else os.path.realpath(source)
 
 
 def base_name(source: str | Path) -> str:

@@ -20,10 +20,10 @@ from lazytile.pyramid.linked.sampled_range import measured
 from lazytile.pyramid.linked.source_version import check_linkable, settled_time_ns, version_of
 from lazytile.pyramid.sources.overrides import Overrides
 from lazytile.pyramid.sources.series import files_of
-from lazytile.pyramid.storage.object_path import store_location
+from lazytile.pyramid.storage.object_path import ObjectPath, location, store_location
 from lazytile.pyramid.storage.pinned import pinned
 from lazytile.pyramid.storage.pointer import dataset_folder
-from lazytile.pyramid.store.dataset import NAME_PATTERN
+from lazytile.pyramid.store.dataset import NAME_PATTERN, SUFFIX
 from lazytile.pyramid.store.geozarr import finish_metadata, write_metadata
 from lazytile.pyramid.store.layout import level_shape
 from lazytile.pyramid.store.publish import staged
@@ -105,6 +105,8 @@ def link(
     place = store_location(store)
     given = tuple(absolute_source(each) for each in files_of(path))
     check_linkable(given)
+    chosen = name or dataset_name(given[0])
+    _check_apart(given, place, chosen)
     paths = tuple(str(pinned(each)) for each in given)
     record = LinkRecord(
         generation="",
@@ -118,7 +120,21 @@ def link(
         colormap=colormap,
         is_exact=exact,
     )
-    return _registered(record, place, name or dataset_name(given[0]), progress)
+    return _registered(record, place, chosen, progress)
+
+
+def _check_apart(paths: Sequence[str], store: Path, name: str) -> None:
+    """Raise ``SourceError`` where a source is the dataset that the link would replace, and with it the data."""
+    replaced = location(absolute_source(store / f"{name}{SUFFIX}"))
+    # In object storage a dataset is named without the suffix, too.
+    names = {replaced, replaced.with_suffix("")} if isinstance(replaced, ObjectPath) else {replaced}
+    for path in paths:
+        source = location(path)
+        if names & {source, *source.parents}:
+            raise SourceError(
+                f"{path} is the dataset {name} of this store: the link would replace the data that it shows; "
+                f"choose another name or another store"
+            )
 
 
 def link_again(store: Path, name: str) -> Linked:

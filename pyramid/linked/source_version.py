@@ -8,6 +8,7 @@ noticed by their own times (``dated_stores``).
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -144,7 +145,7 @@ def check_linkable(paths: Sequence[str]) -> None:
     for path in paths:
         parts = urlsplit(path)
         if not is_url(path):
-            if not Path(path).exists():
+            if not os.path.exists(path):  # noqa: PTH110 - false for names that no file can have
                 raise SourceError(f"there is no file {path}")
             if Path(path).is_file() and is_packed(Path(path)):
                 raise SourceError(f"{path} is compressed as a whole and cannot be read in parts; convert unpacks it")

@@ -20,16 +20,20 @@ _NAMING = ("coordinates", "bounds", "edges", "climatology")
 _PLACES = frozenset({"latitude", "longitude", "grid_latitude", "grid_longitude"})
 
 
-def drop_assumed_fill(group: xr.Dataset) -> None:
+def without_assumed_fill(group: xr.Dataset) -> xr.Dataset:
     """Take the fill value 0 from the coordinates of a group of Zarr and from their bounds.
 
     Args:
         group: Variables, not decoded; their attributes are changed.
+
+    Returns:
+        The same group.
     """
     named = {name for each in group.variables.values() for key in _NAMING for name in cf.text(each.attrs, key).split()}
     for name, variable in group.variables.items():
         if str(variable.attrs.get("_FillValue")) in _ASSUMED and (name in named or _is_coordinate(variable)):
             del variable.attrs["_FillValue"]
+    return group
 
 
 def _is_coordinate(variable: xr.Variable) -> bool:

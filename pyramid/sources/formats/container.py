@@ -6,6 +6,7 @@ line.
 
 from __future__ import annotations
 
+import os
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import xarray as xr
 
 from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core.errors import SourceError, first_line
-from lazytile.pyramid.sources.cf.assumed_fill import drop_assumed_fill
+from lazytile.pyramid.sources.cf.assumed_fill import without_assumed_fill
 from lazytile.pyramid.sources.formats.extents import check_extents, check_length
 from lazytile.pyramid.sources.formats.hdf5_filters import load_plugins
 from lazytile.pyramid.sources.formats.hdf_eos import with_structure
@@ -24,7 +25,7 @@ from lazytile.pyramid.sources.formats.netcdf3 import needed_bytes
 from lazytile.pyramid.sources.formats.numpy_arrays import NUMPY, open_numpy, with_coordinates
 from lazytile.pyramid.sources.formats.remote_zarr import open_remote_group, remote_group_names, version_of
 from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK, own_axes, virtual_engine, virtual_store
-from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
+from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays, check_is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,6 +131,7 @@ def open_container(path: Path | str, overrides: Overrides) -> Container:
             warnings.simplefilter("ignore")  # about metadata; what matters is in Source.remarks
             groups, refusals = _open_grib(path) if engine == GRIB else (dict(_groups(path, engine)), {})
             check_extents(groups, path)
+            check_is_whole(path, groups)
             if engine == NETCDF:
                 groups = with_structure(groups)
             if engine == NUMPY:
@@ -149,6 +151,7 @@ def _open_remote(url: str) -> Container:
             warnings.simplefilter("ignore")  # as above
             groups = {name: open_group(url, ZARR, name) for name in remote_group_names(url)}
             check_extents(groups, url)
+            check_is_whole(url, groups)
     except SourceError:
         raise
     except Exception as error:
@@ -168,7 +171,7 @@ def engine_of(path: Path) -> str:
     Raises:
         SourceError: The file is missing, empty, cut short or of another format.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - false for names that no file can have
         raise SourceError(f"there is no file {path}")
     virtual = virtual_engine(path)
     if virtual is not None:
@@ -239,9 +242,7 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
         The variables of the group.
     """
     if isinstance(path, str):
-        group = open_remote_group(path, name, UNDECODED)
-        drop_assumed_fill(group)
-        return group
+        return without_assumed_fill(open_remote_group(path, name, UNDECODED))
     if engine == GEOTIFF:
         from lazytile.pyramid.sources.formats.geotiff import open_geotiff  # noqa: PLC0415 - GDAL, as for GRIB
 
@@ -260,9 +261,8 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
     with bounded_unpacking() if engine in _ZARRS else nullcontext():
         group = xr.open_dataset(source, engine=reader, group=None if name == "/" else name, **options)
     if engine in _ZARRS:
-        drop_assumed_fill(group)
         # A folder lists its arrays in arbitrary order.
-        return own_axes(group[sorted(map(str, group.data_vars))])
+        return own_axes(without_assumed_fill(group[sorted(map(str, group.data_vars))]))
     return _marked(group, path, name)
 
 

@@ -12,7 +12,10 @@ from lazytile.pyramid.core.memory_size import CHUNK_VARIABLE, max_chunk_bytes
 from lazytile.pyramid.sources.formats.extents import MAX_COORDINATE_BYTES, check_length
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import xarray as xr
 
 MAX_CELLS = 1 << 46
 """Most cells of an array, all steps together."""
@@ -61,3 +64,21 @@ def _chunks_of_shard(array: zarr.Array[Any]) -> int:
     if array.shards is None:
         return 1
     return math.prod(shard // chunk for shard, chunk in zip(array.shards, array.chunks, strict=True))
+
+
+def check_is_whole(where: str | Path, groups: Mapping[str, xr.Dataset]) -> None:
+    """Check that a source is no linked dataset of ours, which lacks its finest data and overviews that nobody has made.
+
+    Args:
+        where: The source, for the message.
+        groups: Its groups by path.
+
+    Raises:
+        SourceError: It is one.
+    """
+    described = groups["/"].attrs.get("lazytile") if "/" in groups else None
+    if isinstance(described, dict) and described.get("linked"):
+        raise SourceError(
+            f"{where} is a linked dataset of lazytile, which holds coarser levels only; "
+            f"name its source instead, which lazytile info shows"
+        )

@@ -292,6 +292,12 @@ def test_what_cannot_be_read_in_place_is_named(tmp_path):
         link(web.url("/in.nc"), tmp_path / "linked", "d")
     with pytest.raises(SourceError, match="there is no file"):
         link(tmp_path / "nothing.zarr", tmp_path / "linked", "d")
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (tmp_path / "loop", tmp_path / ("n" * 300)):
+        with pytest.raises(SourceError, match="there is no file"):
+            link(path, tmp_path / "linked", "d")
+        with pytest.raises(SourceError, match="there is no file"):
+            convert(path, tmp_path / "linked", "d")
     with pytest.raises(SourceError, match="a dataset's name has up to 128 letters"):
         link(tmp_path / "in.zarr", tmp_path / "linked", "../d")
     assert not (tmp_path / "linked").exists() or not list((tmp_path / "linked").iterdir())
@@ -328,6 +334,33 @@ def test_overviews_that_a_dataset_of_ours_has_not_made_yet_are_not_taken_for_emp
     assert tiles_of(tmp_path / "linked", "d") == expected
     assert tiles_of(tmp_path / "lazy", "d") == expected
     assert tiles_of(tmp_path / "linked", "d") == expected, "overviews that are made there change nothing here"
+
+
+@pytest.mark.parametrize("make", [link, convert])
+def test_a_linked_dataset_is_no_source_since_its_finest_data_lie_elsewhere(tmp_path, make):
+    pytest.importorskip("obstore")
+    field(tmp_path / "in.zarr")
+    link(tmp_path / "in.zarr", tmp_path / "linked", "d")
+    with serving() as web:
+        web.default = folder(tmp_path / "linked")
+        for source in (tmp_path / "linked" / "d.zarr", web.url("/d.zarr")):
+            with pytest.raises(SourceError, match=r"d.zarr is a linked dataset of lazytile.* name its source instead"):
+                make(source, tmp_path / "store", "e")
+
+
+@pytest.mark.parametrize("path", ["store/d.zarr", "there/d.zarr", "d", "store/d.zarr/0"])
+def test_a_dataset_is_not_replaced_by_a_link_to_itself(tmp_path, path):
+    field(tmp_path / "in.zarr")
+    convert(tmp_path / "in.zarr", tmp_path / "store", "d")
+    expected = tiles_of(tmp_path / "store", "d")
+    (tmp_path / "there").symlink_to("store")
+    (tmp_path / "d").symlink_to("store/d.zarr")
+    for store in (tmp_path / "store", tmp_path / "there"):
+        with pytest.raises(SourceError, match="is the dataset d of this store: the link would replace the data"):
+            link(tmp_path / path, store, "d")
+    assert tiles_of(tmp_path / "store", "d") == expected
+    link(tmp_path / "store" / "d.zarr", tmp_path / "store", "e")
+    assert list(tiles_of(tmp_path / "store", "e").values()) == list(expected.values())
 
 
 def test_levels_of_others_are_used_where_they_are_those_of_a_pyramid(tmp_path):

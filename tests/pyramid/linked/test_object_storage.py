@@ -10,7 +10,7 @@ import pytest
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 from lazytile.pyramid.core.conditions import Conditions
-from lazytile.pyramid.core.errors import GenerationChangedError, SourceUnavailableError
+from lazytile.pyramid.core.errors import GenerationChangedError, SourceError, SourceUnavailableError
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.linked import dated_stores
 from lazytile.pyramid.linked.follow import LinkFollower, linked_names
@@ -177,6 +177,8 @@ def test_a_dataset_of_a_store_is_a_source_whose_generations_follow_each_other(tm
     made = link(f"{store}/{form}", tmp_path / "links").dataset
     assert (made.name, made.linked) == ("d", made.levels)
     assert tiles_of(tmp_path / "links", "d") == expected
+    with pytest.raises(SourceError, match="is the dataset d of this store: the link would replace the data"):
+        link(f"{store}/{form}", store, "d")
     convert(f"{store}/{form}", tmp_path / "copies", "d")
     assert tiles_of(tmp_path / "copies", "d") == expected
     follower = LinkFollower(tmp_path / "links")
