@@ -199,3 +199,36 @@ def test_a_writer_raises_what_failed_before(place_of: Callable[[str], str], monk
     monkeypatch.setattr(MemoryStorage, "put", refuse)
     with pytest.raises(StorageError, match="the bucket is lost"), ObjectWriter() as objects:
         objects.put(place / "b", b"1")
+
+
+@pytest.mark.parametrize("name", ["0/zarr.json", "0/time/zarr.json", "0/time/c/0"])
+def test_an_append_during_another_says_so(
+    files: tuple[Path, Path], place_of: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    root = location(place_of("memory"))
+    assert isinstance(root, ObjectPath)
+    convert(files[0], root, "d")
+    real, others = root.storage.get, []
+
+    def get(key: str, limit: int | None = None) -> object:
+        if key.endswith(f"/{name}") and not others:
+            others.append(key)
+            append(files[1], root, "d", replace_steps=True)
+        return real(key, limit)
+
+    monkeypatch.setattr(root.storage, "get", get)
+    with pytest.raises(StoreError, match="dataset d was changed meanwhile"):
+        append(files[1], root, "d")
+    assert others
+    assert verify(root, "d").problems == ()
+
+
+def test_metadata_that_is_lost_is_named(files: tuple[Path, Path], place_of: Callable[[str], str]) -> None:
+    root = location(place_of("memory"))
+    assert isinstance(root, ObjectPath)
+    convert(files[0], root, "d")
+    lost = Store(root).dataset("d").path / "0/time/zarr.json"
+    assert isinstance(lost, ObjectPath)
+    lost.storage.delete([lost.key])
+    with pytest.raises(StoreError, match=r"metadata is missing: .*0/time/zarr.json does not exist"):
+        append(files[1], root, "d")
