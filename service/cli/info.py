@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lazytile.pyramid.core.errors import SourceError
+from lazytile.pyramid.core.errors import DatasetNotFoundError, SourceError, StoreError, StoreUnavailableError
 from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.service.cli.options.common import DEFAULT_STORE, JsonOption, StoreOption, existing
 from lazytile.service.cli.options.fetching import FetchOptions  # noqa: TC001 - Typer reads annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lazytile.pyramid.ingest.describe import Description
     from lazytile.pyramid.store.dataset import Dataset
+    from lazytile.pyramid.store.store import Store
 
 
 @with_option_groups
@@ -72,6 +73,26 @@ def _source(dataset: Dataset, folder: Path) -> str:
     return f"\n  source      {paths[0]}{more}"
 
 
+def _readable(store: Store) -> list[Path]:
+    """Return the datasets that can be read; say what is wrong with each other one, or raise it where all are such."""
+    found: list[Path] = []
+    damaged: list[StoreError] = []
+    for name in store.names():
+        try:
+            found.append(store.dataset(name).path)
+        except DatasetNotFoundError:
+            continue  # it was removed meanwhile
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            damaged.append(error)
+    if damaged and not found:
+        raise damaged[0]
+    for each in damaged:
+        typer.echo(f"lazytile: {each}", err=True)
+    return found
+
+
 def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence[str | Path]:
     """Return what to describe: all datasets of the store, one dataset by name, or a file or URL."""
     from lazytile.pyramid.fetch.source_url import is_url  # noqa: PLC0415 - as below
@@ -81,7 +102,7 @@ def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence
     from lazytile.pyramid.store.store import Store  # noqa: PLC0415 - slow to import
 
     if subject is None:
-        return [stored.path for stored in Store(existing(store)).datasets()]
+        return _readable(Store(existing(store)))
     is_stored = subject in Store(store).names() if isinstance(store, ObjectPath) else False
     if is_url(subject) or (Path(subject).name != subject and Path(subject).suffix != SUFFIX):
         named = stored_names(subject)

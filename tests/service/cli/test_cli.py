@@ -246,3 +246,18 @@ def test_real_data(run, tmp_path):
     assert "kelvin" in run("info", "gamssa", "--store", store)[1]
     with running(store, tmp_path / "c") as server:
         assert server.get("/xyz/gamssa/2/1/1.png?time=2024-10-11").status == 200
+
+
+def test_info_says_what_is_wrong_with_each_dataset_that_it_cannot_read(run, netcdf, tmp_path):
+    store = tmp_path / "store"
+    for name in ("a", "b"):
+        assert run("convert", netcdf, "--name", name, "--store", store)[0] == 0
+    (store / "a.zarr/zarr.json").write_text("{")
+    code, out, err = run("info", "--store", store)
+    assert code == 0
+    assert f"dataset {store / 'b.zarr'}" in out
+    assert "a.zarr is no dataset of lazytile" in err
+    (store / "b.zarr/zarr.json").write_text("{")
+    code, out, err = run("info", "--store", store)
+    assert (code, out) == (2, "")
+    assert "a.zarr is no dataset of lazytile" in err
