@@ -158,6 +158,8 @@ class DatedObjects(WrapperStore[ObjectStore[Any]]):
                 size = int((await obstore.head_async(self._store.store, key))["size"])
                 begin = RangeByteRequest(max(0, size - byte_range.suffix), size)
                 response = await obstore.get_async(self._store.store, key, options=_options(begin))
+        except obstore.exceptions.NotSupportedError as error:
+            raise StoreError(f"the server sends {key} as a whole only, and shards are read in parts") from error
         except FileNotFoundError:
             if key in self.seen:
                 raise GenerationChangedError(f"{key} has been removed") from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazytile.pyramid.core.errors import NotComputedError, SourceError, first_line
+from lazytile.pyramid.core.errors import NotComputedError, SourceError, StoreError, first_line
 from lazytile.pyramid.sources.cf.attributes import native_codes
 from lazytile.pyramid.sources.formats.container import NETCDF
 from lazytile.pyramid.sources.formats.hdf5_chunks import CACHE_BYTES
@@ -157,7 +157,8 @@ class BlockReader:
     def _error(self, ranges: Sequence[Range], error: Exception) -> SourceError:
         """Return the error that names what cannot be read: ranges of source cells by axis."""
         where = ", ".join(f"{start}..{stop - 1}" for start, stop in ranges)
-        cause = error.__cause__ or error  # rasterio's own text is "see previous exception"
+        # rasterio's own text is "see previous exception".
+        cause = error if isinstance(error, SourceError | StoreError) else error.__cause__ or error
         reason = self._missing_filter() or first_line(cause)
         return SourceError(f"{self.path}: {self.placement.name} cannot be read at {where}: {reason}")
 

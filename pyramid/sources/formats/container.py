@@ -324,5 +324,7 @@ def _group_names(path: Path, engine: str) -> list[str]:
 
 
 def _cause(error: Exception) -> str:
+    if "decode fill_value" in str(error):
+        return "an attribute _FillValue is no text in base64, which xarray needs in Zarr 3"
     unnamed = isinstance(error, KeyError) and ("dimension_names" in str(error) or "_ARRAY_DIMENSIONS" in str(error))
     return "its arrays do not name their dimensions" if unnamed else "it may be damaged or cut short"

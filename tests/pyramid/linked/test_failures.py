@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.conditions import Conditions
-from lazytile.pyramid.core.errors import GenerationChangedError, SourceUnavailableError
+from lazytile.pyramid.core.errors import GenerationChangedError, SourceError, SourceUnavailableError
 from lazytile.pyramid.linked import dated_stores, foreign_chunks
 from lazytile.pyramid.linked.link import link
 from lazytile.pyramid.sources.formats.remote_zarr import Patience
@@ -136,3 +137,12 @@ def test_an_object_that_is_far_too_large_is_not_read(tmp_path, web, monkeypatch)
     monkeypatch.setattr(dated_stores, "max_chunk_bytes", lambda: 0)
     with pytest.raises(SourceUnavailableError, match="at most 100 are read"):
         chunk(tmp_path, 1, 2)
+
+
+def test_a_server_that_sends_no_parts_has_no_shards(tmp_path, fresh_process):
+    field(tmp_path / "www" / "in.zarr", chunks=(1, 100, 128), shards=(2, 400, 256))
+    files = folder(tmp_path / "www")
+    with serving() as server:
+        server.default = lambda request: replace(files(request), ranges=False)
+        with pytest.raises(SourceError, match=r"sends sst/c/[0-9/]+ as a whole only, and shards are read in parts"):
+            link(server.url("/in.zarr"), tmp_path / "store", "d")

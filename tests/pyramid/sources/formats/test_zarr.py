@@ -126,6 +126,12 @@ def test_arrays_without_named_dimensions_are_refused(tmp_path: Path, zarr_format
         convert(tmp_path / "in.zarr", tmp_path, "d")
 
 
+def test_a_fill_value_that_xarray_does_not_read_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "in.zarr", CODES.astype("f4"), 3, attributes={"_FillValue": -999.0})
+    with pytest.raises(SourceError, match="an attribute _FillValue is no text in base64, which xarray needs in Zarr 3"):
+        convert(tmp_path / "in.zarr", tmp_path, "d")
+
+
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_a_single_array_is_refused(tmp_path: Path, zarr_format: int) -> None:
     zarr.create_array(tmp_path / "in.zarr", shape=(4, 4), dtype="f4", zarr_format=zarr_format)
