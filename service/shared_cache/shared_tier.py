@@ -11,23 +11,21 @@ import secrets
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from lazytile.pyramid.core.conditions import Conditions
-from lazytile.service.shared_cache.circuit_breaker import CircuitBreaker
+from lazytile.service.shared_cache.guarded_calls import GuardedCalls
 from lazytile.service.shared_cache.opening import open_backend, place_of
 from lazytile.service.shared_cache.sealed_value import HEAD_BYTES, seal, unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from lazytile.service.http.metrics import Metrics
     from lazytile.service.http.settings import Settings
     from lazytile.service.shared_cache.backend import SharedBackend
 
-Value = TypeVar("Value")
-
-CONDITION = "shared tile cache"
+PROBE = "0" * 64
+"""A key that no tile has."""
 WRITERS = 4
 """Writes at a time."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.01, 0.2
@@ -90,21 +88,18 @@ class SharedTier:
             metrics: Counts hits, misses, errors and bytes.
         """
         self._backend = backend
-        self._place = place
         self._limits = limits
         self._metrics = metrics
-        self._breaker = CircuitBreaker()
+        self._calls = GuardedCalls(place, limits.timeout_s, metrics)
         self._queue: deque[tuple[Mapping[str, bytes], int, str, str]] = deque()
         """Tiles, their size, and key and owner of the lease that ends once they are written."""
         self._waiting_bytes = 0
         self._writers: set[asyncio.Task[None]] = set()
-        self._probing = False
-        """Whether an answer is waited for."""
 
     @property
     def is_on(self) -> bool:
         """Whether anything may be asked at the moment: of a place that has failed, by one request at a time."""
-        return self._breaker.allows and not (self._breaker.is_open and self._probing)
+        return self._calls.is_on
 
     async def find(self, keys: Sequence[str], *, again: bool = False) -> dict[str, bytes] | None:
         """Look tiles up.
@@ -118,7 +113,7 @@ class SharedTier:
         """
         found: dict[str, bytes] = {}
         for key in keys:
-            value = await self._asked(self._backend.get(key, self._limits.value_bytes + HEAD_BYTES), None)
+            value = await self._calls.ask(self._backend.get(key, self._limits.value_bytes + HEAD_BYTES), None)
             is_whole = value is not None and len(value) <= self._limits.value_bytes + HEAD_BYTES
             data = unseal(key, value) if value is not None and is_whole else None
             if value is not None and data is None:
@@ -149,7 +144,7 @@ class SharedTier:
         has_waited = False
         try:
             while self.is_on:
-                if await self._asked(self._backend.take(key, owner, self._limits.lease_s), default=True):
+                if await self._calls.write(self._backend.take(key, owner, self._limits.lease_s), default=True):
                     # Another host may have written the tiles, and ended its lease, since they were looked up.
                     tiles = await self.find(keys, again=True)
                     if tiles is not None:
@@ -202,9 +197,13 @@ class SharedTier:
             self._release(key, owner)
 
     async def recheck(self) -> None:
-        """Look whether the place answers again after it has failed."""
-        if self._breaker.is_open and self.is_on:
-            await self.find(("0" * 64,))
+        """Look whether the place answers again, and takes something, after it has failed."""
+        if self._calls.breaker.is_open and self.is_on:
+            await self.find((PROBE,))
+        if self._calls.write_breaker.is_open and self.is_on:
+            owner = secrets.token_hex(16)
+            await self._calls.write(self._backend.take(PROBE, owner, self._limits.lease_s), default=True)
+            await self._calls.ask(self._backend.release(PROBE, owner), None)
 
     async def close(self, drain_s: float) -> None:
         """Write what waits, then close the connections.
@@ -217,8 +216,8 @@ class SharedTier:
         for task in self._writers:
             task.cancel()
         await asyncio.gather(*self._writers, return_exceptions=True)
-        await self._asked(self._backend.close(), None)
-        Conditions.current().clear(CONDITION)
+        await self._calls.ask(self._backend.close(), None)
+        self._calls.close()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -227,7 +226,7 @@ class SharedTier:
 
     def _release(self, key: str, owner: str) -> None:
         async def release() -> None:
-            await self._asked(self._backend.release(key, owner), None)
+            await self._calls.ask(self._backend.release(key, owner), None)
 
         self._start(release())
 
@@ -235,45 +234,17 @@ class SharedTier:
         while self._queue:
             tiles, size, key, owner = self._queue.popleft()
             for each, data in tiles.items():
-                if await self._asked(self._written(each, data), default=False):
+                if await self._calls.write(self._written(each, data), default=False):
                     self._metrics.shared_cache_bytes.labels("written").inc(len(data))
                 else:
                     self._metrics.shared_cache.labels("lost").inc()
             self._waiting_bytes -= size
             if owner:
-                await self._asked(self._backend.release(key, owner), None)
+                await self._calls.ask(self._backend.release(key, owner), None)
 
     async def _written(self, key: str, data: bytes) -> bool:
         await self._backend.put(key, seal(key, data))
         return True
-
-    async def _asked(self, answer: Awaitable[Value], default: Value) -> Value:
-        """Wait for an answer within its time limit; the default where it fails, or nothing may be asked."""
-        if not self.is_on:
-            if asyncio.iscoroutine(answer):
-                answer.close()
-            return default
-        self._probing = True
-        try:
-            async with asyncio.timeout(self._limits.timeout_s):
-                found = await answer
-        except Exception as error:  # noqa: BLE001 - whatever happens there, no request fails for it
-            self._failed(error)
-            return default
-        finally:
-            self._probing = False
-        if self._breaker.is_open:
-            Conditions.current().clear(CONDITION)
-        self._breaker.succeeded()
-        return found
-
-    def _failed(self, error: Exception) -> None:
-        self._metrics.shared_cache.labels("error").inc()
-        self._breaker.failed()
-        if self._breaker.is_open:
-            what = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-            problem = f"{self._place} is not used at the moment: {what}; every host computes for itself"
-            Conditions.current().report(CONDITION, problem, ready=True)
 
 
 def open_shared_tier(

@@ -30,11 +30,14 @@ class Memory:
 
     def __init__(self):
         self.values, self.leases = {}, {}
-        self.error, self.hangs = None, False
-        self.asked = 0
+        self.error, self.hangs, self.write_error = None, False, None
+        self.asked = self.writes = 0
 
-    async def _answer(self):
+    async def _answer(self, *, writes=False):
         self.asked += 1
+        self.writes += writes
+        if writes and self.write_error is not None:
+            raise self.write_error
         if self.hangs:
             await asyncio.Event().wait()
         if self.error is not None:
@@ -46,11 +49,11 @@ class Memory:
         return None if value is None else value[: limit_bytes + 1]
 
     async def put(self, key, value):
-        await self._answer()
+        await self._answer(writes=True)
         self.values[key] = value
 
     async def take(self, key, owner, lease_s):
-        await self._answer()
+        await self._answer(writes=True)
         known, ends = self.leases.get(key, ("", 0.0))
         if known and time.monotonic() < ends:
             return False
@@ -220,7 +223,7 @@ def test_a_place_that_fails_is_left_alone(fault):
         memory = Memory()
         found = tier(memory, timeout_s=0.01)
         now = [100.0]
-        found._breaker = CircuitBreaker(lambda: now[0])
+        found._calls.breaker = CircuitBreaker(lambda: now[0])
         memory.error, memory.hangs = (None, True) if fault == "hang" else (fault, False)
         for _ in range(3):
             assert await found.find((KEY,)) is None
@@ -245,6 +248,45 @@ def test_a_place_that_fails_is_left_alone(fault):
         await found.recheck()
         assert found.is_on
         assert not [each for each in Conditions.current().all() if each.key == "shared tile cache"]
+        await found.close(0)
+
+    asyncio.run(run())
+
+
+def test_a_place_that_takes_nothing_is_read_and_said():
+    """A full Redis, a replica, a bucket without the right to write."""
+
+    async def run():
+        memory = Memory()
+        found = tier(memory)
+        now = [100.0]
+        found._calls.write_breaker = CircuitBreaker(lambda: now[0])
+        memory.values[KEY] = seal(KEY, b"tile")
+        memory.write_error = RuntimeError("full")
+        for _ in range(3):
+            turn = await found.turn(OTHER, (OTHER,))
+            assert turn.tiles is None, "it is to be computed"
+            found.put({OTHER: b"other"}, OTHER, turn.owner)
+            await settled(found)
+            assert await found.find((KEY,)) == {KEY: b"tile"}
+        (condition,) = (each for each in Conditions.current().all() if each.key.startswith("shared tile cache"))
+        assert condition.problem == "memory://here takes no tiles at the moment: RuntimeError; they are not shared"
+        assert condition.ready
+        assert (counted(found, "lost"), found.is_on) == (3, True)
+        written = memory.writes
+        assert (await found.turn(OTHER, (OTHER,))).tiles is None
+        assert memory.writes == written, "nothing more is written for a while"
+        now[0] += 30
+        await found.recheck()
+        assert memory.writes == written + 1
+        memory.write_error = None
+        now[0] += 30
+        await found.recheck()
+        assert not [each for each in Conditions.current().all() if each.key.startswith("shared tile cache")]
+        assert memory.leases == {}
+        found.put({OTHER: b"other"})
+        await settled(found)
+        assert await found.find((OTHER,)) == {OTHER: b"other"}
         await found.close(0)
 
     asyncio.run(run())
