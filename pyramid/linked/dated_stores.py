@@ -19,7 +19,7 @@ from lazytile.pyramid.core.byte_lru import BytesLru
 from lazytile.pyramid.core.errors import GenerationChangedError, SourceUnavailableError, StoreError, first_line
 from lazytile.pyramid.core.memory_size import max_chunk_bytes
 from lazytile.pyramid.fetch.source_url import METADATA_NAMES, is_url
-from lazytile.pyramid.sources.formats.remote_zarr import Patience, object_store
+from lazytile.pyramid.sources.formats.remote_zarr import Patience, is_absent, object_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -160,7 +160,9 @@ class DatedObjects(WrapperStore[ObjectStore[Any]]):
                 response = await obstore.get_async(self._store.store, key, options=_options(begin))
         except obstore.exceptions.NotSupportedError as error:
             raise StoreError(f"the server sends {key} as a whole only, and shards are read in parts") from error
-        except FileNotFoundError:
+        except Exception as error:
+            if not is_absent(error, key):
+                raise
             if key in self.seen:
                 raise GenerationChangedError(f"{key} has been removed") from None
             await self._check_root()
@@ -230,7 +232,9 @@ class DatedObjects(WrapperStore[ObjectStore[Any]]):
         for name in (self._root,) if self._root else _ROOTS:
             try:
                 await obstore.head_async(self._store.store, name)
-            except FileNotFoundError:
+            except Exception as error:
+                if not is_absent(error, name):
+                    raise
                 continue
             self._root = name
             return

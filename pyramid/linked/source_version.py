@@ -17,14 +17,13 @@ from urllib.parse import urlsplit
 
 from lazytile.pyramid.core.errors import SourceError, SourceUnavailableError, first_line
 from lazytile.pyramid.fetch.http_client import Client, HttpOptions, run
-from lazytile.pyramid.fetch.source_url import METADATA_NAMES, is_url, source_stamp
+from lazytile.pyramid.fetch.source_url import is_url, source_stamp
 from lazytile.pyramid.fetch.unpack import is_packed
 from lazytile.pyramid.fetch.zarr_url import OBJECT_SCHEMES, is_zarr_url
 from lazytile.pyramid.linked.dated_stores import TILE_PATIENCE
-from lazytile.pyramid.sources.formats.remote_zarr import object_store
+from lazytile.pyramid.sources.formats.remote_zarr import object_store, root_metadata
 from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK, virtual_engine, virtual_store
 from lazytile.pyramid.sources.references.references import references_of, references_stamp
-from lazytile.pyramid.storage.bucket import reason_of
 from lazytile.pyramid.storage.pinned import pinned
 
 if TYPE_CHECKING:
@@ -104,18 +103,12 @@ def _stamp(path: str) -> object:
 
 def _remote_stamp(url: str) -> object:
     store = object_store(str(pinned(url)), TILE_PATIENCE)
-    found = []
-    for name in METADATA_NAMES:
-        try:
-            meta = store.head(name)
-        except FileNotFoundError:
-            continue
-        except Exception as error:
-            raise SourceUnavailableError(f"{url} cannot be read: {reason_of(error, url)}") from error
-        found.append((name, meta["e_tag"], meta["last_modified"], meta["size"]))
-    if not found:
-        raise SourceUnavailableError(f"{url} holds no Zarr group: it has none of {', '.join(METADATA_NAMES)}")
-    return found
+
+    def state(name: str) -> tuple[object, ...]:
+        meta = store.head(name)
+        return meta["e_tag"], meta["last_modified"], meta["size"]
+
+    return [(name, *found) for name, found in root_metadata(url, state, SourceUnavailableError)]
 
 
 def _server_time_ns(url: str) -> int:

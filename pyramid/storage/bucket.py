@@ -89,6 +89,20 @@ def is_web(url: str) -> bool:
     return urlsplit(url).scheme in ("http", "https")
 
 
+def is_denied(error: BaseException) -> bool:
+    """Return whether an error of obstore says that access is denied.
+
+    Args:
+        error: Any exception.
+
+    Returns:
+        True for the statuses 401 and 403.
+    """
+    from obstore.exceptions import PermissionDeniedError, UnauthenticatedError  # noqa: PLC0415 - an extra
+
+    return isinstance(error, PermissionDeniedError | UnauthenticatedError) or bool(_DENIED.search(first_line(error)))
+
+
 def reason_of(error: BaseException, url: str) -> str:
     """Return what an error of obstore comes down to.
 
@@ -99,9 +113,7 @@ def reason_of(error: BaseException, url: str) -> str:
     Returns:
         One line.
     """
-    from obstore.exceptions import PermissionDeniedError, UnauthenticatedError  # noqa: PLC0415 - an extra
-
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or _DENIED.search(first_line(error)):
+    if is_denied(error):
         return f"access is denied{_hint(url)}"
     done, _, reason = first_line(error).rpartition(" - ")
     address = re.search(r"https?://[^/\s]+", done)

@@ -11,7 +11,7 @@ import hashlib
 import importlib.util
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import xarray as xr
@@ -24,12 +24,16 @@ from lazytile.pyramid.fetch.http_client import checked_url
 from lazytile.pyramid.fetch.source_url import METADATA_NAMES
 from lazytile.pyramid.fetch.zarr_url import OBJECT_SCHEMES
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
-from lazytile.pyramid.storage.bucket import open_bucket, reason_of
+from lazytile.pyramid.storage.bucket import is_denied, open_bucket, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from obstore.store import AzureStore, ClientConfig, GCSStore, HTTPStore, RetryConfig, S3Store
+    from zarr.abc.store import ByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,41 @@ class Patience:
 
 
 PATIENCE = Patience()
+_METADATA_FILES = frozenset({*METADATA_NAMES, ".zattrs", ".zarray"})
+
+
+def is_absent(error: BaseException, name: str) -> bool:
+    """Return whether an error says that there is no such object.
+
+    Buckets that do not allow listing, and content delivery networks before them, say of what is not there that access
+    is denied (S3 API reference, GetObject). Zarr asks for metadata of both of its versions, of which one is not there.
+    A chunk is not taken for absent: then it would be shown as empty where it is only out of reach.
+
+    Args:
+        error: Of obstore.
+        name: Of the object.
+
+    Returns:
+        True also where access to metadata is denied.
+    """
+    return isinstance(error, FileNotFoundError) or (name.rpartition("/")[2] in _METADATA_FILES and is_denied(error))
+
+
+class _Objects(ObjectStore[Any]):
+    """Objects below a URL."""
+
+    denied: Exception | None = None
+    """What was taken for absent since access to it is denied."""
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        """Return the bytes of an object, None where there is none."""
+        try:
+            return await super().get(key, prototype, byte_range)
+        except Exception as error:
+            if not is_absent(error, key):
+                raise
+            self.denied = error
+            return None
 
 
 class _CatalogueStore(WrapperStore[ObjectStore[Any]]):
@@ -80,8 +119,13 @@ def open_store(url: str) -> tuple[zarr.Group, bool]:
     Raises:
         SourceError: A web server has no consolidated metadata, or the URL cannot be read.
     """
-    store = ObjectStore(object_store(url), read_only=True)
-    root = zarr.open_group(store, mode="r")
+    store = _Objects(object_store(url), read_only=True)
+    try:
+        root = zarr.open_group(store, mode="r")
+    except FileNotFoundError:
+        if store.denied is None:
+            raise
+        raise SourceError(f"{url} cannot be read: {reason_of(store.denied, url)}") from store.denied
     if root.metadata.consolidated_metadata is None:
         if urlsplit(url).scheme not in OBJECT_SCHEMES:
             raise SourceError(
@@ -149,21 +193,47 @@ def version_of(url: str) -> str:
         SourceError: The URL cannot be read or holds no Zarr.
     """
     store = object_store(url)
+
+    def state(name: str) -> tuple[object, ...]:
+        answer = store.get(name)
+        return answer.meta["e_tag"], answer.meta["last_modified"], bytes(answer.bytes())
+
     digest = hashlib.sha256()
-    found = 0
+    for name, found in root_metadata(url, state):
+        digest.update(repr((name, *found)).encode())
+    return digest.hexdigest()[:16]
+
+
+def root_metadata(
+    url: str, ask: Callable[[str], Answer], error_class: Callable[[str], Exception] = SourceError
+) -> list[tuple[str, Answer]]:
+    """Ask for each metadata file that the root of a Zarr may have.
+
+    Args:
+        url: Of remote Zarr.
+        ask: Takes a name, and raises what obstore does.
+        error_class: Makes errors from their texts.
+
+    Returns:
+        Names and answers for the files that are there, at least one.
+
+    Raises:
+        SourceError: The URL cannot be read or holds no Zarr.
+    """
+    found: list[tuple[str, Answer]] = []
+    problem = f"{url} holds no Zarr group: it has none of {', '.join(METADATA_NAMES)}"
     for name in METADATA_NAMES:
         try:
-            answer = store.get(name)
-            content = bytes(answer.bytes())
-        except FileNotFoundError:
-            continue
+            found.append((name, ask(name)))
         except Exception as error:
-            raise SourceError(f"{url} cannot be read: {reason_of(error, url)}") from error
-        digest.update(repr((name, answer.meta["e_tag"], answer.meta["last_modified"], content)).encode())
-        found += 1
+            reason = f"{url} cannot be read: {reason_of(error, url)}"
+            if not is_absent(error, name):
+                raise error_class(reason) from error
+            if is_denied(error):
+                problem = reason
     if not found:
-        raise SourceError(f"{url} holds no Zarr group: it has none of {', '.join(METADATA_NAMES)}")
-    return digest.hexdigest()[:16]
+        raise error_class(problem)
+    return found
 
 
 def object_store(url: str, patience: Patience = PATIENCE) -> S3Store | GCSStore | AzureStore | HTTPStore:

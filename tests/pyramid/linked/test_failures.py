@@ -49,6 +49,24 @@ def right(tmp_path: Path, row: int, col: int) -> bytes:
     return Store(tmp_path / "local").dataset("d").chunk(0, "sst", (0,), row, col).tobytes()
 
 
+def test_a_server_that_denies_access_to_what_it_does_not_have(tmp_path, web):
+    files = folder(tmp_path / "www")
+
+    def answer(request):
+        found = files(request)
+        return Response(status=403) if found.status == 404 else found
+
+    web.default = answer
+    shutil.rmtree(tmp_path / "store")
+    link(web.url("/in.zarr"), tmp_path / "store", "d")
+    process.current().caches["chunks"].clear()
+    assert chunk(tmp_path, 1, 2).tobytes() == right(tmp_path, 1, 2)
+    shutil.rmtree(tmp_path / "www" / "in.zarr")
+    process.current().caches["chunks"].clear()
+    with pytest.raises((SourceUnavailableError, GenerationChangedError)):
+        chunk(tmp_path, 2, 2)
+
+
 def test_one_answer_in_twenty_is_an_error(tmp_path, web):
     files, count = folder(tmp_path / "www"), itertools.count()
     web.default = lambda request: Response(status=503) if next(count) % 20 == 7 else files(request)

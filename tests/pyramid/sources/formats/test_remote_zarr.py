@@ -39,6 +39,19 @@ def web(tmp_path):
 
 
 @pytest.fixture
+def unlisted(web):
+    """A server that says of what it does not have that access is denied, as buckets do that allow no listing."""
+    files = web.default
+
+    def answer(request):
+        found = files(request)
+        return Response(status=403) if found.status == 404 else found
+
+    web.default = answer
+    return web
+
+
+@pytest.fixture
 def bucket(tmp_path, monkeypatch):
     """An object store with the APIs of S3 and Google, and a bucket ``data``."""
     (tmp_path / "buckets" / "data").mkdir(parents=True)
@@ -95,6 +108,17 @@ def converted_alike(tmp_path: Path, local: Path, url: str, name: str = "x", **op
 def test_a_web_server_with_consolidated_metadata(web, tmp_path, version):
     local = write(tmp_path / "www" / "sst.zarr", version=version)
     converted_alike(tmp_path, local, web.url("/sst.zarr/"))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_server_that_denies_access_to_what_it_does_not_have(unlisted, tmp_path, version):
+    """A chunk that is not there is out of reach there: it may not be taken for empty."""
+    local = write(tmp_path / "www" / "sst.zarr", version=version, step=1)
+    zarr.open_array(local / "sst")[0, :100, :100] = 5
+    converted_alike(tmp_path, local, unlisted.url("/sst.zarr"))
+    (local / "sst" / ("0.0.0" if version == 2 else "c/0/0/0")).unlink()
+    with pytest.raises(SourceError, match="sst cannot be read at "):
+        convert(unlisted.url("/sst.zarr"), tmp_path / "other")
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -207,7 +231,7 @@ def test_what_web_servers_do_not_list_is_refused(web, tmp_path):
     ("url", "text"),
     [
         ("/none.zarr", r"none\.zarr holds no Zarr group: it has none of zarr\.json, \.zmetadata, \.zgroup"),
-        ("/closed.zarr", r"closed\.zarr cannot be read: "),
+        ("/closed.zarr", r"closed\.zarr cannot be read: access is denied$"),
         ("/broken.zarr", r"broken\.zarr cannot be read: "),
     ],
 )
