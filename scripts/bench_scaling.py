@@ -5,9 +5,10 @@
 One process gives the processor time of a request with as many connections, and with as large a share of the processors,
 as each process has in a row, and under one connection the time that it spends waiting for no processor; no throughput
 is fitted. From them the simulation (``queueing.py``) predicts the throughput of eight connections to one process, to
-two processes, and to two hosts: two servers that share nothing but the store. Each process has a load generator. All
-servers run at the same time and are measured in turn, several times, so that a machine whose speed changes changes
-prediction and measurement of a round alike; the median of their ratios counts. wrk is needed.
+two processes, and to two hosts: two servers that share nothing but the store. Each process has a load generator, and
+with it its part of the processors. All servers run at the same time and are measured in turn, several times, so that a
+machine whose speed changes changes prediction and measurement of a round alike; the median of their ratios counts. wrk
+is needed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import bench_server
 from bench_document import conditions, write_section
-from bench_tiers import KINDS, LEAST_SHARE, Kind, Point, confined, measure, parts, servers, typical, warm
+from bench_tiers import KINDS, LEAST_SHARE, Kind, Point, allowed, measure, parts, servers, typical, warm
 from queueing import Simulation, Visit
 from scaling_model import MIXES, Site, Times, balancers_needed, limits, shared_needed
 from shared_look_up import shared_operation_s
@@ -34,7 +35,8 @@ from lazytile.pyramid.core.processors import processor_count
 
 CONNECTIONS = 8
 """In all, to one process and to two."""
-SHAPES = (("1 process", 1, 1), ("2 processes", 1, 2), ("2 hosts", 2, 1))
+TWO_PROCESSES = "2 processes"
+SHAPES = (("1 process", 1, 1), (TWO_PROCESSES, 1, 2), ("2 hosts", 2, 1))
 """What is measured: a name, the number of hosts, and the processes of each."""
 HOSTS = (10, 100, 1000)
 SPIN = "import time\nb=time.perf_counter()\nfor _ in range(3): sum(i*i for i in range(2_000_000))\n"
@@ -105,7 +107,7 @@ def predict(one: Point, many: Point, busy: float, processes: int) -> float:
     return simulation.closed(routes, seconds=20_000 * many.server_s, warm_s=200 * many.server_s).rate
 
 
-def points(store: Path, layer: str, kind: Kind, busy: float, rounds: int) -> tuple[Point, list[Row]]:
+def points(store: Path, layer: str, kind: Kind, busy: float, rounds: int) -> tuple[Point, list[Row], float]:
     """Measure and predict one kind of tiles.
 
     Args:
@@ -116,12 +118,13 @@ def points(store: Path, layer: str, kind: Kind, busy: float, rounds: int) -> tup
         rounds: Measurements of each row.
 
     Returns:
-        One process under load, and the rows.
+        One process under load, the rows, and the tiles/s of two processes that may use all processors.
     """
     chance, numbers = random.Random(17), range(1 << kind.zoom)  # noqa: S311
     tiles = chance.sample([(col, row) for col in numbers for row in numbers], kind.count)
     paths = [f"/xyz/{layer}/{kind.zoom}/{col}/{row}.png" for col, row in tiles]
     loaded: list[Point] = []
+    free: list[float] = []
     found: dict[str, list[tuple[float, float]]] = {name: [] for name, *_ in SHAPES}
     with ExitStack() as stack:
         warmed = Path(stack.enter_context(tempfile.TemporaryDirectory())) if kind.is_warmed else None
@@ -135,12 +138,15 @@ def points(store: Path, layer: str, kind: Kind, busy: float, rounds: int) -> tup
             single = measure(one, kind, paths, 1)
             for name, hosts, workers in SHAPES:
                 count = hosts * workers
-                with confined(one[0], parts(count)[0]):
+                with allowed(one, parts(count)[0]):
                     part = measure(one, kind, paths, CONNECTIONS // count)
                 measured = part if count == 1 else measure(running[name], kind, paths, CONNECTIONS)
                 loaded += [part] if count == 1 else []
                 found[name].append((predict(single, part, busy, count), measured.rate))
-    return typical(loaded), [Row(f"{name}, {CONNECTIONS} connections", tuple(found[name])) for name, *_ in SHAPES]
+            with allowed(running[TWO_PROCESSES], parts(1)[0]):
+                free.append(measure(running[TWO_PROCESSES], kind, paths, CONNECTIONS).rate)
+    rows = [Row(f"{name}, {CONNECTIONS} connections", tuple(found[name])) for name, *_ in SHAPES]
+    return typical(loaded), rows, statistics.median(free)
 
 
 def limits_table(times: Times, shared_s: float | None) -> list[str]:
@@ -175,9 +181,10 @@ def main() -> None:
     bench_server.SECONDS = arguments.seconds
     busy = slowdown()
     lines = ["| tiles from | measurement | predicted, tiles/s | measured | ratio |", "| --- | --- | --: | --: | --: |"]
-    bases = {}
+    bases, free = {}, []
     for kind in KINDS:
-        base, rows = points(arguments.store, arguments.layer, kind, busy, arguments.rounds)
+        base, rows, rate = points(arguments.store, arguments.layer, kind, busy, arguments.rounds)
+        free.append(f"{rate:,.0f} {kind.name}")
         bases[kind.name] = base
         print(f"{kind.name}: {base.server_s * 1e6:.0f} us of the server, {base.client_s * 1e6:.0f} of wrk", flush=True)
         lines += [f"| {kind.name} | {row.cells} |" for row in rows]
@@ -192,7 +199,8 @@ def main() -> None:
             f"{conditions()}. Processor time of the server for a tile: {taken}; {times.body_bytes / 1000:.1f} kB. A "
             f"computation takes {busy:.2f} times as long while both processors are busy. A look-up in "
             f"Redis {operation} of a host's processor. At least {LEAST_SHARE * 100:.0f} % of the tiles of each row "
-            f"come from where it says. Medians of {arguments.rounds} rounds, of the ratios too."
+            f"come from where it says. Medians of {arguments.rounds} rounds, of the ratios too. Two "
+            f"processes that may use all processors send {', '.join(free)} tiles/s."
         ),
     ]
     print("\n".join([*text, "", *lines, "", *limits_table(times, shared_s)]))

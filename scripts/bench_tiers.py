@@ -74,7 +74,7 @@ class Point:
 
 @contextmanager
 def servers(store: Path, kind: Kind, hosts: int, workers: int, warmed: Path | None) -> Iterator[list[Server]]:
-    """Run servers that share nothing but a store, each with its part of the processors and a copy of a tile cache."""
+    """Run servers that share nothing but a store, each with a copy of a tile cache, or an empty one."""
     with ExitStack() as stack:
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(hosts)]
         if warmed is not None:
@@ -82,8 +82,7 @@ def servers(store: Path, kind: Kind, hosts: int, workers: int, warmed: Path | No
                 shutil.copytree(warmed, folder, dirs_exist_ok=True)
         options = ("--engine", "threads", "--offline", "--workers", str(workers), *kind.options)
         started = [stack.enter_context(bench_server.serving(store, "--cache", str(each), *options)) for each in folders]
-        for host, part in zip(started, parts(hosts), strict=True):
-            _allow(host, part)
+        confine(started)
         yield started
 
 
@@ -149,14 +148,13 @@ def put_load(hosts: list[Server], paths: list[str], connections: int) -> list[tu
     they. That takes processor time of this machine, which clients on other machines would not.
     """
     every = os.sched_getaffinity(0)
-    allowed = [every] if len(hosts) == 1 else parts(len(hosts))
-    places = [(host, pid, part) for host, part in zip(hosts, allowed, strict=True) for pid in workers_of(host)]
+    places = [(host, pid) for host in hosts for pid in workers_of(host)]
     each, share = connections // len(places), len(paths) // len(places)
     loads = []
-    for number, (host, pid, part) in enumerate(places):
+    for number, (host, pid) in enumerate(places):
         begin = number * share  # far apart: none asks for what another one has just asked for
-        with stopped(other for server, other, _ in places if server is host and other != pid):
-            os.sched_setaffinity(0, part)  # for the generator
+        with stopped(other for other in workers_of(host) if other != pid):
+            os.sched_setaffinity(0, os.sched_getaffinity(pid) & every)  # the generator's is that of its process
             loads.append(bench_server.Load(host.port, [*paths[begin:], *paths[:begin]], each, bench_server.SECONDS))
             os.sched_setaffinity(0, every)
             until = time.monotonic() + ACCEPT_S
@@ -204,25 +202,29 @@ def parts(count: int) -> list[set[int]]:
     return [{every[(number * size + at) % len(every)] for at in range(size)} for number in range(count)]
 
 
-def _allow(host: Server, processors: set[int]) -> None:
-    """Let a server use some processors only."""
-    for pid in family(host.process.pid):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
-                os.sched_setaffinity(int(thread.name), processors)
+def confine(hosts: list[Server]) -> None:
+    """Let each process of servers that answers requests use its part of the processors."""
+    pids = [pid for host in hosts for pid in workers_of(host)]
+    for pid, part in zip(pids, parts(len(pids)), strict=True):
+        _allow(pid, part)
+
+
+def _allow(pid: int, processors: set[int]) -> None:
+    """Let a process use some processors only."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(thread.name), processors)
 
 
 @contextmanager
-def confined(host: Server, processors: set[int]) -> Iterator[None]:
-    """Let a server and what this thread starts use some processors only."""
-    every = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, processors)
-    _allow(host, processors)
+def allowed(hosts: list[Server], processors: set[int]) -> Iterator[None]:
+    """Let servers use these processors, whatever part each process has otherwise."""
+    for pid in (pid for host in hosts for pid in workers_of(host)):
+        _allow(pid, processors)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, every)
-        _allow(host, every)
+        confine(hosts)
 
 
 def typical(points: list[Point]) -> Point:
