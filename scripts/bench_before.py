@@ -20,16 +20,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import bench_server
+from bench_server import ROOT
 from bench_tiers import put_load
-from bench_tiles import METHODS, choose_tasks
+from bench_tiles import CONVERT, METHODS, choose_tasks, name_of
 
 from lazytile.pyramid.core import process
 from lazytile.pyramid.core.caches import CacheBudget
 
-ROOT = Path(__file__).resolve().parent.parent
-NAME = "mur1"
-"""Of the dataset, as ``choose_tasks`` calls it."""
-CONVERT = "import sys; from lazytile.pyramid.ingest.convert import convert; convert(*sys.argv[1:])"
+FACTOR = 1
+"""Of the dataset, as ``choose_tasks`` has it."""
+NAME = name_of(FACTOR)
 OPTIONS = ("--workers", "2", "--metatile", "1", "--engine", "threads")
 CONNECTIONS = 8
 TILES = 200
@@ -102,7 +102,7 @@ def main() -> None:
                 for where, store in zip((tree, ROOT), stores, strict=True)
             ]
             for zoom in (int(text) for text in given.zooms.split(",")):
-                tasks = choose_tasks(stores[1], 1, zoom, TILES, given.seed)
+                tasks = choose_tasks(stores[1], FACTOR, zoom, TILES, given.seed)
                 tiles = [f"/xyz/{NAME}/{zoom}/{task.block.col}/{task.block.row}.png" for task in tasks]
                 for mark, query in METHODS.items() if options else {"": ""}.items():
                     what = f"z{zoom}{mark or ', nearest'}" if options else f"z{zoom}, warm"

@@ -133,18 +133,18 @@ def points(store: Path, layer: str, kind: Kind, busy: float, rounds: int) -> tup
         running = {name: stack.enter_context(servers(store, kind, *shape, warmed)) for name, *shape in SHAPES}
         one = running[SHAPES[0][0]]
         for name, *_ in SHAPES:
-            measure(running[name], kind, paths, CONNECTIONS)  # not counted: a new process is slower at first
+            measure(running[name], kind.name, paths, CONNECTIONS)  # not counted: a new process is slower at first
         for _ in range(rounds):
-            single = measure(one, kind, paths, 1)
+            single = measure(one, kind.name, paths, 1)
             for name, hosts, workers in SHAPES:
                 count = hosts * workers
                 with allowed(one, parts(count)[0]):
-                    part = measure(one, kind, paths, CONNECTIONS // count)
-                measured = part if count == 1 else measure(running[name], kind, paths, CONNECTIONS)
+                    part = measure(one, kind.name, paths, CONNECTIONS // count)
+                measured = part if count == 1 else measure(running[name], kind.name, paths, CONNECTIONS)
                 loaded += [part] if count == 1 else []
                 found[name].append((predict(single, part, busy, count), measured.rate))
             with allowed(running[TWO_PROCESSES], parts(1)[0]):
-                free.append(measure(running[TWO_PROCESSES], kind, paths, CONNECTIONS).rate)
+                free.append(measure(running[TWO_PROCESSES], kind.name, paths, CONNECTIONS).rate)
     rows = [Row(f"{name}, {CONNECTIONS} connections", tuple(found[name])) for name, *_ in SHAPES]
     return typical(loaded), rows, statistics.median(free)
 

@@ -112,19 +112,18 @@ def served(hosts: list[Server]) -> dict[str, float]:
     return found
 
 
-def measure(hosts: list[Server], kind: Kind, paths: list[str], connections: int) -> Point:
+def measure(hosts: list[Server], tier: str, paths: list[str], connections: int) -> Point:
     """Measure servers whose tiles all come from one place.
 
     Args:
         hosts: The servers.
-        kind: Where the tiles come from.
+        tier: Where the tiles come from.
         paths: Requested in turn.
         connections: In all.
 
     Returns:
         What was measured.
     """
-    tier = kind.name
     for _ in range(MOST_ROUNDS):
         before, began_s, used = served(hosts), processor_time_s(hosts), resource.getrusage(resource.RUSAGE_CHILDREN)
         found = put_load(hosts, paths, connections)

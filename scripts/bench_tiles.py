@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from lazytile.pyramid.store.layer import Layer
 
 ROOT = Path(__file__).resolve().parent.parent
+CONVERT = "import sys; from lazytile.pyramid.ingest.convert import convert; convert(*sys.argv[1:])"
+"""Takes a file, a store and a name."""
 ENOUGH_DATA = 0.25
 CACHE_BYTES = 512 << 20
 """Of this process; the servers have their own."""
@@ -113,8 +115,7 @@ def ensure_store(work: Path, factor: int) -> Path:
         size = ["--full"] if factor == 1 else []
         run([sys.executable, str(ROOT / "scripts/make_demo_data.py"), "--out", str(work / f"data{factor}"), *size])
         source = next((work / f"data{factor}").glob("*sst*.nc" if factor != 1 else "*.nc"))
-    convert = "import sys; from lazytile.pyramid.ingest.convert import convert; convert(*sys.argv[1:])"
-    run([sys.executable, "-c", convert, str(source), str(store), name_of(factor)])
+    run([sys.executable, "-c", CONVERT, str(source), str(store), name_of(factor)])
     return store
 
 

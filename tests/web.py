@@ -153,6 +153,16 @@ def serving() -> Iterator[Web]:
         thread.join()
 
 
+def denying(respond: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Deny access to what is not there, as buckets do that allow no listing."""
+
+    def answer(request: Request) -> Response:
+        found = respond(request)
+        return Response(status=403) if found.status == 404 else found
+
+    return answer
+
+
 def folder(root: Path, *, lists: bool = False) -> Callable[[Request], Response]:
     """Respond with files of a folder and, as S3 and Google's XML API do, with lists of a bucket (``list-type=2``)."""
 

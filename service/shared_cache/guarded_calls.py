@@ -55,6 +55,9 @@ class GuardedCalls:
         Returns:
             The answer.
         """
+        if not self.is_on:
+            _dispose(answer)
+            return default
         found, error = await self._outcome(answer, default)
         if error is not None:
             self.breaker.failed()
@@ -73,17 +76,16 @@ class GuardedCalls:
         Returns:
             The answer.
         """
-        if not self.write_breaker.allows:
+        if not (self.is_on and self.write_breaker.allows):
             _dispose(answer)
             return default
-        was_on = self.is_on
         found, error = await self._outcome(answer, default)
         if error is not None:
             self.write_breaker.failed()
             if self.write_breaker.is_open and not self.breaker.is_open:
                 problem = f"{self._place} takes no tiles at the moment: {_name_of(error)}; they are not shared"
                 Conditions.current().report(WRITING, problem, ready=True)
-        elif was_on:
+        else:
             if self.write_breaker.is_open:
                 Conditions.current().clear(WRITING)
             self.write_breaker.succeeded()
@@ -91,9 +93,6 @@ class GuardedCalls:
 
     async def _outcome(self, answer: Awaitable[Value], default: Value) -> tuple[Value, Exception | None]:
         """Return an answer, or the default and what happened."""
-        if not self.is_on:
-            _dispose(answer)
-            return default, None
         self._probing = True
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -19,7 +19,7 @@ from lazytile.pyramid.linked.link import link
 from lazytile.pyramid.sources.formats.remote_zarr import Patience
 from lazytile.pyramid.store.store import Store
 from tests.pyramid.linked.test_link import field
-from tests.web import Response, folder, serving
+from tests.web import Response, denying, folder, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,13 +50,7 @@ def right(tmp_path: Path, row: int, col: int) -> bytes:
 
 
 def test_a_server_that_denies_access_to_what_it_does_not_have(tmp_path, web):
-    files = folder(tmp_path / "www")
-
-    def answer(request):
-        found = files(request)
-        return Response(status=403) if found.status == 404 else found
-
-    web.default = answer
+    web.default = denying(folder(tmp_path / "www"))
     shutil.rmtree(tmp_path / "store")
     link(web.url("/in.zarr"), tmp_path / "store", "d")
     process.current().caches["chunks"].clear()

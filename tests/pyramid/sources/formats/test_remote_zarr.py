@@ -21,7 +21,7 @@ from lazytile.pyramid.ingest.describe import describe
 from lazytile.pyramid.sources.formats.remote_zarr import open_store, version_of
 from lazytile.pyramid.sources.series import open_files
 from lazytile.service.cli.main import run
-from tests.web import Response, folder, serving
+from tests.web import Response, denying, folder, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,14 +40,7 @@ def web(tmp_path):
 
 @pytest.fixture
 def unlisted(web):
-    """A server that says of what it does not have that access is denied, as buckets do that allow no listing."""
-    files = web.default
-
-    def answer(request):
-        found = files(request)
-        return Response(status=403) if found.status == 404 else found
-
-    web.default = answer
+    web.default = denying(web.default)
     return web
 
 
