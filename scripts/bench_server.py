@@ -48,13 +48,15 @@ class Server:
 
 
 @contextmanager
-def serving(store: Path, *options: str, tree: Path = ROOT) -> Iterator[Server]:
+def serving(store: Path, *options: str, tree: Path = ROOT, in_session: bool = False) -> Iterator[Server]:
     """Run a server on a free port of the loopback interface; without an access log, as the other servers run.
 
     Args:
         store: The store, as seen from the tree.
         options: Of ``serve``.
         tree: Where the modules are.
+        in_session: Whether it stays in the session of its caller. Linux may divide each processor among sessions first,
+            and among the threads of one then (``sched_autogroup_enabled``).
 
     Yields:
         The server.
@@ -67,7 +69,8 @@ def serving(store: Path, *options: str, tree: Path = ROOT) -> Iterator[Server]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
+        start_new_session=not in_session,
+        process_group=0 if in_session else None,
     )
     try:
         for line in process.stdout:

@@ -74,14 +74,21 @@ class Point:
 
 @contextmanager
 def servers(store: Path, kind: Kind, hosts: int, workers: int, warmed: Path | None) -> Iterator[list[Server]]:
-    """Run servers that share nothing but a store, each with a copy of a tile cache, or an empty one."""
+    """Run servers that share nothing but a store, each with a copy of a tile cache, or an empty one.
+
+    All are in one session, with their load generators. Linux gives each session the same share of the processors: two
+    processes of one server would have half of what two servers have, and their generators would interrupt them.
+    """
     with ExitStack() as stack:
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(hosts)]
         if warmed is not None:
             for folder in folders:
                 shutil.copytree(warmed, folder, dirs_exist_ok=True)
         options = ("--engine", "threads", "--offline", "--workers", str(workers), *kind.options)
-        started = [stack.enter_context(bench_server.serving(store, "--cache", str(each), *options)) for each in folders]
+        started = [
+            stack.enter_context(bench_server.serving(store, "--cache", str(each), *options, in_session=True))
+            for each in folders
+        ]
         confine(started)
         yield started
 
