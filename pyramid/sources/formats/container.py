@@ -268,7 +268,7 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
 
 def _open_grib(path: Path) -> tuple[dict[str, xr.Dataset], dict[str, str]]:
     """Return the groups of a GRIB file, and why some of its variables are in none."""
-    from lazytile.pyramid.sources.formats.grib import open_grib  # noqa: PLC0415 - loading ecCodes takes longer than most
+    from lazytile.pyramid.sources.formats.grib.file import open_grib  # noqa: PLC0415 - loads ecCodes
 
     return open_grib(path)
 

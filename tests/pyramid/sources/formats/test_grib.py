@@ -191,6 +191,6 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_eccodes_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lazytile.pyramid.sources.formats.grib.eccodes", None)
+    monkeypatch.setattr("lazytile.pyramid.sources.formats.grib.file.eccodes", None)
     with pytest.raises(SourceError, match=r"pip install 'lazytile\[grib\]'"):
         convert(shared("realdata", "regular_ll_msl.grib"), tmp_path)

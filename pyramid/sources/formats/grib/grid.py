@@ -9,8 +9,8 @@ import pyproj
 import xarray as xr
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.sources.formats.grib_handle import eccodes, key_of
-from lazytile.pyramid.sources.formats.grib_message import Order
+from lazytile.pyramid.sources.formats.grib.handle import eccodes, key_of
+from lazytile.pyramid.sources.formats.grib.message import Order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

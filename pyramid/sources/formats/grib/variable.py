@@ -11,8 +11,8 @@ import xarray as xr
 from xarray.core import indexing
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.sources.formats.grib_grid import MAPPING
-from lazytile.pyramid.sources.formats.grib_message import Message, Messages, Order
+from lazytile.pyramid.sources.formats.grib.grid import MAPPING
+from lazytile.pyramid.sources.formats.grib.message import Message, Messages, Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

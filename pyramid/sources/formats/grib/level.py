@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from lazytile.pyramid.sources.formats.grib_handle import key_of, number_of, scaled_of
+from lazytile.pyramid.sources.formats.grib.handle import key_of, number_of, scaled_of
 
 if TYPE_CHECKING:
-    from lazytile.pyramid.sources.formats.grib_identity import Identity
+    from lazytile.pyramid.sources.formats.grib.identity import Identity
 
 _PASCALS = frozenset({100, 108})
 """Surfaces of edition 2 whose pascals are written in hectopascals, as everybody does."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lazytile.pyramid.sources.formats.grib_handle import UNIT_SECONDS, key_of, number_of
+from lazytile.pyramid.sources.formats.grib.handle import UNIT_SECONDS, key_of, number_of
 
 _UNKNOWN = frozenset({"unknown", "~", "", "None"})
 _FURTHER = (

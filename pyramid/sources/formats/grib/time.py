@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lazytile.pyramid.sources.formats.grib_handle import UNIT_SECONDS, key_of, number_of
+from lazytile.pyramid.sources.formats.grib.handle import UNIT_SECONDS, key_of, number_of
 
 _UNIT_MONTHS = {3: 1, 4: 12, 5: 120, 6: 360, 7: 1200}
 """Months of the units of time that calendars measure (edition 2, code table 4.4)."""

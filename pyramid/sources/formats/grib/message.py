@@ -10,10 +10,10 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from lazytile.pyramid.core.errors import SourceError
-from lazytile.pyramid.sources.formats.grib_handle import eccodes, key_of, library_lock, number_of
-from lazytile.pyramid.sources.formats.grib_identity import Identity, Labels, identity_of, labels_of, period_of
-from lazytile.pyramid.sources.formats.grib_level import Level, level_of
-from lazytile.pyramid.sources.formats.grib_time import reference_of, validity_of
+from lazytile.pyramid.sources.formats.grib.handle import eccodes, key_of, library_lock, number_of
+from lazytile.pyramid.sources.formats.grib.identity import Identity, Labels, identity_of, labels_of, period_of
+from lazytile.pyramid.sources.formats.grib.level import Level, level_of
+from lazytile.pyramid.sources.formats.grib.time import reference_of, validity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

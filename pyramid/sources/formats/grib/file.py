@@ -1,6 +1,6 @@
 """GRIB 1 and 2 files as variables, read message by message with ecCodes (the extra ``grib``).
 
-Messages of one identity (``grib_identity``) on one grid are one variable; time, member and level are its dimensions.
+Messages of one identity (``identity``) on one grid are one variable; time, member and level are its dimensions.
 Each grid is a group. Values are those that ecCodes decodes, in float32, or in float64 where a message packs more than
 24 bits; NaN is no data. A message that cannot be read costs its variable, not the file.
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from lazytile.pyramid.core.errors import SourceError, first_line
-from lazytile.pyramid.sources.formats.grib_grid import grid_of
-from lazytile.pyramid.sources.formats.grib_handle import eccodes, key_of
-from lazytile.pyramid.sources.formats.grib_message import Message, Order, attributes_of, handles, message_of
-from lazytile.pyramid.sources.formats.grib_variable import FieldError, GribVariable, named, refined, variable_of
+from lazytile.pyramid.sources.formats.grib.grid import grid_of
+from lazytile.pyramid.sources.formats.grib.handle import eccodes, key_of
+from lazytile.pyramid.sources.formats.grib.message import Message, Order, attributes_of, handles, message_of
+from lazytile.pyramid.sources.formats.grib.variable import FieldError, GribVariable, named, refined, variable_of
 
 if TYPE_CHECKING:
     from pathlib import Path

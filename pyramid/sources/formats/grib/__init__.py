@@ -1,0 +1,1 @@
+"""GRIB: messages of a file, read with ecCodes, as variables on grids."""
