@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core.errors import SourceError, first_line
 from lazytile.pyramid.sources.cf.assumed_fill import without_assumed_fill
 from lazytile.pyramid.sources.formats.extents import check_extents, check_length
@@ -26,6 +24,7 @@ from lazytile.pyramid.sources.formats.numpy_arrays import NUMPY, open_numpy, wit
 from lazytile.pyramid.sources.formats.remote_zarr import open_remote_group, remote_group_names, version_of
 from lazytile.pyramid.sources.formats.virtual_zarr import ICECHUNK, KERCHUNK, own_axes, virtual_engine, virtual_store
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays, check_is_whole
+from lazytile.pyramid.sources.formats.zarr_group import open_zarr_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -251,19 +250,14 @@ def open_group(path: Path | str, engine: str, name: str) -> xr.Dataset:
         return open_numpy(path)
     if engine == GRIB:
         return _open_grib(path)[0][name]
-    options = dict(UNDECODED)
-    source: Any = path
-    if engine in _ZARRS:
-        # In a folder, metadata are read as fast array by array, and consolidated metadata may be out of date.
-        options["consolidated"] = False
-        source = path if engine == ZARR else virtual_store(path, engine)[0]
-    reader = ZARR if engine in _ZARRS else engine
-    with bounded_unpacking() if engine in _ZARRS else nullcontext():
-        group = xr.open_dataset(source, engine=reader, group=None if name == "/" else name, **options)
-    if engine in _ZARRS:
-        # A folder lists its arrays in arbitrary order.
-        return own_axes(without_assumed_fill(group[sorted(map(str, group.data_vars))]))
-    return _marked(group, path, name)
+    below = None if name == "/" else name
+    if engine not in _ZARRS:
+        return _marked(xr.open_dataset(path, engine=engine, group=below, **UNDECODED), path, name)
+    store = path if engine == ZARR else virtual_store(path, engine)[0]
+    # In a folder, metadata are read as fast array by array, and consolidated metadata may be out of date.
+    group = open_zarr_group(store, str(path), below, consolidated=False, options=UNDECODED)
+    # A folder lists its arrays in arbitrary order.
+    return own_axes(without_assumed_fill(group[sorted(map(str, group.data_vars))]))
 
 
 def _open_grib(path: Path) -> tuple[dict[str, xr.Dataset], dict[str, str]]:
@@ -324,7 +318,5 @@ def _group_names(path: Path, engine: str) -> list[str]:
 
 
 def _cause(error: Exception) -> str:
-    if "decode fill_value" in str(error):
-        return "an attribute _FillValue is no text in base64, which xarray needs in Zarr 3"
     unnamed = isinstance(error, KeyError) and ("dimension_names" in str(error) or "_ARRAY_DIMENSIONS" in str(error))
     return "its arrays do not name their dimensions" if unnamed else "it may be damaged or cut short"

@@ -14,21 +14,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import xarray as xr
 import zarr
 from zarr.storage import ObjectStore, WrapperStore
 
-from lazytile.pyramid.chunks.bounded_zarr import bounded_unpacking
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.fetch.http_client import checked_url
 from lazytile.pyramid.fetch.source_url import METADATA_NAMES
 from lazytile.pyramid.fetch.zarr_url import OBJECT_SCHEMES
 from lazytile.pyramid.sources.formats.zarr_bounds import check_arrays
+from lazytile.pyramid.sources.formats.zarr_group import open_zarr_group
 from lazytile.pyramid.storage.bucket import is_denied, open_bucket, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    import xarray as xr
     from obstore.store import AzureStore, ClientConfig, GCSStore, HTTPStore, RetryConfig, S3Store
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
@@ -172,10 +172,8 @@ def open_remote_group(url: str, name: str, options: Mapping[str, Any]) -> xr.Dat
     """
     root, consolidated = open_store(url)
     path = None if name == "/" else name
-    store: Any = root.store  # xarray accepts it, but its types do not
     # Consolidated metadata are at the root; xarray would look for them in every group.
-    with bounded_unpacking():
-        return xr.open_dataset(store, engine="zarr", group=path, consolidated=consolidated and path is None, **options)
+    return open_zarr_group(root.store, url, path, consolidated=consolidated and path is None, options=options)
 
 
 def version_of(url: str) -> str:

@@ -103,6 +103,22 @@ def test_a_web_server_with_consolidated_metadata(web, tmp_path, version):
     converted_alike(tmp_path, local, web.url("/sst.zarr/"))
 
 
+def test_a_fill_value_that_is_spelled_as_a_number(web, tmp_path):
+    """xarray reads its base64 only, in consolidated metadata too."""
+    local = write(tmp_path / "www" / "sst.zarr", consolidated=False)
+    group = zarr.open_group(local)
+    del group["sst"]
+    array = group.create_array("sst", shape=(1, 300, 400), dtype="f4", dimension_names=("time", "lat", "lon"))
+    array[...] = np.random.default_rng(1).integers(0, 9, array.shape)
+    array.attrs["_FillValue"] = 4.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(local)
+    converted_alike(tmp_path, local, web.url("/sst.zarr"))
+    found = convert(web.url("/sst.zarr"), tmp_path, "other").variables[0].statistics
+    assert found.valid_count == np.count_nonzero(array[...] != 4)
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_server_that_denies_access_to_what_it_does_not_have(unlisted, tmp_path, version):
     """A chunk that is not there is out of reach there: it may not be taken for empty."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ import zarr
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.ingest.convert import convert
+from lazytile.pyramid.linked.link import link
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,10 +129,48 @@ def test_arrays_without_named_dimensions_are_refused(tmp_path: Path, zarr_format
         convert(tmp_path / "in.zarr", tmp_path, "d")
 
 
-def test_a_fill_value_that_xarray_does_not_read_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "in.zarr", CODES.astype("f4"), 3, attributes={"_FillValue": -999.0})
-    with pytest.raises(SourceError, match="an attribute _FillValue is no text in base64, which xarray needs in Zarr 3"):
+def spelled(value: float) -> str:
+    """Return a number as xarray writes it into the attributes of Zarr 3."""
+    return base64.standard_b64encode(struct.pack("<d", value)).decode()
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize(
+    ("fill", "number"), [(3.0, 3.0), (3, 3.0), ("NaN", np.nan), ("Infinity", np.inf), ("-Infinity", -np.inf)]
+)
+def test_fill_values_that_are_spelled_as_numbers(tmp_path: Path, dtype: str, fill: float | str, number: float) -> None:
+    codes = np.where(CODES == 4, number, CODES).astype(dtype)
+    expected = int(np.count_nonzero(np.isfinite(codes) & (codes != number)))
+    for name, attribute in (("numbers", fill), ("base64", spelled(number))):
+        write(tmp_path / name, codes, 3, attributes={"_FillValue": attribute, "units": "K"}, fill_value=8)
+        variable = convert(tmp_path / name, tmp_path, name).variables[0]
+        assert variable.statistics is not None
+        assert (variable.statistics.valid_count, variable.units) == (expected, "K")
+    for name in ("numbers", "base64"):  # read in place
+        link(str(tmp_path / name), tmp_path, f"{name}-linked")
+    first, *others = (
+        xr.open_dataset(tmp_path / f"{name}.zarr", engine="lazytile")["t"].values
+        for name in ("numbers", "base64", "numbers-linked", "base64-linked")
+    )
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+def test_a_fill_value_that_is_null_is_none(tmp_path: Path) -> None:
+    write(tmp_path / "in.zarr", CODES.astype("f4"), 3, attributes={"_FillValue": None})
+    statistics = convert(tmp_path / "in.zarr", tmp_path, "d").variables[0].statistics
+    assert statistics is not None
+    assert statistics.valid_count == CODES.size
+
+
+@pytest.mark.parametrize("fill", ["none", "AAAA", [1.0], True, {}])
+def test_a_fill_value_that_is_no_number_is_named(tmp_path: Path, fill: object) -> None:
+    write(tmp_path / "in.zarr", CODES.astype("f4"), 3, attributes={"_FillValue": fill})
+    with pytest.raises(
+        SourceError, match=r"in\.zarr, t: _FillValue is neither a number nor the base64 of one"
+    ) as caught:
         convert(tmp_path / "in.zarr", tmp_path, "d")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
