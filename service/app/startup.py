@@ -52,6 +52,7 @@ async def fetch_missing_colormaps(context: AppContext) -> None:
             missing = await asyncio.to_thread(_missing, context)
         if missing:
             LOG.debug("layers without a colormap of their name have a default one: %s", _some(missing))
+            await asyncio.to_thread(_warn_of_chosen, context, set(missing))
     except (LazytileError, OSError) as error:
         LOG.warning("cannot look up the colormaps of the layers: %s", error)
 
@@ -93,6 +94,16 @@ def _prepare_styles(snapshot: Snapshot) -> None:
 
 def _missing(context: AppContext) -> list[str]:
     return names_without_colormap(context.snapshot.layers(), context.snapshot.colormaps)
+
+
+def _warn_of_chosen(context: AppContext, missing: set[str]) -> None:
+    """Log the colormaps that somebody chose for a layer and that do not exist: an oversight, unlike a layer's name."""
+    chosen: dict[str, list[str]] = {}
+    for layer in context.snapshot.layers():
+        if layer.variable.colormap in missing:
+            chosen.setdefault(layer.variable.colormap, []).append(layer.name)
+    for name, layers in islice(chosen.items(), MAX_LOGGED_NAMES):
+        LOG.warning("there is no colormap %s, which was chosen for %s: a default one is shown", name, _some(layers))
 
 
 def names_without_colormap(layers: Iterable[Layer], catalog: ColormapCatalog) -> list[str]:

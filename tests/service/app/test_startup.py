@@ -6,10 +6,13 @@ import logging
 import threading
 import time
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from lazytile.colormaps.formats.gibs_writer import gibs_xml
 from lazytile.colormaps.synthesis.named import named_colormap
+from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.render import style as style_module
 from lazytile.service.http.errors import SettingsError
 from lazytile.service.http.settings import Settings
@@ -100,6 +103,18 @@ def test_offline_nothing_is_asked(small_store, tmp_path, caplog):
             document = server.get("/wmts/1.0.0/WMTSCapabilities.xml").body
             assert document.count(b"A default: no colormap has the name of this layer") == 2
     assert not asked
+
+
+def test_a_chosen_colormap_that_does_not_exist_is_named(small_store, tmp_path, caplog):
+    """That a layer has no colormap of its own name is usual; one that was chosen is missed."""
+    field = xr.DataArray(np.zeros((4, 8)), {"lat": [60.0, 20, -20, -60], "lon": np.arange(8) * 45.0}, name="field")
+    field.to_netcdf(tmp_path / "field.nc")
+    for name, colormap in (("misspelt", "themral"), ("known", "random")):
+        convert(tmp_path / "field.nc", small_store, name, colormap=colormap)
+    with running(small_store, tmp_path / "c", offline=True):
+        until(lambda: any("there is no colormap" in record.message for record in caplog.records))
+    told = [record.message for record in caplog.records if record.name == "lazytile.service.app.startup"]
+    assert told == ["there is no colormap themral, which was chosen for misspelt: a default one is shown"]
 
 
 @pytest.mark.parametrize("url", ["http://192.0.2.1/{name}.xml", "https://127.0.0.1:1/{name}.exe"])
