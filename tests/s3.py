@@ -93,7 +93,9 @@ def running_server() -> Iterator[S3Server]:
     serving = pytest.importorskip("werkzeug.serving")
     server = S3Server()
     application = moto.DomainDispatcherApplication(moto.create_backend_app)
-    quiet = type("Quiet", (serving.WSGIRequestHandler,), {"log": lambda *_: None, "protocol_version": "HTTP/1.1"})
+    # Head and body of a reply are sent apart: with Nagle's algorithm the second would wait 40 ms for the first.
+    options = {"log": lambda *_: None, "protocol_version": "HTTP/1.1", "disable_nagle_algorithm": True}
+    quiet = type("Quiet", (serving.WSGIRequestHandler,), options)
     running = serving.make_server("127.0.0.1", 0, server.wrapped(application), threaded=True, request_handler=quiet)
     server.port = running.server_port
     thread = threading.Thread(target=running.serve_forever, daemon=True)

@@ -69,6 +69,7 @@ class Web:
 def _handler(state: list[Web]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are sent apart: the second would wait 40 ms for the first
 
         def do_GET(self) -> None:
             web = state[0]

@@ -103,12 +103,14 @@ def _subjects(subject: str | None, store: Path, fetch: FetchOptions) -> Sequence
 
     if subject is None:
         return _readable(Store(existing(store)))
-    is_stored = subject in Store(store).names() if isinstance(store, ObjectPath) else False
-    if is_url(subject) or (Path(subject).name != subject and Path(subject).suffix != SUFFIX):
+    is_remote = isinstance(store, ObjectPath)
+    is_stored = subject in Store(store).names() if is_remote else (store / f"{subject}{SUFFIX}").exists()
+    is_path = Path(subject).name != subject or not is_stored
+    if is_url(subject) or (is_path and Path(subject).suffix != SUFFIX):
         named = stored_names(subject)
         if named:
             return [dataset_folder(each.store, each.name) for each in named]
-    if is_url(subject) or (Path(subject).exists() and not is_stored and not (store / f"{subject}.zarr").exists()):
+    if is_url(subject) or (Path(subject).exists() and not is_stored):
         return fetch.local_files([subject], store)
     if Path(subject).suffix:
         raise SourceError(f"there is no file {subject}")

@@ -118,7 +118,7 @@ def test_a_port_in_use_is_one_line(run, store, tmp_path):
             assert err == f"lazytile: cannot listen on 127.0.0.1 port {server.port}: Address already in use\n"
 
 
-def test_convert_info_and_warm(run, netcdf, tmp_path):
+def test_convert_info_and_warm(run, netcdf, tmp_path, monkeypatch):
     store, cache = tmp_path / "store", tmp_path / "cache"
     code, out, _ = run("convert", netcdf, "--store", store, "--name", "temps", "--title", "Two days")
     assert code == 0
@@ -132,6 +132,8 @@ def test_convert_info_and_warm(run, netcdf, tmp_path):
     assert run("info", "temps", "--store", store)[1] == out
     for subject in (store / "temps.zarr", store / "temps", store):
         assert run("info", subject)[1] == out
+    monkeypatch.chdir(store.parent)
+    assert run("info", store.name)[1].partition("\n")[2] == out.partition("\n")[2], "a folder by its name alone"
     assert json.loads(run("info", "temps", "--store", store, "--json")[1])[0]["title"] == "Two days"
     code, out, _ = run("info", netcdf)
     assert code == 0
