@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lazytile.pyramid.ingest.build import Progress
     from lazytile.pyramid.store import dataset as stored
     from lazytile.pyramid.store.store import Store
-    from lazytile.pyramid.store.verify import Verification
+    from lazytile.pyramid.verification.verify import Verification
 
 
 class Dataset(Readable):
@@ -233,7 +233,7 @@ class Dataset(Readable):
         Raises:
             StoreError: The description cannot be read.
         """
-        from lazytile.pyramid.store.verify import verify  # noqa: PLC0415 - imported where it is used
+        from lazytile.pyramid.verification.verify import verify  # noqa: PLC0415 - imported where it is used
 
         return verify(self._store.folder, self._name, engine=engine, progress=progress)
 

@@ -41,6 +41,7 @@ LAYERS = (
     "lazytile.pyramid.cuda",
     "lazytile.pyramid.chunks",
     "lazytile.pyramid.store",
+    "lazytile.pyramid.verification",
     "lazytile.pyramid.times",
     "lazytile.pyramid.fetch",
     "lazytile.pyramid.sources.cf",

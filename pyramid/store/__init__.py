@@ -1,4 +1,4 @@
-"""The stored Zarr pyramid: description, layout, chunks, shards, overviews, statistics, publishing, verification.
+"""The stored Zarr pyramid: description, layout, chunks, shards, overviews, statistics, publishing.
 
-May import: core, storage, cluster, streams, chunks, engines, tiling, kernel.
+May import: core, storage, cluster, streams, tiling, kernel, chunks.
 """

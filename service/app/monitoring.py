@@ -12,7 +12,7 @@ from lazytile import __version__
 from lazytile.pyramid.chunks.damage import DamageRecord
 from lazytile.pyramid.core.conditions import Condition, Conditions
 from lazytile.pyramid.kernel.selection import kernel_name
-from lazytile.pyramid.store.verify import is_whole
+from lazytile.pyramid.verification.verify import is_whole
 from lazytile.service.http.errors import without_paths
 from lazytile.service.http.health import Health, Readiness, StandingCondition
 from lazytile.service.http.json_document import JSON, json_bytes

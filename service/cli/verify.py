@@ -24,7 +24,7 @@ from lazytile.service.cli.options.groups import with_option_groups
 from lazytile.service.cli.options.progress import progress_bar
 
 if TYPE_CHECKING:
-    from lazytile.pyramid.store.verify import Verification
+    from lazytile.pyramid.verification.verify import Verification
 
 DAMAGED_CODE = 2
 """Exit code for a dataset that differs from what was written."""
@@ -46,7 +46,7 @@ def verify(
 
     Damaged files are listed; the exit code is then 2.
     """
-    from lazytile.pyramid.store.verify import verify as run  # noqa: PLC0415 - numcodecs takes a moment to import
+    from lazytile.pyramid.verification.verify import verify as run  # noqa: PLC0415 - numcodecs takes a moment to import
 
     existing(store)
     _check_source(store, dataset)

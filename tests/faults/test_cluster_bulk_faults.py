@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from lazytile.pyramid.ingest.convert import convert
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.faults.cluster import (
     HELD_WRITES,
     OTHER_NUMPY,

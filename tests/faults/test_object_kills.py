@@ -20,7 +20,7 @@ from lazytile.pyramid.storage.object_path import ObjectPath, location
 from lazytile.pyramid.storage.staging import staging_folder
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.faults.forked import ForkServer, fork_server
 from tests.faults.server import Comparison
 from tests.pyramid.ingest.test_time_shards import source

@@ -17,7 +17,7 @@ from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.publish import remove as remove_dataset
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.faults.server import compare, heal_time_s, load, serving, tile_paths, undisturbed, wait_for
 from tests.faults.stores import STORAGES, copy_store, write_source
 from tests.pyramid.chunks.bombs import BOMBS

@@ -16,7 +16,7 @@ from lazytile.pyramid.core.errors import LazytileError
 from lazytile.pyramid.engines.factory import open_bulk_engine
 from lazytile.pyramid.engines.protocol import EngineOptions, EngineSpec
 from lazytile.pyramid.ingest.convert import Storage, convert
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from lazytile.service.cli import main
 from tests.pyramid.engines.test_scheduler import ROOT, scheduler, worker
 from tests.pyramid.netcdf import centres, write_grid

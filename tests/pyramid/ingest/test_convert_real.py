@@ -12,7 +12,7 @@ import zarr
 
 from lazytile.pyramid.core.errors import SourceError
 from lazytile.pyramid.ingest.convert import convert
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.drawn_layers import blind_layers
 from tests.shared import SHARED, shared
 

@@ -12,7 +12,7 @@ from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.ingest.replace import replace
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from lazytile.service.cli import main
 from tests.pyramid.netcdf import centres, write_grid
 from tests.service.harness import running

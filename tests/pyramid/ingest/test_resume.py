@@ -20,7 +20,7 @@ import zarr
 from lazytile.pyramid.engines.threads import ThreadsBulkEngine
 from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.netcdf import TIME, centres, write_grid
 
 if TYPE_CHECKING:

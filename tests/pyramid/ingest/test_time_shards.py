@@ -22,7 +22,7 @@ from lazytile.pyramid.ingest.describe import describe, format_description
 from lazytile.pyramid.ingest.replace import replace
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.netcdf import TIME, centres, write_grid
 from tests.stores import StorePlace, drop, flip, put
 

@@ -23,7 +23,7 @@ from lazytile.pyramid.linked import sampled_range
 from lazytile.pyramid.linked.link import link
 from lazytile.pyramid.store.publish import remove
 from lazytile.pyramid.store.store import Store, read_description
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.shared import shared
 from tests.web import folder, serving
 

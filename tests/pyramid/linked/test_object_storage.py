@@ -19,7 +19,7 @@ from lazytile.pyramid.sources.formats.remote_zarr import Patience
 from lazytile.pyramid.storage.pointer import dataset_folder
 from lazytile.pyramid.store.publish import remove
 from lazytile.pyramid.store.store import Store, read_description, store_at
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.linked.test_link import field, tiles_of
 from tests.s3 import BUCKET, S3Server, s3_server
 

@@ -8,8 +8,8 @@ from lazytile.pyramid.core import process
 from lazytile.pyramid.ingest.convert import convert
 from lazytile.pyramid.linked.link import link
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
 from lazytile.pyramid.streams import spare_threads
+from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.linked.test_link import field
 
 

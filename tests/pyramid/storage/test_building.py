@@ -24,7 +24,7 @@ from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.storage.staging import staging_folder
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.ingest.test_time_shards import source
 from tests.pyramid.storage.test_object_stores import STORAGES, codes_of
 

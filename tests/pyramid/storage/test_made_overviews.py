@@ -20,7 +20,7 @@ from lazytile.pyramid.storage.pointer import dataset_folder
 from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.ingest.test_time_shards import source
 from tests.pyramid.storage.conftest import REMOTE
 from tests.pyramid.storage.test_object_stores import codes_of

@@ -27,7 +27,7 @@ from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.publish import remove
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.ingest.test_append import source as write_source
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from lazytile.pyramid.ingest.convert import Storage, convert
 from lazytile.pyramid.store import lazy_overview
 from lazytile.pyramid.store.overview import overview_codes
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.ingest.test_append import source
 from tests.pyramid.netcdf import centres, write_grid
 from tests.service.harness import running

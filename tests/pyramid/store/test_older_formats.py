@@ -14,7 +14,7 @@ from lazytile.pyramid.chunks.damage import DamagedChunkError
 from lazytile.pyramid.ingest.append import append
 from lazytile.pyramid.ingest.describe import describe
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from tests.faults.stores import write_source, write_store
 from tests.pyramid.netcdf import TIME, centres, write_grid
 

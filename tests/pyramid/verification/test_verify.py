@@ -17,7 +17,7 @@ from lazytile.pyramid.store.chunk_reader import folder_reader, level_digests
 from lazytile.pyramid.store.codec import Codec
 from lazytile.pyramid.store.publish import remove, staged
 from lazytile.pyramid.store.store import Store
-from lazytile.pyramid.store.verify import verify
+from lazytile.pyramid.verification.verify import verify
 from lazytile.service.cli import main
 from tests import data
 from tests.pyramid.netcdf import TIME, centres, write_grid
