@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +13,21 @@ from lazytile.pyramid.storage.object_path import ObjectPath
 from lazytile.pyramid.store.chunk_reader import open_level
 from lazytile.pyramid.store.code_statistics import CodeStatistics, statistics_of
 from lazytile.pyramid.store.layout import level_shape
+from lazytile.pyramid.store.stored_chunks import StoredChunks
+from lazytile.pyramid.store.together import codes_together, map_together, planes_together
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from lazytile.pyramid.chunks.shard_shape import ChunkPosition
     from lazytile.pyramid.engines.protocol import BulkEngine
     from lazytile.pyramid.store.dataset import Dataset, Variable
+    from lazytile.pyramid.store.together import Step
+
+    _Planes = tuple[Path, Dataset, Variable, int, tuple[Step, ...]]
+    """Folder, description, variable, level and planes of a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +77,40 @@ def recomputed_statistics(states: States, name: str, levels: int, engine: BulkEn
     """
     variable = states.new.variable(name)
     totals = [CodeStatistics()] * levels
-    every = list(product(*(range(len(dimension.labels)) for dimension in variable.dimensions)))
-    items = [
-        (*states.holder(variable, dim_index), variable, level, dim_index)
-        for dim_index in every
-        for level in range(levels)
-    ]
+    items: list[_Planes] = []
+    for level in range(levels):
+        for steps in planes_together(states.new, variable, level):
+            held: dict[Path, list[Step]] = {}
+            for step in steps:
+                held.setdefault(states.holder(variable, step)[0], []).append(step)
+            items += [
+                (*states.holder(variable, members[0]), variable, level, tuple(members)) for members in held.values()
+            ]
     places = Places.of(folders=(states.partial,))
-    for level, added in engine.map(_plane_statistics, items, label="count", places=places):
+    for level, added in engine.map(_statistics, items, label="count", places=places):
         totals[level] += added
     return totals
 
 
-def _plane_statistics(item: tuple[Path, Dataset, Variable, int, tuple[int, ...]]) -> tuple[int, CodeStatistics]:
-    folder, dataset, variable, level, dim_index = item
+def _statistics(item: _Planes) -> tuple[int, CodeStatistics]:
+    """Return level and statistics of some planes."""
+    folder, dataset, variable, level, steps = item
     reader = open_level(folder, dataset, variable.name, level)
     shape = level_shape(dataset.grid.shape, level)
-    chunk = dataset.chunk
-    total = CodeStatistics()
-    for row in range(0, shape.rows, chunk.rows):
-        for col in range(0, shape.cols, chunk.cols):
-            codes = reader.read(dim_index, row // chunk.rows, col // chunk.cols)
-            codes = np.ascontiguousarray(codes[: shape.rows - row, : shape.cols - col])
-            total += statistics_of(codes, variable.packing, binned=level == 0)
-    return level, total
+    rows, cols = shape.rows, shape.cols
+    height, width = dataset.chunk.rows, dataset.chunk.cols
+
+    def added(positions: list[ChunkPosition]) -> CodeStatistics:
+        total = CodeStatistics()
+        read = codes_together(reader, positions) if isinstance(reader, StoredChunks) else map(read_one, positions)
+        for (_, row, col), codes in zip(positions, read, strict=True):
+            seen = np.ascontiguousarray(codes[: rows - row * height, : cols - col * width])
+            total += statistics_of(seen, variable.packing, binned=level == 0)
+        return total
+
+    def read_one(position: ChunkPosition) -> NDArray[Any]:
+        return reader.read(*position)
+
+    every = [(step, *at) for step in steps for at in product(range(-(-rows // height)), range(-(-cols // width)))]
+    several = map_together(reader, every, added) if isinstance(reader, StoredChunks) else [added(every)]
+    return level, sum(several, CodeStatistics())

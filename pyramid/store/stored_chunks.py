@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+    from lazytile.pyramid.chunks.shard_shape import ChunkPosition
     from lazytile.pyramid.core.grid import Shape
     from lazytile.pyramid.store.chunk_file import EncodedChunks
 
@@ -67,15 +68,30 @@ class StoredChunks:
 
     def read(self, dim_index: tuple[int, ...], chunk_row: int, chunk_col: int) -> NDArray[Any]:
         """Return the codes of a chunk; an empty one is all fill value."""
-        shape = (self.chunk.rows, self.chunk.cols)
-        native = self.stored_dtype.newbyteorder("=")
         data = self.whole(dim_index, chunk_row, chunk_col)
         if data is None:
-            return np.full(shape, self.fill_value, native)
+            return np.full((self.chunk.rows, self.chunk.cols), self.fill_value, self.stored_dtype.newbyteorder("="))
+        return self.decoded((dim_index, chunk_row, chunk_col), data)
+
+    def decoded(self, position: ChunkPosition, data: bytes) -> NDArray[Any]:
+        """Return the codes of a chunk.
+
+        Args:
+            position: Of the chunk.
+            data: As it is stored.
+
+        Returns:
+            Shape ``chunk``.
+
+        Raises:
+            DamagedChunkError: The bytes cannot be unpacked.
+        """
+        native = self.stored_dtype.newbyteorder("=")
         try:
             unpacked = unpack(self.compressor, data, self.nbytes)
         except StoreError as error:
-            raise self._damaged(dim_index, chunk_row, chunk_col, str(error)) from error
+            raise self._damaged(*position, str(error)) from error
+        shape = (self.chunk.rows, self.chunk.cols)
         return np.frombuffer(unpacked, self.stored_dtype).reshape(shape).astype(native, copy=False)
 
     def fresh(self) -> StoredChunks:

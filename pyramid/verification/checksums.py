@@ -12,23 +12,19 @@ from lazytile.pyramid.chunks.digest_table import NO_CHUNK, ChunkDigest, Unknown
 from lazytile.pyramid.chunks.whole_table import read_old_table, read_table
 from lazytile.pyramid.core.errors import StoreError, first_line
 from lazytile.pyramid.storage.object_path import location
-from lazytile.pyramid.storage.read_pool import read_pool
 from lazytile.pyramid.store.chunk_file import CHUNKS, read_file
 from lazytile.pyramid.store.chunk_reader import open_level
-from lazytile.pyramid.store.shard import ShardFiles, ShardObjects
 from lazytile.pyramid.store.stored_chunks import StoredChunks
+from lazytile.pyramid.store.together import encoded_together, map_together
 from lazytile.pyramid.verification.tasks import UNREACHED, Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from lazytile.pyramid.chunks.array_digests import ArrayDigests
     from lazytile.pyramid.chunks.digest_table import Plane
     from lazytile.pyramid.chunks.shard_shape import ChunkPosition
-    from lazytile.pyramid.verification.tasks import Planes, Step
+    from lazytile.pyramid.store.together import Step
+    from lazytile.pyramid.verification.tasks import Planes
 
-TOGETHER_BYTES = 16 << 20
-"""Most bytes of the chunks of a shard that are read together."""
 _SOUND, _UNKNOWN, _ABSENT, _NO_TABLE = "sound", "unknown", "absent", "no table"
 _States = list[tuple["Step", str]]
 """For each chunk its plane, and what is wrong with it, the path first, or one of the words above."""
@@ -64,50 +60,22 @@ def check_planes(planes: Planes) -> Findings:
         old = [step for step in steps if read_table(digests.plane(step)) is None]
         found += [_check_shards(digests.plane(step), step) for step in old]
         steps = tuple(step for step in steps if step not in old)
-    units = _units(reader, ((step, row, col) for step in steps for row, col in product(*map(range, digests.grid))))
+    positions = ((step, row, col) for step in steps for row, col in product(*map(range, digests.grid)))
 
     def states(unit: list[ChunkPosition]) -> _States:
         return _states(reader, digests, unit)
 
     by_plane: dict[Step, list[str]] = {step: [] for step in steps}
-    for unit in read_pool().map(states, units) if reader.waits else map(states, units):
+    for unit in map_together(reader, positions, states):
         for step, state in unit:
             by_plane[step].append(state)
     return Findings.of([*found, *(_summary(planes, reader, step, each) for step, each in by_plane.items())])
 
 
-def _units(reader: StoredChunks, positions: Iterable[tuple[Step, int, int]]) -> Iterator[list[ChunkPosition]]:
-    """Yield the chunks that are read together: several of a shard, or one."""
-    if not isinstance(reader.source, ShardFiles | ShardObjects):
-        yield from ([position] for position in positions)
-        return
-    shards: dict[Step, list[ChunkPosition]] = {}
-    for position in positions:
-        shards.setdefault(reader.source.shape.locate(*position)[0], []).append(position)
-    count = max(1, TOGETHER_BYTES // reader.most_bytes)
-    for members in shards.values():
-        yield from (members[first : first + count] for first in range(0, len(members), count))
-
-
 def _states(reader: StoredChunks, digests: ArrayDigests, unit: list[ChunkPosition]) -> _States:
     """Check chunks that are read together."""
-    together = _read_together(reader, unit)
+    together = encoded_together(reader, unit)
     return [(position[0], _state(reader, digests, position, together.get(position))) for position in unit]
-
-
-def _read_together(reader: StoredChunks, unit: list[ChunkPosition]) -> dict[ChunkPosition, bytes]:
-    """Return chunks of a shard that could be read together; each other one is read for itself."""
-    if not isinstance(reader.source, ShardFiles | ShardObjects):
-        return {}
-    shape = reader.source.shape
-    index, numbers = shape.locate(*unit[0])[0], [shape.locate(*position)[1] for position in unit]
-    try:
-        found = reader.source.get_many(index, numbers, reader.most_bytes)
-    except UNREACHED:
-        raise
-    except (OSError, StoreError):
-        return {}
-    return {position: data for position, data in zip(unit, found, strict=True) if data is not None}
 
 
 def _state(reader: StoredChunks, digests: ArrayDigests, position: ChunkPosition, data: bytes | None) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from lazytile.pyramid.chunks.shard_format import checked_table, find_chunk, index_bytes
 from lazytile.pyramid.ingest.convert import Storage, convert
-from lazytile.pyramid.verification import tasks
+from lazytile.pyramid.store import together as together_module
 from lazytile.pyramid.verification.verify import verify
 from tests.pyramid.netcdf import TIME, centres, write_grid
 from tests.s3 import s3_server
@@ -37,7 +37,7 @@ def source(tmp_path: Path) -> Path:
 def test_damage_is_named_chunk_by_chunk(
     source: Path, place: StorePlace, monkeypatch: pytest.MonkeyPatch, together: int
 ) -> None:
-    monkeypatch.setattr(tasks, "TASK_CHUNKS", together)
+    monkeypatch.setattr(together_module, "TASK_CHUNKS", together)
     convert(source, place.root, "d", storage=Storage(shard_steps=IN_A_FILE))
     assert verify(place.root, "d").files == STEPS
     array = place.dataset() / "0/t"
