@@ -133,6 +133,26 @@ def index_of(dimension: Dimension, requested: str | None) -> int:
     return index
 
 
+def indices_within(dimension: Dimension, interval: str) -> range:
+    """Return the indices of all times within an interval.
+
+    Args:
+        dimension: Time.
+        interval: ``START/END`` in ISO 8601, both ends included; one of them may be open (``..``).
+
+    Returns:
+        The indices, at least one.
+
+    Raises:
+        InvalidParameterError: The interval is malformed, or no time lies in it.
+    """
+    axis = time_axis(dimension.labels)
+    found = range(0) if axis is None else _within(axis, interval)
+    if not found:
+        raise InvalidParameterError(dimension, _error_text(dimension, interval))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _LabelIndices:
     """The index of each label. Holds the labels, because their identity is the key (see ``time_axis``)."""
@@ -198,16 +218,20 @@ def _time_index(dimension: Dimension, requested: str) -> int | None:
 
 def _latest(axis: TimeAxis, text: str) -> int | None:
     """Return the index of the latest time within an interval, None if it is empty or malformed."""
+    found = _within(axis, text)
+    return found[-1] if found else None
+
+
+def _within(axis: TimeAxis, text: str) -> range:
+    """Return the indices of the times within an interval, none if it is malformed."""
     first, last, *period = text.split("/")
     spans = [None if part in _OPEN else axis.calendar.parse(part) for part in (first, last)]
     malformed = any(part not in _OPEN and span is None for part, span in zip((first, last), spans, strict=True))
     if len(period) > 1 or malformed or (first in _OPEN and last in _OPEN):
-        return None
+        return range(0)
     start, end = spans
-    after = len(axis.starts_us) if end is None else bisect.bisect_left(axis.starts_us, end.end_us)
-    if after == 0 or (start is not None and axis.starts_us[after - 1] < start.start_us):
-        return None
-    return after - 1
+    before = 0 if start is None else bisect.bisect_left(axis.starts_us, start.start_us)
+    return range(before, len(axis.starts_us) if end is None else bisect.bisect_left(axis.starts_us, end.end_us))
 
 
 def _number_index(labels: tuple[str, ...], requested: str) -> int | None:

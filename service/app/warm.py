@@ -55,7 +55,7 @@ class WarmUp:
     style: str
     image_format: ImageFormat
     times: tuple[str, ...] = ()
-    """Empty for the default time; ``all`` for every time."""
+    """Empty for the default time; ``all`` for every time; ``START/END`` for those between."""
     rescale: str = ""
     """MIN,MAX of the colours; ``viewer``: the range with which the viewer shows the layer at first; empty: none."""
     spacing: str = "keep"
@@ -184,7 +184,14 @@ def _steps(layer: Layer, warm_up: WarmUp) -> list[str]:
         return [lookup.DEFAULT]
     if layer.variable.time is None:
         raise InvalidParameterError(RequestField.TIME, f"layer {layer.name} has no time")
-    return list(layer.variable.time.labels) if warm_up.times == (ALL_TIMES,) else list(warm_up.times)
+    labels = layer.variable.time.labels
+    if warm_up.times == (ALL_TIMES,):
+        return list(labels)
+    steps: list[str] = []
+    for text in warm_up.times:
+        within = lookup.indices_within(layer.variable.time, text) if "/" in text else None
+        steps += [text] if within is None else [labels[at] for at in within]
+    return list(dict.fromkeys(steps))
 
 
 def _options(snapshot: Snapshot, layer: Layer, warm_up: WarmUp) -> dict[str, str]:

@@ -39,7 +39,11 @@ def warm(
     tms: Annotated[str, typer.Option("--tms", metavar="SET", help="Tile matrix set.")] = "WebMercatorQuad",
     style: Annotated[str, typer.Option(metavar="STYLE", help="Style: default, or a colormap.")] = "default",
     time: Annotated[
-        list[str] | None, typer.Option(metavar="TIME", help="Time, or all; may be repeated [default: the latest].")
+        list[str] | None,
+        typer.Option(
+            metavar="TIME|START/END",
+            help="Time, all from START to END, or all; may be repeated [default: the latest]. With --url only times.",
+        ),
     ] = None,
     rescale: Annotated[
         str,
@@ -134,12 +138,17 @@ def _warm_remote(  # noqa: PLR0917 - the options of the command
     """Warm a running server."""
     import asyncio  # noqa: PLC0415 - only here
 
-    from lazytile.pyramid.render.image import ImageFormat  # noqa: PLC0415 - slow to import
+    from lazytile.pyramid.core.errors import InvalidParameterError  # noqa: PLC0415 - slow to import
+    from lazytile.pyramid.core.request_field import RequestField  # noqa: PLC0415
+    from lazytile.pyramid.render.image import ImageFormat  # noqa: PLC0415
     from lazytile.service.app.remote_warm import RemoteWarmUp, warm_remote  # noqa: PLC0415
-    from lazytile.service.app.warm import parse_zooms  # noqa: PLC0415
+    from lazytile.service.app.warm import ALL_TIMES, parse_zooms  # noqa: PLC0415
 
     mime = ImageFormat.from_extension(image_format).mime
     chosen = tuple(times or ("default",))
+    several = [text for text in chosen if "/" in text or text == ALL_TIMES]
+    if several:
+        raise InvalidParameterError(RequestField.TIME, f"with --url, --time takes single times, not {several[0]!r}")
     warm_up = RemoteWarmUp(url, layer, parse_zooms(zoom), tms, style, mime, chosen, concurrency)
     warm_up = replace(warm_up, rescale=colours[0], spacing=colours[1])
     with progress_bar(f"warming {layer}", "tiles") as progress:

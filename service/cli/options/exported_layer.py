@@ -44,7 +44,10 @@ class ExportedLayerOptions:
     ] = None
     time: Annotated[
         list[str] | None,
-        typer.Option(metavar="TIME", help="Time, or the beginning of one (2019-01); may be repeated [default: all]."),
+        typer.Option(
+            metavar="TIME|START/END",
+            help="Time, the beginning of one (2019-01), or all from START to END; may be repeated [default: all].",
+        ),
     ] = None
     dim: Annotated[
         list[str] | None,
@@ -161,8 +164,11 @@ class ExportedLayerOptions:
         for text in self.time or ():
             if dimension is None:
                 raise InvalidParameterError(RequestField.TIME, f"layer {layer.name} has no time")
-            labels = [label for label in dimension.labels if text and label.startswith(text)]
-            chosen = labels or [dimension.labels[lookup.index_of(dimension, text)]]
+            if "/" in text:
+                chosen = [dimension.labels[at] for at in lookup.indices_within(dimension, text)]
+            else:
+                labels = [label for label in dimension.labels if text and label.startswith(text)]
+                chosen = labels or [dimension.labels[lookup.index_of(dimension, text)]]
             steps.setdefault(dimension.name, []).extend(chosen)
         return steps
 

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from lazytile.pyramid.core.errors import InvalidParameterError
 from lazytile.pyramid.store.dataset import Dimension
-from lazytile.pyramid.times.lookup import has_instants, index_of, index_of_label, parse_instant, range_between
+from lazytile.pyramid.times.lookup import (
+    has_instants,
+    index_of,
+    index_of_label,
+    indices_within,
+    parse_instant,
+    range_between,
+)
 from lazytile.pyramid.times.periods import periods_of
 
 
@@ -217,3 +224,25 @@ def test_times_between_two_instants():
     assert list(range_between(("a", "b"), third, fifth)) == []
     assert [index_of_label(labels, text) for text in (labels[4], "2024-01-05")] == [4, None]
     assert (has_instants(labels), has_instants(("2", "1"))) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ("2024-01-01/2024-01-01", range(24)),
+        ("2024-01-01T05:00/2024-01-01T07:00", range(5, 8)),
+        ("2024-01-01T22:30:00Z/..", range(23, 24)),
+        ("/2024-01-01T01:59:59Z", range(2)),
+        ("2024-01-01T05:00/2024-01-01T07:00/PT1H", range(5, 8)),
+    ],
+)
+def test_all_times_within_an_interval(interval, expected):
+    assert indices_within(HOURS, interval) == expected
+
+
+@pytest.mark.parametrize("interval", ["2023/2023", "2024-01-02/2024-01-01", "a/b", "../..", "/", "2024-01-01/x", "//"])
+def test_an_interval_without_times_is_an_error(interval):
+    with pytest.raises(InvalidParameterError, match="is not a time of this layer, it may be one of 24 from"):
+        indices_within(HOURS, interval)
+    with pytest.raises(InvalidParameterError):
+        indices_within(Dimension("time", "time", ("a", "b")), "2024/2025")

@@ -10,6 +10,7 @@ import pytest
 
 from lazytile import __version__
 from lazytile.pyramid.core import process
+from lazytile.pyramid.store.store import Store
 from lazytile.service.cli import main
 from lazytile.service.cli.options.engine import RenderingEngineOptions
 from tests.service.harness import running
@@ -97,6 +98,11 @@ WRONG = [
     (["mrf", "nope", "{tmp}/out", "--store", "{store}"], "no layer 'nope'"),
     (["mrf", "global_180", "{tmp}/out", "--style", "nope", "--store", "{store}"], "style 'nope'"),
     (["mrf", "time_steps", "{tmp}/out", "--time", "1999", "--store", "{store}"], "1999"),
+    (["mrf", "time_steps", "{tmp}/out", "--time", "1998/1999", "--store", "{store}"], "'1998/1999' is not a time"),
+    (["mrf", "time_steps", "{tmp}/out", "--time", "2024/x", "--store", "{store}"], "'2024/x' is not a time"),
+    (["warm", "time_steps", "--time", "1998/1999", "--store", "{store}", "--cache", "{tmp}/c"], "1998/1999"),
+    (["warm", "time_steps", "--time", "2024/..", "--url", "http://127.0.0.1:9/"], "single times, not '2024/..'"),
+    (["warm", "time_steps", "--time", "all", "--url", "http://127.0.0.1:9/"], "single times, not 'all'"),
 ]
 
 
@@ -218,6 +224,20 @@ def test_mrf(run, store, tmp_path):
     assert (
         "was there already" in run("mrf", "time_steps", tmp_path / "out", "--store", store, "--time", "2024-01-02")[1]
     )
+
+
+def test_an_interval_is_all_times_within(run, store, tmp_path):
+    labels = Store(store).layer("time_steps").variable.time.labels
+    assert len(labels) > 2
+    interval = f"{labels[1][:10]}/{labels[-1]}"
+    chosen = [label for label in labels if label >= labels[1][:10]]
+    assert 1 < len(chosen) < len(labels)
+    code, out, _ = run("mrf", "time_steps", tmp_path / "out", "--store", store, "--time", interval)
+    assert code == 0, out
+    assert len(list((tmp_path / "out").glob("*.mrf"))) == len(chosen)
+    for text in (interval, f"{labels[1][:10]}/.."):
+        command = ("warm", "time_steps", "--store", store, "--cache", tmp_path / "c", "--zoom", "0", "--time", text)
+        assert run(*command)[1].startswith(f"{len(chosen)} tiles: ")
 
 
 def test_the_environment_sets_what_options_do_not(run, store, monkeypatch):
