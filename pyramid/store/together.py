@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lazytile.pyramid.chunks.array_digests import misfit
 from lazytile.pyramid.chunks.digest_table import ChunkDigest
 from lazytile.pyramid.chunks.shard_shape import group_of
+from lazytile.pyramid.cluster.read_counts import ReadCounts
 from lazytile.pyramid.core.errors import StoreError
 from lazytile.pyramid.storage.protocol import StorageError
 from lazytile.pyramid.storage.read_pool import read_pool
@@ -104,7 +105,7 @@ def _units(reader: StoredChunks, positions: Iterable[ChunkPosition]) -> Iterator
         yield from (members[first : first + count] for first in range(0, len(members), count))
 
 
-def encoded_together(reader: StoredChunks, positions: list[ChunkPosition]) -> dict[ChunkPosition, bytes]:
+def encoded_together(reader: StoredChunks, positions: list[ChunkPosition]) -> dict[ChunkPosition, bytes | None]:
     """Return chunks of a shard as they are stored, whether or not they are whole.
 
     Args:
@@ -112,7 +113,8 @@ def encoded_together(reader: StoredChunks, positions: list[ChunkPosition]) -> di
         positions: Of some chunks of one shard, or of one chunk.
 
     Returns:
-        The bytes of those that could be read together; each other one is to be read for itself, which says why.
+        The bytes of those that could be read together, None for an absent one; each other one is to be read for
+        itself, which says why.
 
     Raises:
         StorageError: Object storage does not answer.
@@ -126,7 +128,10 @@ def encoded_together(reader: StoredChunks, positions: list[ChunkPosition]) -> di
         raise
     except (OSError, StoreError):
         return {}
-    return {position: data for position, data in zip(positions, found, strict=True) if data is not None}
+    counts = ReadCounts.current()
+    for data in found:
+        counts.add(0 if data is None else len(data))
+    return dict(zip(positions, found, strict=True))
 
 
 def codes_together(reader: StoredChunks, positions: list[ChunkPosition]) -> Iterator[NDArray[Any]]:

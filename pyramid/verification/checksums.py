@@ -75,17 +75,19 @@ def check_planes(planes: Planes) -> Findings:
 def _states(reader: StoredChunks, digests: ArrayDigests, unit: list[ChunkPosition]) -> _States:
     """Check chunks that are read together."""
     together = encoded_together(reader, unit)
-    return [(position[0], _state(reader, digests, position, together.get(position))) for position in unit]
+    return [(position[0], _state(reader, digests, position, together)) for position in unit]
 
 
-def _state(reader: StoredChunks, digests: ArrayDigests, position: ChunkPosition, data: bytes | None) -> str:
-    """Return the state of a chunk. ``data``: its bytes where they are known already."""
+def _state(
+    reader: StoredChunks, digests: ArrayDigests, position: ChunkPosition, together: dict[ChunkPosition, bytes | None]
+) -> str:
+    """Return the state of a chunk. ``together``: what was read together."""
     file = reader.source.name(*position)
     try:
         digest = digests.find(*position)
         if digest is Unknown.NO_TABLE:
             return _NO_TABLE
-        if data is not None and isinstance(digest, ChunkDigest) and misfit(digest, data) is None:
+        if position in together and isinstance(digest, ChunkDigest) and misfit(digest, together[position]) is None:
             return _SOUND
         data = reader.encoded(*position)
     except DamagedChunkError as error:

@@ -29,6 +29,7 @@ FILES = -(-STEPS // IN_A_FILE)
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     codes = np.random.default_rng(5).integers(0, 999, (STEPS, 30, 50)).astype("int16")
+    codes[50:55] = -1  # empty chunks
     leading = {"time": (np.arange(float(STEPS)), TIME)}
     return write_grid(tmp_path / "in.nc", codes, centres(60, -1, 30), centres(0, 1, 50), leading=leading, fill=-1)
 
