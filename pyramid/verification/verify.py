@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from lazytile.pyramid.verification.levels import check_band
 from lazytile.pyramid.verification.tasks import Findings, bands_of, planes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from lazytile.pyramid.chunks.damage import ChunkPlace
@@ -74,15 +73,18 @@ def verify(
     dataset = read_description(folder)
     problems = [*metadata_problems(folder, dataset), *_coordinate_problems(folder, dataset)]
     planes, bands = list(planes_of(folder, dataset)), list(bands_of(folder, dataset))
-    done, total = 0, len(planes) + len(bands)
+    places = Places.of(folders=(folder,))
     found: list[Findings] = []
+
+    def collect(results: Iterable[Findings]) -> None:
+        for result in results:
+            found.append(result)
+            if progress is not None:
+                progress(len(found), len(planes) + len(bands))
+
     with engine_or_threads(engine) as bulk:
-        for begin in (partial(bulk.map, check_planes, planes), partial(bulk.map, check_band, bands)):
-            for result in begin(label="verify", places=Places.of(folders=(folder,))):
-                found.append(result)
-                done += 1
-                if progress is not None:
-                    progress(done, total)
+        collect(bulk.map(check_planes, planes, label="verify", places=places))
+        collect(bulk.map(check_band, bands, label="verify", places=places))
     if not is_current_state(folder, dataset):
         raise StoreError(f"dataset {name} was changed during verification, verify it again")
     all_found = Findings.of(found)
