@@ -64,6 +64,7 @@ class GuardedCalls:
             if self.breaker.is_open:
                 problem = f"{self._place} is not used at the moment: {_name_of(error)}; every host computes for itself"
                 Conditions.current().report(CONDITION, problem, ready=True)
+                Conditions.current().clear(WRITING)  # it takes nothing since it does not answer
         return found
 
     async def write(self, answer: Awaitable[Value], default: Value) -> Value:

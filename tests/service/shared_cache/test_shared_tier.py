@@ -292,6 +292,26 @@ def test_a_place_that_takes_nothing_is_read_and_said():
     asyncio.run(run())
 
 
+def test_a_place_that_takes_nothing_and_then_does_not_answer_is_one_condition():
+    """A killed Redis: the writes may fail first."""
+
+    async def run():
+        memory = Memory()
+        found = tier(memory)
+        memory.write_error = RuntimeError("gone")
+        for _ in range(3):
+            found.put({OTHER: b"other"})
+            await settled(found)
+        memory.error = RuntimeError("gone")
+        for _ in range(3):
+            assert await found.find((KEY,)) is None
+        (condition,) = (each for each in Conditions.current().all() if each.key.startswith("shared tile cache"))
+        assert "is not used at the moment" in condition.problem
+        await found.close(0)
+
+    asyncio.run(run())
+
+
 def test_pauses_grow_and_end():
     now = [0.0]
     breaker = CircuitBreaker(lambda: now[0])
