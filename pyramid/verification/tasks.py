@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from lazytile.pyramid.core.errors import StoreUnavailableError
@@ -104,6 +104,6 @@ def bands_of(folder: Path, dataset: Dataset) -> Iterator[Band]:
     """
     for variable, level in product(dataset.variables, range(max(1, dataset.linked), dataset.levels)):
         rows = -(-level_shape(dataset.grid.shape, level).rows // dataset.chunk.rows)
-        every = product(*(range(len(dimension.labels)) for dimension in variable.dimensions))
+        every = chain.from_iterable(planes_together(dataset, variable, level))
         for dim_index, first in product(every, range(0, rows, BAND_CHUNKS)):
             yield Band(str(folder), dataset, variable.name, level, dim_index, first, min(rows, first + BAND_CHUNKS))
